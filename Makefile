@@ -1,0 +1,66 @@
+# `make` lists what there is. Each target sets up what it needs.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+.PHONY: help up test check unit bench compat docs lock wheel clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(RUNTIME): requirements/runtime.lock pyproject.toml scripts/setup-python
+	@PYTHON="$(PYTHON)" scripts/setup-python $(VENV) requirements/runtime.lock
+	@touch $@
+
+$(DEV): requirements/dev.lock pyproject.toml scripts/setup-python
+	@PYTHON="$(PYTHON)" scripts/setup-python $(VENV) requirements/dev.lock
+	@touch $@ $(RUNTIME)
+
+up: $(RUNTIME) ## Set up and run the whole loop on this machine (Ctrl-C stops it)
+	@scripts/setup-servers run
+	@exec $(BIN)/upkeeper up $(ARGS)
+
+test: $(DEV) ## Set up and test everything, against real servers
+	@scripts/setup-servers test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest $(ARGS)
+
+check: $(DEV) lint unit ## Lint, types and unit tests, in under a minute
+
+.PHONY: lint
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(DEV)
+	$(BIN)/pytest -q -m "not servers" $(ARGS)
+
+bench: $(DEV) ## Measure beside the peers, and print the ratios
+	@scripts/setup-servers bench
+	$(BIN)/python -m bench $(ARGS)
+
+compat: $(DEV) ## The end-to-end test with UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER= binaries
+	@scripts/setup-servers test
+	$(BIN)/pytest tests/e2e/test_loop.py $(ARGS)
+
+docs: $(DEV) ## Generate the references in docs/ from the code
+	$(BIN)/python docs/generate.py
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --group build
+
+lock: $(DEV) ## Lock the newest versions of the dependencies, with hashes
+	$(LOCK) --output-file requirements/runtime.lock
+	$(LOCK) --group dev --output-file requirements/dev.lock
+
+wheel: $(DEV) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## Remove what was made here; a stack's state is elsewhere and stays
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
