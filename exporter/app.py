@@ -1,0 +1,70 @@
+"""The exporter's aiohttp application. No handler waits for anything: each serves what the snapshot holds."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from aiohttp import hdrs, web
+
+from exporter import landing
+from exporter.exposition import accepts_gzip, choose_format, compress
+from exporter.problem import problem, problem_middleware
+from exporter.snapshot import Snapshot, UnknownCollector
+
+Health = Callable[[], tuple[int, Mapping[str, object]]]
+
+
+def build_app(snapshot: Snapshot, health: Health, wall: Callable[[], float] = time.time) -> web.Application:
+    """The application.
+
+    health: HTTP status and JSON document of ``/health``. wall: Unix seconds.
+    """
+
+    async def metrics(request: web.Request) -> web.Response:
+        form = choose_format(_header(request, hdrs.ACCEPT))
+        gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
+        names = request.query.getall("collect[]", [])
+        if names:
+            try:
+                body = snapshot.part(names, form)
+            except UnknownCollector as error:
+                return problem(400, detail=str(error))
+            body = compress(body) if gzip else body
+        else:
+            body = snapshot.body(form, gzip)
+        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding"}
+        if gzip:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=body, headers=headers)
+
+    async def show_health(_: web.Request) -> web.Response:
+        status, document = health()
+        return web.json_response(document, status=status)
+
+    async def healthy(_: web.Request) -> web.Response:
+        return web.Response(text="Healthy\n")
+
+    async def ready(_: web.Request) -> web.Response:
+        if snapshot.ready:
+            return web.Response(text="Ready\n")
+        waiting = [section.collector.name for section in snapshot.sections if section.success is None]
+        return problem(503, detail=f"collecting for the first time: {', '.join(waiting) or 'starting'}")
+
+    async def root(_: web.Request) -> web.Response:
+        return web.Response(
+            text=landing.page(snapshot.sections, wall()),
+            content_type="text/html",
+            headers={"Content-Security-Policy": landing.CONTENT_SECURITY_POLICY},
+        )
+
+    app = web.Application(middlewares=[problem_middleware])
+    app.router.add_get("/", root)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/health", show_health)
+    app.router.add_get("/-/healthy", healthy)
+    app.router.add_get("/-/ready", ready)
+    return app
+
+
+def _header(request: web.Request, name: str) -> str:
+    """A list header, which may be sent in several lines."""
+    return ", ".join(request.headers.getall(name, []))

@@ -1,0 +1,135 @@
+"""File systems: how large, how full, and whether they answer at all."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from exporter.config import CollectorSettings, Filesystems, regex_search
+from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo, printable
+from exporter.threads import KeyedThreads, StillStuck
+
+log = structlog.get_logger(__name__)
+
+MOUNT_SECONDS = 5.0
+"""How long one file system may take to answer."""
+
+_AT_ONCE = 16
+"""File systems asked at the same time: a host may have hundreds, and one that hangs must not hold up the others."""
+
+Stat = Callable[[bytes], os.statvfs_result]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A mount and what it answered: None when it did not."""
+
+    mount: Mount
+    stat: os.statvfs_result | None
+
+
+def select_mounts(mounts: Sequence[Mount], filesystems: Filesystems) -> list[Mount]:
+    """The mounts to measure by the config: one of each file system, and those with a limit of their own."""
+    excluded_types = set(filesystems.exclude_fstypes)
+    excluded = regex_search(filesystems.exclude_mountpoints) if filesystems.exclude_mountpoints else lambda _: False
+    wanted = {os.fsencode(limit.mountpoint) for limit in filesystems.limits}
+    considered = [
+        mount
+        for mount in mounts
+        if mount.mountpoint in wanted or (mount.fstype not in excluded_types and not excluded(mount.mountpoint))
+    ]
+    return one_each(considered, wanted)
+
+
+class FilesystemCollector:
+    """Asks every file system for its size, each in a thread of its own.
+
+    One that hangs costs one thread until it answers again; meanwhile its ``upkeeper_filesystem_device_error`` is 1.
+
+    stat: as os.statvfs. mountinfo: where the mounts are listed.
+    """
+
+    name = "filesystem"
+
+    def __init__(
+        self,
+        filesystems: Filesystems,
+        settings: CollectorSettings,
+        stat: Stat = os.statvfs,
+        mountinfo: Path = MOUNTINFO,
+    ) -> None:
+        self.interval = settings.interval
+        self.deadline = settings.deadline
+        self._filesystems = filesystems
+        self._patience = min(MOUNT_SECONDS, self.deadline / 2)
+        self._stat = stat
+        self._mountinfo = mountinfo
+        self._threads = KeyedThreads()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._failing: dict[bytes, str] = {}
+
+    async def collect(self) -> Sequence[Metric]:
+        mounts = select_mounts(parse_mountinfo(self._mountinfo.read_bytes()), self._filesystems)
+        readings = await asyncio.gather(*(self._read(mount) for mount in mounts))
+        return _families([reading for reading in readings if reading is not None], self._filesystems)
+
+    async def _read(self, mount: Mount) -> Reading | None:
+        """None for a mount that has no size, or was unmounted meanwhile."""
+        try:
+            async with self._slots, asyncio.timeout(self._patience):
+                stat = await self._threads.run(mount.mountpoint, lambda: self._stat(mount.mountpoint))
+        except FileNotFoundError:
+            return None
+        except TimeoutError:
+            return self._fail(mount, f"no answer within {self._patience:g} s")
+        except StillStuck:
+            return self._fail(mount, self._failing.get(mount.mountpoint, "no answer"))
+        except OSError as error:
+            return self._fail(mount, error.strerror or str(error))
+        if self._failing.pop(mount.mountpoint, None) is not None:
+            log.info("file system answers again", mountpoint=printable(mount.mountpoint))
+        return Reading(mount, stat) if stat.f_blocks else None
+
+    def _fail(self, mount: Mount, reason: str) -> Reading:
+        if self._failing.get(mount.mountpoint) != reason:
+            log.warning("file system does not answer", mountpoint=printable(mount.mountpoint), reason=reason)
+        self._failing[mount.mountpoint] = reason
+        return Reading(mount, None)
+
+
+def _families(readings: Sequence[Reading], filesystems: Filesystems) -> Sequence[Metric]:
+    def family(name: str, documentation: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            f"upkeeper_filesystem_{name}", documentation, labels=["device", "mountpoint", "fstype"]
+        )
+
+    size = family("size_bytes", "Size of the file system.")
+    avail = family("avail_bytes", "Space that is free for users other than root.")
+    files = family("files", "Files (inodes) the file system can hold; absent where there is no such limit.")
+    files_free = family("files_free", "Files (inodes) that can still be made; absent where there is no such limit.")
+    readonly = family("readonly", "Whether the file system is mounted read-only.")
+    device_error = family("device_error", "Whether the file system failed to answer.")
+    warn = family("warn_used_ratio", "Share of the file system in use that calls for a warning.")
+    critical = family("critical_used_ratio", "Share of the file system in use that is critical.")
+    limits = {os.fsencode(limit.mountpoint): limit for limit in filesystems.limits}
+    for reading in readings:
+        mount, stat = reading.mount, reading.stat
+        labels = [printable(mount.device), printable(mount.mountpoint), mount.fstype]
+        limit = limits.get(mount.mountpoint)
+        own_warn, own_critical = (limit.warn_used_ratio, limit.critical_used_ratio) if limit else (None, None)
+        warn.add_metric(labels, filesystems.warn_used_ratio if own_warn is None else own_warn)
+        critical.add_metric(labels, filesystems.critical_used_ratio if own_critical is None else own_critical)
+        device_error.add_metric(labels, stat is None)
+        if stat is None:
+            continue
+        size.add_metric(labels, stat.f_blocks * stat.f_frsize)
+        avail.add_metric(labels, stat.f_bavail * stat.f_frsize)
+        readonly.add_metric(labels, bool(stat.f_flag & os.ST_RDONLY))
+        if stat.f_files:
+            files.add_metric(labels, stat.f_files)
+            files_free.add_metric(labels, stat.f_ffree)
+    return size, avail, files, files_free, readonly, device_error, warn, critical

@@ -1,0 +1,131 @@
+"""Log directories against their limits."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from exporter.config import DRILL_DIRECTORY, CollectorSettings, LogDirectory
+from exporter.threads import KeyedThreads, StillStuck
+from exporter.walk import LogUsage, measure
+
+__all__ = ["LogUsage", "LogsCollector", "measure"]
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 2
+"""Walks at the same time. More only take turns at the interpreter's lock; two, so that a slow disk delays one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    usage: LogUsage
+    at: float
+
+
+class LogsCollector:
+    """Measures each log directory in a thread, each with its own error boundary.
+
+    A directory that cannot be measured has ``upkeeper_log_directory_up`` 0 and keeps its last figures for
+    ``stale_after`` seconds, so that one slow walk on a busy disk does not end an alert.
+
+    monotonic: seconds on a clock that never jumps.
+    """
+
+    name = "logs"
+
+    def __init__(
+        self,
+        directories: Sequence[LogDirectory],
+        settings: CollectorSettings,
+        stale_after: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.interval = settings.interval
+        self.deadline = settings.deadline
+        self._directories = directories
+        self._stale_after = stale_after
+        self._threads = KeyedThreads()
+        self._monotonic = monotonic
+        self._seen: dict[str, _Seen] = {}
+        self._complaints: dict[str, str] = {}
+
+    async def collect(self) -> Sequence[Metric]:
+        slots = asyncio.Semaphore(_AT_ONCE)
+        end = asyncio.get_running_loop().time() + self.deadline * 0.9
+        failures = await asyncio.gather(*(self._refresh(directory, slots, end) for directory in self._directories))
+        up: dict[str, bool] = {}
+        for directory, failure in zip(self._directories, failures, strict=True):
+            if failure is None:
+                self._seen.pop(directory.name, None)
+                continue
+            up[directory.name] = not failure
+            self._complain(directory.name, failure)
+        return _families([each for each in self._directories if each.name in up], up, self._fresh())
+
+    async def _refresh(self, directory: LogDirectory, slots: asyncio.Semaphore, end: float) -> str | None:
+        """Measures one directory. Returns why that failed, empty if it did not; None if there is nothing to measure."""
+        stop = threading.Event()
+        try:
+            async with asyncio.timeout_at(end), slots:
+                usage = await self._threads.run(directory.name, lambda: measure(directory, stop))
+        except FileNotFoundError as error:
+            return None if directory.name == DRILL_DIRECTORY else str(error)
+        except TimeoutError:
+            return "too slow"
+        except (OSError, StillStuck) as error:
+            return str(error)
+        finally:
+            stop.set()
+        self._seen[directory.name] = _Seen(usage, self._monotonic())
+        return ""
+
+    def _fresh(self) -> dict[str, LogUsage]:
+        now = self._monotonic()
+        return {name: seen.usage for name, seen in self._seen.items() if now - seen.at <= self._stale_after}
+
+    def _complain(self, name: str, failure: str) -> None:
+        """Logs a problem when it begins, changes and ends, not every few seconds."""
+        seen = self._seen.get(name)
+        if not failure and seen is not None and seen.usage.unreadable:
+            failure = f"{seen.usage.unreadable} subdirectories cannot be read and are not counted"
+        before = self._complaints.get(name, "")
+        self._complaints[name] = failure
+        if failure and failure != before:
+            log.warning("log directory not measured", directory=name, reason=failure)
+        elif before and not failure:
+            log.info("log directory measured again", directory=name)
+
+
+def _families(
+    directories: Sequence[LogDirectory], up: dict[str, bool], usages: dict[str, LogUsage]
+) -> Sequence[Metric]:
+    def family(name: str, documentation: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(f"upkeeper_log_{name}", documentation, labels=["directory"])
+
+    answered = family("directory_up", "Whether the log directory could be measured.")
+    limit = family("max_bytes", "Disk space that the log directory may take up.")
+    apparent = family("apparent_bytes", "Sum of the sizes of the files in the log directory.")
+    allocated = family("allocated_bytes", "Disk space that the files in the log directory take up.")
+    files = family("files", "Files in the log directory.")
+    oldest = family(
+        "oldest_unrotated_timestamp_seconds",
+        "Last write to that unrotated, non-empty log which was not written to for the longest.",
+    )
+    for directory in directories:
+        labels = [directory.name]
+        answered.add_metric(labels, up[directory.name])
+        limit.add_metric(labels, int(directory.max_bytes))
+        usage = usages.get(directory.name)
+        if usage is None:
+            continue
+        apparent.add_metric(labels, usage.apparent_bytes)
+        allocated.add_metric(labels, usage.allocated_bytes)
+        files.add_metric(labels, usage.files)
+        if usage.oldest_unrotated is not None:
+            oldest.add_metric(labels, usage.oldest_unrotated)
+    return answered, limit, apparent, allocated, files, oldest

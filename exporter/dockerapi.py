@@ -1,0 +1,92 @@
+"""The Docker engine's API for asyncio: blocking calls in a few threads of their own, each with a time limit.
+
+A daemon that hangs holds at most those threads, and each gives up when its socket read times out.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+T = TypeVar("T")
+
+
+class DockerUnavailable(Exception):
+    """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
+
+
+class DockerEngine:
+    """One Docker engine. The client library is imported and the API version negotiated at the first call.
+
+    host: ``unix:///...`` or ``tcp://...``; None means DOCKER_HOST, else the local socket.
+    timeout: seconds to wait for the engine's answer, each call.
+    """
+
+    def __init__(self, host: str | None = None, timeout: float = 10.0, threads: int = 4) -> None:
+        self._host = host
+        self._timeout = timeout
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="docker")
+        self._client: APIClient | None = None
+        self._patient: dict[float, DockerEngine] = {}
+
+    def patient(self, timeout: float) -> "DockerEngine":
+        """The same engine with so many seconds for each answer, for work that takes it long. Closed with this one."""
+        if timeout not in self._patient:
+            self._patient[timeout] = DockerEngine(self._host, timeout, threads=2)
+        return self._patient[timeout]
+
+    async def call(self, function: Callable[["APIClient"], T]) -> T:
+        """The result of ``function(client)``, run in a thread that ends by itself when its socket read times out.
+
+        Raises DockerUnavailable; docker.errors.NotFound and .APIError below 500 pass through, being answers.
+        """
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._executor, self._run, function)
+        try:
+            async with asyncio.timeout(self._timeout + 1):
+                return await work
+        except TimeoutError:
+            raise DockerUnavailable(f"the Docker engine did not answer within {self._timeout:g} s") from None
+
+    def _run(self, function: Callable[["APIClient"], T]) -> T:
+        import docker
+        import docker.errors
+        import requests
+
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            return function(self._client)
+        except docker.errors.APIError as error:
+            if error.is_server_error():
+                raise DockerUnavailable(f"the Docker engine failed: {error.explanation or error}") from error
+            raise
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise DockerUnavailable(f"cannot reach the Docker engine: {_cause(error)}") from error
+
+    def _connect(self) -> "APIClient":
+        import docker
+        from docker.utils import kwargs_from_env
+
+        settings: dict[str, Any] = {"base_url": self._host} if self._host else {**kwargs_from_env()}
+        settings["timeout"] = self._timeout
+        return docker.APIClient(**settings, version="auto")
+
+    def close(self) -> None:
+        """Closes the connections. Does not wait for a hung call."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for engine in self._patient.values():
+            engine.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost message: requests and urllib3 wrap the one that helps several times."""
+    while error.__context__ is not None or error.__cause__ is not None:
+        error = error.__cause__ or error.__context__ or error
+    return str(error) or type(error).__name__

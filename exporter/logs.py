@@ -1,0 +1,77 @@
+"""Log lines: to standard error, as JSON unless that is a terminal, with key-values in place of prose.
+
+Standard library loggers (aiohttp, docker, DBOS ...) go through the same processors, so that every line has one form.
+"""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "httpcore", "httpx", "neo4j", "urllib3", "watchfiles")
+"""Libraries whose informational lines say nothing that our own do not."""
+
+
+def configure(json: bool | None = None, level: str = "info") -> None:
+    """Sets up structlog and the root logger. May be called again; the last call holds.
+
+    json: one JSON document a line; None means JSON unless standard error is a terminal.
+    level: ``debug``, ``info``, ``warning`` or ``error``, in any case. Anything else raises ValueError.
+    """
+    threshold = logging.getLevelNamesMapping().get(level.upper())
+    if threshold is None:
+        raise ValueError(f"{level!r} is not a log level; use debug, info, warning or error")
+    if json is None:
+        json = not sys.stderr.isatty()
+
+    every_line: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *every_line,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.PositionalArgumentsFormatter(), *every_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(json)],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(threshold)
+    logging.captureWarnings(True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.WARNING)
+
+
+def _renderers(json: bool) -> list[Processor]:
+    if json:
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+        ]
+    # Plain tracebacks: the pretty ones print local variables, which may hold secrets.
+    return [_escape_controls, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _escape_controls(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """What comes from outside, such as an alert's label, must not steer the terminal."""
+    for key, value in line.items():
+        if isinstance(value, str) and not value.isprintable():
+            line[key] = "".join(
+                char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in value
+            )
+    return line

@@ -1,0 +1,70 @@
+"""The mounted file systems, from ``/proc/self/mountinfo``. Its format: proc_pid_mountinfo(5)."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount. Names are bytes, since they need not be text."""
+
+    mountpoint: bytes
+    device: bytes
+    """The source, such as ``/dev/sda1`` or ``server:/export``."""
+    fstype: str
+    number: str
+    """``major:minor``, the same for all mounts of one file system."""
+    root: bytes
+    """The directory of the file system that is mounted; ``/`` unless it is a bind mount or a subvolume."""
+
+
+def parse_mountinfo(text: bytes) -> list[Mount]:
+    """Mounts that can be reached, in the order in which they were made. Lines of another form are left out.
+
+    Of several mounts on one mount point only the last one can be reached.
+    """
+    visible: dict[bytes, Mount] = {}
+    for line in text.split(b"\n"):
+        left, separator, right = line.partition(b" - ")
+        before, after = left.split(b" "), right.split(b" ")
+        if not separator or len(before) < 6 or len(after) < 2:
+            continue
+        mountpoint = _unescape(before[4])
+        visible.pop(mountpoint, None)
+        visible[mountpoint] = Mount(
+            mountpoint=mountpoint,
+            device=_unescape(after[1]),
+            fstype=after[0].decode("ascii", "replace"),
+            number=before[2].decode("ascii", "replace"),
+            root=_unescape(before[3]),
+        )
+    return list(visible.values())
+
+
+def one_each(mounts: Iterable[Mount], wanted: Collection[bytes] = ()) -> list[Mount]:
+    """One mount of each file system, else a bind mount would raise the same alert again.
+
+    It is the one that shows the most of it, then the one with the shortest path. Mount points in ``wanted`` stay.
+    """
+    best: dict[tuple[str, bytes, str], Mount] = {}
+    others: list[Mount] = []
+    for mount in sorted(mounts, key=lambda mount: (len(mount.root), len(mount.mountpoint), mount.mountpoint)):
+        chosen = best.setdefault((mount.number, mount.device, mount.fstype), mount)
+        if chosen is not mount and mount.mountpoint in wanted:
+            others.append(mount)
+    return sorted([*best.values(), *others], key=lambda mount: mount.mountpoint)
+
+
+def _unescape(field: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field)
+
+
+def printable(name: bytes) -> str:
+    """A name as a label value: UTF-8, with bytes that are not shown as ``\\xff``."""
+    return name.decode("utf-8", "backslashreplace")

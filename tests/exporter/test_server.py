@@ -1,0 +1,40 @@
+"""Addresses to listen on."""
+
+import pytest
+from aiohttp import web
+
+from exporter.server import CannotListen, parse_listen, serving
+from tests.helpers import free_port
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:10746", ("127.0.0.1", 10746)),
+        ("localhost:0", ("localhost", 0)),
+        (":10746", (None, 10746)),
+        ("[::1]:10746", ("::1", 10746)),
+    ],
+)
+def test_addresses(text: str, address: tuple[str | None, int]) -> None:
+    assert parse_listen(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "127.0.0.1", "10746", "host:", "host:http", "host:65536", "host:-1", "::1:10746"])
+def test_what_is_no_address_is_refused_with_the_right_form(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address to listen on"):
+        parse_listen(text)
+
+
+async def test_a_port_in_use_is_named() -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    async with serving(web.Application(), listen):
+        with pytest.raises(CannotListen, match=f"{listen}: port {listen[10:]} is in use"):
+            async with serving(web.Application(), listen):
+                pass
+
+
+async def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(CannotListen, match=r"192\.0\.2\.1:10746"):
+        async with serving(web.Application(), "192.0.2.1:10746"):
+            pass

@@ -1,0 +1,80 @@
+"""Small tools that tests share."""
+
+import asyncio
+import os
+import shutil
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+REQUIRE_ALL = os.environ.get("UPKEEPER_REQUIRE_ALL") == "1"
+
+
+def missing(reason: str) -> None:
+    """Skips the test with the reason; under UPKEEPER_REQUIRE_ALL=1 fails it."""
+    if REQUIRE_ALL:
+        pytest.fail(f"UPKEEPER_REQUIRE_ALL=1, and {reason}")
+    pytest.skip(reason)
+
+
+def require_program(name: str, package: str) -> str:
+    """The path of a program on PATH, or the test is skipped (failed) with the package that has it."""
+    path = shutil.which(name)
+    if path is None:
+        missing(f"{name} is not on PATH (Debian package {package})")
+    assert path is not None
+    return path
+
+
+async def wait_until(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 30.0, what: str = "") -> T:
+    """The first true result of condition, polled; fails with the last result when the time is over.
+
+    An OSError counts as "not yet": servers refuse connections until they listen.
+    """
+    deadline = time.monotonic() + timeout
+    last: object = None
+    while True:
+        try:
+            result = condition()
+            if isinstance(result, Awaitable):
+                result = await result
+            if result:
+                return result
+            last = result
+        except OSError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what or condition}: last was {last!r}")
+        await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def free_port_range(count: int) -> int:
+    """The first of ``count`` consecutive free TCP ports of 127.0.0.1."""
+    for _ in range(100):
+        base = free_port()
+        if base + count > 65535:
+            continue
+        sockets = []
+        try:
+            for port in range(base, base + count):
+                probe = socket.socket()
+                sockets.append(probe)
+                probe.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for probe in sockets:
+                probe.close()
+    raise AssertionError(f"no {count} consecutive free ports")
