@@ -1,0 +1,105 @@
+"""The few Linux system calls that Python has no function for. All work on open file descriptors."""
+
+import ctypes
+import errno
+import os
+import struct
+
+_AT_EMPTY_PATH = 0x1000
+_STATX_BTIME = 0x800
+_STATX_ATTR_MOUNT_ROOT = 0x2000
+_FALLOC_FL_COLLAPSE_RANGE = 0x08
+_RENAME_EXCHANGE = 0x02
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+# struct statx of statx(2): the mask, the attributes with the mask of those known, and the birth time.
+_STATX_SIZE = 256
+_MASK = struct.Struct("=I")
+_ATTRIBUTES = struct.Struct("=Q")
+_TIMESTAMP = struct.Struct("=qI")
+_AT_ATTRIBUTES, _AT_ATTRIBUTES_MASK, _AT_BTIME = 8, 56, 80
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_statx = getattr(_libc, "statx", None)
+_fallocate = getattr(_libc, "fallocate", None)
+_renameat2 = getattr(_libc, "renameat2", None)
+if _fallocate is not None:
+    _fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+# Through PyDLL this call keeps the interpreter's lock, so no other thread runs between it and the next line.
+_lseek = ctypes.PyDLL(None, use_errno=True).lseek
+_lseek.argtypes, _lseek.restype = [ctypes.c_int, ctypes.c_long, ctypes.c_int], ctypes.c_long
+
+
+def _failure() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+def _read_statx(fd: int) -> bytes | None:
+    if _statx is None:
+        return None
+    buffer = ctypes.create_string_buffer(_STATX_SIZE)
+    if _statx(fd, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer) == 0:
+        return buffer.raw
+    error = _failure()
+    # Sandboxes refuse system calls that they do not know with ENOSYS or EPERM.
+    if error.errno in (errno.ENOSYS, errno.EPERM):
+        return None
+    raise error
+
+
+def birth_time(fd: int) -> float | None:
+    """When the file was made, as a Unix time; None where the file system or kernel does not say. See statx(2)."""
+    raw = _read_statx(fd)
+    if raw is None or not _MASK.unpack_from(raw)[0] & _STATX_BTIME:
+        return None
+    seconds, nanoseconds = _TIMESTAMP.unpack_from(raw, _AT_BTIME)
+    return float(seconds + nanoseconds / 1e9)
+
+
+def is_mount_root(fd: int) -> bool:
+    """Whether something is mounted on this very file or directory, a bind mount too (same ``st_dev``).
+
+    Linux 5.8 and later say so (statx(2), STATX_ATTR_MOUNT_ROOT); an older one answers False.
+    """
+    raw = _read_statx(fd)
+    if raw is None:
+        return False
+    known = _ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES_MASK)[0]
+    return bool(_ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES)[0] & known & _STATX_ATTR_MOUNT_ROOT)
+
+
+def collapse_head(fd: int, length: int) -> bool:
+    """Takes the first ``length`` bytes out of a file, in one step that excludes every write: what followed moves to 0.
+
+    ``length`` is a multiple of the file system's block size and less than the file's size. False, with the file as it
+    was, where the file system cannot do this (only ext4 and XFS can: fallocate(2), FALLOC_FL_COLLAPSE_RANGE).
+    """
+    if _fallocate is None:
+        return False
+    if _fallocate(fd, _FALLOC_FL_COLLAPSE_RANGE, 0, length) == 0:
+        return True
+    error = _failure()
+    if error.errno in _UNSUPPORTED:
+        return False
+    raise error
+
+
+def truncate_if(fd: int, size: int) -> bool:
+    """Empties a file if it is exactly ``size`` bytes long, as near to one step as two system calls can be."""
+    if _lseek(fd, 0, os.SEEK_END) != size:
+        return False
+    os.ftruncate(fd, 0)
+    return True
+
+
+def exchange(directory: int, one: str, other: str) -> bool:
+    """Swaps two names of a directory in one step; False, with nothing done, where not supported: renameat2(2)."""
+    if _renameat2 is None:
+        return False
+    if _renameat2(directory, os.fsencode(one), directory, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    error = _failure()
+    if error.errno in _UNSUPPORTED:
+        return False
+    raise error

@@ -1,0 +1,109 @@
+"""Removing one Docker object: look again, remove without force, and tell what that freed by the engine's own word.
+
+All functions here block; they run in DockerEngine's threads.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from exporter.collectors.docker_usage import Kind
+from exporter.docker_objects import Usage, parse_usage
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
+    """What decides about one container, network or image now, without the engine's expensive disk usage.
+
+    Holds that object alone of its kind, and every container beside a network or image. Sizes are left out.
+    None when the object is gone.
+    """
+    from docker.errors import NotFound
+
+    containers: list[Any] = client.containers(all=True)
+    try:
+        if kind == "containers":
+            inspected = client.inspect_container(key)
+            own = [entry for entry in containers if entry["Id"] == key]
+            return parse_usage({"Containers": own}, networks=[], containers={key: inspected}, images={})
+        if kind == "networks":
+            network = client.inspect_network(key)
+            return parse_usage({"Containers": containers}, networks=[network], containers={}, images={})
+        image = client.inspect_image(key)
+        images = [entry for entry in client.images() if entry["Id"] == key]
+        return parse_usage(
+            {"Containers": containers, "Images": images}, networks=[], containers={}, images={key: image}
+        )
+    except NotFound:
+        return None
+
+
+def remove_unless_used(client: "APIClient", kind: Kind, key: str) -> int | str:
+    """Removes a container, network or image without force, and never a volume.
+
+    Returns the bytes freed, or why the engine would not remove it: something took or began to use it a moment ago.
+    """
+    from docker.errors import APIError, NotFound
+
+    try:
+        if kind == "containers":
+            return _remove_container(client, key)
+        if kind == "images":
+            return _remove_image(client, key)
+        client.remove_network(key)
+        return 0
+    except NotFound:
+        return "already gone"
+    except APIError as error:
+        if error.status_code in (403, 409):
+            return f"in use: {error.explanation}"
+        raise
+
+
+def _remove_container(client: "APIClient", key: str) -> int:
+    """The size of its writable layer, as measured by the engine right before the removal."""
+    listed: list[Any] = client.containers(all=True, size=True, filters={"id": key})
+    client.remove_container(key, v=False, force=False)
+    return sum(entry.get("SizeRw") or 0 for entry in listed if entry["Id"] == key)
+
+
+def _remove_image(client: "APIClient", key: str) -> int:
+    layers = client.inspect_image(key)["RootFS"].get("Layers") or []
+    history = [entry["Size"] for entry in client.history(key)]
+    deleted = {entry.get("Deleted") for entry in client.remove_image(key, force=False)}
+    return freed_by_layers(history, len(layers), sum(chain_id in deleted for chain_id in chain_ids(layers)))
+
+
+def chain_ids(layers: Sequence[str]) -> list[str]:
+    """The names under which an engine reports layers, from their digests, bottom first.
+
+    https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+    """
+    chain: list[str] = []
+    for layer in layers:
+        chain.append(f"sha256:{hashlib.sha256(f'{chain[-1]} {layer}'.encode()).hexdigest()}" if chain else layer)
+    return chain
+
+
+def freed_by_layers(history: Sequence[int], layers: int, deleted: int) -> int:
+    """The bytes in the topmost ``deleted`` of an image's layers: those that no other image or build cache holds.
+
+    history: size of each build step, the last one first. Steps without a layer have size 0, and so have empty layers;
+    where both occur, the topmost ones are taken for layers, so that the result is never too high.
+    """
+    sizes = [size for size in history if size > 0]
+    empty_layers = max(0, layers - len(sizes))
+    return sum(sizes[: max(0, deleted - empty_layers)])
+
+
+def prune_build_cache(client: "APIClient", keys: Sequence[str], unused_for: float) -> tuple[int, int]:
+    """Removes those of the build cache records that nothing used for so many seconds, nothing uses and no image shares.
+
+    Returns the number of records removed and the bytes that freed. The engine takes the records as one regular
+    expression, which must be quoted, and takes no point in time before API 1.42, only a duration.
+    """
+    filters: Any = {"id": f'"^({"|".join(keys)})$"', "until": f"{max(0.0, unused_for):.3f}s"}
+    answer = client.prune_builds(filters=filters)
+    return len(answer.get("CachesDeleted") or ()), answer["SpaceReclaimed"]

@@ -1,0 +1,22 @@
+"""The tasks that there are."""
+
+from collections.abc import Mapping
+
+from exporter.dockerapi import DockerEngine
+from remediator.config import Config
+from remediator.tasks import Task
+from remediator.tasks.docker_cleanup import DockerCleanup
+from remediator.tasks.health_check import HealthCheck
+from remediator.tasks.log_rotation import LogRotation
+from remediator.tasks.service_restart import ServiceRestart
+
+
+def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:
+    """Each task by its name, made for this config."""
+    tasks: list[Task] = [
+        HealthCheck(config.services, docker),
+        LogRotation(config.logs),
+        DockerCleanup(docker, config.docker),
+        ServiceRestart(config.services, docker),
+    ]
+    return {task.name: task for task in tasks}

@@ -1,0 +1,113 @@
+"""Writers that never stop, in real processes: every line they wrote is found once."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from remediator.tasks import TaskError
+from remediator.tasks.log_rotation import LogRotation
+from tests.helpers import wait_until
+from tests.tasks.logdir import KIB, Writer, lines, mounted, names, require_collapse, rotated, run, task
+
+ROTATIONS = 5
+
+
+def expected(count: int) -> dict[bytes, int]:
+    return {b"%09d written by one that never stops" % n: 1 for n in range(count)}
+
+
+async def rotate_while_it_grows(rotation: LogRotation, log: Path) -> None:
+    """Rotates the log several times, each time when some more was written."""
+    for number in range(1, ROTATIONS + 1):
+        await wait_until(lambda: log.exists() and log.stat().st_blocks > 200, what="the log to grow")
+        await run(rotation)
+        assert len(rotated(log.parent)) == number
+
+
+@pytest.mark.parametrize("append", [True, False])
+@pytest.mark.parametrize("compress", [True, False])
+async def test_copytruncate_loses_no_line_of_a_writer_that_never_stops(
+    tmp_path: Path, append: bool, compress: bool
+) -> None:
+    """Where the file system can cut a log safely. A writer without O_APPEND goes on at its own position."""
+    require_collapse(tmp_path)
+    log = tmp_path / "app.log"
+    with Writer(log, append=append) as writer:
+        await rotate_while_it_grows(task(tmp_path, rotation={"compress": compress}), log)
+        count = writer.stop()
+    assert lines(tmp_path) == expected(count)
+
+
+@pytest.mark.parametrize("reopen", [True, False])
+async def test_rename_loses_no_line_of_a_writer_that_never_stops(tmp_path: Path, reopen: bool) -> None:
+    """One that opens its log anew all the time, and one that goes on writing to the renamed file."""
+    log = tmp_path / "app.log"
+    rotation = task(tmp_path, rotation={"method": "rename"})
+    with Writer(log, reopen=reopen) as writer:
+        if reopen:
+            await rotate_while_it_grows(rotation, log)
+        else:
+            await wait_until(lambda: log.exists() and log.stat().st_size > 100 * KIB, what="the log to grow")
+            await run(rotation)
+            await run(rotation)
+            (renamed,) = rotated(tmp_path)
+            size = renamed.stat().st_size
+            await wait_until(lambda: renamed.stat().st_size > size, what="the renamed log to grow")
+        count = writer.stop()
+    assert lines(tmp_path) == expected(count)
+    await run(rotation)
+    assert lines(tmp_path) == expected(count)
+    assert not [path for path in rotated(tmp_path) if path.suffix != ".gz"]
+
+
+async def test_a_writer_too_fast_to_be_copied_where_logs_can_only_be_truncated(tmp_path: Path) -> None:
+    """It is left as it is, with a sentence, unless a moment without a write was found."""
+    with mounted(tmp_path / "tmpfs", "tmpfs", 200 * 1024 * KIB) as directory:
+        log = directory / "app.log"
+        with Writer(log) as writer:
+            await wait_until(lambda: log.exists() and log.stat().st_size > 100 * KIB, what="the log to grow")
+            rotation = task(directory)
+            (action,) = (await rotation.plan("logs")).actions
+            try:
+                await rotation.apply("logs", action)
+            except TaskError as error:
+                assert "written to faster than it can be copied" in str(error)  # noqa: PT017
+                assert names(directory) == ["app.log"]
+            count = writer.stop()
+        found = lines(directory)
+        # A line written between the last look and the truncation is what copytruncate can lose here.
+        assert sum(found.values()) >= count - 1
+        assert found.keys() <= expected(count).keys()
+
+
+async def test_a_slow_writer_where_logs_can_only_be_truncated(tmp_path: Path) -> None:
+    with mounted(tmp_path / "tmpfs", "tmpfs", 200 * 1024 * KIB) as directory:
+        log = directory / "app.log"
+        before = b"a line from before\n" * 10_000
+        log.write_bytes(before)
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND)
+        try:
+            await run(task(directory))
+            assert log.stat().st_size == 0
+            os.write(fd, b"the next line\n")
+        finally:
+            os.close(fd)
+        assert log.read_bytes() == b"the next line\n"
+        assert lines(directory) == {b"a line from before": 10_000, b"the next line": 1}
+
+
+async def test_a_cancelled_action_stops_and_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(os.urandom(1024) * 64 * KIB)
+    before = log.stat()
+    rotation = task(tmp_path, rotation={"method": "copytruncate"})
+    (action,) = (await rotation.plan("logs")).actions
+    running = asyncio.create_task(rotation.apply("logs", action))
+    await wait_until(lambda: len(names(tmp_path)) > 1, what="the copy to begin")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert names(tmp_path) == ["app.log"]
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
