@@ -1,0 +1,1 @@
+"""Runs the maintenance task that an alert, a person or a schedule asks for, checks that it helped, and records it."""

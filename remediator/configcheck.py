@@ -1,0 +1,136 @@
+"""What `upkeeper check` says of a config: first of the file itself, then of how it fits this machine.
+
+Errors are the file's own and are wrong everywhere. Warnings are about this machine: the file may be meant for another.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.configfile import ConfigError, Loaded, Problem, load
+from exporter.configproblem import in_order, nearest
+from exporter.dockerapi import DockerEngine
+from exporter.yamlsource import KeyPath
+from remediator.config import Config, Remedy
+from remediator.tasks.registry import build_tasks
+from remediator.tasks.service_restart import ServiceRestart
+
+_DOCKER_SECONDS = 3.0
+_SECRET_FILE = "_file"  # noqa: S105 - the end of the keys that name a file with a secret
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks need to know beside the file."""
+
+    targets: Mapping[str, Collection[str]]
+    """The targets of each task that there is."""
+    found_later: Collection[str] = ()
+    """Tasks that may have more targets at another time: containers come and go."""
+    directories: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a log directory, by its path."""
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a file that holds a secret, by its path."""
+
+
+async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[Problem]:
+    """Every problem of a config file, errors and warnings, in the order of the file. None is always well."""
+    try:
+        loaded = load(path, Config, env=env)
+    except ConfigError as error:
+        return error.problems
+    return findings(loaded, await gather(loaded))
+
+
+def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
+    """The problems of a config that is valid by itself. Pure."""
+    problems = [
+        problem
+        for index, remedy in enumerate(loaded.value.remedies or ())
+        for problem in _of_remedy(loaded, index, remedy, facts)
+    ]
+    for index, directory in enumerate(loaded.value.logs):
+        if directory.path in facts.directories:
+            message = f"{directory.path!r} {facts.directories[directory.path]}"
+            problems.append(loaded.problem(("logs", index, "path"), message, severity="warning"))
+    for key, file in _secret_files(loaded):
+        if file in facts.secret_files:
+            message = f"{file!r} {facts.secret_files[file]}"
+            problems.append(loaded.problem(key, message, severity="warning"))
+    return in_order(problems)
+
+
+async def gather(loaded: Loaded[Config]) -> Facts:
+    """Looks at this machine: the tasks' targets, the directories and files that the config names."""
+    engine = DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS)
+    try:
+        tasks = build_tasks(loaded.value, engine)
+        targets = await asyncio.gather(*(task.targets() for task in tasks.values()))
+    finally:
+        engine.close()
+    directories = {each.path: directory_problem(Path(each.path)) for each in loaded.value.logs}
+    secrets = {file: secret_file_problem(Path(file)) for _, file in _secret_files(loaded)}
+    return Facts(
+        targets=dict(zip(tasks, targets, strict=True)),
+        found_later={ServiceRestart.name},
+        directories={path: problem for path, problem in directories.items() if problem},
+        secret_files={path: problem for path, problem in secrets.items() if problem},
+    )
+
+
+def directory_problem(path: Path) -> str:
+    """What keeps a directory from being measured and rotated here, as the end of a sentence; empty if nothing does."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"cannot be looked at here: {error.strerror}"
+    if not stat.S_ISDIR(mode):
+        return "is no directory"
+    return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
+
+
+def secret_file_problem(path: Path) -> str:
+    """What is wrong with a file that holds a secret, as the end of a sentence; empty if nothing is."""
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        return f"cannot be read here: {error.strerror}"
+    if not content.strip():
+        return "is empty"
+    if mode & stat.S_IROTH:
+        return f"may be read by everybody (mode {stat.S_IMODE(mode):04o}); chmod 600 it"
+    return ""
+
+
+def _of_remedy(loaded: Loaded[Config], index: int, remedy: Remedy, facts: Facts) -> Iterator[Problem]:
+    at = ("remedies", index)
+    targets = facts.targets.get(remedy.task)
+    if targets is None:
+        yield loaded.problem((*at, "task"), f"there is no task {remedy.task!r}", _choice(remedy.task, facts.targets))
+    elif remedy.target is not None and remedy.target not in targets:
+        later = remedy.task in facts.found_later
+        yield loaded.problem(
+            (*at, "target"),
+            f"{remedy.task} has no target {remedy.target!r}" + (" at present" if later else ""),
+            _choice(remedy.target, targets),
+            "warning" if later else "error",
+        )
+
+
+def _choice(word: str, known: Collection[str]) -> str:
+    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "there is none")
+
+
+def _secret_files(loaded: Loaded[Config]) -> Sequence[tuple[KeyPath, str]]:
+    """The keys that name a file with a secret, each with the file's path."""
+    found = []
+    for key in loaded.source.keys:
+        if str(key[-1]).endswith(_SECRET_FILE):
+            value = loaded.source.data
+            for part in key:
+                value = value[part]  # type: ignore[index]
+            found.append((key, str(value)))
+    return found

@@ -1,0 +1,28 @@
+"""How what a client asked for can fail, and the exit status that a command then has. Imports nothing."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_BLOCKED = 3
+EXIT_UNREACHABLE = 4
+EXIT_INTERRUPTED = 130
+"""As a shell reports a program that SIGINT ended."""
+
+
+class ClientError(Exception):
+    """What was asked for was not done. The message is for people; its first line says it all.
+
+    exit_code: the command's exit status: 1 failed, 2 usage or config, 3 blocked or waiting, 4 the service cannot be
+    reached. guard: the guard that blocked, when one did.
+    """
+
+    def __init__(self, message: str, exit_code: int, guard: str | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.guard = guard
+
+    def document(self) -> dict[str, object]:
+        """The error as JSON: ``{"error": {"message", "exit_code", "guard"?}}``."""
+        error: dict[str, object] = {"message": str(self), "exit_code": self.exit_code}
+        if self.guard is not None:
+            error["guard"] = self.guard
+        return {"error": error}

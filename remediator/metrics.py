@@ -1,0 +1,69 @@
+"""What the remediator tells of itself to Prometheus."""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from exporter import __version__
+
+
+class Metrics:
+    """Metric families of decisions and runs, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._runs = Counter("upkeeper_task_runs", "Finished runs", ["task", "outcome", "trigger"], registry=registry)
+        self._seconds = Histogram(
+            "upkeeper_task_duration_seconds",
+            "How long runs took",
+            ["task"],
+            buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600),
+            registry=registry,
+        )
+        self._last_success = Gauge(
+            "upkeeper_task_last_success_timestamp_seconds",
+            "When a run last ended effective or with nothing to do",
+            ["task"],
+            registry=registry,
+        )
+        self._reclaimed = Counter(
+            "upkeeper_task_reclaimed_bytes", "Bytes that actions measurably freed", ["task"], registry=registry
+        )
+        self._decisions = Counter(
+            "upkeeper_decisions", "Decisions about alerts", ["remedy", "verdict", "guard"], registry=registry
+        )
+        self.queue_depth = Gauge("upkeeper_queue_depth", "Runs that wait or are under way", registry=registry)
+        self._breakers = Gauge(
+            "upkeeper_breaker_open",
+            "1 while a breaker keeps a task from a target",
+            ["task", "target"],
+            registry=registry,
+        )
+        self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
+        self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
+        self._build = Gauge("upkeeper_remediator_build_info", "The running version", ["version"], registry=registry)
+        self._build.labels(__version__).set(1)
+
+    def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
+        self._runs.labels(task, outcome, trigger).inc()
+        self._seconds.labels(task).observe(seconds)
+        if outcome in ("effective", "nothing-to-do"):
+            self._last_success.labels(task).set(now)
+
+    def reclaimed(self, task: str, count: int) -> None:
+        if count > 0:
+            self._reclaimed.labels(task).inc(count)
+
+    def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
+        self._decisions.labels(remedy or "", verdict, guard or "").inc()
+
+    def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
+        """What is held back now: breakers by (task, target); paused tasks, None standing for all."""
+        self._breakers.clear()
+        for task, target in open_breakers:
+            self._breakers.labels(task, target).set(1)
+        self.paused.set(None in paused_tasks)
+        self._paused_tasks.clear()
+        for name in paused_tasks:
+            if name is not None:
+                self._paused_tasks.labels(name).set(1)

@@ -1,0 +1,92 @@
+"""The remediator as a service: the Core behind its web server, deciding and tidying in the background."""
+
+import asyncio
+import gc
+import os
+import signal
+import time
+from pathlib import Path
+
+import structlog
+
+from exporter.reload import ConfigWatch
+from exporter.server import serving
+from remediator.app import build_app
+from remediator.core import Core, locked
+from remediator.settings import Settings
+from remediator.statedir import StateDir
+
+log = structlog.get_logger(__name__)
+
+
+class Remediator:
+    """A Core whose settings follow the config file."""
+
+    def __init__(self, config_path: Path | None, state: StateDir) -> None:
+        self._config_path = config_path
+        self._state = state
+        self._settings = Settings.load(config_path, state)
+        self.core = Core(state, self._settings, clock=time.time, trigger="api")
+        self.watch = ConfigWatch(config_path, self.reload)
+        self.core.registry.register(_Families(self.watch))
+
+    async def reload(self) -> None:
+        """Puts the config file in force. Raises exporter.configfile.ConfigError, and then nothing has changed."""
+        self._settings = Settings.load(self._config_path, self._state, before=self._settings)
+        self.core.apply_settings(self._settings)
+
+    async def serve(self, listen: str) -> None:
+        """Serves until SIGTERM or SIGINT. Raises exporter.server.CannotListen, and ValueError for no address."""
+        stop = _stop_signal()
+        ready = False
+        await self.core.open()
+        try:
+            # The address first: alerts that come while the engine starts are stored and wait for it.
+            async with serving(build_app(self.core, lambda: ready), listen):
+                await self.core.start_engine()
+                async with asyncio.TaskGroup() as background:
+                    work = [
+                        background.create_task(self.core.decider.run()),
+                        background.create_task(self.core.housekeeping()),
+                        background.create_task(self.watch.run()),
+                    ]
+                    # What the start left in memory stays: a full collection would walk it, and hold up every webhook
+                    # for a tenth of a second.
+                    gc.freeze()
+                    ready = True
+                    log.info("remediator listening", address=listen, state=str(self._state.root))
+                    await stop.wait()
+                    ready = False
+                    for task in work:
+                        task.cancel()
+        finally:
+            await self.core.close()
+            self._settings.close()
+        log.info("remediator stopped")
+
+
+async def serve(config_path: Path | None, state_dir: Path | None, listen: str) -> None:
+    """Runs the remediator until SIGTERM or SIGINT.
+
+    Raises exporter.configfile.ConfigError, exporter.server.CannotListen, remediator.errors.ClientError when another one
+    works on the same state directory, ValueError for a malformed ``listen``, and OSError when the state directory
+    cannot be made.
+    """
+    state = StateDir.find(state_dir, os.environ)
+    state.ensure()
+    with locked(state):
+        await Remediator(config_path, state).serve(listen)
+
+
+class _Families:
+    """What the config watch tells, as a collector of a metrics registry."""
+
+    def __init__(self, watch: ConfigWatch) -> None:
+        self.collect = watch.families
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

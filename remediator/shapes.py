@@ -1,0 +1,210 @@
+"""The API's JSON, as types: what the remediator's API answers and what a Core returns is exactly this.
+
+Times are RFC 3339 UTC strings, sizes are bytes, lists are newest first.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+# The standard library's own lacks generic classes before Python 3.12, as pydantic needs them for the API document.
+from typing_extensions import TypedDict
+
+T = TypeVar("T")
+
+Verdict = Literal["run", "observe", "blocked", "unmatched", "no-target"]
+Trigger = Literal["alert", "cli", "api"]
+RunState = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
+ActionState = Literal["planned", "running", "done", "skipped", "failed"]
+
+
+class Page(TypedDict, Generic[T]):
+    """One page of a list. ``next`` is the cursor of the page after it (``before=``), null on the last page."""
+
+    items: list[T]
+    next: int | None
+
+
+class AlertView(TypedDict):
+    """One episode of an alert."""
+
+    id: int
+    fingerprint: str
+    status: Literal["firing", "resolved"]
+    starts_at: str
+    ends_at: str | None
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    first_received_at: str
+    last_received_at: str
+    receptions: int
+
+
+class DecisionView(TypedDict):
+    """What was decided about an alert, how often, and why."""
+
+    id: int
+    at: str
+    last_at: str
+    repeats: int
+    alert_id: int
+    alertname: str
+    remedy: str | None
+    task: str | None
+    target: str | None
+    verdict: Verdict
+    guard: str | None
+    reason: str
+    run_id: int | None
+
+
+class MeasurementView(TypedDict):
+    """The state of a target at one moment, its figures in base units."""
+
+    breached: bool
+    values: dict[str, float]
+    detail: str
+
+
+class ActionView(TypedDict):
+    """One action of a run."""
+
+    position: int
+    kind: str
+    object: str
+    reason: str
+    estimated_bytes: int
+    state: ActionState
+    detail: str
+    freed_bytes: int
+    started_at: str | None
+    finished_at: str | None
+
+
+class RunView(TypedDict):
+    """One run. ``outcome`` is null until ``state`` is ``finished``."""
+
+    id: int
+    task: str
+    target: str
+    trigger: Trigger
+    remedy: str | None
+    alert_id: int | None
+    dry_run: bool
+    state: RunState
+    outcome: str | None
+    reason: str
+    requested_at: str
+    started_at: str | None
+    finished_at: str | None
+    before: MeasurementView | None
+    after: MeasurementView | None
+    notes: list[str]
+    actions: list[ActionView]
+    freed_bytes: int
+
+
+class TrackView(TypedDict):
+    """How a remedy has done so far."""
+
+    runs: int
+    effective: int
+
+
+class RemedyView(TypedDict):
+    """A remedy with its guards' settings in seconds and counts, and its track."""
+
+    name: str
+    match: list[str]
+    task: str
+    target: str | None
+    target_label: str | None
+    autonomy: Literal["observe", "auto"]
+    cooldown: float
+    rate: dict[str, int]
+    breaker: dict[str, float]
+    track: TrackView
+    open_breakers: list[str]
+
+
+class TaskView(TypedDict):
+    """A task and the targets that it can work on now."""
+
+    name: str
+    summary: str
+    never: list[str]
+    disruption: Literal["none", "brief", "outage"]
+    targets: list[str]
+
+
+class PlannedActionView(TypedDict):
+    """An action of a plan that nothing has been done about."""
+
+    kind: str
+    object: str
+    reason: str
+    estimated_bytes: int
+    params: Mapping[str, Any]
+
+
+class PlanBody(TypedDict):
+    """What a task would do, and what it leaves alone and why."""
+
+    actions: list[PlannedActionView]
+    notes: list[str]
+
+
+class GuardView(TypedDict):
+    """A guard that would block the run, and why."""
+
+    guard: str
+    reason: str
+
+
+class PlanView(TypedDict):
+    """A plan with the measurement it was made from and the guards that would block its run."""
+
+    task: str
+    target: str
+    measurement: MeasurementView
+    plan: PlanBody
+    guards: list[GuardView]
+
+
+class PauseView(TypedDict):
+    """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes."""
+
+    task: str | None
+    reason: str
+    since: str
+    until: str | None
+
+
+class BreakerView(TypedDict):
+    """An open breaker."""
+
+    task: str
+    target: str
+    since: str
+
+
+class StatusView(TypedDict):
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received."""
+
+    version: str
+    paused: list[PauseView]
+    queue_depth: int
+    running: list[RunView]
+    open_breakers: list[BreakerView]
+    last_alert_at: str | None
+    watchdog_at: str | None
+    counts: dict[str, int]
+
+
+class Problem(TypedDict, total=False):
+    """An error as RFC 9457 ``application/problem+json``; ``guard`` is there when a guard blocked."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    guard: str

@@ -1,0 +1,86 @@
+"""The state directory: where the remediator keeps its database, its credentials and what it starts."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_state_path
+
+from remediator.errors import EXIT_USAGE, ClientError
+
+DRILL_TARGET = "upkeeper-drill"
+"""Name of the log directory that ``upkeeper drill`` breaches."""
+
+
+class StateDir:
+    """Paths below one state directory. Making the object touches nothing; ``ensure`` makes what is missing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "upkeeper.db"
+        self.lock = root / "lock"
+        self.alertmanager_token = root / "tokens" / "alertmanager"
+        self.operator_token = root / "tokens" / "operator"
+        self.drill = root / "drill"
+
+    @classmethod
+    def find(cls, option: str | Path | None, env: Mapping[str, str]) -> "StateDir":
+        """The directory that the option, else UPKEEPER_STATE_DIR, names; else the user's own (as root the system's)."""
+        chosen = option or env.get("UPKEEPER_STATE_DIR")
+        if chosen:
+            return cls(Path(chosen).absolute())
+        if os.geteuid() == 0:
+            return cls(Path("/var/lib/upkeeper"))
+        return cls(user_state_path("upkeeper"))
+
+    def ensure(self) -> None:
+        """Makes the directory (0700) and a random credential for each role (0600), keeping those that exist.
+
+        Raises OSError when the directory cannot be made or written.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tokens = self.alertmanager_token.parent
+        tokens.mkdir(mode=0o700, exist_ok=True)
+        for path in (self.alertmanager_token, self.operator_token):
+            _write_once(path, secrets.token_urlsafe(32))
+
+    def hold(self) -> int:
+        """Keeps a second engine from the same state, until the returned descriptor is closed, at the latest when the
+        process ends. Raises ClientError when another one is at work.
+        """
+        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ClientError(f"another remediator is working on {self.root}", EXIT_USAGE) from None
+        return descriptor
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Creates the file whole or not at all: a start that was killed never leaves an empty credential."""
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+
+
+def read_token(path: Path) -> str:
+    """A credential from its file, without the line end. Raises OSError, and ValueError when the file is empty."""
+    token = path.read_text().strip()
+    if not token:
+        raise ValueError(f"{path} holds no token")
+    return token

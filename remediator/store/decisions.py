@@ -1,0 +1,98 @@
+"""Decisions about alerts. The same decision about the same episode again is counted, not repeated."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from remediator.decide import Decision
+from remediator.store.tables import decisions, runs
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The last decision about an episode."""
+
+    id: int
+    verdict: str
+    remedy: str | None
+    guard: str | None
+
+    def is_as(self, decision: Decision) -> bool:
+        """Whether the decision says the same again."""
+        remedy = decision.selection.remedy.name if decision.selection else None
+        return (self.verdict, self.remedy, self.guard) == (decision.verdict, remedy, decision.guard)
+
+
+@dataclass(frozen=True)
+class New:
+    """A decision to be stored, with the run that it led to."""
+
+    alert_id: int
+    decision: Decision
+    run_id: int | None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A decision to be counted once more. reason: in place of the former one, which may name another time left."""
+
+    decision_id: int
+    reason: str | None = None
+
+
+def episodes_with_run(connection: sa.Connection, alert_ids: Collection[int]) -> set[int]:
+    """Those of the episodes that have already led to a run."""
+    return set(connection.scalars(sa.select(runs.c.alert_id).where(runs.c.alert_id.in_(alert_ids))))
+
+
+def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int, Latest]:
+    """The last decision about each of the episodes that have any, by the episode's id."""
+    newest = (
+        sa.select(sa.func.max(decisions.c.id)).where(decisions.c.alert_id.in_(alert_ids)).group_by(decisions.c.alert_id)
+    )
+    columns = (decisions.c.alert_id, decisions.c.id, decisions.c.verdict, decisions.c.remedy, decisions.c.guard)
+    rows = connection.execute(sa.select(*columns).where(decisions.c.id.in_(newest)))
+    return {alert_id: Latest(*rest) for alert_id, *rest in rows}
+
+
+def insert(connection: sa.Connection, made: Iterable[New], now: float) -> None:
+    """Stores decisions."""
+    rows = [_row(each, now) for each in made]
+    if rows:
+        connection.execute(decisions.insert(), rows)
+
+
+def _row(new: New, now: float) -> dict[str, object]:
+    selection = new.decision.selection
+    known_target = selection is not None and new.decision.verdict != "no-target"
+    return {
+        "alert_id": new.alert_id,
+        "at": now,
+        "last_at": now,
+        "repeats": 0,
+        "verdict": new.decision.verdict,
+        "remedy": selection.remedy.name if selection else None,
+        "task": selection.remedy.task if selection else None,
+        "target": selection.target if known_target and selection else None,
+        "guard": new.decision.guard,
+        "reason": new.decision.reason,
+        "run_id": new.run_id,
+    }
+
+
+def count_repeats(connection: sa.Connection, repeats: Iterable[Repeat], now: float) -> None:
+    """Counts decisions once more."""
+    rows = [{"decision": each.decision_id, "new_reason": each.reason} for each in repeats]
+    if not rows:
+        return
+    connection.execute(
+        decisions.update()
+        .where(decisions.c.id == sa.bindparam("decision"))
+        .values(
+            last_at=now,
+            repeats=decisions.c.repeats + 1,
+            reason=sa.func.coalesce(sa.bindparam("new_reason"), decisions.c.reason),
+        ),
+        rows,
+    )

@@ -1,0 +1,80 @@
+"""What holds runs back: pauses, breakers, earlier runs. Reads the facts that the guards judge by."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from remediator.guards import Facts, PastRun, Pause
+from remediator.store.tables import actions, breaker_resets, pauses, runs
+
+REMEMBERED_RUNS = 200
+"""More than any rate or breaker setting can sensibly count on one target in a day."""
+
+
+def active_pauses(connection: sa.Connection, now: float) -> Sequence[Pause]:
+    """Pauses in force, oldest first."""
+    in_force = sa.or_(pauses.c.until.is_(None), pauses.c.until > now)
+    columns = (pauses.c.task, pauses.c.reason, pauses.c.since, pauses.c.until)
+    return [Pause(*row) for row in connection.execute(sa.select(*columns).where(in_force).order_by(pauses.c.id))]
+
+
+def pause(connection: sa.Connection, hold: Pause) -> None:
+    """Pauses a task, or everything; replaces an earlier pause of the same."""
+    resume(connection, hold.task)
+    connection.execute(pauses.insert().values(task=hold.task, reason=hold.reason, since=hold.since, until=hold.until))
+
+
+def resume(connection: sa.Connection, task: str | None) -> int:
+    """Ends the pause of a task, or the one of everything; the number of pauses ended."""
+    same = pauses.c.task.is_(None) if task is None else pauses.c.task == task
+    return connection.execute(pauses.delete().where(same)).rowcount
+
+
+def close_breaker(connection: sa.Connection, task: str, target: str, now: float) -> None:
+    """Closes a breaker by hand: runs until now no longer count for it."""
+    connection.execute(breaker_resets.delete().where(breaker_resets.c.task == task, breaker_resets.c.target == target))
+    connection.execute(breaker_resets.insert().values(task=task, target=target, at=now))
+
+
+def facts(connection: sa.Connection, task: str, target: str, now: float, *, excluding_run: int | None = None) -> Facts:
+    """What the guards judge by. excluding_run: the run that is being judged itself.
+
+    Only runs that an alert asked for or that tried to change something count as past: a person who looks does not wear
+    out a cooldown.
+    """
+    here = (runs.c.task == task, runs.c.target == target)
+    in_flight = connection.scalar(
+        sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
+    )
+    acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "failed")))
+    past = connection.execute(
+        sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome)
+        .where(
+            *here,
+            runs.c.finished_at.is_not(None),
+            runs.c.started_at.is_not(None),
+            runs.c.dry_run.is_(False),
+            runs.c.outcome.in_(("effective", "ineffective", "failed")),
+            sa.or_(runs.c.trigger == "alert", acted),
+        )
+        .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
+        .limit(REMEMBERED_RUNS)
+    )
+    closed = connection.scalar(
+        sa.select(breaker_resets.c.at).where(breaker_resets.c.task == task, breaker_resets.c.target == target)
+    )
+    return Facts(
+        now=now,
+        pauses=[hold for hold in active_pauses(connection, now) if hold.task in (None, task)],
+        in_flight=in_flight,
+        past=[PastRun(row.started_at, row.finished_at, row.outcome == "effective") for row in past],
+        breaker_closed_at=closed or 0.0,
+    )
+
+
+def acted_on(connection: sa.Connection, since: float) -> Sequence[tuple[str, str]]:
+    """Each (task, target) with a finished run since then: where a breaker can be open."""
+    rows = connection.execute(
+        sa.select(runs.c.task, runs.c.target).where(runs.c.finished_at > since, runs.c.dry_run.is_(False)).distinct()
+    )
+    return [(row.task, row.target) for row in rows]

@@ -1,0 +1,179 @@
+"""Runs and their actions, step by step. Every write here may happen twice: a step is repeated after a crash."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from remediator.store.tables import actions, runs
+from remediator.tasks import Action, Measurement, Plan
+
+State = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
+Outcome = Literal["effective", "ineffective", "failed", "nothing-to-do", "planned", "blocked", "expired", "cancelled"]
+Trigger = Literal["alert", "cli", "api"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a task, as far as it has come."""
+
+    id: int
+    task: str
+    target: str
+    trigger: Trigger
+    remedy: str | None
+    dry_run: bool
+    state: State
+    requested_at: float
+    started_at: float | None
+    planned_at: float | None
+    before: Measurement | None
+    after: Measurement | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that is asked for."""
+
+    task: str
+    target: str
+    trigger: Trigger
+    dry_run: bool
+    remedy: str | None = None
+    alert_id: int | None = None
+
+
+def create(connection: sa.Connection, request: Request, now: float) -> int:
+    """Stores a run to be done; its id. Raises sqlalchemy.exc.IntegrityError when one is in flight on that target."""
+    result = connection.execute(
+        runs.insert().values(
+            task=request.task,
+            target=request.target,
+            trigger=request.trigger,
+            remedy=request.remedy,
+            alert_id=request.alert_id,
+            dry_run=request.dry_run,
+            state="queued",
+            requested_at=now,
+            notes=[],
+        )
+    )
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def get(connection: sa.Connection, run_id: int) -> Run:
+    """A run. Raises LookupError when there is none of that id."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
+    if row is None:
+        raise LookupError(f"no run {run_id}")
+    return Run(
+        id=row.id,
+        task=row.task,
+        target=row.target,
+        trigger=row.trigger,
+        remedy=row.remedy,
+        dry_run=row.dry_run,
+        state=row.state,
+        requested_at=row.requested_at,
+        started_at=row.started_at,
+        planned_at=row.planned_at,
+        before=Measurement.model_validate(row.before) if row.before is not None else None,
+        after=Measurement.model_validate(row.after) if row.after is not None else None,
+    )
+
+
+def unfinished(connection: sa.Connection) -> Sequence[int]:
+    """The ids of runs that are queued or were under way, oldest first."""
+    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state != "finished").order_by(runs.c.id)))
+
+
+def begin(connection: sa.Connection, run_id: int, now: float) -> None:
+    connection.execute(
+        runs.update()
+        .where(runs.c.id == run_id)
+        .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now))
+    )
+
+
+def measured(connection: sa.Connection, run_id: int, before: Measurement) -> None:
+    connection.execute(
+        runs.update().where(runs.c.id == run_id).values(state="planning", before=before.model_dump(mode="json"))
+    )
+
+
+def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
+    """Stores the plan in place of one from before a crash; nothing of it had been applied then."""
+    connection.execute(actions.delete().where(actions.c.run_id == run_id))
+    if plan.actions:
+        connection.execute(
+            actions.insert(),
+            [
+                {"run_id": run_id, "position": position, "action": action.model_dump(mode="json"), "state": "planned"}
+                for position, action in enumerate(plan.actions)
+            ],
+        )
+    connection.execute(runs.update().where(runs.c.id == run_id).values(planned_at=now, notes=list(plan.notes)))
+
+
+def set_state(connection: sa.Connection, run_id: int, state: State) -> None:
+    connection.execute(runs.update().where(runs.c.id == run_id, runs.c.state != "finished").values(state=state))
+
+
+def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
+    """An action of a run's plan. Raises LookupError when there is none at that position."""
+    stored = connection.scalar(
+        sa.select(actions.c.action).where(actions.c.run_id == run_id, actions.c.position == position)
+    )
+    if stored is None:
+        raise LookupError(f"run {run_id} has no action {position}")
+    return Action.model_validate(stored)
+
+
+def action_states(connection: sa.Connection, run_id: int) -> Sequence[tuple[str, str]]:
+    """State and detail of each action, in order."""
+    rows = connection.execute(
+        sa.select(actions.c.state, actions.c.detail).where(actions.c.run_id == run_id).order_by(actions.c.position)
+    )
+    return [(row.state, row.detail) for row in rows]
+
+
+def action_started(connection: sa.Connection, run_id: int, position: int, now: float) -> None:
+    connection.execute(
+        actions.update()
+        .where(actions.c.run_id == run_id, actions.c.position == position)
+        .values(state="running", started_at=now)
+    )
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """How one action ended."""
+
+    state: Literal["done", "skipped", "failed"]
+    detail: str
+    freed_bytes: int = 0
+
+
+def action_finished(connection: sa.Connection, run_id: int, position: int, result: ActionResult, now: float) -> None:
+    connection.execute(
+        actions.update()
+        .where(actions.c.run_id == run_id, actions.c.position == position)
+        .values(state=result.state, detail=result.detail, freed_bytes=result.freed_bytes, finished_at=now)
+    )
+
+
+def verified(connection: sa.Connection, run_id: int, after: Measurement) -> None:
+    connection.execute(runs.update().where(runs.c.id == run_id).values(after=after.model_dump(mode="json")))
+
+
+def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str, now: float) -> bool:
+    """Closes a run; False when it was closed already, and then stays as it was."""
+    result = connection.execute(
+        runs.update()
+        .where(runs.c.id == run_id, runs.c.state != "finished")
+        .values(state="finished", outcome=outcome, reason=reason, finished_at=now)
+    )
+    return result.rowcount == 1

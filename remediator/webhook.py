@@ -1,0 +1,157 @@
+r"""Alertmanager's webhook payload, version 4, as values. Pure: bytes in, a Notification or a PayloadError out.
+
+Shape: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config and the types ``notify/webhook.Message``
+and ``template.Alert`` of https://github.com/prometheus/alertmanager. Keys that are not known are ignored.
+
+The payload is taken as a whole or not at all: one that Alertmanager cannot have written comes from something else.
+What Alertmanager can write is always taken, so that one odd alert never costs another one of its group. That includes
+NUL, which JSON and label values may hold and which PostgreSQL's text cannot: each becomes U+FFFD, the replacement
+character, in names and values alike. The alert's identity stays, for the fingerprint is Alertmanager's own; and as no
+name in the config may hold U+FFFD, such a value still selects no target. Half a surrogate pair and bytes that are no
+UTF-8 are refused: Go's JSON encoder, which writes U+FFFD in their place, never sends them.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, PlainValidator, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+MAX_BODY = 1024**2
+"""Bytes of the largest payload taken."""
+
+Status = Literal["firing", "resolved"]
+
+Reason = Literal[
+    "method", "unauthorized", "content-type", "too-large", "timeout", "truncated", "malformed", "invalid", "store"
+]
+"""Why a request was not taken; ``malformed`` is no JSON, ``invalid`` is JSON but no payload of version 4."""
+
+
+class Rejection(Exception):
+    """A webhook request that is not taken.
+
+    status: the HTTP status. reason: for the metric. str(): one line that holds nothing of what was sent.
+    """
+
+    def __init__(self, status: int, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+
+
+class PayloadError(Rejection):
+    """A request that is not taken because of what it carries: status 400, 413 or 415."""
+
+
+def _unix_seconds(value: object) -> float:
+    """Seconds since the epoch of an RFC 3339 time, to the microsecond."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("rfc3339", "must be an RFC 3339 time with a zone")
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError:
+        raise PydanticCustomError("rfc3339", "is no time that exists") from None
+
+
+def _unix_seconds_of_end(value: object) -> float | None:
+    end = _unix_seconds(value)
+    return None if end == _ZERO_TIME else end
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+"""Go's zero time, ``0001-01-01T00:00:00Z``: Alertmanager's way to say "no end"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedAlert:
+    """One alert of a notification. (fingerprint, starts_at) is its identity: an episode.
+
+    Its own status counts; the group's is not kept. ends_at is None while no end is known. Times are Unix seconds.
+    """
+
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    starts_at: Annotated[float, PlainValidator(_unix_seconds), Field(validation_alias="startsAt")]
+    ends_at: Annotated[float | None, PlainValidator(_unix_seconds_of_end), Field(validation_alias="endsAt")] = None
+    status: Status
+    labels: dict[str, str]
+    annotations: dict[str, str] = field(default_factory=dict)
+    generator_url: Annotated[str, Field(validation_alias="generatorURL")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What one webhook call brought. truncated_alerts: how many more the group has than were sent."""
+
+    group_key: str
+    receiver: str
+    truncated_alerts: int = 0
+    external_url: str = ""
+    alerts: tuple[ReceivedAlert, ...]
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    version: Literal["4"]
+    group_key: str = Field(validation_alias="groupKey")
+    receiver: str
+    truncated_alerts: int = Field(default=0, ge=0, lt=2**64, validation_alias="truncatedAlerts")
+    external_url: str = Field(default="", validation_alias="externalURL")
+    alerts: Annotated[tuple[ReceivedAlert, ...], FailFast()]
+
+
+# An even number of backslashes escapes itself; one more escapes the u.
+_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def check_head(content_type: str, content_encoding: str | None, content_length: int | None) -> None:
+    """Judges a request by its headers, before its body is read. Raises PayloadError."""
+    if content_type != "application/json":
+        raise PayloadError(415, "content-type", "the content type must be application/json")
+    if content_encoding not in (None, "", "identity"):
+        raise PayloadError(415, "content-type", "the body must not be compressed")
+    if content_length is not None:
+        check_size(content_length)
+
+
+def check_size(count: int) -> None:
+    """Raises PayloadError when a body of so many bytes is too large."""
+    if count > MAX_BODY:
+        raise PayloadError(413, "too-large", f"the body must not exceed {MAX_BODY} bytes")
+
+
+def parse_notification(body: bytes) -> Notification:
+    """The notification in a request's body. Raises PayloadError.
+
+    Nesting deeper than 200 levels is refused by the JSON parser, in time and stack that the limit bounds.
+    """
+    check_size(len(body))
+    if b"\\u0000" in body:
+        body = _ESCAPED_NUL.sub(rb"\1\\ufffd", body)
+    try:
+        payload = _Payload.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        reason: Reason = "malformed" if first["type"] == "json_invalid" else "invalid"
+        raise PayloadError(400, reason, _explain(first)) from None
+    return Notification(
+        group_key=payload.group_key,
+        receiver=payload.receiver,
+        truncated_alerts=payload.truncated_alerts,
+        external_url=payload.external_url,
+        alerts=payload.alerts,
+    )
+
+
+def _explain(error: ErrorDetails) -> str:
+    """The error with its place, as far as the place is named by the format and not by the sender."""
+    place = []
+    for part in error["loc"]:
+        place.append(str(part))
+        if part in ("labels", "annotations"):
+            break
+    return f"{'.'.join(place)}: {error['msg']}" if place else error["msg"]

@@ -1,0 +1,84 @@
+"""What tests of the remediator drive: alerts as they come in, a Core, its clock and the attic that its task sweeps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.dockerapi import DockerEngine
+from remediator.config import Config, Remedy
+from remediator.core import Core
+from remediator.decide import Remedies
+from remediator.settings import Settings
+from remediator.shapes import RunView
+from remediator.webhook import Notification, ReceivedAlert
+from tests.helpers import wait_until
+from tests.remediator.sweep import Sweep
+
+START = 1_800_000_000.0
+
+
+@dataclass
+class Clock:
+    now: float
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def alert(*, starts_at: float = START, status: str = "firing", **labels: str) -> ReceivedAlert:
+    labels = {"alertname": "Cluttered", "room": "attic", **labels}
+    return ReceivedAlert(
+        fingerprint=f"{hash(tuple(sorted(labels.items()))) & (2**64 - 1):016x}",
+        starts_at=starts_at,
+        ends_at=None if status == "firing" else starts_at + 1,
+        status=status,
+        labels=labels,
+        annotations={},
+        generator_url="",
+    )
+
+
+def notification(*alerts: ReceivedAlert) -> Notification:
+    return Notification(group_key="{}", receiver="upkeeper", truncated_alerts=0, external_url="", alerts=tuple(alerts))
+
+
+@dataclass
+class Stack:
+    """A Core on a state directory of its own, with its decider running, and the attic that its task sweeps."""
+
+    core: Core
+    clock: Clock
+    task: Sweep
+    attic: Path
+    remedies: list[Remedy]
+
+    def clutter(self, count: int = 3) -> None:
+        for number in range(count):
+            (self.attic / f"f{number}").touch()
+
+    async def receive(self, *alerts: ReceivedAlert) -> None:
+        """Delivers alerts and waits until each has been decided about."""
+        await self.core.inbox.accept(notification(*alerts))
+        await wait_until(self._idle, what="all alerts to be decided")
+
+    async def restart(self) -> None:
+        """Stops the process's part in the middle of whatever it does, and starts it again on the same state."""
+        await self.core.close()
+        self.core = Core(self.core.state, settings(self.task, self.remedies), clock=self.clock)
+        await self.core.open()
+        await self.core.start_engine()
+
+    async def _idle(self) -> bool:
+        return await self.core.decider.decide_batch() == 0
+
+    async def finished(self, count: int = 1) -> list[RunView]:
+        """All runs, oldest first, once so many have finished and none is under way."""
+
+        async def done() -> list[RunView] | None:
+            items = (await self.core.runs())["items"]
+            return items[::-1] if len(items) == count and all(run["outcome"] for run in items) else None
+
+        return await wait_until(done, what=f"{count} finished runs")
+
+
+def settings(task: Sweep, remedies: list[Remedy]) -> Settings:
+    return Settings(Config(), Remedies(remedies), {task.name: task}, DockerEngine())
