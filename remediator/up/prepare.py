@@ -1,0 +1,114 @@
+"""What `upkeeper up` finds out and writes down before it starts anything, and again when the config changes."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from exporter.configfile import ConfigError, find_config, load
+from remediator.config import Config
+from remediator.share import share_path
+from remediator.statedir import StateDir
+from remediator.up import hookup
+from remediator.up.banner import Line
+from remediator.up.find import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
+from remediator.up.lay import Laid, lay
+from remediator.up.layout import Layout
+from remediator.up.ports import DEFAULT_BASE, Ports, require_free
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """The options of `upkeeper up`."""
+
+    config: Path | None = None
+    state_dir: Path | None = None
+    port_base: int = DEFAULT_BASE
+    prometheus: bool = True
+    """Whether to start a Prometheus and an Alertmanager; those that the config gives a URL of are never started."""
+    verbose: bool = False
+
+
+@dataclass
+class Prepared:
+    """All that a start needs. ``config`` is the one in force; ``reload`` replaces it."""
+
+    options: UpOptions
+    config_path: Path | None
+    config: Config
+    layout: Layout
+    ports: Ports
+    programs: Mapping[Wanted, Path]
+    """Of Prometheus and Alertmanager, those that are to be started."""
+    share: Path
+    command: str
+
+    @classmethod
+    def from_options(cls, options: UpOptions, env: Mapping[str, str]) -> Self:
+        """Reads the config and looks for the programs. Writes nothing. Raises ClientError and ConfigError."""
+        ports = Ports.from_base(options.port_base)
+        state = StateDir.find(options.state_dir, env)
+        config_path = find_config(options.config, env)
+        config = load(config_path, Config, env=env).value
+        peers = {PROMETHEUS: config.prometheus, ALERTMANAGER: config.alertmanager}
+        programs = find_programs([one for one, peer in peers.items() if options.prometheus and peer is None], env)
+        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command(options))
+
+    def lay(self) -> Laid:
+        """Writes what Prometheus and Alertmanager read. Raises as remediator.up.lay.lay does."""
+        peer = self.config.alertmanager
+        return lay(self.layout, self.ports, self.config.notify, self.share, peer.url if peer is not None else None)
+
+    def reload(self) -> Laid:
+        """Reads the config file again and writes what follows from it.
+
+        Raises ConfigError or OSError, and then the config before stays in force.
+        """
+        config, self.config = self.config, load(self.config_path, Config).value
+        try:
+            return self.lay()
+        except (ConfigError, OSError):
+            self.config = config
+            raise
+
+    def require_free_ports(self) -> None:
+        """Raises ClientError when one of the ports is taken."""
+        wanted = {"the exporter": self.ports.exporter, "the remediator": self.ports.remediator}
+        if PROMETHEUS in self.programs:
+            wanted["Prometheus"] = self.ports.prometheus
+        if ALERTMANAGER in self.programs:
+            wanted["Alertmanager"] = self.ports.alertmanager
+        require_free(wanted)
+
+    def instructions(self) -> Sequence[Line]:
+        """What to put into a Prometheus or Alertmanager that is not started here; nothing when both are."""
+        text: list[str] = []
+        if PROMETHEUS not in self.programs:
+            base = yaml.safe_load((self.share / "prometheus" / "prometheus.yml").read_bytes())
+            rules = self.share / "prometheus" / "rules"
+            text += ["", "Add to your prometheus.yml:", ""]
+            text += hookup.prometheus_part(base, self.layout, self.ports, rules).splitlines()
+        if ALERTMANAGER not in self.programs:
+            base = yaml.safe_load((self.share / "alertmanager" / "alertmanager.yml").read_bytes())
+            text += [
+                "",
+                "Add to your alertmanager.yml, the routes before your own; it must be able to read the token:",
+                "",
+            ]
+            text += hookup.alertmanager_part(base, self.layout, self.ports).splitlines()
+        return [[line] for line in text]
+
+
+def _command(options: UpOptions) -> str:
+    """How to call `upkeeper` so that it means this stack: by the name alone where PATH leads to what runs here."""
+    called, known = Path(sys.argv[0]), shutil.which("upkeeper")
+    if called.name != "upkeeper":
+        name = f"{shlex.quote(sys.executable)} -m remediator.cli"
+    else:
+        name = "upkeeper" if known is not None and called.samefile(known) else shlex.quote(str(called))
+    return name if options.state_dir is None else f"{name} --state-dir {shlex.quote(str(options.state_dir))}"

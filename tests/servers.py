@@ -1,0 +1,92 @@
+"""Private Prometheus and Alertmanager processes for tests: own directory, free loopback port, ended with the block."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from remediator.up.find import ALERTMANAGER, PROMETHEUS, Wanted, locate
+from tests.helpers import free_port, missing, wait_until
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its base URL without a trailing slash, and its process id."""
+
+    url: str
+    pid: int
+
+
+def server_program(wanted: Wanted) -> Path:
+    """The server that UPKEEPER_PROMETHEUS or UPKEEPER_ALERTMANAGER names, else the one on PATH; else skips the test."""
+    path = locate(wanted, os.environ)
+    if path is None:
+        missing(f"{wanted.title} is not on PATH (Debian package {wanted.package})")
+    assert path is not None
+    return path
+
+
+def tool(name: str, package: str) -> str:
+    """``promtool`` or ``amtool``: what UPKEEPER_PROMTOOL or UPKEEPER_AMTOOL names, else the one on PATH; else skips."""
+    path = os.environ.get(f"UPKEEPER_{name.upper()}") or shutil.which(name)
+    if path is None:
+        missing(f"{name} is not on PATH (Debian package {package})")
+    assert path is not None
+    return path
+
+
+@asynccontextmanager
+async def prometheus(directory: Path, config: Mapping[str, Any]) -> AsyncIterator[Server]:
+    """A Prometheus with this config, its data below ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
+    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
+    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log") as server:
+        yield server
+
+
+@asynccontextmanager
+async def alertmanager(directory: Path, config: Path) -> AsyncIterator[Server]:
+    """A single Alertmanager with this config file, its data below ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    arguments = [f"--config.file={config}", f"--storage.path={directory}/data", "--cluster.listen-address="]
+    async with _running(server_program(ALERTMANAGER), arguments, directory / "alertmanager.log") as server:
+        yield server
+
+
+@asynccontextmanager
+async def _running(program: Path, arguments: Sequence[str], log: Path) -> AsyncIterator[Server]:
+    port = free_port()
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            program, *arguments, f"--web.listen-address=127.0.0.1:{port}", stdout=output, stderr=output
+        )
+    server = Server(f"http://127.0.0.1:{port}", process.pid)
+
+    async def ready() -> bool:
+        assert process.returncode is None, f"{program.name} ended:\n{log.read_text()[-2000:]}"
+        return await answers(f"{server.url}/-/ready")
+
+    try:
+        await wait_until(ready, what=f"{program.name} to be ready")
+        yield server
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def answers(url: str) -> bool:
+    """Whether the URL answers 200."""
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(url)).status_code == 200
+        except httpx.TransportError:
+            return False
