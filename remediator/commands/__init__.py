@@ -1,0 +1,1 @@
+"""The commands of ``upkeeper``, one file a family. At module level they import click and what is as light."""
