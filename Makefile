@@ -59,7 +59,7 @@ lock: $(DEV) ## Lock the newest versions of the dependencies, with hashes
 	$(LOCK) --group dev --output-file requirements/dev.lock
 
 wheel: $(DEV) ## Build the wheel into dist/
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## Remove what was made here; a stack's state is elsewhere and stays
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

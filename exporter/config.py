@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.section import AbsolutePath, Contradiction, Name, Regex, Section, names_of, repeated_names, split_url
+from exporter.section import (
+    AbsolutePath,
+    Contradiction,
+    Name,
+    Regex,
+    Section,
+    names_of,
+    repeated_names,
+    shown,
+    split_url,
+)
 from exporter.section import regex_search as regex_search
 from exporter.units import Bytes, Duration, Ratio
 
@@ -19,7 +29,7 @@ from exporter.units import Bytes, Duration, Ratio
 def _probeable(url: str) -> str:
     parts = split_url(url, "http", "https", "tcp")
     if parts.scheme == "tcp" and parts.port is None:
-        raise ValueError(f"{url!r} must end in a port, as in tcp://127.0.0.1:5432")
+        raise ValueError(f"{shown(url)} must end in a port, as in tcp://127.0.0.1:5432")
     return url
 
 
@@ -31,7 +41,7 @@ _HTTP_ONLY = {"method", "headers", "expect_status", "body_regex", "follow_redire
 
 def _engine(host: str) -> str:
     if not re.fullmatch(r"unix:///.+|(tcp|http|https)://[^/]+/?", host):
-        raise ValueError(f"{host!r} must be unix:///path/to/docker.sock or tcp://host:port")
+        raise ValueError(f"{shown(host)} must be unix:///path/to/docker.sock or tcp://host:port")
     return host
 
 
@@ -174,7 +184,7 @@ class Docker(Section):
 class CollectorSettings(Section):
     """When a collector runs."""
 
-    enabled: bool = Field(default=True, description="false: what it measures is not measured")
+    enabled: bool = Field(default=True, description="false: nothing of this kind is measured")
     interval: Duration = Field(default=15.0, gt=0, description="time between the starts of two collections")
     deadline: Duration = Field(default=10.0, gt=0, description="a collection that takes longer is given up")
 
@@ -222,7 +232,9 @@ class Inventory(Section):
         yield from repeated_names("logs", given.get("logs"))
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
-                yield Contradiction(("logs", index, "name"), f"{name!r} belongs to `upkeeper drill`; choose another")
+                yield Contradiction(
+                    ("logs", index, "name"), f"{shown(name)} belongs to `upkeeper drill`; choose another"
+                )
 
 
 DRILL_DIRECTORY = "upkeeper-drill"

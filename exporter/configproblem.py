@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from exporter.section import shown
 from exporter.yamlsource import KeyPath, Position, Source
 
 _SECRET_KEY = re.compile(r"(^|[-_.])(key|auth)$|(passwd|password|passphrase|secret|token|credentials?|apikey)$"
@@ -90,7 +91,8 @@ class Translator:
         return Problem(self.file, line, column, dotted(path), message, hint), path
 
     def _words(self, details: ErrorDetails, path: KeyPath) -> tuple[str, str]:
-        kind, value, limits = details["type"], details["input"], details.get("ctx", {})
+        kind, limits = details["type"], details.get("ctx", {})
+        value = self.source.value(path) if path in self.source.keys else details["input"]
         parent, key = _model_at(self.model, path[:-1]), str(path[-1]) if path else ""
         if kind == "extra_forbidden":
             return "unknown key", self._place_of(key, parent, path)
@@ -104,12 +106,14 @@ class Translator:
             return _sentence(details["msg"]), ""
         if value is None:
             return "has no value", meaning or "give it one, or remove the key"
-        shown = HIDDEN if secret else _shown(value)
+        seen = HIDDEN if secret else shown(value)
         if kind == "literal_error":
             words = re.findall(r"'([^']*)'", str(limits.get("expected")))
-            return f"{shown} must be one of {', '.join(words)}", nearest(str(value), words)
+            return f"{seen} must be one of {', '.join(words)}", nearest(str(value), words)
         shape, hint = _shape(kind, limits)
-        return (f"{shown} must {shape}", hint) if shape else (_sentence(details["msg"]), meaning)
+        if kind == "string_type" and isinstance(value, list | dict):
+            hint = ""
+        return (f"{seen} must {shape}", hint) if shape else (_sentence(details["msg"]), meaning)
 
     def _path(self, location: tuple[int | str, ...]) -> KeyPath:
         """The location without what pydantic adds to it that is nowhere in the file, as it does for keys of a dict."""
@@ -200,15 +204,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def _sentence(text: str) -> str:
     text = text.removeprefix("Value error, ")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if isinstance(value, dict):
-        return "a mapping"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _line_and_column(position: Position | None) -> tuple[int | None, int | None]:

@@ -63,6 +63,16 @@ class Section(BaseModel):
         raise ValidationError.from_exception_data(cls.__name__, errors)
 
 
+def shown(value: object) -> str:
+    """A value as an error shows it: on one line, and not at any length."""
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = str(value).lower() if isinstance(value, bool) else ascii(value)
+    return text if len(text) <= 70 else f"{text[:67]}..."
+
+
 def names_of(items: object, unnamed: str | None = None) -> list[str | None]:
     """The name of each item of a list that is not validated yet. unnamed: the name of an item that gives none."""
     return [
@@ -76,7 +86,7 @@ def repeated_names(key: str, items: object, unnamed: str | None = None) -> Itera
     names = names_of(items, unnamed)
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
-            yield Contradiction((key, index, "name"), f"the name {name!r} is used twice; each must differ")
+            yield Contradiction((key, index, "name"), f"the name {shown(name)} is used twice; each must differ")
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -84,13 +94,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} must be a name: letters, digits, _ . -, first a letter or digit, 63 at most")
+        raise ValueError(f"{shown(text)} must be a name: letters, digits, _ . -, first a letter or digit, 63 at most")
     return text
 
 
 def _absolute(path: str) -> str:
     if not path.startswith("/"):
-        raise ValueError(f"{path!r} must be an absolute path, one that begins with /")
+        raise ValueError(f"{shown(path)} must be an absolute path, one that begins with /")
     if "\0" in path:
         raise ValueError("a path must not hold a NUL byte")
     return path
@@ -109,7 +119,7 @@ def regex_search(pattern: str) -> Callable[[bytes], bool]:
         compiled = re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")
-        raise ValueError(f"{pattern!r} must be a regular expression in RE2 syntax: {reason}") from None
+        raise ValueError(f"{shown(pattern)} must be a regular expression in RE2 syntax: {reason}") from None
     return lambda text: compiled.search(text) is not None
 
 
@@ -121,14 +131,14 @@ def _regex(pattern: str) -> str:
 def split_url(url: str, *schemes: str) -> SplitResult:
     """The parts of a URL of one of these schemes. Raises ValueError when it is none, or holds credentials."""
     if not url.isprintable() or " " in url:
-        raise ValueError(f"{url!r} must be a url, without spaces and control characters")
+        raise ValueError(f"{shown(url)} must be a url, without spaces and control characters")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("a url must not hold credentials, which would reach logs")
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"{url!r} must be a url that begins with {' or '.join(f'{one}://' for one in schemes)}")
+        raise ValueError(f"{shown(url)} must be a url that begins with {' or '.join(f'{one}://' for one in schemes)}")
     if parts.port == 0:  # asking for the port also finds one that is no number
-        raise ValueError(f"{url!r} must have a port between 1 and 65535")
+        raise ValueError(f"{shown(url)} must have a port between 1 and 65535")
     return parts
 
 

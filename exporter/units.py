@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, ByteSize, Field, PlainSerializer, WithJsonSchema
 
 _UNIT_SECONDS = {"y": 365 * 86400.0, "w": 7 * 86400.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_CENTURY = 100 * _UNIT_SECONDS["y"]
 _DURATION = re.compile(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?")
 _PART = re.compile(r"(\d+)(ms|[ywdhms])")
 
@@ -14,18 +15,30 @@ _PART = re.compile(r"(\d+)(ms|[ywdhms])")
 def parse_duration(value: object) -> object:
     """Seconds of a Prometheus duration such as ``1h30m``.
 
-    Numbers and timedeltas pass through as seconds. Anything else raises ValueError naming the form.
+    Numbers and timedeltas pass through as seconds, and so does None. Anything else, and more than a century, raises
+    ValueError naming the form.
     Units and their order are Prometheus's own: https://prometheus.io/docs/prometheus/latest/configuration/configuration/
     """
+    if value is None:
+        return value
+    seconds = _seconds(value)
+    if seconds is None:
+        raise ValueError(f"{value!r} is not a duration; write for example 30s, 15m, 1h30m or 7d")
+    if not seconds <= _CENTURY:  # which also refuses what is not a number
+        raise ValueError(f"{value!r} is too long for a duration; 100y is the longest")
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if not isinstance(value, str):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    text = value.strip()
+    text = value.strip() if isinstance(value, str) else ""
     if text == "0":
         return 0.0
     if not text or not _DURATION.fullmatch(text):
-        raise ValueError(f"{value!r} is not a duration; write for example 30s, 15m, 1h30m or 7d")
+        return None
     return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
 
 
@@ -66,7 +79,7 @@ def exact_bytes(count: int) -> str | int:
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    Field(ge=0, le=100 * _UNIT_SECONDS["y"], allow_inf_nan=False),
+    Field(ge=0),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "number"], "format": "duration-or-seconds", "examples": ["30s", "1h30m", "7d"]}),
 ]

@@ -63,6 +63,13 @@ class Source:
             path = path[:-1]
         return self.keys.get(path)
 
+    def value(self, path: KeyPath) -> Any:
+        """The value at a path. Raises KeyError or IndexError when there is none."""
+        value: Any = self.data
+        for part in path:
+            value = value[part]
+        return value
+
 
 class _Loader(yaml.SafeLoader):
     """Scalars of YAML 1.2. Numbers of more digits than a config can mean stay text, and are refused as such."""
@@ -132,14 +139,27 @@ def read_source(text: bytes, environment: Mapping[str, str]) -> Source:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> SourceError:
-    mark = error.problem_mark or error.context_mark
-    hint = "indent with spaces, not tabs" if "\\t" in str(error.problem) else "check indentation, quotes and colons"
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    problem = error.problem or error.context or ""
+    if problem.startswith("but "):
+        problem = f"{error.context}, {problem}"
+    hint = next((hint for words, hint in _SYNTAX_HINTS if words in problem), "check indentation, quotes and colons")
+    if start and re.search("quoted|flow", str(error.context)):
+        hint = f"the quotes or brackets that begin on line {start.line + 1} must be closed; quote text with signs in it"
     return SourceError(
-        f"not YAML: {error.problem or error.context}",
-        hint,
-        line=mark.line + 1 if mark else None,
-        column=mark.column + 1 if mark else None,
+        f"not YAML: {problem}", hint, line=mark.line + 1 if mark else None, column=mark.column + 1 if mark else None
     )
+
+
+_SYNTAX_HINTS = (
+    ("\\t", "indent with spaces, not tabs"),
+    ("mapping values", "each colon needs a space after it, here and on the line before; text with colons needs quotes"),
+    ("<block end>", "the lines of one level must be indented alike"),
+    ("undefined alias", "write &name before the value that it stands for, or put a text with an asterisk in quotes"),
+    ("cannot start any token", "put the text in quotes"),
+    ("another document", "remove the line of three dashes"),
+)
+"""What to do about PyYAML's complaints, by words in them."""
 
 
 def _control_character(text: str, error: yaml.reader.ReaderError) -> SourceError:

@@ -134,7 +134,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=UpkeeperGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("upkeeper", cls=UpkeeperGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )

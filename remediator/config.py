@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.config import Inventory
-from exporter.section import AbsolutePath, Contradiction, Name, Section, repeated_names, split_url
+from exporter.section import AbsolutePath, Contradiction, Name, Section, repeated_names, shown, split_url
 from exporter.units import Duration
 from remediator.matchers import parse_matchers
 
@@ -20,13 +20,13 @@ def _matchers_parse(text: str) -> str:
 
 def _smarthost(text: str) -> str:
     if not re.fullmatch(r"\S+:[0-9]{1,5}", text):
-        raise ValueError(f"{text!r} must be host:port, as in smtp.example.org:587")
+        raise ValueError(f"{shown(text)} must be host:port, as in smtp.example.org:587")
     return text
 
 
 def _channel(text: str) -> str:
     if not re.fullmatch(r"[#@]\S+", text):
-        raise ValueError(f"{text!r} must be a channel such as '#alerts' (in quotes) or a person such as '@anna'")
+        raise ValueError(f"{shown(text)} must be a channel such as '#alerts' (in quotes) or a person such as '@anna'")
     return text
 
 

@@ -126,11 +126,5 @@ def _choice(word: str, known: Collection[str]) -> str:
 
 def _secret_files(loaded: Loaded[Config]) -> Sequence[tuple[KeyPath, str]]:
     """The keys that name a file with a secret, each with the file's path."""
-    found = []
-    for key in loaded.source.keys:
-        if str(key[-1]).endswith(_SECRET_FILE):
-            value = loaded.source.data
-            for part in key:
-                value = value[part]  # type: ignore[index]
-            found.append((key, str(value)))
-    return found
+    source = loaded.source
+    return [(key, str(source.value(key))) for key in source.keys if str(key[-1]).endswith(_SECRET_FILE)]

@@ -1,18 +1,15 @@
 """A private Docker engine for tests: its own data, socket and containerd, gone without a trace afterwards.
 
-The user's own engine is never touched. Networks made here get a bridge on the host until close(), but no
-firewall rule and no forwarding.
+The user's own engine is never touched. Networks get a bridge on the host until close(), but no firewall rule.
 """
 
 import contextlib
-import io
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,15 +17,13 @@ from typing import Any
 
 import docker
 import docker.errors
-import psutil
 import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from tests.helpers import missing, require_program
+from tests.docker_images import BUSYBOX, buildkit_client, require_docker, root_tar, static_busybox
+from tests.docker_leftovers import end_processes, is_stopped, unmount_below
 
-BUSYBOX = "upkeeper-test/busybox:1"
-APPLETS = ("sh", "sleep", "httpd", "cat", "echo", "touch", "rm", "dd", "wc", "true", "false")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _NANOSECONDS = 10**9
@@ -109,8 +104,8 @@ class Dockerd:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        _end_leftover_processes(self.directory)
-        _unmount_below(self.directory)
+        end_processes(self.directory)
+        unmount_below(self.directory)
 
     def close(self) -> None:
         """Ends everything and removes the directory and the bridges."""
@@ -127,6 +122,8 @@ class Dockerd:
     def stop(self) -> None:
         """Hangs the engine with SIGSTOP: it accepts connections and never answers. cont() ends that."""
         os.kill(self.pid, signal.SIGSTOP)
+        while not is_stopped(self.pid):
+            time.sleep(0.01)
 
     def cont(self) -> None:
         """Lets an engine hung by stop() go on."""
@@ -151,15 +148,19 @@ class Dockerd:
                 network.remove()
         for volume in self.client.volumes.list():
             volume.remove(force=True)
-        for image in api.images(all=True):
-            with contextlib.suppress(docker.errors.ImageNotFound):  # went with a child that was removed before
-                api.remove_image(image["Id"], force=True)
+        while images := api.images(all=True):
+            for image in images:
+                with contextlib.suppress(
+                    docker.errors.APIError
+                ):  # it has a child, which goes first, or it went with one
+                    api.remove_image(image["Id"], force=True)
+            assert len(api.images(all=True)) < len(images), f"cannot remove {images}"
         api.prune_builds(all=True)
 
     def import_busybox(self) -> str:
         """The name of an image with a static busybox; imported at the first call."""
         if not self.client.images.list(BUSYBOX):
-            self._import(BUSYBOX, {"bin/busybox": _static_busybox()})
+            self._import(BUSYBOX, {"bin/busybox": static_busybox()})
         return BUSYBOX
 
     def tagged_image(self, name: str, size: int = 4096, labels: Mapping[str, str] | None = None) -> str:
@@ -223,7 +224,7 @@ class Dockerd:
             "DOCKER_CONFIG": str(self.directory / "cli"),
         }
         subprocess.run(
-            [_buildkit_client(), "build", "--network=none", f"--tag={tag}", str(context)],
+            [buildkit_client(), "build", "--network=none", f"--tag={tag}", str(context)],
             env=environ,
             check=True,
             capture_output=True,
@@ -233,7 +234,7 @@ class Dockerd:
     def _import(self, name: str | None, files: Mapping[str, bytes], labels: Mapping[str, str] | None = None) -> str:
         repository, _, tag = name.partition(":") if name else (None, "", None)
         changes = [f"LABEL {key}={json.dumps(value)}" for key, value in (labels or {}).items()]
-        answer = self.client.api.import_image_from_data(_root_tar(files), repository, tag or None, changes or None)
+        answer = self.client.api.import_image_from_data(root_tar(files), repository, tag or None, changes or None)
         status = json.loads(answer.splitlines()[-1])
         return str(status["status"])
 
@@ -268,16 +269,6 @@ def private_dockerd(directory: Path) -> Iterator[Dockerd]:
         dockerd.close()
 
 
-def require_docker() -> None:
-    """Skips the test (fails it under UPKEEPER_REQUIRE_ALL=1) where a private engine cannot run."""
-    if os.geteuid() != 0:
-        missing("a private Docker engine needs root")
-    require_program("dockerd", "docker.io")
-    require_program("ip", "iproute2")
-    require_program("setpriv", "util-linux")
-    _static_busybox()
-
-
 @pytest.fixture(scope="session")
 def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
     """One private engine for all tests, with whatever earlier tests left in it: see clean_dockerd."""
@@ -304,68 +295,3 @@ def dockerd_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
             return made
 
         yield make
-
-
-def _static_busybox() -> bytes:
-    path = Path(require_program("busybox", "busybox-static"))
-    content = path.read_bytes()
-    if b"/ld-linux" in content or b"/ld-musl" in content:
-        missing(f"{path} is linked dynamically, and an image needs a static one (Debian package busybox-static)")
-    return content
-
-
-def _buildkit_client() -> str:
-    """A docker client that can drive BuildKit: one before 23.0 does so itself, later ones need the buildx plugin."""
-    for directory in os.get_exec_path():
-        client = shutil.which("docker", path=directory)
-        if client is None:
-            continue
-        version = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
-        major = int(version.removeprefix("Docker version ").partition(".")[0])
-        if (
-            major < 23
-            or subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode == 0
-        ):
-            return client
-    missing("no docker client on PATH can use BuildKit (Debian package docker.io)")
-    raise AssertionError("unreachable")
-
-
-def _root_tar(files: Mapping[str, bytes]) -> bytes:
-    """A tar of a root file system; with bin/busybox it gets the applets."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            member.mode = 0o755
-            tar.addfile(member, io.BytesIO(content))
-        for applet in APPLETS if "bin/busybox" in files else ():
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type = tarfile.SYMTYPE
-            link.linkname = "busybox"
-            tar.addfile(link)
-    return buffer.getvalue()
-
-
-def _end_leftover_processes(directory: Path) -> None:
-    """Ends containerd and the shims of this engine with their containers: none of them outlives a test.
-
-    They name the engine's exec root in their command line, and are no longer dockerd's children when it was killed.
-    """
-    mark = f"{directory}/exec/"
-    leftovers: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if any(mark in argument for argument in process.cmdline()):
-                leftovers += [process, *process.children(recursive=True)]
-    for process in leftovers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(leftovers, timeout=STOP_SECONDS)
-
-
-def _unmount_below(directory: Path) -> None:
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for mount in sorted((mount for mount in mounts if mount.startswith(f"{directory}/")), reverse=True):
-        subprocess.run(["umount", "--lazy", mount], check=True)

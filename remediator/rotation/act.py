@@ -103,7 +103,7 @@ def _delete(folder: Folder, step: Delete, directory: LogDirectory, allocated_byt
     if step.after is not None and not _is_there(folder, decode_path(step.after).rpartition("/")[2]):
         raise Changed("the rotated file that takes its place is not there")
     if facts.st_nlink > 1 and wanted_name(step.name) is None:
-        raise Changed("it has other names, as hard links")
+        raise Changed("has other hard links")
     if _is_written(folder, step.name):
         raise Changed("a process still writes to it")
     if step.only_over_limit and allocated_bytes() <= directory.max_bytes:

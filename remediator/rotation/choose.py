@@ -63,7 +63,7 @@ class _Draft:
         if copy.file.path in self.settled:
             return
         if copy.file.links > 1:
-            self.left_alone["it has other names, as hard links"].append(copy.file.path)
+            self.left_alone["has other hard links"].append(copy.file.path)
         elif copy.file.use.state == "written":
             self.left_alone["a process still writes to it"].append(copy.file.path)
         else:
@@ -109,7 +109,7 @@ def _rotations(draft: _Draft) -> list[_Rotation]:
         if resumed:
             rotations.append(resumed)
         elif reason and log.file.links > 1:
-            draft.left_alone["it has other names, as hard links"].append(log.file.path)
+            draft.left_alone["has other hard links"].append(log.file.path)
         elif reason:
             method = _method(draft, log)
             packed = draft.rules.compress and method == "copytruncate"
@@ -218,7 +218,7 @@ def _compress_copies(draft: _Draft) -> None:
         if copy.name.compressed or not copy.name.own or copy.file.path in draft.settled:
             continue
         if copy.file.links > 1:
-            draft.left_alone["it has other names, as hard links"].append(copy.file.path)
+            draft.left_alone["has other hard links"].append(copy.file.path)
         elif copy.file.use.state == "written":
             draft.left_alone["a process still writes to it"].append(copy.file.path)
         elif copy.file.use.state == "unknown":

@@ -52,7 +52,7 @@ def compress_file(
 def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
     _check_quiet(fd)
     if os.fstat(fd).st_nlink > 1:
-        raise Changed("it has other names, as hard links")
+        raise Changed("has other hard links")
     temporary = temporary_name(wanted)
     sink = folder.create(temporary)
     try:

@@ -171,11 +171,11 @@ def _notes(usage: Usage, policy: Policy) -> Iterator[str]:
     labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
     kept = sum(policy.keep_label in each for each in labels)
     if kept:
-        yield f"{kept} object{'s' if kept > 1 else ''} with the label {policy.keep_label} stay."
+        yield f"Kept by the label {policy.keep_label}: {kept} object{'s' if kept > 1 else ''}."
     unused = [volume for volume in usage.volumes if not volume.used]
     if unused:
         size = format_bytes(sum(volume.bytes or 0 for volume in unused))
-        yield f"{len(unused)} unused volume{'s' if len(unused) > 1 else ''} ({size}) stay: volumes are never touched."
+        yield f"Volumes are never touched: {len(unused)} unused, {size}."
 
 
 def why_not(usage: Usage | None, policy: Policy, kind: Kind, key: str, since: float, now: float) -> str | None:

@@ -20,7 +20,7 @@ def show_alerts(screen: Screen, page: Page[AlertView]) -> None:
             Column("status"),
             Column("alert"),
             Column("severity"),
-            Column("labels"),
+            Column("labels", wide=True),
             Column("since"),
             Column("ended"),
             Column("received", right=True),
@@ -56,7 +56,7 @@ def show_decisions(screen: Screen, page: Page[DecisionView]) -> None:
             Column("remedy"),
             Column("task and target"),
             Column("run", right=True),
-            Column("because"),
+            Column("because", wide=True),
         ],
         [
             [

@@ -94,7 +94,9 @@ def _checks(screen: Screen, run: RunView) -> None:
     for name, value in sorted(results.items(), key=lambda item: item[1]):
         note = next((note for note in run["notes"] if note.startswith(f"{name}: ")), "")
         rows.append([name, state("ok" if value else "failed"), note.partition(", ")[2]])
-    screen.table([Column("check"), Column("result"), Column("detail")], rows, empty="there is nothing to check")
+    screen.table(
+        [Column("check"), Column("result"), Column("detail", wide=True)], rows, empty="there is nothing to check"
+    )
     passed = sum(value == 1 for value in results.values())
     outcome = state(run["outcome"] or run["state"])
     screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(results)} checks pass")
@@ -138,12 +140,12 @@ def _actions(screen: Screen, run: RunView) -> None:
         [
             Column("#", right=True),
             Column("action"),
-            Column("object"),
+            Column("object", wide=True),
             Column("state"),
             Column("freed", right=True),
             Column("took", right=True),
-            Column("because"),
-            Column("detail"),
+            Column("because", wide=True),
+            Column("detail", wide=True),
         ],
         [
             [
@@ -176,7 +178,7 @@ def show_history(screen: Screen, page: Page[RunView]) -> None:
             Column("outcome"),
             Column("freed", right=True),
             Column("took", right=True),
-            Column("reason"),
+            Column("reason", wide=True),
         ],
         [
             [

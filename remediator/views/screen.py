@@ -4,9 +4,8 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Literal, TextIO
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -14,13 +13,17 @@ from rich.text import Text
 
 from remediator.views.text import STYLES, safe
 
+_LEAST_WIDE = 16
+"""Characters of a column of longer text, however narrow the terminal is."""
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. ``right``: figures, aligned to the right."""
+    """A column of a table. right: figures, aligned to the right. wide: its text may take several lines."""
 
     title: str
     right: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,18 @@ class Screen:
     def _write(target: Console, parts: Sequence[str | Cell]) -> None:
         cells = [part if isinstance(part, Cell) else Cell(part) for part in parts]
         if target.is_terminal:
-            target.print(Text.assemble(*(cell.rich() for cell in cells)))
+            # The terminal wraps it by itself, so that a line that is copied is still one.
+            target.print(Text.assemble(*(cell.rich() for cell in cells)), soft_wrap=True)
         else:
             target.file.write("".join(safe(cell.text) for cell in cells) + "\n")
 
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold underline")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        least = _LEAST_WIDE if column.wide else None
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=not column.wide, min_width=least)
     for row in rows:
         table.add_row(*(cell.rich() for cell in row))
     return table

@@ -18,7 +18,7 @@ def show_status(screen: Screen, seen: Overview) -> None:
     for problem in seen["problems"]:
         screen.line(Cell("look: ", STYLES["failed"]), problem)
     screen.table(
-        [Column("service"), Column("state"), Column("url")],
+        [Column("service"), Column("state"), Column("url", wide=True)],
         [_service(service) for service in seen["services"]],
     )
     _holds(screen, status)

@@ -10,7 +10,7 @@ def show_tasks(screen: Screen, page: Page[TaskView]) -> None:
     """Every task, its targets, and what it never touches."""
     screen.document(page)
     screen.table(
-        [Column("task"), Column("does"), Column("disruption"), Column("targets")],
+        [Column("task"), Column("does", wide=True), Column("disruption"), Column("targets", wide=True)],
         [
             [Cell(task["name"], "bold"), task["summary"], task["disruption"], ", ".join(task["targets"]) or "-"]
             for task in page["items"]
@@ -20,42 +20,41 @@ def show_tasks(screen: Screen, page: Page[TaskView]) -> None:
     for task in page["items"]:
         if task["never"]:
             screen.line()
-            screen.line(Cell(task["name"], "bold"), " never touches")
+            screen.line(Cell(task["name"], "bold"), " never touches:")
         for item in task["never"]:
             screen.line(f"  {item}")
 
 
 def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
-    """Every remedy with its guards' settings and its track."""
+    """Every remedy with its track, and what it waits for."""
     screen.document(page)
     screen.table(
         [
             Column("remedy"),
-            Column("on alerts"),
             Column("task"),
             Column("target"),
             Column("autonomy"),
             Column("cooldown", right=True),
-            Column("track"),
-            Column("breaker"),
+            Column("track", wide=True),
+            Column("on alerts", wide=True),
         ],
         [
             [
                 Cell(remedy["name"], "bold"),
-                ", ".join(remedy["match"]),
                 remedy["task"],
                 remedy["target"] or f"label {remedy['target_label']}",
                 state(remedy["autonomy"]),
                 format_duration(remedy["cooldown"]),
                 track(remedy),
-                Cell(f"open: {', '.join(remedy['open_breakers'])}", STYLES["open"])
-                if remedy["open_breakers"]
-                else Cell("closed", STYLES["closed"]),
+                ", ".join(remedy["match"]),
             ]
             for remedy in page["items"]
         ],
         empty="there are no remedies: alerts are recorded and nothing runs",
     )
+    for remedy in page["items"]:
+        for target in remedy["open_breakers"]:
+            screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
 
 
 def track(remedy: RemedyView) -> str:
@@ -70,7 +69,7 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     actions = plan["plan"]["actions"]
     screen.table(
-        [Column("action"), Column("object"), Column("frees", right=True), Column("because")],
+        [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
         empty="there is nothing to do",
     )

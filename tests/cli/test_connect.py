@@ -100,10 +100,17 @@ def task(name: str, *targets: str) -> TaskView:
     return {"name": name, "summary": "", "never": [], "disruption": "none", "targets": list(targets)}
 
 
-TASKS = [task("sweep", "attic"), task("look", "all", "a", "b"), task("rotate", "x", "y"), task("clean")]
+TASKS = [
+    task("sweep", "attic"),
+    task("look", "all", "a", "b"),
+    task("rotate", "x", "y"),
+    task("clean"),
+    task("one-log", "app", "upkeeper-drill"),
+    task("no-log", "upkeeper-drill"),
+]
 
 
-@pytest.mark.parametrize(("name", "target"), [("sweep", "attic"), ("look", "all")])
+@pytest.mark.parametrize(("name", "target"), [("sweep", "attic"), ("look", "all"), ("one-log", "app")])
 def test_the_target_that_goes_without_saying(name: str, target: str) -> None:
     assert only_target(TASKS, name) == target
 
@@ -113,8 +120,9 @@ def test_the_target_that_goes_without_saying(name: str, target: str) -> None:
     [
         ("rotate", "rotate has 2 targets, name one: x, y"),
         ("clean", "clean has no target: nothing of its kind is configured"),
+        ("no-log", "no-log has no target"),
         ("sweeep", "there is no task 'sweeep'; did you mean sweep?"),
-        ("zzz", "known tasks: clean, look, rotate, sweep"),
+        ("zzz", "known tasks: clean, look, no-log, one-log, rotate, sweep"),
     ],
 )
 def test_no_telling_which_target(name: str, message: str) -> None:

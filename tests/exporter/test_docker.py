@@ -236,13 +236,13 @@ async def test_an_engine_that_starts_late_stops_and_starts_again(
         await wait_until(lambda: exporter.get("/-/ready")[0] == 200)
         assert exporter.metrics()["upkeeper_docker_up"] == 0
         assert exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 1
-        await asyncio.to_thread(dockerd.start)
+        dockerd.start()
         await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
         await wait_until(lambda: 'upkeeper_docker_objects{kind="images"}' in exporter.metrics())
-        await asyncio.to_thread(dockerd.terminate)
+        dockerd.terminate()
         await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 0)
         await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 0)
-        await asyncio.to_thread(dockerd.start)
+        dockerd.start()
         await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
         await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 1)
         assert not [line for line in exporter.lines() if line["level"] == "error"]

@@ -193,8 +193,8 @@ async def test_notes_tell_what_stays(clean_dockerd: Dockerd, task: DockerCleanup
     plan = await task.plan(TARGET)
 
     assert plan.notes == [
-        "1 object with the label upkeeper.keep stay.",
-        "1 unused volume (0 B) stay: volumes are never touched.",
+        "Kept by the label upkeeper.keep: 1 object.",
+        "Volumes are never touched: 1 unused, 0 B.",
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from remediator import linux
 from remediator.tasks import Action, TaskError
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import missing
@@ -189,6 +190,42 @@ async def test_a_directory_swapped_after_the_plan_is_not_entered(
         else:
             assert (await rotation.apply("logs", action)).state == "skipped"
     assert snapshot(tmp_path) == before
+
+
+async def test_another_directory_at_the_same_path_is_left_alone_even_with_the_same_files(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    write_log(logs / "app.log")
+    make_old(logs)
+    rotation = task(logs, at=NOW)
+    actions = (await rotation.plan("logs")).actions
+    logs.rename(tmp_path / "moved")
+    logs.mkdir()
+    for path in (tmp_path / "moved").iterdir():
+        path.rename(logs / path.name)
+    before = snapshot(tmp_path)
+    for action in actions:
+        assert "is another directory by now" in (await rotation.apply("logs", action)).detail
+    assert snapshot(tmp_path) == before
+
+
+async def test_a_log_replaced_in_the_last_moment_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another rotation tool gets in between the last look and the exchange of the names."""
+    before = write_log(tmp_path / "app.log")
+    rotation = task(tmp_path, at=NOW)
+    action = await plan_of_one(rotation, "rotate")
+
+    def late_exchange(directory: int, one: str, other: str, real: Callable[..., bool] = linux.exchange) -> bool:
+        monkeypatch.setattr(linux, "exchange", real)
+        (tmp_path / "app.log").rename(tmp_path / "app.log.1")
+        (tmp_path / "app.log").write_bytes(b"a new log\n")
+        return real(directory, one, other)
+
+    monkeypatch.setattr(linux, "exchange", late_exchange)
+    assert (await rotation.apply("logs", action)).detail == "left alone: another file by now"
+    assert names(tmp_path) == ["app.log", "app.log.1"]
+    assert (tmp_path / "app.log").read_bytes() == b"a new log\n"
+    assert (tmp_path / "app.log.1").read_bytes() == before
 
 
 async def test_a_file_swapped_for_a_link_is_left_alone(tmp_path: Path) -> None:

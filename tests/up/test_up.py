@@ -1,100 +1,25 @@
 """`upkeeper up` as its users run it, with the real Prometheus and Alertmanager."""
 
-import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
-import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import yaml
 
 from remediator.up.find import ALERTMANAGER, PROMETHEUS
 from remediator.up.ports import Ports, url
-from tests.helpers import free_port_range, wait_until
+from tests.helpers import wait_until
 from tests.servers import answers, server_program, tool
+from tests.up.running import Up, printed
 
 pytestmark = pytest.mark.servers
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Up:
-    """One `upkeeper up` on a state directory of its own. Everything it starts carries a mark in its environment."""
-
-    def __init__(self, directory: Path, *options: str) -> None:
-        base = free_port_range(4)
-        self.ports = Ports.from_base(base)
-        self.state = directory / "state"
-        self.config = directory / "upkeeper.yml"
-        self.config.write_text("{}\n")
-        self.arguments = ["up", f"--state-dir={self.state}", f"--port-base={base}", f"--config={self.config}", *options]
-        self.mark = uuid.uuid4().hex
-        self.env = {**os.environ, "UPKEEPER_TEST_MARK": self.mark, "PYTHONPATH": str(ROOT)}
-        self.output = directory / "up.log"
-
-    @asynccontextmanager
-    async def running(self, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Started, and ready; ended with the block."""
-        with self.output.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "remediator.cli"),
-                *self.arguments,
-                env=self.env | env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-
-        def banner() -> bool:
-            assert process.returncode is None, self.output.read_text()
-            return "Ctrl-C stops everything" in self.output.read_text()
-
-        try:
-            await wait_until(banner, what="the banner")
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
-
-    def refused(self, **env: str) -> str:
-        """What it says when it does not start, for a mistake of the user's."""
-        done = subprocess.run(
-            [sys.executable, "-m", "remediator.cli", *self.arguments],
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 2, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr
-
-    def processes(self) -> dict[int, str]:
-        """What runs with our mark: process id -> command line."""
-        found = {}
-        for process in psutil.process_iter():
-            try:
-                marked = process.environ().get("UPKEEPER_TEST_MARK") == self.mark
-                if marked and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = " ".join(process.cmdline())
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
-
-    def pid_of(self, part: str) -> int | None:
-        """The process id of the one whose command line has this part."""
-        return next((pid for pid, line in self.processes().items() if part in line), None)
 
 
 @pytest.fixture
@@ -238,18 +163,14 @@ async def test_without_prometheus_it_prints_what_yours_needs(up: Up, tmp_path: P
         assert len(up.processes()) == 3
         endpoints = json.loads((up.state / "endpoints.json").read_text())
         assert (endpoints["prometheus"], endpoints["alertmanager"]) == (None, None)
-        text = up.output.read_text()
-        prometheus, rest = text.split("Add to your prometheus.yml:")[1].split("Add to your alertmanager.yml", 1)
-        alertmanager = rest.split(":\n", 1)[1].split("\n{")[0]
+        part, mine = printed(up.output.read_text())
 
-    part = yaml.safe_load(prometheus)
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(part))
     run(tool("promtool", "prometheus"), "check", "config", str(tmp_path / "prometheus.yml"))
     assert [job["static_configs"][0]["targets"] for job in part["scrape_configs"]] == [
         [f"127.0.0.1:{up.ports.exporter}"],
         [f"127.0.0.1:{up.ports.remediator}"],
     ]
-    mine = yaml.safe_load(alertmanager)
     mine["route"]["receiver"] = "mine"
     mine["receivers"].append({"name": "mine"})
     (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(mine))

@@ -1,0 +1,92 @@
+"""The size of a tree of 100,000 files: the exporter's walk beside ``du -s``, with the tree in the kernel's memory."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from statistics import median
+
+from bench.processes import our_versions, program, version_of
+from bench.report import Goal, Result
+from exporter.config import LogDirectory
+from exporter.units import Bytes
+from exporter.walk import measure
+
+DIRECTORIES = 100
+FILES = 1000
+ROUNDS = 11
+
+_WHOLE_PROCESS = """
+import sys
+from exporter.config import LogDirectory
+from exporter.walk import measure
+print(measure(LogDirectory.model_validate_json(sys.argv[1])).allocated_bytes)
+"""
+
+
+def _make_tree(root: Path) -> None:
+    for number in range(DIRECTORIES):
+        directory = root / f"{number // 10}" / f"{number % 10}"
+        directory.mkdir(parents=True)
+        for file in range(FILES):
+            (directory / f"app-{file}.log").write_bytes(b"a line of a log\n" if file % 10 == 0 else b"")
+
+
+def _seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def _in_process(directory: LogDirectory) -> float:
+    start = time.perf_counter()
+    usage = measure(directory)
+    seconds = time.perf_counter() - start
+    if usage.files != DIRECTORIES * FILES:
+        raise RuntimeError(f"{usage.files} files were counted in a tree of {DIRECTORIES * FILES}")
+    return seconds
+
+
+async def run() -> AsyncIterator[Result]:
+    """The median time of a walk: in the exporter's process, where it is done, and as a process of its own."""
+    du = program("du", "coreutils")
+    versions = {**our_versions(), "du": version_of(du, "--version")}
+    with tempfile.TemporaryDirectory(prefix="upkeeper-bench-") as root:
+        _make_tree(Path(root))
+        directory = LogDirectory(name="bench", path=root, max_bytes=Bytes(1024**3), recursive=True)
+        config = json.dumps({"name": "bench", "path": root, "max_bytes": "1GiB", "recursive": True})
+        whole = [sys.executable, "-c", _WHOLE_PROCESS, config]
+        _seconds([du, "-s", root])
+        times: list[tuple[float, float, float]] = [
+            (_in_process(directory), _seconds([du, "-s", root]), _seconds(whole)) for _ in range(ROUNDS)
+        ]
+    inside, peer, outside = (median(column) for column in zip(*times, strict=True))
+    command = "python -m bench walk"
+    yield Result(
+        name=f"walk of {DIRECTORIES * FILES:,} files, in the exporter",
+        ours=inside * 1000,
+        peer=peer * 1000,
+        peer_name="du -s",
+        unit="ms",
+        goal=Goal("ratio", "<=", 1.2),
+        command=command,
+        versions=versions,
+        notes=(
+            f"median of {ROUNDS} walks of each in turns: ours as the running exporter does it, du as a whole process",
+            "ours also finds the oldest unrotated log, follows no symlink swapped in meanwhile and can be stopped",
+        ),
+    )
+    yield Result(
+        name=f"walk of {DIRECTORIES * FILES:,} files, as a process of its own",
+        ours=outside * 1000,
+        peer=peer * 1000,
+        peer_name="du -s",
+        unit="ms",
+        goal=None,
+        command=command,
+        versions=versions,
+        notes=("ours with the start of Python and its imports, which nobody pays for each walk",),
+    )

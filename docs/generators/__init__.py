@@ -1,0 +1,1 @@
+"""What each generated page of docs/ says: one module a page, each with ``page() -> str``."""

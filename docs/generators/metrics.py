@@ -1,0 +1,162 @@
+"""docs/metrics.md: every metric family, by what the collectors and the remediator say of them.
+
+The collectors are run on a machine where there is nothing: a family says what it means without a single sample.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector as Registered
+
+from docs.generators.markdown import blocks, code, sentence, table
+from exporter.collectors import Collector
+from exporter.collectors.docker import DockerCollector
+from exporter.collectors.docker_usage import DockerUsageCollector
+from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.logs import LogsCollector
+from exporter.collectors.services import ServicesCollector
+from exporter.config import Inventory
+from exporter.docker_objects import Usage
+from exporter.dockerapi import DockerEngine
+from exporter.exposition import Format
+from exporter.reload import ConfigWatch
+from exporter.snapshot import Snapshot
+from remediator.metrics import Metrics
+from remediator.webhook_http import WebhookMetrics
+
+T = TypeVar("T")
+Row = Sequence[str]
+
+INTRODUCTION = """\
+# Metrics
+
+<!-- Written by docs/generate.py from the collectors and the remediator. Change those, and run it again. -->
+
+The exporter serves its metrics on <http://127.0.0.1:10746/metrics>, the remediator on <http://127.0.0.1:10747/metrics>,
+in the text format or as OpenMetrics. `?collect[]=logs` asks the exporter for single collectors.
+
+Units are base units: bytes, seconds, ratios from 0 to 1, points in time as Unix seconds. Each limit of the
+[config](configuration.md) is a metric beside what it limits, so that a rule compares the two. What could not be
+measured is absent, never 0."""
+
+_UNITS = {
+    "_timestamp_seconds": "Unix seconds",
+    "_seconds": "seconds",
+    "_seconds_total": "seconds",
+    "_bytes": "bytes",
+    "_bytes_total": "bytes",
+    "_ratio": "0 to 1",
+}
+
+
+def page() -> str:
+    """The page."""
+    return asyncio.run(_page())
+
+
+async def _page() -> str:
+    inventory, settings = Inventory(), Inventory().collectors
+    collectors: Sequence[Collector] = [
+        ServicesCollector([], settings.services),
+        FilesystemCollector(inventory.filesystems, settings.filesystem),
+        LogsCollector([], settings.logs, settings.stale_after),
+        DockerCollector(_EmptyEngine([]), settings.docker),
+        DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
+    ]
+    parts = [INTRODUCTION, "## Exporter"]
+    for collector in collectors:
+        families = await collector.collect()
+        parts += [f"### Collector {code(collector.name)}", _table(_row(family, _labels(family)) for family in families)]
+    parts += ["### Of the exporter itself", _table(await _standing())]
+    return blocks(*parts, "## Remediator", _table(_remediator()))
+
+
+class _EmptyEngine(DockerEngine):
+    """An engine without objects. answers: to each call in turn."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self._answers = iter(answers)
+
+    def patient(self, timeout: float) -> DockerEngine:
+        return self
+
+    async def call(self, function: Callable[[Any], T]) -> T:
+        answer: T = next(self._answers)
+        return answer
+
+
+class _Collected(Snapshot):
+    """Tells when every collector has ended its first collection."""
+
+    def __init__(self) -> None:
+        super().__init__(facts=_watch().families)
+        self.ended = asyncio.Event()
+
+    def touch(self) -> None:
+        super().touch()
+        if self.ready:
+            self.ended.set()
+
+
+async def _standing() -> list[Row]:
+    """What a snapshot adds about its collectors, the build and the config, as it is served."""
+    settings, snapshot = Inventory().collectors, _Collected()
+    await snapshot.replace([LogsCollector([], settings.logs, settings.stale_after)], settings.stale_after)
+    await snapshot.ended.wait()
+    await snapshot.stop()
+    families = text_string_to_metric_families(snapshot.body(Format.TEXT).decode())
+    # With no log directory, the collector's own families have no samples.
+    return [_row(family, list(family.samples[0].labels)) for family in families if family.samples]
+
+
+def _watch() -> ConfigWatch:
+    async def nothing() -> None:
+        """There is no config to put in force."""
+
+    return ConfigWatch(None, nothing)
+
+
+class _Noted(CollectorRegistry):
+    """Remembers what was registered: a family of the client library tells its labels only before it is collected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[MetricWrapperBase] = []
+
+    def register(self, collector: Registered) -> None:
+        if isinstance(collector, MetricWrapperBase):
+            self.noted.append(collector)
+        super().register(collector)
+
+
+def _remediator() -> Iterator[Row]:
+    registry = _Noted()
+    Metrics(registry)
+    WebhookMetrics(registry)
+    for metric in registry.noted:
+        yield from (_row(family, _labels(metric)) for family in metric.describe())
+    for family in _watch().families():
+        yield _row(family, _labels(family))
+
+
+def _labels(family: Metric | MetricWrapperBase) -> Sequence[str]:
+    """The names of its labels, which the client library has no other access to."""
+    names: Sequence[str] = family._labelnames  # type: ignore[union-attr]
+    return names
+
+
+def _row(family: Metric, labels: Sequence[str]) -> Row:
+    name = {"counter": f"{family.name}_total", "info": f"{family.name}_info"}.get(family.type, family.name)
+    suffix = max((suffix for suffix in _UNITS if name.endswith(suffix)), key=len, default="")
+    shown = ", ".join(code(label) for label in labels)
+    return [code(name), family.type, shown, _UNITS.get(suffix, ""), sentence(family.documentation)]
+
+
+def _table(rows: Iterable[Row]) -> str:
+    return table(["metric", "type", "labels", "unit", "meaning"], rows)

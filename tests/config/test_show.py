@@ -1,0 +1,154 @@
+"""The effective config and the JSON Schema: complete, loadable, and without a secret."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.collectors.docker import ListedContainer
+from exporter.config import Probe, Service
+from exporter.configfile import Loaded, load
+from exporter.discovery import Discovery, FoundFilesystem
+from exporter.yamlsource import dump, literal, read_source
+from remediator.config import Config
+from remediator.configshow import discovered, effective, render_effective, schema
+from remediator.settings import default_remedies
+from tests.config.corpus import ENV, GOOD, SECRET
+
+ROOT = Path(__file__).parents[2]
+
+
+def reload(text: str, tmp_path: Path) -> Config:
+    file = tmp_path / "effective.yml"
+    file.write_text(text)
+    return load(file, Config, env=ENV).value
+
+
+@pytest.mark.parametrize("path", [*GOOD, ROOT / "upkeeper.yml"], ids=lambda path: path.stem)
+def test_what_is_shown_loads_again_as_the_same(path: Path, tmp_path: Path) -> None:
+    config = load(path, Config, env=ENV).value
+    if config.remedies is None:
+        config = config.model_copy(update={"remedies": list(default_remedies())})
+    assert reload(render_effective(load(path, Config, env=ENV)), tmp_path) == config
+
+
+def test_the_defaults_are_shown_with_the_remedies_that_ship() -> None:
+    document = effective(load(None, Config))
+    assert [remedy["name"] for remedy in document["remedies"]] == [each.name for each in default_remedies()]
+    assert document["collectors"]["docker_usage"] == {"enabled": True, "interval": "1m", "deadline": "55s"}
+    assert "host" not in document["docker"]
+
+
+@pytest.fixture
+def secretive(tmp_path: Path) -> Loaded[Config]:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(f"""\
+services:
+  - name: web
+    probes:
+      - url: http://127.0.0.1/?price=$$${{HOST}}
+        headers:
+          Authorization: Bearer {SECRET}
+          authorization: Bearer ${{SECRET}}
+          Proxy-Authorization: Basic {SECRET} ${{HOST}}
+          Cookie: session={SECRET}
+          X-Api-Key: {SECRET}
+          X-Auth: {SECRET}
+          PRIVATE-TOKEN: {SECRET}
+          X-From-The-Environment: ${{SECRET}}
+          Accept: text/html
+remediator: {{workers: "${{WORKERS}}"}}
+docker: {{cleanup: {{keep_label: upkeeper.keep}}}}
+""")
+    return load(file, Config, env=ENV)
+
+
+def test_no_secret_is_shown_and_references_stay_references(secretive: Loaded[Config]) -> None:
+    text = render_effective(secretive)
+    assert SECRET not in text
+    document = effective(secretive)
+    probe = document["services"][0]["probes"][0]
+    assert probe["url"] == "http://127.0.0.1/?price=$$${HOST}"
+    assert probe["headers"] == {
+        "Authorization": "(not shown)",
+        "authorization": "Bearer ${SECRET}",
+        "Proxy-Authorization": "(not shown)",
+        "Cookie": "(not shown)",
+        "X-Api-Key": "(not shown)",
+        "X-Auth": "(not shown)",
+        "PRIVATE-TOKEN": "(not shown)",
+        "X-From-The-Environment": "${SECRET}",
+        "Accept": "text/html",
+    }
+    assert document["remediator"]["workers"] == "${WORKERS}"
+    assert document["docker"]["cleanup"]["keep_label"] == "upkeeper.keep"
+
+
+def test_what_was_found_is_a_comment_that_no_name_breaks_out_of(tmp_path: Path) -> None:
+    found = Discovery(
+        filesystems=[FoundFilesystem("/srv/a\nlogs: []", "/dev/sda1", "ext4")],
+        docker_version="24.0",
+        containers=[ListedContainer("1", "web", "running", "healthy")],
+        services=[Service(name="web", probes=[Probe(url="http://127.0.0.1/")])],
+        label_problems={"db\u202e": "url: \x1b[31mred"},
+    )
+    text = render_effective(load(None, Config), found)
+    comment = text.split("# Found on this machine")[1]
+    assert all(line.startswith("# ") for line in comment.splitlines()[1:])
+    assert text.isascii()
+    assert all(line.isprintable() for line in text.splitlines())
+    assert reload(text, tmp_path).logs == []
+    assert discovered(found)["docker"] == {"version": "24.0"}
+    assert discovered(Discovery(docker_problem="no engine"))["docker"] == {"problem": "no engine"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "on",
+        "no",
+        "1e3",
+        "0o17",
+        "1_000",
+        "12:30",
+        "2026-01-31",
+        "~",
+        "<<",
+        "=",
+        "$",
+        "$$",
+        "$${A}",
+        "${A",
+        "a$",
+        "é",
+        "\u202e",
+        "a\nb",
+        " a ",
+        "#",
+        "- a",
+    ],
+)
+def test_any_text_survives_being_written_and_read(value: str) -> None:
+    document = {"key": [value], value: value}
+    source = read_source(
+        dump({literal(key) if key == "key" else key: at(part) for key, part in document.items()}).encode(), {}
+    )
+    assert source.errors == []
+    assert source.data == document
+
+
+def at(part: Any) -> Any:
+    return [literal(item) for item in part] if isinstance(part, list) else literal(part)
+
+
+def test_the_schema_names_no_host_of_ours_and_every_key_is_closed_and_explained() -> None:
+    document = schema()
+    assert document["$id"] == "urn:upkeeper:config"
+    assert document["title"] == "upkeeper.yml"
+    assert not re.search(r"https?://(?!json-schema\.org)[a-z]", str({**document, "$defs": {}}))
+    for name, section in {"Config": document, **document["$defs"]}.items():
+        assert section["additionalProperties"] is False, name
+        for key, value in section["properties"].items():
+            assert value.get("description"), f"{name}.{key}"
