@@ -67,7 +67,8 @@ class Probe(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if str(given.get("url")).startswith("tcp://"):
             for key in _HTTP_ONLY & given.keys():
-                yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
+                if given[key] != cls.model_fields[key].default:
+                    yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
         elif given.get("method") == "HEAD" and given.get("body_regex") is not None:
             yield Contradiction(("body_regex",), "the answer to HEAD has no body; use GET, or remove this key")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from isal import igzip
+import deflate
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
@@ -59,7 +59,7 @@ def join(parts: Iterable[Rendered], form: Format) -> bytes:
 
 
 def compress(body: bytes) -> bytes:
-    return bytes(igzip.compress(body, _GZIP_LEVEL, mtime=0))
+    return bytes(deflate.gzip_compress(body, _GZIP_LEVEL))
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,4 @@
-"""YAML with positions: the data of one document, and the line and column that each key and value stands on.
-
-Scalars mean what they mean in YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so that ``on`` and ``no`` are
-words, ``1:30`` is no number of minutes and a date is text.
-"""
+"""YAML with positions: the data of one document, and the line and column that each key and value stands on."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,14 +7,18 @@ from typing import Any
 
 import yaml
 
+from exporter.yamldialect import REFERENCE, TAG, Loader
+
 KeyPath = tuple[str | int, ...]
 """Keys and list indexes from the top of the document down to a value."""
 
 MAX_VALUES = 100_000
 """A document whose aliases unfold to more values than this is refused: it could fill the memory from a few lines."""
 
-_TAG = "tag:yaml.org,2002:"
-_REFERENCE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{[^}]*\}?)")
+_NAMED = re.compile("(alias|anchor|tag handle) '[^']*'")
+"""Where PyYAML's errors repeat what stands in the file, which may be a secret that lacks its quotes."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class SourceError(Exception):
@@ -71,42 +71,6 @@ class Source:
         return value
 
 
-class _Loader(yaml.SafeLoader):
-    """Scalars of YAML 1.2. Numbers of more digits than a config can mean stay text, and are refused as such."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
-
-
-class _Dumper(yaml.SafeDumper):
-    """Puts into quotes what either version of YAML would take for something else than text."""
-
-
-for _kind, _pattern, _first in (
-    ("merge", r"<<", "<"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-):
-    for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
-
-
-def dump(document: Mapping[str, Any]) -> str:
-    """The document as YAML that reads as the same document, in ASCII: names in it may come from anywhere."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
-
-
-def literal(text: str) -> str:
-    """The text with dollar signs doubled where ``read_source`` would take them for more than themselves."""
-    return re.sub(r"\$(?=[${])", "$$", text)
-
-
 def read_source(text: bytes, environment: Mapping[str, str]) -> Source:
     """Parses one YAML document, with ``${NAME}`` in strings replaced from the environment and ``$$`` by ``$``.
 
@@ -118,12 +82,12 @@ def read_source(text: bytes, environment: Mapping[str, str]) -> Source:
         line = text.count(b"\n", 0, error.start) + 1
         raise SourceError("the file is not UTF-8 text", "save it as UTF-8", line=line) from error
     try:
-        loader = _Loader(decoded)
+        loader = Loader(decoded)
     except yaml.reader.ReaderError as error:
         raise _control_character(decoded, error) from error
     try:
         node = loader.get_single_node()
-        if node is None:
+        if node is None or node.tag == TAG + "null":
             return Source()
         if not isinstance(node, yaml.MappingNode):
             raise SourceError.at(node, "the file must hold a mapping of sections", "begin with a key such as `logs:`")
@@ -143,6 +107,7 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> SourceError:
     problem = error.problem or error.context or ""
     if problem.startswith("but "):
         problem = f"{error.context}, {problem}"
+    problem = _NAMED.sub(r"\1", problem)
     hint = next((hint for words, hint in _SYNTAX_HINTS if words in problem), "check indentation, quotes and colons")
     if start and re.search("quoted|flow", str(error.context)):
         hint = f"the quotes or brackets that begin on line {start.line + 1} must be closed; quote text with signs in it"
@@ -179,7 +144,7 @@ _Entries = Mapping[str, tuple[yaml.Node, yaml.Node]]
 class _Builder:
     """Walks the nodes of a document, once."""
 
-    def __init__(self, loader: _Loader, environment: Mapping[str, str]) -> None:
+    def __init__(self, loader: Loader, environment: Mapping[str, str]) -> None:
         self._loader = loader
         self._environment = environment
         self._source = Source()
@@ -215,8 +180,8 @@ class _Builder:
         """A tag makes a value something else than it looks like; no config needs that, but for ``!!str``."""
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
         implicit = self._loader.resolve(type(node), node.value, (plain, not plain))  # type: ignore[no-untyped-call]
-        if node.tag not in (_TAG + "str", implicit):
-            raise SourceError.at(node, f"the tag {node.tag.replace(_TAG, '!!')} means nothing here", "remove it")
+        if node.tag not in (TAG + "str", implicit):
+            raise SourceError.at(node, "a tag means nothing here", "remove what begins with !, or quote the text")
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -241,8 +206,9 @@ class _Builder:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise SourceError.at(key_node, "a key must be a name", "keys are words such as `logs`")
+            _refuse_surrogates(key_node)
             name = str(key_node.value)
-            if key_node.tag == _TAG + "merge":
+            if key_node.tag == TAG + "merge":
                 for mapping in _mergeable(value_node):
                     self._enter(mapping)
                     merged = {**self._entries(mapping, path), **merged}
@@ -257,6 +223,7 @@ class _Builder:
         return self._entries_of[id(node)]
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        _refuse_surrogates(node)
         value = self._loader.construct_object(node)
         return self._substituted(value, node, path) if isinstance(value, str) else value
 
@@ -266,13 +233,13 @@ class _Builder:
             if match.group(0) == "$$":
                 return "$"
             value = self._environment.get(name) if name else None
-            if value is None:
-                self._source.errors.append((path, _bad_reference(match.group(0), name, node)))
+            if value is None or _SURROGATE.search(value):
+                self._source.errors.append((path, _bad_reference(match.group(0), name, value, node)))
                 return ""
             self._source.from_environment[path] = text
             return value
 
-        return _REFERENCE.sub(replace, text)
+        return REFERENCE.sub(replace, text)
 
 
 def _mergeable(node: yaml.Node) -> Iterator[yaml.MappingNode]:
@@ -286,9 +253,16 @@ def _position(node: yaml.Node) -> Position:
     return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _bad_reference(text: str, name: str | None, node: yaml.Node) -> SourceError:
+def _refuse_surrogates(node: yaml.ScalarNode) -> None:
+    """They come from escapes, and can be neither stored nor shown."""
+    if _SURROGATE.search(node.value):
+        raise SourceError.at(node, "half of a surrogate pair stands in this text", "write the character itself")
+
+
+def _bad_reference(text: str, name: str | None, value: str | None, node: yaml.Node) -> SourceError:
     if name is None:
-        return SourceError.at(
-            node, f"{text!r} is no reference to the environment", "write ${NAME}, or $$ for a dollar sign"
-        )
-    return SourceError.at(node, f"the environment has no variable {name}", "set it, or use a *_file key")
+        hint = "write ${NAME}, or $$ for a dollar sign"
+        return SourceError.at(node, f"{text!r} is no reference to the environment", hint)
+    if value is None:
+        return SourceError.at(node, f"the environment has no variable {name}", "set it, or use a *_file key")
+    return SourceError.at(node, f"the variable {name} of the environment is not UTF-8 text", "set it again")

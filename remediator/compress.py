@@ -26,6 +26,8 @@ CHUNK = 1024 * 1024
 """Bytes that become one gzip member; memory use is a few of these for each core."""
 
 _LEVEL = 5
+_READ = 16 * 1024
+"""Read at a time of what unpacks to a thousand times as much at the most."""
 _NICENESS = 10
 _T = TypeVar("_T")
 
@@ -182,8 +184,8 @@ def read(fd: int, offset: int, length: int) -> bytes:
 def unpacked(fd: int, *, compressed: bool) -> Iterator[bytes]:
     """The content of a copy in pieces. Raises ValueError for a compressed one that is damaged or incomplete."""
     stream = None
-    for at, length in ((at, CHUNK) for at in range(0, os.fstat(fd).st_size, CHUNK)):
-        data = os.pread(fd, length, at)
+    for at in range(0, os.fstat(fd).st_size, _READ):
+        data = os.pread(fd, _READ, at)
         while data:
             if not compressed:
                 piece, data = data, b""

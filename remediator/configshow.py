@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from exporter.configfile import Loaded
 from exporter.configproblem import HIDDEN, secret_by_name
 from exporter.discovery import Discovery
-from exporter.yamlsource import KeyPath, dump, literal
+from exporter.yamldialect import dump, literal
+from exporter.yamlsource import KeyPath
 from remediator.config import Config
 from remediator.settings import default_remedies
 

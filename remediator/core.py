@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -21,8 +22,7 @@ from exporter import __version__
 from remediator.config import Remedy
 from remediator.decide import Remedies
 from remediator.decider import Decider
-from remediator.engine import Engine
-from remediator.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_USAGE, ClientError
+from remediator.errors import not_found, refused, unavailable
 from remediator.guards import Pause, breaker_open_since, evaluate
 from remediator.inbox import Inbox
 from remediator.metrics import Metrics
@@ -46,38 +46,13 @@ from remediator.store.database import Database
 from remediator.store.runs import Trigger
 from remediator.tasks import Task, TaskError
 
+if TYPE_CHECKING:
+    from remediator.engine import Engine
+
 log = structlog.get_logger(__name__)
 
 PAGE = 50
 RETENTION_INTERVAL = 3600.0
-
-
-class RequestError(ClientError):
-    """A request was not done. status: as in HTTP."""
-
-    def __init__(self, message: str, status: int, exit_code: int, guard: str | None = None) -> None:
-        super().__init__(message, exit_code, guard)
-        self.status = status
-
-
-def bad_request(message: str) -> RequestError:
-    """It cannot be understood."""
-    return RequestError(message, 400, EXIT_USAGE)
-
-
-def not_found(message: str) -> RequestError:
-    """There is no such task, target, run or hold."""
-    return RequestError(message, 404, EXIT_USAGE)
-
-
-def refused(guard: str, reason: str) -> RequestError:
-    """A guard blocks it."""
-    return RequestError(f"{guard}: {reason}", 409, EXIT_BLOCKED, guard)
-
-
-def unavailable(message: str) -> RequestError:
-    """The target cannot be looked at now."""
-    return RequestError(message, 503, EXIT_FAILED)
 
 
 class Core:
@@ -96,12 +71,9 @@ class Core:
         self._clock = clock
         self._trigger = trigger
         self._database = Database(state.database)
-        runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock)
-        self._engine = Engine(
-            state.database, runner, executor_id=platform.node() or "host", workers=settings.config.remediator.workers
-        )
-        self._engine_runs = False
-        self.decider = Decider(self._database, self._tasks, self._remedies, self._engine.submit, self.metrics, clock)
+        self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock)
+        self._engine: Engine | None = None
+        self.decider = Decider(self._database, self._tasks, self._remedies, self._submit, self.metrics, clock)
         self.inbox = Inbox(self._database, clock, self.decider.wake)
 
     def _tasks(self) -> Mapping[str, Task]:
@@ -120,13 +92,21 @@ class Core:
 
     async def start_engine(self) -> None:
         """Starts the workers, and goes on with what an earlier process left unfinished."""
+        # Only who runs tasks waits for the engine's import, which takes longer than most commands.
+        from remediator.engine import Engine
+
+        workers = self._settings.config.remediator.workers
+        self._engine = Engine(self.state.database, self._runner, executor_id=platform.node() or "host", workers=workers)
         await self._engine.start()
-        self._engine_runs = True
         await self._engine.resume(await self._database.read(runs.unfinished))
         self.decider.wake()
 
+    async def _submit(self, run_id: int) -> None:
+        assert self._engine is not None, "runs are queued only where there is an engine"
+        await self._engine.submit(run_id)
+
     async def close(self) -> None:
-        if self._engine_runs:
+        if self._engine is not None:
             await self._engine.stop()
         await self._database.close()
 
@@ -205,7 +185,7 @@ class Core:
             )
         except IntegrityError as error:
             raise refused("in-flight", "a run of the same task on this target was started this moment") from error
-        await self._engine.submit(run_id)
+        await self._submit(run_id)
         return await self.run(run_id)
 
     async def status(self) -> StatusView:
@@ -265,7 +245,7 @@ class Core:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings.config.remediator.retention
         removed = await self._database.write(partial(retention.purge, before=horizon))
-        if removed:
+        if removed and self._engine is not None:
             await self._engine.forget(removed)
             log.info("old runs deleted", count=len(removed))
 

@@ -26,3 +26,31 @@ class ClientError(Exception):
         if self.guard is not None:
             error["guard"] = self.guard
         return {"error": error}
+
+
+class RequestError(ClientError):
+    """A request was not done. status: as in HTTP."""
+
+    def __init__(self, message: str, status: int, exit_code: int, guard: str | None = None) -> None:
+        super().__init__(message, exit_code, guard)
+        self.status = status
+
+
+def bad_request(message: str) -> RequestError:
+    """It cannot be understood."""
+    return RequestError(message, 400, EXIT_USAGE)
+
+
+def not_found(message: str) -> RequestError:
+    """There is no such task, target, run or hold."""
+    return RequestError(message, 404, EXIT_USAGE)
+
+
+def refused(guard: str, reason: str) -> RequestError:
+    """A guard blocks it."""
+    return RequestError(f"{guard}: {reason}", 409, EXIT_BLOCKED, guard)
+
+
+def unavailable(message: str) -> RequestError:
+    """The target cannot be looked at now."""
+    return RequestError(message, 503, EXIT_FAILED)

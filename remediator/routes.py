@@ -9,7 +9,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from exporter.problem import problem
-from remediator.core import PAGE, Core, RequestError, bad_request, not_found
+from remediator.core import PAGE, Core
+from remediator.errors import RequestError, bad_request, not_found
 from remediator.shapes import (
     AlertView,
     BreakerView,

@@ -11,6 +11,7 @@ import structlog
 
 from exporter.reload import ConfigWatch
 from exporter.server import serving
+from remediator import endpoints
 from remediator.app import build_app
 from remediator.core import Core, locked
 from remediator.settings import Settings
@@ -75,6 +76,7 @@ async def serve(config_path: Path | None, state_dir: Path | None, listen: str) -
     state = StateDir.find(state_dir, os.environ)
     state.ensure()
     with locked(state):
+        endpoints.update(state.root, remediator=endpoints.url_of(listen))
         await Remediator(config_path, state).serve(listen)
 
 

@@ -6,7 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import pytest
 
@@ -30,7 +30,11 @@ def require_program(name: str, package: str) -> str:
     return path
 
 
-async def wait_until(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 30.0, what: str = "") -> T:
+@overload
+async def wait_until(condition: Callable[[], Awaitable[T | None]], *, timeout: float = 30.0, what: str = "") -> T: ...
+@overload
+async def wait_until(condition: Callable[[], T | None], *, timeout: float = 30.0, what: str = "") -> T: ...
+async def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, what: str = "") -> object:
     """The first true result of condition, polled; fails with the last result when the time is over.
 
     An OSError counts as "not yet": servers refuse connections until they listen.

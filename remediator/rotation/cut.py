@@ -50,6 +50,8 @@ def copy_and_cut(
             if os.fstat(fd).st_size < identity.size and folder.stat(wanted):
                 return None
             identity.check(os.fstat(fd), may_grow=True)
+            if os.fstat(fd).st_nlink > 1:
+                raise Changed("has other hard links")
             name = _rotate(folder, fd, wanted, stop)
         folder.discard(temporary)
         copy = folder.stat(name)
@@ -95,7 +97,6 @@ def _copy_lines(fd: int, copy: Copy) -> int:
     for _ in range(_CATCH_UP):
         lines = _end_of_lines(fd, end, os.fstat(fd).st_size)
         copy.append(end, lines)
-        copy.settle()
         if lines - end < _PROOF:
             return lines
         end = lines

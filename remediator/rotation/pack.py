@@ -46,7 +46,7 @@ def compress_file(
         os.close(fd)
     folder.discard(temporary)
     copy = folder.stat(packed)
-    return packed, allocated(facts) - (allocated(copy) if copy else 0)
+    return packed, max(0, allocated(facts) - (allocated(copy) if copy else 0))
 
 
 def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:

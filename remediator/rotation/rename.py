@@ -25,6 +25,8 @@ def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str)
         folder.discard(temporary)
         return None
     identity.check(facts, may_grow=True)
+    if linked is None and facts.st_nlink > 1:
+        raise Changed("has other hard links")
     _create_alike(folder, log, temporary)
     name = linked
     try:

@@ -17,6 +17,6 @@ def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:
         HealthCheck(config.services, docker),
         LogRotation(config.logs),
         DockerCleanup(docker, config.docker),
-        ServiceRestart(config.services, docker),
+        ServiceRestart(config.services, docker, config.docker.cleanup.keep_label),
     ]
     return {task.name: task for task in tasks}

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,8 @@ from exporter.collectors.docker import ListedContainer
 from exporter.config import Probe, Service
 from exporter.configfile import Loaded, load
 from exporter.discovery import Discovery, FoundFilesystem
-from exporter.yamlsource import dump, literal, read_source
+from exporter.yamldialect import dump, literal
+from exporter.yamlsource import read_source
 from remediator.config import Config
 from remediator.configshow import discovered, effective, render_effective, schema
 from remediator.settings import default_remedies
@@ -131,16 +131,9 @@ def test_what_was_found_is_a_comment_that_no_name_breaks_out_of(tmp_path: Path) 
     ],
 )
 def test_any_text_survives_being_written_and_read(value: str) -> None:
-    document = {"key": [value], value: value}
-    source = read_source(
-        dump({literal(key) if key == "key" else key: at(part) for key, part in document.items()}).encode(), {}
-    )
+    source = read_source(dump({"key": [literal(value)], value: 1}).encode(), {})
     assert source.errors == []
-    assert source.data == document
-
-
-def at(part: Any) -> Any:
-    return [literal(item) for item in part] if isinstance(part, list) else literal(part)
+    assert source.data == {"key": [value], value: 1}
 
 
 def test_the_schema_names_no_host_of_ours_and_every_key_is_closed_and_explained() -> None:

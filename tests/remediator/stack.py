@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from exporter.dockerapi import DockerEngine
 from remediator.config import Config, Remedy
@@ -24,7 +25,9 @@ class Clock:
         return self.now
 
 
-def alert(*, starts_at: float = START, status: str = "firing", **labels: str) -> ReceivedAlert:
+def alert(
+    *, starts_at: float = START, status: Literal["firing", "resolved"] = "firing", **labels: str
+) -> ReceivedAlert:
     labels = {"alertname": "Cluttered", "room": "attic", **labels}
     return ReceivedAlert(
         fingerprint=f"{hash(tuple(sorted(labels.items()))) & (2**64 - 1):016x}",

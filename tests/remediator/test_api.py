@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from remediator.app import build_app
@@ -10,7 +11,7 @@ from remediator.routes import ROUTES
 from remediator.statedir import read_token
 from tests.remediator.stack import START, Stack, alert
 
-Client = TestClient  # type: ignore[type-arg]
+Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from remediator.core import RequestError
+from remediator.errors import RequestError
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, notification, settings

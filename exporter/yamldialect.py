@@ -1,0 +1,53 @@
+"""The YAML of configs: what scalars mean, how the environment is referred to, and how a document is written.
+
+Scalars mean what they mean in YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so that ``on`` and ``no`` are
+words, ``1:30`` is no number of minutes and a date is text.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+TAG = "tag:yaml.org,2002:"
+"""What the tags of YAML's own types begin with."""
+
+REFERENCE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{[^}]*\}?)")
+"""``${NAME}``, the name being the group; ``$$``; or an attempt at the former."""
+
+
+class Loader(yaml.SafeLoader):
+    """Scalars of YAML 1.2. Numbers of more digits than a config can mean stay text, and are refused as such."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what either version of YAML would take for something else than text."""
+
+
+for _kind, _pattern, _first in (
+    ("merge", r"<<", "<"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    for _class in (Loader, _Dumper):
+        _class.add_implicit_resolver(TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """The document as YAML that reads as the same document, in ASCII: names in it may come from anywhere."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
+
+
+def literal(text: str) -> str:
+    """The text with dollar signs doubled where ``read_source`` would take them for more than themselves."""
+    return re.sub(r"\$(?=[${])", "$$", text)
