@@ -25,7 +25,7 @@ from remediator import linux
 from remediator.tasks import TaskError
 from remediator.tasks.log_rotation import LogRotation as LogRotationTask
 
-ROTATIONS = 50
+ROTATIONS = 100
 GROWTH = 20_000
 """Bytes that are written between two rotations."""
 COMMAND = "python -m bench.rotation_window"

@@ -10,11 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter.config import CollectorSettings
 from exporter.configfile import ConfigError, Loaded, Problem, load
 from exporter.configproblem import in_order, nearest
 from exporter.dockerapi import DockerEngine
+from exporter.units import format_duration
 from exporter.yamlsource import KeyPath
 from remediator.config import Config, Remedy
+from remediator.matchers import parse_matchers
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.service_restart import ServiceRestart
 
@@ -52,6 +55,7 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
         for index, remedy in enumerate(loaded.value.remedies or ())
         for problem in _of_remedy(loaded, index, remedy, facts)
     ]
+    problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded)]
     for index, directory in enumerate(loaded.value.logs):
         if directory.path in facts.directories:
             message = f"{directory.path!r} {facts.directories[directory.path]}"
@@ -118,6 +122,28 @@ def _of_remedy(loaded: Loaded[Config], index: int, remedy: Remedy, facts: Facts)
             _choice(remedy.target, targets),
             "warning" if later else "error",
         )
+
+
+def _never_deciding(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Remedies that no alert reaches, since an earlier one asks for less and the first that matches decides."""
+    earlier: list[tuple[str, frozenset[str]]] = []
+    for index, remedy in enumerate(loaded.value.remedies or ()):
+        matchers = frozenset(str(matcher) for text in remedy.match for matcher in parse_matchers(text))
+        first = next((name for name, fewer in earlier if fewer <= matchers), None)
+        if first is not None:
+            message = f"never decides: {first!r} above it matches every alert that this one does"
+            yield loaded.problem(("remedies", index, "match"), message, "put the narrower one first", "warning")
+        earlier.append((remedy.name, matchers))
+
+
+def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Collectors that may take longer than the time until they should run again."""
+    for name, settings in loaded.value.collectors:
+        if isinstance(settings, CollectorSettings) and settings.deadline > settings.interval:
+            key = ("collectors", name, "deadline")
+            deadline, interval = format_duration(settings.deadline), format_duration(settings.interval)
+            message = f"the deadline of {deadline} is longer than the interval of {interval}"
+            yield loaded.problem(key, message, "a slow collection then delays the next", "warning")
 
 
 def _choice(word: str, known: Collection[str]) -> str:

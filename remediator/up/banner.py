@@ -38,7 +38,7 @@ def banner(facts: Facts) -> Sequence[Line]:
     return [
         [Cell(f"Upkeeper {__version__} is running", "bold green")],
         [],
-        *_field("Watching", *watched(facts.config, facts.found)),
+        *_field("Watching", *(watched(facts.config, facts.found) or ["nothing yet"])),
         *_field("Left out", *left_out(facts)),
         [],
         *(line for name, url in _places(facts.endpoints) for line in _field(name, url)),

@@ -91,6 +91,7 @@ class Screen:
             target.print(Text.assemble(*(cell.rich() for cell in cells)), soft_wrap=True)
         else:
             target.file.write("".join(safe(cell.text) for cell in cells) + "\n")
+            target.file.flush()  # whoever reads a pipe or a log file wants it now
 
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:

@@ -13,15 +13,15 @@ TARGETS = {"log-rotation": ["app", "web"], "docker-cleanup": ["docker"], "servic
 REMEDIES = """\
 remedies:
   - name: good
-    match: ['a="b"']
+    match: ['a="good"']
     task: log-rotation
     target: app
   - name: by-label
-    match: ['a="b"']
+    match: ['a="by-label"']
     task: service-restart
     target_label: container
   - name: other
-    match: ['a="b"']
+    match: ['a="other"']
     task: {task}
     target: {target}
 """
@@ -131,11 +131,11 @@ logs:
 services:
   - {{name: n8n, container: n8n, probes: [{{url: "http://127.0.0.1/"}}]}}
 remedies:
-  - {{name: a, match: ['x="y"'], task: log-rotation, target: gone}}
-  - {{name: b, match: ['x="y"'], task: log-rotation, target: nowhere}}
-  - {{name: c, match: ['x="y"'], task: service-restart, target: n8n}}
-  - {{name: d, match: ['x="y"'], task: service-restart, target: labelled-perhaps}}
-  - {{name: e, match: ['x="y"'], task: health-check, target: all}}
+  - {{name: a, match: ['x="a"'], task: log-rotation, target: gone}}
+  - {{name: b, match: ['x="b"'], task: log-rotation, target: nowhere}}
+  - {{name: c, match: ['x="c"'], task: service-restart, target: n8n}}
+  - {{name: d, match: ['x="d"'], task: service-restart, target: labelled-perhaps}}
+  - {{name: e, match: ['x="e"'], task: health-check, target: all}}
 """)
     problems = await check(file)
     assert [(problem.severity, problem.line) for problem in problems] == [("warning", 4), ("error", 9), ("warning", 11)]
