@@ -39,12 +39,35 @@ ProbeUrl = Annotated[str, AfterValidator(_probeable), WithJsonSchema({"type": "s
 _HTTP_ONLY = {"method", "headers", "expect_status", "body_regex", "follow_redirects", "tls_verify"}
 
 
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):  # a token of RFC 9110
+        raise ValueError(f"{shown(text)} must be the name of an HTTP header, as in X-Api-Key")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not re.fullmatch(r"[\t -~]*", text):
+        raise ValueError(f"{shown(text)} must be one line of ASCII, as HTTP headers are")
+    return text
+
+
+def _file_names(pattern: str) -> str:
+    if not pattern or "/" in pattern:
+        raise ValueError(
+            f"{shown(pattern)} must be a pattern of names, without /; for directories there is `recursive:`"
+        )
+    return pattern
+
+
 def _engine(host: str) -> str:
     if not re.fullmatch(r"unix:///.+|(tcp|http|https)://[^/]+/?", host):
         raise ValueError(f"{shown(host)} must be unix:///path/to/docker.sock or tcp://host:port")
     return host
 
 
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+FileNames = Annotated[str, AfterValidator(_file_names)]
 DockerHost = Annotated[str, AfterValidator(_engine)]
 
 
@@ -54,7 +77,9 @@ class Probe(Section):
     name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
     url: ProbeUrl = Field(description="`http://...`, `https://...`, or `tcp://host:port` (a connection must open)")
     method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
-    headers: dict[str, str] = Field(default={}, description="HTTP headers to send; write credentials as `${NAME}`")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default={}, description="HTTP headers to send; write credentials as `${NAME}`"
+    )
     expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
         default=[200], min_length=1, description="HTTP statuses that are well"
     )
@@ -94,10 +119,6 @@ class FilesystemLimit(Section):
     warn_used_ratio: Ratio | None = Field(default=None, description="as above; the general one when absent")
     critical_used_ratio: Ratio | None = Field(default=None, description="as above; the general one when absent")
 
-    @classmethod
-    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        yield from _ratios_cross(given.get("warn_used_ratio"), given.get("critical_used_ratio"))
-
 
 class Filesystems(Section):
     """Which file systems are measured, and how full they may be."""
@@ -120,14 +141,24 @@ class Filesystems(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        warn, critical = (
-            given.get(key, cls.model_fields[key].default) for key in ("warn_used_ratio", "critical_used_ratio")
-        )
-        yield from _ratios_cross(warn, critical)
+        general = {key: given.get(key, cls.model_fields[key].default) for key in _RATIOS}
+        yield from _ratios_cross(general)
+        limits = given.get("limits")
+        for index, limit in enumerate(limits if isinstance(limits, list) else ()):
+            own = (
+                {key: limit[key] for key in _RATIOS if limit.get(key) is not None} if isinstance(limit, Mapping) else {}
+            )
+            for at, message in _ratios_cross({**general, **own}) if own else ():
+                yield Contradiction(("limits", index, *at), message)
 
 
-def _ratios_cross(warn: object, critical: object) -> Iterator[Contradiction]:
-    if isinstance(warn, int | float) and isinstance(critical, int | float) and warn > critical:
+_RATIOS = ("warn_used_ratio", "critical_used_ratio")
+
+
+def _ratios_cross(ratios: Mapping[str, object]) -> Iterator[Contradiction]:
+    """Finds a warning that would come after the critical alert. Ratios out of their range are not its business."""
+    warn, critical = (ratios[key] for key in _RATIOS)
+    if isinstance(warn, int | float) and isinstance(critical, int | float) and 0 <= critical < warn <= 1:
         yield Contradiction(("warn_used_ratio",), f"{warn} is over critical_used_ratio ({critical}); it must not be")
 
 
@@ -152,8 +183,10 @@ class LogDirectory(Section):
     name: Name = Field(description="names it in metrics, alerts and commands")
     path: AbsolutePath = Field(description="the directory; nothing outside of it is ever touched")
     max_bytes: Bytes = Field(description="allocated bytes the directory may hold, rotated files included")
-    include: list[str] = Field(default=["*.log"], description="names of files that may be rotated (shell patterns)")
-    exclude: list[str] = Field(default=[], description="names never touched, whatever else matches")
+    include: list[FileNames] = Field(
+        default=["*.log"], description="names of files that may be rotated (shell patterns)"
+    )
+    exclude: list[FileNames] = Field(default=[], description="names never touched, whatever else matches")
     recursive: bool = Field(default=False, description="the directories below it too, but no other mount")
     rotation: LogRotation = Field(default=LogRotation(), description="when to rotate, and what to keep")
 

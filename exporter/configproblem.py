@@ -100,8 +100,9 @@ class Translator:
         if kind == "missing":
             return "this key is missing", meaning
         secret = secret_by_name(path) or path in self.source.from_environment
-        if kind == "value_error":
-            if secret and value is not None:
+        if kind in ("value_error", "contradiction"):
+            # The word of a contradiction repeats a value as a whole or not at all; a validator may quote a part of it.
+            if secret and (kind == "value_error" or repr(value) in details["msg"]):
                 return f"the value is not right; it is {HIDDEN[1:-1]} as it may be secret", meaning
             return _sentence(details["msg"]), ""
         if value is None:

@@ -46,7 +46,7 @@ class Section(BaseModel):
         if not found:
             return handler(given)
         errors = [
-            InitErrorDetails(type=PydanticCustomError("value_error", message), loc=at, input=None)
+            InitErrorDetails(type=PydanticCustomError("contradiction", message), loc=at, input=None)
             for at, message in found
         ]
         try:
@@ -131,13 +131,17 @@ def _regex(pattern: str) -> str:
 def split_url(url: str, *schemes: str) -> SplitResult:
     """The parts of a URL of one of these schemes. Raises ValueError when it is none, or holds credentials."""
     if not url.isprintable() or " " in url:
-        raise ValueError(f"{shown(url)} must be a url, without spaces and control characters")
-    parts = urlsplit(url)
+        raise ValueError("a url must not hold spaces or control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:  # not shown, as it may hold credentials
+        raise ValueError("a url must have a host, and a number between 1 and 65535 if it has a port") from error
     if parts.username is not None or parts.password is not None:
         raise ValueError("a url must not hold credentials, which would reach logs")
     if parts.scheme not in schemes or not parts.hostname:
         raise ValueError(f"{shown(url)} must be a url that begins with {' or '.join(f'{one}://' for one in schemes)}")
-    if parts.port == 0:  # asking for the port also finds one that is no number
+    if port == 0:
         raise ValueError(f"{shown(url)} must have a port between 1 and 65535")
     return parts
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from exporter.configfile import load
 from pydantic import TypeAdapter
 
 from exporter.config import with_drill
+from exporter.configfile import load
 from exporter.dockerapi import DockerEngine
 from remediator.config import Config, Remedy
 from remediator.decide import Remedies

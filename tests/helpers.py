@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import socket
 import time
@@ -58,27 +59,26 @@ async def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port_range(1)
 
 
 def free_port_range(count: int) -> int:
-    """The first of ``count`` consecutive free TCP ports of 127.0.0.1."""
+    """The first of ``count`` consecutive free TCP ports of 127.0.0.1.
+
+    Below those that the kernel gives to outgoing connections (32768 and up): a client that polls a port nobody listens
+    on yet could otherwise be given that very port, or its neighbour, to come from.
+    """
     for _ in range(100):
-        base = free_port()
-        if base + count > 65535:
-            continue
-        sockets = []
-        try:
-            for port in range(base, base + count):
-                probe = socket.socket()
-                sockets.append(probe)
-                probe.bind(("127.0.0.1", port))
+        base = random.randrange(15_000, 32_000 - count)
+        if all(_is_free(port) for port in range(base, base + count)):
             return base
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
     raise AssertionError(f"no {count} consecutive free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

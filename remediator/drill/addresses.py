@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from exporter.configfile import ConfigError, find_config, load
-
 from remediator import endpoints
 from remediator.config import Config
 from remediator.drill.facts import SERVICES, ServiceName

@@ -84,6 +84,8 @@ class Stack:
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
+            # The watch of the config had taken it over, and let go of it with its end.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _specs(self) -> list[ProcessSpec]:
         """In the order of the start. The end is the other way round: no alert is then sent to what is gone already."""
@@ -136,9 +138,8 @@ class Stack:
         """Takes over a changed config, as the exporter and the remediator do by themselves, and new rules on SIGHUP."""
 
         async def reload() -> None:
-            if self._had_terminal and not _has_terminal():
-                # This SIGHUP was no wish for a reload: the terminal was closed.
-                self._stop.set()
+            self._hung_up()
+            if self._stop.is_set():
                 return
             laid = self._prepared.reload()
             for program, name, changed in (
@@ -158,14 +159,20 @@ class Stack:
                 supervisor.hurry()
             self._stop.set()
 
-        loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            loop.add_signal_handler(number, told)
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGINT: told, signal.SIGTERM: told, signal.SIGHUP: self._hung_up}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in numbers:
+            for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _hung_up(self) -> None:
+        """SIGHUP is a wish for a reload, unless it comes because the terminal was closed."""
+        if self._had_terminal and not _has_terminal():
+            self._stop.set()
 
     def _echo(self, name: str, line: str) -> None:
         self._note(f"{name} | {line}")

@@ -77,6 +77,16 @@ def test_a_value_from_the_environment_shows_in_no_error_whatever_its_key(file: P
     assert text.count("docker.") == 2
 
 
+def test_a_contradiction_is_told_also_of_a_value_from_the_environment_unless_that_would_show_it(file: Path) -> None:
+    file.write_text(
+        "notify: {email: {to: a@b, from: a@b, smarthost: 'a:25', username: '${SECRET}'}}\n"
+        "logs: [{name: '${HOST}', path: /a, max_bytes: 1GB}, {name: '${HOST}', path: /b, max_bytes: 1GB}]\n"
+    )
+    first, second = failure(file).splitlines()
+    assert "username: needs `password_file:` beside it" in first
+    assert ENV["HOST"] not in second
+
+
 def test_a_mistake_under_an_alias_is_told_of_each_key_but_a_duplicate_only_once(file: Path) -> None:
     file.write_text(
         "logs:\n"

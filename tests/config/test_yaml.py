@@ -33,12 +33,6 @@ def probe(key: str, value: str) -> str:
     return f"services: [{{name: web, probes: [{{url: 'http://127.0.0.1/', {key}: {value}}}]}}]"
 
 
-def test_no_file_means_the_defaults() -> None:
-    loaded = load(None, Config)
-    assert loaded.value == Config()
-    assert (loaded.path, loaded.digest) == (None, "")
-
-
 @pytest.mark.parametrize(
     ("content", "line"),
     [
@@ -59,14 +53,6 @@ def test_a_control_character(tmp_path: Path, character: str) -> None:
     assert (problem.line, problem.column) == (2, 14)
     assert ascii(character) in problem.message
     assert character not in str(problem)
-
-
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "none.yml", "No such file or directory")):
-        with pytest.raises(ConfigError, match=reason) as caught:
-            load(path, Config)
-        [problem] = caught.value.problems
-        assert (problem.file, problem.line) == (str(path), None)
 
 
 @pytest.mark.parametrize(

@@ -228,8 +228,9 @@ async def test_tcp_needs_no_words() -> None:
 
 
 async def test_a_header_never_reaches_the_reason() -> None:
+    unchecked = {"headers": {"Authorization": "Bearer hunter2\n"}}  # which the config refuses
     async with answering(says("")) as url:
-        found = await result(url, headers={"Authorization": "Bearer hunter2\n"})
+        found = await run_probe("web", probe(url).model_copy(update=unchecked))
     assert not found.success
     assert "hunter2" not in found.detail
 

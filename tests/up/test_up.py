@@ -1,10 +1,12 @@
 """`upkeeper up` as its users run it, with the real Prometheus and Alertmanager."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,22 @@ async def test_kill_9_leaves_no_process(up: Up) -> None:
         process.kill()
         await process.wait()
         await wait_until(lambda: not up.processes(), what="the others to end")
+
+
+async def test_a_closed_terminal_ends_all(up: Up) -> None:
+    launcher = "import pty, sys; pty.spawn(sys.argv[1:])"
+    terminal = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", launcher, sys.executable, "-m", "remediator.cli", *up.arguments),
+        env=up.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    await wait_until(lambda: (up.state / "endpoints.json").exists(), what="everything to be ready")
+    terminal.kill()
+    await terminal.wait()
+    await wait_until(lambda: not up.processes(), what="all to end with the terminal")
+    assert not (up.state / "endpoints.json").exists()
 
 
 @pytest.mark.parametrize("part", ["exporter", "remediator", "prometheus", "alertmanager"])
