@@ -81,7 +81,7 @@ class ActionView(TypedDict):
 
 
 class RunView(TypedDict):
-    """One run. ``outcome`` is null until ``state`` is ``finished``."""
+    """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved."""
 
     id: int
     task: str
@@ -89,6 +89,7 @@ class RunView(TypedDict):
     trigger: Trigger
     remedy: str | None
     alert_id: int | None
+    alert_ended_at: str | None
     dry_run: bool
     state: RunState
     outcome: str | None

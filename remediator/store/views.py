@@ -84,14 +84,18 @@ def _decision(row: Row) -> DecisionView:
     }
 
 
+_RUNS = sa.select(runs, alerts.c.ends_at.label("alert_ended_at")).outerjoin(alerts, alerts.c.id == runs.c.alert_id)
+"""Runs, each with the end of the alert that asked for it: the later half of its verification."""
+
+
 def list_runs(connection: sa.Connection, limit: int, before: int | None = None) -> Page[RunView]:
-    page = _page(connection, sa.select(runs), runs.c.id, dict, limit=limit, before=before)
+    page = _page(connection, _RUNS, runs.c.id, dict, limit=limit, before=before)
     return {"items": _with_actions(connection, page["items"]), "next": page["next"]}
 
 
 def one_run(connection: sa.Connection, run_id: int) -> RunView:
     """A run with its actions. Raises LookupError when there is none of that id."""
-    found = _rows(connection, sa.select(runs).where(runs.c.id == run_id))
+    found = _rows(connection, _RUNS.where(runs.c.id == run_id))
     if not found:
         raise LookupError(f"there is no run {run_id}")
     return _with_actions(connection, found)[0]
@@ -99,7 +103,7 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
 
 def unfinished_runs(connection: sa.Connection, limit: int = 100) -> list[RunView]:
     """Runs that are queued or under way, oldest first."""
-    select = sa.select(runs).where(runs.c.state != "finished").order_by(runs.c.id).limit(limit)
+    select = _RUNS.where(runs.c.state != "finished").order_by(runs.c.id).limit(limit)
     return _with_actions(connection, _rows(connection, select))
 
 
@@ -135,6 +139,7 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
         "trigger": row["trigger"],
         "remedy": row["remedy"],
         "alert_id": row["alert_id"],
+        "alert_ended_at": _maybe(row["alert_ended_at"]),
         "dry_run": row["dry_run"],
         "state": row["state"],
         "outcome": row["outcome"],

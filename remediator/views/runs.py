@@ -111,6 +111,9 @@ def show_run(screen: Screen, run: RunView) -> None:
     screen.line(f"  asked    {local(run['requested_at'])}")
     screen.line(f"  started  {local(run['started_at'])}")
     screen.line(f"  ended    {local(run['finished_at'])}")
+    if run["alert_id"] is not None:
+        end = run["alert_ended_at"]
+        screen.line(f"  alert    {'still firing' if end is None else f'resolved {local(end)}'}")
     for note in run["notes"]:
         screen.line(f"  note     {note}")
     _actions(screen, run)

@@ -68,6 +68,7 @@ def run(**changes: object) -> RunView:
         "trigger": "alert",
         "remedy": "rotate-logs",
         "alert_id": 1,
+        "alert_ended_at": None,
         "dry_run": False,
         "state": "finished",
         "outcome": "effective",

@@ -10,6 +10,8 @@ import yaml
 from tests.e2e.processes import Api, firing, upkeeper
 from tests.helpers import free_port, wait_until
 
+pytestmark = pytest.mark.servers
+
 LINE = "2026-01-01T00:00:00Z INFO request served path=/api/v1/items/{number:012d} status=200 bytes=1834\n"
 
 

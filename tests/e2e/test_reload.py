@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from tests.e2e.processes import Api, upkeeper
 from tests.helpers import free_port, wait_until
+
+pytestmark = pytest.mark.servers
 
 REMEDY = {"name": "first", "match": ['alertname="A"'], "task": "log-rotation", "target": "app"}
 

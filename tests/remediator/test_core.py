@@ -24,6 +24,9 @@ async def test_a_breach_is_remedied_verified_and_recorded(stack: Stack) -> None:
     assert (decision["verdict"], decision["run_id"]) == ("run", run["id"])
     (remedy,) = (await stack.core.remedies())["items"]
     assert remedy["track"] == {"runs": 1, "effective": 1}
+    assert run["alert_ended_at"] is None
+    await stack.receive(alert(status="resolved"))
+    assert (await stack.core.run(run["id"]))["alert_ended_at"] == "2027-01-15T08:00:01.000Z"
 
 
 async def test_ten_identical_notifications_at_once_make_one_run(stack: Stack) -> None:

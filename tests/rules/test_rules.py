@@ -42,6 +42,7 @@ def test_promtool_passes() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.servers  # no server, but many runs of promtool
 @pytest.mark.parametrize("alert", ALERTS)
 @pytest.mark.parametrize("change", [{"expr": "vector(1) < 0"}, {"labels": {"severity": "other"}}, {"for": "1h"}])
 def test_a_broken_rule_fails_its_tests(alert: str, change: dict[str, Any], tmp_path: Path) -> None:
