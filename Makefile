@@ -38,7 +38,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 unit: $(DEV)
-	$(BIN)/pytest -q -m "not servers" $(ARGS)
+	$(BIN)/pytest -q -n auto -m "not servers" $(ARGS)
 
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench
