@@ -254,7 +254,7 @@ async def test_a_task_that_is_gone_closes_its_run_with_the_reason(stack: Stack) 
 async def test_runs_and_alerts_are_deleted_after_their_retention(stack: Stack) -> None:
     stack.clutter(1)
     await stack.receive(alert())
-    await stack.receive(alert(status="resolved"))
+    await stack.receive(alert(status="resolved"), alert(room="silent ever since"))
     await stack.finished(1)
     stack.clock.now += 91 * 86400
     await stack.receive(alert(room="cellar"))
