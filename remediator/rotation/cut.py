@@ -81,7 +81,8 @@ def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
                 raise
             if rest:
                 os.pwrite(fd, b" " * (rest - 1) + b"\n", 0)
-            copy.settle()
+            # What was added while cutting is proven. From here on there is no stopping: the log was cut.
+            os.fsync(sink)
     finally:
         os.close(sink)
     return name

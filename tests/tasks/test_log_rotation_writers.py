@@ -2,14 +2,19 @@
 
 import asyncio
 import os
+import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from remediator.compress import Copy
+from remediator.files import Identity, open_root
+from remediator.rotation import cut
 from remediator.tasks import TaskError
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import wait_until
-from tests.tasks.logdir import KIB, Writer, lines, mounted, names, require_collapse, rotated, run, task
+from tests.tasks.logdir import KIB, Writer, lines, mounted, names, numbered, require_collapse, rotated, run, task
 
 ROTATIONS = 5
 
@@ -106,7 +111,7 @@ async def test_a_slow_writer_where_logs_can_only_be_truncated(tmp_path: Path) ->
 
 async def test_a_cancelled_action_stops_and_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
-    log.write_bytes(os.urandom(1024) * 64 * KIB)
+    log.write_bytes(os.urandom(64 * KIB * KIB))  # takes its time, since it cannot be compressed
     before = log.stat()
     rotation = task(tmp_path, rotation={"method": "copytruncate"})
     (action,) = (await rotation.plan("logs")).actions
@@ -117,3 +122,26 @@ async def test_a_cancelled_action_stops_and_leaves_the_log_as_it_was(tmp_path: P
         await running
     assert names(tmp_path) == ["app.log"]
     assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("size", [100, 200 * KIB])
+async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Told to stop at the very moment that the log was cut, it finishes what it had begun."""
+    log = tmp_path / "app.log"
+    written = numbered(0, size // 30)
+    log.write_bytes(written)
+    stop = threading.Event()
+    taken = cut._cut
+
+    def cut_and_stop(fd: int, copy: Copy, end: int) -> int:
+        rest = taken(fd, copy, end)
+        stop.set()
+        return rest
+
+    monkeypatch.setattr(cut, "_cut", cut_and_stop)
+    with open_root(str(tmp_path)) as root:
+        identity = Identity.of(log.stat())
+        done = cut.copy_and_cut(root, "app.log", identity, "app.log-20260101-000000.gz", stop)
+    assert done is not None
+    assert names(tmp_path) == ["app.log", done[0]]
+    assert lines(tmp_path) == Counter(written.splitlines())
