@@ -37,8 +37,9 @@ class Scenario:
 
     name: str
     load: Load
-    goals: bool
     note: str
+    rate_goal: Goal | None = None
+    p99_goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,20 @@ def scenarios() -> Iterator[Scenario]:
     yield Scenario(
         "nothing to decide",
         replace(load, status="resolved"),
-        goals=False,
         note="as fast as it answers; resolved alerts, which are stored and ask for no decision",
     )
     yield Scenario(
         "each decided",
         load,
-        goals=True,
         note="as fast as it answers; firing alerts that match a remedy, so each is decided by its guards meanwhile",
+        rate_goal=Goal("ours", ">=", PACE),
+        p99_goal=Goal("ours", "<", 25),
     )
     yield Scenario(
         f"each decided, {PACE:,} alerts/s sent",
         replace(load, webhooks_per_second=PACE / ALERTS),
-        goals=False,
         note="sent evenly; a webhook's time runs from when it was due",
+        p99_goal=Goal("ours", "<", 25),
     )
 
 
@@ -167,7 +168,7 @@ async def run() -> AsyncIterator[Result]:
             name=f"acceptance, {scenario.name}",
             ours=outcome.alerts_per_second,
             unit="alerts/s",
-            goal=Goal("ours", ">=", 1000) if scenario.goals else None,
+            goal=scenario.rate_goal,
             notes=(
                 f"{CONNECTIONS} connections, {ALERTS} alerts a webhook, {SECONDS:g} s; {scenario.note}",
                 f"{outcome.cpu / outcome.measured.seconds:.2f} processors used, until all was decided"
@@ -179,6 +180,6 @@ async def run() -> AsyncIterator[Result]:
             name=f"acceptance, {scenario.name}, p99",
             ours=percentile(latencies, 99) * 1000,
             unit="ms",
-            goal=Goal("ours", "<", 25) if scenario.goals else None,
+            goal=scenario.p99_goal,
             notes=(f"{len(latencies)} webhooks; p50 {percentile(latencies, 50) * 1000:.1f} ms",),
         )

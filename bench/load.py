@@ -105,14 +105,12 @@ async def _connection(load: Load, number: int, start: float, source: Iterator[by
     interval = load.connections / load.webhooks_per_second if load.webhooks_per_second else 0.0
     due = start + interval * number / load.connections
     try:
-        while True:
-            # Timed from when it was due, so that a server that falls behind cannot hide it.
-            due = due + interval if interval else time.perf_counter()
-            if due - start > load.seconds:
-                return
+        while due - start < load.seconds:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await _post(reader, writer, load, next(source))
+            # Timed from when it was due, so that a server that falls behind cannot hide it.
             latencies.append(time.perf_counter() - due)
+            due = due + interval if interval else time.perf_counter()
     finally:
         writer.close()
         await writer.wait_closed()

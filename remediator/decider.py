@@ -19,7 +19,7 @@ from remediator.tasks import Task, TaskError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
+BATCH = 100
 """Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
 
 Targets = Mapping[str, Collection[str] | TaskError]
