@@ -70,6 +70,7 @@ runs = Table(
     Column("notes", JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+Index("ix_runs_alert_id", runs.c.alert_id)
 Index("ix_runs_task_target", runs.c.task, runs.c.target, runs.c.finished_at)
 Index("uq_runs_in_flight", runs.c.task, runs.c.target, unique=True, sqlite_where=text("state != 'finished'"),
       postgresql_where=text("state != 'finished'"))  # fmt: skip

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.create_index("ix_runs_alert_id", ["alert_id"], unique=False)
         batch_op.create_index("ix_runs_task_target", ["task", "target", "finished_at"], unique=False)
         batch_op.create_index(
             "uq_runs_in_flight",
@@ -140,6 +141,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state != 'finished'"),
         )
         batch_op.drop_index("ix_runs_task_target")
+        batch_op.drop_index("ix_runs_alert_id")
 
     op.drop_table("runs")
     op.drop_table("pauses")
