@@ -63,7 +63,9 @@ async def test_the_parts_work_together_and_end_together(up: Up) -> None:
         rules = await get(f"{url(up.ports.prometheus)}/api/v1/rules")
         assert {group["name"] for group in rules["data"]["groups"]} >= {"upkeeper-breaches", "upkeeper-watchdog"}
         alerts = f"{url(up.ports.alertmanager)}/api/v2/alerts"
-        await wait_until(lambda: len_of(get(alerts, {"filter": 'alertname="Watchdog"'}), 1), what="the watchdog")
+        await wait_until(
+            lambda: len_of(get(alerts, {"filter": 'alertname="Watchdog"'}), 1), timeout=90, what="the watchdog"
+        )
         told = "upkeeper_alerts_received_total > 0"
         await wait_until(lambda: len_of(query(up.ports, told), 1), timeout=60, what="the remediator to be told")
         assert len(up.processes()) == 5
