@@ -17,7 +17,7 @@ from pydantic import ByteSize
 from bench.loglines import STYLES, content
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.config import LogDirectory, LogRotation
+from exporter.settings.logs import LogDirectory, LogRotation
 from remediator.tasks.log_rotation import LogRotation as LogRotationTask
 
 FILE_BYTES = 16 * 1024**2

@@ -20,7 +20,7 @@ from pydantic import ByteSize
 
 from bench.report import Goal, Result, Skipped, lines
 from bench.rotation import logrotate_program, versions
-from exporter.config import LogDirectory, LogRotation
+from exporter.settings.logs import LogDirectory, LogRotation
 from remediator import linux
 from remediator.tasks import TaskError
 from remediator.tasks.log_rotation import LogRotation as LogRotationTask

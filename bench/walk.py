@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from exporter.units import Bytes
 from exporter.walk import measure
 
@@ -21,7 +21,7 @@ ROUNDS = 11
 
 _WHOLE_PROCESS = """
 import sys
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from exporter.walk import measure
 print(measure(LogDirectory.model_validate_json(sys.argv[1])).allocated_bytes)
 """

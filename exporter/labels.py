@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import ValidationError
 
 from exporter.collectors.docker import ListedContainer
-from exporter.config import Service
+from exporter.settings.services import Service
 
 PREFIX = "upkeeper.probe."
 KEYS = ("url", "expect_status", "body_regex", "timeout", "tls_verify", "follow_redirects")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 
 MAX_DEPTH = 100
 """Levels below the directory; each costs an open file while the walk is below it."""

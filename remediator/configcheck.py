@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.config import CollectorSettings
 from exporter.configfile import ConfigError, Loaded, Problem, load
 from exporter.configproblem import in_order, nearest
 from exporter.dockerapi import DockerEngine
+from exporter.settings.collector import CollectorSettings
 from exporter.units import format_duration
 from exporter.yamlsource import KeyPath
 from remediator.config import Config, Remedy

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric, StateSetMetricFamily
 
-from exporter.config import CollectorSettings
 from exporter.docker_objects import container_name
 from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.settings.collector import CollectorSettings
 
 if TYPE_CHECKING:
     from docker import APIClient

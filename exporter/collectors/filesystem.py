@@ -9,8 +9,10 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.config import CollectorSettings, Filesystems, regex_search
 from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo, printable
+from exporter.section import regex_search
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.filesystems import Filesystems
 from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)

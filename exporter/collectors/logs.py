@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.config import DRILL_DIRECTORY, CollectorSettings, LogDirectory
+from exporter.config import DRILL_DIRECTORY
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.logs import LogDirectory
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.walk import LogUsage, measure
 

@@ -13,7 +13,9 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter import __version__
-from exporter.config import CollectorSettings, Probe, Service, regex_search
+from exporter.section import regex_search
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.services import Probe, Service
 from exporter.x509 import not_after
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from exporter.units import format_bytes
 from remediator.files import Changed, Folder, allocated, decode_path, open_below, open_root, printable
 from remediator.holders import use_of

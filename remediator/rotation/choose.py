@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.config import LogDirectory, LogRotation
+from exporter.settings.logs import LogDirectory, LogRotation
 from exporter.units import format_bytes, format_duration
 from remediator.files import encode_path, printable
 from remediator.rotation.names import parse_rotated, rotated_name, variants

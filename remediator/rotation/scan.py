@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from remediator.compress import Stopped, chunks
 from remediator.files import Changed, Folder, Identity, allocated
 from remediator.holders import FREE, Use, name_writers, use_of

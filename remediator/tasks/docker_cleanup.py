@@ -7,9 +7,9 @@ from functools import partial
 from typing import cast
 
 from exporter.collectors.docker_usage import Kind, Removal, Usage, read_usage, select
-from exporter.config import Docker
-from exporter.config import DockerCleanup as Policy
 from exporter.dockerapi import DockerEngine
+from exporter.settings.docker import Docker
+from exporter.settings.docker import DockerCleanup as Policy
 from exporter.units import format_bytes, format_duration
 from remediator.tasks import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.docker_ask import ask, engine_errors

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from exporter.collectors.logs import LogUsage, measure
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from exporter.units import format_bytes
 from remediator.files import open_root
 from remediator.rotation.act import act

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.docker import ListedContainer
-from exporter.config import Probe, Service
 from exporter.configfile import Loaded, load
 from exporter.discovery import Discovery, FoundFilesystem
+from exporter.settings.services import Probe, Service
 from exporter.yamldialect import dump, literal
 from exporter.yamlsource import read_source
 from remediator.config import Config

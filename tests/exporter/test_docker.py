@@ -11,9 +11,11 @@ from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector, Lister, health_of
 from exporter.collectors.docker_usage import DockerUsageCollector, read_usage
-from exporter.config import CollectorSettings, Docker, Inventory
+from exporter.config import Inventory
 from exporter.discovery import discover
 from exporter.dockerapi import DockerEngine
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.docker import Docker
 from tests.dockerd import Dockerd
 from tests.exporter.process import ExporterProcess
 from tests.helpers import require_program, wait_until

@@ -13,7 +13,7 @@ from exporter.collectors.docker_usage import (
     Volume,
     select,
 )
-from exporter.config import DockerCleanup
+from exporter.settings.docker import DockerCleanup
 
 NOW = 1_000_000.0
 DAY = 86400.0

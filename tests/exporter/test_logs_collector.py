@@ -6,7 +6,9 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from exporter.collectors.logs import LogsCollector
-from exporter.config import DRILL_DIRECTORY, CollectorSettings, Inventory, LogDirectory, with_drill
+from exporter.config import DRILL_DIRECTORY, Inventory, with_drill
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.logs import LogDirectory
 from tests.exporter.fakes import FakeClock
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.build import build
 from exporter.config import Inventory
-from exporter.main import Exporter, build, serve
+from exporter.main import Exporter, serve
 from exporter.server import CannotListen
 from tests.exporter.process import ExporterProcess
 from tests.helpers import free_port, wait_until

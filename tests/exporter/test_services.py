@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from exporter.collectors.services import MAX_BODY_BYTES, ProbeResult, ServicesCollector, run_probe
-from exporter.config import CollectorSettings, Probe, Service
+from exporter.settings.collector import CollectorSettings
+from exporter.settings.services import Probe, Service
 from tests.exporter.tls import make_certificate
 from tests.helpers import free_port
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from exporter.walk import MAX_DEPTH, LogUsage, WalkStopped, measure, name_filter
 from tests.helpers import require_program
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from remediator import linux
 from remediator.tasks import Action, Effect, Plan
 from remediator.tasks.log_rotation import LogRotation

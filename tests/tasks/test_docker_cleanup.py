@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from docker.models.containers import Container
 
-from exporter.config import Docker
-from exporter.config import DockerCleanup as Policy
 from exporter.dockerapi import DockerEngine
+from exporter.settings.docker import Docker
+from exporter.settings.docker import DockerCleanup as Policy
 from remediator.tasks import Action, Effect, Plan, TaskError
 from remediator.tasks.docker_cleanup import TARGET, DockerCleanup
 from remediator.tasks.docker_removal import remove_unless_used

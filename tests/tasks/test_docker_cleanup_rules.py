@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.collectors.docker_usage import CacheRecord, Container, Image, Network, Usage
-from exporter.config import Docker
-from exporter.config import DockerCleanup as Policy
 from exporter.dockerapi import DockerEngine
+from exporter.settings.docker import Docker
+from exporter.settings.docker import DockerCleanup as Policy
 from remediator.tasks import Action, Measurement, TaskError
 from remediator.tasks.docker_cleanup import TARGET, DockerCleanup, make_plan, measured, why_not
 from remediator.tasks.docker_removal import chain_ids, freed_by_layers

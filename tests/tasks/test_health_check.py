@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from exporter.config import Probe, Service
 from exporter.dockerapi import DockerEngine
+from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, TaskError
 from remediator.tasks.health_check import HealthCheck
 from tests.dockerd import Dockerd

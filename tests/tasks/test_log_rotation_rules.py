@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporter.config import LogDirectory
+from exporter.settings.logs import LogDirectory
 from remediator.files import Identity
 from remediator.holders import FREE, UNKNOWN, WRITTEN, Use
 from remediator.rotation.choose import choose

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from exporter.config import Probe, Service
 from exporter.dockerapi import DockerEngine
+from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, TaskError
 from remediator.tasks.service_restart import Pacing, ServiceRestart
 from tests.dockerd import Dockerd

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from exporter.collectors.docker import Health, ListedContainer
-from exporter.config import Service
 from exporter.discovery import Discovery, FoundFilesystem
+from exporter.settings.services import Service
 from remediator.config import Config
 from remediator.endpoints import Endpoints
 from remediator.up.banner import Facts, banner, left_out, watched
