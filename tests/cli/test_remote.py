@@ -198,6 +198,7 @@ async def test_names_from_outside_cannot_fake_output(remote: Remote) -> None:
 async def test_ctrl_c_stops_following_and_not_the_run(remote: Remote) -> None:
     stack = remote.stack
     stack.task.stuck = asyncio.Event()
+    stack.task.action_timeout = 120.0  # not given up before it is followed and let go, on a busy machine either
     stack.clutter(1)
     async with process("run", "sweep", env=remote.env) as following:
         assert following.stderr is not None
