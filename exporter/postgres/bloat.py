@@ -51,7 +51,7 @@ def row_bytes(columns: Sequence[Column]) -> float:
         size += present * (padding + column.width)
         offset = (offset + padding if known else 0.0) + column.width
         known = (known or alignment == _MAX_ALIGN) and fixed and column.null_share == 0
-    return header + (_aligned(size) if known else size + (_MAX_ALIGN - 1) / 2)
+    return header + size + (-offset % _MAX_ALIGN if known else (_MAX_ALIGN - 1) / 2)
 
 
 def _aligned(size: float) -> float:

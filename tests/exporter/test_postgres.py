@@ -230,7 +230,8 @@ async def test_a_slot_that_nobody_reads_retains_wal(postgres: PostgresServer, pa
     postgres.sql("SELECT pg_create_physical_replication_slot('left_behind', true)")
     try:
         postgres.sql(
-            "CREATE TABLE fill AS SELECT i, repeat('x', 500) AS t FROM generate_series(1, 20000) AS i", "DROP TABLE fill"
+            "CREATE TABLE fill AS SELECT i, repeat('x', 500) AS t FROM generate_series(1, 20000) AS i",
+            "DROP TABLE fill",
         )
         ((real,),) = postgres.sql(
             "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 FROM pg_replication_slots"
