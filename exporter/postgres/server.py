@@ -60,6 +60,7 @@ class WatchedServer:
         self._monotonic = monotonic
         self._session: Session | None = None
         self._alone = asyncio.Lock()
+        self._reader: asyncio.Task[object] | None = None
         self._problems: dict[str, str] = {}
         self._names: Sequence[str] = ()
         self._sizes: dict[str, int] = {}
@@ -71,6 +72,7 @@ class WatchedServer:
     async def read(self) -> Reading:
         """What is known of the server now. One that is down, or hangs, is a reading too; nothing is raised."""
         async with self._alone:
+            self._reader = asyncio.current_task()
             self._end = self._monotonic() + self._seconds
             try:
                 reading = await self._read()
@@ -85,10 +87,9 @@ class WatchedServer:
             return reading
 
     async def close(self) -> None:
-        """Closes the connection; a round that runs is cut short."""
-        session = self._session
-        if session is not None:
-            session.cut("closed")
+        """Closes the connection. A round that runs is cancelled."""
+        if self._alone.locked() and self._reader is not None:
+            self._reader.cancel()
         async with self._alone:
             await self._drop()
 
