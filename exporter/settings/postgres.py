@@ -11,7 +11,9 @@ from exporter.units import Bytes, Duration, Ratio
 
 
 def _host(host: str) -> str:
-    if not host or not host.isprintable() or any(char in host for char in " ,@") or "://" in host:
+    if "@" in host or "://" in host or "=" in host:  # not shown, as it may hold credentials
+        raise ValueError("this must be a host alone; user, port and the rest have keys of their own")
+    if not host or not host.isprintable() or " " in host or "," in host:
         raise ValueError(f"{shown(host)} must be one host name or IP address, or the directory of a socket")
     return host
 
