@@ -80,6 +80,12 @@ class WatchedServer:
                 await self._drop()
                 self._problem("server", str(error))
                 return Reading(self._server.name, self._server.limits)
+            except Exception as error:
+                await self._drop()
+                if "server" not in self._problems:
+                    log.exception("reading a postgres server broke", server=self._server.name)
+                self._problems["server"] = f"unexpected {type(error).__name__}"
+                return Reading(self._server.name, self._server.limits)
             except BaseException:
                 await self._drop()
                 raise

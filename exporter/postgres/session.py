@@ -165,6 +165,10 @@ def _parameters(server: PostgresServer) -> dict[str, Any]:
         "sslkey": server.sslkey,
     }
     parameters: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    for file in (server.passfile, server.sslrootcert, server.sslcert, server.sslkey):
+        with suppress(OSError):  # libpq says what is wrong with it
+            if file is not None and Path(file).is_file():
+                Path(file).read_bytes()  # libpq reads it within the event loop, so that a dead mount must hang here
     if server.password_file is not None:
         parameters["password"] = _password(server.password_file)
     return parameters | _address(server.host, server.port)

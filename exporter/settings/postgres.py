@@ -60,7 +60,9 @@ class PostgresServer(Section):
     name: Name = Field(description="names it in metrics, alerts and commands")
     host: Host = Field(default="127.0.0.1", description="name, IP address, or directory of the Unix socket")
     port: int = Field(default=5432, ge=1, le=65535, description="TCP port, or the number in the socket's name")
-    dbname: Identifier = Field(default="postgres", description="database to stay connected to")
+    dbname: Identifier = Field(
+        default="postgres", description="database to stay connected to, which nobody can drop meanwhile"
+    )
     user: Identifier = Field(default="upkeeper", description="a role with pg_monitor: docs/how-to/postgres.md")
     password_file: AbsolutePath | None = Field(
         default=None, description="file that holds the password; read again for each connection"

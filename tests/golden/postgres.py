@@ -68,7 +68,9 @@ STANDBY: Mapping[str, Sequence[Row]] = {
 """It does not tell the size of its WAL, as to a role without pg_monitor."""
 
 
-class _RecordedSession(Session):
+class RecordedSession(Session):
+    """Answers each query as it was answered. What was not recorded, the server refuses to tell."""
+
     def __init__(self, dbname: str, answers: Mapping[str, Sequence[Row]]) -> None:
         self.dbname = dbname
         self._answers = answers
@@ -92,7 +94,9 @@ class _RecordedSession(Session):
         """There is nothing to close."""
 
 
-class _RecordedServer(WatchedServer):
+class RecordedServer(WatchedServer):
+    """A server without a server. Without answers it is down."""
+
     def __init__(self, name: str, answers: Mapping[str, Sequence[Row]], **settings: Any) -> None:
         super().__init__(PostgresServer(name=name, tables=COUNT, **settings), 300.0, 8.0, KeyedThreads())
         self._answers = answers
@@ -100,9 +104,9 @@ class _RecordedServer(WatchedServer):
     async def _connect(self, dbname: str) -> None:
         if not self._answers:
             raise PostgresUnavailable("connection refused")
-        self._session = _RecordedSession(dbname, self._answers)
+        self._session = RecordedSession(dbname, self._answers)
 
 
 async def families() -> Sequence[Metric]:
-    servers = (_RecordedServer("primary", PRIMARY), _RecordedServer("standby", STANDBY), _RecordedServer("down", {}))
+    servers = (RecordedServer("primary", PRIMARY), RecordedServer("standby", STANDBY), RecordedServer("down", {}))
     return families_of([await server.read() for server in servers])
