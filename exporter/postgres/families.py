@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 
-from exporter.postgres.rows import Activity, Reading, Table
-
-MAX_TABLES = 200
-"""Tables of a server that are shown, those with the most dead rows first, however many databases it has."""
+from exporter.postgres.families_tables import of_tables
+from exporter.postgres.gauges import PREFIX, by_server, gauge
+from exporter.postgres.rows import Activity, Reading
 
 STATES = (
     "active", "idle", "idle in transaction", "idle in transaction (aborted)", "fastpath function call", "disabled",
@@ -15,32 +14,29 @@ STATES = (
 )  # fmt: skip
 """Of connections. ``starting`` is there from 18 on; ``unknown`` are those of others, without pg_monitor."""
 
-_PREFIX = "upkeeper_postgres"
 _FAILSAFE_AGE = 1_600_000_000
 """Default of vacuum_failsafe_age; at 2.1 billion a server takes no more transactions."""
-
-Samples = Iterator[tuple[Sequence[str], float | None]]
 
 
 def families(readings: Sequence[Reading]) -> list[Metric]:
     """Every family, without samples where nothing is known."""
     up = [reading for reading in readings if reading.facts is not None]
-    return [*_of_server(readings, up), *_of_databases(up), *_of_replication(up), *_of_tables(up), *_limits(readings)]
+    return [*_of_server(readings, up), *_of_databases(up), *_of_replication(up), *of_tables(up), *_limits(readings)]
 
 
 def _of_server(readings: Sequence[Reading], up: Sequence[Reading]) -> Iterator[Metric]:
     def fact(name: str) -> Callable[[Reading], float | None]:
         return lambda reading: getattr(reading.facts, name)
 
-    yield _by_server("up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
-    info = InfoMetricFamily(_PREFIX, "Version of the server.", labels=["server"])
+    yield by_server("up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
+    info = InfoMetricFamily(PREFIX, "Version of the server.", labels=["server"])
     for reading in up:
         if reading.facts is not None:
             info.add_metric([reading.server], {"version": reading.facts.version})
     yield info
-    yield _by_server("start_timestamp_seconds", "When the server was started.", up, fact("started"))
-    yield _by_server("in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
-    yield _gauge(
+    yield by_server("start_timestamp_seconds", "When the server was started.", up, fact("started"))
+    yield by_server("in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
+    yield gauge(
         "connections",
         "Connections of clients, by what they do. Those of other users are unknown without pg_monitor.",
         ["server", "state"],
@@ -50,20 +46,20 @@ def _of_server(readings: Sequence[Reading], up: Sequence[Reading]) -> Iterator[M
             for state, count in _connections(reading.activity or ()).items()
         ),
     )
-    yield _by_server("max_connections", "Connections that the server allows.", up, fact("max_connections"))
-    yield _by_server(
+    yield by_server("max_connections", "Connections that the server allows.", up, fact("max_connections"))
+    yield by_server(
         "reserved_connections",
         "Connections that only superusers and roles with pg_use_reserved_connections may open.",
         up,
         fact("reserved_connections"),
     )
-    yield _by_server(
+    yield by_server(
         "lock_waiting_connections",
         "Connections of clients that wait for a lock.",
         up,
         lambda reading: None if reading.activity is None else sum(entry.waiting for entry in reading.activity),
     )
-    yield _by_server("wal_bytes", "Size of the write-ahead log on disk.", up, lambda reading: reading.wal_bytes)
+    yield by_server("wal_bytes", "Size of the write-ahead log on disk.", up, lambda reading: reading.wal_bytes)
 
 
 def _connections(activity: Sequence[Activity]) -> dict[str, int]:
@@ -77,19 +73,19 @@ def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
     labels = ["server", "datname"]
     every = [(reading, database) for reading in up for database in reading.databases or ()]
     measured = [(reading, database) for reading, database in every if database.name in reading.measured]
-    yield _gauge(
+    yield gauge(
         "database_size_bytes",
         "Size of the database on disk.",
         labels,
         (([reading.server, name], size) for reading in up for name, size in reading.sizes.items()),
     )
-    yield _gauge(
+    yield gauge(
         "xid_age_transactions",
         "Transactions since the oldest row of the database that is not frozen. Templates count too.",
         labels,
         (([reading.server, database.name], database.xid_age) for reading, database in every),
     )
-    yield _gauge(
+    yield gauge(
         "multixact_age",
         "Multixacts since the oldest one that the database may still hold. Templates count too.",
         labels,
@@ -100,12 +96,12 @@ def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
         ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
         ("blocks_read", "blocks_read", "Blocks read that were not in the server's cache."),
     ):
-        counter = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=labels)
+        counter = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
         for reading, database in measured:
             if (value := getattr(database, column)) is not None:
                 counter.add_metric([reading.server, database.name], value)
         yield counter
-    yield _gauge(
+    yield gauge(
         "oldest_transaction_start_timestamp_seconds",
         "Start of the oldest open or prepared transaction of clients; absent without one.",
         labels,
@@ -125,26 +121,26 @@ def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
     standbys = [(reading, standby) for reading in up for standby in reading.standbys or ()]
     slots = [(reading, slot) for reading in up for slot in reading.slots or ()]
     labels = ["server", "standby"]
-    yield _gauge(
+    yield gauge(
         "replication_lag_bytes",
         "WAL that the standby or subscriber, by its application_name, has not yet replayed.",
         labels,
         (([reading.server, standby.name], standby.lag_bytes) for reading, standby in standbys),
     )
-    yield _gauge(
+    yield gauge(
         "replication_lag_seconds",
         "How long the last change took until the standby had replayed it.",
         labels,
         (([reading.server, standby.name], standby.lag_seconds) for reading, standby in standbys),
     )
     labels = ["server", "slot"]
-    yield _gauge(
+    yield gauge(
         "slot_active",
         "Whether somebody reads from the replication slot.",
         labels,
         (([reading.server, slot.name], slot.active) for reading, slot in slots),
     )
-    yield _gauge(
+    yield gauge(
         "slot_retained_bytes",
         "WAL that the replication slot keeps from being removed.",
         labels,
@@ -160,89 +156,9 @@ def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
         ),
         ("replay_pending_bytes", "pending_bytes", "On a standby: WAL that was received and is not yet replayed."),
     ):
-        yield _gauge(
+        yield gauge(
             name, text, ["server"], (([reading.server], getattr(recovery, column)) for reading, recovery in standing)
         )
-
-
-def _of_tables(up: Sequence[Reading]) -> Iterator[Metric]:
-    labels = ["server", "datname", "relname"]
-    tables = [(labels_of, table) for reading in up for labels_of, table in _worst(reading)]
-    for name, column, text in (
-        ("table_live_tuples", "live", "Live rows of one of the worst tables, as the server estimates them."),
-        ("table_dead_tuples", "dead", "Dead rows of one of the worst tables, as the server estimates them."),
-        ("table_size_bytes", "bytes", "Size of the table alone, as of its last vacuum or analyze."),
-        (
-            "table_bloat_bytes_estimate",
-            "bloat",
-            "Bytes of the table that its rows would not need, as of its last vacuum or analyze. An estimate.",
-        ),
-        (
-            "last_vacuum_timestamp_seconds",
-            "last_vacuum",
-            "When the table was last vacuumed, by autovacuum or by hand; absent for never.",
-        ),
-        (
-            "last_analyze_timestamp_seconds",
-            "last_analyze",
-            "When the table was last analyzed, by autovacuum or by hand; absent for never.",
-        ),
-    ):
-        yield _gauge(name, text, labels, ((values, getattr(table, column)) for values, table in tables))
-    indexes = [
-        ([reading.server, name, index.name], index)
-        for reading in up
-        for name, details in reading.details.items()
-        for index in details.indexes
-    ]
-    yield _gauge(
-        "index_invalid",
-        "1 for an index that the server does not use, because building it failed.",
-        labels,
-        ((values, 1) for values, index in indexes if not index.valid),
-    )
-    yield _gauge(
-        "index_unused_bytes",
-        "Size of one of the largest indexes that no query has used since the statistics were reset.",
-        labels,
-        ((values, index.bytes) for values, index in indexes if index.valid),
-    )
-    yield from _of_vacuums(up)
-
-
-def _worst(reading: Reading) -> list[tuple[list[str], Table]]:
-    found = [
-        ([reading.server, name, table.name], table)
-        for name, details in reading.details.items()
-        for table in details.tables
-    ]
-    return sorted(found, key=lambda entry: entry[1].dead, reverse=True)[:MAX_TABLES]
-
-
-def _of_vacuums(up: Sequence[Reading]) -> Iterator[Metric]:
-    running: dict[tuple[str, str, str], int] = {}
-    scanned: dict[tuple[str, str, str], float] = {}
-    for reading in up:
-        names = {
-            (database, table.oid): table.name
-            for database, details in reading.details.items()
-            for table in details.tables
-        }
-        for vacuum in reading.vacuums or ():
-            key = (reading.server, vacuum.database, vacuum.phase or "unknown")
-            running[key] = running.get(key, 0) + 1
-            name = names.get((vacuum.database, vacuum.relation or 0))
-            if name is not None and vacuum.blocks and vacuum.scanned is not None:
-                scanned[reading.server, vacuum.database, name] = vacuum.scanned / vacuum.blocks
-    yield _gauge(
-        "vacuums", "Vacuums that are running.", ["server", "datname", "phase"], ((key, running[key]) for key in running)
-    )
-    yield _gauge(
-        "vacuum_scanned_ratio",
-        "Part of the table that the running vacuum has scanned, where it is one of the worst tables.",
-        ["server", "datname", "relname"],
-        ((key, scanned[key]) for key in scanned),
-    )
 
 
 def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
@@ -250,12 +166,12 @@ def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
         ("xid_freeze_max_age_transactions", "freeze_max_age", "The server's autovacuum_freeze_max_age."),
         ("multixact_freeze_max_age", "multixact_freeze_max_age", "The server's autovacuum_multixact_freeze_max_age."),
     ):
-        yield _by_server(name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
+        yield by_server(name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
     for name, column, text in (
         ("xid_age_max_transactions", "freeze_max_age", "Transactions of age from which vacuum has fallen behind."),
         ("multixact_age_max", "multixact_freeze_max_age", "Multixacts of age from which vacuum has fallen behind."),
     ):
-        yield _by_server(
+        yield by_server(
             name,
             f"{text} freeze_age_ratio times the server's own maximum, at most 1.6 billion.",
             readings,
@@ -268,21 +184,8 @@ def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
         ("table_min_dead_tuples", "dead_tuples_min", "Dead rows below which no table needs vacuum."),
         ("slot_max_retained_bytes", "slot_retained_bytes", "WAL that a replication slot may retain."),
     ):
-        yield _by_server(name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
+        yield by_server(name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
 
 
 def _max_age(reading: Reading, setting: int | None) -> float | None:
     return None if setting is None else min(reading.limits.freeze_age_ratio * setting, _FAILSAFE_AGE)
-
-
-def _by_server(name: str, text: str, readings: Sequence[Reading], value: Callable[..., float | None]) -> Metric:
-    return _gauge(name, text, ["server"], (([reading.server], value(reading)) for reading in readings))
-
-
-def _gauge(name: str, text: str, labels: Sequence[str], samples: Samples) -> Metric:
-    """None is absent."""
-    family = GaugeMetricFamily(f"{_PREFIX}_{name}", text, labels=labels)
-    for values, value in samples:
-        if value is not None:
-            family.add_metric(values, value)
-    return family

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from exporter.postgres import queries
+from exporter.postgres.connect import connect
+from exporter.postgres.problems import SERVER, Problems, database_part
 from exporter.postgres.rows import (
     Activity,
     Database,
@@ -22,11 +22,9 @@ from exporter.postgres.rows import (
     worst_indexes,
     worst_tables,
 )
-from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session, connect
+from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session
 from exporter.settings.postgres import PostgresServer
 from exporter.threads import KeyedThreads
-
-log = structlog.get_logger(__name__)
 
 _KEPT_INTERVALS = 3
 """Database sizes and tables that could not be read anew are shown for this many intervals more."""
@@ -61,7 +59,7 @@ class WatchedServer:
         self._session: Session | None = None
         self._alone = asyncio.Lock()
         self._reader: asyncio.Task[object] | None = None
-        self._problems: dict[str, str] = {}
+        self._problems = Problems(server.name)
         self._names: Sequence[str] = ()
         self._sizes: dict[str, int] = {}
         self._sizes_at: float | None = None
@@ -78,18 +76,16 @@ class WatchedServer:
                 reading = await self._read()
             except PostgresUnavailable as error:
                 await self._drop()
-                self._problem("server", str(error))
+                self._problems.begin(SERVER, str(error))
                 return Reading(self._server.name, self._server.limits)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the boundary between servers
                 await self._drop()
-                if "server" not in self._problems:
-                    log.exception("reading a postgres server broke", server=self._server.name)
-                self._problems["server"] = f"unexpected {type(error).__name__}"
+                self._problems.broke(SERVER, error)
                 return Reading(self._server.name, self._server.limits)
             except BaseException:
                 await self._drop()
                 raise
-            self._well("server")
+            self._problems.end(SERVER)
             return reading
 
     async def close(self) -> None:
@@ -183,15 +179,15 @@ class WatchedServer:
                 await self._connect(home)
 
     async def _read_database(self, name: str, facts: Facts) -> None:
-        part = f"database {name}"
+        part = database_part(name)
         try:
             if name != self._server.dbname:
                 await self._connect(name)
             details = await self._database(facts)
         except (PostgresUnavailable, QueryRefused) as error:
-            self._problem(part, str(error))
+            self._problems.begin(part, str(error))
         else:
-            self._well(part)
+            self._problems.end(part)
             self._details[name] = (details, self._monotonic())
         finally:
             if name != self._server.dbname or not (self._session and self._session.usable):
@@ -212,18 +208,16 @@ class WatchedServer:
             name: (details, at) for name, (details, at) in self._details.items() if name in names and now - at <= kept
         }
         self._attempts = {name: at for name, at in self._attempts.items() if name in names}
-        for part in [part for part in self._problems if part.startswith("database ")]:
-            if part.removeprefix("database ") not in names:
-                del self._problems[part]
+        self._problems.keep_databases(names)
 
     async def _rows(self, part: str, query: str, *values: object) -> list[Row] | None:
         """The rows, or None when the server refuses to tell them. Raises PostgresUnavailable."""
         try:
             rows = await self._ask(query, *values)
         except QueryRefused as error:
-            self._problem(part, str(error))
+            self._problems.begin(part, str(error))
             return None
-        self._well(part)
+        self._problems.end(part)
         return rows
 
     async def _ask(self, query: str, *values: object) -> list[Row]:
@@ -248,17 +242,6 @@ class WatchedServer:
 
     def _remaining(self) -> float:
         return self._end - self._monotonic()
-
-    def _problem(self, part: str, reason: str) -> None:
-        if part not in self._problems:
-            event = "postgres server unavailable" if part == "server" else "postgres figures missing"
-            log.warning(event, server=self._server.name, part=part, reason=reason)
-        self._problems[part] = reason
-
-    def _well(self, part: str) -> None:
-        if self._problems.pop(part, None) is not None:
-            event = "postgres server answers again" if part == "server" else "postgres figures are back"
-            log.info(event, server=self._server.name, part=part)
 
 
 def _each(kind: Callable[..., Any], rows: Sequence[Row] | None) -> list[Any] | None:

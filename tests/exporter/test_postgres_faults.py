@@ -144,7 +144,8 @@ async def test_a_wrong_password_is_named_but_not_shown(
 
 
 async def test_an_error_holds_no_password(own: PostgresServer, password: Path) -> None:
-    from exporter.postgres.session import PostgresUnavailable, connect
+    from exporter.postgres.connect import connect
+    from exporter.postgres.session import PostgresUnavailable
 
     password.write_text(SECRET)
     for changes in ({"user": "nobody"}, {"host": "127.0.0.1", "sslmode": "require"}, {"port": free_port()}):

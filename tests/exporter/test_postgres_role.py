@@ -96,7 +96,7 @@ def test_it_sees_no_data_and_changes_nothing(watched: PostgresServer) -> None:
 
 
 async def test_its_session_is_bounded_and_named(watched: PostgresServer, password: Path) -> None:
-    from exporter.postgres.session import connect
+    from exporter.postgres.connect import connect
     from exporter.threads import KeyedThreads
 
     role = settings(watched, password, user="upkeeper")
