@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.collectors import Collector
+from exporter.collectors import Closable, Collector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
+from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
@@ -36,6 +37,13 @@ class Running:
         if self.docker is not None and former.docker is not None:
             self.docker.containers = former.docker.containers
 
+    async def close(self) -> None:
+        """Closes every connection. Only for collectors that no longer run."""
+        self.engine.close()
+        for collector in self.collectors:
+            if isinstance(collector, Closable):
+                await collector.close()
+
 
 def build(inventory: Inventory) -> Running:
     """A collector of each kind that is enabled. Until they run, nothing is connected to and no client library imported.
@@ -59,6 +67,8 @@ def build(inventory: Inventory) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
+    if settings.postgres.enabled and inventory.postgres:
+        collectors.append(PostgresCollector(inventory.postgres, settings.postgres))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
 

@@ -15,6 +15,7 @@ from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
+from exporter.settings.postgres import PostgresServer, PostgresSettings
 from exporter.settings.services import Service
 from exporter.units import Bytes, Duration
 
@@ -29,6 +30,7 @@ class Collectors(Section):
     docker_usage: DockerUsageSettings = Field(
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
     )
+    postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL servers")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -41,12 +43,14 @@ class Inventory(Section):
     filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
+    postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from repeated_names("services", given.get("services"))
         yield from repeated_names("logs", given.get("logs"))
+        yield from repeated_names("postgres", given.get("postgres"))
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

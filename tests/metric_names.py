@@ -17,6 +17,19 @@ METRICS: frozenset[str] = frozenset(
     )
     | _names("upkeeper_docker", "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes")
     | _names("upkeeper_container", "state health restarts")
+    | _names(
+        "upkeeper_postgres",
+        "up info start_timestamp_seconds in_recovery connections max_connections reserved_connections "
+        "connections_max_used_ratio lock_waiting_connections wal_bytes database_size_bytes xid_age_transactions "
+        "xid_age_max_transactions xid_freeze_max_age_transactions multixact_age multixact_age_max "
+        "multixact_freeze_max_age deadlocks_total blocks_hit_total blocks_read_total "
+        "oldest_transaction_start_timestamp_seconds transaction_max_age_seconds replication_lag_bytes "
+        "replication_lag_seconds slot_active slot_retained_bytes slot_max_retained_bytes wal_receivers "
+        "last_replayed_transaction_timestamp_seconds replay_pending_bytes table_live_tuples table_dead_tuples "
+        "table_max_dead_ratio table_min_dead_tuples table_size_bytes table_bloat_bytes_estimate "
+        "last_vacuum_timestamp_seconds last_analyze_timestamp_seconds index_invalid index_unused_bytes vacuums "
+        "vacuum_scanned_ratio",
+    )
     | _names("upkeeper_collector", "success duration_seconds last_success_timestamp_seconds")
     | _names("upkeeper_config", "last_reload_successful last_reload_success_timestamp_seconds")
     | _names(

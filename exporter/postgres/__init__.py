@@ -1,0 +1,1 @@
+"""PostgreSQL servers: one connection each, the queries, and what their rows mean."""

@@ -1,0 +1,191 @@
+"""Readings of PostgreSQL servers as metric families. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+
+from exporter.postgres.families_tables import of_tables
+from exporter.postgres.gauges import PREFIX, by_server, gauge
+from exporter.postgres.rows import Activity, Reading
+
+STATES = (
+    "active", "idle", "idle in transaction", "idle in transaction (aborted)", "fastpath function call", "disabled",
+    "starting", "unknown",
+)  # fmt: skip
+"""Of connections. ``starting`` is there from 18 on; ``unknown`` are those of others, without pg_monitor."""
+
+_FAILSAFE_AGE = 1_600_000_000
+"""Default of vacuum_failsafe_age; at 2.1 billion a server takes no more transactions."""
+
+
+def families(readings: Sequence[Reading]) -> list[Metric]:
+    """Every family, without samples where nothing is known."""
+    up = [reading for reading in readings if reading.facts is not None]
+    return [*_of_server(readings, up), *_of_databases(up), *_of_replication(up), *of_tables(up), *_limits(readings)]
+
+
+def _of_server(readings: Sequence[Reading], up: Sequence[Reading]) -> Iterator[Metric]:
+    def fact(name: str) -> Callable[[Reading], float | None]:
+        return lambda reading: getattr(reading.facts, name)
+
+    yield by_server("up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
+    info = InfoMetricFamily(PREFIX, "Version of the server.", labels=["server"])
+    for reading in up:
+        if reading.facts is not None:
+            info.add_metric([reading.server], {"version": reading.facts.version})
+    yield info
+    yield by_server("start_timestamp_seconds", "When the server was started.", up, fact("started"))
+    yield by_server("in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
+    yield gauge(
+        "connections",
+        "Connections of clients, by what they do. Those of other users are unknown without pg_monitor.",
+        ["server", "state"],
+        (
+            ([reading.server, state], count)
+            for reading in up
+            for state, count in _connections(reading.activity or ()).items()
+        ),
+    )
+    yield by_server("max_connections", "Connections that the server allows.", up, fact("max_connections"))
+    yield by_server(
+        "reserved_connections",
+        "Connections that only superusers and roles with pg_use_reserved_connections may open.",
+        up,
+        fact("reserved_connections"),
+    )
+    yield by_server(
+        "lock_waiting_connections",
+        "Connections of clients that wait for a lock.",
+        up,
+        lambda reading: None if reading.activity is None else sum(entry.waiting for entry in reading.activity),
+    )
+    yield by_server("wal_bytes", "Size of the write-ahead log on disk.", up, lambda reading: reading.wal_bytes)
+
+
+def _connections(activity: Sequence[Activity]) -> dict[str, int]:
+    counted = dict.fromkeys(STATES, 0) if activity else {}
+    for entry in activity:
+        counted[entry.state if entry.state in counted else "unknown"] += entry.connections
+    return counted
+
+
+def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
+    labels = ["server", "datname"]
+    every = [(reading, database) for reading in up for database in reading.databases or ()]
+    measured = [(reading, database) for reading, database in every if database.name in reading.measured]
+    yield gauge(
+        "database_size_bytes",
+        "Size of the database on disk.",
+        labels,
+        (([reading.server, name], size) for reading in up for name, size in reading.sizes.items()),
+    )
+    yield gauge(
+        "xid_age_transactions",
+        "Transactions since the oldest row of the database that is not frozen. Templates count too.",
+        labels,
+        (([reading.server, database.name], database.xid_age) for reading, database in every),
+    )
+    yield gauge(
+        "multixact_age",
+        "Multixacts since the oldest one that the database may still hold. Templates count too.",
+        labels,
+        (([reading.server, database.name], database.multixact_age) for reading, database in every),
+    )
+    for name, column, text in (
+        ("deadlocks", "deadlocks", "Deadlocks that were found."),
+        ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
+        ("blocks_read", "blocks_read", "Blocks read that were not in the server's cache."),
+    ):
+        counter = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+        for reading, database in measured:
+            if (value := getattr(database, column)) is not None:
+                counter.add_metric([reading.server, database.name], value)
+        yield counter
+    yield gauge(
+        "oldest_transaction_start_timestamp_seconds",
+        "Start of the oldest open or prepared transaction of clients; absent without one.",
+        labels,
+        (([reading.server, name], start) for reading in up for name, start in _oldest(reading.activity or ()).items()),
+    )
+
+
+def _oldest(activity: Sequence[Activity]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for entry in activity:
+        if entry.oldest_transaction is not None:
+            found[entry.database] = min(entry.oldest_transaction, found.get(entry.database, float("inf")))
+    return found
+
+
+def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
+    standbys = [(reading, standby) for reading in up for standby in reading.standbys or ()]
+    slots = [(reading, slot) for reading in up for slot in reading.slots or ()]
+    labels = ["server", "standby"]
+    yield gauge(
+        "replication_lag_bytes",
+        "WAL that the standby or subscriber, by its application_name, has not yet replayed.",
+        labels,
+        (([reading.server, standby.name], standby.lag_bytes) for reading, standby in standbys),
+    )
+    yield gauge(
+        "replication_lag_seconds",
+        "How long the last change took until the standby had replayed it.",
+        labels,
+        (([reading.server, standby.name], standby.lag_seconds) for reading, standby in standbys),
+    )
+    labels = ["server", "slot"]
+    yield gauge(
+        "slot_active",
+        "Whether somebody reads from the replication slot.",
+        labels,
+        (([reading.server, slot.name], slot.active) for reading, slot in slots),
+    )
+    yield gauge(
+        "slot_retained_bytes",
+        "WAL that the replication slot keeps from being removed.",
+        labels,
+        (([reading.server, slot.name], slot.retained_bytes) for reading, slot in slots),
+    )
+    standing = [(reading, reading.recovery) for reading in up if reading.recovery is not None]
+    for name, column, text in (
+        ("wal_receivers", "receivers", "On a standby: connections to its primary; 0 when it is cut off."),
+        (
+            "last_replayed_transaction_timestamp_seconds",
+            "last_replayed",
+            "On a standby: commit time, at the primary, of the last transaction that was replayed.",
+        ),
+        ("replay_pending_bytes", "pending_bytes", "On a standby: WAL that was received and is not yet replayed."),
+    ):
+        yield gauge(
+            name, text, ["server"], (([reading.server], getattr(recovery, column)) for reading, recovery in standing)
+        )
+
+
+def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
+    for name, column, text in (
+        ("xid_freeze_max_age_transactions", "freeze_max_age", "The server's autovacuum_freeze_max_age."),
+        ("multixact_freeze_max_age", "multixact_freeze_max_age", "The server's autovacuum_multixact_freeze_max_age."),
+    ):
+        yield by_server(name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
+    for name, column, text in (
+        ("xid_age_max_transactions", "freeze_max_age", "Transactions of age from which vacuum has fallen behind."),
+        ("multixact_age_max", "multixact_freeze_max_age", "Multixacts of age from which vacuum has fallen behind."),
+    ):
+        yield by_server(
+            name,
+            f"{text} freeze_age_ratio times the server's own maximum, at most 1.6 billion.",
+            readings,
+            lambda reading, column=column: _max_age(reading, getattr(reading.facts, column, None)),
+        )
+    for name, column, text in (
+        ("connections_max_used_ratio", "connections_used_ratio", "Part of the connections from which it gets tight."),
+        ("transaction_max_age_seconds", "transaction_max_age", "How long a transaction may be open."),
+        ("table_max_dead_ratio", "dead_tuples_ratio", "Dead part of a table's rows from which it needs vacuum."),
+        ("table_min_dead_tuples", "dead_tuples_min", "Dead rows below which no table needs vacuum."),
+        ("slot_max_retained_bytes", "slot_retained_bytes", "WAL that a replication slot may retain."),
+    ):
+        yield by_server(name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
+
+
+def _max_age(reading: Reading, setting: int | None) -> float | None:
+    return None if setting is None else min(reading.limits.freeze_age_ratio * setting, _FAILSAFE_AGE)
