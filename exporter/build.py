@@ -10,6 +10,7 @@ from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
+from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
@@ -28,6 +29,7 @@ class Running:
     docker: DockerCollector | None
     services: ServicesCollector | None
     stale_after: float
+    neo4j: Neo4jCollector | None = None
 
     def continue_from(self, former: "Running") -> None:
         """Takes over what is known by now, so that neither /health nor a labelled service is unknown for a while."""
@@ -35,6 +37,14 @@ class Running:
             self.services.results = former.services.results
         if self.docker is not None and former.docker is not None:
             self.docker.containers = former.docker.containers
+        if self.neo4j is not None and former.neo4j is not None:
+            self.neo4j.continue_from(former.neo4j)
+
+    async def close(self) -> None:
+        """Closes the connections of collectors that have stopped."""
+        self.engine.close()
+        if self.neo4j is not None:
+            await self.neo4j.close()
 
 
 def build(inventory: Inventory) -> Running:
@@ -59,7 +69,10 @@ def build(inventory: Inventory) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
-    return Running(collectors, engine, docker, services, settings.stale_after)
+    neo4j = Neo4jCollector(inventory.neo4j, settings.neo4j) if settings.neo4j.enabled and inventory.neo4j else None
+    if neo4j is not None:
+        collectors.append(neo4j)
+    return Running(collectors, engine, docker, services, settings.stale_after, neo4j)
 
 
 class LabelledServices:

@@ -15,6 +15,7 @@ from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
+from exporter.settings.neo4j import Neo4jServer, Neo4jSettings
 from exporter.settings.services import Service
 from exporter.units import Bytes, Duration
 
@@ -29,6 +30,7 @@ class Collectors(Section):
     docker_usage: DockerUsageSettings = Field(
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
     )
+    neo4j: Neo4jSettings = Field(default=Neo4jSettings(), description="the Neo4j servers")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -41,12 +43,14 @@ class Inventory(Section):
     filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
+    neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from repeated_names("services", given.get("services"))
         yield from repeated_names("logs", given.get("logs"))
+        yield from repeated_names("neo4j", given.get("neo4j"))
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

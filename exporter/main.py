@@ -50,7 +50,7 @@ class Exporter:
         self._running = running
         await self.snapshot.replace(running.collectors, running.stale_after)
         if former is not None:
-            former.engine.close()
+            await former.close()
 
     def health(self) -> tuple[int, Mapping[str, object]]:
         """As summarize. Without the services collector there is nothing to probe."""
@@ -62,7 +62,7 @@ class Exporter:
         """Ends the collectors and closes their connections."""
         await self.snapshot.stop()
         if self._running is not None:
-            self._running.engine.close()
+            await self._running.close()
 
 
 async def serve(config_path: Path | None, listen: str, state_dir: Path | None) -> None:
