@@ -169,13 +169,19 @@ class Neo4jDriver:
 
     def _reason(self, error: BaseException) -> str:
         """What went wrong, without the password: a server could repeat it in its answer."""
-        text = _words(error)
+        text = f"no answer within {self._timeout:g} s" if _is_timeout(error) else _words(error)
         return text.replace(self._password, "***") if self._password else text
 
 
 def _is_login(code: str | None) -> bool:
     """Whether an error is about who we are, not about one thing that we may not do."""
     return code is not None and code.startswith(_SECURITY) and code != f"{_SECURITY}Forbidden"
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__
+    return error is not None
 
 
 def _words(error: BaseException) -> str:

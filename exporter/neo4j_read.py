@@ -92,8 +92,9 @@ class Neo4jReader:
     def _chosen(self, listed: Sequence[Database]) -> Sequence[Database]:
         if self._databases is None:
             return listed[:MAX_DATABASES]
-        found = {database.name: database for database in listed}
-        return [found.get(name) or Database(name, online=False, requested_online=True) for name in dict.fromkeys(self._databases)]
+        found = {name: Database(name, online=False, requested_online=True) for name in self._databases}
+        found |= {database.name: database for database in listed if database.name in found}
+        return list(found.values())
 
     async def _transactions(self) -> Mapping[str, Sequence[float]] | None:
         if not self._may_show_transactions:

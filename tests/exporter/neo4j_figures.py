@@ -1,7 +1,6 @@
 """What tests of the Neo4j collector share: collectors of one server, and figures by name and labels."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import Metric
@@ -58,10 +57,3 @@ class Figures:
 
 async def figures(collector: Neo4jCollector) -> Figures:
     return Figures(await collector.collect())
-
-
-def password_file(directory: Path, text: str) -> str:
-    """A file with this content."""
-    file = directory / "password"
-    file.write_text(text)
-    return str(file)

@@ -1,4 +1,4 @@
-"""What a Neo4j server is run with: its jars, fetched once by Maven into the user's cache, and a Java of the right age."""
+"""What a Neo4j server is run with: its jars, fetched once by Maven into the user's cache, and a fitting Java."""
 
 import contextlib
 import fcntl
@@ -100,7 +100,8 @@ def _fetch(maven: str, release: Release, wanted: Path) -> None:
 
 def _dependency(artifact: str, version: str) -> str:
     group, name = artifact.split(":")
-    return f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+    parts = {"groupId": group, "artifactId": name, "version": version}
+    return f"<dependency>{''.join(f'<{part}>{value}</{part}>' for part, value in parts.items())}</dependency>"
 
 
 @contextlib.contextmanager

@@ -158,8 +158,8 @@ class Neo4jServer:
                 if not self._password_set:
                     self._set_password()
                     self._password_set = True
-                self.run("SHOW DATABASES", "system")
-                return
+                if not self.run("SHOW DATABASES WHERE currentStatus IN ['initial', 'starting']", "system"):
+                    return
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError) as error:
                 assert self._process is not None
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -167,7 +167,7 @@ class Neo4jServer:
                     raise AssertionError(
                         f"Neo4j did not start ({error}); the end of its log:\n{self._tail()}"
                     ) from None
-                time.sleep(0.1)
+            time.sleep(0.1)
 
     def _set_password(self) -> None:
         with (
@@ -176,10 +176,14 @@ class Neo4jServer:
         ):
             session.run("ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $password", password=PASSWORD).consume()
 
-    def _end(self, number: signal.Signals) -> None:
+    def forget_login(self) -> None:
+        """Closes the tests' own connections: the next query logs in anew."""
         if self._driver is not None:
             self._driver.close()
             self._driver = None
+
+    def _end(self, number: signal.Signals) -> None:
+        self.forget_login()
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
