@@ -19,6 +19,7 @@ from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
+from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.docker_objects import Usage
@@ -67,6 +68,7 @@ async def _page() -> str:
         LogsCollector([], settings.logs, settings.stale_after),
         DockerCollector(_EmptyEngine([]), settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
+        Neo4jCollector([], settings.neo4j),
     ]
     parts = [INTRODUCTION, "## Exporter"]
     for collector in collectors:

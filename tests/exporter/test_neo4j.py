@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import neo4j
@@ -50,7 +51,9 @@ def other_session(neo4j_server: Neo4jServer) -> Iterator[neo4j.Session]:
 
 
 async def test_the_server_and_its_databases(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:
-    found = await figures(collector)
+    with capture_logs() as lines:
+        found = await figures(collector)
+    assert lines == []
     assert found.value("up") == 1
     edition = {"version": neo4j_server.release.version, "edition": "community"}
     assert found.value("info", **edition) == 1
@@ -60,7 +63,6 @@ async def test_the_server_and_its_databases(collector: Neo4jCollector, neo4j_ser
     assert found.value("page_cache_max_bytes") == 32 * 1024**2
     assert 0 < (found.value("heap_used_bytes") or 0) <= (found.value("heap_max_bytes") or 0) <= 512 * 1024**2
     assert found.value("index_population_max_seconds") == 3600
-    assert "page_cache_hit_ratio" not in found.names()  # Community does not tell
 
 
 async def test_counts_are_what_was_made(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:
@@ -93,10 +95,33 @@ async def test_sizes_of_the_stores(collector: Neo4jCollector, neo4j_server: Neo4
         assert found.value(metric, database="neo4j") == pytest.approx(size, rel=0.2)
 
 
-async def test_without_the_data_directory_community_tells_no_sizes(neo4j_server: Neo4jServer) -> None:
-    collector = collector_of(settings_of(neo4j_server))
-    assert "store_bytes" not in (await figures(collector)).names()
+async def test_without_the_data_directory_community_tells_no_sizes(neo4j_five: Neo4jServer) -> None:
+    collector = collector_of(settings_of(neo4j_five))
+    told = (await figures(collector)).names()
     await collector.close()
+    assert not told & {"store_bytes", "transaction_log_bytes", "page_cache_hit_ratio", "page_cache_usage_ratio"}
+
+
+async def test_sizes_and_page_cache_where_the_server_tells_them(neo4j_calendar: Neo4jServer) -> None:
+    """From beans as Enterprise has them: see neo4j_server/Community.java."""
+    collector = collector_of(settings_of(neo4j_calendar))
+    found = await figures(collector)
+    await collector.close()
+    assert found.value("store_bytes", database="neo4j") == 3000
+    assert found.value("transaction_log_bytes", database="neo4j") == 2000
+    assert found.value("page_cache_hit_ratio") == 0.75
+    assert found.value("page_cache_usage_ratio") == 0.25
+
+
+async def test_a_data_directory_that_is_not_there(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
+    collector = collector_of(settings_of(neo4j_five, data_directory=str(tmp_path / "nowhere")))
+    with capture_logs() as lines:
+        for _ in range(2):
+            found = await figures(collector)
+    await collector.close()
+    assert found.value("up") == 1
+    assert found.value("store_bytes", database="neo4j") is None
+    assert [line["event"] for line in lines] == ["neo4j figures missing"]
 
 
 async def test_indexes_by_state_and_with_any_name(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:
