@@ -1,0 +1,1 @@
+"""Metric families of each collector from recorded input and a fixed clock, for the golden exposition."""
