@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.collectors import Closable, Collector
+from exporter.collectors import Closable, Collector, Continuing
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
+from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
@@ -36,6 +37,11 @@ class Running:
             self.services.results = former.services.results
         if self.docker is not None and former.docker is not None:
             self.docker.containers = former.docker.containers
+        before = {collector.name: collector for collector in former.collectors}
+        for collector in self.collectors:
+            other = before.get(collector.name)
+            if isinstance(collector, Continuing) and type(other) is type(collector):
+                collector.continue_from(other)
 
     async def close(self) -> None:
         """Closes every connection. Only for collectors that no longer run."""
@@ -67,6 +73,8 @@ def build(inventory: Inventory) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
+    if settings.neo4j.enabled and inventory.neo4j:
+        collectors.append(Neo4jCollector(inventory.neo4j, settings.neo4j))
     if settings.postgres.enabled and inventory.postgres:
         collectors.append(PostgresCollector(inventory.postgres, settings.postgres))
     return Running(collectors, engine, docker, services, settings.stale_after)

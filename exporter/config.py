@@ -15,6 +15,7 @@ from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
+from exporter.settings.neo4j import Neo4jServer, Neo4jSettings
 from exporter.settings.postgres import PostgresServer, PostgresSettings
 from exporter.settings.services import Service
 from exporter.units import Bytes, Duration
@@ -31,6 +32,7 @@ class Collectors(Section):
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
     )
     postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL servers")
+    neo4j: Neo4jSettings = Field(default=Neo4jSettings(), description="the Neo4j servers")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -44,6 +46,7 @@ class Inventory(Section):
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
+    neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod
@@ -51,6 +54,7 @@ class Inventory(Section):
         yield from repeated_names("services", given.get("services"))
         yield from repeated_names("logs", given.get("logs"))
         yield from repeated_names("postgres", given.get("postgres"))
+        yield from repeated_names("neo4j", given.get("neo4j"))
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

@@ -9,8 +9,11 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "httpcore", "httpx", "neo4j", "urllib3", "watchfiles")
+_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "httpcore", "httpx", "urllib3", "watchfiles")
 """Libraries whose informational lines say nothing that our own do not."""
+
+_SILENT = ("neo4j",)
+"""Libraries that also log as an error what they raise, and so what our own lines say once."""
 
 
 def configure(json: bool | None = None, level: str = "info") -> None:
@@ -54,6 +57,8 @@ def configure(json: bool | None = None, level: str = "info") -> None:
     logging.captureWarnings(True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.CRITICAL)
 
 
 def _renderers(json: bool) -> list[Processor]:

@@ -16,6 +16,14 @@ METRICS: frozenset[str] = frozenset(
         "apparent_bytes allocated_bytes max_bytes files oldest_unrotated_timestamp_seconds directory_up",
     )
     | _names("upkeeper_docker", "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes")
+    | _names(
+        "upkeeper_neo4j",
+        "up info heap_used_bytes heap_max_bytes page_cache_max_bytes page_cache_hit_ratio page_cache_usage_ratio "
+        "database_online database_requested_online nodes relationships store_bytes transaction_log_bytes transactions "
+        "oldest_transaction_start_timestamp_seconds indexes index_state index_state_since_timestamp_seconds "
+        "index_population_ratio index_population_max_seconds index_reads_total index_last_read_timestamp_seconds "
+        "index_tracked_since_timestamp_seconds",
+    )
     | _names("upkeeper_container", "state health restarts")
     | _names(
         "upkeeper_postgres",

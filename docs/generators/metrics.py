@@ -19,6 +19,7 @@ from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
+from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
@@ -69,6 +70,7 @@ async def _page() -> str:
         DockerCollector(_EmptyEngine([]), settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
         PostgresCollector([], settings.postgres),
+        Neo4jCollector([], settings.neo4j),
     ]
     parts = [INTRODUCTION, "## Exporter"]
     for collector in collectors:

@@ -1,7 +1,7 @@
 """One file a kind. A collector reads one kind of thing and yields metric families; it knows nothing of HTTP."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from prometheus_client.core import Metric
 
@@ -35,3 +35,11 @@ class Closable(Protocol):
 
     async def close(self) -> None:
         """Closes them, within a second or so whatever the other side does. Nothing is collected afterwards."""
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A collector that knows more than it yields, which a reload of the config should not lose."""
+
+    def continue_from(self, former: Any) -> None:
+        """Takes that over from the collector of the same class that it replaces."""

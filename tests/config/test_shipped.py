@@ -14,7 +14,7 @@ from remediator.tasks.registry import build_tasks
 
 SHIPPED = Path(__file__).parents[2] / "upkeeper.yml"
 
-_COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z_]+:(?: .*)?)$")
+_COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z0-9_]+:(?: .*)?)$")
 
 
 async def facts(config: Config, directory: Path) -> Facts:
@@ -48,6 +48,7 @@ async def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     config = loaded.value
     assert config.notify.email is not None
     assert config.notify.slack is not None
+    assert [server.name for server in config.neo4j] == ["neo4j"]
     assert config.prometheus is not None
     assert config.alertmanager is not None
     assert config.filesystems.limits

@@ -1,0 +1,201 @@
+"""One Neo4j server through its official driver: one connection, kept open, that cannot hang its user.
+
+The driver is imported at the first connect. What bounds it:
+
+- ``connection_timeout`` and ``connection_acquisition_timeout``: connecting, TLS, handshake and login together.
+- a transaction timeout that the server itself enforces, for each query.
+- the caller's own timeout, since a driver waits without limit for the answer to a query: when it is cancelled, the
+  driver closes the connection without a goodbye. Then call ``discard``.
+
+Queries run as single transactions, which the driver never repeats. Whatever it logs it also raises.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from exporter import __version__
+from exporter.settings.neo4j import Neo4jServer
+from exporter.threads import KeyedThreads, StillStuck
+
+if TYPE_CHECKING:
+    from neo4j import AsyncDriver
+
+MAX_ROWS = 10_000
+"""How many rows of an answer are read."""
+
+LOGIN_PAUSE = 300.0
+"""Seconds until a refused login is tried again: after a few in a row the server locks the user out."""
+
+TRANSACTION_METADATA = {"app": "upkeeper"}
+"""What each of our transactions is marked with, in SHOW TRANSACTIONS and in the server's query log."""
+
+_MAX_REASON = 300
+_SECURITY = "Neo.ClientError.Security."
+
+
+class Neo4jUnavailable(Exception):
+    """The server cannot be reached, does not answer, or refuses the login. The message is one line for people."""
+
+
+class Neo4jRefused(Exception):
+    """The server answered that it does not do this: not allowed, not known, or too slow. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Refusal:
+    password: str
+    until: float
+    """On the monotonic clock."""
+    reason: str
+
+
+class Neo4jDriver:
+    """Asks one server, one query at a time.
+
+    timeout: seconds for connecting and logging in. query_timeout: seconds after which the server gives a query up.
+    monotonic: seconds on a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        server: Neo4jServer,
+        timeout: float,
+        query_timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._query_timeout = query_timeout
+        self._monotonic = monotonic
+        self._threads = KeyedThreads()
+        self._driver: AsyncDriver | None = None
+        self._password = ""
+        self._refusal: _Refusal | None = None
+
+    async def rows(self, database: str, query: LiteralString) -> Sequence[dict[str, Any]]:
+        """The first MAX_ROWS rows that a reading query gives. Raises Neo4jUnavailable, Neo4jRefused."""
+        try:
+            return await self._rows(await self._connected(), database, query)
+        except (Neo4jUnavailable, Neo4jRefused):
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers raise much, also outside of their own exceptions
+            from neo4j.exceptions import Neo4jError
+
+            reason = self._reason(error)
+            if not isinstance(error, Neo4jError):
+                await self.discard()
+                raise Neo4jUnavailable(reason) from None
+            if not _is_login(error.code):
+                raise Neo4jRefused(reason) from None
+            await self.discard()
+            self._refusal = _Refusal(self._password, self._monotonic() + LOGIN_PAUSE, reason)
+            raise self._refused(self._refusal) from None
+
+    async def discard(self) -> None:
+        """Closes the connection, in a short time, whatever the server does. The next query makes a new one."""
+        driver, self._driver = self._driver, None
+        if driver is None:
+            return
+        with suppress(Exception):
+            async with asyncio.timeout(self._timeout / 10):
+                await driver.close()
+
+    async def _rows(self, driver: "AsyncDriver", database: str, query: LiteralString) -> Sequence[dict[str, Any]]:
+        from neo4j import READ_ACCESS, Query
+
+        session = driver.session(database=database, default_access_mode=READ_ACCESS, fetch_size=MAX_ROWS)
+        async with session:
+            result = await session.run(Query(query, timeout=self._query_timeout, metadata=TRANSACTION_METADATA))
+            return [dict(record) for record in await result.fetch(MAX_ROWS)]
+
+    async def _connected(self) -> "AsyncDriver":
+        if self._driver is None:
+            password = await self._read_password()
+            refusal = self._refusal
+            if refusal is not None and password == refusal.password and self._monotonic() < refusal.until:
+                raise self._refused(refusal)
+            self._password = password
+            self._driver = self._make()
+        return self._driver
+
+    def _make(self) -> "AsyncDriver":
+        """A driver, which connects when it is first used."""
+        import neo4j
+
+        server, uri = self._server, self._server.uri
+        options: dict[str, Any] = {}
+        if server.ca_file is not None:  # which the driver allows only where it is told of TLS otherwise
+            uri = uri.replace("+s://", "://", 1)
+            options = {"encrypted": True, "trusted_certificates": neo4j.TrustCustomCAs(server.ca_file)}
+        return neo4j.AsyncGraphDatabase.driver(
+            uri,
+            auth=None if server.username is None else (server.username, self._password),
+            user_agent=f"upkeeper/{__version__}",
+            max_connection_pool_size=1,
+            connection_timeout=self._timeout,
+            connection_acquisition_timeout=self._timeout,
+            connection_write_timeout=self._timeout,
+            max_transaction_retry_time=0,
+            telemetry_disabled=True,
+            **options,
+        )
+
+    async def _read_password(self) -> str:
+        path = self._server.password_file
+        if path is None:
+            return ""
+        try:
+            text = await self._threads.run("password", Path(path).read_text)
+        except OSError as error:
+            raise Neo4jUnavailable(f"cannot read the password file {path}: {error.strerror}") from None
+        except UnicodeError:  # whose message quotes the file
+            raise Neo4jUnavailable(f"the password file {path} is not text in UTF-8") from None
+        except StillStuck:
+            raise Neo4jUnavailable(f"cannot read the password file {path}: an earlier read still hangs") from None
+        password = text.rstrip("\r\n")
+        if not password:
+            raise Neo4jUnavailable(f"the password file {path} is empty")
+        return password
+
+    def _refused(self, refusal: _Refusal) -> Neo4jUnavailable:
+        return Neo4jUnavailable(
+            f"login refused, to be tried again after {LOGIN_PAUSE:g} s or with another password: {refusal.reason}"
+        )
+
+    def _reason(self, error: BaseException) -> str:
+        """What went wrong, without the password: a server could repeat it in its answer."""
+        text = f"no answer within {self._timeout:g} s" if _is_timeout(error) else _words(error)
+        return text.replace(self._password, "***") if self._password else text
+
+
+def _is_login(code: str | None) -> bool:
+    """Whether an error is about who we are, not about one thing that we may not do."""
+    return code is not None and code.startswith(_SECURITY) and code != f"{_SECURITY}Forbidden"
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__
+    return error is not None
+
+
+def _words(error: BaseException) -> str:
+    """One line, from the innermost of the wrapped exceptions: the outer ones say only that something did go wrong."""
+    from neo4j.exceptions import Neo4jError
+
+    if isinstance(error, Neo4jError):
+        return _line(f"{error.message} ({error.code})")
+    while (inner := error.__cause__) is not None:
+        error = inner
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return _line(text or type(error).__name__)
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_REASON else f"{line[: _MAX_REASON - 3]}..."
