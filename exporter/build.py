@@ -9,8 +9,11 @@ from exporter.collectors import Collector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.host import HostCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.services import ServicesCollector
+from exporter.collectors.systemd import SystemdCollector
+from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
@@ -59,6 +62,12 @@ def build(inventory: Inventory) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
+    if settings.host.enabled:
+        collectors.append(HostCollector(inventory.host, settings.host))
+    if settings.updates.enabled:
+        collectors.append(UpdatesCollector(inventory.host, settings.updates))
+    if settings.systemd.enabled:
+        collectors.append(SystemdCollector(settings.systemd))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
 

@@ -14,6 +14,7 @@ from exporter.section import Contradiction, Section, names_of, repeated_names, s
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
+from exporter.settings.host import Host, SystemdSettings, UpdatesSettings
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
 from exporter.settings.services import Service
 from exporter.units import Bytes, Duration
@@ -29,6 +30,11 @@ class Collectors(Section):
     docker_usage: DockerUsageSettings = Field(
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
     )
+    host: CollectorSettings = Field(default=CollectorSettings(), description="load, memory, pressure and the like")
+    updates: UpdatesSettings = Field(
+        default=UpdatesSettings(), description="package updates that wait, and whether a reboot is due"
+    )
+    systemd: SystemdSettings = Field(default=SystemdSettings(), description="failed units of systemd")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -41,6 +47,7 @@ class Inventory(Section):
     filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
+    host: Host = Field(default=Host(), description="limits of the host itself")
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod

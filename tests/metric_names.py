@@ -17,6 +17,19 @@ METRICS: frozenset[str] = frozenset(
     )
     | _names("upkeeper_docker", "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes")
     | _names("upkeeper_container", "state health restarts")
+    | _names(
+        "upkeeper_host",
+        "load max_load_per_cpu cpu_count cpu_seconds_total memory_total_bytes memory_available_bytes "
+        "memory_min_available_ratio memory_max_pressure_ratio swap_total_bytes swap_free_bytes swap_in_bytes_total "
+        "swap_out_bytes_total oom_kills_total pressure_ratio pressure_stalled_seconds_total processes "
+        "processes_running processes_blocked threads open_files max_open_files boot_timestamp_seconds "
+        "clock_offset_seconds clock_max_offset_seconds clock_max_error_seconds clock_synchronized "
+        "temperature_celsius temperature_critical_celsius "
+        "package_manager_up updates_pending security_updates_pending updates_held_back updates_phased "
+        "package_lists_refreshed_timestamp_seconds package_lists_max_age_seconds "
+        "security_updates_max_pending_seconds reboot_required reboot_max_pending_seconds "
+        "systemd_state systemd_failed_units",
+    )
     | _names("upkeeper_collector", "success duration_seconds last_success_timestamp_seconds")
     | _names("upkeeper_config", "last_reload_successful last_reload_success_timestamp_seconds")
     | _names(
