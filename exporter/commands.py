@@ -11,6 +11,8 @@ from dataclasses import dataclass
 MAX_OUTPUT_BYTES = 8 * 1024 * 1024
 """Of standard output; a list of ten thousand packages takes less than 2 MiB."""
 
+_REAP_SECONDS = 2.0
+
 _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR", "APT_CONFIG")
 """The environment that programs get. The rest of ours may hold secrets, which are none of their business."""
 
@@ -59,6 +61,8 @@ async def run(command: Sequence[str], *, environment: Mapping[str, str] | None =
             with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a zombie
                 os.killpg(transport.get_pid(), signal.SIGKILL)
         transport.close()
+        # Until the event loop knows that it is dead. One that is stuck in the kernel dies later.
+        await asyncio.wait([protocol.exited], timeout=_REAP_SECONDS)
     status = transport.get_returncode()
     return Finished(-1 if status is None else status, _text(protocol.output[1]), _text(protocol.output[2]))
 
@@ -84,6 +88,7 @@ class _Output(asyncio.SubprocessProtocol):
     def __init__(self) -> None:
         self.output = {1: bytearray(), 2: bytearray()}
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone = False
         """Nothing is left to kill: the program has ended, and whatever it started has closed its output."""
 
@@ -95,6 +100,9 @@ class _Output(asyncio.SubprocessProtocol):
         elif len(kept) > MAX_OUTPUT_BYTES and not self.ended.done():
             del kept[:]
             self.ended.set_exception(CommandFailed(f"wrote more than {MAX_OUTPUT_BYTES} bytes"))
+
+    def process_exited(self) -> None:
+        self.exited.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True

@@ -19,7 +19,7 @@ METRICS: frozenset[str] = frozenset(
     | _names("upkeeper_container", "state health restarts")
     | _names(
         "upkeeper_host",
-        "load max_load_per_cpu cpu_count cpu_seconds_total memory_total_bytes memory_available_bytes "
+        "load max_load_per_cpu cpus cpu_seconds_total memory_total_bytes memory_available_bytes "
         "memory_min_available_ratio memory_max_pressure_ratio swap_total_bytes swap_free_bytes swap_in_bytes_total "
         "swap_out_bytes_total oom_kills_total pressure_ratio pressure_stalled_seconds_total processes "
         "processes_running processes_blocked threads open_files max_open_files boot_timestamp_seconds "

@@ -50,6 +50,7 @@ class HostCollector:
     ) -> None:
         self.interval = settings.interval
         self.deadline = settings.deadline
+        self._patience = self.deadline * 0.4  # with each of the two
         self._limits = limits
         self._sys = sys_root
         self._threads = KeyedThreads()
@@ -60,13 +61,11 @@ class HostCollector:
         self._chief = frozenset({"psutil"}) if portable_only else _CHIEF
 
     async def collect(self) -> Sequence[Metric]:
-        end = asyncio.get_running_loop().time() + self.deadline * 0.8
-        read, felt = await asyncio.gather(self._read(end), self._temperatures(end))
-        return build(HOST, [*_limits(self._limits), *read, *felt])
+        return build(HOST, [*_limits(self._limits), *await self._read(), *await self._temperatures()])
 
-    async def _read(self, end: float) -> list[Sample]:
+    async def _read(self) -> list[Sample]:
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout(self._patience):
                 answers = await self._threads.run(
                     "proc", lambda: {name: _ask(ask) for name, ask in self._sources.items()}
                 )
@@ -85,9 +84,9 @@ class HostCollector:
     def _ask_all(self) -> Mapping[str, Sequence[Sample] | str]:
         return {name: _ask(source) for name, source in self._sources.items()}
 
-    async def _temperatures(self, end: float) -> list[Sample]:
+    async def _temperatures(self) -> list[Sample]:
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout(self._patience):
                 found = await self._threads.run("sensors", lambda: sensors.temperatures(self._sys))
         except (TimeoutError, StillStuck):
             self._complain("sensors", "a temperature sensor does not answer")
@@ -119,7 +118,7 @@ def _sources(root: Path, read_clock: Callable[[], clock.KernelClock]) -> Mapping
         "stat": file("stat", partial(proc.stat, ticks=os.sysconf("SC_CLK_TCK"))),
         "meminfo": file("meminfo", proc.meminfo),
         "vmstat": file("vmstat", partial(proc.vmstat, page_bytes=os.sysconf("SC_PAGE_SIZE"))),
-        "file-nr": file("sys/fs/file-nr", proc.file_nr),
+        "sys/fs/file-nr": file("sys/fs/file-nr", proc.file_nr),
         **{f"pressure/{resource}": stalled(resource) for resource in ("cpu", "memory", "io")},
         "processes": lambda: [Sample("processes", sum(1 for entry in os.scandir(root) if entry.name.isdigit()))],
         "clock": lambda: list(clock.samples(read_clock())),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,9 @@ class _Asked:
 class UpdatesCollector:
     """Asks each package manager when packages or lists changed, and every ``settings.interval`` seconds.
 
-    One that fails or hangs has ``upkeeper_host_package_manager_up`` 0 and no figures until it answers again.
+    The first collection only looks at files, so that nobody who waits for the exporter to be ready waits for a package
+    manager; the second follows at once. A manager that fails or hangs has ``upkeeper_host_package_manager_up`` 0 and no
+    figures until it answers again.
 
     managers: of this host. needs_reboot: as host_needs_reboot. monotonic: seconds on a clock that never jumps.
     """
@@ -70,22 +72,22 @@ class UpdatesCollector:
         self._needs_reboot = needs_reboot
         self._monotonic = monotonic
         self._threads = KeyedThreads()
+        self._looked = False
         self._asked: dict[str, _Asked] = {}
 
     async def collect(self) -> Sequence[Metric]:
+        first, self._looked = not self._looked, True
+        self.interval = min(self._ask_again, _LOOK_SECONDS)
         end = asyncio.get_running_loop().time() + self.deadline * 0.9
         try:
             async with asyncio.timeout_at(end):
                 reboot, stamps = await self._threads.run("files", self._look)
         except (TimeoutError, StillStuck):
             raise TimeoutError("the file system with the package lists does not answer") from None
-        await asyncio.gather(
-            *(
-                self._ask(asked, stamps[name], end)
-                for name, asked in self._asked.items()
-                if asked.stamp != stamps[name] or self._monotonic() - asked.at >= self._ask_again
-            )
-        )
+        if first:
+            self.interval = 0.0
+        else:
+            await self._ask_those_due(stamps, end)
         known = [asked.updates.reboot_required for asked in self._asked.values() if asked.updates is not None]
         verdicts = {verdict for verdict in (reboot, *known) if verdict is not None}
         return build(
@@ -108,6 +110,15 @@ class UpdatesCollector:
         for asked in self._asked.values():
             asked.refreshed = asked.manager.lists_refreshed()
         return self._needs_reboot(), {name: manager.stamp() for name, manager in managers.items()}
+
+    async def _ask_those_due(self, stamps: Mapping[str, Hashable], end: float) -> None:
+        now = self._monotonic()
+        due = [
+            asked
+            for name, asked in self._asked.items()
+            if asked.stamp != stamps[name] or now - asked.at >= self._ask_again
+        ]
+        await asyncio.gather(*(self._ask(asked, stamps[asked.manager.name], end) for asked in due))
 
     async def _ask(self, asked: _Asked, stamp: Hashable, end: float) -> None:
         asked.stamp, asked.at = stamp, self._monotonic()
@@ -132,7 +143,8 @@ def _samples(asked: _Asked) -> Iterator[Sample]:
     labels = (asked.manager.name,)
     if asked.refreshed is not None:
         yield Sample("package_lists_refreshed_timestamp_seconds", asked.refreshed, labels)
-    yield Sample("package_manager_up", asked.updates is not None, labels)
+    if asked.updates is not None or asked.failure:
+        yield Sample("package_manager_up", asked.updates is not None, labels)
     if asked.updates is None:
         return
     counted = {

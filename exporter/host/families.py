@@ -19,7 +19,7 @@ class Family(NamedTuple):
 HOST: Mapping[str, Family] = {
     "load": Family("Threads that run, want to run or wait for a disk, averaged.", ("period",)),
     "max_load_per_cpu": Family("Load of the last 15 minutes for each CPU that is too much."),
-    "cpu_count": Family("CPUs that are online."),
+    "cpus": Family("CPUs that are online."),
     "cpu_seconds": Family("CPU time spent since the boot, summed over all CPUs.", ("mode",), counter=True),
     "memory_total_bytes": Family("Memory that the kernel can use."),
     "memory_available_bytes": Family("Memory that programs could get without swapping."),

@@ -17,7 +17,7 @@ def samples() -> Iterator[Sample]:
     for mode in CPU_MODES:
         if mode in times:
             yield Sample("cpu_seconds", times[mode], (mode,))
-    yield Sample("cpu_count", psutil.cpu_count() or os.cpu_count() or 1)
+    yield Sample("cpus", psutil.cpu_count() or os.cpu_count() or 1)
     yield Sample("boot_timestamp_seconds", psutil.boot_time())
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     yield Sample("memory_total_bytes", memory.total)

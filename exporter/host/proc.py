@@ -33,7 +33,7 @@ def stat(text: str, ticks: int) -> Iterator[Sample]:
     rows = {fields[0]: fields[1:] for line in text.splitlines() if (fields := line.split())}
     for mode, value in zip(CPU_MODES, _row(rows, "cpu"), strict=False):  # kernels before 2.6.11 have no steal
         yield Sample("cpu_seconds", int(value) / ticks, (mode,))
-    yield Sample("cpu_count", sum(1 for name in rows if name.startswith("cpu") and name[3:].isdigit()))
+    yield Sample("cpus", sum(1 for name in rows if name.startswith("cpu") and name[3:].isdigit()))
     yield Sample("boot_timestamp_seconds", int(_row(rows, "btime")[0]))
     yield Sample("processes_running", int(_row(rows, "procs_running")[0]))
     yield Sample("processes_blocked", int(_row(rows, "procs_blocked")[0]))

@@ -6,6 +6,7 @@ Formats: https://docs.kernel.org/hwmon/sysfs-interface.html and https://docs.ker
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from exporter.host.sample import Sample
 
@@ -20,20 +21,28 @@ def temperatures(sys: Path) -> list[Sample]:
 
     A sensor that cannot be read, as one of a device that sleeps, is left out.
     """
-    seen: set[tuple[str, ...]] = set()
-    found: list[Sample] = []
-    for sample in (*_monitors(sys / "class" / "hwmon"), *_zones(sys / "class")):
-        if sample.name == "temperature_celsius":
-            if sample.labels in seen or len(seen) >= MAX_SENSORS:
-                continue
-            seen.add(sample.labels)
-        elif sample.labels not in seen or sample in found:
-            continue
-        found.append(sample)
-    return found
+    sensors: dict[tuple[str, ...], _Sensor] = {}
+    for sensor in (*_monitors(sys / "class" / "hwmon"), *_zones(sys / "class")):
+        if len(sensors) < MAX_SENSORS:
+            sensors.setdefault(sensor.labels, sensor)
+    return [sample for sensor in sensors.values() for sample in _samples(sensor)]
 
 
-def _monitors(directory: Path) -> Iterator[Sample]:
+class _Sensor(NamedTuple):
+    """Degrees Celsius; critical is None where the sensor does not tell."""
+
+    labels: tuple[str, ...]
+    value: float
+    critical: float | None = None
+
+
+def _samples(sensor: _Sensor) -> Iterator[Sample]:
+    yield Sample("temperature_celsius", sensor.value, sensor.labels)
+    if sensor.critical is not None:
+        yield Sample("temperature_critical_celsius", sensor.critical, sensor.labels)
+
+
+def _monitors(directory: Path) -> Iterator[_Sensor]:
     for monitor in _numbered(directory, "hwmon"):
         chip = _word(monitor / "name") or monitor.name
         # The device's own name stays the same over reboots; the monitor's number need not.
@@ -44,19 +53,18 @@ def _monitors(directory: Path) -> Iterator[Sample]:
             if match is None or value is None:
                 continue
             label = _word(file.with_name(f"temp{match[1]}_label")) or f"temp{match[1]}"
-            labels = (chip, device, label)
-            yield Sample("temperature_celsius", value, labels)
-            critical = _degrees(file.with_name(f"temp{match[1]}_crit"))
-            if critical is not None and critical > 0:  # 0 is what drivers say that do not know
-                yield Sample("temperature_critical_celsius", critical, labels)
+            critical = (
+                _degrees(file.with_name(f"temp{match[1]}_crit")) or None
+            )  # 0 is what drivers say that do not know
+            yield _Sensor((chip, device, label), value, critical)
 
 
-def _zones(sys_class: Path) -> Iterator[Sample]:
+def _zones(sys_class: Path) -> Iterator[_Sensor]:
     monitors = {_word(monitor / "name").replace("-", "_") for monitor in _numbered(sys_class / "hwmon", "hwmon")}
     for zone in _numbered(sys_class / "thermal", "thermal_zone"):
         chip, value = _word(zone / "type"), _degrees(zone / "temp")
         if chip and value is not None and chip.replace("-", "_") not in monitors:
-            yield Sample("temperature_celsius", value, (chip, zone.name, "temp"))
+            yield _Sensor((chip, zone.name, "temp"), value)
 
 
 def _numbered(directory: Path, prefix: str) -> list[Path]:

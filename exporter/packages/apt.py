@@ -6,14 +6,14 @@
 import re
 import shutil
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exporter.commands import CommandFailed, run
 from exporter.packages import Update, Updates, newest_change
 
 # Inst openssl [3.0.11-1] (3.0.15-1 Debian:12.8/stable, Debian-Security:12/stable-security [amd64]) [libssl3:amd64 ]
-_INSTALL = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+)")
+_INSTALL = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+)(?: (.*?))? \[\w+\]\)")
 _NAMES_AT_ONCE = 1000
 
 
@@ -22,7 +22,7 @@ class Simulated:
     """What a simulated upgrade would do."""
 
     upgraded: Sequence[Update]
-    """None of them is known as a security update yet."""
+    """As security updates are known those whose newest version is in a security archive."""
     kept_back: Sequence[str]
     phased: Sequence[str]
 
@@ -43,13 +43,22 @@ def parse_simulation(text: str) -> Simulated:
     Before apt 2.7, phased updates are among those that are kept back.
     """
     upgraded = [
-        Update(name=match[1], installed=match[2], candidate=match[3])
+        Update(name=match[1], installed=match[2], candidate=match[3], security=_released_for_security(match[4] or ""))
         for line in text.splitlines()
         if (match := _INSTALL.match(line)) is not None
     ]
     kept_back = _names_below("The following packages have been kept back:", text)
     phased = _names_below("The following upgrades have been deferred due to phasing:", text)
     return Simulated(upgraded, [name for name in kept_back if name not in phased], phased)
+
+
+def _released_for_security(releases: str) -> bool:
+    """Whether one of the releases is of security fixes: ``Debian-Security:12/stable-security``, by label or suite."""
+    return any(
+        label.endswith("-Security") or suite.endswith("-security")
+        for release in releases.split(", ")
+        for label, _, suite in [release.partition(":")]
+    )
 
 
 def _names_below(heading: str, text: str) -> list[str]:
@@ -155,7 +164,7 @@ class Apt:
         def known(name: str) -> Update:
             policy = policies.get(name, Policy("", "", security=False))
             update = upgraded.get(name) or Update(name, policy.candidate, policy.installed)
-            return Update(name, update.candidate, update.installed, policy.security)
+            return replace(update, security=update.security or policy.security)
 
         return Updates(
             pending=[known(name) for name in upgraded],

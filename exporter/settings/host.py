@@ -26,10 +26,10 @@ class Host(Section):
         default=0.05, description="how far the clock may be off; null: the clock is not watched"
     )
     security_updates_max_pending: Duration = Field(
-        default=7 * 86400.0, description="how long security updates may wait; the alert looks back 30 days"
+        default=7 * 86400.0, description="how long security updates may wait; the alert looks back 14 days"
     )
     reboot_max_pending: Duration = Field(
-        default=14 * 86400.0, description="how long a needed reboot may wait; the alert looks back 30 days"
+        default=7 * 86400.0, description="how long a needed reboot may wait; the alert looks back 14 days"
     )
     package_lists_max_age: Duration = Field(
         default=14 * 86400.0, description="older package lists no longer tell which updates there are"
@@ -39,10 +39,10 @@ class Host(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         for key in ("security_updates_max_pending", "reboot_max_pending"):
             if _seconds(given.get(key)) >= _LOOK_BACK:
-                yield Contradiction((key,), "must be less than 30d, the time that the alert looks back")
+                yield Contradiction((key,), "must be less than 14d, the time that the alert looks back")
 
 
-_LOOK_BACK = 30 * 86400.0
+_LOOK_BACK = 14 * 86400.0
 
 
 def _seconds(value: object) -> float:

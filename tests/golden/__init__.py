@@ -1,0 +1,1 @@
+"""Families of each kind, made from recorded input, for the golden ``/metrics``."""
