@@ -1,7 +1,7 @@
 """systemd: whether the system is well as a whole, and how many units have failed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -59,7 +59,7 @@ class SystemdCollector:
 
     async def collect(self) -> Sequence[Metric]:
         if not self._booted.exists():
-            return [_state(None), *build(SYSTEMD, ())]
+            return families(None, 0)
         async with asyncio.timeout(self.deadline * 0.9):
             state, failed = parse_manager(await _systemctl("show", "--property=SystemState,NFailedUnits"))
             units = parse_units(await _systemctl(*_LIST)) if failed else []
@@ -69,7 +69,7 @@ class SystemdCollector:
             else:
                 log.info("no systemd unit is failed any more")
         self._failed = units
-        return [_state(state), *build(SYSTEMD, [Sample("systemd_failed_units", failed)])]
+        return families(state, failed)
 
 
 _LIST = ("list-units", "--all", "--state=failed", "--plain", "--no-legend", "--full")
@@ -82,9 +82,10 @@ async def _systemctl(*arguments: str) -> str:
     return done.output
 
 
-def _state(state: str | None) -> Metric:
-    family = StateSetMetricFamily("upkeeper_host_systemd_state", "State of the system as systemd sees it.", labels=[])
-    if state is not None:
-        values: Mapping[str, bool] = {name: name == state for name in STATES}
-        family.add_metric([], dict(values))
-    return family
+def families(state: str | None, failed: int) -> Sequence[Metric]:
+    """The families, without samples where the state is None: no systemd. Pure."""
+    whole = StateSetMetricFamily("upkeeper_host_systemd_state", "State of the system as systemd sees it.", labels=[])
+    if state is None:
+        return [whole, *build(SYSTEMD, ())]
+    whole.add_metric([], {name: name == state for name in STATES})
+    return [whole, *build(SYSTEMD, [Sample("systemd_failed_units", failed)])]

@@ -35,12 +35,14 @@ class Policy:
     candidate: str
     security: bool
     """Whether a version newer than the installed one is in a security archive, be it the candidate or an older one."""
+    phased: bool
+    """Whether a version newer than the installed one reaches only a share of all machines so far."""
 
 
 def parse_simulation(text: str) -> Simulated:
     """Output of ``apt-get --simulate dist-upgrade``. New packages that an upgrade brings along are no updates. Pure.
 
-    Before apt 2.7, phased updates are among those that are kept back.
+    Before apt 2.7, as of Ubuntu 22.04, phased updates are among those that are kept back.
     """
     upgraded = [
         Update(name=match[1], installed=match[2], candidate=match[3], security=_released_for_security(match[4] or ""))
@@ -76,7 +78,8 @@ def parse_policy(text: str) -> Mapping[str, Policy]:
     """Output of ``apt-cache policy NAME...``, by name. Pure.
 
     Versions come newest first, the installed one marked with ``***``, each followed by the archives that have it:
-    ``500 http://security.debian.org/debian-security bookworm-security/main amd64 Packages``.
+    ``500 http://security.debian.org/debian-security bookworm-security/main amd64 Packages``. A version that is being
+    rolled out has ``(phased 20%)`` after its priority.
     """
     return {name: _policy(lines) for name, lines in _sections(text)}
 
@@ -96,7 +99,7 @@ def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _policy(lines: Iterable[str]) -> Policy:
     versions = {"Installed": "", "Candidate": ""}
-    security, in_table = False, False
+    security, phased, in_table = False, False, False
     for line in lines:
         key, _, value = line.strip().partition(": ")
         if line.startswith(" *** "):  # the rest is not newer
@@ -107,7 +110,9 @@ def _policy(lines: Iterable[str]) -> Policy:
             in_table = True
         elif in_table and line.startswith(" " * 8):
             security = security or _is_security(line.split())
-    return Policy(versions["Installed"], versions["Candidate"], security)
+        elif in_table:
+            phased = phased or "(phased " in line
+    return Policy(versions["Installed"], versions["Candidate"], security, phased)
 
 
 def _is_security(source: Sequence[str]) -> bool:
@@ -120,6 +125,9 @@ def _is_security(source: Sequence[str]) -> bool:
         return False
     suite = source[2].rpartition("/")[0] or source[2]
     return suite.endswith(("-security", "/updates"))
+
+
+_UNKNOWN = Policy("", "", security=False, phased=False)
 
 
 class Apt:
@@ -161,15 +169,18 @@ class Apt:
                 await self._ask("apt-cache", "policy", "--", *names[start : start + _NAMES_AT_ONCE])
             )
 
+        kept_back = simulated.kept_back
+        phased = [*simulated.phased, *(name for name in kept_back if policies.get(name, _UNKNOWN).phased)]
+
         def known(name: str) -> Update:
-            policy = policies.get(name, Policy("", "", security=False))
+            policy = policies.get(name, _UNKNOWN)
             update = upgraded.get(name) or Update(name, policy.candidate, policy.installed)
             return replace(update, security=update.security or policy.security)
 
         return Updates(
             pending=[known(name) for name in upgraded],
-            held_back=[known(name) for name in simulated.kept_back],
-            phased=[known(name) for name in simulated.phased],
+            held_back=[known(name) for name in kept_back if name not in phased],
+            phased=[known(name) for name in phased],
         )
 
     async def _ask(self, program: str, *arguments: str) -> str:
