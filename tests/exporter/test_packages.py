@@ -7,7 +7,7 @@ import pytest
 from exporter.commands import CommandFailed
 from exporter.packages import Update, Updates, found
 from exporter.packages.apt import parse_policy, parse_simulation
-from exporter.packages.brew import parse_outdated
+from exporter.packages.brew import Brew, parse_outdated
 from exporter.packages.dnf import Dnf, parse_check_update, parse_needs_restarting
 from tests.exporter.scripts import path_first, script
 
@@ -184,6 +184,26 @@ esac"""
     script(tmp_path / "bin", "dnf", "echo 'Error: Cache-only enabled but no cache for baseos' >&2; exit 1")
     with pytest.raises(CommandFailed, match="dnf check-update: exit status 1: Error: Cache-only enabled"):
         await dnf.updates()
+
+
+async def test_brew_as_it_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a script in its place: that it does not update itself, and reads what it has fetched."""
+    asked = f'echo "$@" $HOMEBREW_NO_AUTO_UPDATE $HOMEBREW_NO_ANALYTICS > {tmp_path}/asked'
+    program = script(tmp_path / "bin", "brew", f"{asked}; cat {RECORDED}/brew_outdated.json")
+    path_first(monkeypatch, tmp_path / "bin")
+    brew = Brew(str(program), tmp_path / "cache")
+    updates = await brew.updates()
+    assert (len(updates.pending), len(updates.held_back or ()), updates.security) == (3, 1, None)
+    assert (tmp_path / "asked").read_text() == "outdated --json=v2 1 1\n"
+    assert brew.lists_refreshed() is None
+    before = brew.stamp()
+    (tmp_path / "cache/api").mkdir(parents=True)
+    (tmp_path / "cache/api/formula.jws.json").touch()
+    assert brew.lists_refreshed() == (tmp_path / "cache/api/formula.jws.json").stat().st_mtime
+    assert brew.stamp() != before
+    script(tmp_path / "bin", "brew", "echo 'Error: no' >&2; exit 1")
+    with pytest.raises(CommandFailed, match="brew outdated: exit status 1: Error: no"):
+        await brew.updates()
 
 
 def test_a_host_has_the_managers_whose_data_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
