@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 MAX_OUTPUT_BYTES = 8 * 1024 * 1024
 """Of standard output; a list of ten thousand packages takes less than 2 MiB."""
+
+_CREDENTIALS = re.compile(r"://[^\s/]*@")
 
 _REAP_SECONDS = 2.0
 
@@ -33,9 +36,9 @@ class Finished:
 
     @property
     def complaint(self) -> str:
-        """Its exit status and the last line of its standard error."""
+        """Its exit status and the last line of its standard error, without the credentials of URLs."""
         lines = self.errors.strip().splitlines()
-        return f"exit status {self.status}" + (f": {lines[-1][:200]}" if lines else "")
+        return f"exit status {self.status}" + (f": {_CREDENTIALS.sub('://', lines[-1])[:200]}" if lines else "")
 
 
 async def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None, polite: bool = True) -> Finished:
@@ -74,7 +77,7 @@ def _politely() -> Sequence[str]:
 
 
 def _environment(more: Mapping[str, str]) -> Mapping[str, str]:
-    own = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("HOMEBREW_")}
+    own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**own, "LC_ALL": "C", "LANGUAGE": "C", **more}
 
 

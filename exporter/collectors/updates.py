@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -41,7 +41,8 @@ class _Asked:
     updates: Updates | None = None
     """None when it failed to answer."""
     refreshed: float | None = None
-    failure: str = field(default="", compare=False)
+    failure: str = ""
+    """Why; empty when it answered, or was not asked yet."""
 
 
 class UpdatesCollector:
@@ -130,6 +131,9 @@ class UpdatesCollector:
             failure = f"not done within {self.deadline * 0.9:g} s; it was killed"
         except (CommandFailed, OSError) as error:
             failure = str(error)
+        except Exception as error:
+            failure = f"unexpected {type(error).__name__}, described in the log"
+            log.exception("package manager not understood", manager=asked.manager.name)
         if failure:
             asked.updates = None
             if failure != asked.failure:

@@ -61,7 +61,8 @@ class Brew:
         return cls(program, Path(os.environ.get("HOMEBREW_CACHE", usual)))
 
     async def updates(self) -> Updates:
-        done = await run(["brew", "outdated", "--json=v2"], environment=_ENVIRONMENT)
+        own = {name: value for name, value in os.environ.items() if name.startswith("HOMEBREW_")}
+        done = await run(["brew", "outdated", "--json=v2"], environment={**own, **_ENVIRONMENT})
         if done.status != 0:
             raise CommandFailed(f"brew outdated: {done.complaint}")
         pending, pinned = parse_outdated(done.output)

@@ -188,13 +188,14 @@ esac"""
 
 async def test_brew_as_it_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a script in its place: that it does not update itself, and reads what it has fetched."""
-    asked = f'echo "$@" $HOMEBREW_NO_AUTO_UPDATE $HOMEBREW_NO_ANALYTICS > {tmp_path}/asked'
+    asked = f'echo "$@" $HOMEBREW_NO_AUTO_UPDATE $HOMEBREW_NO_ANALYTICS $HOMEBREW_PREFIX > {tmp_path}/asked'
     program = script(tmp_path / "bin", "brew", f"{asked}; cat {RECORDED}/brew_outdated.json")
     path_first(monkeypatch, tmp_path / "bin")
+    monkeypatch.setenv("HOMEBREW_PREFIX", "/opt/homebrew")
     brew = Brew(str(program), tmp_path / "cache")
     updates = await brew.updates()
     assert (len(updates.pending), len(updates.held_back or ()), updates.security) == (3, 1, None)
-    assert (tmp_path / "asked").read_text() == "outdated --json=v2 1 1\n"
+    assert (tmp_path / "asked").read_text() == "outdated --json=v2 1 1 /opt/homebrew\n"
     assert brew.lists_refreshed() is None
     before = brew.stamp()
     (tmp_path / "cache/api").mkdir(parents=True)

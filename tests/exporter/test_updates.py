@@ -158,6 +158,17 @@ async def test_one_that_fails_costs_only_its_own_figures() -> None:
     assert lines[-1]["event"] == "package manager answers again"
 
 
+async def test_one_that_is_not_understood_costs_only_its_own_figures() -> None:
+    apt, brew = FakeManager(), FakeManager("brew")
+    apt.error = IndexError("a mistake of ours")
+    updates = collector(apt, brew)
+    with capture_logs() as lines:
+        await updates.collect()
+        found = await collected(updates)
+    assert (found["package_manager_up apt"], found["package_manager_up brew"]) == (0, 1)
+    assert lines[0]["log_level"] == "error"
+
+
 async def test_one_that_hangs_is_killed_with_its_children_and_others_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
