@@ -9,10 +9,13 @@ from exporter.collectors import Closable, Collector, Continuing
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.host import HostCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
+from exporter.collectors.systemd import SystemdCollector
+from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
@@ -77,6 +80,12 @@ def build(inventory: Inventory) -> Running:
         collectors.append(Neo4jCollector(inventory.neo4j, settings.neo4j))
     if settings.postgres.enabled and inventory.postgres:
         collectors.append(PostgresCollector(inventory.postgres, settings.postgres))
+    if settings.host.enabled:
+        collectors.append(HostCollector(inventory.host, settings.host))
+    if settings.updates.enabled:
+        collectors.append(UpdatesCollector(inventory.host, settings.updates))
+    if settings.systemd.enabled:
+        collectors.append(SystemdCollector(settings.systemd))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
 

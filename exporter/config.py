@@ -14,6 +14,7 @@ from exporter.section import Contradiction, Section, names_of, repeated_names, s
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
+from exporter.settings.host import Host, SystemdSettings, UpdatesSettings
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
 from exporter.settings.neo4j import Neo4jServer, Neo4jSettings
 from exporter.settings.postgres import PostgresServer, PostgresSettings
@@ -33,6 +34,11 @@ class Collectors(Section):
     )
     postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL servers")
     neo4j: Neo4jSettings = Field(default=Neo4jSettings(), description="the Neo4j servers")
+    host: CollectorSettings = Field(default=CollectorSettings(), description="load, memory, pressure and the like")
+    updates: UpdatesSettings = Field(
+        default=UpdatesSettings(), description="package updates that wait, and whether a reboot is due"
+    )
+    systemd: SystemdSettings = Field(default=SystemdSettings(), description="failed units of systemd")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -47,6 +53,7 @@ class Inventory(Section):
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
+    host: Host = Field(default=Host(), description="limits of the host itself")
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod

@@ -16,6 +16,10 @@ from exporter.exposition import Format, Rendered, compress, join, render
 log = structlog.get_logger(__name__)
 
 
+STOP_SECONDS = 2.5
+"""How long a collector that is told to stop may take: to kill a program, to close a connection."""
+
+
 class UnknownCollector(Exception):
     """Asked for by a name that no running collector has."""
 
@@ -89,11 +93,14 @@ class Snapshot:
         self.touch()
 
     async def stop(self) -> None:
-        """Ends the collectors. Their values stay."""
+        """Ends the collectors, with up to STOP_SECONDS for them to end what they started. Their values stay."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        ending = [section.abandoned for section in self._sections.values() if section.abandoned is not None]
+        if ending:
+            await asyncio.wait(ending, timeout=STOP_SECONDS)
 
     def touch(self) -> None:
         """Forgets the joined bodies, because something in them changed."""

@@ -5,6 +5,7 @@ The collectors are run on a machine where there is nothing: a family says what i
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -18,10 +19,13 @@ from exporter.collectors import Collector
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.host import HostCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
+from exporter.collectors.systemd import SystemdCollector
+from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
 from exporter.docker_objects import Usage
 from exporter.dockerapi import DockerEngine
@@ -71,6 +75,9 @@ async def _page() -> str:
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
         PostgresCollector([], settings.postgres),
         Neo4jCollector([], settings.neo4j),
+        HostCollector(inventory.host, settings.host),
+        UpdatesCollector(inventory.host, settings.updates, managers=tuple),
+        SystemdCollector(settings.systemd, booted=Path("/nowhere")),
     ]
     parts = [INTRODUCTION, "## Exporter"]
     for collector in collectors:

@@ -1,0 +1,1 @@
+"""What a host says of itself: one file a source, each with pure parsers."""
