@@ -54,6 +54,7 @@ class Front:
         self._denied = Counter(dict.fromkeys(REASONS, 0))
         self._handshakes_failed = 0
         self._error = ""
+        self._stuck = False
         self._last_success = wall()
         self._seen: Seen = {}
         self._now = load(self._path, self._seen)
@@ -106,25 +107,25 @@ class Front:
         try:
             async with asyncio.timeout(LOOK_DEADLINE):
                 found = await self._threads.run("web config", lambda: _load_changed(self._path, self._seen))
+            self._set_stuck(False)
             if found is not None:
                 self._seen, outcome = found
                 if isinstance(outcome, ConfigError):
                     raise outcome
                 self._put_in_force(outcome)
         except (TimeoutError, StillStuck):
-            self._failed("the files cannot be looked at: the file system does not answer")
+            self._set_stuck(True)
         except (ConfigError, OSError) as error:
             self._failed(str(error))
-        except Exception as error:
-            log.exception("web config not reloaded, the old one stays in force")
-            self._failed(type(error).__name__, told=True)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch either
+            self._failed(type(error).__name__, error)
 
     def families(self) -> Iterable[Metric]:
         """Metric families about the web config and who was turned away."""
         yield GaugeMetricFamily(
             "upkeeper_web_config_last_reload_successful",
             "Whether the web config and its certificates were put in force when they were last read.",
-            value=not self._error,
+            value=not self._error and not self._stuck,
         )
         yield GaugeMetricFamily(
             "upkeeper_web_config_last_reload_success_timestamp_seconds",
@@ -172,13 +173,20 @@ class Front:
         log.info("web config reloaded", path=str(self._path))
         self._changed()
 
-    def _failed(self, error: str, *, told: bool = False) -> None:
-        if error == self._error:
-            return
-        self._error = error
-        if not told:
-            log.error("web config not reloaded, the old one stays in force", error=error)
-        self._changed()
+    def _set_stuck(self, stuck: bool) -> None:
+        if stuck != self._stuck:
+            self._stuck = stuck
+            if stuck:
+                log.error("web config cannot be looked at: the file system does not answer", path=str(self._path))
+            else:
+                log.info("web config can be looked at again", path=str(self._path))
+            self._changed()
+
+    def _failed(self, error: str, surprise: Exception | None = None) -> None:
+        if error != self._error:
+            self._error = error
+            log.error("web config not reloaded, the old one stays in force", error=error, exc_info=surprise)
+            self._changed()
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         """The answer to who is not let in."""
