@@ -26,6 +26,15 @@ _MISMATCH = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNE
 _WEAK = {"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}
 
 
+_PLAIN_HTTP = (
+    b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "TLS is spoken here: use https"}'
+)
+_ANSWER_TO_PLAIN_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_PLAIN_HTTP), _PLAIN_HTTP)
+)
+
+
 class TlsProblem(Exception):
     """Material that TLS cannot be served with. The message never holds any of it.
 
@@ -59,9 +68,14 @@ class ServerContext(ssl.SSLContext):
 
 
 class _Connection(ssl.SSLObject):
-    """One connection. Its handshake also checks the names in the client's certificate."""
+    """One connection. Its handshake also checks the names in the client's certificate, and says why it failed."""
+
+    outgoing: ssl.MemoryBIO
+    _failure: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         context = self.context
         assert isinstance(context, ServerContext)
         try:
@@ -70,9 +84,18 @@ class _Connection(ssl.SSLObject):
                 raise ssl.SSLCertVerificationError("no name of the client's certificate is in client_allowed_sans")
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
-        except ssl.SSLError:
+        except ssl.SSLError as error:
             context.failed()
-            raise
+            if error.reason == "HTTP_REQUEST":
+                self.outgoing.read()
+                self.outgoing.write(_ANSWER_TO_PLAIN_HTTP)
+            if not self.outgoing.pending:
+                raise
+            # asyncio would hang up and not send what there is to say first, such as the alert that tells the client
+            # what is wrong with its certificate. It sends it when it is told to wait for the client; the connection
+            # ends with the client's next byte, its end, or the time for the handshake.
+            self._failure = error
+            raise ssl.SSLWantReadError from None
 
 
 class Handshakes(ssl.SSLContext):
@@ -84,8 +107,11 @@ class Handshakes(ssl.SSLContext):
 
     current: ServerContext
 
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        return self.current.wrap_bio(*args, **kwargs)
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        connection = self.current.wrap_bio(incoming, outgoing, *args, **kwargs)
+        assert isinstance(connection, _Connection)
+        connection.outgoing = outgoing
+        return connection
 
 
 def handshakes(context: ServerContext) -> Handshakes:

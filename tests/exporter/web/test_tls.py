@@ -114,6 +114,17 @@ async def test_a_client_needs_a_certificate_of_the_ca(directory: Path) -> None:
         assert (await web.get(certificate="client")).text == "hello"
 
 
+async def test_a_client_is_told_what_is_wrong_with_its_certificate(directory: Path) -> None:
+    async with served(directory, MUTUAL % "") as web:
+        for certificate, alert in (
+            (None, "certificate required"),
+            ("stranger", "unknown ca"),
+            ("expired-client", "certificate expired"),
+        ):
+            with pytest.raises((httpx.TransportError, ssl.SSLError), match=f"(?i)alert {alert}"):
+                await web.get(certificate=certificate)
+
+
 async def test_a_certificate_that_may_be_left_out_must_be_right_when_it_is_shown(directory: Path) -> None:
     async with served(directory, MUTUAL.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven") % "") as web:
         assert (await web.get()).text == "hello"
@@ -240,11 +251,12 @@ async def test_tls_is_not_switched_while_it_runs(directory: Path, start: str) ->
         assert (await web.get()).text == "hello"
 
 
-async def test_who_speaks_plain_http_to_a_tls_port_is_hung_up_on(directory: Path) -> None:
+async def test_who_speaks_plain_http_to_a_tls_port_is_told_so(directory: Path) -> None:
     async with served(directory, TLS % "") as web, httpx.AsyncClient(trust_env=False) as plain:
         for _ in range(3):
-            await refused(lambda: plain.get(f"http://127.0.0.1:{web.port}/"))
-        await wait_until(lambda: web.values()["tls_handshake_errors_total"] == 3)
+            answer = await plain.get(f"http://127.0.0.1:{web.port}/")
+            assert (answer.status_code, answer.json()["detail"]) == (400, "TLS is spoken here: use https")
+        assert web.values()["tls_handshake_errors_total"] == 3
         assert (await web.get()).text == "hello"
 
 
@@ -281,9 +293,9 @@ async def test_a_thousand_rounds_leak_nothing(directory: Path) -> None:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", web.port, **options)  # type: ignore[arg-type]
                 writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                answer = await reader.read()
+                answer = await reader.readuntil(b"\r\n\r\n") + await reader.read(5)
                 writer.transport.abort()
-            except (OSError, ssl.SSLError):
+            except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
                 return b""
             return answer
 
