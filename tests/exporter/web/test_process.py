@@ -122,14 +122,18 @@ async def test_prometheus_scrapes_it_with_its_certificate_and_its_password(direc
             assert "certificate required" in errors["no-certificate"]
             assert "unknown certificate authority" in errors["stranger"]
 
+            not_after = await query("upkeeper_web_tls_not_after_timestamp_seconds")
             # A certificate renewed and the password changed under a Prometheus that goes on scraping.
             shutil.copy(directory / "renewed.pem", directory / "server.pem")
             shutil.copy(directory / "renewed.key", directory / "server.key")
             exporter.write(MUTUAL + USERS + "  bob: " + HASH)
             await wait_until(lambda: exporter.get(auth=("bob", PASSWORD)).status_code == 200, what="the new user")
-            reloads = await query("changes(upkeeper_web_config_last_reload_success_timestamp_seconds[1m])")
+
+            async def renewed() -> bool:
+                return (await query("upkeeper_web_tls_not_after_timestamp_seconds"))["good"] > not_after["good"]
+
+            await wait_until(renewed, what="the figures of the renewed certificate")
             await wait_until(settled, what="the scrapes to go on")
-            assert reloads["good"] >= 0
     said = exporter.log.read_text()
     for secret in (PASSWORD, HASH, "PRIVATE"):
         assert secret not in said
