@@ -20,6 +20,11 @@ METRICS: frozenset[str] = frozenset(
     | _names("upkeeper_collector", "success duration_seconds last_success_timestamp_seconds")
     | _names("upkeeper_config", "last_reload_successful last_reload_success_timestamp_seconds")
     | _names(
+        "upkeeper_web",
+        "config_last_reload_successful config_last_reload_success_timestamp_seconds denied_total "
+        "tls_handshake_errors_total tls_not_after_timestamp_seconds tls_renew_by_timestamp_seconds",
+    )
+    | _names(
         "upkeeper_task",
         "runs_total duration_seconds duration_seconds_bucket duration_seconds_sum duration_seconds_count "
         "last_success_timestamp_seconds reclaimed_bytes_total",

@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
 from aiohttp import hdrs, web
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from exporter.configfile import ConfigError, Problem
 from exporter.problem import Handler, problem
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.web.bucket import TokenBucket
+from exporter.web.figures import Figures, Reason
 from exporter.web.load import Seen, WebSettings, changed, load
 from exporter.web.passwords import Passwords, TooBusy, parse_basic
 from exporter.web.site import TlsSite
@@ -25,7 +25,6 @@ LOOK_SECONDS = 1.0
 """The files are looked at this often. In a thread: a file system that hangs must not hold up a request."""
 LOOK_DEADLINE = 10.0
 
-REASONS = ("credentials", "busy", "rate_limit", "client_certificate")
 CHALLENGE = 'Basic realm="Upkeeper", charset="UTF-8"'
 
 
@@ -51,13 +50,11 @@ class Front:
         self._look_seconds = look_seconds
         self._threads = KeyedThreads()
         self._passwords = Passwords()
-        self._denied = Counter(dict.fromkeys(REASONS, 0))
-        self._handshakes_failed = 0
         self._error = ""
         self._stuck = False
-        self._last_success = wall()
         self._seen: Seen = {}
         self._now = load(self._path, self._seen)
+        self._figures = Figures(wall(), self._now.certificate)
         self._bucket = _bucket(self._now)
         self._stand_in: Handshakes | None = None
         if self._now.tls is not None:
@@ -122,41 +119,8 @@ class Front:
 
     def families(self) -> Iterable[Metric]:
         """Metric families about the web config and who was turned away."""
-        yield GaugeMetricFamily(
-            "upkeeper_web_config_last_reload_successful",
-            "Whether the web config and its certificates were put in force when they were last read.",
-            value=not self._error and not self._stuck,
-        )
-        yield GaugeMetricFamily(
-            "upkeeper_web_config_last_reload_success_timestamp_seconds",
-            "When the web config or its certificates were last put in force.",
-            value=self._last_success,
-        )
-        denied = CounterMetricFamily("upkeeper_web_denied", "Requests that were turned away.", labels=["reason"])
-        for reason, count in self._denied.items():
-            denied.add_metric([reason], count)
-        yield denied
-        yield from self._tls_families()
-
-    def _tls_families(self) -> Iterator[Metric]:
-        certificate = self._now.certificate
-        if certificate is None:
-            return
-        yield CounterMetricFamily(
-            "upkeeper_web_tls_handshake_errors",
-            "TLS handshakes that failed by what the client sent.",
-            value=self._handshakes_failed,
-        )
-        yield GaugeMetricFamily(
-            "upkeeper_web_tls_not_after_timestamp_seconds",
-            "When the certificate that is served expires.",
-            value=certificate.not_after,
-        )
-        yield GaugeMetricFamily(
-            "upkeeper_web_tls_renew_by_timestamp_seconds",
-            "When the certificate that is served should have been renewed: four fifths of its life are over then.",
-            value=certificate.renew_by,
-        )
+        self._figures.successful = not self._error and not self._stuck
+        return self._figures.families()
 
     def _put_in_force(self, found: WebSettings) -> None:
         if (found.tls is not None) != self.tls:
@@ -169,7 +133,7 @@ class Front:
         if found.tls is not None and self._stand_in is not None:
             found.tls.failed = self._handshake_failed
             self._stand_in.current = found.tls
-        self._error, self._last_success = "", self._wall()
+        self._error, self._figures.last_success, self._figures.certificate = "", self._wall(), found.certificate
         log.info("web config reloaded", path=str(self._path))
         self._changed()
 
@@ -209,8 +173,8 @@ class Front:
         detail = "a user name and its password are needed"
         return self._deny("credentials", 401, detail, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
 
-    def _deny(self, reason: str, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
-        self._denied[reason] += 1
+    def _deny(self, reason: Reason, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
+        self._figures.denied[reason] += 1
         self._changed()
         return problem(status, detail=detail, headers=headers)
 
@@ -224,7 +188,7 @@ class Front:
             response.headers[hdrs.CONNECTION] = "close"
 
     def _handshake_failed(self) -> None:
-        self._handshakes_failed += 1
+        self._figures.handshake_errors += 1
         self._changed()
 
 

@@ -1,0 +1,1 @@
+"""Families of every collector, built from recorded input, for the golden /metrics."""
