@@ -66,6 +66,17 @@ def test_dollar_signs_mean_themselves(certificates: Path, tmp_path: Path) -> Non
     }
 
 
+def test_the_example_of_the_how_to_can_be_served(certificates: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "web-config.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0].replace("$2b$10$...", f"$2b$10${'.' * 53}")
+    for name in ("server.pem", "server.key", "ca.pem"):
+        (tmp_path / name).symlink_to(certificates / name)
+    (tmp_path / "web.yml").write_text(example)
+    settings = load(tmp_path / "web.yml", {})
+    assert settings.tls is not None
+    assert (settings.users.keys(), len(settings.headers), settings.rate_limit is None) == ({b"prometheus"}, 1, False)
+
+
 def test_blank_headers_are_not_sent(certificates: Path, tmp_path: Path) -> None:
     [path] = [path for path in GOOD if path.stem == "headers_left_blank"]
     assert load(lay(path, certificates, tmp_path), {}).headers == {"X-Frame-Options": "sameorigin"}
