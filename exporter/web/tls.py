@@ -80,8 +80,6 @@ class _Connection(ssl.SSLObject):
         assert isinstance(context, ServerContext)
         try:
             super().do_handshake()
-            if context.allowed_sans and context.allowed_sans.isdisjoint(_sans(self.getpeercert())):
-                raise ssl.SSLCertVerificationError("no name of the client's certificate is in client_allowed_sans")
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
@@ -96,6 +94,9 @@ class _Connection(ssl.SSLObject):
             # ends with the client's next byte, its end, or the time for the handshake.
             self._failure = error
             raise ssl.SSLWantReadError from None
+        if context.allowed_sans and context.allowed_sans.isdisjoint(_sans(self.getpeercert())):
+            context.failed()
+            raise ssl.SSLCertVerificationError("no name of the client's certificate is in client_allowed_sans")
 
 
 class Handshakes(ssl.SSLContext):

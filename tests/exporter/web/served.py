@@ -1,5 +1,6 @@
 """An application behind a web config, in this process, and clients of it."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -70,7 +71,9 @@ def client_context(directory: Path, certificate: str | None = None) -> ssl.SSLCo
 async def served(
     directory: Path, config: str, own_credential: Callable[[web.Request], bool] = lambda _: False
 ) -> AsyncIterator[Served]:
-    """An application behind a web config in a directory that holds certificates."""
+    """An application behind a web config in a directory that holds certificates. The event loop must see no error."""
+    errors: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     (directory / "web.yml").write_text(config)
     front, port = Front(directory / "web.yml", own_credential), free_port()
     app = web.Application(middlewares=[problem_middleware])
@@ -85,3 +88,4 @@ async def served(
     app.router.add_get("/failing", failing)
     async with serving(app, f"127.0.0.1:{port}", front):
         yield Served(front, directory, port)
+    assert not errors

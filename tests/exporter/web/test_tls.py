@@ -139,6 +139,7 @@ async def test_any_kind_of_name_of_the_certificate_lets_it_in(directory: Path, n
     async with served(directory, MUTUAL % f", client_allowed_sans: [other.example, '{name}']") as web:
         assert (await web.get(certificate="client")).text == "hello"
         await refused(lambda: web.get(certificate="server"))  # by the same CA, and with no such name
+        assert web.values()["tls_handshake_errors_total"] == 1
 
 
 async def test_names_that_only_look_alike_do_not(directory: Path) -> None:
