@@ -91,7 +91,10 @@ class Passwords:
 
     async def _ask(self, key: bytes, password: bytes, hashed: bytes, *, known: bool) -> bool:
         async with self._one_at_a_time:
-            same = await self._threads.run("bcrypt", lambda: self._check(password, hashed))
+            try:
+                same = await self._threads.run("bcrypt", lambda: self._check(password, hashed))
+            except RuntimeError as error:  # the system allows no more threads
+                raise TooBusy from error
         answer = same and known
         answers = self._right if answer else self._wrong
         answers[key] = None

@@ -15,7 +15,9 @@ from exporter.web.names import TLS13_CIPHERS, CipherSuite, Curve
 MAX_COST = 17
 """The highest cost of a bcrypt hash, as htpasswd's; a login then takes seconds, and doubles with each more."""
 
-_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+"""The salt's last character carries two bits; the bcrypt library takes no other."""
+
 _GO_DURATION = re.compile(r"(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
 _GO_PART = re.compile(r"([0-9.]+)(ns|us|µs|μs|ms|s|m|h)")
 _GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -150,6 +150,19 @@ async def test_a_flood_is_hashed_one_at_a_time_and_what_is_too_much_is_turned_aw
     assert await passwords.right(USERS, Credentials(b"alice", b"alice-password"))
 
 
+async def test_a_machine_without_a_thread_to_spare_turns_away_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords, alice = Passwords(), Credentials(b"alice", b"alice-password")
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(TooBusy):
+            await passwords.right(USERS, alice)
+    assert await passwords.right(USERS, alice)
+
+
 async def test_one_who_hangs_up_does_not_end_it_for_others() -> None:
     checks = Checks()
     passwords = Passwords(checks)

@@ -5,6 +5,7 @@ import shutil
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import httpx
 import psutil
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 
 from exporter.web import site
 from tests.exporter.web import pki
-from tests.exporter.web.served import TLS, Served, served
+from tests.exporter.web.served import TLS, Served, client_context, served
 from tests.helpers import require_program, wait_until
 
 MUTUAL = TLS % ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem%s"
@@ -278,6 +279,26 @@ async def test_handshakes_that_never_end_stop_nobody_and_are_given_up(
         finally:
             for one in stuck:
                 one.transport.abort()
+        assert (await web.get()).text == "hello"
+
+
+async def test_garbage_at_any_moment_of_a_handshake_is_no_error_of_ours(directory: Path) -> None:
+    """A good ClientHello with a byte changed, cut off or followed by more."""
+    random = Random(5)
+    outgoing = ssl.MemoryBIO()
+    client = client_context(directory).wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = outgoing.read()
+    async with served(directory, TLS % "") as web:
+        for _ in range(200):
+            data = bytearray(hello)
+            data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+            data = data[: random.randrange(1, len(data))] + random.randbytes(random.choice((0, 5, 500)))
+            _, writer = await asyncio.open_connection("127.0.0.1", web.port)
+            writer.write(bytes(data))
+            await writer.drain()
+            writer.transport.abort() if random.random() < 0.5 else writer.close()
         assert (await web.get()).text == "hello"
 
 
