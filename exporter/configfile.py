@@ -62,7 +62,18 @@ def load(
     """
     if path is None:
         return Loaded(model(), None, "")
-    text = _read(path)
+    return parse(path, _read(path), model, other_sections=other_sections, env=env)
+
+
+def parse(
+    path: Path,
+    text: bytes,
+    model: type[M],
+    *,
+    other_sections: frozenset[str] = frozenset(),
+    env: Mapping[str, str] | None,
+) -> Loaded[M]:
+    """The config in the text of a file, as load has it. env: None where dollar signs mean themselves."""
     try:
         source = read_source(text, env)
     except SourceError as error:

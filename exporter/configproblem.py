@@ -14,7 +14,7 @@ from exporter.section import shown
 from exporter.yamlsource import KeyPath, Position, Source
 
 _SECRET_KEY = re.compile(r"(^|[-_.])(key|auth)$|(passwd|password|passphrase|secret|token|credentials?|apikey)$"
-                        r"|(authorization|cookie)$", re.IGNORECASE)  # fmt: skip
+                        r"|(authorization|cookie)$|^basic_auth_users$", re.IGNORECASE)  # fmt: skip
 """Keys and HTTP headers whose values are never shown."""
 
 HIDDEN = "(not shown)"

@@ -3,10 +3,12 @@
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
+from prometheus_client.core import Metric
 
 from exporter.app import build_app
 from exporter.build import Running, build
@@ -16,6 +18,9 @@ from exporter.health import summarize
 from exporter.reload import ConfigWatch
 from exporter.server import parse_listen, serving
 from exporter.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from exporter.web.front import Front
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +40,13 @@ def read_inventory(config_path: Path | None, state_dir: Path | None) -> Inventor
 class Exporter:
     """The collectors of the inventory in force, behind one snapshot."""
 
-    def __init__(self, config_path: Path | None, state_dir: Path | None) -> None:
+    def __init__(self, config_path: Path | None, state_dir: Path | None, web_config: Path | None = None) -> None:
         self._config_path = config_path
         self._state_dir = state_dir
         self._running: Running | None = None
         self.watch = ConfigWatch(config_path, self.reload, changed=lambda: self.snapshot.touch())
-        self.snapshot = Snapshot(facts=self.watch.families)
+        self.front = self._front(web_config) if web_config is not None else None
+        self.snapshot = Snapshot(facts=self._facts)
 
     async def reload(self) -> None:
         """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
@@ -52,6 +58,16 @@ class Exporter:
             await self.snapshot.stop()
             await former.close()  # first, as a server may allow no more than one connection
         await self.snapshot.replace(running.collectors, running.stale_after)
+
+    def _front(self, web_config: Path) -> "Front":
+        from exporter.web.front import Front
+
+        return Front(web_config, changed=lambda: self.snapshot.touch())
+
+    def _facts(self) -> Iterable[Metric]:
+        yield from self.watch.families()
+        if self.front is not None:
+            yield from self.front.families()
 
     def health(self) -> tuple[int, Mapping[str, object]]:
         """As summarize. Without the services collector there is nothing to probe."""
@@ -66,10 +82,11 @@ class Exporter:
             await self._running.close()
 
 
-async def serve(config_path: Path | None, listen: str, state_dir: Path | None) -> None:
+async def serve(config_path: Path | None, listen: str, state_dir: Path | None, web_config: Path | None = None) -> None:
     """Runs the exporter until SIGTERM or SIGINT.
 
     listen: ``host:port``. state_dir: where the drill's directory is, None without drills.
+    web_config: the file for TLS and users, in exporter-toolkit's format.
     Raises exporter.configfile.ConfigError, exporter.server.CannotListen, and ValueError for a malformed ``listen``.
     """
     parse_listen(listen)
@@ -77,14 +94,18 @@ async def serve(config_path: Path | None, listen: str, state_dir: Path | None) -
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    exporter = Exporter(config_path, state_dir)
+    exporter = Exporter(config_path, state_dir, web_config)
     try:
         await exporter.reload()
-        async with serving(build_app(exporter.snapshot, exporter.health), listen), asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(exporter.watch.run())
+        app = build_app(exporter.snapshot, exporter.health)
+        async with serving(app, listen, exporter.front), asyncio.TaskGroup() as tasks:
+            watching = [tasks.create_task(exporter.watch.run())]
+            if exporter.front is not None:
+                watching.append(tasks.create_task(exporter.front.run()))
             log.info("exporter listening", address=listen, config=str(config_path) if config_path else None)
             await stop.wait()
-            watching.cancel()
+            for task in watching:
+                task.cancel()
     finally:
         await exporter.close()
     log.info("exporter stopped")

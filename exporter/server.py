@@ -1,14 +1,27 @@
 """Serving an aiohttp application on an address as people write it."""
 
 import errno
+import ipaddress
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
+import structlog
 from aiohttp import web
+
+log = structlog.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 3.0
 """How long requests under way may take once the server is to stop."""
+
+
+class Front(Protocol):
+    """What may stand before an application: see exporter.web.front."""
+
+    def attach(self, app: web.Application) -> None: ...
+    def site(self, runner: web.BaseRunner, host: str | None, port: int) -> web.BaseSite: ...
+    def announce(self, address: str) -> None: ...
 
 
 class CannotListen(Exception):
@@ -30,18 +43,42 @@ def parse_listen(listen: str) -> tuple[str | None, int]:
     return host or None, int(port)
 
 
+def is_loopback(listen: str) -> bool:
+    """Whether nobody but this machine reaches what listens there. Raises ValueError as parse_listen does."""
+    host, _ = parse_listen(listen)
+    if host == "localhost":
+        return True
+    try:
+        return host is not None and ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @asynccontextmanager
-async def serving(app: web.Application, listen: str) -> AsyncIterator[None]:
-    """Serves the application within the block. Raises CannotListen, and ValueError as parse_listen does."""
+async def serving(app: web.Application, listen: str, front: Front | None = None) -> AsyncIterator[None]:
+    """Serves the application within the block, behind what stands before it.
+
+    Raises CannotListen, and ValueError as parse_listen does.
+    """
     host, port = parse_listen(listen)
+    if front is not None:
+        front.attach(app)
     # Compressed request bodies are for handlers to refuse: nobody here has a use for them.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await (web.TCPSite(runner, host, port) if front is None else front.site(runner, host, port)).start()
         except OSError as error:
             raise CannotListen(_explain(listen, port, error)) from error
+        if front is not None:
+            front.announce(listen)
+        elif not is_loopback(listen):
+            log.warning(
+                "whoever reaches the port can read what it serves, and who is on the way too",
+                address=listen,
+                remedy="--web.config.file with TLS and users",
+            )
         yield
     finally:
         await runner.cleanup()

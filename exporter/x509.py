@@ -1,4 +1,4 @@
-"""The one fact that monitoring needs of a certificate, read from its DER form.
+"""What monitoring needs of a certificate, read from its DER form: from when to when it is valid.
 
 The standard library decodes only certificates that it verified; the expiry of one that fails verification,
 or is accepted without, is exactly what one wants to see.
@@ -11,7 +11,12 @@ _TIME_FORMATS = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
 
 
 def not_after(certificate: bytes) -> float:
-    """Unix seconds at which a DER certificate expires. Raises ValueError when it is not one.
+    """Unix seconds at which a DER certificate expires. Raises ValueError when it is not one."""
+    return validity(certificate)[1]
+
+
+def validity(certificate: bytes) -> tuple[float, float]:
+    """Unix seconds from which and until which a DER certificate is valid. Raises ValueError when it is not one.
 
     The layout is ``TBSCertificate`` of RFC 5280, section 4.1: version, serial number, signature, issuer, validity.
     """
@@ -23,13 +28,15 @@ def not_after(certificate: bytes) -> float:
         for _ in ("serialNumber", "signature", "issuer"):
             at = _skip(certificate, at)
         at, _ = _enter(certificate, at)
-        at = _skip(certificate, at)
-        start, end = _content(certificate, at)
-        text = certificate[start:end].decode("ascii")
-        moment = datetime.strptime(text, _TIME_FORMATS[certificate[at]]).replace(tzinfo=UTC)
+        return _time(certificate, at), _time(certificate, _skip(certificate, at))
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
-    if certificate[at] == _UTC_TIME and moment.year >= 2050:  # RFC 5280, 4.1.2.5.1: 50 to 99 are of the last century
+
+
+def _time(der: bytes, at: int) -> float:
+    start, end = _content(der, at)
+    moment = datetime.strptime(der[start:end].decode("ascii"), _TIME_FORMATS[der[at]]).replace(tzinfo=UTC)
+    if der[at] == _UTC_TIME and moment.year >= 2050:  # RFC 5280, 4.1.2.5.1: 50 to 99 are of the last century
         moment = moment.replace(year=moment.year - 100)
     return moment.timestamp()
 

@@ -71,9 +71,10 @@ class Source:
         return value
 
 
-def read_source(text: bytes, environment: Mapping[str, str]) -> Source:
+def read_source(text: bytes, environment: Mapping[str, str] | None) -> Source:
     """Parses one YAML document, with ``${NAME}`` in strings replaced from the environment and ``$$`` by ``$``.
 
+    With no environment (None) dollar signs mean themselves.
     Raises SourceError when the text is no YAML mapping; lesser errors, each with its path, are listed in the result.
     """
     try:
@@ -144,7 +145,7 @@ _Entries = Mapping[str, tuple[yaml.Node, yaml.Node]]
 class _Builder:
     """Walks the nodes of a document, once."""
 
-    def __init__(self, loader: Loader, environment: Mapping[str, str]) -> None:
+    def __init__(self, loader: Loader, environment: Mapping[str, str] | None) -> None:
         self._loader = loader
         self._environment = environment
         self._source = Source()
@@ -228,11 +229,15 @@ class _Builder:
         return self._substituted(value, node, path) if isinstance(value, str) else value
 
     def _substituted(self, text: str, node: yaml.Node, path: KeyPath) -> str:
+        environment = self._environment
+        if environment is None:
+            return text
+
         def replace(match: re.Match[str]) -> str:
             name = match.group(1)
             if match.group(0) == "$$":
                 return "$"
-            value = self._environment.get(name) if name else None
+            value = environment.get(name) if name else None
             if value is None or _SURROGATE.search(value):
                 self._source.errors.append((path, _bad_reference(match.group(0), name, value, node)))
                 return ""

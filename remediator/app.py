@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.problem import problem, problem_middleware
 from remediator.core import Core
 from remediator.routes import ROUTES, endpoint, openapi
-from remediator.statedir import read_token
+from remediator.statedir import StateDir, read_token
 from remediator.webhook import MAX_BODY
 from remediator.webhook_http import WebhookMetrics, webhook_handler
 
@@ -36,6 +36,20 @@ def build_app(core: Core, ready: Callable[[], bool]) -> web.Application:
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready(ready))
     return app
+
+
+def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
+    """Whether a request needs no other credential: below the API one of ours is asked for in any case, and elsewhere
+    one of ours does too. Raises OSError or ValueError when a token cannot be read.
+    """
+    tokens = [f"Bearer {read_token(path)}".encode() for path in (state.operator_token, state.alertmanager_token)]
+
+    def own(request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        same = [hmac.compare_digest(given, token) for token in tokens]
+        return any(same) or request.path.startswith(f"{API}/")
+
+    return own
 
 
 def _bearer(token: str) -> Middleware:

@@ -49,6 +49,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Set up": {
         "check": Entry("configuration:check", "Check the config file."),
         "config": Entry("configuration:config", "Show the effective config or its JSON Schema."),
+        "check-web": Entry("web:check_web", "Check a web config file: TLS, users, headers."),
+        "hash-password": Entry("web:hash_password", "Make the hash of a password for a web config."),
         "completion": Entry("completion:completion", "Print the completion script of a shell."),
     },
 }

@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -62,8 +63,7 @@ class HttpClient:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
             timeout=timeout,
-            # The system's certificates, so that a CA of one's own works by SSL_CERT_FILE.
-            verify=ssl.create_default_context() if self.url.startswith("https:") else False,
+            verify=verification([url]),
             # A proxy from the environment must never see what is meant for this machine.
             trust_env=not is_loopback(url),
         )
@@ -144,7 +144,11 @@ class HttpClient:
                 f"the remediator at {self.url} did not answer in time; is it overloaded or stopped?", EXIT_UNREACHABLE
             ) from None
         except httpx.HTTPError as error:
-            raise ClientError(f"cannot reach the remediator at {self.url}: {error}", EXIT_UNREACHABLE) from error
+            hint = (
+                "\nset SSL_CERT_FILE to the certificate of its CA" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+            )
+            message = f"cannot reach the remediator at {self.url}: {error}{hint}"
+            raise ClientError(message, EXIT_UNREACHABLE) from error
         return _answer(response, self.url)
 
 
@@ -197,6 +201,14 @@ def operator_token(url: str, token_file: str | None, default: Path) -> str:
         raise ClientError(
             f"no operator token in {path}: {reason}; set --state-dir or UPKEEPER_TOKEN_FILE", EXIT_USAGE
         ) from error
+
+
+def verification(urls: Iterable[str]) -> ssl.SSLContext | bool:
+    """How httpx is to verify servers: by the system's certificates, so that a CA of one's own works by SSL_CERT_FILE.
+
+    Without any https among the URLs there is nothing to verify, and the certificates are not even read.
+    """
+    return ssl.create_default_context() if any(url.startswith("https:") for url in urls) else False
 
 
 def is_loopback(url: str) -> bool:

@@ -62,7 +62,7 @@ def remove(state_dir: Path) -> None:
     (state_dir / FILE).unlink(missing_ok=True)
 
 
-def url_of(listen: str) -> str:
+def url_of(listen: str, *, tls: bool = False) -> str:
     """The URL here of what listens on ``host:port``; one that listens on every address is asked on loopback."""
     host, _, port = listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '::') else host}:{port}"  # noqa: S104
+    return f"{'https' if tls else 'http'}://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '::') else host}:{port}"  # noqa: S104

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict
 
 from remediator import endpoints
-from remediator.client import Client, HttpClient
+from remediator.client import Client, HttpClient, verification
 from remediator.shapes import BreakerView, RemedyView, RunView, StatusView
 
 HEALTH_TIMEOUT = 3.0
@@ -79,7 +80,8 @@ def _title(service: ServiceView) -> str:
 async def _services(urls: dict[str, str | None]) -> list[ServiceView]:
     import httpx
 
-    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False) as http:
+    verify = verification(url for url in urls.values() if url is not None)
+    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False, verify=verify) as http:
 
         async def ask(name: str, url: str | None) -> ServiceView:
             if url is None:
@@ -90,7 +92,8 @@ async def _services(urls: dict[str, str | None]) -> list[ServiceView]:
                 return {"name": name, "url": url, "up": False, "detail": f"no answer in {HEALTH_TIMEOUT:g} s"}
             except httpx.HTTPError as error:
                 return {"name": name, "url": url, "up": False, "detail": str(error)}
-            detail = "" if response.is_success else f"HTTP {response.status_code}"
-            return {"name": name, "url": url, "up": response.is_success, "detail": detail}
+            # One that asks who we are is there: a web config may ask for a user on every path.
+            up = response.is_success or response.status_code == HTTPStatus.UNAUTHORIZED
+            return {"name": name, "url": url, "up": up, "detail": "" if up else f"HTTP {response.status_code}"}
 
         return list(await asyncio.gather(*(ask(name, url) for name, url in urls.items())))

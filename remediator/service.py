@@ -6,16 +6,20 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from exporter.reload import ConfigWatch
 from exporter.server import serving
 from remediator import endpoints
-from remediator.app import build_app
+from remediator.app import build_app, own_credential
 from remediator.core import Core, locked
 from remediator.settings import Settings
 from remediator.statedir import StateDir
+
+if TYPE_CHECKING:
+    from exporter.web.front import Front
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +27,16 @@ log = structlog.get_logger(__name__)
 class Remediator:
     """A Core whose settings follow the config file."""
 
-    def __init__(self, config_path: Path | None, state: StateDir) -> None:
+    def __init__(self, config_path: Path | None, state: StateDir, front: "Front | None" = None) -> None:
         self._config_path = config_path
         self._state = state
+        self._front = front
         self._settings = Settings.load(config_path, state)
         self.core = Core(state, self._settings, clock=time.time, trigger="api")
         self.watch = ConfigWatch(config_path, self.reload)
         self.core.registry.register(_Families(self.watch))
+        if front is not None:
+            self.core.registry.register(_Families(front))
 
     async def reload(self) -> None:
         """Puts the config file in force. Raises exporter.configfile.ConfigError, and then nothing has changed."""
@@ -43,7 +50,7 @@ class Remediator:
         await self.core.open()
         try:
             # The address first: alerts that come while the engine starts are stored and wait for it.
-            async with serving(build_app(self.core, lambda: ready), listen):
+            async with serving(build_app(self.core, lambda: ready), listen, self._front):
                 await self.core.start_engine()
                 async with asyncio.TaskGroup() as background:
                     work = [
@@ -51,6 +58,8 @@ class Remediator:
                         background.create_task(self.core.housekeeping()),
                         background.create_task(self.watch.run()),
                     ]
+                    if self._front is not None:
+                        work.append(background.create_task(self._front.run()))
                     # What the start left in memory stays: a full collection would walk it, and hold up every webhook
                     # for a tenth of a second.
                     gc.freeze()
@@ -66,8 +75,8 @@ class Remediator:
         log.info("remediator stopped")
 
 
-async def serve(config_path: Path | None, state_dir: Path | None, listen: str) -> None:
-    """Runs the remediator until SIGTERM or SIGINT.
+async def serve(config_path: Path | None, state_dir: Path | None, listen: str, web_config: Path | None = None) -> None:
+    """Runs the remediator until SIGTERM or SIGINT. web_config: exporter-toolkit's file for TLS and users.
 
     Raises exporter.configfile.ConfigError, exporter.server.CannotListen, remediator.errors.ClientError when another one
     works on the same state directory, ValueError for a malformed ``listen``, and OSError when the state directory
@@ -76,15 +85,22 @@ async def serve(config_path: Path | None, state_dir: Path | None, listen: str) -
     state = StateDir.find(state_dir, os.environ)
     state.ensure()
     with locked(state):
-        endpoints.update(state.root, remediator=endpoints.url_of(listen))
-        await Remediator(config_path, state).serve(listen)
+        front = _front(web_config, state) if web_config is not None else None
+        endpoints.update(state.root, remediator=endpoints.url_of(listen, tls=front is not None and front.tls))
+        await Remediator(config_path, state, front).serve(listen)
+
+
+def _front(web_config: Path, state: StateDir) -> "Front":
+    from exporter.web.front import Front
+
+    return Front(web_config, own_credential(state))
 
 
 class _Families:
-    """What the config watch tells, as a collector of a metrics registry."""
+    """What a part of the service tells of itself, as a collector of a metrics registry."""
 
-    def __init__(self, watch: ConfigWatch) -> None:
-        self.collect = watch.families
+    def __init__(self, part: "ConfigWatch | Front") -> None:
+        self.collect = part.families
 
 
 def _stop_signal() -> asyncio.Event:

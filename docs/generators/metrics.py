@@ -32,6 +32,8 @@ from exporter.dockerapi import DockerEngine
 from exporter.exposition import Format
 from exporter.reload import ConfigWatch
 from exporter.snapshot import Snapshot
+from exporter.web.figures import Figures
+from exporter.web.load import Certificate
 from remediator.metrics import Metrics
 from remediator.webhook_http import WebhookMetrics
 
@@ -84,7 +86,9 @@ async def _page() -> str:
         families = await collector.collect()
         parts += [f"### Collector {code(collector.name)}", _table(_row(family, _labels(family)) for family in families)]
     parts += ["### Of the exporter itself", _table(await _standing())]
-    return blocks(*parts, "## Remediator", _table(_remediator()))
+    web = Figures(0.0, Certificate(0.0, 0.0)).families()
+    parts += ["## Remediator", _table(_remediator())]
+    return blocks(*parts, "## Of either, with a web config", _table(_row(family, _labels(family)) for family in web))
 
 
 class _EmptyEngine(DockerEngine):

@@ -69,7 +69,7 @@ async def drill(
 async def _drill(session: Session, seconds: float, named: "Mapping[ServiceName, str | None]") -> "Report":
     import httpx
 
-    from remediator.client import HttpClient, operator_token
+    from remediator.client import HttpClient, operator_token, verification
     from remediator.drill.addresses import addresses
     from remediator.drill.drill import Drill
     from remediator.drill.interrupt import interruptible
@@ -82,7 +82,7 @@ async def _drill(session: Session, seconds: float, named: "Mapping[ServiceName, 
     token = operator_token(urls["remediator"], os.environ.get("UPKEEPER_TOKEN_FILE"), state.operator_token)
     async with (
         interruptible(),
-        httpx.AsyncClient(timeout=5, trust_env=False) as http,
+        httpx.AsyncClient(timeout=5, trust_env=False, verify=verification(urls.values())) as http,
         HttpClient(urls["remediator"], token, timeout=5) as client,
     ):
         with watching(session.screen) as watch:

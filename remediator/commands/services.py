@@ -1,9 +1,10 @@
 """``up``, ``exporter`` and ``remediator``: starting the services."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,6 +35,16 @@ def _listen_option(default: str) -> Decorator:
         metavar="ADDRESS:PORT",
         help="Where to listen.",
     )
+
+
+def _web_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--web.config.file",
+        "web_config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="TLS and users, in the format of Prometheus's exporter-toolkit. Default: plain HTTP.",
+    )(command)
 
 
 @click.command()
@@ -69,31 +80,34 @@ async def up(session: Session, port_base: int, no_prometheus: bool) -> int:
 
 @click.command()
 @_listen_option("127.0.0.1:10746")
+@_web_option
 @shared("config", "state_dir", "verbose")
 @operation
-async def exporter(session: Session, listen: str) -> None:
+async def exporter(session: Session, listen: str, web_config: Path | None) -> None:
     """Start the exporter: it measures.
 
     It measures what the config names and what it discovers, in the background, and serves the figures on /metrics and
     the probes' results on /health. The config is read again on SIGHUP and when the file changes.
 
     \b
-    Example:
+    Examples:
       upkeeper exporter --config upkeeper.yml
+      upkeeper exporter --listen 10.0.0.5:10746 --web.config.file web.yml
     """
     from exporter.configfile import find_config
     from exporter.main import serve
 
     _logs(session)
     with _explained():
-        await serve(find_config(session.config), listen, _drilled(session))
+        await serve(find_config(session.config), listen, _drilled(session), web_config)
 
 
 @click.command()
 @_listen_option("127.0.0.1:10747")
+@_web_option
 @shared("config", "state_dir", "verbose")
 @operation
-async def remediator(session: Session, listen: str) -> None:
+async def remediator(session: Session, listen: str, web_config: Path | None) -> None:
     """Start the remediator: it acts.
 
     It takes alerts from Alertmanager, runs the task of the remedy that matches, checks that it helped, and keeps the
@@ -108,7 +122,7 @@ async def remediator(session: Session, listen: str) -> None:
 
     _logs(session)
     with _explained():
-        await serve(find_config(session.config), session.state_dir, listen)
+        await serve(find_config(session.config), session.state_dir, listen, web_config)
 
 
 def _logs(session: Session) -> None:

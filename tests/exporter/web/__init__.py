@@ -1,0 +1,1 @@
+"""Tests of TLS and users before the applications."""
