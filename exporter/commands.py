@@ -1,20 +1,26 @@
 """Programs of the system, run politely and bounded: in time by the caller, in output here."""
 
-import asyncio
 import contextlib
 import os
 import re
+import selectors
 import shutil
 import signal
+import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from exporter.threads import KeyedThreads
 
 MAX_OUTPUT_BYTES = 8 * 1024 * 1024
 """Of standard output; a list of ten thousand packages takes less than 2 MiB."""
 
 _CREDENTIALS = re.compile(r"://[^\s/]*@")
 
-_REAP_SECONDS = 2.0
+_MAX_ERRORS_BYTES = 64 * 1024
+
+_threads = KeyedThreads()
 
 _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR", "APT_CONFIG")
 """The environment that programs get. The rest of ours may hold secrets, which are none of their business."""
@@ -47,27 +53,85 @@ async def run(command: Sequence[str], *, environment: Mapping[str, str] | None =
     When the caller is cancelled, as by ``asyncio.timeout``, the program and all that it started are killed.
     Raises CommandFailed when it writes too much, OSError when it cannot be started.
     """
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.subprocess_exec(
-        _Output,
-        *(_politely() if polite else ()),
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-        env=_environment(environment or {}),
-    )
+    program = _Program([*(_politely() if polite else ()), *command], _environment(environment or {}))
     try:
-        await protocol.ended
+        return await _threads.run(program, program.run)
     finally:
-        if not protocol.gone:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a zombie
-                os.killpg(transport.get_pid(), signal.SIGKILL)
-        transport.close()
-        # Until the event loop knows that it is dead. One that is stuck in the kernel dies later.
-        await asyncio.wait([protocol.exited], timeout=_REAP_SECONDS)
-    status = transport.get_returncode()
-    return Finished(-1 if status is None else status, _text(protocol.output[1]), _text(protocol.output[2]))
+        program.kill()
+
+
+class _Program:
+    """One run of a program, by a thread: asyncio's own subprocesses can hang when cancelled while they start."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
+        self._reaping = threading.Lock()
+        self._gone = False
+
+    def run(self) -> Finished:
+        """Runs it to its end. Blocks."""
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+            env=self._environment,
+            bufsize=0,
+        )
+        self._process = process
+        if self._killed:  # while it was being started
+            self.kill()
+        try:
+            output, errors = self._read(process)
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            process.stderr.close()
+            self._wait(process)
+        return Finished(process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+
+    def kill(self) -> None:
+        """Ends it, with all that it started and that is still in its process group. Does not block."""
+        self._killed = True
+        with self._reaping:  # its number must not be given to another process meanwhile
+            if self._process is not None and not self._gone:
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a zombie
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _read(self, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+        """What it writes, until nobody can write any more, or it was killed."""
+        output, errors = bytearray(), bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ, output)  # type: ignore[arg-type]
+            selector.register(process.stderr, selectors.EVENT_READ, errors)  # type: ignore[arg-type]
+            while selector.get_map() and not self._killed:
+                for key, _ in selector.select(timeout=1):
+                    data = os.read(key.fd, 65536)
+                    key.data.extend(data)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                del errors[:-_MAX_ERRORS_BYTES]
+                if len(output) > MAX_OUTPUT_BYTES:
+                    raise CommandFailed(f"wrote more than {MAX_OUTPUT_BYTES} bytes")
+        return bytes(output), bytes(errors)
+
+    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+        if hasattr(os, "waitid"):  # not on every macOS
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            process.wait()
+        with self._reaping:
+            self._gone = True
+            process.wait()
 
 
 def _politely() -> Sequence[str]:
@@ -79,35 +143,3 @@ def _politely() -> Sequence[str]:
 def _environment(more: Mapping[str, str]) -> Mapping[str, str]:
     own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**own, "LC_ALL": "C", "LANGUAGE": "C", **more}
-
-
-def _text(output: bytearray) -> str:
-    return output.decode("utf-8", "replace")
-
-
-class _Output(asyncio.SubprocessProtocol):
-    """Collects what a program writes. ``ended`` is done when it has ended and nobody can write any more."""
-
-    def __init__(self) -> None:
-        self.output = {1: bytearray(), 2: bytearray()}
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gone = False
-        """Nothing is left to kill: the program has ended, and whatever it started has closed its output."""
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        kept = self.output[fd]
-        kept += data
-        if fd == 2:
-            del kept[: -64 * 1024]
-        elif len(kept) > MAX_OUTPUT_BYTES and not self.ended.done():
-            del kept[:]
-            self.ended.set_exception(CommandFailed(f"wrote more than {MAX_OUTPUT_BYTES} bytes"))
-
-    def process_exited(self) -> None:
-        self.exited.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.gone = True
-        if not self.ended.done():
-            self.ended.set_result(None)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import threading
 from pathlib import Path
 
 import psutil
@@ -85,6 +87,43 @@ async def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path)
     await wait_until(lambda: not alive(started))
 
 
+async def test_one_that_is_cancelled_at_any_moment_is_killed(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    program = script(tmp_path, "p", f"echo $$ >> {pids}; sleep 1000 & echo $! >> {pids}; wait")
+    for number in range(40):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(number / 2000):
+                await run([str(program)], polite=number % 2 == 0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await run([str(program)])
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) >= 2
+    await wait_until(lambda: not alive(started))
+
+
+async def test_a_child_that_left_the_group_keeps_no_thread_busy(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    program = script(tmp_path, "p", f"setsid sh -c 'echo $$ > {pids}; exec sleep 1000' & wait")
+    threads = threading.active_count()
+    try:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await run([str(program)])
+        await wait_until(lambda: threading.active_count() == threads)
+    finally:
+        os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+async def test_one_that_writes_no_more_but_goes_on(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    program = script(tmp_path, "p", f"echo $$ > {pids}; exec >&- 2>&-; exec sleep 1000")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await run([str(program)])
+    await wait_until(lambda: not alive([int(pids.read_text())]))
+
+
 async def test_one_that_ended_but_left_somebody_with_its_output(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = script(tmp_path, "p", f"sleep 1000 & echo $! > {pids}; echo well")
@@ -99,7 +138,7 @@ async def test_a_hundred_that_answer_fail_or_hang_leave_nothing_behind(tmp_path:
     hung = script(tmp_path, "hung", "sleep 1000")
     me = psutil.Process()
     await run([str(well)])
-    files, children = me.num_fds(), len(me.children(recursive=True))
+    files, children, threads = me.num_fds(), len(me.children(recursive=True)), threading.active_count()
     for _ in range(30):
         await run([str(well)])
         await run([str(bad)])
@@ -107,4 +146,5 @@ async def test_a_hundred_that_answer_fail_or_hang_leave_nothing_behind(tmp_path:
             async with asyncio.timeout(0.02):
                 await run([str(hung)])
     await wait_until(lambda: len(me.children(recursive=True)) <= children)
+    await wait_until(lambda: threading.active_count() <= threads)
     await wait_until(lambda: me.num_fds() <= files, what=f"open files to be {files} again")
