@@ -253,7 +253,7 @@ async def test_a_running_vacuum_shows_its_progress(postgres: PostgresServer, dat
     async with collecting(settings(postgres, password)) as collector:
         await wait_until(lambda: _table_is_shown(collector, database, "public.big"), what="the table to be shown")
         with postgres.connect(database) as connection:
-            connection.execute("SET vacuum_cost_delay = 10").execute("SET vacuum_cost_limit = 20")
+            connection.execute("SET vacuum_cost_delay = 20").execute("SET vacuum_cost_limit = 1")
 
             def vacuum() -> None:
                 with contextlib.suppress(psycopg.errors.QueryCanceled):

@@ -248,10 +248,26 @@ async def test_what_is_no_postgres(says: bytes, password: Path, postgres15: Post
                 assert figures.value("up", server="odd") == 0
                 assert figures.value("up", server="db") == 1
         assert taken
-        assert psutil.Process().num_fds() - len(taken) <= before
+        await wait_until(
+            lambda: psutil.Process().num_fds() - len(taken) <= before, what="our ends of the connections to be closed"
+        )
         for connection in taken:
             connection.close()
         listener.shutdown(socket.SHUT_RDWR)
+
+
+async def test_closing_does_not_wait_for_a_connection_that_never_opens(
+    postgres15: PostgresServer, password: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = settings(postgres15, password, host="127.0.0.1", port=listener.getsockname()[1])
+        async with collecting(silent, when=PostgresSettings(deadline=3600.0)) as collector:
+            task = asyncio.ensure_future(collector.collect())
+            connection, _ = await asyncio.to_thread(listener.accept)
+            await collector.close()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            connection.close()
 
 
 async def test_a_lookup_that_hangs_holds_nothing_up(
