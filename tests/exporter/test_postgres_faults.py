@@ -222,7 +222,8 @@ async def test_locks_hold_nothing_up(own: PostgresServer, password: Path) -> Non
             assert figures.value("max_connections") == 30
             assert [line["reason"] for line in logs] == ["canceling statement due to lock timeout"]
             holder.execute("ROLLBACK")
-        assert Figures(await collector.collect()).value("table_bloat_bytes_estimate", relname="public.t") >= 0
+        figures = Figures(await collector.collect())
+        assert figures.get("table_bloat_bytes_estimate", relname="public.t") is not None
 
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"R\0\0\0"])
