@@ -51,7 +51,10 @@ class Running:
         self.engine.close()
         for collector in self.collectors:
             if isinstance(collector, Closable):
-                await collector.close()
+                try:
+                    await collector.close()
+                except Exception:  # those of a changed config must run all the same
+                    log.exception("collector not closed", collector=collector.name)
 
 
 def build(inventory: Inventory) -> Running:

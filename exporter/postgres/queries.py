@@ -7,7 +7,7 @@ What each column means: https://www.postgresql.org/docs/current/monitoring-stats
 """
 
 MAX_DATABASES = 100
-"""Databases of a server that are shown, those with the oldest rows first."""
+"""Databases of a server that are shown: those that are asked for by name, then those with the oldest rows."""
 
 MAX_NAMED = 50
 """Standbys, and replication slots, of a server that are shown, the furthest behind first."""
@@ -39,10 +39,13 @@ SELECT d.datname, d.datallowconn AND NOT d.datistemplate AND d.datconnlimit <> -
        age(d.datfrozenxid)::int8, mxid_age(d.datminmxid)::int8,
        s.deadlocks, s.blks_hit, s.blks_read
 FROM pg_database d LEFT JOIN pg_stat_database s ON s.datid = d.oid
-ORDER BY age(d.datfrozenxid) DESC, d.oid
+ORDER BY d.datname = ANY(%s) DESC, age(d.datfrozenxid) DESC, d.oid
 LIMIT {MAX_DATABASES}
 """  # noqa: S608 - a constant
-"""Templates too: their rows age as those of any other. A connection limit of -2 marks a half dropped database."""
+"""One value: names of databases that come first.
+
+Templates too: their rows age as those of any other. A connection limit of -2 marks a half dropped database.
+"""
 
 ACTIVITY = """
 SELECT coalesce(datname, ''), coalesce(state, 'unknown'), count(*)::int4,

@@ -98,7 +98,7 @@ class WatchedServer:
     async def _read(self) -> Reading:
         facts = await self._facts()
         rows = self._rows
-        databases = _each(Database, await rows("databases", queries.DATABASES))
+        databases = _each(Database, await rows("databases", queries.DATABASES, self._server.databases))
         activity = _each(Activity, await rows("activity", queries.ACTIVITY))
         standbys = _each(Standby, await rows("standbys", queries.STANDBYS))
         slots = _each(Slot, await rows("slots", queries.SLOTS))

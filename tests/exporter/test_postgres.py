@@ -148,7 +148,19 @@ async def test_the_age_of_transactions(postgres: PostgresServer, password: Path)
         figures = await figures_of(settings(postgres, password))
         ((after,),) = connection.execute(query.encode()).fetchall()
     assert 200 <= before <= figures.value("xid_age_transactions", datname="template0") <= after + 1
-    assert figures.value("multixact_age", datname="template0") >= 0
+
+
+async def test_the_age_of_multixacts(postgres: PostgresServer, database: str, password: Path) -> None:
+    postgres.sql("CREATE TABLE shared AS SELECT 1 AS i", dbname=database)
+    before = (await figures_of(settings(postgres, password))).value("multixact_age", datname="template0")
+    with postgres.connect(database) as one, postgres.connect(database) as two:
+        for _ in range(5):
+            for connection in (one, two):  # a row that two share is held by a multixact
+                connection.execute("BEGIN").execute("SELECT * FROM shared FOR SHARE")
+            for connection in (one, two):
+                connection.execute("COMMIT")
+    after = (await figures_of(settings(postgres, password))).value("multixact_age", datname="template0")
+    assert after - before == 5
 
 
 async def test_an_invalid_and_an_unused_index(postgres: PostgresServer, database: str, password: Path) -> None:
@@ -206,7 +218,7 @@ async def test_deadlocks_and_the_cache_are_counted(postgres: PostgresServer, dat
 
         figures = await wait_until(counted, what="the deadlock to be counted")
         assert figures.value("blocks_hit_total", datname=database) > 0
-        assert figures.value("blocks_read_total", datname=database) >= 0
+        assert figures.get("blocks_read_total", datname=database) is not None
 
 
 async def test_a_connection_that_waits_for_a_lock(postgres: PostgresServer, database: str, password: Path) -> None:
@@ -253,7 +265,7 @@ async def test_a_running_vacuum_shows_its_progress(postgres: PostgresServer, dat
     async with collecting(settings(postgres, password)) as collector:
         await wait_until(lambda: _table_is_shown(collector, database, "public.big"), what="the table to be shown")
         with postgres.connect(database) as connection:
-            connection.execute("SET vacuum_cost_delay = 10").execute("SET vacuum_cost_limit = 20")
+            connection.execute("SET vacuum_cost_delay = 20").execute("SET vacuum_cost_limit = 1")
 
             def vacuum() -> None:
                 with contextlib.suppress(psycopg.errors.QueryCanceled):
@@ -298,11 +310,11 @@ async def test_a_standby_and_its_lag_from_both_ends(
                 return found if behind == 0 else None
 
             figures = await wait_until(caught_up, what="the standby to catch up")
-            assert figures.value("replication_lag_seconds", server="db", standby="standby-1") >= 0
+            assert figures.value("replication_lag_seconds", server="db", standby="standby-1") < 60
             assert figures.value("in_recovery", server="standby") == 1
             assert figures.value("wal_receivers", server="standby") == 1
             assert figures.value("replay_pending_bytes", server="standby") == 0
-            assert figures.value("xid_age_transactions", server="standby", datname="template0") >= 0
+            assert figures.get("xid_age_transactions", server="standby", datname="template0") is not None
             standby.sql("SELECT pg_wal_replay_pause()")
             primary.sql("CREATE TABLE t AS SELECT i FROM generate_series(1, 50000) AS i")
 
