@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.collectors import Collector
+from exporter.collectors import Closable, Collector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
@@ -41,10 +41,11 @@ class Running:
             self.neo4j.continue_from(former.neo4j)
 
     async def close(self) -> None:
-        """Closes the connections of collectors that have stopped."""
+        """Closes every connection. Only for collectors that no longer run."""
         self.engine.close()
-        if self.neo4j is not None:
-            await self.neo4j.close()
+        for collector in self.collectors:
+            if isinstance(collector, Closable):
+                await collector.close()
 
 
 def build(inventory: Inventory) -> Running:

@@ -48,9 +48,10 @@ class Exporter:
         if former is not None:
             running.continue_from(former)
         self._running = running
-        await self.snapshot.replace(running.collectors, running.stale_after)
         if former is not None:
-            await former.close()
+            await self.snapshot.stop()
+            await former.close()  # first, as a server may allow no more than one connection
+        await self.snapshot.replace(running.collectors, running.stale_after)
 
     def health(self) -> tuple[int, Mapping[str, object]]:
         """As summarize. Without the services collector there is nothing to probe."""

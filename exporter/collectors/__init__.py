@@ -1,7 +1,7 @@
 """One file a kind. A collector reads one kind of thing and yields metric families; it knows nothing of HTTP."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prometheus_client.core import Metric
 
@@ -27,3 +27,11 @@ class Collector(Protocol):
         ...
 
     async def collect(self) -> Sequence[Metric]: ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A collector that keeps connections open between its collections."""
+
+    async def close(self) -> None:
+        """Closes them, within a second or so whatever the other side does. Nothing is collected afterwards."""

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.neo4j_read import NODES, RELATIONSHIPS
+from exporter.neo4j.read import NODES, RELATIONSHIPS
 from tests.exporter.neo4j_figures import Figures, collector_of, figures, settings_of
 from tests.helpers import wait_until
 from tests.neo4j_server.plugin import quoted

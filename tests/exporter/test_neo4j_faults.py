@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.neo4j_driver import LOGIN_PAUSE
+from exporter.neo4j.driver import LOGIN_PAUSE
 from exporter.settings.neo4j import Neo4jServer as Settings
 from tests.exporter import neo4j_ports
 from tests.exporter.neo4j_figures import Figures, collector_of, figures, settings_of

@@ -1,1 +1,1 @@
-"""Metric families of each collector from recorded input and a fixed clock, for the golden exposition."""
+"""Families of each collector from recorded input: a module a kind, with ``families()``."""
