@@ -17,7 +17,7 @@ from exporter.collectors.neo4j import Neo4jCollector
 from exporter.neo4j.driver import LOGIN_PAUSE
 from exporter.settings.neo4j import Neo4jServer as Settings
 from tests.exporter import neo4j_ports
-from tests.exporter.neo4j_figures import Figures, collector_of, figures, settings_of
+from tests.exporter.neo4j_figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess
 from tests.helpers import free_port, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
@@ -30,11 +30,6 @@ PORTS = [
     (neo4j_ports.never_log_in, "no answer within"),
     (neo4j_ports.drip, "no answer within"),
 ]
-
-
-def connections(port: int) -> int:
-    """Sockets of this process that are connected to the port, or were and are not closed."""
-    return sum(bool(each.raddr) and each.raddr.port == port for each in psutil.Process().net_connections("tcp"))
 
 
 def settings_at(port: int, **changes: Any) -> Settings:
