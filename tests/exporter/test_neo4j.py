@@ -145,6 +145,11 @@ async def test_indexes_by_state_and_with_any_name(collector: Neo4jCollector, neo
     assert found.value("index_state_since_timestamp_seconds", **index(NAMES[0])) is None
     assert found.value("index_population_ratio", **index(NAMES[1])) == 1
     assert "Property value" not in found.text()
+    later = collector_of(settings_of(neo4j_server), clock=lambda: after + 1000)
+    later.continue_from(collector)  # as at a reload of the config
+    since = (await figures(later)).value("index_state_since_timestamp_seconds", **index("broken"))
+    await later.close()
+    assert since == found.value("index_state_since_timestamp_seconds", **index("broken"))
 
 
 async def test_an_index_that_populates(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:

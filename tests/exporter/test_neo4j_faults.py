@@ -89,6 +89,20 @@ async def test_a_password_file_that_does_not_help(content: str | None, reason: s
     assert reason in lines[0]["reason"]
 
 
+async def test_a_server_that_repeats_the_password(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter2-hunter2\n")
+    async with neo4j_ports.listening(neo4j_ports.refusing("no user u with hunter2-hunter2")) as port:
+        collector = collector_of(settings_at(port, username="u", password_file=str(file)))
+        with capture_logs() as lines:
+            found = await figures(collector)
+        await collector.close()
+    assert found.value("up") == 0
+    assert "login refused" in lines[0]["reason"]
+    assert "no user u with ***" in lines[0]["reason"]
+    assert "hunter2" not in f"{lines} {found.text()} {vars(collector)}"
+
+
 @pytest.mark.servers
 async def test_a_server_that_hangs_while_connected(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:
     tasks = len(asyncio.all_tasks())
