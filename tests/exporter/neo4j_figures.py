@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
 from prometheus_client.core import Metric
 
 from exporter.collectors.neo4j import Neo4jCollector
@@ -53,6 +54,11 @@ class Figures:
 
     def text(self) -> str:
         return str(self._samples)
+
+
+def connections(port: int) -> int:
+    """Sockets of this process that are connected to the port, or were and are not closed."""
+    return sum(bool(each.raddr) and each.raddr.port == port for each in psutil.Process().net_connections("tcp"))
 
 
 async def figures(collector: Neo4jCollector) -> Figures:

@@ -49,6 +49,25 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             await asyncio.sleep(0.01)
 
 
+def refusing(message: str) -> Answer:
+    """Shakes hands, and refuses the login with this message, which may be 255 bytes long."""
+
+    def text(value: str) -> bytes:
+        return b"\xd0" + bytes([len(value)]) + value.encode()
+
+    failure = b"\xb1\x7f\xa2" + b"".join(
+        text(part) for part in ("code", "Neo.ClientError.Security.Unauthorized", "message", message)
+    )
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(20)
+        writer.write(_BOLT_5)
+        await reader.read(65536)
+        writer.write(len(failure).to_bytes(2, "big") + failure + b"\x00\x00")
+
+    return answer
+
+
 @contextlib.asynccontextmanager
 async def listening(answer: Answer) -> AsyncIterator[int]:
     """The port of 127.0.0.1 where each connection is answered so. All of them are closed in the end."""

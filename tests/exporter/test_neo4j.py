@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.neo4j_read import NODES, RELATIONSHIPS
-from tests.exporter.neo4j_figures import Figures, collector_of, figures, settings_of
+from exporter.neo4j.read import NODES, RELATIONSHIPS
+from tests.exporter.neo4j_figures import Figures, collector_of, connections, figures, settings_of
 from tests.helpers import wait_until
 from tests.neo4j_server.plugin import quoted
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
@@ -145,6 +145,11 @@ async def test_indexes_by_state_and_with_any_name(collector: Neo4jCollector, neo
     assert found.value("index_state_since_timestamp_seconds", **index(NAMES[0])) is None
     assert found.value("index_population_ratio", **index(NAMES[1])) == 1
     assert "Property value" not in found.text()
+    later = collector_of(settings_of(neo4j_server), clock=lambda: after + 1000)
+    later.continue_from(collector)  # as at a reload of the config
+    since = (await figures(later)).value("index_state_since_timestamp_seconds", **index("broken"))
+    await later.close()
+    assert since == found.value("index_state_since_timestamp_seconds", **index("broken"))
 
 
 async def test_an_index_that_populates(collector: Neo4jCollector, neo4j_server: Neo4jServer) -> None:
@@ -233,6 +238,7 @@ async def test_tls_with_an_authority_of_its_own(scheme: str, neo4j_five: Neo4jSe
     trusting = collector_of(settings_of(neo4j_five, uri=uri, ca_file=str(neo4j_five.authority)))
     assert (await figures(trusting)).value("up") == 1
     await trusting.close()
+    await goodbye_said(neo4j_five)
 
 
 async def test_a_certificate_that_nobody_vouches_for(neo4j_five: Neo4jServer) -> None:
@@ -244,6 +250,7 @@ async def test_a_certificate_that_nobody_vouches_for(neo4j_five: Neo4jServer) ->
     careless = collector_of(settings_of(neo4j_five, uri=f"bolt+ssc://127.0.0.1:{neo4j_five.port}"))
     assert (await figures(careless)).value("up") == 1
     await careless.close()
+    await goodbye_said(neo4j_five)
 
 
 async def test_routing(neo4j_server: Neo4jServer) -> None:
@@ -261,6 +268,12 @@ async def test_one_connection_stays_open(collector: Neo4jCollector, neo4j_server
     await asyncio.gather(*(collector.collect() for _ in range(2)))
     again = neo4j_server.run("CALL dbms.listConnections() YIELD connectionId, userAgent", "system")
     assert {row["connectionId"] for row in again if row["userAgent"].startswith("upkeeper/")} == ours
+
+
+async def goodbye_said(server: Neo4jServer) -> None:
+    """Waits until both sides have closed their TLS connections, which must not be left to a loop that ends."""
+    server.forget_login()
+    await wait_until(lambda: not connections(server.port))
 
 
 def index(name: str) -> dict[str, str]:

@@ -14,10 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.neo4j_driver import LOGIN_PAUSE
+from exporter.neo4j.driver import LOGIN_PAUSE
 from exporter.settings.neo4j import Neo4jServer as Settings
 from tests.exporter import neo4j_ports
-from tests.exporter.neo4j_figures import Figures, collector_of, figures, settings_of
+from tests.exporter.neo4j_figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess
 from tests.helpers import free_port, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
@@ -30,11 +30,6 @@ PORTS = [
     (neo4j_ports.never_log_in, "no answer within"),
     (neo4j_ports.drip, "no answer within"),
 ]
-
-
-def connections(port: int) -> int:
-    """Sockets of this process that are connected to the port, or were and are not closed."""
-    return sum(bool(each.raddr) and each.raddr.port == port for each in psutil.Process().net_connections("tcp"))
 
 
 def settings_at(port: int, **changes: Any) -> Settings:
@@ -92,6 +87,20 @@ async def test_a_password_file_that_does_not_help(content: str | None, reason: s
     with capture_logs() as lines:
         assert (await figures(collector)).value("up") == 0
     assert reason in lines[0]["reason"]
+
+
+async def test_a_server_that_repeats_the_password(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter2-hunter2\n")
+    async with neo4j_ports.listening(neo4j_ports.refusing("no user u with hunter2-hunter2")) as port:
+        collector = collector_of(settings_at(port, username="u", password_file=str(file)))
+        with capture_logs() as lines:
+            found = await figures(collector)
+        await collector.close()
+    assert found.value("up") == 0
+    assert "login refused" in lines[0]["reason"]
+    assert "no user u with ***" in lines[0]["reason"]
+    assert "hunter2" not in f"{lines} {found.text()} {vars(collector)}"
 
 
 @pytest.mark.servers

@@ -6,10 +6,10 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
-from exporter.neo4j_driver import Neo4jRefused
-from exporter.neo4j_families import Seen
-from exporter.neo4j_families import families as families_of
-from exporter.neo4j_read import Neo4jReader
+from exporter.neo4j.driver import Neo4jRefused
+from exporter.neo4j.families import Seen
+from exporter.neo4j.families import families as families_of
+from exporter.neo4j.read import Neo4jReader
 
 SINCE = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """When the exporter saw the indexes that are not online for the first time."""

@@ -88,7 +88,7 @@ def _fetch(maven: str, release: Release, wanted: Path) -> None:
                 [maven, "-q", "-B", "-f", pom, *goal],
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False,
             )  # fmt: skip
-            problem = done.stdout[-1000:] if done.returncode else ""
+            problem = f"exit status {done.returncode}: {(done.stdout + done.stderr)[-1000:]}" if done.returncode else ""
         except subprocess.TimeoutExpired:
             problem = f"not done within {FETCH_SECONDS:g} s"
         if problem:

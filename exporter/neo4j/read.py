@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, LiteralString, Protocol, TypeVar
 
-from exporter import neo4j_objects as objects
-from exporter.neo4j_driver import TRANSACTION_METADATA, Neo4jRefused
-from exporter.neo4j_objects import Database, Memory, Server
+from exporter.neo4j import objects
+from exporter.neo4j.driver import TRANSACTION_METADATA, Neo4jRefused
+from exporter.neo4j.objects import Database, Memory, Server
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ _INDEXES: LiteralString = "SHOW INDEXES YIELD *"
 
 
 class Ask(Protocol):
-    """As exporter.neo4j_driver.Neo4jDriver.rows."""
+    """As exporter.neo4j.driver.Neo4jDriver.rows."""
 
     async def __call__(self, database: str, query: LiteralString) -> Sequence[dict[str, Any]]: ...
 

@@ -12,7 +12,7 @@ from prometheus_client.core import (
     StateSetMetricFamily,
 )
 
-from exporter.neo4j_objects import INDEX_STATES, Database, Index, Server
+from exporter.neo4j.objects import INDEX_STATES, Database, Index, Server
 
 MAX_INDEXES = 100
 """How many indexes of a database have series of their own: those that are not online first, then by name."""

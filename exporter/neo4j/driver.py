@@ -5,7 +5,8 @@ The driver is imported at the first connect. What bounds it:
 - ``connection_timeout`` and ``connection_acquisition_timeout``: connecting, TLS, handshake and login together.
 - a transaction timeout that the server itself enforces, for each query.
 - the caller's own timeout, since a driver waits without limit for the answer to a query: when it is cancelled, the
-  driver closes the connection without a goodbye. Then call ``discard``.
+  driver closes the connection without a goodbye. Then call ``discard``. (Over TLS asyncio itself waits for the other
+  side's goodbye, 30 seconds at most, before the socket of an established connection is gone.)
 
 Queries run as single transactions, which the driver never repeats. Whatever it logs it also raises.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from exporter import __version__
+from exporter.neo4j.trim import trim
 from exporter.settings.neo4j import Neo4jServer
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -126,7 +128,9 @@ class Neo4jDriver:
     def _make(self) -> "AsyncDriver":
         """A driver, which connects when it is first used."""
         import neo4j
+        import neo4j.time
 
+        trim(neo4j.time)
         server, uri = self._server, self._server.uri
         options: dict[str, Any] = {}
         if server.ca_file is not None:  # which the driver allows only where it is told of TLS otherwise
