@@ -173,11 +173,18 @@ def _snapshot(each: Mapping[str, object]) -> Snapshot:
 
 
 def parse_size(answer: bytes) -> int:
-    """The answer to ``restic stats --json``, in bytes. Pure. Raises ResticFailed when it is of another form."""
+    """The answer to ``restic stats --json`` about one snapshot, in bytes. Pure.
+
+    Raises ResticFailed when it is of another form, or about no snapshot: restic does not call that an error.
+    """
     try:
-        return int(json.loads(answer)["total_size"])
-    except (ValueError, KeyError, TypeError) as error:
+        document = json.loads(answer)
+        size, count = int(document["total_size"]), document.get("snapshots_count", 1)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResticFailed(f"the size of a snapshot is not understood: {type(error).__name__}") from None
+    if count != 1:
+        raise ResticFailed("the snapshot whose size was asked for is gone")
+    return size
 
 
 def reason_of(errors: bytes, status: int, secrets: Sequence[str]) -> str:
