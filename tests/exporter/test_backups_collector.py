@@ -1,0 +1,325 @@
+"""The backups collector: figures beside their limits, each backup in its own error boundary."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.backup_results import Result, Results, path_of, write
+from exporter.collectors.backups import BackupsCollector
+from exporter.settings.backups import Backup, BackupsSettings
+from tests.exporter.backupdir import DAY, backup, make_set, restic_backup
+from tests.exporter.fakes import FakeClock
+from tests.helpers import wait_until
+
+LIMITS = {"max_age_seconds": 26 * 3600, "size_min_ratio": 0.5, "size_min_bytes": 1}
+ONE = '[{"id": "a1", "time": "2026-11-24T02:00:00Z", "summary": {"total_bytes_processed": 5}}]'
+
+
+def collector(*backups: Backup, settings: dict[str, Any] | None = None, **keys: Any) -> BackupsCollector:
+    keys.setdefault("monotonic", FakeClock())
+    return BackupsCollector(backups, BackupsSettings.model_validate(settings or {}), 300, **keys)
+
+
+@asynccontextmanager
+async def open_collector(*backups: Backup, **keys: Any) -> AsyncIterator[BackupsCollector]:
+    made = collector(*backups, **keys)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def figures(backups: BackupsCollector, name: str = "pa") -> dict[str, float]:
+    """Values of one backup by metric and second label."""
+    return {
+        "_".join([sample.name.removeprefix("upkeeper_backup_"), *list(sample.labels.values())[1:]]): float(sample.value)
+        for family in await backups.collect()
+        for sample in family.samples
+        if sample.labels["backup"] == name
+    }
+
+
+async def test_a_directory_beside_its_limits(tmp_path: Path) -> None:
+    now = time.time()
+    for days, size in ((1, 50), (2, 100), (3, 110), (4, 120), (80, 999)):
+        made = make_set(tmp_path, f"backup-{days}", size, days)
+        os.utime(made / "0.sql", (now - days * DAY, now - days * DAY))
+    make_set(tmp_path, "backup-5.partial")
+    config = backup(tmp_path, max_verify_age="8d", max_restore_test_age="100d", min_bytes="1KiB")
+    found = await figures(collector(config))
+    assert found.pop("last_success_timestamp_seconds") == pytest.approx(now - DAY, abs=1)
+    assert found.pop("oldest_timestamp_seconds") == pytest.approx(now - 80 * DAY, abs=1)
+    assert found == LIMITS | {
+        "up": 1,
+        "sets": 5,
+        "in_progress": 0,
+        "size_bytes": 50,
+        "size_expected_bytes": 115,
+        "size_min_bytes": 1024,
+        "uncounted_sets_incomplete": 1,
+        "uncounted_sets_unreadable": 0,
+        "uncounted_sets_future": 0,
+        "max_verify_age_seconds": 8 * DAY,
+        "max_restore_test_age_seconds": 100 * DAY,
+    }
+
+
+async def test_no_set_at_all(tmp_path: Path) -> None:
+    found = await figures(collector(backup(tmp_path)))
+    uncounted = {f"uncounted_sets_{reason}": 0 for reason in ("incomplete", "unreadable", "future")}
+    assert found == LIMITS | {"up": 1, "sets": 0, "in_progress": 0} | uncounted
+
+
+async def test_a_set_of_the_future_hides_nothing_and_is_reported_once(tmp_path: Path) -> None:
+    make_set(tmp_path, "backup-old", days=9)
+    ahead = make_set(tmp_path, "backup-2035-01-01", days=-3000)
+    config = collector(backup(tmp_path))
+    with capture_logs() as lines:
+        for _ in range(2):
+            found = await figures(config)
+            assert found["last_success_timestamp_seconds"] == pytest.approx(time.time() - 9 * DAY, abs=60)
+            assert found["uncounted_sets_future"] == 1
+        assert [(line["cause"], line["sets"], line["example"]) for line in lines] == [("future", 1, ahead.name)]
+        (ahead / "0.sql").unlink()
+        ahead.rmdir()
+        assert (await figures(config))["uncounted_sets_future"] == 0
+        assert len(lines) == 2
+
+
+async def test_one_that_is_missing_is_down_and_costs_the_others_nothing(tmp_path: Path) -> None:
+    make_set(tmp_path / "well", "b-1")
+    backups = collector(backup(tmp_path / "gone"), backup(tmp_path / "well", "well"))
+    with capture_logs() as lines:
+        assert await figures(backups) == LIMITS | {"up": 0}
+        assert (await figures(backups, "well"))["sets"] == 1
+        assert [(line["backup"], line["log_level"]) for line in lines] == [("pa", "warning")], "once in two rounds"
+        (tmp_path / "gone").mkdir()
+        assert (await figures(backups))["up"] == 1
+        assert [line["log_level"] for line in lines] == ["warning", "info"]
+
+
+async def test_the_last_figures_stay_for_a_while(tmp_path: Path) -> None:
+    clock = FakeClock()
+    make_set(tmp_path / "pa", "b-1")
+    backups = collector(backup(tmp_path / "pa"), monotonic=clock)
+    await backups.collect()
+    (tmp_path / "pa").rename(tmp_path / "elsewhere")
+    clock.now += 300 + 2 * 60
+    found = await figures(backups)
+    assert (found["up"], found["sets"]) == (0, 1)
+    clock.now += 1
+    assert await figures(backups) == LIMITS | {"up": 0}
+
+
+async def test_results_of_tasks(tmp_path: Path) -> None:
+    checks = {"checksums": Result("b-1", True, 1000.5), "restored": Result("b-1", False, 2000.0)}
+    write(tmp_path / "state", "pa", Results(checks, Result("b-1", True, 3000.0)))  # type: ignore[arg-type]
+    (tmp_path / "sets").mkdir()
+    found = await figures(collector(backup(tmp_path / "sets"), state_dir=tmp_path / "state"))
+    assert {name: value for name, value in found.items() if "verify" in name or "restore" in name} == {
+        "verify_success_checksums": 1,
+        "verify_success_restored": 0,
+        "last_verify_timestamp_seconds_checksums": 1000.5,
+        "last_verify_timestamp_seconds_restored": 2000,
+        "restore_test_success": 1,
+        "last_restore_test_timestamp_seconds": 3000,
+    }
+
+
+async def test_results_that_are_broken_or_of_the_future_are_absent_and_reported_once(tmp_path: Path) -> None:
+    write(tmp_path, "other", Results({"checksums": Result("b-1", True, 1000.0)}))
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    backups = collector(backup(sets), backup(sets, "other"), state_dir=tmp_path)
+    path_of(tmp_path, "pa").write_text('{"version": 1, "backup"')
+
+    async def verified(name: str) -> bool:
+        return "verify_success_checksums" in await figures(backups, name)
+
+    with capture_logs() as lines:
+        for _ in range(2):
+            assert not await verified("pa")
+            assert await verified("other")
+        write(tmp_path, "pa", Results({"checksums": Result("b-1", True, time.time() + 1000)}))
+        assert not await verified("pa")
+        write(tmp_path, "pa", Results({"checksums": Result("b-1", True, time.time())}))
+        assert await verified("pa")
+    assert [(line["log_level"], line["backup"]) for line in lines] == [("warning", "pa")] * 2 + [("info", "pa")]
+    assert str(path_of(tmp_path, "pa")) in lines[0]["reason"]
+    assert "of the future" in lines[1]["reason"]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program ``restic``, first on PATH, that runs the shell script in the file."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "restic"
+    program.write_text(f"#!/bin/sh\n. {tmp_path}/script\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    return tmp_path / "script"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Backup:
+    (tmp_path / "password").write_text("secret")
+    return restic_backup("/srv/repo", tmp_path / "password", "repo")
+
+
+async def test_sizes_come_with_the_snapshots_or_are_asked_for_once(stand_in: Path, repository: Backup) -> None:
+    """The newest eight of those that do not tell it, and again only for a new one."""
+    snapshots = [f'{{"id": "s{day}", "time": "2026-11-{day:02}T02:00:00Z"}}' for day in range(1, 21)]
+    stand_in.write_text(
+        f"""case "$*" in *snapshots*) echo '[{",".join(snapshots)}]';;
+        *) echo "$*" >> {stand_in}.sizes; echo '{{"total_size": 70}}';; esac"""
+    )
+    clock = FakeClock()
+    async with open_collector(repository, monotonic=clock) as backups:
+        found = await figures(backups, "repo")
+        assert (found["up"], found["sets"], found["size_bytes"], found["size_expected_bytes"]) == (1, 20, 70, 70)
+        asked = Path(f"{stand_in}.sizes").read_text().splitlines()
+        assert [line.split()[-1] for line in asked] == [f"s{day}" for day in range(20, 12, -1)]
+        clock.now += 300
+        await backups.collect()
+        assert Path(f"{stand_in}.sizes").read_text().splitlines() == asked
+
+
+async def test_a_repository_has_an_interval_of_its_own(stand_in: Path, repository: Backup) -> None:
+    stand_in.write_text(f"echo called >> {stand_in}.calls; echo '{ONE}'")
+    clock = FakeClock()
+    async with open_collector(repository, monotonic=clock) as backups:
+        for _ in range(5):
+            assert (await figures(backups, "repo"))["size_bytes"] == 5
+            clock.now += 70
+        assert Path(f"{stand_in}.calls").read_text().splitlines() == ["called"]
+        await backups.collect()
+        assert Path(f"{stand_in}.calls").read_text().splitlines() == ["called"] * 2
+
+
+async def test_a_size_that_cannot_be_told_is_absent_and_all_else_is_there(stand_in: Path, repository: Backup) -> None:
+    stand_in.write_text(
+        """case "$*" in *snapshots*) echo '[{"id": "a1", "time": "2026-11-24T02:00:00Z"}]';;
+        *) echo "Fatal: no" >&2; exit 1;; esac"""
+    )
+    clock = FakeClock()
+    async with open_collector(repository, monotonic=clock) as backups:
+        with capture_logs() as lines:
+            for _ in range(2):
+                found = await figures(backups, "repo")
+                assert (found["up"], found["sets"]) == (1, 1)
+                assert "size_bytes" not in found
+                clock.now += 300
+        assert [line["reason"] for line in lines] == ["restic: no"]
+
+
+async def test_a_repository_that_hangs_costs_its_own_figures(
+    tmp_path: Path, stand_in: Path, repository: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.collectors.backup_targets._GRACE_SECONDS", 0.05)
+    stand_in.write_text("sleep 1000")
+    make_set(tmp_path / "sets", "b-1")
+    clock = FakeClock()
+    settings = {"restic_deadline": "200ms"}
+    async with open_collector(repository, backup(tmp_path / "sets"), settings=settings, monotonic=clock) as backups:
+        with capture_logs() as lines:
+            assert (await figures(backups))["sets"] == 1
+            await wait_until(lambda: lines, what="the repository to be given up")
+            assert await figures(backups, "repo") == LIMITS | {"up": 0}
+            assert [line["reason"] for line in lines] == ["restic: no answer within 0.2 s"]
+            stand_in.write_text(f"echo '{ONE}'")
+
+            async def answers() -> bool:
+                clock.now += 300
+                return (await figures(backups, "repo"))["up"] == 1
+
+            await wait_until(answers)
+            assert lines[-1]["event"] == "backup read again"
+
+
+async def test_closed_it_leaves_no_restic_behind(
+    stand_in: Path, repository: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.collectors.backup_targets._GRACE_SECONDS", 0.0)
+    stand_in.write_text("sleep 1000 & sleep 1000")
+    process = psutil.Process()
+    async with open_collector(repository) as backups:
+        await backups.collect()
+        await wait_until(lambda: len(process.children(recursive=True)) >= 3)
+    await wait_until(lambda: not process.children(recursive=True))
+
+
+async def test_a_new_config_keeps_what_is_known_of_the_same_backups(
+    tmp_path: Path, stand_in: Path, repository: Backup
+) -> None:
+    stand_in.write_text(f"echo called >> {stand_in}.calls; echo '{ONE}'")
+    make_set(tmp_path / "sets", "b-1")
+    clock = FakeClock()
+    former = collector(repository, backup(tmp_path / "sets"), backup(tmp_path, "ends"), monotonic=clock)
+    await former.collect()
+    other = restic_backup("/srv/repo", tmp_path / "password", "repo2")
+    async with open_collector(repository, other, backup(tmp_path / "sets"), monotonic=clock) as backups:
+        backups.continue_from(former)
+        former.close()
+        assert (await figures(backups, "repo"))["sets"] == 1
+        assert (await figures(backups))["sets"] == 1
+        assert len(Path(f"{stand_in}.calls").read_text().splitlines()) == 2, "one for each repository"
+        assert await figures(backups, "ends") == {}
+        changed = restic_backup("/srv/repo", tmp_path / "password", "repo", host="vm")
+        stand_in.write_text("echo null")
+        async with open_collector(changed, monotonic=clock) as last:
+            last.continue_from(backups)
+            assert (await figures(last, "repo"))["sets"] == 0
+
+
+async def test_no_restic_on_path(repository: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    clock = FakeClock()
+    async with open_collector(repository, monotonic=clock) as backups:
+        with capture_logs() as lines:
+            for _ in range(3):
+                assert await figures(backups, "repo") == LIMITS | {"up": 0}
+                clock.now += 300
+        assert [line["reason"] for line in lines] == ["restic is not on PATH"]
+
+
+async def test_a_thousand_rounds_cost_no_thread_file_or_memory(
+    tmp_path: Path, stand_in: Path, repository: Backup
+) -> None:
+    """Among them a directory that comes and goes, broken results, and a restic that fails as often as it answers."""
+    clock = FakeClock()
+    for number in range(10):
+        make_set(tmp_path / "sets", f"b-{number}", files=3)
+    gone = tmp_path / "comes-and-goes"
+    process = psutil.Process()
+    stand_in.write_text(f"echo '{ONE}'")
+    configs = [repository, backup(tmp_path / "sets"), backup(gone, "gone"), backup(tmp_path / "nowhere", "never")]
+    async with open_collector(*configs, state_dir=tmp_path, monotonic=clock) as backups:
+
+        async def rounds(count: int) -> None:
+            for number in range(count):
+                clock.now += 3
+                if number % 2:
+                    gone.mkdir()
+                else:
+                    stand_in.write_text(f"echo '{ONE}'" if number % 4 else "exit 1")
+                    path_of(tmp_path, "pa").write_text("{" if number % 3 else "")
+                await backups.collect()
+                if number % 2:
+                    gone.rmdir()
+
+        path_of(tmp_path, "pa").parent.mkdir()
+        await rounds(100)
+        await asyncio.sleep(0)
+        before = process.num_fds(), threading.active_count(), process.memory_info().rss
+        await rounds(1000)
+        await wait_until(lambda: (process.num_fds(), threading.active_count()) <= before[:2])
+        assert process.memory_info().rss - before[2] < 8_000_000
