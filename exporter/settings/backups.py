@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from exporter.section import AbsolutePath, Contradiction, Name, Section, shown
 from exporter.settings.collector import CollectorSettings
-from exporter.settings.logs import FileNames
-from exporter.units import Bytes, Duration, Ratio
+from exporter.units import Bytes, Duration, Ratio, parse_duration
 
 MANIFEST = "upkeeper-manifest.json"
 """What the backup task writes last into a set: a set that holds it is complete. Its form: docs/how-to/backups.md."""
@@ -19,6 +19,18 @@ def _file_name(name: str) -> str:
     if not name or "/" in name or name in (".", ".."):
         raise ValueError(f"{shown(name)} must be the name of a file in the set, without /")
     return name
+
+
+def _set_names(pattern: str) -> str:
+    if not pattern or "/" in pattern:
+        raise ValueError(f"{shown(pattern)} must be a pattern of names, without /; sets lie right in `path`")
+    return pattern
+
+
+def _tag(tag: str) -> str:
+    if not tag or "," in tag:
+        raise ValueError(f"{shown(tag)} must be one tag, without a comma; write several as a list")
+    return tag
 
 
 def _location(repository: str) -> str:
@@ -43,7 +55,7 @@ class ResticRepository(Section):
         default=None, description="file of `NAME=value` lines for restic's environment: credentials of a cloud"
     )
     host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")
-    tags: list[Annotated[str, Field(min_length=1, pattern="^[^,]+$")]] = Field(
+    tags: list[Annotated[str, AfterValidator(_tag)]] = Field(
         default=[], description="only snapshots that have all of these tags"
     )
     paths: list[AbsolutePath] = Field(default=[], description="only snapshots of all of these paths")
@@ -64,7 +76,9 @@ class Backup(Section):
     kind: Literal["any", "directories", "files"] = Field(
         default="any", description="which entries of the directory are sets; symlinks never are"
     )
-    pattern: FileNames = Field(default="*", description="names of sets (shell pattern), as in `backup-*` or `*.sql.gz`")
+    pattern: Annotated[str, AfterValidator(_set_names)] = Field(
+        default="*", description="names of sets (shell pattern), as in `backup-*` or `*.sql.gz`"
+    )
     complete_marker: Annotated[str, AfterValidator(_file_name)] | None = Field(
         default=None,
         description="file that your backup writes last into a set; a set without it is not complete",
@@ -95,13 +109,21 @@ class Backup(Section):
         elif not has_path and not restic:
             yield Contradiction(("path",), "is missing; or describe a repository in restic")
         for key in _OF_DIRECTORIES if restic else ():
-            if key in given and given[key] != cls.model_fields[key].default:
+            if key in given and not _same(given[key], cls.model_fields[key].default):
                 yield Contradiction((key,), "means nothing for a restic repository; remove it")
         if given.get("kind") == "files" and given.get("complete_marker") is not None:
             yield Contradiction(("complete_marker",), "is a file in a directory; with kind: files there is none")
 
 
 _OF_DIRECTORIES = ("kind", "pattern", "complete_marker", "settle")
+
+
+def _same(given: object, default: object) -> bool:
+    """Whether a key says no more than its default does; a duration may be written in several ways."""
+    if isinstance(default, float):
+        with suppress(ValueError):
+            return parse_duration(given) == default
+    return given == default
 
 
 class BackupsSettings(CollectorSettings):
