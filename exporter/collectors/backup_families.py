@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.backup_results import Results
-from exporter.backup_sets import REASONS, Figures
+from exporter.backup_sets import REASONS, Figures, Reason
 from exporter.settings.backups import Backup
 
 
@@ -52,9 +52,9 @@ class _Table:
                 "oldest_timestamp_seconds": figures.oldest,
                 "size_bytes": figures.newest_bytes,
                 "size_expected_bytes": figures.expected_bytes,
-                "in_progress": figures.in_progress,
+                "in_progress": figures.in_progress if backup.restic is None else None,
             }
-            for reason in REASONS:
+            for reason in REASONS if backup.restic is None else _REASONS_OF_SNAPSHOTS:
                 self.families["uncounted_sets"].add_metric([name, reason], figures.uncounted[reason])
         for family, value in values.items():
             if value is not None:
@@ -70,6 +70,9 @@ class _Table:
             self.families["restore_test_success"].add_metric([name], results.restore_test.success)
             self.families["last_restore_test_timestamp_seconds"].add_metric([name], results.restore_test.finished)
 
+
+_REASONS_OF_SNAPSHOTS: Sequence[Reason] = ("future",)
+"""A snapshot that is not complete is not there, so of others nothing is known."""
 
 _EXTRA_LABEL = {
     "uncounted_sets": ["reason"],

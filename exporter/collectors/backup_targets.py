@@ -18,8 +18,8 @@ from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
 
-_GRACE_SECONDS = 5.0
-"""How long a collection waits for a repository whose reading has just begun."""
+_GRACE_SECONDS = 1.0
+"""How long a collection waits for a repository whose reading has just begun; the next one has what comes later."""
 
 Clock = Callable[[], float]
 

@@ -198,7 +198,14 @@ async def test_a_repository_has_an_interval_of_its_own(stand_in: Path, repositor
     clock = FakeClock()
     async with open_collector(repository, monotonic=clock) as backups:
         for _ in range(5):
-            assert (await figures(backups, "repo"))["size_bytes"] == 5
+            assert await figures(backups, "repo") == LIMITS | {
+                "up": 1,
+                "sets": 1,
+                "last_success_timestamp_seconds": 1795485600,
+                "oldest_timestamp_seconds": 1795485600,
+                "size_bytes": 5,
+                "uncounted_sets_future": 0,
+            }
             clock.now += 70
         assert Path(f"{stand_in}.calls").read_text().splitlines() == ["called"]
         await backups.collect()

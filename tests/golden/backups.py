@@ -36,7 +36,7 @@ RESULTS = """{
  "verifications": {
   "checksums": {"set": "backup-2026-11-23_020000Z", "success": true, "finished": 1795402800.0, "detail": "412 files"},
   "readable": {"set": "backup-2026-11-23_020000Z", "success": true, "finished": 1795402860.5, "detail": ""},
-  "restored": {"set": "backup-2026-11-22_020000Z", "success": false, "finished": 1795316400.0, "detail": "letta: no role"}
+  "restored": {"set": "backup-2026-11-22_020000Z", "success": false, "finished": 1795316400.0, "detail": "no role"}
  },
  "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": ""}
 }"""
@@ -59,12 +59,6 @@ def families() -> Sequence[Metric]:
 
 
 def _directory() -> Standing:
-    config = {
-        "name": "pa",
-        "path": "/srv/pa/deployment/backups",
-        "max_verify_age": "8d",
-        "max_restore_test_age": "400d",
-    }
     with tempfile.TemporaryDirectory() as state:
         path = backup_results.path_of(Path(state), "pa")
         path.parent.mkdir()
@@ -73,7 +67,9 @@ def _directory() -> Standing:
     sets = [
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]
-    return Standing(Backup.model_validate(config), True, figures(sets), results)
+    limits = {"max_verify_age": "8d", "max_restore_test_age": "400d"}
+    config = Backup.model_validate({"name": "pa", "path": "/srv/pa/deployment/backups", **limits})
+    return Standing(config, True, figures(sets), results)
 
 
 def _repository() -> Standing:
