@@ -51,7 +51,7 @@ class BackupDirectory:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if backup.path is None:
+        if backup.path is None or backup.pattern is None:
             raise ValueError(f"{backup.name} has no directory")
         self._path = backup.path
         self._matches = re.compile(fnmatch.translate(backup.pattern)).match
@@ -65,12 +65,14 @@ class BackupDirectory:
         self._remembered: dict[str, _Remembered] = {}
 
     def read(self, stop: Stop | None = None) -> list[BackupSet]:
-        """The sets, in no order. Blocks; takes about 10 µs a remembered set and 2 µs a file of another.
+        """The sets, in no order: directories, or files if there are none of those.
 
-        The configured path itself may be a symlink. A set that vanishes meanwhile is left out. Raises OSError when the
-        directory cannot be read, and WalkStopped when ``stop`` is set; what was read until then is remembered.
+        Blocks; takes about 10 µs a remembered set and 2 µs a file of another. The configured path itself may be a
+        symlink. A set that vanishes meanwhile is left out. Raises OSError when the directory cannot be read, and
+        WalkStopped when ``stop`` is set; what was read until then is remembered.
         """
-        found: list[BackupSet] = []
+        directories: list[BackupSet] = []
+        files: list[BackupSet] = []
         before, self._remembered = self._remembered, {}
         try:
             with opened(os.open(self._path, OPEN_ROOT)) as root:
@@ -80,11 +82,11 @@ class BackupDirectory:
                         for entry in batch:
                             each = self._entry(root, device, entry.name, before, stop)
                             if each is not None:
-                                found.append(each)
+                                (directories if entry.name in self._remembered else files).append(each)
         except BaseException:
             self._remembered = before | self._remembered
             raise
-        return found
+        return directories or files
 
     def _entry(
         self, root: int, device: int, name: str, before: dict[str, _Remembered], stop: Stop | None

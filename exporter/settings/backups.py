@@ -73,11 +73,11 @@ class Backup(Section):
 
     name: Name = Field(description="names it in metrics, alerts and commands")
     path: AbsolutePath | None = Field(default=None, description="directory that holds the sets, one entry a set")
-    kind: Literal["any", "directories", "files"] = Field(
-        default="any", description="which entries of the directory are sets; symlinks never are"
+    kind: Literal["directories", "files"] | None = Field(
+        default=None, description="what is a set; null: directories, or files where no directory matches"
     )
-    pattern: Annotated[str, AfterValidator(_set_names)] = Field(
-        default="*", description="names of sets (shell pattern), as in `backup-*` or `*.sql.gz`"
+    pattern: Annotated[str, AfterValidator(_set_names)] | None = Field(
+        default=None, description="names of sets in `path` (shell pattern), as in `backup-*` or `*.sql.gz`"
     )
     complete_marker: Annotated[str, AfterValidator(_file_name)] | None = Field(
         default=None,
@@ -108,6 +108,8 @@ class Backup(Section):
             yield Contradiction(("restic",), "and path exclude each other; make two backups of them")
         elif not has_path and not restic:
             yield Contradiction(("path",), "is missing; or describe a repository in restic")
+        elif has_path and not restic and given.get("pattern") is None:  # "*" would take a log beside the sets for one
+            yield Contradiction(("pattern",), "is missing; say how sets are named, as in backup-* or *.sql.gz")
         for key in _OF_DIRECTORIES if restic else ():
             if key in given and not _same(given[key], cls.model_fields[key].default):
                 yield Contradiction((key,), "means nothing for a restic repository; remove it")

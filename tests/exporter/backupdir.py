@@ -12,7 +12,7 @@ DAY = 86400.0
 
 
 def backup(path: Path | str, name: str = "pa", **keys: Any) -> Backup:
-    return Backup.model_validate({"name": name, "path": str(path), "settle": 0, **keys})
+    return Backup.model_validate({"name": name, "path": str(path), "pattern": "*", "settle": 0, **keys})
 
 
 def restic_backup(repository: Path | str, password_file: Path, name: str = "pa", **keys: Any) -> Backup:

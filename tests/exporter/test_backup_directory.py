@@ -39,11 +39,14 @@ def test_sets_that_are_files(tmp_path: Path) -> None:
     assert states(found) == {"db-1.sql.gz": "complete", "db-2.sql.gz": "incomplete"}
 
 
-def test_any_kind_takes_both_and_directories_only_those(tmp_path: Path) -> None:
-    make_file(tmp_path, "a")
-    make_set(tmp_path, "b")
-    assert states(BackupDirectory(backup(tmp_path)).read()).keys() == {"a", "b"}
-    assert states(BackupDirectory(backup(tmp_path, kind="directories")).read()).keys() == {"b"}
+def test_a_file_beside_directories_is_no_set_unless_files_are_asked_for(tmp_path: Path) -> None:
+    """As a log, or the checksum of a set."""
+    make_file(tmp_path, "b-1.log")
+    assert states(BackupDirectory(backup(tmp_path)).read()) == {"b-1.log": "complete"}
+    make_set(tmp_path, "b-1")
+    assert states(BackupDirectory(backup(tmp_path)).read()) == {"b-1": "complete"}
+    assert states(BackupDirectory(backup(tmp_path, kind="directories")).read()) == {"b-1": "complete"}
+    assert states(BackupDirectory(backup(tmp_path, kind="files")).read()) == {"b-1.log": "complete"}
 
 
 def test_hidden_and_temporary_names_never_count(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_hidden_and_temporary_names_never_count(tmp_path: Path) -> None:
         make_set(tmp_path, name)
     make_file(tmp_path, "c.sql.part")
     found = BackupDirectory(backup(tmp_path)).read()
-    assert states(found) == {"b-1": "incomplete", "b-2": "incomplete", "b-4": "complete", "c.sql": "incomplete"}
+    assert states(found) == {"b-1": "incomplete", "b-2": "incomplete", "b-4": "complete"}
     of_files = BackupDirectory(backup(tmp_path, pattern="*.sql", settle="5m")).read()
     assert states(of_files) == {"c.sql": "in_progress"}, "the pattern is of the name to come"
 
@@ -140,8 +143,8 @@ async def test_a_new_set_that_links_to_an_old_one_does_not_make_that_look_new(tm
 def test_a_copy_that_keeps_old_times_is_seen_to_be_written(tmp_path: Path) -> None:
     make_set(tmp_path, "b-1", days=30)
     make_file(tmp_path, "b-2", days=30)
-    found = BackupDirectory(backup(tmp_path, settle="5m")).read()
-    assert states(found) == {"b-1": "in_progress", "b-2": "in_progress"}
+    assert states(BackupDirectory(backup(tmp_path, settle="5m")).read()) == {"b-1": "in_progress"}
+    assert states(BackupDirectory(backup(tmp_path, settle="5m", kind="files")).read()) == {"b-2": "in_progress"}
 
 
 def test_a_time_of_the_future_in_a_set_does_not_keep_it_from_being_complete(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def config(tmp_path: Path, real: Real) -> str:
     return yaml.safe_dump(
         {
             "backups": [
-                {"name": "well", "path": str(tmp_path / "well"), "settle": 0},
-                {"name": "stuck", "path": str(tmp_path / "hung"), "settle": 0},
+                {"name": "well", "path": str(tmp_path / "well"), "pattern": "b-*", "settle": 0},
+                {"name": "stuck", "path": str(tmp_path / "hung"), "pattern": "b-*", "settle": 0},
                 restic("repo", real.password_file, real.path),
                 restic("locked-out", tmp_path / "wrong", real.path),
                 restic("repo-stuck", real.password_file, tmp_path / "hung" / "repo"),

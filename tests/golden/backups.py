@@ -68,7 +68,7 @@ def _directory() -> Standing:
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]
     limits = {"max_verify_age": "8d", "max_restore_test_age": "400d"}
-    config = Backup.model_validate({"name": "pa", "path": "/srv/pa/deployment/backups", **limits})
+    config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits})
     return Standing(config, True, figures(sets), results)
 
 
@@ -83,6 +83,5 @@ def _repository() -> Standing:
 
 
 def _away() -> Standing:
-    return Standing(
-        Backup.model_validate({"name": "usb-disk", "path": "/media/usb", "max_age": "8d"}), False, None, None
-    )
+    config = Backup.model_validate({"name": "usb-disk", "path": "/media/usb", "pattern": "*", "max_age": "8d"})
+    return Standing(config, False, None, None)
