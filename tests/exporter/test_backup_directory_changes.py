@@ -100,6 +100,10 @@ def test_a_walk_that_is_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch
     assert 0 < len(part) < 20
     assert len(directory.read()) == 20
     assert not set(part) & set(walks.sets())
+    with pytest.raises(WalkStopped):
+        directory.read(StopsAfter(5))
+    assert len(directory.read()) == 20
+    assert walks.sets() == [str(tmp_path)], "what was known before the stop still is"
 
 
 def test_ten_thousand_sets(tmp_path: Path) -> None:

@@ -147,6 +147,25 @@ async def test_a_new_config_keeps_what_is_known_of_the_same_backups(
             assert (await figures(last, "repo"))["sets"] == 0
 
 
+async def test_a_restic_under_way_goes_on_under_a_new_config(
+    stand_in: Path, repository: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.collectors.backup_targets._GRACE_SECONDS", 0.0)
+    stand_in.write_text(f"until [ -e {stand_in}.go ]; do sleep 0.01; done; echo '{ONE}'")
+    former = collector(repository)
+    await former.collect()
+    async with open_collector(repository) as backups:
+        backups.continue_from(former)
+        former.close()
+        assert "up" not in await figures(backups, "repo")
+        Path(f"{stand_in}.go").touch()
+
+        async def known() -> bool:
+            return (await figures(backups, "repo")).get("sets") == 1
+
+        await wait_until(known)
+
+
 async def test_no_restic_on_path(repository: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     clock = FakeClock()
