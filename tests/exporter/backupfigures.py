@@ -22,7 +22,7 @@ async def open_collector(*backups: Backup, **keys: Any) -> AsyncIterator[Backups
     try:
         yield made
     finally:
-        made.close()
+        await made.close()
 
 
 async def figures(backups: BackupsCollector, name: str = "pa") -> dict[str, float]:

@@ -135,7 +135,7 @@ async def test_a_new_config_keeps_what_is_known_of_the_same_backups(
     other = restic_backup("/srv/repo", tmp_path / "password", "repo2")
     async with open_collector(repository, other, backup(tmp_path / "sets"), monotonic=clock) as backups:
         backups.continue_from(former)
-        former.close()
+        await former.close()
         assert (await figures(backups, "repo"))["sets"] == 1
         assert (await figures(backups))["sets"] == 1
         assert len(Path(f"{stand_in}.calls").read_text().splitlines()) == 2, "one for each repository"
@@ -156,7 +156,7 @@ async def test_a_restic_under_way_goes_on_under_a_new_config(
     await former.collect()
     async with open_collector(repository) as backups:
         backups.continue_from(former)
-        former.close()
+        await former.close()
         assert "up" not in await figures(backups, "repo")
         Path(f"{stand_in}.go").touch()
 
