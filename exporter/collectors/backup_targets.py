@@ -45,6 +45,11 @@ class Target(ABC):
     async def refresh(self, end: float) -> None:
         """Reads it if that is due; is back by ``end`` on the event loop's clock. Raises nothing."""
 
+    @property
+    def reading(self) -> bool:
+        """Whether it is being read in the background."""
+        return False
+
     @abstractmethod
     def same_as(self, other: "Target") -> bool:
         """Whether the other one would be made from the same config."""
@@ -132,6 +137,10 @@ class ResticTarget(Target):
         self._sizes: dict[str, int] = {}
         self._missing = ""
 
+    @property
+    def reading(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     def same_as(self, other: Target) -> bool:
         return isinstance(other, ResticTarget) and (self.backup, self._settings) == (other.backup, other._settings)
 
@@ -140,7 +149,7 @@ class ResticTarget(Target):
             self._task.cancel()
 
     async def refresh(self, end: float) -> None:
-        if (self._task is not None and not self._task.done()) or self._monotonic() < self._due:
+        if self.reading or self._monotonic() < self._due:
             return
         self._due = self._monotonic() + self._settings.restic_interval
         self._task = asyncio.create_task(self._read(), name=f"restic {self.backup.name}")

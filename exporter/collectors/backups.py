@@ -18,6 +18,7 @@ from exporter.threads import KeyedThreads, StillStuck
 log = structlog.get_logger(__name__)
 
 _RESULTS_SECONDS = 5.0
+_SOON_SECONDS = 5.0
 
 
 class BackupsCollector:
@@ -41,7 +42,7 @@ class BackupsCollector:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.interval = settings.interval
+        self._interval = settings.interval
         self.deadline = settings.deadline
         self._state_dir = state_dir
         self._wall = wall
@@ -56,6 +57,12 @@ class BackupsCollector:
             else:
                 keep = stale_after + 2 * settings.restic_interval
                 self._targets.append(ResticTarget(backup, backup.restic, settings, keep, cache, wall, monotonic))
+
+    @property
+    def interval(self) -> float:
+        """Seconds. Short while a repository is being read, whose figures should not wait for a whole interval more."""
+        reading = any(target.reading for target in self._targets)
+        return min(self._interval, _SOON_SECONDS) if reading else self._interval
 
     def continue_from(self, former: "BackupsCollector") -> None:
         """Takes over what the former collector knows of backups whose config is the same, and leaves it the others."""

@@ -158,12 +158,14 @@ async def test_a_restic_under_way_goes_on_under_a_new_config(
         backups.continue_from(former)
         await former.close()
         assert "up" not in await figures(backups, "repo")
+        assert backups.interval == 5, "figures that come soon do not wait for a whole interval"
         Path(f"{stand_in}.go").touch()
 
         async def known() -> bool:
             return (await figures(backups, "repo")).get("sets") == 1
 
         await wait_until(known)
+        assert backups.interval == 60
 
 
 async def test_no_restic_on_path(repository: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
