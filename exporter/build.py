@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from exporter.collectors import Closable, Collector, Continuing
+from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
@@ -57,10 +59,11 @@ class Running:
                     log.exception("collector not closed", collector=collector.name)
 
 
-def build(inventory: Inventory) -> Running:
+def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
     """A collector of each kind that is enabled. Until they run, nothing is connected to and no client library imported.
 
     The engine's timeout lets the docker collector say that the engine hangs within its deadline.
+    state_dir: where results of tasks are read and caches kept; None without.
     """
     settings = inventory.collectors
     engine = DockerEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
@@ -75,6 +78,8 @@ def build(inventory: Inventory) -> Running:
         collectors.append(FilesystemCollector(inventory.filesystems, settings.filesystem))
     if settings.logs.enabled:
         collectors.append(LogsCollector(inventory.logs, settings.logs, settings.stale_after))
+    if settings.backups.enabled and inventory.backups:
+        collectors.append(BackupsCollector(inventory.backups, settings.backups, settings.stale_after, state_dir))
     if docker is not None:
         collectors.append(docker)
     if settings.docker_usage.enabled:

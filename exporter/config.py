@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from exporter.section import Contradiction, Section, names_of, repeated_names, shown
+from exporter.settings.backups import Backup, BackupsSettings
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
@@ -28,6 +29,7 @@ class Collectors(Section):
     services: CollectorSettings = Field(default=CollectorSettings(), description="the probes of all services")
     filesystem: CollectorSettings = Field(default=CollectorSettings(), description="sizes of file systems")
     logs: LogsSettings = Field(default=LogsSettings(), description="sizes of log directories")
+    backups: BackupsSettings = Field(default=BackupsSettings(), description="backup directories and repositories")
     docker: CollectorSettings = Field(default=CollectorSettings(), description="the engine and its containers")
     docker_usage: DockerUsageSettings = Field(
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
@@ -50,6 +52,7 @@ class Inventory(Section):
     services: list[Service] = Field(default=[], description="services to probe, beside those that labels declare")
     filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
+    backups: list[Backup] = Field(default=[], description="backups that must be there, recent and of the usual size")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
@@ -60,6 +63,7 @@ class Inventory(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from repeated_names("services", given.get("services"))
         yield from repeated_names("logs", given.get("logs"))
+        yield from repeated_names("backups", given.get("backups"))
         yield from repeated_names("postgres", given.get("postgres"))
         yield from repeated_names("neo4j", given.get("neo4j"))
         for index, name in enumerate(names_of(given.get("logs"))):

@@ -50,7 +50,8 @@ class Exporter:
 
     async def reload(self) -> None:
         """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
-        running, former = build(read_inventory(self._config_path, self._state_dir)), self._running
+        inventory = read_inventory(self._config_path, self._state_dir)
+        running, former = build(inventory, self._state_dir), self._running
         if former is not None:
             running.continue_from(former)
         self._running = running

@@ -20,10 +20,11 @@ MAX_DEPTH = 100
 
 _BATCH = 1000
 _BLOCK_BYTES = 512  # st_blocks counts these, whatever the file system's own block size (stat(2))
-_OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OPEN_BELOW = _OPEN_ROOT | os.O_NOFOLLOW
-_UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+OPEN_BELOW = OPEN_ROOT | os.O_NOFOLLOW
+UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+"""The directory is there and cannot be opened."""
+GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """The directory vanished or was replaced by something else since it was listed."""
 
 
@@ -68,7 +69,7 @@ def measure(directory: LogDirectory, stop: Stop | None = None) -> LogUsage:
     stop: checked about every thousand files. Raises WalkStopped when it is set, and OSError when the directory
     cannot be opened or is nested deeper than MAX_DEPTH.
     """
-    with _opened(os.open(directory.path, _OPEN_ROOT)) as root:
+    with opened(os.open(directory.path, OPEN_ROOT)) as root:
         walk = _Walk(name_filter(directory), os.fstat(root).st_dev, stop)
         walk.read(root, directory.recursive, 0)
     return LogUsage(
@@ -81,7 +82,8 @@ def measure(directory: LogDirectory, stop: Stop | None = None) -> LogUsage:
 
 
 @contextmanager
-def _opened(descriptor: int) -> Iterator[int]:
+def opened(descriptor: int) -> Iterator[int]:
+    """Closes the descriptor at the end of the block."""
     try:
         yield descriptor
     finally:
@@ -146,13 +148,13 @@ class _Walk:
 
     def _descend(self, handle: int, name: str, depth: int) -> None:
         try:
-            descriptor = os.open(name, _OPEN_BELOW, dir_fd=handle)
+            descriptor = os.open(name, OPEN_BELOW, dir_fd=handle)
         except OSError as error:
-            if error.errno in _UNREADABLE:
+            if error.errno in UNREADABLE:
                 self.unreadable += 1
-            elif error.errno not in _GONE:
+            elif error.errno not in GONE:
                 raise
             return
-        with _opened(descriptor) as child:
+        with opened(descriptor) as child:
             if os.fstat(child).st_dev == self._device:
                 self.read(child, True, depth + 1)

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector as Registered
 
 from docs.generators.markdown import blocks, code, sentence, table
 from exporter.collectors import Collector
+from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
@@ -73,6 +74,7 @@ async def _page() -> str:
         ServicesCollector([], settings.services),
         FilesystemCollector(inventory.filesystems, settings.filesystem),
         LogsCollector([], settings.logs, settings.stale_after),
+        BackupsCollector([], settings.backups, settings.stale_after),
         DockerCollector(_EmptyEngine([]), settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
         PostgresCollector([], settings.postgres),

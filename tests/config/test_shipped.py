@@ -52,6 +52,9 @@ async def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     assert config.prometheus is not None
     assert config.alertmanager is not None
     assert config.filesystems.limits
+    pa, offsite = config.backups
+    assert (pa.complete_marker, pa.max_verify_age, pa.max_restore_test_age) == ("done", 8 * 86400, 400 * 86400)
+    assert offsite.restic is not None
     assert "ready" in {probe.name for probe in config.services[0].probes}
     assert findings(loaded, await facts(config, tmp_path)) == []
 

@@ -67,6 +67,11 @@ class ExporterProcess:
         assert self._process.poll() is None, self.log.read_text()
         return self.get("/-/healthy")[0] == 200
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends the signal, and returns the exit status."""
         assert self._process is not None

@@ -1,0 +1,137 @@
+"""What the tasks found out about a backup: verifications and restore tests. Written by them, read by the exporter.
+
+One small JSON file a backup, ``<state-dir>/backups/<name>.json``; its form is described in docs/how-to/backups.md.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Level = Literal["checksums", "readable", "restored"]
+LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored")
+"""How deep a verification went: the sums are right, the archives can be read, it was restored into scratch."""
+
+VERSION = 1
+_MAX_BYTES = 64 * 1024
+
+
+class ResultsBroken(ValueError):
+    """The file cannot be made sense of. The message is one sentence for people, and names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a verification or a restore test ended."""
+
+    set: str
+    """Name of the set, or id of the snapshot."""
+    success: bool
+    finished: float
+    """Unix seconds."""
+    detail: str = ""
+    """One line for people: why it failed, or what was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The last result of each kind."""
+
+    verifications: Mapping[Level, Result] = field(default_factory=dict)
+    restore_test: Result | None = None
+
+
+def path_of(state_dir: Path, backup: str) -> Path:
+    """The file of a backup's results."""
+    return state_dir / "backups" / f"{backup}.json"
+
+
+def read(state_dir: Path, backup: str) -> Results:
+    """The results of a backup; empty ones when there are none yet. Blocks. Raises ResultsBroken, and OSError."""
+    path = path_of(state_dir, backup)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return Results()
+    try:
+        if len(text) > _MAX_BYTES:
+            raise ValueError(f"it is larger than {_MAX_BYTES} bytes")
+        return _results(json.loads(text), backup)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise ResultsBroken(f"{path} cannot be read: {error}") from None
+
+
+def write(state_dir: Path, backup: str, results: Results) -> None:
+    """Puts the results in place of the former ones, whole or not at all, also if the machine fails meanwhile.
+
+    Blocks. Raises OSError. Who changes one result reads the others before, so one writer at a time.
+    """
+    document = {
+        "version": VERSION,
+        "backup": backup,
+        "verifications": {level: _document(result) for level, result in results.verifications.items()},
+        "restore_test": None if results.restore_test is None else _document(results.restore_test),
+    }
+    path = path_of(state_dir, backup)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{backup}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump(document, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)  # no secrets; the exporter may be another user
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _document(result: Result) -> dict[str, object]:
+    return {"set": result.set, "success": result.success, "finished": result.finished, "detail": result.detail}
+
+
+def _results(document: object, backup: str) -> Results:
+    top = _mapping(document, "it")
+    if top.get("version") != VERSION:
+        raise ValueError(f"version must be {VERSION}")
+    if top.get("backup") != backup:
+        raise ValueError(f"it is not about the backup {backup}")
+    verifications: dict[Level, Result] = {}
+    for level, result in _mapping(top.get("verifications"), "verifications").items():
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is no level of verification")
+        verifications[level] = _result(result, f"verifications.{level}")
+    test = top.get("restore_test")
+    return Results(verifications, None if test is None else _result(test, "restore_test"))
+
+
+def _result(document: object, where: str) -> Result:
+    fields = _mapping(document, where)
+    name, success, detail = fields.get("set"), fields.get("success"), fields.get("detail", "")
+    finished = fields.get("finished")
+    if not isinstance(name, str) or not isinstance(detail, str):
+        raise ValueError(f"{where}.set and .detail must be text")
+    if not isinstance(success, bool):
+        raise ValueError(f"{where}.success must be true or false")
+    if isinstance(finished, bool) or not isinstance(finished, int | float) or not 0 <= finished < 2**40:
+        raise ValueError(f"{where}.finished must be Unix seconds")
+    return Result(name, success, float(finished), detail)
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be an object")
+    return value

@@ -1,0 +1,131 @@
+"""Backups: sets in directories and snapshots in restic repositories, against the limits of the config."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+from prometheus_client.core import Metric
+
+from exporter import backup_results
+from exporter.backup_sets import SKEW_SECONDS
+from exporter.collectors.backup_families import Standing, families
+from exporter.collectors.backup_targets import DirectoryTarget, ResticTarget, Target
+from exporter.settings.backups import Backup, BackupsSettings
+from exporter.threads import KeyedThreads, StillStuck
+
+log = structlog.get_logger(__name__)
+
+_RESULTS_SECONDS = 5.0
+_SOON_SECONDS = 5.0
+
+
+class BackupsCollector:
+    """Reads each backup in its own error boundary. One that cannot be read has ``upkeeper_backup_up`` 0.
+
+    Directories are read in each collection, restic repositories in the background at their own interval; call ``close``
+    in the end. The last figures of what cannot be read stay for ``stale_after`` seconds, and for two intervals.
+
+    state_dir: where the tasks write their results, and restic's cache is; None for neither.
+    wall: Unix seconds. monotonic: seconds on a clock that never jumps.
+    """
+
+    name = "backups"
+
+    def __init__(
+        self,
+        backups: Sequence[Backup],
+        settings: BackupsSettings,
+        stale_after: float,
+        state_dir: Path | None = None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = settings.interval
+        self.deadline = settings.deadline
+        self._state_dir = state_dir
+        self._wall = wall
+        self._threads = KeyedThreads()
+        self._complaints: dict[str, str] = {}
+        self._targets: list[Target] = []
+        cache = state_dir / "cache" / "restic" if state_dir is not None else None
+        for backup in backups:
+            if backup.restic is None:
+                keep = stale_after + 2 * settings.interval
+                self._targets.append(DirectoryTarget(backup, keep, wall, monotonic))
+            else:
+                keep = stale_after + 2 * settings.restic_interval
+                self._targets.append(ResticTarget(backup, backup.restic, settings, keep, cache, wall, monotonic))
+
+    @property
+    def interval(self) -> float:
+        """Seconds. Short while a repository is being read, whose figures should not wait for a whole interval more."""
+        reading = any(target.reading for target in self._targets)
+        return min(self._interval, _SOON_SECONDS) if reading else self._interval
+
+    def continue_from(self, former: "BackupsCollector") -> None:
+        """Takes over what the former collector knows of backups whose config is the same, and leaves it the others."""
+        for index, target in enumerate(self._targets):
+            same = next((each for each in former._targets if each.same_as(target)), None)
+            if same is not None:
+                self._targets[index] = same
+                former._targets = [each for each in former._targets if each is not same]
+
+    async def close(self) -> None:
+        """Ends what runs in the background."""
+        for target in self._targets:
+            target.close()
+
+    async def collect(self) -> Sequence[Metric]:
+        end = asyncio.get_running_loop().time() + self.deadline * 0.9
+        targets = list(self._targets)
+        names = [target.backup.name for target in targets]
+        results, _ = await asyncio.gather(
+            self._results(names), asyncio.gather(*(target.refresh(end) for target in targets))
+        )
+        return families(
+            [
+                Standing(target.backup, target.up, target.figures(), results.get(target.backup.name))
+                for target in targets
+            ]
+        )
+
+    async def _results(self, names: Sequence[str]) -> dict[str, backup_results.Results]:
+        """What the tasks have written, by backup; nothing where it cannot be read."""
+        directory = self._state_dir
+        if directory is None or not names:
+            return {}
+        try:
+            async with asyncio.timeout(min(_RESULTS_SECONDS, self.deadline / 2)):
+                read, failures = await self._threads.run("results", lambda: _read_all(directory, names, self._wall()))
+        except (TimeoutError, StillStuck):
+            read, failures = {}, dict.fromkeys(names, "the state directory does not answer")
+        for name in names:
+            failure = failures.get(name, "")
+            if failure and self._complaints.get(name) != failure:
+                log.warning("results of backup tasks not read", backup=name, reason=failure)
+            elif self._complaints.get(name) and not failure:
+                log.info("results of backup tasks read again", backup=name)
+            self._complaints[name] = failure
+        return read
+
+
+def _read_all(
+    directory: Path, names: Sequence[str], now: float
+) -> tuple[dict[str, backup_results.Results], dict[str, str]]:
+    """Results and failures, by backup. Results of the future are a failure: they would hide that none came since."""
+    found: dict[str, backup_results.Results] = {}
+    failures: dict[str, str] = {}
+    for name in names:
+        try:
+            results = backup_results.read(directory, name)
+        except (OSError, backup_results.ResultsBroken) as error:
+            failures[name] = str(error)
+            continue
+        every = [*results.verifications.values(), *([results.restore_test] if results.restore_test else [])]
+        if any(result.finished > now + SKEW_SECONDS for result in every):
+            failures[name] = f"{backup_results.path_of(directory, name)} has results of the future"
+        else:
+            found[name] = results
+    return found, failures
