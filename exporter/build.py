@@ -34,7 +34,7 @@ class Running:
         if self.services is not None and former.services is not None:
             self.services.results = former.services.results
         if self.docker is not None and former.docker is not None:
-            self.docker.containers = former.docker.containers
+            self.docker.continue_from(former.docker)
 
 
 def build(inventory: Inventory) -> Running:
@@ -44,7 +44,7 @@ def build(inventory: Inventory) -> Running:
     """
     settings = inventory.collectors
     engine = DockerEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
-    docker = DockerCollector(engine, settings.docker) if settings.docker.enabled else None
+    docker = DockerCollector(engine, inventory.docker, settings.docker) if settings.docker.enabled else None
     services: ServicesCollector | None = None
     collectors: list[Collector] = []
     if settings.services.enabled:

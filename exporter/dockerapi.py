@@ -4,6 +4,8 @@ A daemon that hangs holds at most those threads, and each gives up when its sock
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,13 +15,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DEFAULT_SOCKET = "/var/run/docker.sock"
+
 
 class DockerUnavailable(Exception):
     """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
 
 
 class DockerEngine:
-    """One Docker engine. The client library is imported and the API version negotiated at the first call.
+    """One Docker engine. The client library is imported and the API version negotiated once something listens.
 
     host: ``unix:///...`` or ``tcp://...``; None means DOCKER_HOST, else the local socket.
     timeout: seconds to wait for the engine's answer, each call.
@@ -31,6 +35,12 @@ class DockerEngine:
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="docker")
         self._client: APIClient | None = None
         self._patient: dict[float, DockerEngine] = {}
+
+    @property
+    def socket(self) -> str | None:
+        """The path of the socket of an engine on this machine; None for one that is reached over the network."""
+        host = self._host or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
+        return (host.removeprefix("unix://") or _DEFAULT_SOCKET) if host.startswith("unix://") else None
 
     def patient(self, timeout: float) -> "DockerEngine":
         """The same engine with so many seconds for each answer, for work that takes it long. Closed with this one."""
@@ -52,6 +62,8 @@ class DockerEngine:
             raise DockerUnavailable(f"the Docker engine did not answer within {self._timeout:g} s") from None
 
     def _run(self, function: Callable[["APIClient"], T]) -> T:
+        if self._client is None:
+            self._knock()
         import docker
         import docker.errors
         import requests
@@ -66,6 +78,18 @@ class DockerEngine:
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise DockerUnavailable(f"cannot reach the Docker engine: {_cause(error)}") from error
+
+    def _knock(self) -> None:
+        """Raises DockerUnavailable if nothing listens on the socket: the library costs 8 MB that no use comes of."""
+        if self.socket is None:
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(self._timeout)
+            try:
+                probe.connect(self.socket)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DockerUnavailable(f"cannot reach the Docker engine: {self.socket}: {reason}") from error
 
     def _connect(self) -> "APIClient":
         import docker

@@ -65,7 +65,7 @@ async def _page() -> str:
         ServicesCollector([], settings.services),
         FilesystemCollector(inventory.filesystems, settings.filesystem),
         LogsCollector([], settings.logs, settings.stale_after),
-        DockerCollector(_EmptyEngine([]), settings.docker),
+        DockerCollector(_EmptyEngine(([], [])), inventory.docker, settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
     ]
     parts = [INTRODUCTION, "## Exporter"]
