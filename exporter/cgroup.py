@@ -37,6 +37,8 @@ class Consumption:
     io_written: int | None = None
 
 
+_BLKIO = ("blkio.throttle.io_service_bytes_recursive", "blkio.bfq.io_service_bytes_recursive")
+
 CONTROLLERS = ("cpuacct", "memory", "blkio")
 
 
@@ -91,14 +93,14 @@ def read_cgroup(cgroup: Cgroup) -> Consumption | None:
 
 
 def _version_2(path: str) -> Consumption:
-    microseconds = _table(f"{path}/cpu.stat").get("usage_usec")
+    microseconds = _entry(f"{path}/cpu.stat", "usage_usec")
     io = read_text(f"{path}/io.stat")
     read, written = _io_stat(io) if io is not None else (None, None)
     return Consumption(
         cpu_seconds=microseconds / 1e6 if microseconds is not None else None,
         memory_working_set=_working_set(f"{path}/memory.current", f"{path}/memory.stat", "inactive_file"),
         memory_limit=_limit(f"{path}/memory.max"),
-        oom_kills=_table(f"{path}/memory.events").get("oom_kill"),
+        oom_kills=_entry(f"{path}/memory.events", "oom_kill"),
         io_read=read,
         io_written=written,
     )
@@ -116,7 +118,7 @@ def _version_1(paths: Mapping[str, str]) -> Consumption:
             f"{memory}/memory.usage_in_bytes", f"{memory}/memory.stat", "total_inactive_file"
         ),
         memory_limit=_limit(f"{memory}/memory.limit_in_bytes"),
-        oom_kills=_table(f"{memory}/memory.oom_control").get("oom_kill"),
+        oom_kills=_entry(f"{memory}/memory.oom_control", "oom_kill"),
         io_read=read,
         io_written=written,
     )
@@ -127,7 +129,7 @@ def _working_set(usage: str, stat: str, unused: str) -> int | None:
     used = _number(usage)
     if used is None:
         return None
-    return max(0, used - _table(stat).get(unused, 0))
+    return max(0, used - (_entry(stat, unused) or 0))
 
 
 def _limit(path: str) -> int | None:
@@ -143,23 +145,21 @@ def _io_stat(text: str) -> tuple[int, int]:
 
 
 def _blkio(path: str) -> tuple[int | None, int | None]:
-    """Lines such as ``8:0 Read 1459200``. The throttling policy counts whatever the scheduler of the device."""
-    for name in ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"):
-        text = read_text(f"{path}/{name}")
-        if text is not None:
-            rows = [line.split() for line in text.splitlines()]
-            read, written = (
-                sum(int(row[2]) for row in rows if len(row) == 3 and row[1] == operation)
-                for operation in ("Read", "Write")
-            )
+    """Lines such as ``8:0 Read 1459200``. Without one nobody counts, as in late kernels until a device is throttled."""
+    for name in _BLKIO:
+        rows = [line.split() for line in (read_text(f"{path}/{name}") or "").splitlines()]
+        rows = [row for row in rows if len(row) == 3]
+        if rows:
+            read, written = (sum(int(row[2]) for row in rows if row[1] == what) for what in ("Read", "Write"))
             return read, written
     return None, None
 
 
-def _table(path: str) -> dict[str, int]:
-    """Lines of a key and a number; empty if it cannot be read."""
-    rows = (line.split() for line in (read_text(path) or "").splitlines())
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdecimal()}
+def _entry(path: str, key: str) -> int | None:
+    """The number of a key in lines of ``key number``; None if it is not there, or the file cannot be read."""
+    _, found, rest = f"\n{read_text(path) or ''}".partition(f"\n{key} ")
+    value = rest.partition("\n")[0]
+    return int(value) if found and value.isdecimal() else None
 
 
 def _number(path: str) -> int | None:

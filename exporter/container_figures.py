@@ -96,7 +96,7 @@ def from_statistics(answer: Mapping[str, Any], container: ListedContainer) -> Fi
         memory_limit=container.inspected.memory_limit,
     )
     io = (answer.get("blkio_stats") or {}).get("io_service_bytes_recursive")
-    if io is not None:
+    if io:  # empty where nobody counts
         read, written = (
             sum(row["value"] for row in io if row["op"].lower() == operation) for operation in ("read", "write")
         )

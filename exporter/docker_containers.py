@@ -32,7 +32,7 @@ class Inspected:
     restarts: int = 0
     """By its restart policy, since it was last started by hand."""
     oom_killed: bool = False
-    """Whether it ended because the kernel killed a process of it for want of memory."""
+    """Whether it is stopped, and ended because the kernel killed a process of it for want of memory."""
     memory_limit: int | None = None
     """Bytes; None without a limit."""
     network_mode: str = ""
@@ -85,7 +85,7 @@ def inspected(answer: Mapping[str, Any]) -> Inspected:
         pid=state.get("Pid") or 0,
         started=timestamp(state.get("StartedAt")),
         restarts=answer.get("RestartCount") or 0,
-        oom_killed=bool(state.get("OOMKilled")),
+        oom_killed=bool(state.get("OOMKilled")) and not state.get("Pid"),  # else of its last end
         memory_limit=host.get("Memory") or None,
         network_mode=host.get("NetworkMode") or "",
         image=(answer.get("Config") or {}).get("Image") or "",

@@ -44,8 +44,9 @@ class OomEvents:
             timeout=client.timeout,
         )
         if not answer.ok:
-            self.refused = True
-            log.info("docker engine tells no events", status=answer.status_code)
+            if answer.status_code < 500:  # as a proxy before the socket answers
+                self.refused = True
+                log.info("docker engine tells no events", status=answer.status_code)
             return []
         events = [json.loads(line) for line in answer.text.splitlines() if line.strip()]
         kills = [(event["Actor"]["ID"], event["timeNano"] / 1e9) for event in events]

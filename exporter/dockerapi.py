@@ -97,7 +97,10 @@ class DockerEngine:
 
         settings: dict[str, Any] = {"base_url": self._host} if self._host else {**kwargs_from_env()}
         settings["timeout"] = self._timeout
-        return docker.APIClient(**settings, version="auto")
+        client = docker.APIClient(**settings, version="auto")
+        if self.socket is not None:
+            client.trust_env = False  # else proxies are looked up in the environment for each request
+        return client
 
     def close(self) -> None:
         """Closes the connections. Does not wait for a hung call."""

@@ -98,7 +98,7 @@ def _memory_kills(measured: Sequence[Measured]) -> Iterator[Metric]:
     )
     killed = GaugeMetricFamily(
         "upkeeper_container_oom_killed",
-        "Whether the container ended because the kernel killed a process of it for want of memory.",
+        "Whether the container is stopped because the kernel killed a process of it for want of memory.",
         labels=_LABELS,
     )
     for each in measured:
