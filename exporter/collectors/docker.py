@@ -94,16 +94,10 @@ class DockerCollector:
         figures, logs = await asyncio.gather(
             self._figures(chosen), self._in_thread("container logs", partial(_log_sizes, chosen))
         )
-        counts = self._kills.update([_oom_look(each, figures.get(each.id)) for each in chosen], kills)
-        heard = self._engine.socket is not None and not self._events.refused
+        counts = self._kill_counts(chosen, figures, kills)
         measured = [
-            Measured(
-                container,
-                figures.get(container.id, Figures()),
-                (logs or {}).get(container.id),
-                counts[container.id] if heard or counts[container.id] or container.id in figures else None,
-            )
-            for container in chosen
+            Measured(each, figures.get(each.id, Figures()), (logs or {}).get(each.id), counts.get(each.id))
+            for each in chosen
         ]
         return [*engine_families(True, self._docker), *container_families(measured)]
 
@@ -147,6 +141,24 @@ class DockerCollector:
                 self._complain("statistics of the engine", slow=False)
         return found
 
+    def _kill_counts(
+        self,
+        containers: Sequence[ListedContainer],
+        figures: Mapping[str, Figures],
+        events: Sequence[tuple[str, float]],
+    ) -> Mapping[str, int]:
+        """By container id. 0 only where a kill would be noticed."""
+        kernel = {key: each.consumption.oom_kills for key, each in figures.items()}
+        counts = self._kills.update(
+            [
+                Look(each.id, each.inspected.started, kernel.get(each.id), each.inspected.oom_killed)
+                for each in containers
+            ],
+            events,
+        )
+        heard = self._engine.socket is not None and not self._events.refused
+        return {key: count for key, count in counts.items() if heard or count or kernel.get(key) is not None}
+
     async def _in_thread(self, what: str, function: Callable[[], T]) -> T | None:
         """None when it takes too long, as on a disk that hangs."""
         try:
@@ -171,9 +183,3 @@ def _log_sizes(containers: Sequence[ListedContainer]) -> dict[str, int]:
     """Bytes by container id, of those whose log can be read."""
     sizes = ((container.id, container.inspected.log.size()) for container in containers)
     return {key: size for key, size in sizes if size is not None}
-
-
-def _oom_look(container: ListedContainer, figures: Figures | None) -> Look:
-    facts = container.inspected
-    kernel = figures.consumption.oom_kills if figures is not None else None
-    return Look(container.id, facts.started, kernel, facts.oom_killed)

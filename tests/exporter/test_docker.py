@@ -98,7 +98,9 @@ async def test_every_state_and_health(collector: DockerCollector, clean_dockerd:
     assert value(families, "upkeeper_docker_up") == 1
     assert value(families, "upkeeper_container_restarts", container="crashing") == 2
     used = {each for each in expected if value(families, CPU, container=each)}
-    assert {"running", "paused", "well", "ill", "waiting"} <= used <= expected.keys() - {"created", "exited", "crashing"}
+    assert (
+        {"running", "paused", "well", "ill", "waiting"} <= used <= expected.keys() - {"created", "exited", "crashing"}
+    )
     clean_dockerd.client.containers.get("paused").unpause()
 
 
