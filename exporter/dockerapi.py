@@ -34,7 +34,8 @@ class DockerEngine:
         self._timeout = timeout
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="docker")
         self._client: APIClient | None = None
-        self._patient: dict[float, DockerEngine] = {}
+        self._failed = False
+        self._patient: dict[tuple[float, int], DockerEngine] = {}
 
     @property
     def socket(self) -> str | None:
@@ -42,11 +43,11 @@ class DockerEngine:
         host = self._host or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
         return (host.removeprefix("unix://") or _DEFAULT_SOCKET) if host.startswith("unix://") else None
 
-    def patient(self, timeout: float) -> "DockerEngine":
+    def patient(self, timeout: float, threads: int = 2) -> "DockerEngine":
         """The same engine with so many seconds for each answer, for work that takes it long. Closed with this one."""
-        if timeout not in self._patient:
-            self._patient[timeout] = DockerEngine(self._host, timeout, threads=2)
-        return self._patient[timeout]
+        if (timeout, threads) not in self._patient:
+            self._patient[timeout, threads] = DockerEngine(self._host, timeout, threads)
+        return self._patient[timeout, threads]
 
     async def call(self, function: Callable[["APIClient"], T]) -> T:
         """The result of ``function(client)``, run in a thread that ends by itself when its socket read times out.
@@ -62,7 +63,7 @@ class DockerEngine:
             raise DockerUnavailable(f"the Docker engine did not answer within {self._timeout:g} s") from None
 
     def _run(self, function: Callable[["APIClient"], T]) -> T:
-        if self._client is None:
+        if self._client is None or self._failed:
             self._knock()
         import docker
         import docker.errors
@@ -71,13 +72,16 @@ class DockerEngine:
         try:
             if self._client is None:
                 self._client = self._connect()
-            return function(self._client)
+            result = function(self._client)
         except docker.errors.APIError as error:
             if error.is_server_error():
                 raise DockerUnavailable(f"the Docker engine failed: {error.explanation or error}") from error
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            self._failed = True
             raise DockerUnavailable(f"cannot reach the Docker engine: {_cause(error)}") from error
+        self._failed = False
+        return result
 
     def _knock(self) -> None:
         """Raises DockerUnavailable if nothing listens on the socket: the library costs 8 MB that no use comes of."""
@@ -100,6 +104,7 @@ class DockerEngine:
         client = docker.APIClient(**settings, version="auto")
         if self.socket is not None:
             client.trust_env = False  # else proxies are looked up in the environment for each request
+            _share_connections(client)
         return client
 
     def close(self) -> None:
@@ -110,6 +115,16 @@ class DockerEngine:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _share_connections(client: "APIClient") -> None:
+    """The library keeps connections for each URL by itself, so that most requests would make one of their own."""
+    from docker.transport import UnixHTTPAdapter
+
+    adapter = client.get_adapter(client.base_url)
+    if isinstance(adapter, UnixHTTPAdapter):
+        shared = adapter.get_connection(client.base_url)
+        adapter.get_connection = lambda url, proxies=None: shared  # type: ignore[method-assign]
 
 
 def _cause(error: BaseException) -> str:

@@ -83,7 +83,7 @@ class _EmptyEngine(DockerEngine):
         super().__init__()
         self._answers = iter(answers)
 
-    def patient(self, timeout: float) -> DockerEngine:
+    def patient(self, timeout: float, threads: int = 2) -> DockerEngine:
         return self
 
     async def call(self, function: Callable[[Any], T]) -> T:

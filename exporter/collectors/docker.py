@@ -10,8 +10,9 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker_families import Measured, container_families, engine_families
-from exporter.container_figures import Figures, KernelFiles, from_statistics
+from exporter.container_figures import Figures, KernelFiles
 from exporter.container_oom import Look, OomKills
+from exporter.container_statistics import EngineStatistics
 from exporter.docker_containers import Health, Inspected, ListedContainer, Lister, health_of
 from exporter.docker_events import OomEvents
 from exporter.docker_select import selector
@@ -31,10 +32,12 @@ log = structlog.get_logger(__name__)
 ANSWER_SECONDS = 5.0
 """How long the engine may take to answer before it counts as down."""
 
-_STATISTICS_SECONDS = 2.0
-_STATISTICS_AT_ONCE = 2
-_PART = 0.15
+_FILES_PART = 0.1
+_STATISTICS_PART = 0.3
 """Of the deadline, what each kind of figure may take; they are read after the listing, which may take half of it."""
+
+_STATISTICS_ROUNDS = 5
+"""How many intervals old the engine's statistics may be."""
 
 
 class DockerCollector:
@@ -69,6 +72,7 @@ class DockerCollector:
         self._wanted = selector(docker)
         self._lister = Lister(self._wanted)
         self._files = files if files is not None else KernelFiles()
+        self._statistics = EngineStatistics(engine, settings.interval * _STATISTICS_ROUNDS)
         self._threads = KeyedThreads()
         self._events = OomEvents(clock)
         self._kills = OomKills()
@@ -113,33 +117,7 @@ class DockerCollector:
         missing = [each for each in containers if each.inspected.pid and each.id not in read]
         for container in missing if read else ():  # it ended, or was started anew without a trace in the listing
             self._lister.forget(container.id)
-        return {**await self._statistics(missing), **read}
-
-    async def _statistics(self, containers: Sequence[ListedContainer]) -> Mapping[str, Figures]:
-        """By the engine's word. One look each (API 1.41), without the second that a comparison of two would take."""
-        found: dict[str, Figures] = {}
-        slots = asyncio.Semaphore(_STATISTICS_AT_ONCE)
-        engine = self._engine.patient(_STATISTICS_SECONDS)
-
-        async def ask(container: ListedContainer) -> None:
-            async with slots:
-                try:
-                    answer = await engine.call(lambda client: client.stats(container.id, stream=False, one_shot=True))
-                except (DockerUnavailable, OSError):  # OSError: what the library raises for one that vanished
-                    return
-            figures = from_statistics(answer, container)
-            if figures is not None:
-                found[container.id] = figures
-
-        if containers:
-            try:
-                async with asyncio.timeout(self.deadline * _PART):
-                    await asyncio.gather(*(ask(container) for container in containers))
-            except TimeoutError:
-                self._complain("statistics of the engine", slow=True)
-            else:
-                self._complain("statistics of the engine", slow=False)
-        return found
+        return {**await self._statistics.read(missing, self.deadline * _STATISTICS_PART), **read}
 
     def _kill_counts(
         self,
@@ -162,7 +140,7 @@ class DockerCollector:
     async def _in_thread(self, what: str, function: Callable[[], T]) -> T | None:
         """None when it takes too long, as on a disk that hangs."""
         try:
-            async with asyncio.timeout(self.deadline * _PART):
+            async with asyncio.timeout(self.deadline * _FILES_PART):
                 result = await self._threads.run(what, function)
         except (TimeoutError, StillStuck):
             self._complain(what, slow=True)

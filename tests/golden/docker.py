@@ -129,7 +129,7 @@ class RecordedEngine(DockerEngine):
         super().__init__("unix:///recorded.sock")
         self._recorded = client
 
-    def patient(self, timeout: float) -> DockerEngine:
+    def patient(self, timeout: float, threads: int = 2) -> DockerEngine:
         return self
 
     async def call(self, function: Callable[[Any], T]) -> T:
