@@ -15,8 +15,17 @@ METRICS: frozenset[str] = frozenset(
         "upkeeper_log",
         "apparent_bytes allocated_bytes max_bytes files oldest_unrotated_timestamp_seconds directory_up",
     )
-    | _names("upkeeper_docker", "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes")
-    | _names("upkeeper_container", "state health restarts")
+    | _names(
+        "upkeeper_docker",
+        "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes "
+        "container_log_warn_bytes container_memory_warn_ratio container_restarts_max",
+    )
+    | _names(
+        "upkeeper_container",
+        "info state health restarts oom_kills_total oom_killed log_bytes log_max_bytes log_limited "
+        "cpu_seconds_total memory_working_set_bytes memory_limit_bytes network_receive_bytes_total "
+        "network_transmit_bytes_total blkio_read_bytes_total blkio_write_bytes_total",
+    )
     | _names("upkeeper_collector", "success duration_seconds last_success_timestamp_seconds")
     | _names("upkeeper_config", "last_reload_successful last_reload_success_timestamp_seconds")
     | _names(
