@@ -67,7 +67,7 @@ def container_families(measured: Sequence[Measured]) -> Sequence[Metric]:
 def _standing(containers: Sequence[ListedContainer]) -> Iterator[Metric]:
     info = InfoMetricFamily(
         "upkeeper_container",
-        "Image of the container, and its Compose project and service.",
+        "The `image` of the container as it was asked for, its `compose_project` and `compose_service`.",
         labels=_LABELS,
     )
     state = StateSetMetricFamily("upkeeper_container_state", "State of the container.", labels=_LABELS)
