@@ -12,6 +12,7 @@ from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
+from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
 from exporter.settings.services import Service
@@ -43,7 +44,7 @@ def build(inventory: Inventory) -> Running:
     The engine's timeout lets the docker collector say that the engine hangs within its deadline.
     """
     settings = inventory.collectors
-    engine = DockerEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
+    engine = ReadingEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
     docker = DockerCollector(engine, inventory.docker, settings.docker) if settings.docker.enabled else None
     services: ServicesCollector | None = None
     collectors: list[Collector] = []

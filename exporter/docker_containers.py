@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from exporter.container_log import LogConfig
 from exporter.docker_objects import container_name, timestamp
+from exporter.dockerapi import is_gone
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -145,9 +146,9 @@ class Lister:
 
 def _inspect(client: "APIClient", key: str) -> Inspected | None:
     """None for a container that vanished since it was listed."""
-    from docker.errors import NotFound
-
     try:
         return inspected(client.inspect_container(key))
-    except NotFound:
+    except OSError as error:
+        if not is_gone(error):
+            raise
         return None

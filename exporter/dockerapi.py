@@ -4,11 +4,12 @@ A daemon that hangs holds at most those threads, and each gives up when its sock
 """
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -20,6 +21,42 @@ _DEFAULT_SOCKET = "/var/run/docker.sock"
 
 class DockerUnavailable(Exception):
     """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
+
+
+class EngineRefused(OSError):
+    """The engine answered, and not well. The message is the engine's own."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class _Response(Protocol):
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Response)
+
+
+def checked(response: R) -> R:
+    """A good answer. Raises EngineRefused for any other."""
+    if response.ok:
+        return response
+    try:
+        message = str(json.loads(response.text)["message"])
+    except (ValueError, LookupError, TypeError):
+        message = f"status {response.status_code}"
+    raise EngineRefused(response.status_code, message)
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether the engine answered that it has no such object. The library's APIError is an OSError too."""
+    return getattr(error, "status_code", None) == 404
 
 
 class DockerEngine:
@@ -46,13 +83,13 @@ class DockerEngine:
     def patient(self, timeout: float, threads: int = 2) -> "DockerEngine":
         """The same engine with so many seconds for each answer, for work that takes it long. Closed with this one."""
         if (timeout, threads) not in self._patient:
-            self._patient[timeout, threads] = DockerEngine(self._host, timeout, threads)
+            self._patient[timeout, threads] = type(self)(self._host, timeout, threads)
         return self._patient[timeout, threads]
 
     async def call(self, function: Callable[["APIClient"], T]) -> T:
         """The result of ``function(client)``, run in a thread that ends by itself when its socket read times out.
 
-        Raises DockerUnavailable; docker.errors.NotFound and .APIError below 500 pass through, being answers.
+        Raises DockerUnavailable; EngineRefused and docker.errors.APIError below 500 pass through, being answers.
         """
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._executor, self._run, function)
@@ -76,6 +113,10 @@ class DockerEngine:
         except docker.errors.APIError as error:
             if error.is_server_error():
                 raise DockerUnavailable(f"the Docker engine failed: {error.explanation or error}") from error
+            raise
+        except EngineRefused as error:
+            if error.status_code >= 500:
+                raise DockerUnavailable(f"the Docker engine failed: {error}") from error
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             self._failed = True

@@ -13,6 +13,7 @@ from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector, read_usage
 from exporter.config import Inventory
 from exporter.discovery import discover
+from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
@@ -36,7 +37,7 @@ collectors:
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    made = DockerEngine(clean_dockerd.host)
+    made = ReadingEngine(clean_dockerd.host)
     yield made
     made.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.container_log import LogConfig
 from exporter.docker_containers import Inspected, Lister, health_of, inspected, least_age
+from exporter.dockerapi import EngineRefused
 from tests.exporter.fakes import FakeClock
 
 
@@ -65,11 +66,9 @@ class ScriptedClient:
         return [{"Id": "c", "Names": ["/web"], "State": self.state, "Status": self.status, "Labels": labels}]
 
     def inspect_container(self, _: str) -> dict[str, object]:
-        from docker.errors import NotFound
-
         self.inspected += 1
         if self.gone:
-            raise NotFound("gone")
+            raise EngineRefused(404, "No such container: c")
         return {"RestartCount": self.restarts}
 
 

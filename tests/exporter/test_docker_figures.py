@@ -15,6 +15,7 @@ from prometheus_client.core import Metric
 from exporter.collectors.docker import DockerCollector
 from exporter.container_figures import Figures, KernelFiles
 from exporter.docker_containers import ListedContainer
+from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
@@ -31,7 +32,7 @@ ELSEWHERE = KernelFiles("/nowhere", "/nowhere")
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    made = DockerEngine(clean_dockerd.host)
+    made = ReadingEngine(clean_dockerd.host)
     yield made
     made.close()
 
@@ -228,7 +229,7 @@ async def test_the_default_limit_of_the_engine_counts(dockerd_factory: Callable[
     dockerd = dockerd_factory()
     dockerd.start(log_options={"max-size": "1m"})
     dockerd.run("web", FOREVER)
-    engine = DockerEngine(dockerd.host)
+    engine = ReadingEngine(dockerd.host)
     families = await made(engine).collect()
     engine.close()
     assert value(families, "log_max_bytes", "web") == MIB
@@ -291,7 +292,7 @@ async def test_a_thousand_rounds_leave_nothing_behind(dockerd_factory: Callable[
     """Good ones by both sources, and ones that fail: engine hung, stopped, started again."""
     dockerd = dockerd_factory()
     dockerd.start()
-    engine, impatient = DockerEngine(dockerd.host), DockerEngine(dockerd.host, timeout=0.05)
+    engine, impatient = ReadingEngine(dockerd.host), ReadingEngine(dockerd.host, timeout=0.05)
     collectors = [made(engine), made(engine, ELSEWHERE), made(impatient)]
     us = psutil.Process()
     rounds = 0

@@ -119,7 +119,7 @@ class RecordedClient:
     def get(self, url: str, **_: object) -> SimpleNamespace:
         if url.endswith("/events"):
             return SimpleNamespace(ok=True, text="".join(f"{json.dumps(event)}\n" for event in EVENTS))
-        return SimpleNamespace(raise_for_status=lambda: None, json=lambda: DISK_USAGE)
+        return SimpleNamespace(ok=True, json=lambda: DISK_USAGE)
 
 
 class RecordedEngine(DockerEngine):
