@@ -11,9 +11,9 @@ from prometheus_client.core import (
     StateSetMetricFamily,
 )
 
+from exporter.container_choice import PROJECT_LABEL, SERVICE_LABEL
 from exporter.container_figures import Figures
 from exporter.docker_containers import ListedContainer
-from exporter.docker_select import PROJECT_LABEL, SERVICE_LABEL
 from exporter.settings.docker import Docker
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")

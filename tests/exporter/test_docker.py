@@ -187,12 +187,13 @@ async def test_two_readers_of_the_usage_do_not_disturb_each_other(engine: Docker
 async def test_a_hung_engine_is_down_metrics_answer_and_it_recovers(tmp_path: Path, clean_dockerd: Dockerd) -> None:
     clean_dockerd.run("running", FOREVER)
     async with ExporterProcess(tmp_path, QUICK.format(host=clean_dockerd.host)) as exporter:
-        await wait_until(lambda: exporter.metrics().get("upkeeper_docker_up") == 1)
+        await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
         with clean_dockerd.hung():
             await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 0)
             assert exporter.metrics()['upkeeper_collector_success{collector="docker"}'] == 1
             assert not [name for name in exporter.metrics() if name.startswith("upkeeper_container_")]
-        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
+        await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
+        assert exporter.metrics()["upkeeper_docker_up"] == 1
         await wait_until(lambda: exporter.metrics().get('upkeeper_collector_success{collector="docker_usage"}') == 1)
 
 

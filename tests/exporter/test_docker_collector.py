@@ -11,10 +11,11 @@ import pytest
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
+from exporter.collectors.docker_families import Measured, container_families
+from exporter.container_choice import selector
 from exporter.container_figures import Figures, KernelFiles
 from exporter.docker_containers import ListedContainer
 from exporter.docker_events import OomEvents
-from exporter.docker_select import selector
 from exporter.dockerapi import DockerUnavailable
 from exporter.exposition import Format, join, render
 from exporter.settings.collector import CollectorSettings
@@ -54,6 +55,14 @@ async def test_every_family_has_a_sample_and_is_as_recorded() -> None:
     assert 'upkeeper_docker_usage_bytes{kind="build_cache"} 0.0' in lines
     assert 'upkeeper_docker_usage_bytes{kind="containers"} 1.2345678e+07' in lines
     assert not [line for line in lines if "n8n" in line and ("cpu" in line or "memory" in line)]
+
+
+@pytest.mark.parametrize("state", ["created", "running", "paused", "restarting", "removing", "exited", "dead"])
+def test_each_state_is_one_of_a_set(state: str) -> None:
+    families = container_families([Measured(ListedContainer("c", "web", state))])
+    found = next(family for family in families if family.name == "upkeeper_container_state")
+    assert [sample.labels["upkeeper_container_state"] for sample in found.samples if sample.value] == [state]
+    assert len(found.samples) == 7
 
 
 @pytest.mark.parametrize(
