@@ -1,6 +1,7 @@
 """The Docker engine and its containers: whether it answers, how each container fares, and what it uses."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -33,7 +34,7 @@ ANSWER_SECONDS = 5.0
 """How long the engine may take to answer before it counts as down."""
 
 _FILES_PART = 0.1
-_STATISTICS_PART = 0.3
+_STATISTICS_PART = 0.2
 """Of the deadline, what each kind of figure may take; they are read after the listing, which may take half of it."""
 
 _STATISTICS_ROUNDS = 5
@@ -73,6 +74,7 @@ class DockerCollector:
         self._lister = Lister(self._wanted)
         self._files = files if files is not None else KernelFiles()
         self._statistics = EngineStatistics(engine, settings.interval * _STATISTICS_ROUNDS)
+        self._looking = threading.Lock()
         self._threads = KeyedThreads()
         self._events = OomEvents(clock)
         self._kills = OomKills()
@@ -106,9 +108,17 @@ class DockerCollector:
         return [*engine_families(True, self._docker), *container_families(measured)]
 
     def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[tuple[str, float]]]:
-        """The containers, and the kills since the last look. Blocks."""
-        containers = self._lister.read(client)
-        return containers, self._events.read(client) if self._engine.socket is not None else []
+        """The containers, and the kills since the last look. Blocks, one look at a time.
+
+        Raises DockerUnavailable while an earlier look goes on, which was given up and still occupies its thread.
+        """
+        if not self._looking.acquire(blocking=False):
+            raise DockerUnavailable("the Docker engine is still busy with the last listing")
+        try:
+            containers = self._lister.read(client)
+            return containers, self._events.read(client) if self._engine.socket is not None else []
+        finally:
+            self._looking.release()
 
     async def _figures(self, containers: Sequence[ListedContainer]) -> Mapping[str, Figures]:
         read = await self._in_thread("control groups", partial(self._files.read, containers))

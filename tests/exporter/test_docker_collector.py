@@ -184,6 +184,26 @@ async def test_files_that_hang_leave_out_the_figures_and_nothing_else(client: Cl
         await asyncio.sleep(0)
 
 
+async def test_a_listing_that_was_given_up_is_not_joined_by_another(client: Client) -> None:
+    made = collector(client)
+    release, begun = threading.Event(), threading.Event()
+
+    def slow(**_: object) -> list[dict[str, Any]]:
+        begun.set()
+        release.wait()
+        return golden.CONTAINERS
+
+    client.containers = slow  # type: ignore[method-assign]
+    earlier = threading.Thread(target=made._look, args=(client,))
+    earlier.start()
+    await asyncio.to_thread(begun.wait)
+    with pytest.raises(DockerUnavailable, match="still busy"):
+        made._look(client)  # type: ignore[arg-type]
+    release.set()
+    earlier.join()
+    assert len(made._look(client)[0]) == 2  # type: ignore[arg-type]
+
+
 async def test_a_container_that_the_files_do_not_know_any_more_is_inspected_again(client: Client) -> None:
     """Of a machine whose other containers they do know."""
     files = Files({golden.STOPPED: Figures()})
