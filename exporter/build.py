@@ -19,6 +19,7 @@ from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
+from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
 from exporter.settings.services import Service
@@ -40,8 +41,6 @@ class Running:
         """Takes over what is known by now, so that neither /health nor a labelled service is unknown for a while."""
         if self.services is not None and former.services is not None:
             self.services.results = former.services.results
-        if self.docker is not None and former.docker is not None:
-            self.docker.containers = former.docker.containers
         before = {collector.name: collector for collector in former.collectors}
         for collector in self.collectors:
             other = before.get(collector.name)
@@ -66,8 +65,8 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
     state_dir: where results of tasks are read and caches kept; None without.
     """
     settings = inventory.collectors
-    engine = DockerEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
-    docker = DockerCollector(engine, settings.docker) if settings.docker.enabled else None
+    engine = ReadingEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
+    docker = DockerCollector(engine, inventory.docker, settings.docker) if settings.docker.enabled else None
     services: ServicesCollector | None = None
     collectors: list[Collector] = []
     if settings.services.enabled:

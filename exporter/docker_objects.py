@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.dockerapi import DockerEngine, DockerUnavailable, checked, is_gone
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -145,13 +145,13 @@ async def read_usage(engine: DockerEngine) -> Usage:
 
 
 def _read(client: "APIClient") -> Usage:
-    from docker.errors import NotFound
-
     def inspect(read: Any, key: str) -> Mapping[str, Any]:
         """Empty for an object that vanished since it was listed."""
         try:
             found: Mapping[str, Any] = read(key)
-        except NotFound:
+        except OSError as error:
+            if not is_gone(error):
+                raise
             return {}
         return found
 
@@ -170,17 +170,10 @@ def _read(client: "APIClient") -> Usage:
 
 def _disk_usage(client: "APIClient") -> Mapping[str, Any]:
     """``GET /system/df`` with the single objects, which API 1.53 gives only when asked; ``client.df()`` cannot ask."""
-    import requests
-    from docker.errors import create_api_error_from_http_exception
-
     response = client.get(
         f"{client.base_url}/v{client.api_version}/system/df", params={"verbose": "1"}, timeout=client.timeout
     )
-    try:
-        response.raise_for_status()
-    except requests.HTTPError as error:
-        create_api_error_from_http_exception(error)
-    usage: Mapping[str, Any] = response.json()
+    usage: Mapping[str, Any] = checked(response).json()
     return usage
 
 

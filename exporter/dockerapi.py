@@ -4,22 +4,63 @@ A daemon that hangs holds at most those threads, and each gives up when its sock
 """
 
 import asyncio
+import json
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 T = TypeVar("T")
 
+_DEFAULT_SOCKET = "/var/run/docker.sock"
+
 
 class DockerUnavailable(Exception):
     """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
 
 
+class EngineRefused(OSError):
+    """The engine answered, and not well. The message is the engine's own."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class _Response(Protocol):
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Response)
+
+
+def checked(response: R) -> R:
+    """A good answer. Raises EngineRefused for any other."""
+    if response.ok:
+        return response
+    try:
+        message = str(json.loads(response.text)["message"])
+    except (ValueError, LookupError, TypeError):
+        message = f"status {response.status_code}"
+    raise EngineRefused(response.status_code, message)
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether the engine answered that it has no such object. The library's APIError is an OSError too."""
+    return getattr(error, "status_code", None) == 404
+
+
 class DockerEngine:
-    """One Docker engine. The client library is imported and the API version negotiated at the first call.
+    """One Docker engine. The client library is imported and the API version negotiated once something listens.
 
     host: ``unix:///...`` or ``tcp://...``; None means DOCKER_HOST, else the local socket.
     timeout: seconds to wait for the engine's answer, each call.
@@ -30,18 +71,25 @@ class DockerEngine:
         self._timeout = timeout
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="docker")
         self._client: APIClient | None = None
-        self._patient: dict[float, DockerEngine] = {}
+        self._failed = False
+        self._patient: dict[tuple[float, int], DockerEngine] = {}
 
-    def patient(self, timeout: float) -> "DockerEngine":
+    @property
+    def socket(self) -> str | None:
+        """The path of the socket of an engine on this machine; None for one that is reached over the network."""
+        host = self._host or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
+        return (host.removeprefix("unix://") or _DEFAULT_SOCKET) if host.startswith("unix://") else None
+
+    def patient(self, timeout: float, threads: int = 2) -> "DockerEngine":
         """The same engine with so many seconds for each answer, for work that takes it long. Closed with this one."""
-        if timeout not in self._patient:
-            self._patient[timeout] = DockerEngine(self._host, timeout, threads=2)
-        return self._patient[timeout]
+        if (timeout, threads) not in self._patient:
+            self._patient[timeout, threads] = type(self)(self._host, timeout, threads)
+        return self._patient[timeout, threads]
 
     async def call(self, function: Callable[["APIClient"], T]) -> T:
         """The result of ``function(client)``, run in a thread that ends by itself when its socket read times out.
 
-        Raises DockerUnavailable; docker.errors.NotFound and .APIError below 500 pass through, being answers.
+        Raises DockerUnavailable; EngineRefused and docker.errors.APIError below 500 pass through, being answers.
         """
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._executor, self._run, function)
@@ -52,6 +100,8 @@ class DockerEngine:
             raise DockerUnavailable(f"the Docker engine did not answer within {self._timeout:g} s") from None
 
     def _run(self, function: Callable[["APIClient"], T]) -> T:
+        if self._client is None or self._failed:
+            self._knock()
         import docker
         import docker.errors
         import requests
@@ -59,13 +109,32 @@ class DockerEngine:
         try:
             if self._client is None:
                 self._client = self._connect()
-            return function(self._client)
+            result = function(self._client)
         except docker.errors.APIError as error:
             if error.is_server_error():
                 raise DockerUnavailable(f"the Docker engine failed: {error.explanation or error}") from error
             raise
+        except EngineRefused as error:
+            if error.status_code >= 500:
+                raise DockerUnavailable(f"the Docker engine failed: {error}") from error
+            raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            self._failed = True
             raise DockerUnavailable(f"cannot reach the Docker engine: {_cause(error)}") from error
+        self._failed = False
+        return result
+
+    def _knock(self) -> None:
+        """Raises DockerUnavailable if nothing listens on the socket: the library costs 8 MB that no use comes of."""
+        if self.socket is None:
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(self._timeout)
+            try:
+                probe.connect(self.socket)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DockerUnavailable(f"cannot reach the Docker engine: {self.socket}: {reason}") from error
 
     def _connect(self) -> "APIClient":
         import docker
@@ -73,7 +142,11 @@ class DockerEngine:
 
         settings: dict[str, Any] = {"base_url": self._host} if self._host else {**kwargs_from_env()}
         settings["timeout"] = self._timeout
-        return docker.APIClient(**settings, version="auto")
+        client = docker.APIClient(**settings, version="auto")
+        if self.socket is not None:
+            client.trust_env = False  # else proxies are looked up in the environment for each request
+            _share_connections(client)
+        return client
 
     def close(self) -> None:
         """Closes the connections. Does not wait for a hung call."""
@@ -83,6 +156,16 @@ class DockerEngine:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _share_connections(client: "APIClient") -> None:
+    """The library keeps connections for each URL by itself, so that most requests would make one of their own."""
+    from docker.transport import UnixHTTPAdapter
+
+    adapter = client.get_adapter(client.base_url)
+    if isinstance(adapter, UnixHTTPAdapter):
+        shared = adapter.get_connection(client.base_url)
+        adapter.get_connection = lambda url, proxies=None: shared  # type: ignore[method-assign]
 
 
 def _cause(error: BaseException) -> str:

@@ -61,11 +61,14 @@ class Dockerd:
         """Whether dockerd was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Starts the engine, with the data of the last start if there was one, and returns when it answers."""
+    def start(self, log_options: Mapping[str, str] | None = None) -> None:
+        """Starts the engine, with the data of the last start if there was one, and returns when it answers.
+
+        log_options: the engine's defaults of the json-file log driver.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
-        config = self.directory / "daemon.json"
-        config.write_text("{}")  # else the machine's /etc/docker/daemon.json would be read
+        config = self.directory / "daemon.json"  # else the machine's /etc/docker/daemon.json would be read
+        config.write_text(json.dumps({"log-opts": dict(log_options)} if log_options else {}))
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [

@@ -75,7 +75,7 @@ async def _page() -> str:
         FilesystemCollector(inventory.filesystems, settings.filesystem),
         LogsCollector([], settings.logs, settings.stale_after),
         BackupsCollector([], settings.backups, settings.stale_after),
-        DockerCollector(_EmptyEngine([]), settings.docker),
+        DockerCollector(_EmptyEngine(([], [])), inventory.docker, settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
         PostgresCollector([], settings.postgres),
         Neo4jCollector([], settings.neo4j),
@@ -100,7 +100,7 @@ class _EmptyEngine(DockerEngine):
         super().__init__()
         self._answers = iter(answers)
 
-    def patient(self, timeout: float) -> DockerEngine:
+    def patient(self, timeout: float, threads: int = 2) -> DockerEngine:
         return self
 
     async def call(self, function: Callable[[Any], T]) -> T:

@@ -1,147 +1,173 @@
-"""The Docker engine and its containers: whether it answers, and each container's state, health and restarts."""
+"""The Docker engine and its containers: whether it answers, how each container fares, and what it uses."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric, StateSetMetricFamily
+from prometheus_client.core import Metric
 
-from exporter.docker_objects import container_name
+from exporter.collectors.docker_families import Measured, container_families, engine_families
+from exporter.container_choice import selector
+from exporter.container_figures import Figures, KernelFiles
+from exporter.container_oom import Look, OomKills
+from exporter.container_statistics import EngineStatistics
+from exporter.docker_containers import Health, Inspected, ListedContainer, Lister, health_of
+from exporter.docker_events import OomEvents
 from exporter.dockerapi import DockerEngine, DockerUnavailable
 from exporter.settings.collector import CollectorSettings
+from exporter.settings.docker import Docker
+from exporter.threads import KeyedThreads, StillStuck
 
 if TYPE_CHECKING:
     from docker import APIClient
 
+__all__ = ["ANSWER_SECONDS", "DockerCollector", "Health", "Inspected", "ListedContainer", "Lister", "health_of"]
+
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 5.0
 """How long the engine may take to answer before it counts as down."""
 
-STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-HEALTH_STATES = ("starting", "healthy", "unhealthy", "none")
+_FILES_PART = 0.1
+_STATISTICS_PART = 0.2
+"""Of the deadline, what each kind of figure may take; they are read after the listing, which may take half of it."""
 
-Health = Literal["starting", "healthy", "unhealthy", "none"]
-
-# The engine's words for a time of an hour and more, and for a container that never ran.
-_STEADY = re.compile(r"\b(hours?|days|weeks|months|years|Created)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class ListedContainer:
-    """A container as it is now."""
-
-    id: str
-    name: str
-    state: str
-    health: Health = "none"
-    restarts: int = 0
-    """By its restart policy, since it was last started by hand."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-def health_of(status: str) -> Health:
-    """Health from the status text of a container listing, as in ``Up 2 hours (healthy)``; none without a check."""
-    if "(healthy)" in status:
-        return "healthy"
-    if "(unhealthy)" in status:
-        return "unhealthy"
-    return "starting" if "(health: starting)" in status else "none"
-
-
-class Lister:
-    """Lists containers with one request, and inspects only those that may have been restarted since the last time.
-
-    Only an inspection tells the number of restarts. A restart resets the time in the status text, so that a text which
-    speaks of hours, and is the same as in the last listing, was not interrupted by one: listings are less than
-    an hour apart.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[str, int]] = {}
-
-    def read(self, client: "APIClient") -> list[ListedContainer]:
-        """Every container, running or not. Blocks."""
-        from docker.errors import NotFound
-
-        found: list[ListedContainer] = []
-        known: dict[str, tuple[str, int]] = {}
-        entries: list[dict[str, Any]] = client.containers(all=True)
-        for entry in entries:
-            key, status = entry["Id"], entry.get("Status") or ""
-            before, restarts = self._known.get(key, ("", 0))
-            if status != before or not _STEADY.search(status):
-                try:
-                    restarts = client.inspect_container(key).get("RestartCount") or 0
-                except NotFound:
-                    continue
-            known[key] = (status, restarts)
-            found.append(
-                ListedContainer(
-                    id=key,
-                    name=container_name(entry),
-                    state=entry.get("State") or "",
-                    health=health_of(status),
-                    restarts=restarts,
-                    labels=entry.get("Labels") or {},
-                )
-            )
-        self._known = known
-        return found
+_STATISTICS_ROUNDS = 5
+"""How many intervals old the engine's statistics may be."""
 
 
 class DockerCollector:
     """An engine that is stopped or hangs is no failure of the collector, but ``upkeeper_docker_up`` 0.
 
+    Figures that cannot be read in time, or at all, are left out; states are served without them.
+
     engine: gives up by itself before the collector's deadline; see ANSWER_SECONDS.
+    files: of the machine that the engine runs on. Those of another machine's containers are not found in them, and then
+    the engine is asked for its statistics.
+    clock: Unix seconds.
     """
 
     name = "docker"
 
-    def __init__(self, engine: DockerEngine, settings: CollectorSettings) -> None:
+    def __init__(
+        self,
+        engine: DockerEngine,
+        docker: Docker,
+        settings: CollectorSettings,
+        files: KernelFiles | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.interval = settings.interval
         self.deadline = settings.deadline
         self.containers: Sequence[ListedContainer] = ()
-        """As of the last time the engine answered."""
+        """As of the last time the engine answered; all of them, also those that are not measured one by one."""
         self.up: bool | None = None
         """Whether the engine answered the last time; None before the first."""
         self._engine = engine
-        self._lister = Lister()
+        self._docker = docker
+        self._wanted = selector(docker)
+        self._lister = Lister(self._wanted)
+        self._files = files if files is not None else KernelFiles()
+        self._statistics = EngineStatistics(engine, settings.interval * _STATISTICS_ROUNDS)
+        self._looking = threading.Lock()
+        self._threads = KeyedThreads()
+        self._events = OomEvents(clock)
+        self._kills = OomKills()
+        self._slow: set[str] = set()
+
+    def continue_from(self, former: "DockerCollector") -> None:
+        """Takes over what a collector of the config before knew, so that no count begins anew."""
+        self.containers = former.containers
+        self._events, self._kills = former._events, former._kills
 
     async def collect(self) -> Sequence[Metric]:
         try:
-            self.containers = await self._engine.call(partial(Lister.read, self._lister))
+            self.containers, kills = await self._engine.call(self._look)
         except DockerUnavailable as error:
             if self.up is not False:
                 log.warning("docker engine unavailable", reason=str(error))
             self.up = False
-            return [_up(False)]
+            return engine_families(False, self._docker)
         if self.up is False:
             log.info("docker engine answers again")
         self.up = True
-        return [_up(True), *_families(self.containers)]
+        chosen = [container for container in self.containers if self._wanted(container.name, container.labels)]
+        figures, logs = await asyncio.gather(
+            self._figures(chosen), self._in_thread("container logs", partial(_log_sizes, chosen))
+        )
+        counts = self._kill_counts(chosen, figures, kills)
+        measured = [
+            Measured(each, figures.get(each.id, Figures()), (logs or {}).get(each.id), counts.get(each.id))
+            for each in chosen
+        ]
+        return [*engine_families(True, self._docker), *container_families(measured)]
+
+    def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[tuple[str, float]]]:
+        """The containers, and the kills since the last look. Blocks, one look at a time.
+
+        Raises DockerUnavailable while an earlier look goes on, which was given up and still occupies its thread.
+        """
+        if not self._looking.acquire(blocking=False):
+            raise DockerUnavailable("the Docker engine is still busy with the last listing")
+        try:
+            containers = self._lister.read(client)
+            return containers, self._events.read(client) if self._engine.socket is not None else []
+        finally:
+            self._looking.release()
+
+    async def _figures(self, containers: Sequence[ListedContainer]) -> Mapping[str, Figures]:
+        read = await self._in_thread("control groups", partial(self._files.read, containers))
+        if read is None:
+            return {}
+        missing = [each for each in containers if each.inspected.pid and each.id not in read]
+        for container in missing if read else ():  # it ended, or was started anew without a trace in the listing
+            self._lister.forget(container.id)
+        return {**await self._statistics.read(missing, self.deadline * _STATISTICS_PART), **read}
+
+    def _kill_counts(
+        self,
+        containers: Sequence[ListedContainer],
+        figures: Mapping[str, Figures],
+        events: Sequence[tuple[str, float]],
+    ) -> Mapping[str, int]:
+        """By container id. 0 only where a kill would be noticed."""
+        kernel = {key: each.consumption.oom_kills for key, each in figures.items()}
+        counts = self._kills.update(
+            [
+                Look(each.id, each.inspected.started, kernel.get(each.id), each.inspected.oom_killed)
+                for each in containers
+            ],
+            events,
+        )
+        heard = self._engine.socket is not None and not self._events.refused
+        return {key: count for key, count in counts.items() if heard or count or kernel.get(key) is not None}
+
+    async def _in_thread(self, what: str, function: Callable[[], T]) -> T | None:
+        """None when it takes too long, as on a disk that hangs."""
+        try:
+            async with asyncio.timeout(self.deadline * _FILES_PART):
+                result = await self._threads.run(what, function)
+        except (TimeoutError, StillStuck):
+            self._complain(what, slow=True)
+            return None
+        self._complain(what, slow=False)
+        return result
+
+    def _complain(self, what: str, *, slow: bool) -> None:
+        if slow and what not in self._slow:
+            self._slow.add(what)
+            log.warning("container figures not read in time", what=what)
+        elif not slow and what in self._slow:
+            self._slow.remove(what)
+            log.info("container figures read in time again", what=what)
 
 
-def _up(up: bool) -> Metric:
-    return GaugeMetricFamily("upkeeper_docker_up", "Whether the Docker engine answers.", value=up)
-
-
-def _families(containers: Sequence[ListedContainer]) -> Sequence[Metric]:
-    labels = ["container"]
-    state = StateSetMetricFamily("upkeeper_container_state", "State of the container.", labels=labels)
-    health = StateSetMetricFamily(
-        "upkeeper_container_health", "Health of the container by its own check; none without one.", labels=labels
-    )
-    restarts = GaugeMetricFamily(
-        "upkeeper_container_restarts",
-        "Restarts of the container by its restart policy since it was last started by hand.",
-        labels=labels,
-    )
-    for container in containers:
-        state.add_metric([container.name], {name: name == container.state for name in STATES})
-        health.add_metric([container.name], {name: name == container.health for name in HEALTH_STATES})
-        restarts.add_metric([container.name], container.restarts)
-    return state, health, restarts
+def _log_sizes(containers: Sequence[ListedContainer]) -> dict[str, int]:
+    """Bytes by container id, of those whose log can be read."""
+    sizes = ((container.id, container.inspected.log.size()) for container in containers)
+    return {key: size for key, size in sizes if size is not None}

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from exporter.section import Section, shown
+from exporter.section import Regex, Section, shown
 from exporter.settings.collector import CollectorSettings
-from exporter.units import Bytes, Duration
+from exporter.units import Bytes, Duration, Ratio
 
 
 def _engine(host: str) -> str:
@@ -16,7 +16,18 @@ def _engine(host: str) -> str:
     return host
 
 
+def _project(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError(
+            f"{shown(name)} must be the name of a Compose project: small letters, digits, _ and -, "
+            "first a letter or digit; `docker compose ls` shows it"
+        )
+    return name
+
+
 DockerHost = Annotated[str, AfterValidator(_engine)]
+
+ComposeProject = Annotated[str, AfterValidator(_project)]
 
 
 class DockerCleanup(Section):
@@ -36,6 +47,21 @@ class Docker(Section):
 
     host: DockerHost | None = Field(
         default=None, description="`unix:///...` or `tcp://...`; default: `DOCKER_HOST`, or the local socket"
+    )
+    projects: list[ComposeProject] = Field(
+        default=[], description="Compose projects whose containers are measured one by one; empty: all containers"
+    )
+    exclude_containers: Regex | None = Field(
+        default=None, description="RE2 regular expression of names of containers that are not measured one by one"
+    )
+    container_log_warn_bytes: Bytes = Field(
+        default=Bytes(1024**3), description="size from which the log of a container without `max-size` is a problem"
+    )
+    container_memory_warn_ratio: Ratio = Field(
+        default=0.9, description="part of its memory limit from which a container is close to it"
+    )
+    container_restarts_max: int = Field(
+        default=5, ge=1, description="restarts by its restart policy that a container may have in 15 minutes"
     )
     cleanable_max_bytes: Bytes = Field(
         default=Bytes(10 * 1024**3), description="space that docker-cleanup could free before it should run"

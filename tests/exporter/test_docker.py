@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 from prometheus_client.core import Metric
 
-from exporter.collectors.docker import DockerCollector, Lister, health_of
+from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector, read_usage
 from exporter.config import Inventory
 from exporter.discovery import discover
+from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
+from tests.docker_images import root_tar
 from tests.dockerd import Dockerd
 from tests.exporter.process import ExporterProcess
 from tests.helpers import require_program, wait_until
 
 FOREVER = "sleep 100000"
+CPU = "upkeeper_container_cpu_seconds_total"
 
 QUICK = """
 docker: {{host: '{host}'}}
@@ -34,14 +37,14 @@ collectors:
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    made = DockerEngine(clean_dockerd.host)
+    made = ReadingEngine(clean_dockerd.host)
     yield made
     made.close()
 
 
 @pytest.fixture
 def collector(engine: DockerEngine) -> DockerCollector:
-    return DockerCollector(engine, CollectorSettings())
+    return DockerCollector(engine, Docker(), CollectorSettings())
 
 
 def sets(families: Sequence[Metric], metric: str) -> dict[str, str]:
@@ -62,95 +65,59 @@ def value(families: Sequence[Metric], metric: str, **labels: str) -> float | Non
     return None
 
 
-@pytest.mark.parametrize(
-    ("status", "health"),
-    [
-        ("Up 2 hours (healthy)", "healthy"),
-        ("Up 5 seconds (unhealthy)", "unhealthy"),
-        ("Up 1 second (health: starting)", "starting"),
-        ("Up 2 hours", "none"),
-        ("Up 2 hours (Paused)", "none"),
-        ("Exited (0) 3 days ago", "none"),
-        ("", "none"),
-    ],
-)
-def test_health_from_the_status_text(status: str, health: str) -> None:
-    assert health_of(status) == health
-
-
-class ScriptedClient:
-    """Answers as an engine would whose containers have these status texts, and counts the inspections."""
-
-    def __init__(self) -> None:
-        self.status = "Up 2 hours"
-        self.restarts = 0
-        self.inspected = 0
-
-    def containers(self, **_: object) -> list[dict[str, object]]:
-        return [{"Id": "c", "Names": ["/web"], "State": "running", "Status": self.status}]
-
-    def inspect_container(self, _: str) -> dict[str, object]:
-        self.inspected += 1
-        return {"RestartCount": self.restarts}
-
-
-@pytest.mark.parametrize(
-    ("status", "inspections"),
-    [("Up 2 hours", 1), ("Up About an hour (healthy)", 1), ("Created", 1), ("Up 30 seconds", 3), ("Up 59 minutes", 3)],
-)
-def test_only_containers_that_may_have_been_restarted_are_inspected(status: str, inspections: int) -> None:
-    lister, client = Lister(), ScriptedClient()
-    client.status = status
-    for _ in range(3):
-        lister.read(client)  # type: ignore[arg-type]
-    assert client.inspected == inspections
-
-
-def test_a_restart_between_two_listings_is_noticed() -> None:
-    lister, client = Lister(), ScriptedClient()
-    assert lister.read(client)[0].restarts == 0  # type: ignore[arg-type]
-    client.status, client.restarts = "Up 4 seconds", 1
-    assert lister.read(client)[0].restarts == 1  # type: ignore[arg-type]
-
-
 @pytest.mark.servers
-async def test_every_state(collector: DockerCollector, clean_dockerd: Dockerd) -> None:
+async def test_every_state_and_health(collector: DockerCollector, clean_dockerd: Dockerd) -> None:
     clean_dockerd.run("running", FOREVER)
     clean_dockerd.run("created", FOREVER, start=False)
     clean_dockerd.run("exited", "exit 3").wait()
     clean_dockerd.run("paused", FOREVER).pause()
-    families = await collector.collect()
-    assert value(families, "upkeeper_docker_up") == 1
-    assert sets(families, "upkeeper_container_state") == {
-        "running": "running",
-        "created": "created",
-        "exited": "exited",
-        "paused": "paused",
+    clean_dockerd.run("well", FOREVER, healthcheck="true")
+    clean_dockerd.run("ill", FOREVER, healthcheck="false")
+    clean_dockerd.run("waiting", FOREVER, healthcheck="sleep 100")
+    clean_dockerd.run("crashing", "exit 1", restart_policy={"Name": "on-failure", "MaximumRetryCount": 2})
+    clean_dockerd.run("looping", "exit 1", restart_policy={"Name": "always"})
+    expected = {
+        "running": ("running", "none"),
+        "created": ("created", "none"),
+        "exited": ("exited", "none"),
+        "paused": ("paused", "none"),
+        "well": ("running", "healthy"),
+        "ill": ("running", "unhealthy"),
+        "waiting": ("running", "starting"),
+        "crashing": ("exited", "none"),
+        "looping": ("restarting", "none"),
     }
-    assert set(sets(families, "upkeeper_container_health").values()) == {"none"}
+    families: Sequence[Metric] = ()
+
+    async def settled() -> bool:
+        nonlocal families
+        families = await collector.collect()
+        states, health = sets(families, "upkeeper_container_state"), sets(families, "upkeeper_container_health")
+        return {name: (state, health[name]) for name, state in states.items()} == expected
+
+    await wait_until(settled, what="every state")
+    assert value(families, "upkeeper_docker_up") == 1
+    assert value(families, "upkeeper_container_restarts", container="crashing") == 2
+    used = {each for each in expected if value(families, CPU, container=each)}
+    assert (
+        {"running", "paused", "well", "ill", "waiting"} <= used <= expected.keys() - {"created", "exited", "crashing"}
+    )
     clean_dockerd.client.containers.get("paused").unpause()
 
 
 @pytest.mark.servers
-async def test_health_and_restarts(collector: DockerCollector, clean_dockerd: Dockerd) -> None:
-    clean_dockerd.run("well", FOREVER, healthcheck="true")
-    clean_dockerd.run("ill", FOREVER, healthcheck="false")
-    clean_dockerd.run("crashing", "exit 1", restart_policy={"Name": "on-failure", "MaximumRetryCount": 2})
+async def test_a_restart_by_hand_makes_the_restarts_fall(collector: DockerCollector, clean_dockerd: Dockerd) -> None:
+    clean_dockerd.run("web", "test -e /ok || exit 1; sleep 100000", restart_policy={"Name": "on-failure"})
 
-    async def settled() -> bool:
-        families = await collector.collect()
-        health = sets(families, "upkeeper_container_health")
-        return (
-            health["well"],
-            health["ill"],
-            value(families, "upkeeper_container_restarts", container="crashing"),
-        ) == (
-            "healthy",
-            "unhealthy",
-            2,
-        )
+    async def restarts() -> float | None:
+        return value(await collector.collect(), "upkeeper_container_restarts", container="web")
 
-    await wait_until(settled)
+    await wait_until(restarts, what="a restart by the policy")
+    container = clean_dockerd.client.containers.get("web")
+    container.stop(timeout=0)
+    container.put_archive("/", root_tar({"ok": b""}))
+    container.start()
+    assert await restarts() == 0
 
 
 def decimal_bytes(text: str) -> float:
@@ -220,12 +187,13 @@ async def test_two_readers_of_the_usage_do_not_disturb_each_other(engine: Docker
 async def test_a_hung_engine_is_down_metrics_answer_and_it_recovers(tmp_path: Path, clean_dockerd: Dockerd) -> None:
     clean_dockerd.run("running", FOREVER)
     async with ExporterProcess(tmp_path, QUICK.format(host=clean_dockerd.host)) as exporter:
-        await wait_until(lambda: exporter.metrics().get("upkeeper_docker_up") == 1)
+        await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
         with clean_dockerd.hung():
             await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 0)
             assert exporter.metrics()['upkeeper_collector_success{collector="docker"}'] == 1
             assert not [name for name in exporter.metrics() if name.startswith("upkeeper_container_")]
-        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
+        await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
+        assert exporter.metrics()["upkeeper_docker_up"] == 1
         await wait_until(lambda: exporter.metrics().get('upkeeper_collector_success{collector="docker_usage"}') == 1)
 
 

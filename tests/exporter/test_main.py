@@ -150,9 +150,10 @@ print(" ".join(name for name in ("docker", "requests", "httpx", "httpcore", "neo
         (NO_DOCKER + "services: [{name: web, probes: [{url: 'tcp://127.0.0.1:1'}]}]", set()),
         (NO_DOCKER + "services: [{name: web, probes: [{url: 'http://127.0.0.1:1'}]}]", {"httpx", "httpcore"}),
         (
-            "collectors: {docker_usage: {enabled: false}}\ndocker: {host: 'unix:///nowhere.sock'}",
+            "collectors: {docker_usage: {enabled: false}}\ndocker: {host: 'tcp://127.0.0.1:1'}",
             {"docker", "requests"},
         ),
+        ("docker: {host: 'unix:///nowhere.sock'}", set()),
     ],
 )
 def test_a_client_library_is_imported_only_when_its_collector_needs_it(
