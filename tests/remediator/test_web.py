@@ -152,6 +152,13 @@ async def test_prometheus_and_alertmanager_work_with_it(remediator: Remediator, 
         await wait_until(received, what="the alert to be received and that to be scraped")
 
 
+async def test_a_rate_limit_costs_alertmanager_a_repetition_and_no_alert(remediator: Remediator) -> None:
+    (remediator.directory / "web.yml").write_text(WEB + "rate_limit: {interval: 1h, burst: 1}\n")
+    await wait_until(lambda: remediator.ask("GET", "/metrics", auth=USER).status_code == 429, what="the limit")
+    assert remediator.ask("POST", "/api/v1/alertmanager", headers=remediator.token("alertmanager")).status_code == 503
+    assert remediator.ask("GET", "/api/v1/runs", headers=remediator.token("operator")).status_code == 429
+
+
 async def test_a_renewed_certificate_is_taken_over(remediator: Remediator) -> None:
     name = "upkeeper_web_tls_not_after_timestamp_seconds "
 

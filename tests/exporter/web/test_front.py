@@ -205,6 +205,9 @@ async def test_a_bug_keeps_the_old_config(tmp_path: Path, monkeypatch: pytest.Mo
         await web.front.look()
         assert web.values()[SUCCESSFUL] == 0
         assert await status(web, "/", ALICE) == 200
+        monkeypatch.undo()
+        await web.front.look()
+        assert web.values()[SUCCESSFUL] == 1
 
 
 def test_a_file_that_is_wrong_at_the_start_stops_it(tmp_path: Path) -> None:
