@@ -53,7 +53,7 @@ def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
 
 
 def over_limit(request: web.Request) -> int:
-    """The status for a request over a rate limit. Alertmanager sends again after 503, and drops what is answered 429."""
+    """The status for a request over a rate limit. Alertmanager tries again after 503, and drops what gets 429."""
     return 503 if request.path == WEBHOOK else 429
 
 

@@ -134,7 +134,7 @@ async def test_prometheus_and_alertmanager_work_with_it(remediator: Remediator, 
         "basic_auth": {"username": USER[0], "password": USER[1]},
         "static_configs": [{"targets": [f"127.0.0.1:{remediator.port}"]}],
     }
-    scraping = {"global": {"scrape_interval": "300ms", "scrape_timeout": "300ms"}, "scrape_configs": [job]}
+    scraping = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}
     async with (
         alertmanager(tmp_path / "alertmanager", config) as alerts,
         prometheus(tmp_path / "prometheus", scraping) as server,
