@@ -52,6 +52,11 @@ def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
     return own
 
 
+def over_limit(request: web.Request) -> int:
+    """The status for a request over a rate limit. Alertmanager tries again after 503, and drops what gets 429."""
+    return 503 if request.path == WEBHOOK else 429
+
+
 def _bearer(token: str) -> Middleware:
     """Lets only the operator's token to the API; the webhook has a credential of its own."""
     expected = f"Bearer {token}".encode()

@@ -13,7 +13,7 @@ import structlog
 from exporter.reload import ConfigWatch
 from exporter.server import serving
 from remediator import endpoints
-from remediator.app import build_app, own_credential
+from remediator.app import build_app, over_limit, own_credential
 from remediator.core import Core, locked
 from remediator.settings import Settings
 from remediator.statedir import StateDir
@@ -93,7 +93,7 @@ async def serve(config_path: Path | None, state_dir: Path | None, listen: str, w
 def _front(web_config: Path, state: StateDir) -> "Front":
     from exporter.web.front import Front
 
-    return Front(web_config, own_credential(state))
+    return Front(web_config, own_credential(state), over_limit)
 
 
 class _Families:

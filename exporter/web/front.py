@@ -32,19 +32,22 @@ class Front:
     """The web config of one server. Raises ConfigError when the file cannot be put in force at the start.
 
     path: the file. own_credential: whether a request is let in or turned away by the application's own credential.
-    changed: called when ``families`` says something new. wall: Unix seconds.
+    over_limit: the status for a request over the rate limit. changed: called when ``families`` says something new.
+    wall: Unix seconds.
     """
 
     def __init__(
         self,
         path: Path,
         own_credential: Callable[[web.Request], bool] = lambda _: False,
+        over_limit: Callable[[web.Request], int] = lambda _: 429,
         changed: Callable[[], None] = lambda: None,
         wall: Callable[[], float] = time.time,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._path = path.absolute()
         self._own_credential = own_credential
+        self._over_limit = over_limit
         self._changed = changed
         self._wall = wall
         self._look_seconds = look_seconds
@@ -116,6 +119,7 @@ class Front:
             self._failed(str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch either
             self._failed(type(error).__name__, error)
+            self._seen = {self._path: None}  # so that all is read again once it works
 
     def families(self) -> Iterable[Metric]:
         """Metric families about the web config and who was turned away."""
@@ -156,7 +160,8 @@ class Front:
         """The answer to who is not let in."""
         if self._bucket is not None and not self._bucket.take():
             wait = max(1, round(self._bucket.wait))
-            return self._deny("rate_limit", 429, "too many requests", {hdrs.RETRY_AFTER: str(wait)})
+            status = self._over_limit(request)
+            return self._deny("rate_limit", status, "over the rate limit", {hdrs.RETRY_AFTER: str(wait)})
         context = _context_of(request)
         if context is not None and self._now.tls is not None and context.clients != self._now.tls.clients:
             refusal = self._deny("client_certificate", 403, "what is asked of clients has changed; connect again")

@@ -134,7 +134,7 @@ async def test_prometheus_and_alertmanager_work_with_it(remediator: Remediator, 
         "basic_auth": {"username": USER[0], "password": USER[1]},
         "static_configs": [{"targets": [f"127.0.0.1:{remediator.port}"]}],
     }
-    scraping = {"global": {"scrape_interval": "300ms", "scrape_timeout": "300ms"}, "scrape_configs": [job]}
+    scraping = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}
     async with (
         alertmanager(tmp_path / "alertmanager", config) as alerts,
         prometheus(tmp_path / "prometheus", scraping) as server,
@@ -150,6 +150,13 @@ async def test_prometheus_and_alertmanager_work_with_it(remediator: Remediator, 
             return await query("upkeeper_alerts_received_total") == [1.0] and await query("up") == [1.0]
 
         await wait_until(received, what="the alert to be received and that to be scraped")
+
+
+async def test_a_rate_limit_costs_alertmanager_a_repetition_and_no_alert(remediator: Remediator) -> None:
+    (remediator.directory / "web.yml").write_text(WEB + "rate_limit: {interval: 1h, burst: 1}\n")
+    await wait_until(lambda: remediator.ask("GET", "/metrics", auth=USER).status_code == 429, what="the limit")
+    assert remediator.ask("POST", "/api/v1/alertmanager", headers=remediator.token("alertmanager")).status_code == 503
+    assert remediator.ask("GET", "/api/v1/runs", headers=remediator.token("operator")).status_code == 429
 
 
 async def test_a_renewed_certificate_is_taken_over(remediator: Remediator) -> None:

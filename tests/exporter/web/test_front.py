@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import bcrypt
 import httpx
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -94,6 +95,26 @@ async def test_too_many_passwords_at_once_are_turned_away(tmp_path: Path) -> Non
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert web.values()["denied_total/busy"] == 1
         assert await status(web, "/", ALICE) == 200
+
+
+async def test_a_thousand_wrong_passwords_leave_nothing_behind(tmp_path: Path) -> None:
+    process = psutil.Process()
+    async with served(tmp_path, USERS) as web, web.client() as client:
+
+        async def guess(count: int) -> None:
+            for number in range(count):
+                name = ("alice", "stranger")[number % 2]
+                assert (await client.get("/", auth=(name, f"guess {number}"))).status_code == 401
+            assert (await client.get("/", auth=ALICE)).status_code == 200
+
+        await guess(100)
+        fds, threads, memory = process.num_fds(), threading.active_count(), process.memory_info().rss
+        await guess(1000)
+        assert process.num_fds() <= fds
+        assert threading.active_count() <= threads + 1
+        assert process.memory_info().rss - memory < 4 * 1024**2
+        assert not web.front._passwords._under_way
+        assert web.values()["denied_total/credentials"] == 1100
 
 
 async def test_a_user_is_added_and_removed_without_a_restart(tmp_path: Path) -> None:
@@ -205,6 +226,9 @@ async def test_a_bug_keeps_the_old_config(tmp_path: Path, monkeypatch: pytest.Mo
         await web.front.look()
         assert web.values()[SUCCESSFUL] == 0
         assert await status(web, "/", ALICE) == 200
+        monkeypatch.undo()
+        await web.front.look()
+        assert web.values()[SUCCESSFUL] == 1
 
 
 def test_a_file_that_is_wrong_at_the_start_stops_it(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """TLS as real clients see it: curl's library, openssl's own client, and Python's."""
 
 import asyncio
+import errno
 import shutil
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -280,6 +282,55 @@ async def test_handshakes_that_never_end_stop_nobody_and_are_given_up(
             for one in stuck:
                 one.transport.abort()
         assert (await web.get()).text == "hello"
+
+
+async def test_for_one_stuck_handshake_more_the_oldest_is_given_up(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "HANDSHAKE_SECONDS", 3600.0)
+    process = psutil.Process()
+    async with served(directory, TLS % "") as web:
+        before = process.num_fds()
+        stuck = []
+        for _ in range(3 * site.MAX_HANDSHAKES):
+            stuck.append(await asyncio.open_connection("127.0.0.1", web.port))
+            stuck[-1][1].write(b"\x16\x03\x01")
+        assert (await web.get()).text == "hello"
+        gone = [reader.read() for reader, _ in stuck[: 2 * site.MAX_HANDSHAKES]]
+        async with asyncio.timeout(30):
+            assert set(await asyncio.gather(*gone, return_exceptions=True)) == {b""}
+        assert process.num_fds() <= before + len(stuck) + site.MAX_HANDSHAKES
+        for _, writer in stuck:
+            writer.transport.abort()
+        await wait_until(lambda: process.num_fds() <= before, what="the connections to be closed")
+
+
+async def test_no_file_descriptor_left_costs_the_stuck_and_it_goes_on(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, [errno.EMFILE, errno.ECONNABORTED]
+
+    async def fail(listener: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise OSError(failures.pop(0), "")
+        return await accept(listener)
+
+    async with served(directory, TLS % "") as web:
+        monkeypatch.setattr(loop, "sock_accept", fail)
+        for _ in range(4):
+            assert (await web.get()).text == "hello"
+        assert not failures
+
+
+async def test_it_ends_in_the_middle_of_handshakes(directory: Path) -> None:
+    process = psutil.Process()
+    before = process.num_fds()
+    async with served(directory, TLS % "") as web:
+        stuck = [(await asyncio.open_connection("127.0.0.1", web.port))[1] for _ in range(20)]
+    for one in stuck:
+        one.transport.abort()
+    await wait_until(lambda: process.num_fds() <= before, what="the connections to be closed")
 
 
 async def test_garbage_at_any_moment_of_a_handshake_is_no_error_of_ours(directory: Path) -> None:
