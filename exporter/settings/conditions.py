@@ -54,7 +54,7 @@ class JsonCondition(Section):
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         asked = [key for key in OPERATORS if given.get(key) is not None]
-        if given.get("path") is not None and not asked:
+        if not asked and {"path"} <= given.keys() <= {"path", *OPERATORS}:  # else an unknown key is the mistake
             yield Contradiction(("path",), f"needs one of {', '.join(OPERATORS)} beside it, or nothing is expected")
         if given.get("exists") is False:
             for key in asked:
