@@ -6,7 +6,10 @@ def _names(prefix: str, names: str) -> set[str]:
 
 
 METRICS: frozenset[str] = frozenset(
-    _names("upkeeper_probe", "success duration_seconds http_status_code tls_not_after_timestamp_seconds")
+    _names(
+        "upkeeper_probe",
+        "success duration_seconds phase_duration_seconds http_status_code tls_not_after_timestamp_seconds tls_min_validity_seconds",
+    )
     | _names(
         "upkeeper_filesystem",
         "size_bytes avail_bytes files files_free readonly device_error warn_used_ratio critical_used_ratio",

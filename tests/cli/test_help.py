@@ -14,7 +14,7 @@ from tests.cli.commandline import CLEAN, SOURCES, UPKEEPER, invoke
 
 HEAVY = {"aiohttp", "alembic", "dbos", "docker", "httpx", "pydantic", "rich", "sqlalchemy", "structlog", "yaml"}
 SERVICES = {"up", "exporter", "remediator"}
-NO_SERVICE_ASKED = SERVICES | {"check", "config schema", "config show", "completion"}
+NO_SERVICE_ASKED = SERVICES | {"check", "probe", "config schema", "config show", "completion"}
 
 
 def commands(group: click.Group = cli, prefix: str = "") -> Iterator[tuple[str, click.Command]]:

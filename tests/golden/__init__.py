@@ -1,0 +1,1 @@
+"""What the collectors export of recorded input, for the golden exposition."""
