@@ -8,7 +8,8 @@ def _names(prefix: str, names: str) -> set[str]:
 METRICS: frozenset[str] = frozenset(
     _names(
         "upkeeper_probe",
-        "success duration_seconds phase_duration_seconds http_status_code tls_not_after_timestamp_seconds tls_min_validity_seconds",
+        "success duration_seconds phase_duration_seconds http_status_code "
+        "tls_not_after_timestamp_seconds tls_min_validity_seconds",
     )
     | _names(
         "upkeeper_filesystem",

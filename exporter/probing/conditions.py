@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from exporter.section import regex_search, shown
@@ -22,28 +22,33 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One condition with what was found. expected, found: for the eyes of whoever asked for every step."""
+    """One condition with what was found."""
 
-    expected: str
-    found: str
     met: bool
     failure: str
-    """Why it is not met, without what was found: that may hold anything."""
+    """Why it is not met, without what was found and what was expected: either may hold a secret."""
+    expected: Callable[[], str]
+    """In words, for the eyes of whoever wants to see every step; made only then."""
+    found: Callable[[], str]
+    """Likewise. Of any length."""
 
 
 def judge(probe: Probe, status: int, body: bytes) -> Iterator[Finding]:
     """Each condition of an HTTP probe in turn; the first that is not met is why the probe fails."""
     wanted = " or ".join(map(str, probe.expect_status))
     yield Finding(
-        f"status {wanted}", f"status {status}", status in probe.expect_status, f"status {status}, expected {wanted}"
+        status in probe.expect_status,
+        f"status {status}, expected {wanted}",
+        lambda: f"status {wanted}",
+        lambda: f"status {status}",
     )
     if probe.body_regex is not None:
-        met = search(probe.body_regex, body)
+        met, regex = search(probe.body_regex, body), probe.body_regex
         yield Finding(
-            f"body matches {shown(probe.body_regex)}",
-            "a match" if met else "no match",
             met,
             f"status {status}, but the body does not match body_regex",
+            lambda: f"body matches {shown(regex)}",
+            lambda: "a match" if met else "no match",
         )
     if probe.body_json:
         yield from _judge_json(probe.body_json, status, body)
@@ -61,23 +66,26 @@ def search(pattern: str, text: bytes) -> bool:
 
 def _judge_json(conditions: Sequence[JsonCondition], status: int, body: bytes) -> Iterator[Finding]:
     try:
-        # A string by itself goes back into its JSON form, as the library would take it for a document.
         document = json.loads(body)
-        document = json.dumps(document) if isinstance(document, str) else document
     except (ValueError, RecursionError):
         why = f"is longer than {MAX_BODY_BYTES} bytes" if len(body) >= MAX_BODY_BYTES else "is not JSON"
-        yield Finding("body is JSON", f"it {why}", False, f"status {status}, but the body {why}")
+        yield Finding(False, f"status {status}, but the body {why}", lambda: "body is JSON", lambda: f"it {why}")
         return
     for condition in conditions:
-        words = describe(condition)
+        failure = f"status {status}, but the body does not meet body_json: {condition.path}"
+        expected = partial(describe, condition)
         try:
-            values = _compiled(condition.path).findall(document)
+            values = find(condition.path, document)
         except Exception as error:  # noqa: BLE001 - the library's own errors, and Python's in its filter functions
-            found, met = f"{type(error).__name__} while looking", False
+            yield Finding(False, failure, expected, partial(str, f"{type(error).__name__} while looking"))
         else:
-            found, met = _show(values), meets(condition, values)
-        operators = words.removeprefix(condition.path).strip()
-        yield Finding(words, found, met, f"status {status}, but not in the body: {condition.path} {operators}")
+            yield Finding(meets(condition, values), failure, expected, partial(_show, values))
+
+
+def find(path: str, document: object) -> Sequence[object]:
+    """The values that a JSON path selects. Raises what the library raises."""
+    # It would take a string for the text of a document, so a string goes back into that form.
+    return _compiled(path).findall(json.dumps(document) if isinstance(document, str) else document)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=128)
@@ -144,8 +152,4 @@ def _show(values: Sequence[object]) -> str:
     if not values:
         return "nothing"
     more = f", and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else ""
-    return ", ".join(_cut(_json(value)) for value in values[:_MOST_SHOWN]) + more
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 70 else f"{text[:67]}..."
+    return ", ".join(map(_json, values[:_MOST_SHOWN])) + more

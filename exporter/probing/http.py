@@ -22,8 +22,11 @@ from exporter.probing.tlsstream import start_tls
 from exporter.settings.services import Probe
 
 _MAX_REDIRECTS = 10
-_EXCERPT = 300
-"""How many characters of a body are shown."""
+_EXCERPT, _SHOWN = 1000, 200
+"""How many characters of a body, and of what a condition found, are shown."""
+
+_MAX_BESIDE_BODY = 256 * 1024
+"""For the head, of which httpcore reads 100 KiB at most, and the frames of chunks."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_TIMEOUT = httpx.Timeout(None)
@@ -57,7 +60,8 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         # Not as it says itself: it quotes the header.
         raise ProbeFailure("the request is malformed: look at its url and headers") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpcore.ProtocolError) as error:
-        raise ProbeFailure(str(error) or type(error).__name__) from None
+        # Only the beginning: after the colon, it may quote what the server sent.
+        raise ProbeFailure(str(error).partition(": ")[0] or type(error).__name__) from None
     recorder.enter(None)
     return Answer(response.status_code, _judged(probe, recorder, response.status_code, transport.body))
 
@@ -72,7 +76,9 @@ def _judged(probe: Probe, recorder: Recorder, status: int, body: bytes) -> str:
     """The failure; empty for none. Where steps are wanted, every condition is looked at, else those up to the first."""
     failure = ""
     for finding in judge(probe, status, body):
-        recorder.note("condition", expected=finding.expected, found=finding.found, met=finding.met)
+        if recorder.detailed:
+            found = recorder.hide(finding.found(), _SHOWN)
+            recorder.note("condition", expected=finding.expected(), found=found, met=finding.met)
         if not finding.met:
             failure = failure or finding.failure
             if not recorder.detailed:
@@ -93,7 +99,9 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
-        origin = url.scheme, url.host, url.port or _DEFAULT_PORTS[url.scheme]
+        if url.scheme not in _DEFAULT_PORTS:
+            raise ProbeFailure("the redirect leads to a url that is not of HTTP")
+        origin = url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]
         self._origin = self._origin or origin
         at_home = origin == self._origin
         stream = await self._connect(*origin, at_home)
@@ -132,24 +140,26 @@ class _Transport(httpx.AsyncBaseTransport):
             headers=headers,
             content=request.stream,
         )
-        connection = httpcore.AsyncHTTP11Connection(core.url.origin, _CoreStream(stream))
+        core_stream = _CoreStream(stream)
+        connection = httpcore.AsyncHTTP11Connection(core.url.origin, core_stream)
         answer = await connection.handle_async_request(core)
         recorder.enter("transfer")
         if recorder.detailed:
             version = answer.extensions["http_version"].decode("ascii")
             recorder.note("response", status=answer.status, version=version, headers=_shown(answer.headers))
-        self.body = await _read(answer)
+        self.body = await _read(answer, core_stream)
         if recorder.detailed:
-            excerpt = self.body[: 4 * _EXCERPT].decode(errors="replace")
+            excerpt = recorder.hide(self.body.decode(errors="replace"), _EXCERPT)
             recorder.note("body", bytes=len(self.body), cut=len(self.body) >= MAX_BODY_BYTES, excerpt=excerpt)
         # The body stays here: httpx would unfold a compressed one.
         return httpx.Response(answer.status, headers=answer.headers)
 
 
-async def _read(answer: httpcore.Response) -> bytes:
+async def _read(answer: httpcore.Response, stream: "_CoreStream") -> bytes:
     body = bytearray()
     async for chunk in answer.aiter_stream():
         body += chunk[: MAX_BODY_BYTES - len(body)]
+        stream.body_bytes = len(body)
         if len(body) >= MAX_BODY_BYTES:
             break
     return bytes(body)
@@ -166,13 +176,20 @@ def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 class _CoreStream(httpcore.AsyncNetworkStream):
-    """A Stream as httpcore wants it."""
+    """A Stream as httpcore wants it, with a limit to what it knows none for: answers before the answer, tiny chunks."""
 
     def __init__(self, stream: Stream) -> None:
+        self.body_bytes = 0
+        """How much of what came is of the body."""
         self._stream = stream
+        self._received = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore calls it so
-        return await self._stream.read(max_bytes)
+        data = await self._stream.read(max_bytes)
+        self._received += len(data)
+        if self._received - self.body_bytes > _MAX_BESIDE_BODY:
+            raise ProbeFailure(f"more than {_MAX_BESIDE_BODY} bytes came beside the body")
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - likewise
         try:

@@ -1,9 +1,11 @@
 """What happens in a probe: how long each phase takes and, when somebody wants to see them, the single steps."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from urllib.parse import quote
 
 Phase: TypeAlias = Literal["resolve", "connect", "tls", "processing", "transfer"]
 """Names to addresses; a TCP connection; the TLS handshake; from the request to the head of the answer; its body."""
@@ -41,9 +43,14 @@ class Recorder:
         self.chain: Sequence[bytes] = ()
         """The certificates in DER form that the server sent last, its own first."""
         self.steps: list[Step] = []
-        self._secrets = set(secrets)
+        self._secrets: set[str] = set()
+        self.keep_secret(*secrets)
         self._clock = clock
         self._start = self._since = clock()
+
+    def begin(self) -> None:
+        """The probe begins now."""
+        self._start = self._since = self._clock()
 
     def enter(self, phase: Phase | None) -> None:
         """Ends the phase that goes on and begins this one. None begins none."""
@@ -53,8 +60,9 @@ class Recorder:
         self.phase, self._since = phase, now
 
     def keep_secret(self, *texts: str) -> None:
-        """Texts that no later step may hold."""
-        self._secrets.update(texts)
+        """Texts that no later step may hold, be it as JSON or as a part of a URL."""
+        for text in texts:
+            self._secrets |= {text, json.dumps(text)[1:-1], quote(text, safe="")}
 
     def note(self, what: str, **facts: object) -> None:
         """Keeps a step, if steps are wanted."""
@@ -62,12 +70,16 @@ class Recorder:
             shown = {key: self._shown(value) for key, value in facts.items()}
             self.steps.append(Step(self._clock() - self._start, what, shown))
 
+    def hide(self, text: str, limit: int | None = None) -> str:
+        """The text without its secrets, and no longer than ``limit``. Only this order hides one that would be cut."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if len(secret) >= _LEAST_HIDDEN or secret == text != "":
+                text = text.replace(secret, HIDDEN)
+        return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
+
     def _shown(self, value: object) -> object:
         if isinstance(value, str):
-            for secret in sorted(self._secrets, key=len, reverse=True):
-                if len(secret) >= _LEAST_HIDDEN or secret == value:
-                    value = value.replace(secret, HIDDEN) if secret else value
-            return value
+            return self.hide(value)
         if isinstance(value, Mapping):
             return {self._shown(key): self._shown(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -32,13 +32,15 @@ async def run_probe(
     recorder = recorder or Recorder()
     if recorder.detailed:
         recorder.keep_secret(*_secret_headers(probe))
+    ask = _way_to_ask(probe)  # imports the client library, which is no part of the probe's time
     timeout = min(probe.timeout, limit)
     deadline = asyncio.get_running_loop().time() + timeout
     checked_at = clock()
     start = time.perf_counter()
+    recorder.begin()
     try:
         async with asyncio.timeout_at(deadline):
-            answer = await _ask(probe, recorder, deadline)
+            answer = await ask(probe, recorder, deadline)
     except TimeoutError:
         during = f", while in the phase {recorder.phase}" if recorder.phase else ""
         answer = Answer(failure=f"no complete answer within {timeout:g} s{during}")
@@ -65,14 +67,14 @@ async def run_probe(
     )
 
 
-async def _ask(probe: Probe, recorder: Recorder, deadline: float) -> Answer:
+def _way_to_ask(probe: Probe) -> Callable[[Probe, Recorder, float], Awaitable[Answer]]:
     if probe.scheme == "tcp":
         from exporter.probing.tcp import probe_tcp
 
-        return await probe_tcp(probe, recorder, deadline)
+        return probe_tcp
     from exporter.probing.http import probe_http
 
-    return await probe_http(probe, recorder, deadline)
+    return probe_http
 
 
 def _secret_headers(probe: Probe) -> list[str]:

@@ -13,8 +13,9 @@ from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import Recorder
 from exporter.probing.resolve import Address
 
-_YIELD_BYTES = 256 * 1024
-"""A peer that sends faster than we read never makes us wait; so others get their turn after so many bytes."""
+_TURN_BYTES = 16 * 1024
+"""A peer that sends faster than we read never makes us wait; so others get their turn after so many bytes. No read
+takes more either: what is made of them takes its time too, when they are ten thousand tiny parts of an answer."""
 
 
 class Stream:
@@ -23,14 +24,14 @@ class Stream:
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self._loop = asyncio.get_running_loop()
-        self._since_yield = 0
+        self._in_turn = 0
 
     async def read(self, limit: int) -> bytes:
         """At least one byte and ``limit`` at most; none at the end."""
-        data = await self._loop.sock_recv(self.socket, limit)
-        self._since_yield += len(data)
-        if self._since_yield >= _YIELD_BYTES:
-            self._since_yield = 0
+        data = await self._loop.sock_recv(self.socket, min(limit, _TURN_BYTES))
+        self._in_turn += len(data)
+        if self._in_turn >= _TURN_BYTES:
+            self._in_turn = 0
             await asyncio.sleep(0)
         return data
 

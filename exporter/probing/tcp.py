@@ -15,6 +15,7 @@ MAX_LINES_BYTES = 64 * 1024
 """How much is read in search of the expected line."""
 
 _READ_BYTES = 4096
+_SHOWN = 200
 
 
 async def probe_tcp(probe: Probe, recorder: Recorder, deadline: float) -> Answer:
@@ -32,7 +33,6 @@ async def probe_tcp(probe: Probe, recorder: Recorder, deadline: float) -> Answer
         return Answer(failure=await _converse(probe, stream, recorder))
     finally:
         stream.close()
-        recorder.enter(None)
 
 
 async def _converse(probe: Probe, stream: Stream, recorder: Recorder) -> str:
@@ -52,7 +52,7 @@ async def _converse(probe: Probe, stream: Stream, recorder: Recorder) -> str:
         for text in [*lines, rest] if ended and rest else lines:
             count += len(text) + 1
             text = text.removesuffix(b"\r")
-            recorder.note("received", line=text[:200].decode(errors="replace"))
+            recorder.note("received", line=recorder.hide(text.decode(errors="replace"), _SHOWN))
             if search(probe.expect, text):
                 recorder.note("condition", expected=expected, found="a match", met=True)
                 return ""

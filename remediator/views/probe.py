@@ -67,8 +67,8 @@ def _show_steps(screen: Screen, service: str, each: Probed) -> None:
         screen.line(Cell(f"{_milliseconds(step.at):>11}  ", "dim"), *first)
         for line in rest:
             screen.line(f"{'':15}{line}")
-    for phase, seconds in each.result.phases.items():
-        screen.line(Cell(f"{_milliseconds(seconds):>11}  ", "dim"), f"in the phase {phase}")
+    phases = ", ".join(f"{phase} {_milliseconds(seconds)}" for phase, seconds in each.result.phases.items())
+    screen.line(Cell(f"{_milliseconds(each.result.duration):>11}  ", "dim"), f"in all: {phases}")
 
 
 def _words(step: Step) -> list[Any]:
@@ -86,7 +86,7 @@ def _resolved(facts: Facts) -> Iterator[Any]:
 
 
 def _tls(facts: Facts) -> Iterator[Any]:
-    agreed = f"{facts['version']}, {facts['cipher']}" if facts["cipher"] else "no TLS"
+    agreed = f"{facts['version']}, {facts['cipher']}" if facts["version"] else "TLS did not come about"
     well = facts["verification"] == "passed"
     yield [f"{agreed}; verification ", Cell(facts["verification"], STYLES["ok"] if well else STYLES["failed"])]
 

@@ -2,81 +2,21 @@
 
 import asyncio
 import gzip
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from exporter.collectors.services import ServicesCollector
 from exporter.probing.conditions import MAX_BODY_BYTES
-from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from exporter.settings.collector import CollectorSettings
-from exporter.settings.services import Probe, Service
+from exporter.settings.services import Service
+from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
 from tests.helpers import free_port
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def probe(url: str, **settings: object) -> Probe:
-    return Probe.model_validate({"url": url, **settings})
-
-
-async def result(url: str, **settings: object) -> ProbeResult:
-    return await run_probe("web", probe(url, **settings))
-
-
-@asynccontextmanager
-async def answering(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """The URL of an HTTP server on this machine."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    server = TestServer(app, scheme="https" if tls else "http")
-    await server.start_server(ssl=tls)
-    try:
-        yield f"{server.scheme}://127.0.0.1:{server.port}"
-    finally:
-        await server.close()
-
-
-@asynccontextmanager
-async def speaking(raw: Raw) -> AsyncIterator[int]:
-    """The port of a TCP server that does as it is told with each connection."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await raw(reader, writer)
-        except ConnectionError:
-            return  # the probe had enough
-        finally:
-            writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(run(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def says(text: str, status: int = 200) -> Handler:
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(text=text, status=status)
-
-    return handle
 
 
 @pytest.mark.parametrize(

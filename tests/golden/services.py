@@ -1,4 +1,4 @@
-"""One round of probes: of a service that is well, one behind a certificate, one whose certificate is refused, one down."""
+"""One round of probes: of services that are well, half well, behind a certificate, with an expired one, and down."""
 
 from collections.abc import Sequence
 
