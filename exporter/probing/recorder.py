@@ -12,7 +12,7 @@ Phase: TypeAlias = Literal["resolve", "connect", "tls", "processing", "transfer"
 
 HIDDEN = "(not shown)"
 
-_LEAST_HIDDEN = 4
+_LEAST_HIDDEN = 3
 """Shorter secrets are hidden where they are expected, and not wherever their few characters occur."""
 
 
