@@ -4,7 +4,9 @@ httpx makes the requests and follows redirects; the connections are our own, a n
 can be told apart, addresses chosen, and nothing is left of a probe that is cut short.
 """
 
+import sys
 from functools import lru_cache
+from importlib.util import find_spec
 
 import httpcore
 import httpx
@@ -22,11 +24,17 @@ from exporter.probing.tlsstream import start_tls
 from exporter.settings.services import Probe
 
 _MAX_REDIRECTS = 10
+if find_spec("sniffio") is None:
+    # httpcore looks for it at each request; where it is not, each time through every directory of sys.path.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+
 _EXCERPT, _SHOWN = 1000, 200
 """How many characters of a body, and of what a condition found, are shown."""
 
 _MAX_BESIDE_BODY = 256 * 1024
 """For the head, of which httpcore reads 100 KiB at most, and the frames of chunks."""
+
+_Headers = list[tuple[bytes, bytes]]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_TIMEOUT = httpx.Timeout(None)
@@ -46,16 +54,12 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
     if credentials is not None:
         headers["Authorization"] = credentials
     transport = _Transport(probe, recorder, deadline)
-    client = httpx.AsyncClient(
-        transport=transport,
-        trust_env=False,  # neither proxies nor ~/.netrc: the probe is of the service itself
-        timeout=_NO_TIMEOUT,
-        follow_redirects=probe.follow_redirects,
-        max_redirects=_MAX_REDIRECTS,
-    )
+    request = httpx.Request(probe.method, _url(probe.url), headers=headers)
     try:
-        async with client:
-            response = await client.send(httpx.Request(probe.method, _url(probe.url), headers=headers))
+        if probe.follow_redirects:
+            status = await _followed(request, transport)
+        else:
+            status, _ = await transport.ask(request)  # a client would only add its own cost
     except (httpx.LocalProtocolError, httpcore.LocalProtocolError):
         # Not as it says itself: it quotes the header.
         raise ProbeFailure("the request is malformed: look at its url and headers") from None
@@ -63,7 +67,20 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         # Only the beginning: after the colon, it may quote what the server sent.
         raise ProbeFailure(str(error).partition(": ")[0] or type(error).__name__) from None
     recorder.enter(None)
-    return Answer(response.status_code, _judged(probe, recorder, response.status_code, transport.body))
+    return Answer(status, _judged(probe, recorder, status, transport.body))
+
+
+async def _followed(request: httpx.Request, transport: httpx.AsyncBaseTransport) -> int:
+    """The status at the end of the redirects."""
+    client = httpx.AsyncClient(
+        transport=transport,
+        trust_env=False,  # neither proxies nor ~/.netrc: the probe is of the service itself
+        timeout=_NO_TIMEOUT,
+        follow_redirects=True,
+        max_redirects=_MAX_REDIRECTS,
+    )
+    async with client:
+        return (await client.send(request)).status_code
 
 
 @lru_cache(maxsize=256)
@@ -98,6 +115,12 @@ class _Transport(httpx.AsyncBaseTransport):
         self._origin: tuple[str, str, int] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        status, headers = await self.ask(request)
+        # The body stays here: httpx would unfold a compressed one.
+        return httpx.Response(status, headers=headers)
+
+    async def ask(self, request: httpx.Request) -> tuple[int, _Headers]:
+        """Status and headers of the answer. Raises what httpcore raises, beside ProbeFailure and OSError."""
         url = request.url
         if url.scheme not in _DEFAULT_PORTS:
             raise ProbeFailure("the redirect leads to a url that is not of HTTP")
@@ -123,7 +146,7 @@ class _Transport(httpx.AsyncBaseTransport):
             stream.close()
             raise
 
-    async def _exchange(self, request: httpx.Request, stream: Stream, at_home: bool) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, stream: Stream, at_home: bool) -> tuple[int, _Headers]:
         recorder, url = self._recorder, request.url
         recorder.enter("processing")
         headers = [
@@ -151,8 +174,7 @@ class _Transport(httpx.AsyncBaseTransport):
         if recorder.detailed:
             excerpt = recorder.hide(self.body.decode(errors="replace"), _EXCERPT)
             recorder.note("body", bytes=len(self.body), cut=len(self.body) >= MAX_BODY_BYTES, excerpt=excerpt)
-        # The body stays here: httpx would unfold a compressed one.
-        return httpx.Response(answer.status, headers=answer.headers)
+        return answer.status, answer.headers
 
 
 async def _read(answer: httpcore.Response, stream: "_CoreStream") -> bytes:
@@ -165,7 +187,7 @@ async def _read(answer: httpcore.Response, stream: "_CoreStream") -> bytes:
     return bytes(body)
 
 
-def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _shown(headers: _Headers) -> dict[str, str]:
     """Headers by their names, without the values of those that hold secrets by their name."""
     shown: dict[str, str] = {}
     for raw_name, raw_value in headers:
