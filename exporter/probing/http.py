@@ -23,16 +23,23 @@ from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
 from exporter.settings.services import Probe
 
-_MAX_REDIRECTS = 10
 if find_spec("sniffio") is None:
     # httpcore looks for it at each request; where it is not, each time through every directory of sys.path.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
+_MAX_REDIRECTS = 10
 _EXCERPT, _SHOWN = 1000, 200
 """How many characters of a body, and of what a condition found, are shown."""
 
 _MAX_BESIDE_BODY = 256 * 1024
 """For the head, of which httpcore reads 100 KiB at most, and the frames of chunks."""
+
+_DEFAULT_HEADERS = {
+    "User-Agent": f"upkeeper/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # a compressed body could unfold to any size
+    "Connection": "close",
+}
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -43,13 +50,8 @@ _NO_TIMEOUT = httpx.Timeout(None)
 
 async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answer:
     """Asks once. Raises ProbeFailure, OSError and TimeoutError."""
-    headers = {
-        "User-Agent": f"upkeeper/{__version__}",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",  # a compressed body could unfold to any size
-        "Connection": "close",
-        **probe.headers,
-    }
+    own = {name.lower() for name in probe.headers}
+    headers = {name: value for name, value in _DEFAULT_HEADERS.items() if name.lower() not in own} | probe.headers
     credentials = await authorization(probe, recorder)
     if credentials is not None:
         headers["Authorization"] = credentials

@@ -2,16 +2,25 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import structlog
 from aiohttp import web
 
+from exporter.collectors.docker import ListedContainer
+from exporter.configfile import load
+from exporter.dockerapi import DockerEngine
+from remediator.config import Config
+from remediator.errors import ClientError
+from remediator.probenow import choose
 from tests.cli.commandline import Done, invoke
 from tests.exporter.serving import answering
 from tests.exporter.tls import make_certificate
+
+T = TypeVar("T")
 
 PASSWORD, TOKEN = "hunter2-hunter2", "swordfish-swordfish"
 
@@ -133,6 +142,29 @@ async def test_json_is_one_document(config: Path) -> None:
     [n8n] = json.loads((await probe(config, "n8n", "--json")).out)["probes"]
     assert n8n["tls_not_after"].endswith("Z")
     assert "steps" not in n8n
+
+
+class Engine(DockerEngine):
+    """An engine whose containers are known."""
+
+    def __init__(self, *containers: ListedContainer) -> None:
+        super().__init__()
+        self._containers: Any = list(containers)
+
+    async def call(self, function: Callable[[Any], T]) -> T:
+        found: T = self._containers
+        return found
+
+
+async def test_a_container_may_declare_the_service_by_its_labels(config: Path) -> None:
+    labels = {"upkeeper.probe.url": "http://127.0.0.1:1/"}
+    engine = Engine(*(ListedContainer("id", name, "running", labels=labels) for name in ("web", "letta")))
+    loaded = load(config, Config, env={"TOKEN": TOKEN, "SHORT": "abc"})
+    labelled = await choose(loaded, "web/live", engine)
+    assert [probe.url for probe in labelled.probes] == ["http://127.0.0.1:1/"]
+    assert len((await choose(loaded, "letta", engine)).probes) == 2, "the config wins"
+    with pytest.raises(ClientError, match=r"did you mean web\?"):
+        await choose(loaded, "wbe", engine)
 
 
 @pytest.mark.parametrize(

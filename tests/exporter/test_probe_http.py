@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from aiohttp import web
 from exporter.probing import resolve as resolving
 from exporter.probing.resolve import Address
 from tests.exporter.serving import answering, detailed, result, says, speaking
-from tests.helpers import free_port
+from tests.helpers import free_port, wait_until
 
 SECRET = "hunter2-hunter2"
 
@@ -28,6 +30,21 @@ async def test_body_json_decides() -> None:
         assert (await result(url, body_json=[{"path": "$.status", "equals": "ok"}])).success
         found = await result(url, body_json=[{"path": "$.database.status", "equals": "ok"}])
     assert found.detail == "status 200, but the body does not meet body_json: $.database.status"
+
+
+async def test_a_header_of_the_config_replaces_ours_in_whatever_case() -> None:
+    seen: list[web.Request] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.Response()
+
+    async with answering(handle) as url:
+        assert (await result(url, headers={"user-agent": "me", "HOST": "example.org", "accept": "text/plain"})).success
+    [request] = seen
+    assert request.headers.getall("User-Agent") == ["me"]
+    assert request.headers.getall("Host") == ["example.org"]
+    assert request.headers.getall("Accept") == ["text/plain"]
 
 
 async def test_basic_credentials_are_read_anew_for_each_probe(tmp_path: Path) -> None:
@@ -75,6 +92,23 @@ async def test_credentials_that_cannot_be_sent(tmp_path: Path, content: bytes | 
         file.write_bytes(content)
     found = await result("http://127.0.0.1:1/", bearer_token_file=str(file))
     assert (found.success, found.detail) == (False, detail)
+
+
+async def test_a_file_that_hangs_costs_one_thread_and_its_own_probes(tmp_path: Path) -> None:
+    """A FIFO that nobody writes to hangs when it is opened, as a file on a dead mount does."""
+    fifo = tmp_path / "token"
+    os.mkfifo(fifo)
+    async with answering(says("hello")) as url:
+        before = threading.active_count()
+        asked = [result(url, bearer_token_file=str(fifo), timeout="50ms") for _ in range(10)]
+        found = await asyncio.gather(*asked, result(url))
+        again = await result(url, bearer_token_file=str(fifo), timeout="50ms")
+        assert threading.active_count() == before + 1
+        with fifo.open("w") as writer:
+            writer.write(SECRET)
+        await wait_until(lambda: threading.active_count() == before, what="the thread to end")
+    assert {each.detail for each in (*found[:-1], again)} == {"no complete answer within 0.05 s"}
+    assert found[-1].success
 
 
 async def test_credentials_do_not_follow_a_redirect_to_another_origin(tmp_path: Path) -> None:
@@ -211,8 +245,6 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypa
 
 
 async def test_a_resolver_that_hangs_costs_one_thread_however_many_probes_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     release = threading.Event()
     calls = 0
 
