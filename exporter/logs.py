@@ -9,8 +9,11 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "httpcore", "httpx", "neo4j", "urllib3", "watchfiles")
+_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "neo4j", "urllib3", "watchfiles")
 """Libraries whose informational lines say nothing that our own do not."""
+
+_INDISCREET = ("httpcore", "httpx")
+"""Libraries whose lines hold URLs and headers, where secrets may be; ``upkeeper probe --debug`` shows them without."""
 
 
 def configure(json: bool | None = None, level: str = "info") -> None:
@@ -54,6 +57,8 @@ def configure(json: bool | None = None, level: str = "info") -> None:
     logging.captureWarnings(True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.WARNING)
+    for name in _INDISCREET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderers(json: bool) -> list[Processor]:

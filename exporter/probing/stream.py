@@ -5,6 +5,7 @@ and a new connection costs a fraction.
 """
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -77,7 +78,18 @@ async def _connect_one(address: Address) -> Stream:
     try:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(made, address.sockaddr)
+        if is_reflection(made):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
     except BaseException:
         made.close()
         raise
     return Stream(made)
+
+
+def is_reflection(connected: socket.socket) -> bool:
+    """Whether a socket is connected to itself.
+
+    That happens where nobody listens on a port of this machine, and the kernel gives just this port to the one who
+    connects: both ends then open at the same time (RFC 9293, section 3.5).
+    """
+    return bool(connected.getsockname() == connected.getpeername())

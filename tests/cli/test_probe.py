@@ -119,7 +119,14 @@ async def test_debug_shows_a_certificate_that_was_refused(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["letta"], ["letta", "--debug"], ["letta", "--json"], ["letta", "--debug", "--json"]]
+    "arguments",
+    [
+        ["letta"],
+        ["letta", "--debug"],
+        ["letta", "--json"],
+        ["letta", "--debug", "--json"],
+        ["letta", "--debug", "--verbose"],
+    ],
 )
 async def test_no_secret_in_any_output(config: Path, arguments: list[str]) -> None:
     done = await probe(config, *arguments)

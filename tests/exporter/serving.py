@@ -37,7 +37,7 @@ async def answering(handler: Handler, tls: ssl.SSLContext | None = None) -> Asyn
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     server = TestServer(app, scheme="https" if tls else "http")
-    await server.start_server(ssl=tls)
+    await server.start_server(ssl=tls, access_log=None)
     try:
         yield f"{server.scheme}://127.0.0.1:{server.port}"
     finally:

@@ -1,9 +1,11 @@
 """TCP probes that talk: a line sent, a line expected."""
 
 import asyncio
+import socket
 
 import pytest
 
+from exporter.probing.stream import is_reflection
 from exporter.probing.tcp import MAX_LINES_BYTES
 from tests.exporter.serving import Raw, detailed, result, speaking
 
@@ -69,6 +71,17 @@ async def test_a_server_that_says_nothing_or_too_much() -> None:
     async with speaking(pour) as port:
         found = await result(f"tcp://127.0.0.1:{port}", expect="y")
         assert found.detail == f"no line matches expect before {MAX_LINES_BYTES} bytes came"
+
+
+def test_a_socket_that_reached_itself_reached_nobody() -> None:
+    with socket.socket() as own, socket.socket() as listening, socket.socket() as other:
+        own.bind(("127.0.0.1", 0))
+        own.connect(own.getsockname())
+        assert is_reflection(own)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        other.connect(listening.getsockname())
+        assert not is_reflection(other)
 
 
 async def test_what_comes_is_in_the_steps_and_not_in_the_result() -> None:
