@@ -77,7 +77,7 @@ class Probe(Section):
     url: ProbeUrl = Field(description="`http://...`, `https://...`, or `tcp://host:port` (a connection must open)")
     method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
     headers: dict[HeaderName, HeaderValue] = Field(
-        default={}, description="HTTP headers to send; write credentials as `${NAME}`"
+        default={}, repr=False, description="HTTP headers to send; write credentials as `${NAME}`"
     )
     basic_auth: BasicAuth | None = Field(default=None, description="user and password for HTTP")
     bearer_token_file: AbsolutePath | None = Field(

@@ -237,7 +237,7 @@ async def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypa
             port = int(url.rpartition(":")[2])
             silent = Address(socket.AF_INET, full.getsockname())
             monkeypatch.setattr(resolving, "_lookup", lambda host, port: [silent, an_address("127.0.0.1", port)])
-            found, recorder = await detailed(f"http://a.test:{port}/", timeout="1s")
+            found, recorder = await detailed(f"http://a.test:{port}/", timeout="2s")
         for filler in fillers:
             filler.close()
     assert found.success, found.detail

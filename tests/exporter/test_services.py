@@ -10,6 +10,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from exporter.collectors.services import ServicesCollector
+from exporter.exposition import render
+from exporter.health import summarize
 from exporter.probing.conditions import MAX_BODY_BYTES
 from exporter.probing.run import run_probe
 from exporter.settings.collector import CollectorSettings
@@ -260,3 +262,30 @@ async def test_a_failure_is_logged_when_it_begins_and_when_it_ends() -> None:
             for _ in range(5):
                 await collector.collect()
     assert [entry["event"] for entry in logs] == ["probe failed", "probe recovered"]
+
+
+async def test_no_secret_in_a_metric_a_log_line_the_health_document_or_a_repr(tmp_path: Path) -> None:
+    """The service tells everything that it was sent, and every probe of it fails, each in its own way."""
+    secret = "hunter2-hunter2"
+    file = tmp_path / "secret"
+    file.write_text(secret)
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response(dict(request.headers), headers={"Location": f"/{secret}", "X-Echo": secret})
+
+    async with answering(echo) as url:
+        probes = [
+            {"name": "status", "expect_status": [204], "bearer_token_file": str(file)},
+            {"name": "regex", "body_regex": "^x", "basic_auth": {"username": "me", "password_file": str(file)}},
+            {"name": "json", "body_json": [{"path": "$.Authorization", "equals": secret}]},
+            {"name": "header", "headers": {"Authorization": f"Bearer {secret}"}, "body_regex": f"{secret}{secret}"},
+        ]
+        web_service = Service.model_validate({"name": "web", "probes": [{"url": url, **each} for each in probes]})
+        collector = ServicesCollector([web_service], CollectorSettings())
+        with capture_logs() as logs:
+            rendered = render(await collector.collect())
+    assert [result.success for result in collector.results or ()] == [False] * 4
+    document = summarize(collector.results, 0.0, 1.0)
+    for text in (rendered.text.decode(), repr(logs), repr(document), repr(collector.results)):
+        assert secret not in text
+    assert secret not in repr(web_service.probes[3].model_copy(update={"body_regex": None}))
