@@ -33,10 +33,13 @@ class Certificate:
 
 def not_after(certificate: bytes) -> float:
     """Unix seconds at which a DER certificate expires. Raises ValueError when it is not one."""
+    return validity(certificate)[1]
+
+
+def validity(certificate: bytes) -> tuple[float, float]:
+    """Unix seconds from which and until which a DER certificate is valid. Raises ValueError when it is not one."""
     try:
-        at = _skip(certificate, _issuer(certificate))
-        at, _ = _enter(certificate, at)
-        return _time(certificate, _skip(certificate, at))
+        return _validity(certificate, _skip(certificate, _issuer(certificate)))
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
 
@@ -45,14 +48,10 @@ def read_certificate(certificate: bytes) -> Certificate:
     """A DER certificate. Raises ValueError when it is not one."""
     try:
         issuer = _issuer(certificate)
-        validity = _skip(certificate, issuer)
-        start, _ = _enter(certificate, validity)
-        return Certificate(
-            subject=_name(certificate, _skip(certificate, validity)),
-            issuer=_name(certificate, issuer),
-            not_before=_time(certificate, start),
-            not_after=_time(certificate, _skip(certificate, start)),
-        )
+        at = _skip(certificate, issuer)
+        start, end = _validity(certificate, at)
+        subject = _name(certificate, _skip(certificate, at))
+        return Certificate(subject, _name(certificate, issuer), start, end)
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
 
@@ -70,6 +69,11 @@ def _issuer(certificate: bytes) -> int:
     for _ in ("serialNumber", "signature"):
         at = _skip(certificate, at)
     return at
+
+
+def _validity(certificate: bytes, at: int) -> tuple[float, float]:
+    start, _ = _enter(certificate, at)
+    return _time(certificate, start), _time(certificate, _skip(certificate, start))
 
 
 def _time(der: bytes, at: int) -> float:

@@ -1,1 +1,1 @@
-"""What the collectors export of recorded input, for the golden exposition."""
+"""Families of each collector from recorded input: a module a kind, with ``families()``."""
