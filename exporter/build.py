@@ -39,8 +39,6 @@ class Running:
 
     def continue_from(self, former: "Running") -> None:
         """Takes over what is known by now, so that neither /health nor a labelled service is unknown for a while."""
-        if self.services is not None and former.services is not None:
-            self.services.results = former.services.results
         before = {collector.name: collector for collector in former.collectors}
         for collector in self.collectors:
             other = before.get(collector.name)

@@ -66,7 +66,7 @@ def dotted(path: KeyPath) -> str:
 
 def secret_by_name(path: KeyPath) -> bool:
     """Whether the name of a value's key, or of one above it, says that it is secret."""
-    return any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path)
+    return any(isinstance(part, str) and part != "basic_auth" and _SECRET_KEY.search(part) for part in path)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,11 @@ import deflate
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 _render_openmetrics: Callable[[object], bytes] = openmetrics.generate_latest
+_number: Callable[[float], str] = floatToGoString
 _EOF = b"# EOF\n"
 _GZIP_LEVEL = 1
 
@@ -44,12 +47,66 @@ class _Families:
 
 
 def render(families: Iterable[Metric]) -> Rendered:
-    """Families without samples are left out. Raises what the library raises on names and values that cannot be."""
-    present = _Families([family for family in families if family.samples])
-    return Rendered(
-        text=generate_latest(present),
-        openmetrics=_render_openmetrics(present).removesuffix(_EOF),
+    """Families without samples are left out. Raises what the library raises on names and values that cannot be.
+
+    The bytes are the library's own, in a fraction of its time: the samples of most families read the same in both
+    formats, so they are written once, and their names are escaped once for all rounds.
+    """
+    text: list[bytes] = []
+    open_metrics: list[bytes] = []
+    for family in families:
+        if not family.samples:
+            continue
+        if family.type in _SUFFIXES and all(map(_is_plain, family.samples)):
+            lines = "".join(map(_line, family.samples))
+            text.append((_text_head(family) + lines).encode())
+            open_metrics.append((_openmetrics_head(family) + lines).encode())
+        else:
+            text.append(generate_latest(_Families([family])))
+            open_metrics.append(_render_openmetrics(_Families([family])).removesuffix(_EOF))
+    return Rendered(b"".join(text), b"".join(open_metrics))
+
+
+_SUFFIXES = {"gauge": "", "counter": "_total", "info": "_info", "stateset": "", "unknown": ""}
+"""The types whose samples read the same in both formats, and what the text format adds to the family's name."""
+
+_TEXT_TYPES = {"info": "gauge", "stateset": "gauge", "unknown": "untyped"}
+
+_escaped_metric_name = lru_cache(maxsize=1024)(openmetrics.escape_metric_name)
+_escaped_label_name = lru_cache(maxsize=1024)(openmetrics.escape_label_name)
+
+
+def _is_plain(sample: Sample) -> bool:
+    return (
+        sample.timestamp is None
+        and sample.exemplar is None
+        and sample.native_histogram is None
+        and not sample.name.endswith(("_created", "_gsum", "_gcount"))
     )
+
+
+def _line(sample: Sample) -> str:
+    name, value = _escaped_metric_name(sample.name), _number(sample.value)
+    if not sample.labels:
+        return f"{name} {value}\n"
+    labels = ",".join(f'{_escaped_label_name(key)}="{_escaped(each)}"' for key, each in sorted(sample.labels.items()))
+    return f"{name}{{{labels}}} {value}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _text_head(family: Metric) -> str:
+    name = _escaped_metric_name(family.name + _SUFFIXES[family.type])
+    documentation = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {documentation}\n# TYPE {name} {_TEXT_TYPES.get(family.type, family.type)}\n"
+
+
+def _openmetrics_head(family: Metric) -> str:
+    name = _escaped_metric_name(family.name)
+    unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
+    return f"# HELP {name} {_escaped(family.documentation)}\n# TYPE {name} {family.type}\n{unit}"
 
 
 def join(parts: Iterable[Rendered], form: Format) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from exporter.collectors.services import ProbeResult
+from exporter.probing.result import ProbeResult
 
 
 def summarize(

@@ -1,10 +1,12 @@
 """Services that containers declare by their labels, so that a Compose file is all the config they need.
 
-``upkeeper.probe.url`` makes a container a service of its own name; beside it, ``upkeeper.probe.expect_status`` (numbers
-with commas), ``upkeeper.probe.body_regex``, ``upkeeper.probe.timeout``, ``upkeeper.probe.tls_verify`` and
-``upkeeper.probe.follow_redirects`` mean what they mean in the config.
+``upkeeper.probe.url`` makes a container a service of its own name; beside it, the other labels of ``KEYS`` mean what
+they mean in the config, ``expect_status`` as numbers with commas and ``body_json`` as JSON. Keys that name a file are
+not among them: whoever can start a container must not choose which file the exporter reads, and sends.
 """
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
@@ -13,7 +15,22 @@ from exporter.collectors.docker import ListedContainer
 from exporter.settings.services import Service
 
 PREFIX = "upkeeper.probe."
-KEYS = ("url", "expect_status", "body_regex", "timeout", "tls_verify", "follow_redirects")
+KEYS = (
+    "url",
+    "method",
+    "expect_status",
+    "body_regex",
+    "body_json",
+    "timeout",
+    "tls",
+    "tls_verify",
+    "tls_server_name",
+    "tls_min_validity",
+    "follow_redirects",
+    "send",
+    "expect",
+    "ip_protocol",
+)
 
 _NOT_STARTED = frozenset({"created", "removing"})
 
@@ -47,4 +64,8 @@ def _service(name: str, values: Mapping[str, str]) -> Service:
     probe: dict[str, object] = dict(values)
     if "expect_status" in values:
         probe["expect_status"] = [part.strip() for part in values["expect_status"].split(",")]
+    if "body_json" in values:
+        # What is no JSON stays text, which the model then refuses in its own words.
+        with contextlib.suppress(ValueError):
+            probe["body_json"] = json.loads(values["body_json"])
     return Service.model_validate({"name": name, "container": name, "probes": [probe]})

@@ -9,11 +9,14 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "httpcore", "httpx", "urllib3", "watchfiles")
+_CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "urllib3", "watchfiles")
 """Libraries whose informational lines say nothing that our own do not."""
 
 _SILENT = ("neo4j",)
 """Libraries that also log as an error what they raise, and so what our own lines say once."""
+
+_INDISCREET = ("httpcore", "httpx")
+"""Libraries whose lines hold URLs and headers, where secrets may be; ``upkeeper probe --debug`` shows them without."""
 
 
 def configure(json: bool | None = None, level: str = "info") -> None:
@@ -59,6 +62,8 @@ def configure(json: bool | None = None, level: str = "info") -> None:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.WARNING)
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.CRITICAL)
+    for name in _INDISCREET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderers(json: bool) -> list[Processor]:

@@ -1,13 +1,34 @@
-"""What monitoring needs of a certificate, read from its DER form: from when to when it is valid.
+"""What monitoring needs of a certificate, read from its DER form.
 
 The standard library decodes only certificates that it verified; the expiry of one that fails verification,
 or is accepted without, is exactly what one wants to see.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
+_SEQUENCE, _SET, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0x31, 0xA0, 0x17, 0x18
 _TIME_FORMATS = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
+
+_ATTRIBUTES = {
+    bytes.fromhex("550403"): "CN",
+    bytes.fromhex("550406"): "C",
+    bytes.fromhex("550407"): "L",
+    bytes.fromhex("550408"): "ST",
+    bytes.fromhex("55040a"): "O",
+    bytes.fromhex("55040b"): "OU",
+}
+"""Attributes of a name by their DER object identifier (RFC 4519); others are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate in words. Times are Unix seconds; names read as in ``CN=example.org, O=Example``."""
+
+    subject: str
+    issuer: str
+    not_before: float
+    not_after: float
 
 
 def not_after(certificate: bytes) -> float:
@@ -16,29 +37,68 @@ def not_after(certificate: bytes) -> float:
 
 
 def validity(certificate: bytes) -> tuple[float, float]:
-    """Unix seconds from which and until which a DER certificate is valid. Raises ValueError when it is not one.
-
-    The layout is ``TBSCertificate`` of RFC 5280, section 4.1: version, serial number, signature, issuer, validity.
-    """
+    """Unix seconds from which and until which a DER certificate is valid. Raises ValueError when it is not one."""
     try:
-        at, _ = _enter(certificate, 0)
-        at, _ = _enter(certificate, at)
-        if certificate[at] == _VERSION:
-            at = _skip(certificate, at)
-        for _ in ("serialNumber", "signature", "issuer"):
-            at = _skip(certificate, at)
-        at, _ = _enter(certificate, at)
-        return _time(certificate, at), _time(certificate, _skip(certificate, at))
+        return _validity(certificate, _skip(certificate, _issuer(certificate)))
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
 
 
+def read_certificate(certificate: bytes) -> Certificate:
+    """A DER certificate. Raises ValueError when it is not one."""
+    try:
+        issuer = _issuer(certificate)
+        at = _skip(certificate, issuer)
+        start, end = _validity(certificate, at)
+        subject = _name(certificate, _skip(certificate, at))
+        return Certificate(subject, _name(certificate, issuer), start, end)
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError(f"not a certificate: {error}") from None
+
+
+def _issuer(certificate: bytes) -> int:
+    """Where the issuer begins; after it come validity and subject.
+
+    The layout is ``TBSCertificate`` of RFC 5280, section 4.1: version, serial number, signature, issuer, validity and
+    subject.
+    """
+    at, _ = _enter(certificate, 0)
+    at, _ = _enter(certificate, at)
+    if certificate[at] == _VERSION:
+        at = _skip(certificate, at)
+    for _ in ("serialNumber", "signature"):
+        at = _skip(certificate, at)
+    return at
+
+
+def _validity(certificate: bytes, at: int) -> tuple[float, float]:
+    start, _ = _enter(certificate, at)
+    return _time(certificate, start), _time(certificate, _skip(certificate, start))
+
+
 def _time(der: bytes, at: int) -> float:
     start, end = _content(der, at)
-    moment = datetime.strptime(der[start:end].decode("ascii"), _TIME_FORMATS[der[at]]).replace(tzinfo=UTC)
+    text = der[start:end].decode("ascii")
+    moment = datetime.strptime(text, _TIME_FORMATS[der[at]]).replace(tzinfo=UTC)
     if der[at] == _UTC_TIME and moment.year >= 2050:  # RFC 5280, 4.1.2.5.1: 50 to 99 are of the last century
         moment = moment.replace(year=moment.year - 100)
     return moment.timestamp()
+
+
+def _name(der: bytes, at: int) -> str:
+    """The attributes of a name that have a short form, in the order of the certificate."""
+    parts: list[str] = []
+    at, end = _enter(der, at)
+    while at < end:
+        relative, after = _enter(der, at, _SET)
+        inner, _ = _enter(der, relative)
+        start, stop = _content(der, inner)
+        key = _ATTRIBUTES.get(der[start:stop])
+        if key is not None:
+            start, stop = _content(der, stop)
+            parts.append(f"{key}={der[start:stop].decode('utf-8', 'replace')}")
+        at = after
+    return ", ".join(parts)
 
 
 def _content(der: bytes, at: int) -> tuple[int, int]:
@@ -58,7 +118,7 @@ def _skip(der: bytes, at: int) -> int:
     return _content(der, at)[1]
 
 
-def _enter(der: bytes, at: int) -> tuple[int, int]:
-    if der[at] != _SEQUENCE:
-        raise ValueError(f"no sequence at byte {at}")
+def _enter(der: bytes, at: int, tag: int = _SEQUENCE) -> tuple[int, int]:
+    if der[at] != tag:
+        raise ValueError(f"no {'set' if tag == _SET else 'sequence'} at byte {at}")
     return _content(der, at)

@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look": {
         "status": Entry("status:status", "Show what is up, paused, running and broken."),
+        "probe": Entry("probe:probe", "Run the probes of a service now."),
         "alerts": Entry("alerts:alerts", "List the alerts that were received."),
         "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),
         "history": Entry("runs:history", "List runs."),

@@ -23,6 +23,8 @@ from remediator.tasks.service_restart import ServiceRestart
 
 _DOCKER_SECONDS = 3.0
 _SECRET_FILE = "_file"  # noqa: S105 - the end of the keys that name a file with a secret
+_PUBLIC_FILES = ("ca_file", "cert_file")
+"""The end of the keys that name a file which everybody may read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ async def gather(loaded: Loaded[Config]) -> Facts:
     finally:
         engine.close()
     directories = {each.path: directory_problem(Path(each.path)) for each in loaded.value.logs}
-    secrets = {file: secret_file_problem(Path(file)) for _, file in _secret_files(loaded)}
+    secrets = {
+        file: secret_file_problem(Path(file), public=str(key[-1]).endswith(_PUBLIC_FILES))
+        for key, file in _secret_files(loaded)
+    }
     return Facts(
         targets=dict(zip(tasks, targets, strict=True)),
         found_later={ServiceRestart.name},
@@ -96,15 +101,18 @@ def directory_problem(path: Path) -> str:
     return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
 
 
-def secret_file_problem(path: Path) -> str:
-    """What is wrong with a file that holds a secret, as the end of a sentence; empty if nothing is."""
+def secret_file_problem(path: Path, public: bool = False) -> str:
+    """What is wrong with a file that holds a secret, as the end of a sentence; empty if nothing is.
+
+    public: everybody may read it, as it is a certificate.
+    """
     try:
         mode, content = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         return f"cannot be read here: {error.strerror}"
     if not content.strip():
         return "is empty"
-    if mode & stat.S_IROTH:
+    if mode & stat.S_IROTH and not public:
         return f"may be read by everybody (mode {stat.S_IMODE(mode):04o}); chmod 600 it"
     return ""
 

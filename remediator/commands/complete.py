@@ -1,4 +1,4 @@
-"""What the shell completes TASK, TARGET, RUN and remedies to: from the config file and the record, never the network.
+"""What the shell completes TASK, TARGET, RUN, probes and remedies to: from config file and record, never the network.
 
 Completion runs at each press of a key, so this reads the YAML and the SQLite file plainly, without the models and
 without a lock; what it cannot read it says nothing about. The command itself then checks the word for real.
@@ -53,6 +53,19 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
     configured = TARGETS[task](_config(ctx)) if task in TARGETS else []
     ran = _record(ctx, "SELECT DISTINCT target FROM runs WHERE task = ?", task)
     return _items(sorted({*configured, *(target for (target,) in ran)}), incomplete)
+
+
+def complete_probe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Services that the config names; after ``NAME/``, the probes of that one."""
+    services = _entries(_config(ctx), "services")
+    if "/" not in incomplete:
+        return _items(_words(service.get("name") for service in services), incomplete)
+    probes = [
+        f"{service.get('name')}/{probe.get('name', 'live')}"
+        for service in services
+        for probe in _entries(service, "probes")
+    ]
+    return _items(probes, incomplete)
 
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

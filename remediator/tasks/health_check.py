@@ -8,9 +8,10 @@ from functools import partial
 import structlog
 
 from exporter.collectors.docker import ListedContainer, Lister
-from exporter.collectors.services import ProbeResult, run_probe
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
+from exporter.probing.result import ProbeResult
+from exporter.probing.run import run_probe
 from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.docker_ask import ask

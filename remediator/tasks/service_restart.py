@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from exporter.collectors.docker import ListedContainer
-from exporter.collectors.services import ProbeResult, run_probe
 from exporter.docker_objects import container_name
 from exporter.dockerapi import DockerEngine
 from exporter.labels import labelled_services
+from exporter.probing.result import ProbeResult
+from exporter.probing.run import run_probe
 from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.container_state import ContainerState, How, describe, judge, parse_state

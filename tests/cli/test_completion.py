@@ -63,6 +63,8 @@ LINES = [
     ("upkeeper run log-rotation ", ["app", "gone", "web-1"]),
     ("upkeeper plan health-check l", ["letta"]),
     ("upkeeper run service-restart ", ["labelled", "letta", "letta-1"]),
+    ("upkeeper probe l", ["letta"]),
+    ("upkeeper probe n8n/", ["n8n/live"]),
     ("upkeeper show ", ["2", "1"]),
     ("upkeeper history --js", ["--json"]),
     ("upkeeper completion z", ["zsh"]),

@@ -14,7 +14,9 @@ from tests.cli.commandline import CLEAN, SOURCES, UPKEEPER, invoke
 
 HEAVY = {"aiohttp", "alembic", "dbos", "docker", "httpx", "pydantic", "rich", "sqlalchemy", "structlog", "yaml"}
 SERVICES = {"up", "exporter", "remediator"}
-NO_SERVICE_ASKED = SERVICES | {"check", "check-web", "config schema", "config show", "completion", "hash-password"}
+NO_SERVICE_ASKED = SERVICES | {
+    "check", "check-web", "probe", "config schema", "config show", "completion", "hash-password",
+}  # fmt: skip
 
 
 def commands(group: click.Group = cli, prefix: str = "") -> Iterator[tuple[str, click.Command]]:

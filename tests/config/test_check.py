@@ -115,6 +115,7 @@ def test_a_secret_that_is_none(tmp_path: Path) -> None:
     empty.write_text(" \n")
     empty.chmod(0o600)
     assert secret_file_problem(empty) == "is empty"
+    assert secret_file_problem(empty, public=True) == "is empty"
     assert secret_file_problem(tmp_path / "none") == "cannot be read here: No such file or directory"
     assert secret_file_problem(tmp_path) == "cannot be read here: Is a directory"
 

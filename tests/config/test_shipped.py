@@ -7,6 +7,7 @@ import pytest
 
 from exporter.configfile import load
 from exporter.dockerapi import DockerEngine
+from exporter.probing.conditions import judge
 from remediator.config import Config
 from remediator.configcheck import Facts, findings
 from remediator.settings import default_remedies
@@ -40,11 +41,48 @@ def test_it_looks_after_the_whole_stack() -> None:
     assert all(service.container for service in config.services)
 
 
+PAGE = b"<!doctype html><html><head><title>Open WebUI</title></head><body></body></html>"
+"""What Open WebUI answers to any path that it does not know, with status 200."""
+
+LETTA = b'{"version":"0.11.7","status":"ok"}'
+NEO4J = b"""{"bolt_routing":"neo4j://127.0.0.1:7687","query":"http://127.0.0.1:7474/db/{databaseName}/query/v2",\
+"neo4j_version":"5.26.19","neo4j_edition":"community"}"""
+
+
+@pytest.mark.parametrize(
+    ("service", "probe", "good", "bad"),
+    [
+        ("letta", "live", (200, LETTA), [(200, PAGE), (200, LETTA.replace(b"ok", b"error")), (502, b"")]),
+        ("open-webui", "live", (200, b'{"status":true}'), [(200, PAGE), (200, b'{"status":false}')]),
+        ("open-webui", "ready", (200, b'{"status":true}'), [(200, PAGE), (500, b'{"detail":"Internal Server Error"}')]),
+        ("n8n", "live", (200, b'{"status":"ok"}'), [(200, PAGE), (200, b"n8n is starting up. Please wait")]),
+        ("n8n", "ready", (200, b'{"status":"ok"}'), [(503, b'{"status":"error"}'), (200, PAGE)]),
+        ("neo4j", "ready", (200, NEO4J), [(200, PAGE), (200, b"{}")]),
+    ],
+)
+def test_its_probes_tell_a_good_answer_from_a_friendly_one(
+    service: str, probe: str, good: tuple[int, bytes], bad: list[tuple[int, bytes]]
+) -> None:
+    services = {each.name: each for each in load(SHIPPED, Config, env={}).value.services}
+    [chosen] = [each for each in services[service].probes if each.name == probe]
+    assert all(finding.met for finding in judge(chosen, *good))
+    for answer in bad:
+        assert not all(finding.met for finding in judge(chosen, *answer)), answer
+
+
+def test_letta_open_webui_and_n8n_have_more_than_their_status_looked_at() -> None:
+    services = {each.name: each for each in load(SHIPPED, Config, env={}).value.services}
+    for name in ("letta", "open-webui", "n8n"):
+        assert all(probe.body_json for probe in services[name].probes), name
+    for name in ("open-webui", "n8n"):
+        assert {probe.name for probe in services[name].probes} == {"live", "ready"}
+
+
 async def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     lines = [_COMMENTED_KEY.sub(r"\1\2", line) for line in SHIPPED.read_text().splitlines()]
     file = tmp_path / "upkeeper.yml"
     file.write_text("\n".join(lines) + "\n")
-    loaded = load(file, Config, env={"LETTA_SERVER_PASSWORD": "x"})
+    loaded = load(file, Config, env={})
     config = loaded.value
     assert config.notify.email is not None
     assert config.notify.slack is not None
@@ -56,6 +94,7 @@ async def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     assert (pa.complete_marker, pa.max_verify_age, pa.max_restore_test_age) == ("done", 8 * 86400, 400 * 86400)
     assert offsite.restic is not None
     assert "ready" in {probe.name for probe in config.services[0].probes}
+    assert any(probe.url.startswith("https://") for service in config.services for probe in service.probes)
     assert findings(loaded, await facts(config, tmp_path)) == []
 
 

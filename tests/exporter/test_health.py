@@ -1,7 +1,7 @@
 """The document of /health."""
 
-from exporter.collectors.services import ProbeResult
 from exporter.health import summarize
+from exporter.probing.result import ProbeResult
 
 NOW = 1000.0
 

@@ -52,12 +52,15 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
 def test_the_level_and_chatty_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(json=True, level="INFO")
     structlog.get_logger("mine").debug("quiet")
-    logging.getLogger("httpx").info("HTTP Request: GET ...")
+    logging.getLogger("docker").info("...")
     assert lines(capsys) == []
     logs.configure(json=True, level="debug")
     structlog.get_logger("mine").debug("loud")
-    logging.getLogger("httpx").info("HTTP Request: GET ...")
+    logging.getLogger("docker").info("...")
     assert len(lines(capsys)) == 2
+    logging.getLogger("httpx").info("HTTP Request: GET http://127.0.0.1/?key=secret")
+    logging.getLogger("httpcore.http11").debug("receive_response_headers.complete ...")
+    assert lines(capsys) == []
 
 
 def test_for_people_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:

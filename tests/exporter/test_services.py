@@ -2,78 +2,23 @@
 
 import asyncio
 import gzip
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from exporter.collectors.services import MAX_BODY_BYTES, ProbeResult, ServicesCollector, run_probe
+from exporter.collectors.services import ServicesCollector
+from exporter.exposition import render
+from exporter.health import summarize
+from exporter.probing.conditions import MAX_BODY_BYTES
+from exporter.probing.run import run_probe
 from exporter.settings.collector import CollectorSettings
-from exporter.settings.services import Probe, Service
+from exporter.settings.services import Service
+from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
 from tests.helpers import free_port
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def probe(url: str, **settings: object) -> Probe:
-    return Probe.model_validate({"url": url, **settings})
-
-
-async def result(url: str, **settings: object) -> ProbeResult:
-    return await run_probe("web", probe(url, **settings))
-
-
-@asynccontextmanager
-async def answering(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """The URL of an HTTP server on this machine."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    server = TestServer(app, scheme="https" if tls else "http")
-    await server.start_server(ssl=tls)
-    try:
-        yield f"{server.scheme}://127.0.0.1:{server.port}"
-    finally:
-        await server.close()
-
-
-@asynccontextmanager
-async def speaking(raw: Raw) -> AsyncIterator[int]:
-    """The port of a TCP server that does as it is told with each connection."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await raw(reader, writer)
-        except ConnectionError:
-            return  # the probe had enough
-        finally:
-            writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(run(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def says(text: str, status: int = 200) -> Handler:
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(text=text, status=status)
-
-    return handle
 
 
 @pytest.mark.parametrize(
@@ -150,9 +95,11 @@ async def test_a_server_that_never_answers() -> None:
         await reader.read()
 
     async with speaking(hang) as port:
-        for scheme in ("http", "https"):
+        for scheme, phase in (("http", "processing"), ("https", "tls")):
             found = await result(f"{scheme}://127.0.0.1:{port}", timeout="100ms")
-            assert (found.success, found.detail) == (False, "no complete answer within 0.1 s")
+            assert not found.success
+            assert found.detail == f"no complete answer within 0.1 s, while in the phase {phase}"
+            assert phase in found.phases
 
 
 async def test_a_dripping_body_does_not_outlast_the_timeout() -> None:
@@ -166,7 +113,7 @@ async def test_a_dripping_body_does_not_outlast_the_timeout() -> None:
 
     async with speaking(drip) as port:
         found = await result(f"http://127.0.0.1:{port}", timeout="100ms")
-    assert (found.success, found.detail) == (False, "no complete answer within 0.1 s")
+    assert (found.success, found.detail) == (False, "no complete answer within 0.1 s, while in the phase transfer")
 
 
 async def test_a_huge_body_is_read_only_so_far() -> None:
@@ -241,7 +188,7 @@ async def test_tls_is_verified_unless_told_otherwise_and_the_expiry_read_in_any_
     async with answering(says("hello"), certificate.server_context()) as url:
         strict = await result(url)
         lax = await result(url, tls_verify=False)
-    assert (strict.success, strict.status, strict.tls_not_after) == (False, None, None)
+    assert (strict.success, strict.status, strict.tls_not_after) == (False, None, certificate.not_after)
     assert "certificate verify failed" in strict.detail
     assert (lax.success, lax.tls_not_after) == (True, certificate.not_after)
 
@@ -252,7 +199,7 @@ async def test_the_limit_of_the_caller_bounds_a_longer_timeout() -> None:
 
     async with speaking(hang) as port:
         found = await run_probe("web", probe(f"http://127.0.0.1:{port}", timeout="1h"), limit=0.05)
-    assert found.detail == "no complete answer within 0.05 s"
+    assert found.detail == "no complete answer within 0.05 s, while in the phase processing"
 
 
 def service(name: str, *urls: str, **settings: object) -> Service:
@@ -274,7 +221,7 @@ async def test_each_probe_has_its_own_figures() -> None:
         collector = ServicesCollector(services, CollectorSettings())
         assert collector.results is None
         values = await figures(collector)
-    assert {key: value for key, value in values.items() if key[0] != "duration_seconds"} == {
+    assert {key: value for key, value in values.items() if "duration" not in key[0]} == {
         ("success", "web", "probe0"): True,
         ("success", "web", "probe1"): False,
         ("success", "api", "probe0"): True,
@@ -315,3 +262,30 @@ async def test_a_failure_is_logged_when_it_begins_and_when_it_ends() -> None:
             for _ in range(5):
                 await collector.collect()
     assert [entry["event"] for entry in logs] == ["probe failed", "probe recovered"]
+
+
+async def test_no_secret_in_a_metric_a_log_line_the_health_document_or_a_repr(tmp_path: Path) -> None:
+    """The service tells everything that it was sent, and every probe of it fails, each in its own way."""
+    secret = "hunter2-hunter2"
+    file = tmp_path / "secret"
+    file.write_text(secret)
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response(dict(request.headers), headers={"Location": f"/{secret}", "X-Echo": secret})
+
+    async with answering(echo) as url:
+        probes = [
+            {"name": "status", "expect_status": [204], "bearer_token_file": str(file)},
+            {"name": "regex", "body_regex": "^x", "basic_auth": {"username": "me", "password_file": str(file)}},
+            {"name": "json", "body_json": [{"path": "$.Authorization", "equals": secret}]},
+            {"name": "header", "headers": {"Authorization": f"Bearer {secret}"}, "body_regex": f"{secret}{secret}"},
+        ]
+        web_service = Service.model_validate({"name": "web", "probes": [{"url": url, **each} for each in probes]})
+        collector = ServicesCollector([web_service], CollectorSettings())
+        with capture_logs() as logs:
+            rendered = render(await collector.collect())
+    assert [result.success for result in collector.results or ()] == [False] * 4
+    document = summarize(collector.results, 0.0, 1.0)
+    for text in (rendered.text.decode(), repr(logs), repr(document), repr(collector.results)):
+        assert secret not in text
+    assert secret not in repr(web_service.probes[3].model_copy(update={"body_regex": None}))

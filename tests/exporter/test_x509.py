@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.x509 import not_after
+from exporter.x509 import not_after, read_certificate, validity
 from tests.exporter.tls import make_certificate
 
 
@@ -13,6 +13,14 @@ def test_expiry_as_openssl_reads_it(tmp_path: Path, days: int) -> None:
     """20,000 days reach beyond 2049, where certificates write the year with four digits."""
     made = make_certificate(tmp_path, days)
     assert not_after(made.der()) == made.not_after
+
+
+def test_a_certificate_in_words(tmp_path: Path) -> None:
+    made = make_certificate(tmp_path, 30)
+    found = read_certificate(made.der())
+    assert (found.subject, found.issuer) == ("CN=localhost", "CN=localhost")
+    assert (found.not_before, found.not_after) == validity(made.der())
+    assert found.not_after - found.not_before == 30 * 86400
 
 
 def test_two_digit_years_from_50_on_are_of_the_last_century(tmp_path: Path) -> None:
@@ -26,6 +34,8 @@ def test_two_digit_years_from_50_on_are_of_the_last_century(tmp_path: Path) -> N
 def test_what_is_no_certificate_is_a_value_error(der: bytes) -> None:
     with pytest.raises(ValueError, match="not a certificate"):
         not_after(der)
+    with pytest.raises(ValueError, match="not a certificate"):
+        read_certificate(der)
 
 
 def test_a_certificate_cut_off_anywhere_before_its_expiry_is_a_value_error(tmp_path: Path) -> None:

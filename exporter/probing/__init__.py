@@ -1,0 +1,1 @@
+"""One probe of one service: it connects, asks, and judges what came back."""

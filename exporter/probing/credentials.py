@@ -1,0 +1,52 @@
+"""What a probe shows to be let in, from files that are read anew for each probe."""
+
+import base64
+import re
+from pathlib import Path
+
+from exporter.probing.failure import ProbeFailure
+from exporter.probing.recorder import Recorder
+from exporter.probing.shared import SharedCalls
+from exporter.settings.services import Probe
+
+_reads = SharedCalls()
+
+_MAX_BYTES = 64 * 1024
+
+
+async def authorization(probe: Probe, recorder: Recorder) -> str | None:
+    """The value of the header Authorization; None when the probe has no credentials of these kinds.
+
+    The recorder is told to keep it secret. Raises ProbeFailure.
+    """
+    if probe.basic_auth is not None:
+        password = await _secret("basic_auth.password_file", probe.basic_auth.password_file)
+        pair = base64.b64encode(f"{probe.basic_auth.username}:{password}".encode()).decode("ascii")
+        recorder.keep_secret(password, pair)
+        return f"Basic {pair}"
+    if probe.bearer_token_file is not None:
+        token = await _secret("bearer_token_file", probe.bearer_token_file)
+        if not re.fullmatch(r"[!-~]+", token):
+            raise ProbeFailure("bearer_token_file holds more than one token of ASCII")
+        recorder.keep_secret(token)
+        return f"Bearer {token}"
+    return None
+
+
+async def _secret(key: str, path: str) -> str:
+    """The content of a file without the line end. The read has a thread: the file may be on a mount that hangs."""
+    try:
+        content = await _reads.run(path, lambda: _read(Path(path)))
+        secret = content.decode().rstrip("\r\n")
+    except OSError as error:
+        raise ProbeFailure(f"{key} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ProbeFailure(f"{key} is not text in UTF-8") from None
+    if not secret:
+        raise ProbeFailure(f"{key} is empty")
+    return secret
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES)

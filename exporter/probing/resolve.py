@@ -1,0 +1,67 @@
+"""The addresses of a host, in the order in which to try them."""
+
+import socket
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from exporter.probing.failure import ProbeFailure
+from exporter.probing.recorder import Recorder
+from exporter.probing.shared import SharedCalls
+
+Protocol: TypeAlias = Literal["any", "ipv4", "ipv6"]
+
+_FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+_lookups = SharedCalls()
+
+
+class Address(NamedTuple):
+    """Where to connect to. sockaddr: as the socket of this family takes it."""
+
+    family: int
+    sockaddr: Any
+
+    def __str__(self) -> str:
+        host, port = self.sockaddr[:2]
+        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+async def resolve(host: str, port: int, protocol: Protocol, fallback: bool, recorder: Recorder) -> Sequence[Address]:
+    """The addresses to try. Raises ProbeFailure.
+
+    protocol: the addresses of this one alone; if there are none and ``fallback``, those of the other. ``any``: all, in
+    the system's order (RFC 6724).
+    """
+    recorder.enter("resolve")
+    found = _literal(host, port)
+    if found is None:
+        found = await _lookups.run((host, port), lambda: _lookup(host, port))
+    family = _FAMILIES.get(protocol)
+    chosen = [address for address in found if family is None or address.family == family]
+    if not chosen and fallback:
+        chosen = found
+    recorder.note("resolved", host=host, addresses=[str(address) for address in found], protocol=protocol)
+    if not chosen:
+        raise ProbeFailure(f"{host} has no {'IPv4' if protocol == 'ipv4' else 'IPv6'} address")
+    return chosen
+
+
+def _literal(host: str, port: int) -> list[Address] | None:
+    """The address that the host is already, which takes no thread; None for a name."""
+    try:
+        return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+
+
+def _lookup(host: str, port: int) -> list[Address]:
+    try:
+        return _getaddrinfo(host, port, 0)
+    except OSError as error:
+        raise ProbeFailure(f"cannot resolve {host}: {error.strerror}") from None
+    except UnicodeError:
+        raise ProbeFailure(f"cannot resolve {host}: it is no host name") from None
+
+
+def _getaddrinfo(host: str, port: int, flags: int) -> list[Address]:
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in infos))

@@ -1,0 +1,37 @@
+"""What a probe comes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from exporter.probing.recorder import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. ``status`` is None over TCP."""
+
+    status: int | None = None
+    failure: str = ""
+    """Why the answer is not the expected one; empty when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe of one service at one moment."""
+
+    target: str
+    probe: str
+    success: bool
+    detail: str
+    """One line for people: why it failed, or what was found. Holds nothing of headers or body."""
+    duration: float
+    """Seconds."""
+    checked_at: float
+    """Unix seconds."""
+    status: int | None = None
+    tls_not_after: float | None = None
+    """Unix seconds: when the first certificate of the chain that the server sent expires. Also of one refused."""
+    phases: Mapping[Phase, float] = field(default_factory=dict)
+    """Seconds of each phase that began."""
+    tls_min_validity: float | None = None
+    """Seconds that the certificate should be valid for; None without TLS."""
