@@ -12,6 +12,7 @@ Queries run as single transactions, which the driver never repeats. Whatever it 
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -121,11 +122,12 @@ class Neo4jDriver:
             refusal = self._refusal
             if refusal is not None and password == refusal.password and self._monotonic() < refusal.until:
                 raise self._refused(refusal)
+            tls = await self._read_authorities()
             self._password = password
-            self._driver = self._make()
+            self._driver = self._make(tls)
         return self._driver
 
-    def _make(self) -> "AsyncDriver":
+    def _make(self, tls: ssl.SSLContext | None) -> "AsyncDriver":
         """A driver, which connects when it is first used."""
         import neo4j
         import neo4j.time
@@ -133,9 +135,9 @@ class Neo4jDriver:
         trim(neo4j.time)
         server, uri = self._server, self._server.uri
         options: dict[str, Any] = {}
-        if server.ca_file is not None:  # which the driver allows only where it is told of TLS otherwise
+        if tls is not None:  # which the driver takes only where the scheme does not speak of TLS
             uri = uri.replace("+s://", "://", 1)
-            options = {"encrypted": True, "trusted_certificates": neo4j.TrustCustomCAs(server.ca_file)}
+            options = {"ssl_context": tls}
         return neo4j.AsyncGraphDatabase.driver(
             uri,
             auth=None if server.username is None else (server.username, self._password),
@@ -165,6 +167,15 @@ class Neo4jDriver:
         if not password:
             raise Neo4jUnavailable(f"the password file {path} is empty")
         return password
+
+    async def _read_authorities(self) -> ssl.SSLContext | None:
+        path = self._server.ca_file
+        if path is None:
+            return None
+        try:
+            return await self._threads.run("authorities", lambda: ssl.create_default_context(cafile=path))
+        except (OSError, StillStuck) as error:  # what is wrong with a certificate is an OSError too
+            raise Neo4jUnavailable(f"cannot use the ca_file {path}: {_line(str(error))}") from None
 
     def _refused(self, refusal: _Refusal) -> Neo4jUnavailable:
         return Neo4jUnavailable(

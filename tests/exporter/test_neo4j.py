@@ -1,6 +1,7 @@
 """The neo4j collector on real servers: its figures against what was made there."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -220,6 +221,36 @@ async def test_only_the_chosen_databases_and_one_that_community_cannot_have(neo4
     assert found.value("database_online", database="second") == 0
     assert found.value("database_requested_online", database="second") == 1
     assert found.value("database_online", database="system") is None
+
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "neo4j.md"
+
+
+def statements(block: int) -> list[str]:
+    """The statements of a Cypher block of the how-to."""
+    text = re.findall(r"```cypher\n(.*?)```", HOW_TO.read_text(), re.DOTALL)[block]
+    return [each.strip() for each in re.sub("//.*", "", text).split(";") if each.strip()]
+
+
+async def test_the_user_of_the_how_to(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
+    for statement in statements(0):
+        neo4j_server.run(statement, "system")
+    file = tmp_path / "password"
+    file.write_text("choose one")
+    collector = collector_of(settings_of(neo4j_server, username="upkeeper", password_file=str(file)))
+    assert (await figures(collector)).value("nodes", database="neo4j") == 0
+    await collector.close()
+    neo4j_server.run("DROP USER upkeeper", "system")
+
+
+def test_the_role_of_the_how_to_is_understood(neo4j_server: Neo4jServer) -> None:
+    """As far as Community goes: it knows the statements of Enterprise, and refuses to carry them out."""
+    grants = [each for each in statements(1) if not each.startswith("CREATE USER")]
+    assert len(grants) == 8
+    for statement in grants:
+        with pytest.raises(neo4j.exceptions.ClientError) as caught:
+            neo4j_server.run(statement, "system")
+        assert caught.value.code == "Neo.ClientError.Statement.UnsupportedAdministrationCommand", statement
 
 
 async def test_several_servers_at_once(neo4j_five: Neo4jServer, neo4j_calendar: Neo4jServer) -> None:

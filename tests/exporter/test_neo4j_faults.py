@@ -89,6 +89,17 @@ async def test_a_password_file_that_does_not_help(content: str | None, reason: s
     assert reason in lines[0]["reason"]
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_ca_file_that_does_not_help(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    collector = collector_of(settings_at(1, uri="bolt+s://127.0.0.1:1", ca_file=str(file)))
+    with capture_logs() as lines:
+        assert (await figures(collector)).value("up") == 0
+    assert f"cannot use the ca_file {file}" in lines[0]["reason"]
+
+
 async def test_a_server_that_repeats_the_password(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("hunter2-hunter2\n")
