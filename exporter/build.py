@@ -9,10 +9,13 @@ from exporter.collectors import Collector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.findings import FindingsCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
+from exporter.findings.audit import Audit
+from exporter.findings.found import compose_projects
 from exporter.labels import labelled_services
 from exporter.settings.services import Service
 
@@ -59,6 +62,9 @@ def build(inventory: Inventory) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
+    if settings.findings.enabled:
+        found = RunningProjects(docker) if docker is not None else tuple
+        collectors.append(FindingsCollector(Audit(inventory.configuration), settings.findings, found))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
 
@@ -76,3 +82,13 @@ class LabelledServices:
                 log.warning("container labels not understood", container=container, reason=reason)
         self._problems = problems
         return services
+
+
+class RunningProjects:
+    """The Compose projects of the containers, as of the docker collector's last listing; None before the first."""
+
+    def __init__(self, docker: DockerCollector) -> None:
+        self._docker = docker
+
+    def __call__(self) -> Sequence[Sequence[str]] | None:
+        return None if self._docker.up is None else compose_projects(self._docker.containers)

@@ -4,7 +4,7 @@ Each limit here is exported as a metric beside the value it limits, so that rule
 and a threshold is changed in one place only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from exporter.section import Contradiction, Section, names_of, repeated_names, shown
 from exporter.settings.collector import CollectorSettings
+from exporter.settings.configuration import Configuration, FindingsSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.settings.logs import LogDirectory, LogRotation, LogsSettings
@@ -29,6 +30,7 @@ class Collectors(Section):
     docker_usage: DockerUsageSettings = Field(
         default=DockerUsageSettings(), description="the engine's expensive disk usage call"
     )
+    findings: FindingsSettings = Field(default=FindingsSettings(), description="mistakes in the configuration")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -41,6 +43,9 @@ class Inventory(Section):
     filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
+    configuration: Configuration = Field(
+        default=Configuration(), description="the stack's own configuration, looked at for mistakes"
+    )
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod
@@ -69,3 +74,12 @@ def with_drill(inventory: InventoryT, path: Path) -> InventoryT:
         rotation=LogRotation(max_file_bytes=Bytes(256 * 1024)),
     )
     return inventory.model_copy(update={"logs": [*inventory.logs, drill]})
+
+
+def with_secret_files(inventory: InventoryT, paths: Iterable[str]) -> InventoryT:
+    """The inventory, with further files that only their owner may read: those that other sections name."""
+    known = inventory.configuration.secret_files
+    configuration = inventory.configuration.model_copy(
+        update={"secret_files": [*known, *(path for path in paths if path not in known)]}
+    )
+    return inventory.model_copy(update={"configuration": configuration})

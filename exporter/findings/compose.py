@@ -1,0 +1,261 @@
+"""Compose projects as Docker Compose reads them: several files laid over each other, ``include``, ``extends``.
+
+By the Compose Specification, https://docs.docker.com/reference/compose-file/. Nothing is fetched from elsewhere: what
+names a Git or OCI source is noted as not looked at. Profiles make no difference: every service is looked at.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from exporter.findings import Place, word
+from exporter.findings.envfile import EnvFile, parse_env
+from exporter.findings.files import TextFile, Unreadable, shown
+from exporter.findings.merge import merge, normalized
+from exporter.findings.paths import joined, parent
+from exporter.findings.project import Project
+from exporter.findings.tree import Flaw, Node, read_tree
+from exporter.yamlsource import SourceError
+
+MAX_FILES = 100
+MAX_LOADS = 200
+"""Times that anything is included: two files that each include the next twice would take for ever."""
+MAX_EXTENDS = 20
+"""Services that one extends by way of others."""
+MAX_MERGED = 500_000
+"""Entries that all services together may take over by ``extends``."""
+
+Read = Callable[[str], TextFile]
+
+_REMOTE = ("https://", "http://", "ssh://", "git://", "git@", "oci://", "github.com/")
+
+
+def load_project(files: Sequence[str], read: Read, env_file: str | None = None) -> Project:
+    """Reads a project. Blocks as ``read`` does. Whatever is wrong with it is in the result.
+
+    files: absolute paths, later ones over earlier ones. read: raises Unreadable.
+    env_file: None means ``.env`` beside the first file, which need not exist.
+    """
+    project = Project(list(files))
+    _Loader(project, read).load(files, project.directory, [env_file] if env_file else [], {}, ())
+    return project
+
+
+class _Stop(Exception):
+    """The project cannot be known; why is in its flaws."""
+
+
+class _Loader:
+    def __init__(self, project: Project, read: Read) -> None:
+        self._project = project
+        self._read = read
+        self._trees: dict[tuple[str, int], Node] = {}
+        self._scopes: list[Mapping[str, str]] = []
+        """Every set of variables, kept so that their ids stay theirs."""
+        self._merged = 0
+
+    def load(
+        self,
+        files: Sequence[str],
+        directory: str,
+        env_files: Sequence[str],
+        outer: Mapping[str, str],
+        above: tuple[str, ...],
+    ) -> None:
+        """Adds a project, or one that it includes. above: the first files of those that include it."""
+        if len(self._scopes) >= MAX_LOADS:
+            self._project.unread.append(f"{shown(files[0])} is left out: there is too much that includes it")
+            return
+        variables = self._variables(env_files, directory, outer)
+        self._scopes.append(variables)
+        merged: Node | None = None
+        for path in files:
+            root = self._root(path, variables)
+            if root is None:
+                return
+            for entry in (root.at("include") or root).items:
+                self._include(entry, directory, variables, (*above, path))
+            try:
+                root = self._extended(root, path, variables)
+            except _Stop:
+                return
+            merged = merge(merged, root)
+        if merged is None:
+            return
+        self._add(merged, bool(above))
+        services = merged.at("services")
+        for service in services.mapping.values() if services is not None else ():
+            self._service_env_files(service, directory)
+
+    def _add(self, merged: Node, included: bool) -> None:
+        for section in ("volumes", "networks", "secrets", "configs"):
+            node = merged.at(section)
+            known = self._project.top.get(section)
+            if node is not None:
+                self._project.top[section] = merge(known, node) or node
+        services = merged.at("services")
+        for name, service in services.mapping.items() if services else ():
+            if included or name not in self._project.services:
+                self._project.services[name] = service
+            else:  # a file may change services that it includes
+                self._project.services[name] = merge(self._project.services[name], service) or service
+
+    def _variables(self, env_files: Sequence[str], directory: str, outer: Mapping[str, str]) -> dict[str, str]:
+        variables = dict(outer)
+        for path in env_files or [joined(directory, ".env")]:
+            env = self._env_file(path, required=bool(env_files), place=self._project.place())
+            if env is not None:
+                variables = env.values(variables)
+        return variables
+
+    def _env_file(self, path: str, *, required: bool, place: Place) -> EnvFile | None:
+        if path in self._project.env_files:
+            return self._project.env_files[path]
+        file = self._file(path, place, required=required)
+        if file is None:
+            return None
+        try:
+            env = self._project.env_files[path] = parse_env(file)
+        except Unreadable as error:
+            self._unreadable(error)
+            return None
+        return env
+
+    def _file(self, path: str, place: Place, *, required: bool = True) -> TextFile | None:
+        if path in self._project.read:
+            return self._project.read[path]
+        if len(self._project.read) >= MAX_FILES:
+            self._project.unread.append(f"{shown(path)} is left out: the project has more than {MAX_FILES} files")
+            return None
+        try:
+            file = self._project.read[path] = self._read(path)
+        except Unreadable as error:
+            if required or not error.missing:
+                self._unreadable(error)
+            if required and error.missing and path not in self._project.files:
+                self._project.flaws.append(Flaw(place, f"the file {shown(path)} that it names does not exist"))
+            return None
+        return file
+
+    def _unreadable(self, error: Unreadable) -> None:
+        self._project.unread.append(str(error))
+        self._project.unreadable.append(str(error))
+
+    def _root(self, path: str, variables: Mapping[str, str], place: Place | None = None) -> Node | None:
+        """The tree of a file, each service in its normal form; None, with the reason noted, when there is none."""
+        key = (path, id(variables))
+        if key in self._trees:
+            return self._trees[key]
+        file = self._file(path, place or self._project.place())
+        if file is None:
+            return None
+        try:
+            tree = read_tree(file, variables)
+        except SourceError as error:
+            self._project.flaws.append(Flaw(Place(path, error.line), str(error)))
+            self._project.unread.append(f"{shown(path)} cannot be read: it is not valid YAML")
+            return None
+        self._project.uses += tree.uses
+        self._project.flaws += tree.flaws
+        root = tree.root
+        services = root.at("services")
+        if services is not None and services.value is not None:
+            if not isinstance(services.value, dict):
+                self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
+            for name, service in services.mapping.items():
+                if not isinstance(service.value, dict) and not service.tag:
+                    self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
+            known = {
+                name: normalized(service)
+                for name, service in services.mapping.items()
+                if isinstance(service.value, dict) or service.tag
+            }
+            root = root.with_value({**root.mapping, "services": services.with_value(known)})
+        self._trees[key] = root
+        return root
+
+    def _include(self, entry: Node, directory: str, variables: Mapping[str, str], above: tuple[str, ...]) -> None:
+        """https://docs.docker.com/reference/compose-file/include/"""
+        paths = entry.at("path") if entry.mapping else entry
+        texts = [node.text for node in (paths.items or [paths])] if paths is not None else []
+        if not all(texts) or not texts:
+            self._project.flaws.append(Flaw(entry.place, "an entry of `include` names no file"))
+            return
+        if any(text.startswith(_REMOTE) for text in texts):
+            self._project.unread.append(f"{entry.place} includes what is not on this machine")
+            return
+        files = [joined(directory, text) for text in texts]
+        if files[0] in above:
+            self._project.flaws.append(Flaw(entry.place, "`include` leads back to a file that includes this one"))
+            return
+        own = entry.at("project_directory")
+        inner = joined(directory, own.text) if own is not None and own.text else parent(files[0])
+        env = entry.at("env_file")
+        env_files = [joined(directory, node.text) for node in (env.items or [env])] if env is not None else []
+        self.load(files, inner, env_files, variables, above)
+
+    def _extended(self, root: Node, path: str, variables: Mapping[str, str]) -> Node:
+        services = root.at("services")
+        if services is None:
+            return root
+        done = {
+            name: self._extend(service, services, path, variables, ((path, name),))
+            for name, service in services.mapping.items()
+        }
+        return root.with_value({**root.mapping, "services": services.with_value(done)})
+
+    def _extend(
+        self,
+        service: Node,
+        services: Node,
+        path: str,
+        variables: Mapping[str, str],
+        above: tuple[tuple[str, str], ...],
+    ) -> Node:
+        """A service with that laid below it which it extends. Raises _Stop.
+
+        https://docs.docker.com/reference/compose-file/services/#extends
+        """
+        extends = service.at("extends")
+        if extends is None:
+            return service
+        wanted = extends.at("service") if extends.mapping else extends
+        file = extends.at("file")
+        name = wanted.text if wanted is not None else ""
+        other, others = path, services
+        if file is not None and file.text:
+            if file.text.startswith(_REMOTE):
+                self._project.unread.append(f"{extends.place} extends what is not on this machine")
+                return _without_extends(service)
+            other = joined(parent(path), file.text)
+            root = self._root(other, variables, extends.place)
+            if root is None:
+                raise _Stop
+            others = root.at("services") or root.with_value({})
+        if (other, name) in above or len(above) > MAX_EXTENDS:
+            self._flaw(extends.place, "`extends` leads back to the service that it begins with")
+        base = others.mapping.get(name)
+        if base is None:
+            self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {shown(other)}")
+        assert base is not None
+        below = self._extend(base, others, other, variables, (*above, (other, name)))
+        self._merged += sum(len(node.mapping) + len(node.items) for node in below.mapping.values())
+        if self._merged > MAX_MERGED:
+            self._flaw(extends.place, "`extends` makes the services too large")
+        return merge(below, _without_extends(service)) or service
+
+    def _flaw(self, place: Place, message: str) -> None:
+        self._project.flaws.append(Flaw(place, message))
+        self._project.unread.append(f"{place}: the services cannot be told")
+        raise _Stop
+
+    def _service_env_files(self, service: Node, directory: str) -> None:
+        node = service.at("env_file")
+        for entry in (node.items or [node]) if node is not None else ():
+            path, required = (entry.at("path"), entry.at("required")) if entry.mapping else (entry, None)
+            if path is not None and path.text:
+                self._env_file(
+                    joined(directory, path.text), required=required is None or required.true, place=entry.place
+                )
+
+
+def _without_extends(service: Node) -> Node:
+    return service.with_value({key: node for key, node in service.mapping.items() if key != "extends"})
