@@ -18,6 +18,7 @@ METRICS: frozenset[str] = frozenset(
     | _names("upkeeper_docker", "up usage_bytes reclaimable_bytes objects cleanable_bytes cleanable_max_bytes")
     | _names("upkeeper_container", "state health restarts")
     | _names("upkeeper_collector", "success duration_seconds last_success_timestamp_seconds")
+    | _names("upkeeper_config", "findings findings_ignored check_success")
     | _names("upkeeper_config", "last_reload_successful last_reload_success_timestamp_seconds")
     | _names(
         "upkeeper_task",

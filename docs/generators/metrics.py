@@ -18,12 +18,14 @@ from exporter.collectors import Collector
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.findings import FindingsCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.docker_objects import Usage
 from exporter.dockerapi import DockerEngine
 from exporter.exposition import Format
+from exporter.findings.audit import Audit
 from exporter.reload import ConfigWatch
 from exporter.snapshot import Snapshot
 from remediator.metrics import Metrics
@@ -67,6 +69,7 @@ async def _page() -> str:
         LogsCollector([], settings.logs, settings.stale_after),
         DockerCollector(_EmptyEngine([]), settings.docker),
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
+        FindingsCollector(Audit(inventory.configuration), settings.findings),
     ]
     parts = [INTRODUCTION, "## Exporter"]
     for collector in collectors:

@@ -42,6 +42,18 @@ CheckName = Literal[
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 """Every check, in the order of the output."""
 
+VALID: tuple[CheckName, ...] = (
+    "placeholders",
+    "env-files",
+    "compose-valid",
+    "compose-config",
+    "unset-variables",
+    "prometheus-config",
+    "prometheus-rules",
+    "alertmanager-config",
+)
+"""The checks of validate-config: whether the stack would start as it is meant to."""
+
 _WORD = re.compile(r"[A-Za-z0-9_./@-]{1,100}")
 
 

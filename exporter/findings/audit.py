@@ -77,6 +77,7 @@ class Audit:
         self._tools = Tools(settings)
         self._checks = all_checks(settings.placeholder_patterns)
         self._threads = KeyedThreads()
+        self._turn = asyncio.Lock()
 
     @property
     def finds_projects(self) -> bool:
@@ -89,6 +90,10 @@ class Audit:
         seconds: for all of it. What does not answer by then is noted in the report. Raises TimeoutError or
         exporter.threads.StillStuck only when the checks themselves, which read nothing, take longer.
         """
+        async with self._turn:  # the threads know one call for each file at a time
+            return await self._run(seconds, found)
+
+    async def _run(self, seconds: float, found: Sequence[Sequence[str]]) -> Report:
         material = await self._gatherer.gather(seconds * 0.4, found)
         async with asyncio.timeout(seconds * 0.5):
             verdicts, results = await asyncio.gather(
