@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from exporter.units import format_bytes
@@ -51,6 +53,22 @@ class Mode:
 
 def read_file(path: str) -> TextFile:
     """The content of a regular file, through symlinks. Blocks. Raises Unreadable."""
+    with _opened(path) as (descriptor, found):
+        data = _read(descriptor)
+    if len(data) > MAX_BYTES:
+        raise Unreadable(path, f"is larger than {format_bytes(MAX_BYTES)}")
+    stamp = (found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
+    return TextFile(path, data, found.st_mode, found.st_uid, found.st_gid, stamp)
+
+
+def check_readable(path: str) -> None:
+    """Raises Unreadable where a regular file cannot be opened. Blocks."""
+    with _opened(path):
+        pass
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[int, os.stat_result]]:
     try:
         descriptor = os.open(path, _OPEN)
     except (OSError, ValueError) as error:
@@ -59,15 +77,11 @@ def read_file(path: str) -> TextFile:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise Unreadable(path, "is no regular file")
-        data = _read(descriptor)
+        yield descriptor, found
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
         os.close(descriptor)
-    if len(data) > MAX_BYTES:
-        raise Unreadable(path, f"is larger than {format_bytes(MAX_BYTES)}")
-    stamp = (found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
-    return TextFile(path, data, found.st_mode, found.st_uid, found.st_gid, stamp)
 
 
 def read_mode(path: str, kind: str) -> Mode:

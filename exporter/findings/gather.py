@@ -3,13 +3,11 @@ only what lies on it.
 """
 
 import asyncio
-import glob
 import json
 import os.path
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from exporter.findings import Kind, secret_name
@@ -17,13 +15,12 @@ from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode, shown
 from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
+from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Project, with_override
 from exporter.settings.configuration import Configuration
 from exporter.threads import KeyedThreads, StillStuck
 
 DAEMON_FILE = "/etc/docker/daemon.json"
-MAX_MATCHES = 1000
-"""Files of one pattern."""
 
 _ALL: tuple[Kind, ...] = ("project", "env", "text", "mode")
 _RANKS = ("config", "script", "env", "key", "secret")
@@ -187,18 +184,15 @@ def _daemon(path: str) -> Reading:
 
 
 def _paths(pattern: str, reading: Reading) -> list[str]:
-    """The paths that a pattern matches; one that is no pattern, whether there is such a file or not."""
-    if not glob.has_magic(pattern):
-        return [pattern]
-    paths = sorted(islice(glob.iglob(pattern), MAX_MATCHES + 1))  # noqa: PTH207 - Path has none for absolute ones
-    if len(paths) > MAX_MATCHES:
-        reading.missed(f"{shown(pattern)} matches more than {MAX_MATCHES} files, of which the rest is left out")
-    return paths[:MAX_MATCHES]
+    paths, problem = matches(pattern)
+    if problem:
+        reading.missed(f"{shown(pattern)} {problem}")
+    return paths
 
 
 def _matches(pattern: str, reading: Reading) -> Iterator[TextFile]:
     for path in _paths(pattern, reading):
-        if glob.has_magic(pattern) and Path(path).is_dir():
+        if is_pattern(pattern) and Path(path).is_dir():
             continue
         try:
             yield read_file(path)

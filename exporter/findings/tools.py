@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.findings import CheckName, Finding, Place
-from exporter.findings.files import shown
+from exporter.findings.files import Unreadable, check_readable, shown
+from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.settings.configuration import Configuration
+from exporter.threads import KeyedThreads, StillStuck
 
 TOOL_SECONDS = 20.0
 """How long one program may take."""
@@ -89,6 +92,7 @@ class Tools:
         self._which = which
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._plugin: tuple[float, bool] | None = None
+        self._threads = KeyedThreads()
         self._kept: dict[object, tuple[float, int]] = {}
 
     async def check(self, projects: Sequence[Project], seconds: float) -> Sequence[Verdict]:
@@ -159,20 +163,45 @@ class Tools:
         program = self._which(tool)
         if program is None:
             return Verdict(check, problems=[f"{tool} is not installed, or not on PATH"])
-        return await _together(
-            check, [self._of_pattern(check, [program, *words], pattern, seconds) for pattern in patterns]
-        )
+        paths: list[str] = []
+        problems: list[str] = []
+        for found, missed in await asyncio.gather(*(self._readable(pattern, seconds) for pattern in patterns)):
+            paths += found
+            problems += missed
+        verdict = await _together(check, [self._of_file(check, [program, *words], path, seconds) for path in paths])
+        return Verdict(check, verdict.findings, [*problems, *verdict.problems])
 
-    async def _of_pattern(
-        self, check: CheckName, command: Sequence[str], pattern: str, seconds: float
-    ) -> Finding | None:
+    async def _readable(self, pattern: str, seconds: float) -> tuple[list[str], list[str]]:
+        """The files that a pattern matches, and what cannot be read of them: the programs do not tell the two apart."""
+        try:
+            async with asyncio.timeout(seconds / 2):
+                return await self._threads.run(pattern, partial(_readable, pattern))
+        except (TimeoutError, StillStuck):
+            return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
+        except (OSError, RuntimeError) as error:
+            return [], [f"{shown(pattern)} cannot be read: {type(error).__name__}"]
+
+    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, seconds: float) -> Finding | None:
         name = " ".join([name_of(command[0]), *command[1:]])
         async with self._slots:
-            status = await run([*command, pattern], "/", min(seconds, TOOL_SECONDS))
+            status = await run([*command, path], "/", min(seconds, TOOL_SECONDS))
         if status == 0:
             return None
-        place = Place(shown(pattern))
+        place = Place(shown(path))
         return Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")
+
+
+def _readable(pattern: str) -> tuple[list[str], list[str]]:
+    paths, problem = matches(pattern)
+    problems = [f"{shown(pattern)} {problem}"] if problem else []
+    readable: list[str] = []
+    for path in paths:
+        try:
+            check_readable(path)
+            readable.append(path)
+        except Unreadable as error:
+            problems.append(str(error))
+    return readable, problems
 
 
 async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Finding | None]"]) -> Verdict:

@@ -10,10 +10,11 @@ from exporter.findings.tree import Node
 
 _HARMLESS = re.compile(r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|[0-9]{1,4}|/.*")
 _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s$]+@")
+_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}$]*)\}")
 
 
 class PlainSecrets:
-    """Variables with the name of a secret and a value that is written out, and passwords within URLs."""
+    """Variables with the name of a secret and a value or default that is written out, and passwords within URLs."""
 
     name = "plain-secrets"
     needs: frozenset[Kind] = frozenset({"project"})
@@ -43,4 +44,7 @@ class PlainSecrets:
 def _secret(name: str, value: Node) -> bool:
     if _IN_URL.search(value.written):
         return True
-    return secret_name(name) and value.literal and not _HARMLESS.fullmatch(value.text.strip())
+    if not secret_name(name):
+        return False
+    texts = [value.text] if value.literal else _DEFAULT.findall(value.written)
+    return any(not _HARMLESS.fullmatch(text.strip()) for text in texts)
