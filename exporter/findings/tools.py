@@ -165,17 +165,17 @@ class Tools:
             return Verdict(check, problems=[f"{tool} is not installed, or not on PATH"])
         paths: list[str] = []
         problems: list[str] = []
-        for found, missed in await asyncio.gather(*(self._readable(pattern, seconds) for pattern in patterns)):
+        for found, missed in await asyncio.gather(*(self._readable(check, pattern, seconds) for pattern in patterns)):
             paths += found
             problems += missed
         verdict = await _together(check, [self._of_file(check, [program, *words], path, seconds) for path in paths])
         return Verdict(check, verdict.findings, [*problems, *verdict.problems])
 
-    async def _readable(self, pattern: str, seconds: float) -> tuple[list[str], list[str]]:
+    async def _readable(self, check: CheckName, pattern: str, seconds: float) -> tuple[list[str], list[str]]:
         """The files that a pattern matches, and what cannot be read of them: the programs do not tell the two apart."""
         try:
             async with asyncio.timeout(seconds / 2):
-                return await self._threads.run(pattern, partial(_readable, pattern))
+                return await self._threads.run((check, pattern), partial(_readable, pattern))
         except (TimeoutError, StillStuck):
             return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
         except (OSError, RuntimeError) as error:

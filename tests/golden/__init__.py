@@ -1,0 +1,1 @@
+"""Families of every collector from recorded input, for the golden /metrics."""
