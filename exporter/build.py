@@ -15,7 +15,7 @@ from exporter.collectors.services import ServicesCollector
 from exporter.config import Inventory
 from exporter.dockerapi import DockerEngine
 from exporter.findings.audit import Audit
-from exporter.findings.found import compose_projects
+from exporter.findings.found import Found, found_in
 from exporter.labels import labelled_services
 from exporter.settings.services import Service
 
@@ -63,7 +63,7 @@ def build(inventory: Inventory) -> Running:
     if settings.docker_usage.enabled:
         collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
     if settings.findings.enabled:
-        found = RunningProjects(docker) if docker is not None else tuple
+        found = RunningProjects(docker) if docker is not None else Found
         collectors.append(FindingsCollector(Audit(inventory.configuration), settings.findings, found))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
@@ -85,10 +85,10 @@ class LabelledServices:
 
 
 class RunningProjects:
-    """The Compose projects of the containers, as of the docker collector's last listing; None before the first."""
+    """What the containers tell of their projects, as of the docker collector's last listing; None before the first."""
 
     def __init__(self, docker: DockerCollector) -> None:
         self._docker = docker
 
-    def __call__(self) -> Sequence[Sequence[str]] | None:
-        return None if self._docker.up is None else compose_projects(self._docker.containers)
+    def __call__(self) -> Found | None:
+        return None if self._docker.up is None else found_in(self._docker.containers)

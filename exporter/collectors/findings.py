@@ -8,12 +8,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.findings import SEVERITIES, Finding
 from exporter.findings.audit import Audit, Report
+from exporter.findings.found import Found
 from exporter.settings.collector import CollectorSettings
 
 log = structlog.get_logger(__name__)
 
-Projects = Callable[[], Sequence[Sequence[str]] | None]
-"""The files of each Compose project that was found elsewhere; None while that is not known yet."""
+Containers = Callable[[], Found | None]
+"""What running containers tell; None while that is not known yet."""
 
 MAX_LINES = 50
 """Findings that are logged in one round. They are all in ``upkeeper plan configuration-audit``."""
@@ -22,14 +23,11 @@ _LOOK_SECONDS = 0.2
 
 
 class FindingsCollector:
-    """Runs every check, and logs each finding that alerts when it comes and when it goes.
-
-    found: asked only when no project is configured.
-    """
+    """Runs every check, and logs each finding that alerts when it comes and when it goes."""
 
     name = "findings"
 
-    def __init__(self, audit: Audit, settings: CollectorSettings, found: Projects = tuple) -> None:
+    def __init__(self, audit: Audit, settings: CollectorSettings, found: Containers = Found) -> None:
         self.interval = settings.interval
         self.deadline = settings.deadline
         self._audit = audit
@@ -39,21 +37,19 @@ class FindingsCollector:
 
     async def collect(self) -> Sequence[Metric]:
         end = asyncio.get_running_loop().time() + self.deadline * 0.95
-        found = await self._projects(min(_WAIT_SECONDS, self.deadline / 3))
+        found = await self._containers(min(_WAIT_SECONDS, self.deadline / 3))
         report = await self._audit.run(end - asyncio.get_running_loop().time(), found)
         self._log_changes(report)
         return families(report)
 
-    async def _projects(self, seconds: float) -> Sequence[Sequence[str]]:
+    async def _containers(self, seconds: float) -> Found:
         """Waits for the first listing of containers: without it, projects would be found only in the next round."""
-        if not self._audit.finds_projects:
-            return ()
         for _ in range(int(seconds / _LOOK_SECONDS)):
             found = self._found()
             if found is not None:
                 return found
             await asyncio.sleep(_LOOK_SECONDS)
-        return self._found() or ()
+        return self._found() or Found()
 
     def _log_changes(self, report: Report) -> None:
         now = {_identity(finding): finding for finding in report.findings if finding.severity != "info"}

@@ -3,13 +3,14 @@
 import asyncio
 import fnmatch
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
 
 from exporter.findings import CHECKS, SEVERITIES, Check, Finding, Severity
 from exporter.findings.checks import all_checks
+from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer
 from exporter.findings.material import Material
 from exporter.findings.tools import Tools, Verdict
@@ -81,11 +82,11 @@ class Audit:
 
     @property
     def finds_projects(self) -> bool:
-        """Whether projects that were found elsewhere are looked at: only when none is configured."""
+        """Whether running containers name the projects, as none is configured."""
         return not self._settings.compose_files
 
-    async def run(self, seconds: float, found: Sequence[Sequence[str]] = ()) -> Report:
-        """Looks once. found: the files of projects that were found elsewhere.
+    async def run(self, seconds: float, found: Found = Found()) -> Report:  # noqa: B008 - it is immutable
+        """Looks once. found: what running containers tell; their projects count only where none is configured.
 
         seconds: for all of it. What does not answer by then is noted in the report. Raises TimeoutError or
         exporter.threads.StillStuck only when the checks themselves, which read nothing, take longer.
@@ -93,8 +94,9 @@ class Audit:
         async with self._turn:  # the threads know one call for each file at a time
             return await self._run(seconds, found)
 
-    async def _run(self, seconds: float, found: Sequence[Sequence[str]]) -> Report:
-        material = await self._gatherer.gather(seconds * 0.4, found)
+    async def _run(self, seconds: float, found: Found) -> Report:
+        material = await self._gatherer.gather(seconds * 0.4, found.projects)
+        material = replace(material, health_checked=found.health_checked)
         async with asyncio.timeout(seconds * 0.5):
             verdicts, results = await asyncio.gather(
                 self._tools.check(material.projects, seconds * 0.45),

@@ -5,12 +5,14 @@ names a Git or OCI source is noted as not looked at. Profiles make no difference
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from exporter.findings import Place, word
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import TextFile, Unreadable, shown
 from exporter.findings.merge import merge, normalized
 from exporter.findings.paths import joined, parent
+from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node, read_tree
 from exporter.yamlsource import SourceError
@@ -35,8 +37,19 @@ def load_project(files: Sequence[str], read: Read, env_file: str | None = None) 
     env_file: None means ``.env`` beside the first file, which need not exist.
     """
     project = Project(list(files))
-    _Loader(project, read).load(files, project.directory, [env_file] if env_file else [], {}, ())
+    env_files = [env_file] if env_file else []
+    _Loader(project, read).load(files, project.directory, env_files, _ambient(project.directory), ())
     return project
+
+
+def _ambient(directory: str) -> Mapping[str, str]:
+    """Variables that every shell has, or Compose sets by itself."""
+    return {
+        "HOME": str(Path.home()),
+        "PWD": directory,
+        "USER": "user",
+        "COMPOSE_PROJECT_NAME": name_of(directory).lower(),
+    }
 
 
 class _Stop(Exception):

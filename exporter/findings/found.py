@@ -2,30 +2,46 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from exporter.collectors.docker import ListedContainer
 from exporter.findings.paths import joined
 
 _FILES = "com.docker.compose.project.config_files"
 _DIRECTORY = "com.docker.compose.project.working_dir"
+_SERVICE = "com.docker.compose.service"
 
 _SECRET_FILE = re.compile(r"_file$")
 _PUBLIC_FILE = re.compile(r"(^|_)(ca|cert|certificate|chain|env|config)s?_file$")
 
 
-def compose_projects(containers: Iterable[ListedContainer]) -> Sequence[Sequence[str]]:
-    """The Compose files of the containers' projects, by the labels that Compose gives them. Pure.
+@dataclass(frozen=True)
+class Found:
+    """What running containers tell of the projects that they belong to."""
+
+    projects: Sequence[Sequence[str]] = ()
+    """The Compose files of each project, as they were given to Compose."""
+    health_checked: frozenset[tuple[str, str]] = frozenset()
+    """Services of which a container has a health check, be it that of its image: the project's first file, the name."""
+
+
+def found_in(containers: Iterable[ListedContainer]) -> Found:
+    """What the labels that Compose gives to containers tell. Pure.
 
     Compose 1.29 writes the paths as they were given, so relative ones are below the working directory.
     """
-    found: dict[tuple[str, ...], None] = {}
+    projects: dict[tuple[str, ...], None] = {}
+    checked: set[tuple[str, str]] = set()
     for container in containers:
         directory = container.labels.get(_DIRECTORY, "")
         names = [name for name in container.labels.get(_FILES, "").split(",") if name]
         paths = tuple(joined(directory, name) for name in names)
-        if paths and all(path.startswith("/") for path in paths):
-            found[paths] = None
-    return list(found)
+        if not paths or not all(path.startswith("/") for path in paths):
+            continue
+        projects[paths] = None
+        if container.state == "running" and container.health != "none":
+            checked.add((paths[0], container.labels.get(_SERVICE, "")))
+    return Found(list(projects), frozenset(checked))
 
 
 def secret_files(document: object) -> list[str]:

@@ -31,6 +31,8 @@ class Material:
     """Every file that is text, those of the projects too."""
     modes: Sequence[Mode] = ()
     daemon_logs: DaemonLogs = DaemonLogs()
+    health_checked: frozenset[tuple[str, str]] = frozenset()
+    """Services of which a running container has a health check: the project's first file, the name."""
     present: frozenset[Kind] = frozenset()
     """Of which kinds anything is configured or was found."""
     unread: Mapping[Kind, Sequence[str]] = field(default_factory=dict)

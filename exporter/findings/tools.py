@@ -29,7 +29,9 @@ KEPT_SECONDS = 3600.0
 """What Compose said of files holds this long while they do not change: it costs a second of processor time."""
 
 _AT_ONCE = 2
-_PASSED_ON = ("PATH", "HOME", "DOCKER_CONFIG", "LANG", "TMPDIR")
+_FETCH_NOTHING = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+"""Compose then includes only what is on this machine."""
+_PASSED_ON = ("PATH", "HOME", "USER", "DOCKER_CONFIG", "LANG", "TMPDIR")
 
 
 class ToolFailed(Exception):
@@ -42,7 +44,11 @@ async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SE
     It gets neither input nor our environment, in which there may be secrets. Raises ToolFailed.
     """
     # Compose must fetch nothing.
-    environment = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+    environment = {
+        "PWD": directory,
+        "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false",
+        "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
+    }
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     null = asyncio.subprocess.DEVNULL
     try:

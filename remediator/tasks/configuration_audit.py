@@ -8,7 +8,7 @@ from exporter.collectors.docker import Lister
 from exporter.dockerapi import DockerEngine
 from exporter.findings import CHECKS, SEVERITIES, VALID, CheckName
 from exporter.findings.audit import Audit, Report
-from exporter.findings.found import compose_projects
+from exporter.findings.found import Found, found_in
 from exporter.threads import StillStuck
 from remediator.findingnotes import line
 from remediator.tasks import Action, Disruption, Effect, Measurement, Plan, TaskError
@@ -25,7 +25,7 @@ LOOK_SECONDS = 60.0
 class ConfigurationAudit:
     """Runs the checks that the exporter counts as ``upkeeper_config_findings``, and lists what they find.
 
-    engine: names the Compose projects of running containers where the config names none.
+    engine: its containers tell what images bring a health check, and their projects where the config names none.
     """
 
     never: Sequence[str] = ("anything: it only looks",)
@@ -91,14 +91,15 @@ class ConfigurationAudit:
             raise TaskError(f"the checks did not end within {LOOK_SECONDS:g} s") from None
         return report.only(self._checks if target == ALL else [target]), remarks
 
-    async def _found(self) -> tuple[Sequence[Sequence[str]], list[str]]:
-        if not self._audit.finds_projects or self._engine is None:
-            return (), []
+    async def _found(self) -> tuple[Found, list[str]]:
+        if self._engine is None:
+            return Found(), []
         try:
-            return compose_projects(await ask(self._engine, Lister().read)), []
+            return found_in(await ask(self._engine, Lister().read)), []
         except TaskError as error:
             log.info("containers unknown", error=str(error))
-            return (), [f"No Compose files are configured, and running containers could not name any: {error}."]
+            remark = f"No Compose files are configured, and running containers could not name any: {error}."
+            return Found(), [remark] if self._audit.finds_projects else []
 
 
 def configuration_audit(audit: Audit, engine: DockerEngine | None) -> ConfigurationAudit:

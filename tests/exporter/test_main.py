@@ -40,6 +40,7 @@ async def test_it_serves_without_any_config(monkeypatch: pytest.MonkeyPatch) -> 
             "logs",
             "docker",
             "docker_usage",
+            "findings",
         ]
         assert all(section.success for section in exporter.snapshot.sections)
         assert exporter.health() == (200, {"status": "ok", "probes": []})
@@ -48,7 +49,7 @@ async def test_it_serves_without_any_config(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_collectors_can_be_switched_off() -> None:
-    names = ("services", "filesystem", "logs", "docker", "docker_usage")
+    names = ("services", "filesystem", "logs", "docker", "docker_usage", "findings")
     off = {name: {"enabled": False} for name in names}
     assert build(Inventory.model_validate({"collectors": off})).collectors == []
     for name in names:

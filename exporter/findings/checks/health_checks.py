@@ -10,7 +10,7 @@ from exporter.findings.tree import Node
 
 
 class HealthChecks:
-    """An image may bring a health check of its own, which a Compose file does not tell: accept the finding then."""
+    """An image may bring a health check of its own. A Compose file does not tell that, but a running container does."""
 
     name = "health-checks"
     needs: frozenset[Kind] = frozenset({"project"})
@@ -21,6 +21,8 @@ class HealthChecks:
             for name, service in project.services.items():
                 check = service.at("healthcheck")
                 if name in once or (check is not None and not _off(check)):
+                    continue
+                if check is None and (project.files[0], name) in material.health_checked:
                     continue
                 node = check or service
                 yield Finding(

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.collectors.docker import ListedContainer
+from exporter.collectors.docker import Health, ListedContainer
 from exporter.config import Inventory, with_secret_files
 from exporter.findings import Finding, Kind, Place
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
-from exporter.findings.found import compose_projects, secret_files
+from exporter.findings.found import Found, found_in, secret_files
 from exporter.findings.material import Material
 from exporter.settings.configuration import Accepted, Configuration
 from tests.exporter.findings.material import GUARD, audit, copy, write
@@ -100,15 +100,14 @@ async def test_two_audits_at_once_wait_for_each_other(tmp_path: Path) -> None:
     assert [report.problems for report in reports] == [[]] * 5
 
 
-def container(**labels: str) -> ListedContainer:
-    prefix = "com.docker.compose.project."
-    return ListedContainer(
-        id="1", name="a", state="running", labels={prefix + key: each for key, each in labels.items()}
-    )
+def container(health: Health = "none", service: str = "", **labels: str) -> ListedContainer:
+    prefixed = {f"com.docker.compose.project.{key}": value for key, value in labels.items()}
+    prefixed["com.docker.compose.service"] = service
+    return ListedContainer(id="1", name="a", state="running", health=health, labels=prefixed)
 
 
 def test_running_containers_name_their_projects() -> None:
-    projects = compose_projects(
+    found = found_in(
         [
             container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
             container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
@@ -118,12 +117,12 @@ def test_running_containers_name_their_projects() -> None:
             ListedContainer(id="2", name="b", state="running"),
         ]
     )
-    assert projects == [("/srv/pa/compose.yaml", "/srv/pa/b.yaml"), ("/srv/old/docker-compose.yml",)]
+    assert found.projects == [("/srv/pa/compose.yaml", "/srv/pa/b.yaml"), ("/srv/old/docker-compose.yml",)]
 
 
 async def test_projects_that_were_found_count_only_where_none_is_configured(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
-    found = [[f"{path}/compose.yaml"], ["/nonexistent/compose.yaml"]]
+    found = Found([[f"{path}/compose.yaml"], ["/nonexistent/compose.yaml"]])
     by_labels = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found)
     assert len(by_labels.findings) > 30
     assert by_labels.problems == [], "one that cannot be seen from here is left out"
@@ -167,3 +166,18 @@ async def test_a_hung_mount_costs_only_what_lies_on_it(tmp_path: Path) -> None:
                 f"{tmp_path}/hung/*.conf {slow}",
                 f"{tmp_path}/hung/key {slow}",
             }
+
+
+async def test_a_health_check_of_the_image_counts_where_a_container_shows_it(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": "services: {web: {image: x}, db: {image: x}, off: {image: x}}"})
+    files = {"config_files": f"{tmp_path}/compose.yaml"}
+    running = found_in(
+        [
+            container("healthy", "web", **files),
+            container("none", "db", **files),
+            container("unhealthy", "db", config_files="/srv/other/compose.yaml"),
+        ]
+    )
+    subject = Audit(Configuration(compose_files=[f"{tmp_path}/compose.yaml"]), daemon_file="/nonexistent")
+    report = (await subject.run(GUARD, running)).only(["health-checks"])
+    assert [one.subject for one in report.findings] == ["db", "off"]

@@ -331,3 +331,8 @@ def test_no_complaint_quotes_a_value(compose: str, tmp_path: Path) -> None:
     findings = found(ComposeValid(), loaded)
     assert findings
     assert SECRET not in repr(findings) + repr(loaded.unread) + repr(loaded)
+
+
+def test_what_every_shell_has_is_set(tmp_path: Path) -> None:
+    loaded = project(tmp_path, "services: {a: {image: x, volumes: ['${PWD}/a:/a', '$HOME/b:/b', '${UID}:/c']}}")
+    assert [each.use.name for each in loaded.uses if not each.use.satisfied] == ["UID"]
