@@ -4,28 +4,22 @@ By the Compose Specification, https://docs.docker.com/reference/compose-file/. N
 names a Git or OCI source is noted as not looked at. Profiles make no difference: every service is looked at.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from exporter.findings import Place, word
-from exporter.findings.envfile import EnvFile, parse_env
-from exporter.findings.files import TextFile, Unreadable, shown
-from exporter.findings.merge import merge, normalized
+from exporter.findings.composefiles import ComposeFiles, Read, ambient
+from exporter.findings.files import shown
+from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
-from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
-from exporter.findings.tree import Flaw, Node, read_tree
-from exporter.yamlsource import SourceError
+from exporter.findings.tree import Flaw, Node
 
-MAX_FILES = 100
 MAX_LOADS = 200
 """Times that anything is included: two files that each include the next twice would take for ever."""
 MAX_EXTENDS = 20
 """Services that one extends by way of others."""
 MAX_MERGED = 500_000
 """Entries that all services together may take over by ``extends``."""
-
-Read = Callable[[str], TextFile]
 
 _REMOTE = ("https://", "http://", "ssh://", "git://", "git@", "oci://", "github.com/")
 
@@ -38,18 +32,8 @@ def load_project(files: Sequence[str], read: Read, env_file: str | None = None) 
     """
     project = Project(list(files))
     env_files = [env_file] if env_file else []
-    _Loader(project, read).load(files, project.directory, env_files, _ambient(project.directory), ())
+    _Loader(project, read).load(files, project.directory, env_files, ambient(project.directory), ())
     return project
-
-
-def _ambient(directory: str) -> Mapping[str, str]:
-    """Variables that every shell has, or Compose sets by itself."""
-    return {
-        "HOME": str(Path.home()),
-        "PWD": directory,
-        "USER": "user",
-        "COMPOSE_PROJECT_NAME": name_of(directory).lower(),
-    }
 
 
 class _Stop(Exception):
@@ -59,8 +43,7 @@ class _Stop(Exception):
 class _Loader:
     def __init__(self, project: Project, read: Read) -> None:
         self._project = project
-        self._read = read
-        self._trees: dict[tuple[str, int], Node] = {}
+        self._files = ComposeFiles(project, read)
         self._scopes: list[Mapping[str, str]] = []
         """Every set of variables, kept so that their ids stay theirs."""
         self._merged = 0
@@ -77,11 +60,11 @@ class _Loader:
         if len(self._scopes) >= MAX_LOADS:
             self._project.unread.append(f"{shown(files[0])} is left out: there is too much that includes it")
             return
-        variables = self._variables(env_files, directory, outer)
+        variables = self._files.variables(env_files, directory, outer)
         self._scopes.append(variables)
         merged: Node | None = None
         for path in files:
-            root = self._root(path, variables)
+            root = self._files.root(path, variables)
             if root is None:
                 return
             for entry in (root.at("include") or root).items:
@@ -110,80 +93,6 @@ class _Loader:
                 self._project.services[name] = service
             else:  # a file may change services that it includes
                 self._project.services[name] = merge(self._project.services[name], service) or service
-
-    def _variables(self, env_files: Sequence[str], directory: str, outer: Mapping[str, str]) -> dict[str, str]:
-        variables = dict(outer)
-        for path in env_files or [joined(directory, ".env")]:
-            env = self._env_file(path, required=bool(env_files), place=self._project.place())
-            if env is not None:
-                variables = env.values(variables)
-        return variables
-
-    def _env_file(self, path: str, *, required: bool, place: Place) -> EnvFile | None:
-        if path in self._project.env_files:
-            return self._project.env_files[path]
-        file = self._file(path, place, required=required)
-        if file is None:
-            return None
-        try:
-            env = self._project.env_files[path] = parse_env(file)
-        except Unreadable as error:
-            self._unreadable(error)
-            return None
-        return env
-
-    def _file(self, path: str, place: Place, *, required: bool = True) -> TextFile | None:
-        if path in self._project.read:
-            return self._project.read[path]
-        if len(self._project.read) >= MAX_FILES:
-            self._project.unread.append(f"{shown(path)} is left out: the project has more than {MAX_FILES} files")
-            return None
-        try:
-            file = self._project.read[path] = self._read(path)
-        except Unreadable as error:
-            if required or not error.missing:
-                self._unreadable(error)
-            if required and error.missing and path not in self._project.files:
-                self._project.flaws.append(Flaw(place, f"the file {shown(path)} that it names does not exist"))
-            return None
-        return file
-
-    def _unreadable(self, error: Unreadable) -> None:
-        self._project.unread.append(str(error))
-        self._project.unreadable.append(str(error))
-
-    def _root(self, path: str, variables: Mapping[str, str], place: Place | None = None) -> Node | None:
-        """The tree of a file, each service in its normal form; None, with the reason noted, when there is none."""
-        key = (path, id(variables))
-        if key in self._trees:
-            return self._trees[key]
-        file = self._file(path, place or self._project.place())
-        if file is None:
-            return None
-        try:
-            tree = read_tree(file, variables)
-        except SourceError as error:
-            self._project.flaws.append(Flaw(Place(path, error.line), str(error)))
-            self._project.unread.append(f"{shown(path)} cannot be read: it is not valid YAML")
-            return None
-        self._project.uses += tree.uses
-        self._project.flaws += tree.flaws
-        root = tree.root
-        services = root.at("services")
-        if services is not None and services.value is not None:
-            if not isinstance(services.value, dict):
-                self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
-            for name, service in services.mapping.items():
-                if not isinstance(service.value, dict) and not service.tag:
-                    self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
-            known = {
-                name: normalized(service)
-                for name, service in services.mapping.items()
-                if isinstance(service.value, dict) or service.tag
-            }
-            root = root.with_value({**root.mapping, "services": services.with_value(known)})
-        self._trees[key] = root
-        return root
 
     def _include(self, entry: Node, directory: str, variables: Mapping[str, str], above: tuple[str, ...]) -> None:
         """https://docs.docker.com/reference/compose-file/include/"""
@@ -239,7 +148,7 @@ class _Loader:
                 self._project.unread.append(f"{extends.place} extends what is not on this machine")
                 return _without_extends(service)
             other = joined(parent(path), file.text)
-            root = self._root(other, variables, extends.place)
+            root = self._files.root(other, variables, extends.place)
             if root is None:
                 raise _Stop
             others = root.at("services") or root.with_value({})
@@ -265,7 +174,7 @@ class _Loader:
         for entry in (node.items or [node]) if node is not None else ():
             path, required = (entry.at("path"), entry.at("required")) if entry.mapping else (entry, None)
             if path is not None and path.text:
-                self._env_file(
+                self._files.env_file(
                     joined(directory, path.text), required=required is None or required.true, place=entry.place
                 )
 

@@ -43,12 +43,7 @@ async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SE
 
     It gets neither input nor our environment, in which there may be secrets. Raises ToolFailed.
     """
-    # Compose must fetch nothing.
-    environment = {
-        "PWD": directory,
-        "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false",
-        "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
-    }
+    environment = {"PWD": directory, **_FETCH_NOTHING}
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     null = asyncio.subprocess.DEVNULL
     try:

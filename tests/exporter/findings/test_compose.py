@@ -104,7 +104,7 @@ def test_include_has_its_own_directory_and_variables(tmp_path: Path) -> None:
             "compose.yaml": """
 include:
   - db/compose.yaml
-  - {path: [x/a.yaml, x/b.yaml], project_directory: x, env_file: x/some.env}
+  - {path: [x/a.yaml, x/b.yaml], project_directory: x, env_file: [x/some.env, x/more.env]}
 services:
   web: {image: "web:${TAG}", depends_on: [db, x]}
 """,
@@ -112,18 +112,19 @@ services:
             "db/compose.yaml": 'services: {db: {image: "db:${TAG}-${OWN}", env_file: [db.env]}}',
             "db/.env": "TAG=inner\nOWN=own\n",
             "db/db.env": "PASSWORD=hunter2-hunter2\n",
-            "x/a.yaml": 'services: {x: {image: "x:${SOME}"}}',
+            "x/a.yaml": 'services: {x: {image: "x:${SOME}-${MORE}"}}',
             "x/b.yaml": "services: {x: {mem_limit: 1g}}",
-            "x/some.env": "SOME=some\n",
+            "x/some.env": "SOME=some\nMORE=some\n",
+            "x/more.env": "MORE=more\n",
         },
     )
     loaded = load(tmp_path)
     assert (messages(loaded), loaded.unread) == ([], [])
     assert text(loaded, "web", "image") == "web:outer"
     assert text(loaded, "db", "image") == "db:outer-own", "the variables of the outer project win"
-    assert (text(loaded, "x", "image"), text(loaded, "x", "mem_limit")) == ("x:some", "1g")
+    assert (text(loaded, "x", "image"), text(loaded, "x", "mem_limit")) == ("x:some-more", "1g")
     names = {str(Path(path).relative_to(tmp_path)) for path in loaded.env_files}
-    assert names == {".env", "db/.env", "db/db.env", "x/some.env"}
+    assert names == {".env", "db/.env", "db/db.env", "x/some.env", "x/more.env"}
 
 
 def test_extends(tmp_path: Path) -> None:
