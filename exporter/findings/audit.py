@@ -97,15 +97,17 @@ class Audit:
     async def _run(self, seconds: float, found: Found) -> Report:
         material = await self._gatherer.gather(seconds * 0.4, found.projects)
         material = replace(material, health_checked=found.health_checked)
-        async with asyncio.timeout(seconds * 0.5):
-            verdicts, results = await asyncio.gather(
-                self._tools.check(material.projects, seconds * 0.45),
-                self._threads.run("checks", partial(judge, material, self._checks)),
-            )
+        verdicts, results = await asyncio.gather(
+            self._tools.check(material.projects, seconds * 0.45), self._judged(material, seconds * 0.5)
+        )
         results = [*results, *(_of_verdict(verdict) for verdict in verdicts)]
         order: dict[str, int] = {name: position for position, name in enumerate(CHECKS)}
         results.sort(key=lambda one: order[one.check])
         return Report([accept(result, self._settings.ignore) for result in results])
+
+    async def _judged(self, material: Material, seconds: float) -> list[CheckResult]:
+        async with asyncio.timeout(seconds):
+            return await self._threads.run("checks", partial(judge, material, self._checks))
 
 
 def judge(material: Material, checks: Iterable[Check]) -> list[CheckResult]:
@@ -130,8 +132,10 @@ def accept(result: CheckResult, accepted: Sequence[Accepted]) -> CheckResult:
     mine = [each for each in accepted if each.check == result.check]
     if not mine:
         return result
-    known = [finding for finding in result.findings if any(_covers(each, finding) for each in mine)]
-    rest = [finding for finding in result.findings if finding not in known]
+    known: list[Finding] = []
+    rest: list[Finding] = []
+    for finding in result.findings:
+        (known if any(_covers(each, finding) for each in mine) else rest).append(finding)
     return CheckResult(result.check, rest, known, result.problems)
 
 

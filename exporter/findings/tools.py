@@ -97,52 +97,65 @@ class Tools:
         self._kept: dict[object, tuple[float, int]] = {}
 
     async def check(self, projects: Sequence[Project], seconds: float) -> Sequence[Verdict]:
-        """The verdicts of the checks for which anything is configured, each within so many seconds."""
+        """The verdicts of the checks for which anything is configured, all within so many seconds and a little."""
         wanted: list[tuple[CheckName, str, Sequence[str], Sequence[str]]] = [
             ("prometheus-config", "promtool", ("check", "config"), self._settings.prometheus_configs),
             ("prometheus-rules", "promtool", ("check", "rules"), self._settings.prometheus_rules),
             ("alertmanager-config", "amtool", ("check-config",), self._settings.alertmanager_configs),
         ]
+        end = asyncio.get_running_loop().time() + seconds
         verdicts = await asyncio.gather(
-            self._compose(projects, seconds),
-            *(self._files(check, tool, words, paths, seconds) for check, tool, words, paths in wanted if paths),
+            self._compose(projects, end),
+            *(self._files(check, tool, words, paths, end) for check, tool, words, paths in wanted if paths),
         )
         return [verdict for verdict in verdicts if verdict is not None]
 
-    async def _compose(self, projects: Sequence[Project], seconds: float) -> Verdict | None:
+    async def _run(self, arguments: Sequence[str], directory: str, end: float) -> int:
+        """As run, when its turn comes. end: on the loop's clock. Raises ToolFailed."""
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout_at(end):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise ToolFailed(f"{name_of(arguments[0])} had no time left, as others were slow") from None
+        try:
+            return await run(arguments, directory, max(0.0, min(TOOL_SECONDS, end - clock())))
+        finally:
+            self._slots.release()
+
+    async def _compose(self, projects: Sequence[Project], end: float) -> Verdict | None:
         """None where Compose is not installed. A project that could not be read is left out: Compose would hang too."""
-        command = await self._compose_command() if projects else None
+        command = await self._compose_command(end) if projects else None
         if command is None:
             return None
         verdict = await _together(
             "compose-config",
-            [self._of_project(command, project, seconds) for project in projects if not project.unreadable],
+            [self._of_project(command, project, end) for project in projects if not project.unreadable],
         )
         left_out = [reason for project in projects for reason in project.unreadable]
         self._forget()
         return Verdict(verdict.check, verdict.findings, [*verdict.problems, *left_out])
 
-    async def _compose_command(self) -> Sequence[str] | None:
+    async def _compose_command(self, end: float) -> Sequence[str] | None:
         docker, standalone = self._which("docker"), self._which("docker-compose")
         now = self._monotonic()
         if docker is not None and (self._plugin is None or now - self._plugin[0] > KEPT_SECONDS):
             try:
-                self._plugin = now, await run([docker, "compose", "version"], "/") == 0
+                self._plugin = now, await self._run([docker, "compose", "version"], "/", end) == 0
             except ToolFailed:
                 self._plugin = now, False
         if docker is not None and self._plugin is not None and self._plugin[1]:
             return [docker, "compose"]
         return [standalone] if standalone is not None else None
 
-    async def _of_project(self, command: Sequence[str], project: Project, seconds: float) -> Finding | None:
+    async def _of_project(self, command: Sequence[str], project: Project, end: float) -> Finding | None:
         options = [part for path in project.files for part in ("-f", path)]
         stamps = tuple(sorted((path, file.stamp) for path, file in project.read.items()))
         key = (*command, *project.files, stamps)
         now = self._monotonic()
         at, status = self._kept.get(key, (float("-inf"), 0))
         if now - at > KEPT_SECONDS:
-            async with self._slots:
-                status = await run([*command, *options, "config", "-q"], project.directory, min(seconds, TOOL_SECONDS))
+            status = await self._run([*command, *options, "config", "-q"], project.directory, end)
             self._kept[key] = now, status
         if status == 0:
             return None
@@ -159,33 +172,32 @@ class Tools:
             del self._kept[next(iter(self._kept))]
 
     async def _files(
-        self, check: CheckName, tool: str, words: Sequence[str], patterns: Sequence[str], seconds: float
+        self, check: CheckName, tool: str, words: Sequence[str], patterns: Sequence[str], end: float
     ) -> Verdict:
         program = self._which(tool)
         if program is None:
             return Verdict(check, problems=[f"{tool} is not installed, or not on PATH"])
         paths: list[str] = []
         problems: list[str] = []
-        for found, missed in await asyncio.gather(*(self._readable(check, pattern, seconds) for pattern in patterns)):
+        for found, missed in await asyncio.gather(*(self._readable(check, pattern, end) for pattern in patterns)):
             paths += found
             problems += missed
-        verdict = await _together(check, [self._of_file(check, [program, *words], path, seconds) for path in paths])
+        verdict = await _together(check, [self._of_file(check, [program, *words], path, end) for path in paths])
         return Verdict(check, verdict.findings, [*problems, *verdict.problems])
 
-    async def _readable(self, check: CheckName, pattern: str, seconds: float) -> tuple[list[str], list[str]]:
+    async def _readable(self, check: CheckName, pattern: str, end: float) -> tuple[list[str], list[str]]:
         """The files that a pattern matches, and what cannot be read of them: the programs do not tell the two apart."""
         try:
-            async with asyncio.timeout(seconds / 2):
+            async with asyncio.timeout_at(end):
                 return await self._threads.run((check, pattern), partial(_readable, pattern))
         except (TimeoutError, StillStuck):
             return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
         except (OSError, RuntimeError) as error:
             return [], [f"{shown(pattern)} cannot be read: {type(error).__name__}"]
 
-    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, seconds: float) -> Finding | None:
+    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Finding | None:
         name = " ".join([name_of(command[0]), *command[1:]])
-        async with self._slots:
-            status = await run([*command, path], "/", min(seconds, TOOL_SECONDS))
+        status = await self._run([*command, path], "/", end)
         if status == 0:
             return None
         place = Place(shown(path))

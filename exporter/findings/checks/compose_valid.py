@@ -1,7 +1,7 @@
 """Compose files that Compose would refuse, as far as their own text tells."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from exporter.findings import Finding, Kind, Place, Severity, word
 from exporter.findings.files import shown
@@ -26,6 +26,12 @@ SERVICE_KEYS = frozenset({
 })  # fmt: skip
 """https://docs.docker.com/reference/compose-file/services/"""
 
+MAX_UNKNOWN = 20
+"""Unknown keys of one service: with more, it is something else than a service."""
+
+Declared = Mapping[str, frozenset[str]]
+"""The names that a project has, by section."""
+
 _REMEDY = "`docker compose config` shows the place; Compose can start nothing before it is mended"
 
 
@@ -46,45 +52,24 @@ class ComposeValid:
                 yield self._finding(
                     shown(project.files[0]), project.place(), "it has no services", "is it the right file?"
                 )
+            declared = _declared(project)
             for name, service in project.services.items():
-                yield from self._service(project, name, service)
+                yield from self._service(declared, name, service)
 
-    def _service(self, project: Project, name: str, service: Node) -> Iterator[Finding]:
+    def _service(self, declared: Declared, name: str, service: Node) -> Iterator[Finding]:
         subject = word(name)
         if not any(service.at(key) is not None for key in ("image", "build", "provider")):
             yield self._finding(subject, service.place, f"{subject} has neither an image nor a build", "give it one")
-        for key in service.mapping:
-            if key not in SERVICE_KEYS and not key.startswith("x-"):
-                near = difflib.get_close_matches(key, SERVICE_KEYS, n=1)
-                remedy = f"did you mean {near[0]}?" if near else "remove it"
-                place = service.mapping[key].place
-                yield self._finding(subject, place, f"{word(key)} is no key of a service", remedy, "warning")
-        for place, kind, wanted in self._names(project, service):
+        unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
+        for key in unknown[:MAX_UNKNOWN]:
+            near = difflib.get_close_matches(key[:40], SERVICE_KEYS, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "remove it"
+            place = service.mapping[key].place
+            yield self._finding(subject, place, f"{word(key)} is no key of a service", remedy, "warning")
+        for place, kind, wanted in _names(declared, service):
             yield self._finding(
                 subject, place, f"{subject} names the {kind} {word(wanted)}, which there is not", f"declare the {kind}"
             )
-
-    def _names(self, project: Project, service: Node) -> Iterator[tuple[Place, str, str]]:
-        """What a service names and the project does not have."""
-        depends = service.at("depends_on")
-        for other, node in depends.mapping.items() if depends is not None else ():
-            required = node.at("required")
-            if other not in project.services and (required is None or required.true):
-                yield node.place, "service", other
-        networks = service.at("networks")
-        for network, node in networks.mapping.items() if networks is not None else ():
-            if network != "default" and network not in _declared(project, "networks"):
-                yield node.place, "network", network
-        for mount in mounts(service):
-            named = mount.kind == "volume" and mount.source and "/" not in mount.source
-            if named and mount.source not in _declared(project, "volumes"):
-                yield mount.place, "volume", mount.source
-        for section, kind in (("secrets", "secret"), ("configs", "config")):
-            listed = service.at(section)
-            for item in listed.items if listed is not None else ():
-                source = item.at("source") if item.mapping else item
-                if source is not None and source.text and source.text not in _declared(project, section):
-                    yield item.place, kind, source.text
 
     def _finding(
         self, subject: str, place: Place, message: str, remedy: str, severity: Severity = "critical"
@@ -92,6 +77,30 @@ class ComposeValid:
         return Finding(self.name, severity, subject, Place(shown(place.file), place.line), message, remedy)
 
 
-def _declared(project: Project, section: str) -> frozenset[str]:
-    node = project.top.get(section)
-    return frozenset(node.mapping) if node is not None else frozenset()
+def _names(declared: Declared, service: Node) -> Iterator[tuple[Place, str, str]]:
+    """What a service names and the project does not have."""
+    depends = service.at("depends_on")
+    for other, node in depends.mapping.items() if depends is not None else ():
+        required = node.at("required")
+        if other not in declared["services"] and (required is None or required.true):
+            yield node.place, "service", other
+    networks = service.at("networks")
+    for network, node in networks.mapping.items() if networks is not None else ():
+        if network != "default" and network not in declared["networks"]:
+            yield node.place, "network", network
+    for mount in mounts(service):
+        named = mount.kind == "volume" and mount.source and "/" not in mount.source
+        if named and mount.source not in declared["volumes"]:
+            yield mount.place, "volume", mount.source
+    for section, kind in (("secrets", "secret"), ("configs", "config")):
+        listed = service.at(section)
+        for item in listed.items if listed is not None else ():
+            source = item.at("source") if item.mapping else item
+            if source is not None and source.text and source.text not in declared[section]:
+                yield item.place, kind, source.text
+
+
+def _declared(project: Project) -> Declared:
+    sections = {section: project.top.get(section) for section in ("networks", "volumes", "secrets", "configs")}
+    names = {section: frozenset(node.mapping if node is not None else ()) for section, node in sections.items()}
+    return {**names, "services": frozenset(project.services)}

@@ -9,7 +9,7 @@ from exporter.findings.material import Material
 from exporter.findings.tree import Node
 
 _HARMLESS = re.compile(r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|[0-9]{1,4}|/.*")
-_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s$]+@")
+_IN_URL = re.compile(r"://[^/@\s:]*:[^/@\s$]+@")
 _DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}$]*)\}")
 
 

@@ -221,3 +221,30 @@ def test_every_check_has_a_name_that_the_config_knows() -> None:
     assert len(names) == len(set(names))
     assert set(names) | by_programs == set(CHECKS)
     assert DaemonLogs().driver == "json-file"
+
+
+def long_texts() -> dict[str, str]:
+    """Compose files of a megabyte that take a careless reader minutes: each would be quadratic."""
+    names = "".join(f"    k{'x' * 30}{at}: 1\n" for at in range(8_000))
+    volumes = "".join(f"      - v{at}:/v{at}\n" for at in range(8_000))
+    declared = "".join(f"  v{at}:\n" for at in range(8_000))
+    return {
+        "letters": f"services:\n  a:\n    image: x\n    environment: {{A: {'a' * 900_000}}}\n",
+        "slashes": f"services:\n  a:\n    image: x\n    environment: {{A: '{'://a:' * 180_000}'}}\n",
+        "braces": f"services:\n  a:\n    image: x\n    environment: {{PASSWORD: '{'$${A:-' * 150_000}'}}\n",
+        "long key": f"services:\n  a:\n    image: x\n    ? {'k' * 900_000}\n    : 1\n",
+        "keys": f"services:\n  a:\n    image: x\n{names}",
+        "volumes": f"services:\n  a:\n    image: x\n    volumes:\n{volumes}volumes:\n{declared}",
+    }
+
+
+@pytest.mark.parametrize("name", long_texts())
+def test_long_texts_are_over_soon(name: str, tmp_path: Path) -> None:
+    loaded = project(tmp_path, long_texts()[name])
+    texts = list(loaded.read.values())
+    material = Material(projects=[loaded], texts=texts, present=frozenset({"project", "text"}))
+    findings = [
+        finding for check in all_checks(Configuration().placeholder_patterns) for finding in check.find(material)
+    ]
+    assert findings
+    assert max(len(finding.message) + len(finding.remedy) for finding in findings) < 400
