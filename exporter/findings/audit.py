@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from exporter.findings import CHECKS, SEVERITIES, Check, Finding, Severity
+from exporter.findings.boundary import place_of
 from exporter.findings.checks import all_checks
 from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer
@@ -120,8 +121,7 @@ def judge(material: Material, checks: Iterable[Check]) -> list[CheckResult]:
         try:
             findings = list(check.find(material))
         except Exception as error:  # noqa: BLE001 - the boundary: one broken check costs only itself
-            # Neither the message nor the values at hand: they may be secrets.
-            log.error("check broke", check=check.name, error=type(error).__name__, line=_line(error))
+            log.error("check broke", check=check.name, error=type(error).__name__, line=place_of(error))
             findings, problems = [], [*problems, f"the check broke: {type(error).__name__}, described in the log"]
         results.append(CheckResult(check.name, findings, problems=problems))
     return results
@@ -146,10 +146,3 @@ def _covers(accepted: Accepted, finding: Finding) -> bool:
 
 def _of_verdict(verdict: Verdict) -> CheckResult:
     return CheckResult(verdict.check, verdict.findings, problems=verdict.problems)
-
-
-def _line(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from exporter.findings import Kind, secret_name
+from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode, shown
@@ -19,6 +22,8 @@ from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Project, with_override
 from exporter.settings.configuration import Configuration
 from exporter.threads import KeyedThreads, StillStuck
+
+log = structlog.get_logger(__name__)
 
 DAEMON_FILE = "/etc/docker/daemon.json"
 
@@ -97,7 +102,8 @@ class Gatherer:
                 return await self._threads.run(unit.key, unit.read)
         except (TimeoutError, StillStuck):
             return Reading(unit.kinds).missed(f"{unit.name} cannot be read: its file system does not answer in time")
-        except (MemoryError, OSError, RecursionError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - the boundary: one strange file costs only what it belongs to
+            log.error("reading broke", unit=unit.name, error=type(error).__name__, line=place_of(error))
             return Reading(unit.kinds).missed(f"{unit.name} cannot be read: {type(error).__name__}")
 
 

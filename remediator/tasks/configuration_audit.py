@@ -1,6 +1,7 @@
 """configuration-audit and validate-config: every mistake in the stack's configuration, now. They only look."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import structlog
 
@@ -39,6 +40,7 @@ class ConfigurationAudit:
         self.summary = summary
         self._audit = audit
         self._engine = engine
+        self._lister = Lister()
         self._checks = [check for check in CHECKS if check in checks]
 
     async def targets(self) -> Sequence[str]:
@@ -95,7 +97,7 @@ class ConfigurationAudit:
         if self._engine is None:
             return Found(), []
         try:
-            return found_in(await ask(self._engine, Lister().read)), []
+            return found_in(await ask(self._engine, partial(Lister.read, self._lister))), []
         except TaskError as error:
             log.info("containers unknown", error=str(error))
             remark = f"No Compose files are configured, and running containers could not name any: {error}."

@@ -52,11 +52,12 @@ class ComposeValid:
                 yield self._finding(
                     shown(project.files[0]), project.place(), "it has no services", "is it the right file?"
                 )
-            declared = _declared(project)
+            # Of what could not be read, the missing names may be part.
+            declared = _declared(project) if not project.unread else None
             for name, service in project.services.items():
                 yield from self._service(declared, name, service)
 
-    def _service(self, declared: Declared, name: str, service: Node) -> Iterator[Finding]:
+    def _service(self, declared: Declared | None, name: str, service: Node) -> Iterator[Finding]:
         subject = word(name)
         if not any(service.at(key) is not None for key in ("image", "build", "provider")):
             yield self._finding(subject, service.place, f"{subject} has neither an image nor a build", "give it one")
@@ -66,7 +67,7 @@ class ComposeValid:
             remedy = f"did you mean {near[0]}?" if near else "remove it"
             place = service.mapping[key].place
             yield self._finding(subject, place, f"{word(key)} is no key of a service", remedy, "warning")
-        for place, kind, wanted in _names(declared, service):
+        for place, kind, wanted in _names(declared, service) if declared is not None else ():
             yield self._finding(
                 subject, place, f"{subject} names the {kind} {word(wanted)}, which there is not", f"declare the {kind}"
             )

@@ -181,3 +181,18 @@ async def test_a_health_check_of_the_image_counts_where_a_container_shows_it(tmp
     subject = Audit(Configuration(compose_files=[f"{tmp_path}/compose.yaml"]), daemon_file="/nonexistent")
     report = (await subject.run(GUARD, running)).only(["health-checks"])
     assert [one.subject for one in report.findings] == ["db", "off"]
+
+
+async def test_a_project_that_breaks_its_reader_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(files: object, read: object) -> None:
+        raise KeyError("hunter2-hunter2")
+
+    monkeypatch.setattr("exporter.findings.gather.load_project", broken)
+    write(tmp_path, {"compose.yaml": "services: {}", "a.conf": "CHANGE_ME_"})
+    with capture_logs() as log:
+        report = await audit(compose_files=[f"{tmp_path}/compose.yaml"], files=[f"{tmp_path}/a.conf"])
+    assert report.problems == [f"{tmp_path}/compose.yaml cannot be read: KeyError"]
+    assert len(report.findings) == 1
+    assert "hunter2" not in repr(report) + repr(log)

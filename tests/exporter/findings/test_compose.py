@@ -261,9 +261,10 @@ def test_what_is_elsewhere_is_not_fetched(tmp_path: Path) -> None:
         """
 include: ["https://example.org/compose.yaml", "oci://example.org/x"]
 services:
-  a: {image: "x:1", extends: {file: "git@example.org:x.git", service: b}}
+  a: {image: "x:1", extends: {file: "git@example.org:x.git", service: b}, depends_on: [there]}
 """,
     )
+    assert messages(loaded) == [], "what it depends on may be there"
     assert len(loaded.unread) == 3
     assert all("not on this machine" in reason for reason in loaded.unread)
     assert set(loaded.services) == {"a"}
