@@ -26,6 +26,17 @@ SERVICE_KEYS = frozenset({
 })  # fmt: skip
 """https://docs.docker.com/reference/compose-file/services/"""
 
+_LISTS = frozenset({
+    "cap_add", "cap_drop", "configs", "devices", "expose", "external_links", "group_add", "links", "ports", "profiles",
+    "secrets", "security_opt", "volumes", "volumes_from",
+})  # fmt: skip
+_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging"})
+_EITHER = frozenset({"depends_on", "environment", "labels", "networks"})
+_TEXTS = frozenset({
+    "container_name", "cpus", "hostname", "image", "mem_limit", "network_mode", "pid", "privileged", "restart", "user",
+    "working_dir",
+})  # fmt: skip
+
 MAX_UNKNOWN = 20
 """Unknown keys of one service: with more, it is something else than a service."""
 
@@ -61,6 +72,10 @@ class ComposeValid:
         subject = word(name)
         if not any(service.at(key) is not None for key in ("image", "build", "provider")):
             yield self._finding(subject, service.place, f"{subject} has neither an image nor a build", "give it one")
+        for key, node in service.mapping.items():
+            shape = _wrong_shape(key, node)
+            if shape:
+                yield self._finding(subject, node.place, f"`{key}` of {subject} must be {shape}", "write it as such")
         unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
         for key in unknown[:MAX_UNKNOWN]:
             near = difflib.get_close_matches(key[:40], SERVICE_KEYS, n=1)
@@ -76,6 +91,20 @@ class ComposeValid:
         self, subject: str, place: Place, message: str, remedy: str, severity: Severity = "critical"
     ) -> Finding:
         return Finding(self.name, severity, subject, Place(shown(place.file), place.line), message, remedy)
+
+
+def _wrong_shape(key: str, node: Node) -> str:
+    """What a key of a service must be, where it is something else. What is null is left to Compose itself."""
+    value = node.value
+    if value is None:
+        return ""
+    if key in _LISTS:
+        return "" if isinstance(value, list) else "a list"
+    if key in _MAPPINGS:
+        return "" if isinstance(value, dict) else "a mapping"
+    if key in _EITHER:
+        return "" if isinstance(value, dict | list) else "a list or a mapping"
+    return "text" if key in _TEXTS and isinstance(value, dict | list) else ""
 
 
 def _names(declared: Declared, service: Node) -> Iterator[tuple[Place, str, str]]:

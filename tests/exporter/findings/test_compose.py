@@ -255,6 +255,31 @@ services:
     assert remedy == "did you mean image?"
 
 
+def test_keys_of_another_shape(tmp_path: Path) -> None:
+    loaded = project(
+        tmp_path,
+        """
+services:
+  web:
+    image: [web]
+    ports: "80:80"
+    healthcheck: curl
+    environment: A=1
+    depends_on: db
+    logging:
+    volumes: {a: b}
+""",
+    )
+    assert sorted(messages(loaded)) == [
+        "`depends_on` of web must be a list or a mapping",
+        "`environment` of web must be a list or a mapping",
+        "`healthcheck` of web must be a mapping",
+        "`image` of web must be text",
+        "`ports` of web must be a list",
+        "`volumes` of web must be a list",
+    ]
+
+
 def test_what_is_elsewhere_is_not_fetched(tmp_path: Path) -> None:
     loaded = project(
         tmp_path,
