@@ -76,7 +76,8 @@ class Source:
 def read_source(text: bytes, environment: Mapping[str, str] | None, tags: Collection[str] = ()) -> Source:
     """Parses one YAML document, with ``${NAME}`` in strings replaced from the environment and ``$$`` by ``$``.
 
-    environment: None leaves dollar signs as they are. tags: those that may stand in it, as in ``!reset``.
+    With no environment (None) dollar signs mean themselves.
+    tags: those that may stand in it, as in ``!reset``.
     Raises SourceError when the text is no YAML mapping; lesser errors, each with its path, are listed in the result.
     """
     try:
@@ -232,11 +233,13 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         _refuse_surrogates(node)
         value = self._loader.construct_object(node)
-        if isinstance(value, str) and self._environment is not None:
-            return self._substituted(value, node, path, self._environment)
-        return value
+        return self._substituted(value, node, path) if isinstance(value, str) else value
 
-    def _substituted(self, text: str, node: yaml.Node, path: KeyPath, environment: Mapping[str, str]) -> str:
+    def _substituted(self, text: str, node: yaml.Node, path: KeyPath) -> str:
+        environment = self._environment
+        if environment is None:
+            return text
+
         def replace(match: re.Match[str]) -> str:
             name = match.group(1)
             if match.group(0) == "$$":

@@ -35,6 +35,10 @@ class FindingsCollector:
         self._known: set[tuple[str, str, str, str, str]] = set()
         self._problems: set[str] = set()
 
+    def continue_from(self, former: "FindingsCollector") -> None:
+        """Takes over what was logged, so that a reload of the config does not repeat it."""
+        self._known, self._problems = former._known, former._problems
+
     async def collect(self) -> Sequence[Metric]:
         end = asyncio.get_running_loop().time() + self.deadline * 0.95
         found = await self._containers(min(_WAIT_SECONDS, self.deadline / 3))

@@ -95,6 +95,18 @@ async def test_each_finding_is_logged_once_when_it_comes_and_goes(tmp_path: Path
     assert await logged() == []
 
 
+async def test_a_reload_repeats_nothing_in_the_log(tmp_path: Path) -> None:
+    settings = {"compose_files": [f"{copy('mistakes', tmp_path)}/compose.yaml"], "files": ["/nonexistent"]}
+    former, latter = collector(**settings), collector(**settings)
+    with capture_logs() as log:
+        await former.collect()
+        count = len(log)
+        latter.continue_from(former)
+        await latter.collect()
+    assert count > 20
+    assert len(log) == count
+
+
 async def test_the_projects_of_running_containers(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
     engine = DockerEngine("unix:///nonexistent.sock")

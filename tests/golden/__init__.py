@@ -1,1 +1,1 @@
-"""Families of every collector from recorded input, for the golden /metrics."""
+"""Families of each collector from recorded input: a module a kind, with ``families()``."""
