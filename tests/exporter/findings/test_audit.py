@@ -158,7 +158,7 @@ async def test_a_hung_mount_costs_only_what_lies_on_it(tmp_path: Path) -> None:
         )
         subject = Audit(settings, daemon_file="/nonexistent")
         for _ in range(3):
-            report = await subject.run(5.0)
+            report = await subject.run(10.0)
             assert [one.message for one in report.findings] == ["a still holds a placeholder"]
             slow = "cannot be read: its file system does not answer in time"
             assert set(report.problems) == {
