@@ -9,13 +9,11 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.build import RunningProjects, build
-from exporter.collectors.docker import DockerCollector, ListedContainer
+from exporter.build import build
+from exporter.collectors.docker import ListedContainer
 from exporter.collectors.findings import FindingsCollector
 from exporter.config import Inventory
-from exporter.dockerapi import DockerEngine
 from exporter.findings.audit import Audit
-from exporter.settings.collector import CollectorSettings
 from exporter.settings.configuration import Configuration, FindingsSettings
 from tests.exporter.findings.material import copy
 from tests.golden import findings as golden
@@ -109,11 +107,10 @@ async def test_a_reload_repeats_nothing_in_the_log(tmp_path: Path) -> None:
 
 async def test_the_projects_of_running_containers(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
-    engine = DockerEngine("unix:///nonexistent.sock")
-    docker = DockerCollector(engine, CollectorSettings())
-    subject = FindingsCollector(
-        Audit(Configuration(), daemon_file="/nonexistent"), FindingsSettings(), RunningProjects(docker)
-    )
+    running = build(Inventory.model_validate({"docker": {"host": "unix:///nonexistent.sock"}}))
+    subject = next(each for each in running.collectors if isinstance(each, FindingsCollector))
+    docker = running.docker
+    assert docker is not None
     first = asyncio.create_task(values(subject))
     await asyncio.sleep(0)
     labels = {"com.docker.compose.project.config_files": f"{path}/compose.yaml"}
@@ -122,7 +119,7 @@ async def test_the_projects_of_running_containers(tmp_path: Path) -> None:
     assert (await first)["findings", "images", "warning"] == 2, "the first round waits for the first listing"
     docker.containers = []
     assert await values(subject) == {}
-    engine.close()
+    running.engine.close()
 
 
 def test_it_is_built_unless_it_is_off() -> None:
