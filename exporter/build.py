@@ -11,6 +11,7 @@ from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.findings import FindingsCollector
 from exporter.collectors.host import HostCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
@@ -21,6 +22,8 @@ from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
 from exporter.docker_reading import ReadingEngine
 from exporter.dockerapi import DockerEngine
+from exporter.findings.audit import Audit
+from exporter.findings.found import Found, found_in
 from exporter.labels import labelled_services
 from exporter.settings.services import Service
 
@@ -91,6 +94,9 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
         collectors.append(UpdatesCollector(inventory.host, settings.updates))
     if settings.systemd.enabled:
         collectors.append(SystemdCollector(settings.systemd))
+    if settings.findings.enabled:
+        found = RunningProjects(docker) if docker is not None else Found
+        collectors.append(FindingsCollector(Audit(inventory.configuration), settings.findings, found))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
 
@@ -108,3 +114,13 @@ class LabelledServices:
                 log.warning("container labels not understood", container=container, reason=reason)
         self._problems = problems
         return services
+
+
+class RunningProjects:
+    """What the containers tell of their projects, as of the docker collector's last listing; None before the first."""
+
+    def __init__(self, docker: DockerCollector) -> None:
+        self._docker = docker
+
+    def __call__(self) -> Found | None:
+        return None if self._docker.up is None else found_in(self._docker.containers)

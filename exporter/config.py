@@ -4,7 +4,7 @@ Each limit here is exported as a metric beside the value it limits, so that rule
 and a threshold is changed in one place only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import Field
 from exporter.section import Contradiction, Section, names_of, repeated_names, shown
 from exporter.settings.backups import Backup, BackupsSettings
 from exporter.settings.collector import CollectorSettings
+from exporter.settings.configuration import Configuration, FindingsSettings
 from exporter.settings.docker import Docker, DockerUsageSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.settings.host import Host, SystemdSettings, UpdatesSettings
@@ -41,6 +42,7 @@ class Collectors(Section):
         default=UpdatesSettings(), description="package updates that wait, and whether a reboot is due"
     )
     systemd: SystemdSettings = Field(default=SystemdSettings(), description="failed units of systemd")
+    findings: FindingsSettings = Field(default=FindingsSettings(), description="mistakes in the configuration")
     stale_after: Duration = Field(
         default=300.0, description="values of a collector that keeps failing disappear after this time"
     )
@@ -57,6 +59,9 @@ class Inventory(Section):
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
     host: Host = Field(default=Host(), description="limits of the host itself")
+    configuration: Configuration = Field(
+        default=Configuration(), description="the stack's own configuration, looked at for mistakes"
+    )
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 
     @classmethod
@@ -88,3 +93,12 @@ def with_drill(inventory: InventoryT, path: Path) -> InventoryT:
         rotation=LogRotation(max_file_bytes=Bytes(256 * 1024)),
     )
     return inventory.model_copy(update={"logs": [*inventory.logs, drill]})
+
+
+def with_secret_files(inventory: InventoryT, paths: Iterable[str]) -> InventoryT:
+    """The inventory, with further files that only their owner may read: those that other sections name."""
+    known = inventory.configuration.secret_files
+    configuration = inventory.configuration.model_copy(
+        update={"secret_files": [*known, *(path for path in paths if path not in known)]}
+    )
+    return inventory.model_copy(update={"configuration": configuration})

@@ -12,8 +12,9 @@ from prometheus_client.core import Metric
 
 from exporter.app import build_app
 from exporter.build import Running, build
-from exporter.config import Inventory, with_drill
+from exporter.config import Inventory, with_drill, with_secret_files
 from exporter.configfile import load
+from exporter.findings.found import secret_files
 from exporter.health import summarize
 from exporter.reload import ConfigWatch
 from exporter.server import parse_listen, serving
@@ -33,7 +34,8 @@ def read_inventory(config_path: Path | None, state_dir: Path | None) -> Inventor
 
     Raises exporter.configfile.ConfigError.
     """
-    inventory = load(config_path, Inventory, other_sections=REMEDIATOR_SECTIONS).value
+    loaded = load(config_path, Inventory, other_sections=REMEDIATOR_SECTIONS)
+    inventory = with_secret_files(loaded.value, secret_files(loaded.source.data))
     return with_drill(inventory, state_dir / "drill") if state_dir is not None else inventory
 
 

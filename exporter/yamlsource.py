@@ -1,7 +1,7 @@
 """YAML with positions: the data of one document, and the line and column that each key and value stands on."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,8 @@ class Source:
     from_environment: dict[KeyPath, str] = field(default_factory=dict)
     """The values that hold something of the environment, so are perhaps secret, as they are written in the file."""
     errors: list[tuple[KeyPath, SourceError]] = field(default_factory=list)
+    tags: dict[KeyPath, str] = field(default_factory=dict)
+    """The tags that were allowed, by the path of what they stand before."""
 
     def position(self, path: KeyPath) -> Position | None:
         """The place of a key or item, or of the nearest that encloses it; None for the document as a whole."""
@@ -71,10 +73,11 @@ class Source:
         return value
 
 
-def read_source(text: bytes, environment: Mapping[str, str] | None) -> Source:
+def read_source(text: bytes, environment: Mapping[str, str] | None, tags: Collection[str] = ()) -> Source:
     """Parses one YAML document, with ``${NAME}`` in strings replaced from the environment and ``$$`` by ``$``.
 
     With no environment (None) dollar signs mean themselves.
+    tags: those that may stand in it, as in ``!reset``.
     Raises SourceError when the text is no YAML mapping; lesser errors, each with its path, are listed in the result.
     """
     try:
@@ -92,7 +95,7 @@ def read_source(text: bytes, environment: Mapping[str, str] | None) -> Source:
             return Source()
         if not isinstance(node, yaml.MappingNode):
             raise SourceError.at(node, "the file must hold a mapping of sections", "begin with a key such as `logs:`")
-        return _Builder(loader, environment).build(node)
+        return _Builder(loader, environment, tags).build(node)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error) from error
     except yaml.reader.ReaderError as error:
@@ -145,9 +148,10 @@ _Entries = Mapping[str, tuple[yaml.Node, yaml.Node]]
 class _Builder:
     """Walks the nodes of a document, once."""
 
-    def __init__(self, loader: Loader, environment: Mapping[str, str] | None) -> None:
+    def __init__(self, loader: Loader, environment: Mapping[str, str] | None, tags: Collection[str]) -> None:
         self._loader = loader
         self._environment = environment
+        self._tags = tags
         self._source = Source()
         self._open: list[yaml.Node] = []
         self._entries_of: dict[int, _Entries] = {}
@@ -161,7 +165,7 @@ class _Builder:
         self._count += 1
         if self._count > MAX_VALUES:
             raise SourceError.at(node, f"the document unfolds to more than {MAX_VALUES:,} values", "use fewer aliases")
-        self._refuse_tag(node)
+        self._refuse_tag(node, path)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         self._enter(node)
@@ -177,11 +181,14 @@ class _Builder:
             raise SourceError.at(node, "an alias refers to what it stands in", "write out what you mean")
         self._open.append(node)
 
-    def _refuse_tag(self, node: yaml.Node) -> None:
+    def _refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
         """A tag makes a value something else than it looks like; no config needs that, but for ``!!str``."""
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
         implicit = self._loader.resolve(type(node), node.value, (plain, not plain))  # type: ignore[no-untyped-call]
-        if node.tag not in (TAG + "str", implicit):
+        if node.tag in self._tags:
+            self._source.tags[path] = node.tag
+            node.tag = implicit
+        elif node.tag not in (TAG + "str", implicit):
             raise SourceError.at(node, "a tag means nothing here", "remove what begins with !, or quote the text")
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:

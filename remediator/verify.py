@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from remediator.store.runs import Outcome
 from remediator.tasks import Measurement
 
+MAX_REASON = 300
+"""Characters of notes that a reason may repeat; the measurement's own word stands in for more."""
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -17,7 +20,10 @@ def of_empty_plan(before: Measurement, notes: Sequence[str]) -> Conclusion:
     """A plan without actions is good news where nothing is wrong, and no help where something is."""
     if not before.breached:
         return Conclusion("nothing-to-do", before.detail or "nothing is over its limit")
-    return Conclusion("ineffective", "; ".join(notes) or "the task found nothing that it may do about it")
+    reason = "; ".join(notes)
+    if len(reason) > MAX_REASON and before.detail:
+        reason = before.detail
+    return Conclusion("ineffective", reason or "the task found nothing that it may do about it")
 
 
 def of_actions(

@@ -20,6 +20,7 @@ from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
+from exporter.collectors.findings import FindingsCollector
 from exporter.collectors.host import HostCollector
 from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
@@ -31,6 +32,7 @@ from exporter.config import Inventory
 from exporter.docker_objects import Usage
 from exporter.dockerapi import DockerEngine
 from exporter.exposition import Format
+from exporter.findings.audit import Audit
 from exporter.reload import ConfigWatch
 from exporter.snapshot import Snapshot
 from exporter.web.figures import Figures
@@ -82,6 +84,7 @@ async def _page() -> str:
         HostCollector(inventory.host, settings.host),
         UpdatesCollector(inventory.host, settings.updates, managers=tuple),
         SystemdCollector(settings.systemd, booted=Path("/nowhere")),
+        FindingsCollector(Audit(inventory.configuration), settings.findings),
     ]
     parts = [INTRODUCTION, "## Exporter"]
     for collector in collectors:

@@ -11,6 +11,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from exporter.findings import CHECKS, VALID
+
 Document = dict[str, Any]
 
 
@@ -34,10 +36,12 @@ def _words(values: Iterable[object]) -> list[str]:
 
 
 TARGETS: dict[str, Callable[[Document], list[str]]] = {
+    "configuration-audit": lambda config: ["all", *CHECKS],
     "docker-cleanup": lambda config: ["docker"],
     "health-check": lambda config: ["all", *_names(config, "services")],
     "log-rotation": lambda config: _names(config, "logs"),
     "service-restart": _restartable,
+    "validate-config": lambda config: ["all", *VALID],
 }
 """Every task, and the targets that its config names. A test holds it to the tasks' own words."""
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 
 from exporter.dockerapi import DockerEngine
+from exporter.findings.audit import Audit
+from exporter.findings.found import secret_files
 from remediator.config import Config
 from remediator.tasks import Task
+from remediator.tasks.configuration_audit import configuration_audit, validate_config
 from remediator.tasks.docker_cleanup import DockerCleanup
 from remediator.tasks.health_check import HealthCheck
 from remediator.tasks.log_rotation import LogRotation
@@ -13,10 +16,13 @@ from remediator.tasks.service_restart import ServiceRestart
 
 def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:
     """Each task by its name, made for this config."""
+    audit = Audit(config.configuration, secret_files(config.model_dump()))
     tasks: list[Task] = [
         HealthCheck(config.services, docker),
         LogRotation(config.logs),
         DockerCleanup(docker, config.docker),
         ServiceRestart(config.services, docker, config.docker.cleanup.keep_label),
+        configuration_audit(audit, docker),
+        validate_config(audit, docker),
     ]
     return {task.name: task for task in tasks}

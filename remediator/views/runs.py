@@ -14,6 +14,8 @@ from exporter.units import format_bytes
 from remediator.follow import Progress
 from remediator.shapes import Page, RunView
 from remediator.views.alerts import more
+from remediator.views.findings import TASKS as FINDING_TASKS
+from remediator.views.findings import show_findings
 from remediator.views.screen import Cell, Column, Screen, state
 from remediator.views.tasks import freed, measurement
 from remediator.views.text import ago, local, safe, took
@@ -78,6 +80,11 @@ def show_summary(screen: Screen, run: RunView) -> None:
     screen.document(run)
     if run["task"] == "health-check":
         _checks(screen, run)
+        return
+    if run["task"] in FINDING_TASKS:
+        show_findings(screen, run["notes"])
+        detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
+        screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
         return
     if run["dry_run"]:
         _actions(screen, run)

@@ -2,6 +2,8 @@
 
 from exporter.units import format_bytes, format_duration
 from remediator.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from remediator.views.findings import TASKS as FINDING_TASKS
+from remediator.views.findings import show_findings
 from remediator.views.screen import Cell, Column, Screen, state
 from remediator.views.text import STYLES
 
@@ -67,6 +69,9 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
+    if plan["task"] in FINDING_TASKS:
+        show_findings(screen, plan["plan"]["notes"])
+        return
     actions = plan["plan"]["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],

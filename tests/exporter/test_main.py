@@ -43,6 +43,7 @@ async def test_it_serves_without_any_config(monkeypatch: pytest.MonkeyPatch) -> 
             "host",
             "updates",
             "systemd",
+            "findings",
         ]
         assert all(section.success for section in exporter.snapshot.sections)
         assert exporter.health() == (200, {"status": "ok", "probes": []})
@@ -51,7 +52,7 @@ async def test_it_serves_without_any_config(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_collectors_can_be_switched_off() -> None:
-    names = ("services", "filesystem", "logs", "docker", "docker_usage", "host", "updates", "systemd")
+    names = ("services", "filesystem", "logs", "docker", "docker_usage", "host", "updates", "systemd", "findings")
     off = {name: {"enabled": False} for name in names}
     assert build(Inventory.model_validate({"collectors": off})).collectors == []
     for name in names:

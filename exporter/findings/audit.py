@@ -1,0 +1,148 @@
+"""All checks at once: what they found, what of it is accepted, and what could not be looked at."""
+
+import asyncio
+import fnmatch
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+
+from exporter.findings import CHECKS, SEVERITIES, Check, Finding, Severity
+from exporter.findings.boundary import place_of
+from exporter.findings.checks import all_checks
+from exporter.findings.found import Found
+from exporter.findings.gather import DAEMON_FILE, Gatherer
+from exporter.findings.material import Material
+from exporter.findings.tools import Tools, Verdict
+from exporter.settings.configuration import Accepted, Configuration
+from exporter.threads import KeyedThreads
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found."""
+
+    check: str
+    findings: Sequence[Finding] = ()
+    """Those that are not accepted."""
+    accepted: Sequence[Finding] = ()
+    problems: Sequence[str] = ()
+    """What it could not look at, one line each. With any of them, there may be more findings."""
+
+    @property
+    def success(self) -> bool:
+        """Whether it has looked at everything."""
+        return not self.problems
+
+    def count(self, severity: Severity) -> int | None:
+        """Findings of a severity; None where there may be some and none was seen."""
+        number = sum(finding.severity == severity for finding in self.findings)
+        return number if number or self.success else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of the checks that ran, in the order of exporter.findings.CHECKS."""
+
+    results: Sequence[CheckResult] = field(default=())
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Those that are not accepted, the worst first."""
+        found = [finding for result in self.results for finding in result.findings]
+        return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.place.file, one.place.line or 0))
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What could not be looked at, each once."""
+        return list(dict.fromkeys(problem for result in self.results for problem in result.problems))
+
+    def only(self, checks: Collection[str]) -> "Report":
+        """The part of it that is of these checks."""
+        return Report([result for result in self.results if result.check in checks])
+
+
+class Audit:
+    """Looks at the files that a configuration names.
+
+    secret_files: paths beside those of the configuration that only their owner may read.
+    """
+
+    def __init__(
+        self, settings: Configuration, secret_files: Sequence[str] = (), daemon_file: str = DAEMON_FILE
+    ) -> None:
+        self._settings = settings
+        self._gatherer = Gatherer(settings, secret_files, daemon_file)
+        self._tools = Tools(settings)
+        self._checks = all_checks(settings.placeholder_patterns)
+        self._threads = KeyedThreads()
+        self._turn = asyncio.Lock()
+
+    @property
+    def finds_projects(self) -> bool:
+        """Whether running containers name the projects, as none is configured."""
+        return not self._settings.compose_files
+
+    async def run(self, seconds: float, found: Found = Found()) -> Report:  # noqa: B008 - it is immutable
+        """Looks once. found: what running containers tell; their projects count only where none is configured.
+
+        seconds: for all of it. What does not answer by then is noted in the report. Raises TimeoutError or
+        exporter.threads.StillStuck only when the checks themselves, which read nothing, take longer.
+        """
+        async with self._turn:  # the threads know one call for each file at a time
+            return await self._run(seconds, found)
+
+    async def _run(self, seconds: float, found: Found) -> Report:
+        material = await self._gatherer.gather(seconds * 0.4, found.projects)
+        material = replace(material, health_checked=found.health_checked)
+        verdicts, results = await asyncio.gather(
+            self._tools.check(material.projects, seconds * 0.45), self._judged(material, seconds * 0.5)
+        )
+        results = [*results, *(_of_verdict(verdict) for verdict in verdicts)]
+        order: dict[str, int] = {name: position for position, name in enumerate(CHECKS)}
+        results.sort(key=lambda one: order[one.check])
+        return Report([accept(result, self._settings.ignore) for result in results])
+
+    async def _judged(self, material: Material, seconds: float) -> list[CheckResult]:
+        async with asyncio.timeout(seconds):
+            return await self._threads.run("checks", partial(judge, material, self._checks))
+
+
+def judge(material: Material, checks: Iterable[Check]) -> list[CheckResult]:
+    """What the checks find, those left out for which there is nothing to look at. Pure but for the log."""
+    results: list[CheckResult] = []
+    for check in checks:
+        if not check.needs & material.present:
+            continue
+        problems = [reason for kind in sorted(check.needs) for reason in material.unread.get(kind, ())]
+        try:
+            findings = list(check.find(material))
+        except Exception as error:  # noqa: BLE001 - the boundary: one broken check costs only itself
+            log.error("check broke", check=check.name, error=type(error).__name__, line=place_of(error))
+            findings, problems = [], [*problems, f"the check broke: {type(error).__name__}, described in the log"]
+        results.append(CheckResult(check.name, findings, problems=problems))
+    return results
+
+
+def accept(result: CheckResult, accepted: Sequence[Accepted]) -> CheckResult:
+    """The result with its accepted findings apart. Pure."""
+    mine = [each for each in accepted if each.check == result.check]
+    if not mine:
+        return result
+    known: list[Finding] = []
+    rest: list[Finding] = []
+    for finding in result.findings:
+        (known if any(_covers(each, finding) for each in mine) else rest).append(finding)
+    return CheckResult(result.check, rest, known, result.problems)
+
+
+def _covers(accepted: Accepted, finding: Finding) -> bool:
+    names = (finding.subject, finding.place.file, str(finding.place))
+    return any(fnmatch.fnmatchcase(name, accepted.subject) for name in names)
+
+
+def _of_verdict(verdict: Verdict) -> CheckResult:
+    return CheckResult(verdict.check, verdict.findings, problems=verdict.problems)

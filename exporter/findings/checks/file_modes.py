@@ -1,0 +1,41 @@
+"""Files that the wrong people may read or write."""
+
+import stat
+from collections.abc import Iterator
+
+from exporter.findings import Finding, Kind, Place, Severity
+from exporter.findings.files import Mode, shown
+from exporter.findings.material import Material
+
+_KINDS = {
+    "secret": "holds a secret",
+    "key": "holds a private key",
+    "env": "holds passwords",
+    "script": "is run as a program",
+    "config": "configures the stack",
+}
+_READ_AND_WRITE = frozenset({"secret", "key", "env"})
+
+
+class FileModes:
+    """Secrets that others may read, and anything that others may write."""
+
+    name = "file-modes"
+    needs: frozenset[Kind] = frozenset({"mode"})
+
+    def find(self, material: Material) -> Iterator[Finding]:
+        for file in material.modes:
+            what, permissions = _KINDS[file.kind], f"mode {stat.S_IMODE(file.mode):04o}"
+            private = file.kind in _READ_AND_WRITE
+            remedy = "chmod 600 it" if private else "chmod o-w it"
+            if file.mode & stat.S_IWOTH:
+                yield self._finding(file, "critical", f"everybody may write it ({permissions}), and it {what}", remedy)
+            elif private and file.mode & stat.S_IROTH:
+                severity: Severity = "critical" if file.kind == "key" else "warning"
+                yield self._finding(file, severity, f"everybody may read it ({permissions}), and it {what}", remedy)
+            elif private and file.mode & (stat.S_IRGRP | stat.S_IWGRP):
+                yield self._finding(file, "info", f"its group may read it ({permissions}), and it {what}", remedy)
+
+    def _finding(self, file: Mode, severity: Severity, message: str, remedy: str) -> Finding:
+        path = shown(file.path)
+        return Finding(self.name, severity, path, Place(path), message, remedy)

@@ -1,0 +1,43 @@
+"""Services of which Docker cannot tell whether they work."""
+
+from collections.abc import Iterator
+
+from exporter.findings import Finding, Kind, Place, word
+from exporter.findings.files import shown
+from exporter.findings.material import Material
+from exporter.findings.service import finishing
+from exporter.findings.tree import Node
+
+
+class HealthChecks:
+    """An image may bring a health check of its own. A Compose file does not tell that, but a running container does."""
+
+    name = "health-checks"
+    needs: frozenset[Kind] = frozenset({"project"})
+
+    def find(self, material: Material) -> Iterator[Finding]:
+        for project in material.projects:
+            once = finishing(project.services)
+            for name, service in project.services.items():
+                check = service.at("healthcheck")
+                if name in once or (check is not None and not _off(check)):
+                    continue
+                if check is None and (project.files[0], name) in material.health_checked:
+                    continue
+                node = check or service
+                yield Finding(
+                    self.name,
+                    "warning",
+                    word(name),
+                    Place(shown(node.place.file), node.place.line),
+                    f"{word(name)} has {'its health check switched off' if check else 'no health check'}, so that"
+                    " nothing notices when it hangs",
+                    "add a healthcheck, or accept this finding if its image has one",
+                )
+
+
+def _off(check: Node) -> bool:
+    disable, test = check.at("disable"), check.at("test")
+    if disable is not None and disable.true:
+        return True
+    return test is not None and (test.items[0].text if test.items else test.text).upper() == "NONE"

@@ -1,0 +1,43 @@
+"""Services that may take all memory or all processors."""
+
+from collections.abc import Iterator
+
+from exporter.findings import Finding, Kind, Place, word
+from exporter.findings.files import shown
+from exporter.findings.material import Material
+from exporter.findings.tree import Node
+
+
+class Limits:
+    """A service without a memory limit can drive the host into the arms of the kernel's OOM killer."""
+
+    name = "limits"
+    needs: frozenset[Kind] = frozenset({"project"})
+
+    def find(self, material: Material) -> Iterator[Finding]:
+        for project in material.projects:
+            for name, service in project.services.items():
+                place = Place(shown(service.place.file), service.place.line)
+                if not _given(service, ("mem_limit",), ("deploy", "resources", "limits", "memory")):
+                    yield Finding(
+                        self.name,
+                        "warning",
+                        word(name),
+                        place,
+                        f"{word(name)} has no memory limit, so that a leak takes the whole host down",
+                        "set deploy.resources.limits.memory, or mem_limit",
+                    )
+                if not _given(service, ("cpus",), ("cpu_quota",), ("deploy", "resources", "limits", "cpus")):
+                    yield Finding(
+                        self.name,
+                        "info",
+                        word(name),
+                        place,
+                        f"{word(name)} has no limit of processor time",
+                        "set deploy.resources.limits.cpus, or cpus",
+                    )
+
+
+def _given(service: Node, *paths: tuple[str, ...]) -> bool:
+    nodes = [service.at(*path) for path in paths]
+    return any(node is not None and node.text not in ("", "0", "0.0") for node in nodes)

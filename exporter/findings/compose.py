@@ -1,0 +1,183 @@
+"""Compose projects as Docker Compose reads them: several files laid over each other, ``include``, ``extends``.
+
+By the Compose Specification, https://docs.docker.com/reference/compose-file/. Nothing is fetched from elsewhere: what
+names a Git or OCI source is noted as not looked at. Profiles make no difference: every service is looked at.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from exporter.findings import Place, word
+from exporter.findings.composefiles import ComposeFiles, Read, ambient
+from exporter.findings.files import shown
+from exporter.findings.merge import merge
+from exporter.findings.paths import joined, parent
+from exporter.findings.project import Project
+from exporter.findings.tree import Flaw, Node
+
+MAX_LOADS = 200
+"""Times that anything is included: two files that each include the next twice would take for ever."""
+MAX_EXTENDS = 20
+"""Services that one extends by way of others."""
+MAX_MERGED = 500_000
+"""Entries that all services together may take over by ``extends``."""
+
+_REMOTE = ("https://", "http://", "ssh://", "git://", "git@", "oci://", "github.com/")
+
+
+def load_project(files: Sequence[str], read: Read, env_file: str | None = None) -> Project:
+    """Reads a project. Blocks as ``read`` does. Whatever is wrong with it is in the result.
+
+    files: absolute paths, later ones over earlier ones. read: raises Unreadable.
+    env_file: None means ``.env`` beside the first file, which need not exist.
+    """
+    project = Project(list(files))
+    env_files = [env_file] if env_file else []
+    _Loader(project, read).load(files, project.directory, env_files, ambient(project.directory), ())
+    return project
+
+
+class _Stop(Exception):
+    """The project cannot be known; why is in its flaws."""
+
+
+class _Loader:
+    def __init__(self, project: Project, read: Read) -> None:
+        self._project = project
+        self._files = ComposeFiles(project, read)
+        self._scopes: list[Mapping[str, str]] = []
+        """Every set of variables, kept so that their ids stay theirs."""
+        self._merged = 0
+
+    def load(
+        self,
+        files: Sequence[str],
+        directory: str,
+        env_files: Sequence[str],
+        outer: Mapping[str, str],
+        above: tuple[str, ...],
+    ) -> None:
+        """Adds a project, or one that it includes. above: the first files of those that include it."""
+        if len(self._scopes) >= MAX_LOADS:
+            self._project.unread.append(f"{shown(files[0])} is left out: there is too much that includes it")
+            return
+        variables = self._files.variables(env_files, directory, outer)
+        self._scopes.append(variables)
+        merged: Node | None = None
+        for path in files:
+            root = self._files.root(path, variables)
+            if root is None:
+                return
+            for entry in (root.at("include") or root).items:
+                self._include(entry, directory, variables, (*above, path))
+            try:
+                root = self._extended(root, path, variables)
+            except _Stop:
+                return
+            merged = merge(merged, root)
+        if merged is None:
+            return
+        self._add(merged, bool(above))
+        services = merged.at("services")
+        for service in services.mapping.values() if services is not None else ():
+            self._service_env_files(service, directory)
+
+    def _add(self, merged: Node, included: bool) -> None:
+        for section in ("volumes", "networks", "secrets", "configs"):
+            node = merged.at(section)
+            known = self._project.top.get(section)
+            if node is not None:
+                self._project.top[section] = merge(known, node) or node
+        services = merged.at("services")
+        for name, service in services.mapping.items() if services else ():
+            if included or name not in self._project.services:
+                self._project.services[name] = service
+            else:  # a file may change services that it includes
+                self._project.services[name] = merge(self._project.services[name], service) or service
+
+    def _include(self, entry: Node, directory: str, variables: Mapping[str, str], above: tuple[str, ...]) -> None:
+        """https://docs.docker.com/reference/compose-file/include/"""
+        paths = entry.at("path") if entry.mapping else entry
+        texts = [node.text for node in (paths.items or [paths])] if paths is not None else []
+        if not all(texts) or not texts:
+            self._project.flaws.append(Flaw(entry.place, "an entry of `include` names no file"))
+            return
+        if any(text.startswith(_REMOTE) for text in texts):
+            self._project.unread.append(f"{entry.place} includes what is not on this machine")
+            return
+        files = [joined(directory, text) for text in texts]
+        if files[0] in above:
+            self._project.flaws.append(Flaw(entry.place, "`include` leads back to a file that includes this one"))
+            return
+        own = entry.at("project_directory")
+        inner = joined(directory, own.text) if own is not None and own.text else parent(files[0])
+        env = entry.at("env_file")
+        env_files = [joined(directory, node.text) for node in (env.items or [env])] if env is not None else []
+        self.load(files, inner, env_files, variables, above)
+
+    def _extended(self, root: Node, path: str, variables: Mapping[str, str]) -> Node:
+        services = root.at("services")
+        if services is None:
+            return root
+        done = {
+            name: self._extend(service, services, path, variables, ((path, name),))
+            for name, service in services.mapping.items()
+        }
+        return root.with_value({**root.mapping, "services": services.with_value(done)})
+
+    def _extend(
+        self,
+        service: Node,
+        services: Node,
+        path: str,
+        variables: Mapping[str, str],
+        above: tuple[tuple[str, str], ...],
+    ) -> Node:
+        """A service with that laid below it which it extends. Raises _Stop.
+
+        https://docs.docker.com/reference/compose-file/services/#extends
+        """
+        extends = service.at("extends")
+        if extends is None:
+            return service
+        wanted = extends.at("service") if extends.mapping else extends
+        file = extends.at("file")
+        name = wanted.text if wanted is not None else ""
+        other, others = path, services
+        if file is not None and file.text:
+            if file.text.startswith(_REMOTE):
+                self._project.unread.append(f"{extends.place} extends what is not on this machine")
+                return _without_extends(service)
+            other = joined(parent(path), file.text)
+            root = self._files.root(other, variables, extends.place)
+            if root is None:
+                raise _Stop
+            others = root.at("services") or root.with_value({})
+        if (other, name) in above or len(above) > MAX_EXTENDS:
+            self._flaw(extends.place, "`extends` leads back to the service that it begins with")
+        base = others.mapping.get(name)
+        if base is None:
+            self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {shown(other)}")
+        assert base is not None
+        below = self._extend(base, others, other, variables, (*above, (other, name)))
+        self._merged += sum(len(node.mapping) + len(node.items) for node in below.mapping.values())
+        if self._merged > MAX_MERGED:
+            self._flaw(extends.place, "`extends` makes the services too large")
+        return merge(below, _without_extends(service)) or service
+
+    def _flaw(self, place: Place, message: str) -> None:
+        self._project.flaws.append(Flaw(place, message))
+        self._project.unread.append(f"{place}: the services cannot be told")
+        raise _Stop
+
+    def _service_env_files(self, service: Node, directory: str) -> None:
+        node = service.at("env_file")
+        for entry in (node.items or [node]) if node is not None else ():
+            path, required = (entry.at("path"), entry.at("required")) if entry.mapping else (entry, None)
+            if path is not None and path.text:
+                self._files.env_file(
+                    joined(directory, path.text), required=required is None or required.true, place=entry.place
+                )
+
+
+def _without_extends(service: Node) -> Node:
+    return service.with_value({key: node for key, node in service.mapping.items() if key != "extends"})

@@ -1,0 +1,106 @@
+"""What a service of a Compose file says of its ports, mounts, image and limits, whichever way it is written."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from exporter.findings import Place
+from exporter.findings.tree import Node
+
+_SHORT_PORT = re.compile(
+    r"(?:(?:(?P<ip>\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*):)?(?P<published>[0-9-]*):)?(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
+)
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Ports of a container that the host publishes. An empty ``host_ip`` means every address of the host."""
+
+    place: Place
+    host_ip: str
+    first: int
+    last: int
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and self.first <= number <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Something mounted into a container: ``bind``, ``volume`` (no source: an anonymous one), ``tmpfs`` ..."""
+
+    place: Place
+    kind: str
+    source: str
+    target: str
+
+
+def ports(service: Node) -> Iterator[Port]:
+    """The published ports, those in a form that cannot be told left out."""
+    node = service.at("ports")
+    for item in node.items if node is not None else ():
+        if item.mapping:
+            host_ip, target = item.at("host_ip"), item.at("target")
+            text = target.text if target is not None else ""
+            found = _port(item.place, host_ip.text if host_ip is not None else "", text)
+        else:
+            match = _SHORT_PORT.fullmatch(item.text)
+            found = _port(item.place, (match["ip"] or "").strip("[]"), match["target"]) if match else None
+        if found is not None:
+            yield found
+
+
+def _port(place: Place, host_ip: str, target: str) -> Port | None:
+    first, _, last = target.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or len(target) > 11:
+        return None
+    low, high = int(first), int(last or first)
+    return Port(place, host_ip, low, high) if 0 < low <= high <= _MAX_PORT else None
+
+
+def mounts(service: Node) -> Iterator[Mount]:
+    """Volumes and bind mounts."""
+    node = service.at("volumes")
+    for item in node.items if node is not None else ():
+        if item.mapping:
+            kind, source, target = (item.at(key) for key in ("type", "source", "target"))
+            yield Mount(
+                item.place,
+                kind.text if kind is not None else "volume",
+                source.text if source is not None else "",
+                target.text if target is not None else "",
+            )
+            continue
+        source_text, sign, rest = item.text.partition(":")
+        if not sign:
+            yield Mount(item.place, "volume", "", source_text)
+        else:
+            kind_word = "bind" if source_text.startswith((".", "/", "~")) else "volume"
+            yield Mount(item.place, kind_word, source_text, rest.partition(":")[0])
+
+
+def repository(image: str) -> str:
+    """The last part of an image's name, without registry, tag and digest: ``postgres`` of ``docker.io/postgres:16``."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[0]
+
+
+def tag_of(image: str) -> str:
+    """The tag of an image, empty without one."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+
+
+def finishing(services: Mapping[str, Node]) -> frozenset[str]:
+    """Services that are meant to end: another waits for them with ``service_completed_successfully``."""
+    found: set[str] = set()
+    for service in services.values():
+        depends = service.at("depends_on")
+        for name, node in depends.mapping.items() if depends is not None else ():
+            condition = node.at("condition")
+            if condition is not None and condition.text == "service_completed_successfully":
+                found.add(name)
+    return frozenset(found)

@@ -1,0 +1,231 @@
+"""Checks by the programs that will read the files: Docker Compose, promtool and amtool.
+
+Their output may quote what it complains of, passwords too, so it is thrown away: the exit status is all that counts.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from exporter.findings import CheckName, Finding, Place
+from exporter.findings.files import Unreadable, check_readable, shown
+from exporter.findings.paths import matches
+from exporter.findings.paths import name as name_of
+from exporter.findings.project import Project
+from exporter.settings.configuration import Configuration
+from exporter.threads import KeyedThreads, StillStuck
+
+TOOL_SECONDS = 20.0
+"""How long one program may take."""
+REAP_SECONDS = 1.0
+"""How long a killed program may take to be gone. One that hangs in the kernel is left to itself."""
+KEPT_SECONDS = 3600.0
+"""What Compose said of files holds this long while they do not change: it costs a second of processor time."""
+
+_AT_ONCE = 2
+_FETCH_NOTHING = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+"""Compose then includes only what is on this machine."""
+_PASSED_ON = ("PATH", "HOME", "USER", "DOCKER_CONFIG", "LANG", "TMPDIR")
+
+
+class ToolFailed(Exception):
+    """A program gave no verdict. The message is one line, and quotes nothing that it said."""
+
+
+async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SECONDS) -> int:
+    """The exit status of a program, in a session of its own that is killed as a whole when the time is over.
+
+    It gets neither input nor our environment, in which there may be secrets. Raises ToolFailed.
+    """
+    environment = {"PWD": directory, **_FETCH_NOTHING}
+    environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    null = asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *arguments, cwd=directory, env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        raise ToolFailed(f"{arguments[0]} cannot be started: {type(error).__name__}") from error
+    try:
+        async with asyncio.timeout(seconds):
+            status = await process.wait()
+    except TimeoutError:
+        raise ToolFailed(f"{name_of(arguments[0])} did not end within {seconds:g} s") from None
+    finally:
+        # Whatever it has started goes with it, also where it has ended itself.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REAP_SECONDS):
+                    await process.wait()
+    if status < 0:
+        raise ToolFailed(f"{name_of(arguments[0])} was killed by signal {-status}")
+    return status
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check by a program found, and why it did not run where it did not."""
+
+    check: CheckName
+    findings: Sequence[Finding] = ()
+    problems: Sequence[str] = ()
+
+
+class Tools:
+    """The checks by programs. monotonic: seconds on a clock that never jumps. which: as shutil.which."""
+
+    def __init__(
+        self,
+        settings: Configuration,
+        monotonic: Callable[[], float] = time.monotonic,
+        which: Callable[[str], str | None] = shutil.which,
+    ) -> None:
+        self._settings = settings
+        self._monotonic = monotonic
+        self._which = which
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._plugin: tuple[float, bool] | None = None
+        self._threads = KeyedThreads()
+        self._kept: dict[object, tuple[float, int]] = {}
+
+    async def check(self, projects: Sequence[Project], seconds: float) -> Sequence[Verdict]:
+        """The verdicts of the checks for which anything is configured, all within so many seconds and a little."""
+        wanted: list[tuple[CheckName, str, Sequence[str], Sequence[str]]] = [
+            ("prometheus-config", "promtool", ("check", "config"), self._settings.prometheus_configs),
+            ("prometheus-rules", "promtool", ("check", "rules"), self._settings.prometheus_rules),
+            ("alertmanager-config", "amtool", ("check-config",), self._settings.alertmanager_configs),
+        ]
+        end = asyncio.get_running_loop().time() + seconds
+        verdicts = await asyncio.gather(
+            self._compose(projects, end),
+            *(self._files(check, tool, words, paths, end) for check, tool, words, paths in wanted if paths),
+        )
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    async def _run(self, arguments: Sequence[str], directory: str, end: float) -> int:
+        """As run, when its turn comes. end: on the loop's clock. Raises ToolFailed."""
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout_at(end):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise ToolFailed(f"{name_of(arguments[0])} had no time left, as others were slow") from None
+        try:
+            return await run(arguments, directory, max(0.0, min(TOOL_SECONDS, end - clock())))
+        finally:
+            self._slots.release()
+
+    async def _compose(self, projects: Sequence[Project], end: float) -> Verdict | None:
+        """None where Compose is not installed. A project that could not be read is left out: Compose would hang too."""
+        command = await self._compose_command(end) if projects else None
+        if command is None:
+            return None
+        verdict = await _together(
+            "compose-config",
+            [self._of_project(command, project, end) for project in projects if not project.unreadable],
+        )
+        left_out = [reason for project in projects for reason in project.unreadable]
+        self._forget()
+        return Verdict(verdict.check, verdict.findings, [*verdict.problems, *left_out])
+
+    async def _compose_command(self, end: float) -> Sequence[str] | None:
+        docker, standalone = self._which("docker"), self._which("docker-compose")
+        now = self._monotonic()
+        if docker is not None and (self._plugin is None or now - self._plugin[0] > KEPT_SECONDS):
+            try:
+                self._plugin = now, await self._run([docker, "compose", "version"], "/", end) == 0
+            except ToolFailed:
+                self._plugin = now, False
+        if docker is not None and self._plugin is not None and self._plugin[1]:
+            return [docker, "compose"]
+        return [standalone] if standalone is not None else None
+
+    async def _of_project(self, command: Sequence[str], project: Project, end: float) -> Finding | None:
+        options = [part for path in project.files for part in ("-f", path)]
+        stamps = tuple(sorted((path, file.stamp) for path, file in project.read.items()))
+        key = (*command, *project.files, stamps)
+        now = self._monotonic()
+        at, status = self._kept.get(key, (float("-inf"), 0))
+        if now - at > KEPT_SECONDS:
+            status = await self._run([*command, *options, "config", "-q"], project.directory, end)
+            self._kept[key] = now, status
+        if status == 0:
+            return None
+        name = " ".join([name_of(command[0]), *command[1:]])
+        place = Place(shown(project.files[0]))
+        message = f"{name} refuses the project"
+        return Finding("compose-config", "critical", str(place), place, message, f"`{name} config -q` there says why")
+
+    def _forget(self) -> None:
+        """Drops what was kept of files as they were."""
+        now = self._monotonic()
+        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] <= KEPT_SECONDS}
+        while len(self._kept) > 100:
+            del self._kept[next(iter(self._kept))]
+
+    async def _files(
+        self, check: CheckName, tool: str, words: Sequence[str], patterns: Sequence[str], end: float
+    ) -> Verdict:
+        program = self._which(tool)
+        if program is None:
+            return Verdict(check, problems=[f"{tool} is not installed, or not on PATH"])
+        paths: list[str] = []
+        problems: list[str] = []
+        for found, missed in await asyncio.gather(*(self._readable(check, pattern, end) for pattern in patterns)):
+            paths += found
+            problems += missed
+        verdict = await _together(check, [self._of_file(check, [program, *words], path, end) for path in paths])
+        return Verdict(check, verdict.findings, [*problems, *verdict.problems])
+
+    async def _readable(self, check: CheckName, pattern: str, end: float) -> tuple[list[str], list[str]]:
+        """The files that a pattern matches, and what cannot be read of them: the programs do not tell the two apart."""
+        try:
+            async with asyncio.timeout_at(end):
+                return await self._threads.run((check, pattern), partial(_readable, pattern))
+        except (TimeoutError, StillStuck):
+            return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
+        except (OSError, RuntimeError) as error:
+            return [], [f"{shown(pattern)} cannot be read: {type(error).__name__}"]
+
+    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Finding | None:
+        name = " ".join([name_of(command[0]), *command[1:]])
+        status = await self._run([*command, path], "/", end)
+        if status == 0:
+            return None
+        place = Place(shown(path))
+        return Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")
+
+
+def _readable(pattern: str) -> tuple[list[str], list[str]]:
+    paths, problem = matches(pattern)
+    problems = [f"{shown(pattern)} {problem}"] if problem else []
+    readable: list[str] = []
+    for path in paths:
+        try:
+            check_readable(path)
+            readable.append(path)
+        except Unreadable as error:
+            problems.append(str(error))
+    return readable, problems
+
+
+async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Finding | None]"]) -> Verdict:
+    results = await asyncio.gather(*checks, return_exceptions=True)
+    problems: list[str] = []
+    findings: list[Finding] = []
+    for result in results:
+        if isinstance(result, ToolFailed):
+            problems.append(str(result))
+        elif isinstance(result, BaseException):
+            raise result
+        elif result is not None:
+            findings.append(result)
+    return Verdict(check, findings, problems)

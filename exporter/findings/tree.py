@@ -1,0 +1,135 @@
+"""A Compose file as a tree that knows the place of each of its parts, with variables replaced."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from exporter.findings import Place
+from exporter.findings.files import TextFile
+from exporter.findings.interpolate import BadReference, Use, interpolate
+from exporter.yamlsource import KeyPath, Source, read_source
+
+TAGS = frozenset({"!reset", "!override"})
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""Characters that the texts of one file may grow to: a long variable, used often, could fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value with its place. A mapping's values and a list's items are nodes again."""
+
+    value: Any = field(repr=False)
+    place: Place
+    written: str = field(default="", repr=False)
+    """A text as it is written, before variables were replaced."""
+    tag: str = ""
+
+    @property
+    def mapping(self) -> Mapping[str, "Node"]:
+        """Its entries; none if it is no mapping."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> list["Node"]:
+        """A list's items; none if it is no list."""
+        return self.value if isinstance(self.value, list) else []
+
+    @property
+    def text(self) -> str:
+        """A scalar as text, empty for null and for what is no scalar."""
+        if self.value is None or isinstance(self.value, dict | list):
+            return ""
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
+    @property
+    def literal(self) -> bool:
+        """Whether it is written out here, without a variable."""
+        return "$" not in self.written.replace("$$", "")
+
+    @property
+    def true(self) -> bool:
+        return self.text.lower() in ("true", "yes", "on", "1")
+
+    def at(self, *path: str) -> "Node | None":
+        """What stands below it, None when there is nothing."""
+        node: Node | None = self
+        for key in path:
+            node = node.mapping.get(key) if node is not None else None
+        return node
+
+    def with_value(self, value: Any) -> "Node":
+        return replace(self, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class VariableUse:
+    """A variable used at a place."""
+
+    use: Use
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that Compose would stumble over."""
+
+    place: Place
+    message: str
+
+
+@dataclass
+class Tree:
+    """A file's tree, and what was noticed on the way."""
+
+    root: Node
+    uses: list[VariableUse] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+
+
+def read_tree(file: TextFile, variables: Mapping[str, str]) -> Tree:
+    """The tree of a YAML file. Raises exporter.yamlsource.SourceError, which quotes nothing of the file."""
+    source = read_source(file.data, None, TAGS)
+    tree = Tree(Node(None, Place(file.path)))
+    tree.root = _Planter(file.path, source, variables, tree).node(source.data, ())
+    tree.flaws += [Flaw(Place(file.path, error.line), str(error)) for _, error in source.errors]
+    return tree
+
+
+class _Planter:
+    def __init__(self, path: str, source: Source, variables: Mapping[str, str], tree: Tree) -> None:
+        self._path = path
+        self._source = source
+        self._variables = variables
+        self._tree = tree
+        self._grown = 0
+
+    def node(self, data: Any, path: KeyPath) -> Node:
+        position = self._source.values.get(path) or self._source.position(path)
+        place = Place(self._path, position.line if position else None)
+        tag = self._source.tags.get(path, "")
+        if isinstance(data, dict):
+            return Node({key: self.node(value, (*path, key)) for key, value in data.items()}, place, tag=tag)
+        if isinstance(data, list):
+            return Node([self.node(value, (*path, index)) for index, value in enumerate(data)], place, tag=tag)
+        if not isinstance(data, str):
+            return Node(data, place, str(data), tag)
+        return Node(self._text(data, place), place, data, tag)
+
+    def _text(self, text: str, place: Place) -> str:
+        try:
+            value, uses = interpolate(text, self._variables)
+            self._grown += len(value)
+            if self._grown > MAX_CHARACTERS:
+                raise BadReference("its variables make the file grow too long")
+        except BadReference as error:
+            self._tree.flaws.append(Flaw(place, str(error)))
+            return ""
+        self._tree.uses += [VariableUse(use, place) for use in uses]
+        return value
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    for child in (*node.mapping.values(), *node.items):
+        yield from walk(child)

@@ -1,0 +1,198 @@
+"""All checks at once: accepted findings, what cannot be read, a check that breaks, a mount that hangs."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.collectors.docker import Health, ListedContainer
+from exporter.config import Inventory, with_secret_files
+from exporter.findings import Finding, Kind, Place
+from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
+from exporter.findings.found import Found, found_in, secret_files
+from exporter.findings.material import Material
+from exporter.settings.configuration import Accepted, Configuration
+from tests.exporter.findings.material import GUARD, audit, copy, write
+from tests.hung_mount import hung_mount
+
+
+def finding(subject: str, file: str = "/srv/pa/compose.yaml", line: int | None = 3) -> Finding:
+    return Finding("limits", "warning", subject, Place(file, line), "it is wrong", "mend it")
+
+
+@pytest.mark.parametrize(
+    ("check", "subject", "left"),
+    [
+        ("limits", "*", []),
+        ("limits", "web", ["db"]),
+        ("limits", "web*", ["db"]),
+        ("limits", "/srv/pa/compose.yaml", []),
+        ("limits", "/srv/pa/compose.yaml:3", []),
+        ("limits", "/srv/pa/compose.yaml:4", ["web", "db"]),
+        ("limits", "WEB", ["web", "db"]),
+        ("images", "*", ["web", "db"]),
+    ],
+)
+def test_accepted_findings_are_counted_apart(check: str, subject: str, left: list[str]) -> None:
+    accepted = Accepted.model_validate({"check": check, "subject": subject, "reason": "it is well"})
+    result = accept(CheckResult("limits", [finding("web"), finding("db")]), [accepted])
+    assert [one.subject for one in result.findings] == left
+    assert len(result.findings) + len(result.accepted) == 2
+
+
+def test_what_was_not_seen_is_not_counted_as_none() -> None:
+    whole, part = CheckResult("limits", [finding("web")]), CheckResult("limits", [finding("web")], problems=["x"])
+    assert (whole.count("warning"), whole.count("critical")) == (1, 0)
+    assert (part.count("warning"), part.count("critical")) == (1, None)
+
+
+def test_the_worst_comes_first() -> None:
+    def of(severity: str, line: int) -> Finding:
+        return Finding("limits", severity, "x", Place("/a", line), "m", "r")  # type: ignore[arg-type]
+
+    report = Report([CheckResult("limits", [of("info", 1), of("warning", 9), of("warning", 2), of("critical", 5)])])
+    assert [(one.severity, one.place.line) for one in report.findings] == [
+        ("critical", 5),
+        ("warning", 2),
+        ("warning", 9),
+        ("info", 1),
+    ]
+
+
+class Broken:
+    name = "limits"
+    needs: frozenset[Kind] = frozenset({"project"})
+
+    def find(self, material: Material) -> Iterator[Finding]:
+        raise KeyError("hunter2-hunter2")
+
+
+def test_a_check_that_breaks_costs_only_itself_and_says_nothing_secret() -> None:
+    with capture_logs() as log:
+        (result,) = judge(Material(present=frozenset({"project"})), [Broken()])
+    assert result.problems == ["the check broke: KeyError, described in the log"]
+    assert log[0]["error"] == "KeyError"
+    assert "test_audit.py:" in log[0]["line"]
+    assert "hunter2" not in repr(result) + repr(log)
+
+
+async def test_nothing_configured_is_nothing_to_look_at() -> None:
+    assert (await audit()).results == []
+
+
+async def test_a_file_that_vanishes_meanwhile(tmp_path: Path) -> None:
+    path = copy("clean", tmp_path)
+    subject = Audit(Configuration(compose_files=[f"{path}/compose.yaml"]), daemon_file="/nonexistent")
+    assert (await subject.run(GUARD)).problems == []
+    (path / "compose.yaml").unlink()
+    gone = await subject.run(GUARD)
+    assert gone.problems == [f"{path}/compose.yaml cannot be read: No such file or directory"]
+    assert gone.findings == []
+    assert not any(result.success for result in gone.results if result.check == "images")
+
+
+async def test_two_audits_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    path = copy("clean", tmp_path)
+    subject = Audit(Configuration(compose_files=[f"{path}/compose.yaml"]), daemon_file="/nonexistent")
+    reports = await asyncio.gather(*(subject.run(GUARD) for _ in range(5)))
+    assert [report.problems for report in reports] == [[]] * 5
+
+
+def container(health: Health = "none", service: str = "", **labels: str) -> ListedContainer:
+    prefixed = {f"com.docker.compose.project.{key}": value for key, value in labels.items()}
+    prefixed["com.docker.compose.service"] = service
+    return ListedContainer(id="1", name="a", state="running", health=health, labels=prefixed)
+
+
+def test_running_containers_name_their_projects() -> None:
+    found = found_in(
+        [
+            container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
+            container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
+            container(config_files="docker-compose.yml", working_dir="/srv/old"),  # as Compose 1.29 writes it
+            container(config_files="relative.yaml"),
+            container(working_dir="/srv/none"),
+            ListedContainer(id="2", name="b", state="running"),
+        ]
+    )
+    assert found.projects == [("/srv/pa/compose.yaml", "/srv/pa/b.yaml"), ("/srv/old/docker-compose.yml",)]
+
+
+async def test_projects_that_were_found_count_only_where_none_is_configured(tmp_path: Path) -> None:
+    path = copy("mistakes", tmp_path)
+    found = Found([[f"{path}/compose.yaml"], ["/nonexistent/compose.yaml"]])
+    by_labels = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found)
+    assert len(by_labels.findings) > 30
+    assert by_labels.problems == [], "one that cannot be seen from here is left out"
+    configured = Configuration(compose_files=[f"{copy('clean', tmp_path)}/compose.yaml"])
+    assert (await Audit(configured, daemon_file="/nonexistent").run(GUARD, found)).findings == []
+
+
+def test_secret_files_of_the_whole_config() -> None:
+    document = {
+        "notify": {"email": {"password_file": "/etc/a"}, "slack": {"webhook_url_file": "/etc/b"}},
+        "postgres": [{"password_file": "/etc/a", "tls_ca_file": "/etc/ca", "cert_file": "/etc/cert"}],
+        "x": {"password_file": None, "env_file": "/etc/env", "some_files": ["/etc/c"]},
+    }
+    assert secret_files(document) == ["/etc/a", "/etc/b"]
+    inventory = Inventory(configuration=Configuration(secret_files=["/etc/b", "/etc/d"]))
+    assert with_secret_files(inventory, ["/etc/a", "/etc/b"]).configuration.secret_files == [
+        "/etc/b",
+        "/etc/d",
+        "/etc/a",
+    ]
+
+
+@pytest.mark.servers
+async def test_a_hung_mount_costs_only_what_lies_on_it(tmp_path: Path) -> None:
+    path = copy("clean", tmp_path)
+    write(tmp_path, {"ok.conf": "a = CHANGE_ME_a\n"})
+    (tmp_path / "hung").mkdir()
+    async with hung_mount(tmp_path / "hung"):
+        settings = Configuration(
+            compose_files=[f"{path}/compose.yaml", f"{tmp_path}/hung/compose.yaml"],
+            files=[f"{tmp_path}/ok.conf", f"{tmp_path}/hung/*.conf"],
+            secret_files=[f"{tmp_path}/hung/key"],
+        )
+        subject = Audit(settings, daemon_file="/nonexistent")
+        for _ in range(3):
+            report = await subject.run(10.0)
+            assert [one.message for one in report.findings] == ["a still holds a placeholder"]
+            slow = "cannot be read: its file system does not answer in time"
+            assert set(report.problems) == {
+                f"{tmp_path}/hung/compose.yaml {slow}",
+                f"{tmp_path}/hung/*.conf {slow}",
+                f"{tmp_path}/hung/key {slow}",
+            }
+
+
+async def test_a_health_check_of_the_image_counts_where_a_container_shows_it(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": "services: {web: {image: x}, db: {image: x}, off: {image: x}}"})
+    files = {"config_files": f"{tmp_path}/compose.yaml"}
+    running = found_in(
+        [
+            container("healthy", "web", **files),
+            container("none", "db", **files),
+            container("unhealthy", "db", config_files="/srv/other/compose.yaml"),
+        ]
+    )
+    subject = Audit(Configuration(compose_files=[f"{tmp_path}/compose.yaml"]), daemon_file="/nonexistent")
+    report = (await subject.run(GUARD, running)).only(["health-checks"])
+    assert [one.subject for one in report.findings] == ["db", "off"]
+
+
+async def test_a_project_that_breaks_its_reader_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(files: object, read: object) -> None:
+        raise KeyError("hunter2-hunter2")
+
+    monkeypatch.setattr("exporter.findings.gather.load_project", broken)
+    write(tmp_path, {"compose.yaml": "services: {}", "a.conf": "CHANGE_ME_"})
+    with capture_logs() as log:
+        report = await audit(compose_files=[f"{tmp_path}/compose.yaml"], files=[f"{tmp_path}/a.conf"])
+    assert report.problems == [f"{tmp_path}/compose.yaml cannot be read: KeyError"]
+    assert len(report.findings) == 1
+    assert "hunter2" not in repr(report) + repr(log)

@@ -1,0 +1,250 @@
+"""What each check of Compose files says of one service."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.findings import CHECKS, Check, secret_name, word
+from exporter.findings.checks import all_checks
+from exporter.findings.checks.health_checks import HealthChecks
+from exporter.findings.checks.images import Images
+from exporter.findings.checks.limits import Limits
+from exporter.findings.checks.log_limits import LogLimits
+from exporter.findings.checks.placeholders import Placeholders
+from exporter.findings.checks.plain_secrets import PlainSecrets
+from exporter.findings.checks.privileges import Privileges
+from exporter.findings.checks.published_ports import PublishedPorts
+from exporter.findings.checks.restart_policies import RestartPolicies
+from exporter.findings.checks.volumes import Volumes
+from exporter.findings.files import TextFile
+from exporter.findings.gather import Gatherer
+from exporter.findings.material import DaemonLogs, Material
+from exporter.settings.configuration import Configuration
+from tests.exporter.findings.material import found, project
+
+WELL: list[str] = []
+WARNING, CRITICAL, INFO = ["warning"], ["critical"], ["info"]
+
+CASES: list[tuple[Check, str, list[str]]] = [
+    (Images(), "image: nginx", WARNING),
+    (Images(), "image: nginx:latest", WARNING),
+    (Images(), "image: example.org:5000/nginx", WARNING),
+    (Images(), "image: example.org:5000/nginx:1.27", WELL),
+    (Images(), "image: nginx:1.27-alpine", WELL),
+    (Images(), "image: nginx:stable-alpine", INFO),
+    (Images(), f"image: nginx@sha256:{'0' * 64}", WELL),
+    (Images(), f"image: nginx:latest@sha256:{'0' * 64}", WELL),
+    (Images(), "{build: ., image: nginx}", WELL),
+    (Images(), "image: nginx:${TAG:-latest}", WARNING),
+    (PublishedPorts(), 'ports: ["8080:80"]', WARNING),
+    (PublishedPorts(), "ports: [80]", WARNING),
+    (PublishedPorts(), 'ports: ["8080-8090:80-90/udp"]', WARNING),
+    (PublishedPorts(), 'ports: ["127.0.0.1:8080:80"]', WELL),
+    (PublishedPorts(), 'ports: ["[::1]:8080:80"]', WELL),
+    (PublishedPorts(), 'ports: ["[::]:8080:80"]', WARNING),
+    (PublishedPorts(), 'ports: ["192.0.2.1:8080:80"]', WELL),
+    (PublishedPorts(), 'ports: ["0.0.0.0:16379:6379"]', CRITICAL),
+    (PublishedPorts(), 'ports: ["2370-2380:2370-2380"]', CRITICAL),
+    (PublishedPorts(), "ports: [{target: 5432, published: 5432, host_ip: 127.0.0.1}]", WELL),
+    (PublishedPorts(), 'ports: [{target: 5432, published: "5432"}]', CRITICAL),
+    (PublishedPorts(), "expose: [5432]", WELL),
+    (PublishedPorts(), 'ports: ["what is this", "99999:99999", "80:80:80:80"]', WELL),
+    (Limits(), "{mem_limit: 1g, cpus: 1}", WELL),
+    (Limits(), "{mem_limit: 1g}", INFO),
+    (Limits(), "{cpus: 1}", WARNING),
+    (Limits(), "{mem_limit: 0, cpu_quota: 50000}", WARNING),
+    (Limits(), 'deploy: {resources: {limits: {memory: 1g, cpus: "1"}}}', WELL),
+    (Limits(), "deploy: {resources: {reservations: {memory: 1g}}}", ["warning", "info"]),
+    (HealthChecks(), "healthcheck: {test: [CMD, x]}", WELL),
+    (HealthChecks(), "healthcheck: {disable: true}", WARNING),
+    (HealthChecks(), "healthcheck: {test: [NONE]}", WARNING),
+    (HealthChecks(), "healthcheck: {test: none}", WARNING),
+    (HealthChecks(), "image: x", WARNING),
+    (RestartPolicies(), "restart: always", WELL),
+    (RestartPolicies(), "restart: on-failure:3", WELL),
+    (RestartPolicies(), 'restart: "no"', WARNING),
+    (RestartPolicies(), "restart: false", WARNING),
+    (RestartPolicies(), "deploy: {restart_policy: {condition: any}}", WELL),
+    (RestartPolicies(), "deploy: {restart_policy: {condition: none}}", WARNING),
+    (LogLimits(), "image: x", WARNING),
+    (LogLimits(), "logging: {options: {max-size: 10m}}", WELL),
+    (LogLimits(), 'logging: {options: {max-size: "-1"}}', WARNING),
+    (LogLimits(), 'logging: {driver: json-file, options: {max-file: "3"}}', WARNING),
+    (LogLimits(), "logging: {driver: journald}", WELL),
+    (LogLimits(), "logging: {driver: local}", WELL),
+    (Privileges(), "privileged: true", CRITICAL),
+    (Privileges(), "privileged: ${YES:-true}", CRITICAL),
+    (Privileges(), "privileged: false", WELL),
+    (Privileges(), "cap_add: [NET_ADMIN, CAP_SYS_PTRACE]", WARNING),
+    (Privileges(), "cap_add: [CAP_SYS_ADMIN]", CRITICAL),
+    (Privileges(), "cap_add: [all]", CRITICAL),
+    (Privileges(), "{network_mode: host, pid: host}", ["warning", "warning"]),
+    (Privileges(), "network_mode: bridge", WELL),
+    (Privileges(), 'volumes: ["/run/docker.sock:/var/run/docker.sock"]', WARNING),
+    (Privileges(), "volumes: [{type: bind, source: /var/run/docker.sock, target: /x, read_only: true}]", WARNING),
+    (Privileges(), 'volumes: ["/:/host:ro"]', WARNING),
+    (Privileges(), 'volumes: ["/etc/localtime:/etc/localtime:ro", "data:/etc"]', WELL),
+    (PlainSecrets(), "environment: {DB_PASSWORD: hunter2-hunter2}", WARNING),
+    (PlainSecrets(), "environment: [API_KEY=hunter2-hunter2]", WARNING),
+    (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD}'}", WELL),
+    (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD:-hunter2-hunter2}'}", WARNING),
+    (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD:-}', TOKEN: '${TOKEN:-${OTHER}}'}", WELL),
+    (PlainSecrets(), "environment: {DB_PASSWORD: hunter2$$hunter2}", WARNING),
+    (PlainSecrets(), "environment: {DB_PASSWORD: , API_KEY: ''}", WELL),
+    (PlainSecrets(), "environment: [DB_PASSWORD]", WELL),
+    (PlainSecrets(), "environment: {DB_PASSWORD_FILE: /run/secrets/db, TOKEN_TTL: 3600}", WELL),
+    (PlainSecrets(), "environment: {NEO4J_AUTH: none, N8N_BASIC_AUTH: 'true', MAX_TOKENS: 4096}", WELL),
+    (PlainSecrets(), "environment: {URL: 'amqp://guest:hunter2-hunter2@mq:5672'}", WARNING),
+    (PlainSecrets(), "environment: {URL: 'amqp://guest:${PASS}@mq:5672', X: 'http://host:80/a@b'}", WELL),
+    (PlainSecrets(), "build: {context: ., args: [NPM_TOKEN=hunter2-hunter2]}", WARNING),
+    (Volumes(), "image: postgres:16", INFO),
+    (Volumes(), '{image: "example.org/x/postgres:16", volumes: ["data:/var/lib/postgresql/data"]}', WELL),
+    (Volumes(), '{image: "neo4j:5", volumes: ["/data"]}', INFO),
+    (Volumes(), '{image: "neo4j:5", volumes: ["./data:/data", "/logs"]}', INFO),
+    (Volumes(), '{image: "neo4j:5", volumes: [{type: volume, target: /data}]}', INFO),
+    (Volumes(), '{image: "nginx:1", volumes: ["/cache"]}', WELL),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "service", "severities"), CASES, ids=lambda part: getattr(part, "name", None))
+def test_a_service(check: Check, service: str, severities: list[str], tmp_path: Path) -> None:
+    body = service if service.startswith("{") else f"\n    {service}"
+    findings = found(check, project(tmp_path, f"services:\n  web: {body}\n"))
+    assert [finding.severity for finding in findings] == severities
+    for finding in findings:
+        assert finding.check == check.name
+        assert finding.subject == "web"
+        assert finding.place.line in (2, 3)
+        assert "hunter2" not in repr(finding)
+        assert not finding.message.endswith(".")
+
+
+@pytest.mark.parametrize("check", [HealthChecks(), RestartPolicies()])
+def test_a_service_that_is_meant_to_end_is_left_out(check: Check, tmp_path: Path) -> None:
+    compose = """
+services:
+  migrate: {image: x}
+  web:
+    image: x
+    depends_on: {migrate: {condition: service_completed_successfully}}
+"""
+    assert [finding.subject for finding in found(check, project(tmp_path, compose))] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "logging", "limited"),
+    [
+        ('{"log-opts": {"max-size": "10m"}}', "", True),
+        ('{"log-opts": {"max-size": "10m"}}', "logging: {driver: json-file}", True),
+        ('{"log-driver": "local"}', "", True),
+        ('{"log-driver": "local"}', "logging: {driver: json-file}", False),
+        ('{"log-driver": "journald", "log-opts": {"max-size": "10m"}}', "logging: {driver: json-file}", False),
+        ('{"log-opts": {"max-file": "3"}}', "", False),
+        ("{}", "", False),
+        ("[]", "", False),
+        ('{"log-opts": 7}', "", False),
+        ("not JSON", "", False),
+        (None, "", False),
+    ],
+)
+async def test_the_daemons_own_log_limits(daemon: str | None, logging: str, limited: bool, tmp_path: Path) -> None:
+    project(tmp_path, f"services:\n  web:\n    image: x\n    {logging}\n")
+    if daemon is not None:
+        (tmp_path / "daemon.json").write_text(daemon)
+    settings = Configuration(compose_files=[f"{tmp_path}/compose.yaml"])
+    material = await Gatherer(settings, daemon_file=f"{tmp_path}/daemon.json").gather(60)
+    assert (list(LogLimits().find(material)) == []) == limited
+
+
+def text(data: bytes) -> Material:
+    return Material(texts=[TextFile("/srv/.env", data, 0, 0, 0, (0, 0, 0, 0))])
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        (b"POSTGRES_PASSWORD=CHANGE_ME_postgres", "critical"),
+        (b"  N8N_ENCRYPTION_KEY: 'changeme'", "critical"),
+        (b"- API_KEY=your-api-key-here", "critical"),
+        (b'"jwt_secret": "REPLACE_WITH_SECRET",', "critical"),
+        (b"export HOST=<your host>", "warning"),
+        (b"CHANGE_ME_", "warning"),
+        (b"HOST=insert-your-host", "warning"),
+        (b"# PASSWORD=CHANGE_ME", None),
+        (b"// CHANGE_ME", None),
+        (b"HOST=exchange.mediocre.example.org", None),
+        (b"PASSWORD=hunter2", None),
+        (b"key: yourself", None),
+    ],
+)
+def test_placeholders(line: bytes, severity: str | None) -> None:
+    findings = list(Placeholders(Configuration().placeholder_patterns).find(text(b"x=1\n" + line + b"\n")))
+    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+    assert all(finding.place.line == 2 for finding in findings)
+
+
+def test_placeholders_of_ones_own() -> None:
+    check = Placeholders(["TBD", "(?i)fixme"])
+    assert [finding.place.line for finding in check.find(text(b"a=TBD\nb=tbd\nc=FixMe\nd=CHANGE_ME\n"))] == [1, 3]
+    assert list(Placeholders([]).find(text(b"CHANGE_ME"))) == []
+
+
+def test_a_file_full_of_placeholders_is_not_listed_at_any_length() -> None:
+    findings = list(Placeholders(["CHANGE_ME"]).find(text(b"A=CHANGE_ME\n" * 50_000)))
+    assert len(findings) == 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PASSWORD", "db_passwd", "API_KEY", "apikey", "JWT_SECRET", "SECRET_KEY_BASE", "GITHUB_TOKEN", "NEO4J_AUTH"],
+)
+def test_names_of_secrets(name: str) -> None:
+    assert secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["HOST", "PASSWORD_FILE", "TOKEN_TTL", "MAX_TOKENS", "SECRET_NAME", "KEYBOARD", "AUTHOR"]
+)
+def test_names_of_none(name: str) -> None:
+    assert not secret_name(name)
+
+
+def test_an_odd_name_is_shown_harmlessly() -> None:
+    assert word("web-1") == "web-1"
+    assert word("a b\n\x1b[31m") == r"'a b\n\x1b[31m'"
+    assert len(word("x" * 1000)) == 60
+
+
+def test_every_check_has_a_name_that_the_config_knows() -> None:
+    names = [check.name for check in all_checks([])]
+    by_programs = {"compose-config", "prometheus-config", "prometheus-rules", "alertmanager-config"}
+    assert len(names) == len(set(names))
+    assert set(names) | by_programs == set(CHECKS)
+    assert DaemonLogs().driver == "json-file"
+
+
+def long_texts() -> dict[str, str]:
+    """Compose files of a megabyte that take a careless reader minutes: each would be quadratic."""
+    names = "".join(f"    k{'x' * 30}{at}: 1\n" for at in range(8_000))
+    volumes = "".join(f"      - v{at}:/v{at}\n" for at in range(8_000))
+    declared = "".join(f"  v{at}:\n" for at in range(8_000))
+    return {
+        "letters": f"services:\n  a:\n    image: x\n    environment: {{A: {'a' * 900_000}}}\n",
+        "slashes": f"services:\n  a:\n    image: x\n    environment: {{A: '{'://a:' * 180_000}'}}\n",
+        "braces": f"services:\n  a:\n    image: x\n    environment: {{PASSWORD: '{'$${A:-' * 150_000}'}}\n",
+        "long key": f"services:\n  a:\n    image: x\n    ? {'k' * 900_000}\n    : 1\n",
+        "keys": f"services:\n  a:\n    image: x\n{names}",
+        "volumes": f"services:\n  a:\n    image: x\n    volumes:\n{volumes}volumes:\n{declared}",
+    }
+
+
+@pytest.mark.parametrize("name", long_texts())
+def test_long_texts_are_over_soon(name: str, tmp_path: Path) -> None:
+    loaded = project(tmp_path, long_texts()[name])
+    texts = list(loaded.read.values())
+    material = Material(projects=[loaded], texts=texts, present=frozenset({"project", "text"}))
+    findings = [
+        finding for check in all_checks(Configuration().placeholder_patterns) for finding in check.find(material)
+    ]
+    assert findings
+    assert max(len(finding.message) + len(finding.remedy) for finding in findings) < 400
