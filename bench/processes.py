@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,14 +44,16 @@ def our_versions() -> dict[str, str]:
 
 
 @contextmanager
-def running(command: Sequence[object], ready: str, log: Path) -> Iterator[psutil.Process]:
+def running(
+    command: Sequence[object], ready: str, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[psutil.Process]:
     """The command in the background once the URL ``ready`` answers 200.
 
     Raises RuntimeError with the end of its output when it ends before or takes too long.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
         )
     try:
         _wait_until_ready(process, ready, log)

@@ -21,7 +21,7 @@ LOG_DIRECTORIES = 4
 
 # What Prometheus 2.42 sends.
 _REQUEST = (
-    "GET /metrics HTTP/1.1\r\n"
+    "GET {path} HTTP/1.1\r\n"
     "Host: 127.0.0.1:{port}\r\n"
     "User-Agent: Prometheus/2.42.0\r\n"
     "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -35,8 +35,8 @@ _REQUEST = (
 class Connection:
     """A keep-alive connection that does as little as it can, so that what is timed is the server."""
 
-    def __init__(self, port: int) -> None:
-        self._request = _REQUEST.format(port=port).encode()
+    def __init__(self, port: int, path: str = "/metrics") -> None:
+        self._request = _REQUEST.format(port=port, path=path).encode()
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
