@@ -17,7 +17,7 @@ class AddressType(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from exporter.server import parse_listen
+        from exporter.listen import parse_listen
 
         try:
             parse_listen(str(value))
@@ -94,6 +94,9 @@ async def exporter(session: Session, listen: str, web_config: Path | None) -> No
       upkeeper exporter --config upkeeper.yml
       upkeeper exporter --listen 10.0.0.5:10746 --web.config.file web.yml
     """
+    from exporter.lean import leave_out_unwanted
+
+    leave_out_unwanted()
     from exporter.configfile import find_config
     from exporter.main import serve
 
