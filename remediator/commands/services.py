@@ -94,9 +94,6 @@ async def exporter(session: Session, listen: str, web_config: Path | None) -> No
       upkeeper exporter --config upkeeper.yml
       upkeeper exporter --listen 10.0.0.5:10746 --web.config.file web.yml
     """
-    from exporter.lean import leave_out_unwanted
-
-    leave_out_unwanted()
     from exporter.configfile import find_config
     from exporter.main import serve
 
