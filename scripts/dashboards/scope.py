@@ -47,9 +47,8 @@ def scoped(expr: str, variables: Sequence[Variable], free: tuple[str, ...] = ())
 
     def matched(found: re.Match[str]) -> str:
         name, own = found["name"], found["own"]
-        parts = [
-            variable.matcher() for variable in variables if not name.startswith(free) and variable.picks_from(name)
-        ]
+        followed = () if name.startswith(free) else variables
+        parts = [variable.matcher() for variable in followed if variable.picks_from(name)]
         parts += [own] if own else []
         return f"{name}{{{', '.join(parts)}}}" if parts else name
 

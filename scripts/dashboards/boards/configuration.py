@@ -16,7 +16,8 @@ from scripts.dashboards.panels import (
 )
 
 FOUND, IGNORED = "upkeeper_config_findings", "upkeeper_config_findings_ignored"
-OWN_METRICS = ("upkeeper_config_last_reload_", "upkeeper_web_")
+RELOAD, WEB_RELOAD = "upkeeper_config_last_reload", "upkeeper_web_config_last_reload"
+OWN_METRICS = (RELOAD, "upkeeper_web_")
 OWN = "upkeeper_web_tls_not_after_timestamp_seconds"
 DURING = "[$__rate_interval]"
 
@@ -45,8 +46,7 @@ def _now() -> list[Json]:
         ),
         stat(
             "Configs not in force",
-            "count(upkeeper_config_last_reload_successful == 0 or upkeeper_web_config_last_reload_successful == 0)"
-            " or vector(0)",
+            f"count({RELOAD}_successful == 0 or {WEB_RELOAD}_successful == 0) or vector(0)",
             about="Changed configs of Upkeeper that could not be taken over.",
             steps=ANY_IS_BAD,
         ),
@@ -86,12 +86,10 @@ def _own() -> list[Json]:
         table(
             "Configs",
             who,
-            Column("In force", "upkeeper_config_last_reload_successful", mappings=YES_IS_GOOD),
-            Column("Since", "upkeeper_config_last_reload_success_timestamp_seconds * 1000", "dateTimeAsIso"),
-            Column("Web config in force", "upkeeper_web_config_last_reload_successful", mappings=YES_IS_GOOD),
-            Column(
-                "Web config since", "upkeeper_web_config_last_reload_success_timestamp_seconds * 1000", "dateTimeAsIso"
-            ),
+            Column("In force", f"{RELOAD}_successful", mappings=YES_IS_GOOD),
+            Column("Since", f"{RELOAD}_success_timestamp_seconds * 1000", "dateTimeAsIso"),
+            Column("Web config in force", f"{WEB_RELOAD}_successful", mappings=YES_IS_GOOD),
+            Column("Web config since", f"{WEB_RELOAD}_success_timestamp_seconds * 1000", "dateTimeAsIso"),
             about="Of every exporter and remediator. The web config is empty without --web.config.file.",
         ),
         table(

@@ -1,7 +1,7 @@
 """The rows of PostgreSQL on the dashboard of the databases."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import UP, YES_IS_GOOD, YES_OR_NO, Column, Json, Query, series, states, table
+from scripts.dashboards.panels import UP, YES_IS_BAD, YES_IS_GOOD, YES_OR_NO, Column, Json, Query, series, states, table
 
 P = "upkeeper_postgres_"
 OF_SERVER = "on (instance, server) group_left ()"
@@ -107,6 +107,8 @@ def _databases() -> list[Json]:
 def _tables() -> list[Json]:
     names = {"server": "Server", "datname": "Database", "relname": "Table"}
     table_of = "{{server}} {{datname}} {{relname}}"
+    share = f"{DEAD} > bool {OF_SERVER} {P}table_max_dead_ratio"
+    count = f"{P}table_dead_tuples >= bool {OF_SERVER} {P}table_min_dead_tuples"
     return [
         series(
             "Dead rows, of all",
@@ -121,16 +123,25 @@ def _tables() -> list[Json]:
         series(
             "Vacuums that run",
             Query(f"sum by (server, datname, phase) ({P}vacuums)", "{{server}} {{datname}} {{phase}}"),
-            Query(f"max by (server, datname, relname) ({P}vacuum_scanned_ratio)", f"{table_of}: part that is scanned"),
-            width=12,
+            style="stacked",
+            width=6,
+        ),
+        series(
+            "Scanned by the vacuum",
+            Query(f"max by (server, datname, relname) ({P}vacuum_scanned_ratio)", table_of),
+            unit="percentunit",
+            about="Part of the table, where it is one of the worst.",
+            width=6,
+            min=0,
+            max=1,
         ),
         table(
             "Worst tables",
             names,
             Column("Live rows", f"{P}table_live_tuples"),
             Column("Dead rows", f"{P}table_dead_tuples"),
-            Column("that matter from", f"{P}table_live_tuples * 0 + {OF_SERVER} {P}table_min_dead_tuples"),
             Column("Dead", DEAD, "percentunit"),
+            Column("Needs vacuum", f"({share}) * ({count})", mappings=YES_IS_BAD),
             Column("Size", f"{P}table_size_bytes", "bytes"),
             Column("Bloat, estimated", f"{P}table_bloat_bytes_estimate", "bytes"),
             Column("Last vacuum", f"{P}last_vacuum_timestamp_seconds * 1000", "dateTimeAsIso"),
