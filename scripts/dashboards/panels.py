@@ -4,7 +4,7 @@ A panel has its size in gridPos, and gets its id and place from scripts/dashboar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
 
@@ -44,13 +44,22 @@ class Query:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: an instant query, its unit, and how its cells are coloured."""
+    """A column of a table: an instant query, its unit, and how its cells are coloured.
+
+    With ``labels`` (each with its header) it is these of an info metric that are shown, and not its value.
+    """
 
     title: str
     expr: str
     unit: str = "short"
     mappings: Mappings | None = None
     steps: Steps | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def info(expr: str, labels: Mapping[str, str]) -> Column:
+    """Columns of a table for the labels of an info metric."""
+    return Column("", expr, labels=labels)
 
 
 def series(
@@ -131,16 +140,21 @@ def table(
 
     Grafana merges rows whose labels are equal, so that the queries keep no others.
     """
-    kept = f"max by ({', '.join(labels)})"
-    targets = [_instant(Query(f"{kept} ({column.expr})")) | {"format": "table"} for column in columns]
+    targets = [
+        _instant(Query(f"max by ({', '.join([*labels, *column.labels])}) ({column.expr})")) | {"format": "table"}
+        for column in columns
+    ]
     panel = _panel("table", title, about, (width, height), targets)
     panel["fieldConfig"] = _fields("short", custom={"align": "auto", "cellOptions": {"type": "auto"}})
-    panel["fieldConfig"]["overrides"] = [_cells(column) for column in columns]
+    panel["fieldConfig"]["overrides"] = [_cells(column) for column in columns if column.title]
     # Grafana numbers the columns of values only when there are several.
     values = [f"Value #{ref}" for ref in ascii_uppercase[: len(columns)]] if len(columns) > 1 else ["Value"]
-    headers = dict(labels) | dict(zip(values, (column.title for column in columns), strict=True))
+    headers = dict(labels)
+    for value, column in zip(values, columns, strict=True):
+        headers |= {value: column.title} if column.title else dict(column.labels)
+    hidden = ["Time", *(value for value in values if value not in headers)]
     organize = {
-        "excludeByName": {"Time": True},
+        "excludeByName": dict.fromkeys(hidden, True),
         "indexByName": {name: index for index, name in enumerate(headers)},
         "renameByName": headers,
     }

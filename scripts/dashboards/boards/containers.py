@@ -10,6 +10,7 @@ from scripts.dashboards.panels import (
     Json,
     Query,
     coded,
+    info,
     series,
     stat,
     states,
@@ -69,12 +70,7 @@ def _now() -> list[Json]:
 def _state() -> list[Json]:
     state, texts = coded("upkeeper_container_state", STATES, "container")
     health, healths = coded("upkeeper_container_health", HEALTHS, "container")
-    labels = {
-        "container": "Container",
-        "image": "Image",
-        "compose_project": "Project",
-        "compose_service": "Service",
-    }
+    labels = {"image": "Image", "compose_project": "Project", "compose_service": "Service"}
     return [
         states("State", Query(state, "{{container}}"), texts),
         states("Health", Query(health, "{{container}}"), healths, "By the container's own check; none without one."),
@@ -87,8 +83,8 @@ def _state() -> list[Json]:
         ),
         table(
             "Containers",
-            labels,
-            Column("Seen", "upkeeper_container_info", mappings={1: ("yes", "green")}),
+            {"container": "Container"},
+            info("upkeeper_container_info", labels),
             Column("Restarts", "upkeeper_container_restarts"),
             Column("OOM kills", "upkeeper_container_oom_kills_total", steps=ANY_IS_ODD),
             about="The image as it was asked for. OOM kills: processes killed for want of memory, over all restarts.",

@@ -1,7 +1,7 @@
 """The rows of Neo4j on the dashboard of the databases."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import UP, YES_IS_GOOD, Column, Json, Query, coded, series, states, table
+from scripts.dashboards.panels import UP, YES_IS_GOOD, Column, Json, Query, coded, info, series, states, table
 
 N = "upkeeper_neo4j_"
 SERVER, DATABASE, INDEX = "{{server}}", "{{server}} {{database}}", "{{server}} {{database}} {{index}}"
@@ -26,9 +26,9 @@ def _servers() -> list[Json]:
         states("Answers", Query(f"min by (server) ({N}up)", SERVER), UP),
         table(
             "Servers",
-            {"server": "Server", "version": "Version", "edition": "Edition"},
+            {"server": "Server"},
             Column("Answers", f"{N}up", mappings=UP),
-            Column("Version known", f"{N}info", mappings={1: ("yes", "green")}),
+            info(f"{N}info", {"version": "Version", "edition": "Edition"}),
             Column("Heap", f"{N}heap_max_bytes", "bytes"),
             Column("Page cache", f"{N}page_cache_max_bytes", "bytes"),
             about="The page cache is empty where its size is left to the server.",

@@ -1,7 +1,19 @@
 """The rows of PostgreSQL on the dashboard of the databases."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import UP, YES_IS_BAD, YES_IS_GOOD, YES_OR_NO, Column, Json, Query, series, states, table
+from scripts.dashboards.panels import (
+    UP,
+    YES_IS_BAD,
+    YES_IS_GOOD,
+    YES_OR_NO,
+    Column,
+    Json,
+    Query,
+    info,
+    series,
+    states,
+    table,
+)
 
 P = "upkeeper_postgres_"
 OF_SERVER = "on (instance, server) group_left ()"
@@ -33,9 +45,9 @@ def _servers() -> list[Json]:
         states("Answers", Query(f"min by (server) ({P}up)", SERVER), UP),
         table(
             "Servers",
-            {"server": "Server", "version": "Version"},
+            {"server": "Server"},
             Column("Answers", f"{P}up", mappings=UP),
-            Column("Version known", f"{P}info", mappings={1: ("yes", "green")}),
+            info(f"{P}info", {"version": "Version"}),
             Column("Started", f"{P}start_timestamp_seconds * 1000", "dateTimeAsIso"),
             Column("Standby", f"{P}in_recovery", mappings=YES_OR_NO),
             Column("Connections allowed", f"{P}max_connections"),
