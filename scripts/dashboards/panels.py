@@ -27,6 +27,7 @@ BELOW_LIMIT: Steps = (("red", None), ("green", 0))
 UP: Mappings = {0: ("down", "red"), 1: ("up", "green")}
 SUCCESS: Mappings = {0: ("failed", "red"), 1: ("succeeded", "green")}
 YES_IS_BAD: Mappings = {0: ("no", "green"), 1: ("yes", "red")}
+YES_IS_ODD: Mappings = {0: ("no", "green"), 1: ("yes", "orange")}
 YES_IS_GOOD: Mappings = {0: ("no", "red"), 1: ("yes", "green")}
 YES_OR_NO: Mappings = {0: ("no", "blue"), 1: ("yes", "purple")}
 

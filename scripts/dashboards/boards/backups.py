@@ -120,6 +120,7 @@ def _size() -> list[Json]:
             Query(f"max by (backup) ({SIZE} / {OF} {EXPECTED})", "{{backup}}"),
             Query(f"max by (backup) ({MIN_RATIO})", "{{backup}} at least", limit=True),
             unit="percentunit",
+            about="Beside min_size_ratio. Empty until there are sets to compare with.",
             width=12,
             min=0,
         ),

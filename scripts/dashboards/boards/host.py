@@ -6,8 +6,8 @@ from scripts.dashboards.panels import (
     ANY_IS_BAD,
     ANY_IS_ODD,
     OVER_LIMIT,
-    YES_IS_BAD,
     YES_IS_GOOD,
+    YES_IS_ODD,
     Column,
     Json,
     Query,
@@ -19,8 +19,11 @@ from scripts.dashboards.panels import (
     table,
 )
 
+HOST = "upkeeper_host_"
+SEEN = "Empty when none waits, and in the first hour."
 DURING = "[$__rate_interval]"
-AVAILABLE = "upkeeper_host_memory_available_bytes"
+AVAILABLE, TOTAL = "upkeeper_host_memory_available_bytes", "upkeeper_host_memory_total_bytes"
+LEAST = "upkeeper_host_memory_min_available_ratio"
 SYSTEM = (
     ("running", "green"),
     ("initializing", "light-blue"),
@@ -56,10 +59,16 @@ def _now() -> list[Json]:
             "Load of 15 minutes for each CPU, beside max_load_per_cpu.",
             OVER_LIMIT,
         ),
-        stat("Memory available", f"min({AVAILABLE} / upkeeper_host_memory_total_bytes)", "percentunit"),
+        stat(
+            "Memory, of the limit",
+            f"max((1 - {AVAILABLE} / {TOTAL}) / on (instance) (1 - {LEAST}))",
+            "percentunit",
+            "In use, beside what memory_min_available_ratio leaves.",
+            OVER_LIMIT,
+        ),
         stat("Failed units", "sum(upkeeper_host_systemd_failed_units)", steps=ANY_IS_BAD),
         stat("Security updates", "sum(upkeeper_host_security_updates_pending)", steps=ANY_IS_ODD),
-        stat("Reboot needed", "max(upkeeper_host_reboot_required)", mappings=YES_IS_BAD),
+        stat("Reboot needed", "max(upkeeper_host_reboot_required)", mappings=YES_IS_ODD),
         stat("Up for", "max(time() - upkeeper_host_boot_timestamp_seconds)", "s"),
     ]
 
@@ -96,13 +105,12 @@ def _cpu() -> list[Json]:
 
 
 def _memory() -> list[Json]:
-    total, least = "upkeeper_host_memory_total_bytes", "upkeeper_host_memory_min_available_ratio"
     return [
         series(
             "Memory available",
             Query(f"min({AVAILABLE})", "available"),
-            Query(f"max({total})", "total"),
-            Query(f"max({total} * on (instance) {least})", "at least", limit=True),
+            Query(f"max({TOTAL})", "total"),
+            Query(f"max({TOTAL} * on (instance) {LEAST})", "at least", limit=True),
             unit="bytes",
             about="What programs could get without swapping.",
             min=0,
@@ -192,15 +200,36 @@ def _updates() -> list[Json]:
             width=8,
         ),
         states(
-            "Security updates and reboot",
-            Query("max(upkeeper_host_reboot_required)", "reboot needed"),
-            YES_IS_BAD,
-            "How long each may wait is beside it.",
-            width=16,
+            "Reboot needed",
+            Query("max(upkeeper_host_reboot_required)", "reboot"),
+            YES_IS_ODD,
+            "Because of updates; absent where the host does not tell.",
+            width=8,
         ),
-        stat("Security updates may wait", "max(upkeeper_host_security_updates_max_pending_seconds)", "s"),
-        stat("A reboot may wait", "max(upkeeper_host_reboot_max_pending_seconds)", "s"),
+        gauges(
+            "Security updates wait, of what they may",
+            Query(
+                _waiting(f"{HOST}security_updates_pending", f"{HOST}security_updates_max_pending_seconds", "manager"),
+                "{{manager}}",
+            ),
+            about=f"How long some have waited, beside security_updates_max_pending. {SEEN}",
+            width=8,
+        ),
+        gauges(
+            "The reboot waits, of what it may",
+            Query(_waiting(f"{HOST}reboot_required", f"{HOST}reboot_max_pending_seconds"), "reboot"),
+            about=f"How long it has been needed, beside reboot_max_pending. {SEEN}",
+            width=8,
+        ),
     ]
+
+
+def _waiting(metric: str, limit: str, *labels: str) -> str:
+    """Since it was 0 the last time, else since it was first seen: as the alerts reckon (prometheus/rules/host.yml)."""
+    since = f"(max_over_time(timestamp({metric} == 0)[14d:1h]) or min_over_time(timestamp({metric})[14d:1h]))"
+    now = f"last_over_time({metric}[3h]) > 0"
+    ratio = f"(time() - {since}) / on (instance) group_left () {limit}"
+    return f"max by ({', '.join(labels)}) ({ratio} and on ({', '.join(['instance', *labels])}) {now})"
 
 
 def _system() -> list[Json]:

@@ -98,6 +98,7 @@ def _indexes() -> list[Json]:
             Query(f"max by (server, database, index) (time() - ({busy}))", INDEX),
             Query(f"max by (server) ({N}index_population_max_seconds)", "{{server}} limit", limit=True),
             unit="s",
+            about="How long an index that is being populated has been, as the exporter has seen it.",
         ),
         series(
             "Populated",

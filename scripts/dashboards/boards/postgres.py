@@ -196,6 +196,7 @@ def _replication() -> list[Json]:
             Query(f"max by (server) ({P}wal_bytes)", "{{server}} on disk"),
             Query(f"max by (server) ({P}replay_pending_bytes)", "{{server}} to replay"),
             unit="bytes",
+            about="To replay: what a standby has received and not yet replayed.",
         ),
         series(
             "WAL that slots retain",

@@ -39,7 +39,12 @@ def _now() -> list[Json]:
             "Part of all probes in the time that is shown.",
         ),
         stat("Slowest probe", "max(upkeeper_probe_duration_seconds)", "s"),
-        stat("Certificates to renew", f"count({LEFT} < {LIMIT}) or vector(0)", steps=ANY_IS_BAD),
+        stat(
+            "Certificates to renew",
+            f"count({LEFT} < {LIMIT}) or vector(0)",
+            about="Valid for less than tls_min_validity.",
+            steps=ANY_IS_BAD,
+        ),
         stat("Next certificate expires in", f"min({LEFT})", "s"),
     ]
 
