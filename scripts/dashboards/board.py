@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.dashboards.panels import DATASOURCE, Json
+from scripts.dashboards.looks import Json
+from scripts.dashboards.panels import DATASOURCE
 from scripts.dashboards.scope import Variable, scoped
 
 COLUMNS = 24

@@ -6,30 +6,10 @@ A panel has its size in gridPos, and gets its id and place from scripts/dashboar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
-from typing import Any
 
-Json = dict[str, Any]
-Steps = Sequence[tuple[str, float | None]]
-"""Colours, each with the value from which it holds; None for the first."""
-Mappings = Mapping[float, tuple[str, str]]
-"""A text and a colour for a value."""
+from scripts.dashboards.looks import NEUTRAL, OVER_LIMIT, Json, Mappings, Steps, mapped, thresholds
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-
-NEUTRAL: Steps = (("green", None),)
-ANY_IS_BAD: Steps = (("green", None), ("red", 1))
-ANY_IS_ODD: Steps = (("green", None), ("orange", 1))
-OVER_LIMIT: Steps = (("green", None), ("red", 1))
-"""For a value divided by its limit, so that the 1 is what the config says."""
-BELOW_LIMIT: Steps = (("red", None), ("green", 0))
-"""For a value of which its limit was subtracted."""
-
-UP: Mappings = {0: ("down", "red"), 1: ("up", "green")}
-SUCCESS: Mappings = {0: ("failed", "red"), 1: ("succeeded", "green")}
-YES_IS_BAD: Mappings = {0: ("no", "green"), 1: ("yes", "red")}
-YES_IS_ODD: Mappings = {0: ("no", "green"), 1: ("yes", "orange")}
-YES_IS_GOOD: Mappings = {0: ("no", "red"), 1: ("yes", "green")}
-YES_OR_NO: Mappings = {0: ("no", "blue"), 1: ("yes", "purple")}
 
 
 @dataclass(frozen=True)
@@ -207,20 +187,11 @@ def _fields(
     defaults = {
         "unit": unit,
         "custom": custom,
-        "mappings": _mapped(mappings) if mappings else [],
+        "mappings": mapped(mappings) if mappings else [],
         **(bounds or {}),
-        "thresholds": _thresholds(steps),
+        "thresholds": thresholds(steps),
     }
     return {"defaults": defaults, "overrides": []}
-
-
-def _thresholds(steps: Steps) -> Json:
-    return {"mode": "absolute", "steps": [{"color": colour, "value": value} for colour, value in steps]}
-
-
-def _mapped(mappings: Mappings) -> list[Json]:
-    options = {f"{value:g}": {"text": text, "color": colour} for value, (text, colour) in mappings.items()}
-    return [{"type": "value", "options": options}]
 
 
 def _last() -> Json:
@@ -244,9 +215,9 @@ def _drawn(ref: str, query: Query) -> list[Json]:
 def _cells(column: Column) -> Json:
     changes: Json = {"unit": column.unit}
     if column.mappings:
-        changes["mappings"] = _mapped(column.mappings)
+        changes["mappings"] = mapped(column.mappings)
     if column.steps:
-        changes["thresholds"] = _thresholds(column.steps)
+        changes["thresholds"] = thresholds(column.steps)
     if column.mappings or column.steps:
         changes["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
     return _override("byName", column.title, changes)

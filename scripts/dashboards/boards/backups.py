@@ -1,20 +1,8 @@
 """Backups: how old, how large, and whether anybody has tried to restore them."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.panels import (
-    ANY_IS_BAD,
-    OVER_LIMIT,
-    SUCCESS,
-    YES_IS_GOOD,
-    Column,
-    Json,
-    Query,
-    gauges,
-    series,
-    stat,
-    states,
-    table,
-)
+from scripts.dashboards.looks import ANY_IS_BAD, OVER_LIMIT, SUCCESS, YES_IS_GOOD, Json
+from scripts.dashboards.panels import Column, Query, gauges, series, stat, states, table
 from scripts.dashboards.scope import Variable
 
 AGE = "(time() - upkeeper_backup_last_success_timestamp_seconds)"

@@ -1,19 +1,8 @@
 """Findings in the configuration, and whether Upkeeper's own config and certificate are in force."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.panels import (
-    ANY_IS_BAD,
-    ANY_IS_ODD,
-    BELOW_LIMIT,
-    YES_IS_GOOD,
-    Column,
-    Json,
-    Query,
-    series,
-    stat,
-    states,
-    table,
-)
+from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, BELOW_LIMIT, YES_IS_GOOD, Json
+from scripts.dashboards.panels import Column, Query, series, stat, states, table
 
 FOUND, IGNORED = "upkeeper_config_findings", "upkeeper_config_findings_ignored"
 RELOAD, WEB_RELOAD = "upkeeper_config_last_reload", "upkeeper_web_config_last_reload"

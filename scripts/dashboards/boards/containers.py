@@ -1,21 +1,8 @@
 """Containers and the space that Docker takes up."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.panels import (
-    ANY_IS_BAD,
-    ANY_IS_ODD,
-    UP,
-    YES_IS_GOOD,
-    Column,
-    Json,
-    Query,
-    coded,
-    info,
-    series,
-    stat,
-    states,
-    table,
-)
+from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, UP, YES_IS_GOOD, Json
+from scripts.dashboards.panels import Column, Query, coded, info, series, stat, states, table
 from scripts.dashboards.scope import Variable
 
 STATES = (

@@ -2,7 +2,8 @@
 
 from scripts.dashboards.board import Board, Row, exporter
 from scripts.dashboards.boards import neo4j, postgres
-from scripts.dashboards.panels import ANY_IS_BAD, Json, stat
+from scripts.dashboards.looks import ANY_IS_BAD, Json
+from scripts.dashboards.panels import stat
 from scripts.dashboards.scope import Variable
 
 

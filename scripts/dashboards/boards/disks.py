@@ -1,18 +1,8 @@
 """The rows of file systems and log directories on the dashboard of the host."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import (
-    OVER_LIMIT,
-    YES_IS_BAD,
-    YES_IS_GOOD,
-    YES_OR_NO,
-    Column,
-    Json,
-    Query,
-    gauges,
-    series,
-    table,
-)
+from scripts.dashboards.looks import OVER_LIMIT, YES_IS_BAD, YES_IS_GOOD, YES_OR_NO, Json
+from scripts.dashboards.panels import Column, Query, gauges, series, table
 
 USED = "(1 - upkeeper_filesystem_avail_bytes / upkeeper_filesystem_size_bytes)"
 

@@ -1,7 +1,8 @@
 """The rows of Neo4j on the dashboard of the databases."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import UP, YES_IS_GOOD, Column, Json, Query, coded, info, series, states, table
+from scripts.dashboards.looks import UP, YES_IS_GOOD, Json
+from scripts.dashboards.panels import Column, Query, coded, info, series, states, table
 
 N = "upkeeper_neo4j_"
 SERVER, DATABASE, INDEX = "{{server}}", "{{server}} {{database}}", "{{server}} {{database}} {{index}}"

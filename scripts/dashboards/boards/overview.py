@@ -1,7 +1,8 @@
 """All exporters at a glance: what is over its limit, and what was done about it."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, UP, Json, Query, gauges, series, stat, states
+from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, UP, Json
+from scripts.dashboards.panels import Query, gauges, series, stat, states
 
 HERE = 'instance=~"$instance"'
 RUNS = "upkeeper_task_runs_total"

@@ -1,19 +1,8 @@
 """The rows of PostgreSQL on the dashboard of the databases."""
 
 from scripts.dashboards.board import Row
-from scripts.dashboards.panels import (
-    UP,
-    YES_IS_BAD,
-    YES_IS_GOOD,
-    YES_OR_NO,
-    Column,
-    Json,
-    Query,
-    info,
-    series,
-    states,
-    table,
-)
+from scripts.dashboards.looks import UP, YES_IS_BAD, YES_IS_GOOD, YES_OR_NO, Json
+from scripts.dashboards.panels import Column, Query, info, series, states, table
 
 P = "upkeeper_postgres_"
 OF_SERVER = "on (instance, server) group_left ()"

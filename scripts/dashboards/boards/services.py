@@ -1,19 +1,8 @@
 """Probes of services: whether they succeed, where the time goes, and how long the certificates last."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.panels import (
-    ANY_IS_BAD,
-    BELOW_LIMIT,
-    SUCCESS,
-    UP,
-    Column,
-    Json,
-    Query,
-    series,
-    stat,
-    states,
-    table,
-)
+from scripts.dashboards.looks import ANY_IS_BAD, BELOW_LIMIT, SUCCESS, UP, Json
+from scripts.dashboards.panels import Column, Query, series, stat, states, table
 from scripts.dashboards.scope import Variable
 
 LEFT = "(upkeeper_probe_tls_not_after_timestamp_seconds - time())"
