@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exporter.configfile import ConfigError, Loaded, Problem, load
 from exporter.configproblem import in_order, nearest
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.units import format_duration
 from exporter.yamlsource import KeyPath

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from exporter.collectors.docker import Lister
 from exporter.configfile import Loaded
 from exporter.configproblem import nearest
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.labels import labelled_services
 from exporter.probing.recorder import HIDDEN, Recorder, Step
 from exporter.probing.result import ProbeResult

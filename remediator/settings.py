@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from exporter.config import with_drill
 from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config, Remedy
 from remediator.decide import Remedies
 from remediator.statedir import StateDir

@@ -8,10 +8,10 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter import backup_results
-from exporter.backup_sets import SKEW_SECONDS
-from exporter.collectors.backup_families import Standing, families
-from exporter.collectors.backup_targets import DirectoryTarget, ResticTarget, Target
+from exporter.backups import results as stored
+from exporter.backups.families import Standing, families
+from exporter.backups.sets import SKEW_SECONDS
+from exporter.backups.targets import DirectoryTarget, ResticTarget, Target
 from exporter.settings.backups import Backup, BackupsSettings
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -91,7 +91,7 @@ class BackupsCollector:
             ]
         )
 
-    async def _results(self, names: Sequence[str]) -> dict[str, backup_results.Results]:
+    async def _results(self, names: Sequence[str]) -> dict[str, stored.Results]:
         """What the tasks have written, by backup; nothing where it cannot be read."""
         directory = self._state_dir
         if directory is None or not names:
@@ -111,21 +111,19 @@ class BackupsCollector:
         return read
 
 
-def _read_all(
-    directory: Path, names: Sequence[str], now: float
-) -> tuple[dict[str, backup_results.Results], dict[str, str]]:
+def _read_all(directory: Path, names: Sequence[str], now: float) -> tuple[dict[str, stored.Results], dict[str, str]]:
     """Results and failures, by backup. Results of the future are a failure: they would hide that none came since."""
-    found: dict[str, backup_results.Results] = {}
+    found: dict[str, stored.Results] = {}
     failures: dict[str, str] = {}
     for name in names:
         try:
-            results = backup_results.read(directory, name)
-        except (OSError, backup_results.ResultsBroken) as error:
+            results = stored.read(directory, name)
+        except (OSError, stored.ResultsBroken) as error:
             failures[name] = str(error)
             continue
         every = [*results.verifications.values(), *([results.restore_test] if results.restore_test else [])]
         if any(result.finished > now + SKEW_SECONDS for result in every):
-            failures[name] = f"{backup_results.path_of(directory, name)} has results of the future"
+            failures[name] = f"{stored.path_of(directory, name)} has results of the future"
         else:
             found[name] = results
     return found, failures

@@ -11,8 +11,8 @@ from typing import Literal
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.docker_objects import STOPPED, CacheRecord, Container, Image, Network, Usage, Volume, read_usage
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.objects import STOPPED, CacheRecord, Container, Image, Network, Usage, Volume, read_usage
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker, DockerCleanup
 from exporter.units import format_duration

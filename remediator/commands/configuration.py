@@ -111,7 +111,7 @@ def _logs(session: Session) -> None:
 
 async def _discover(inventory: "Config") -> "Discovery":
     from exporter.discovery import discover
-    from exporter.dockerapi import DockerEngine
+    from exporter.docker.engine import DockerEngine
 
     engine = DockerEngine(inventory.docker.host, DOCKER_SECONDS)
     try:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 from exporter.collectors.docker_usage import Kind, Removal, Usage, read_usage, select
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.docker import Docker
 from exporter.settings.docker import DockerCleanup as Policy
 from exporter.units import format_bytes, format_duration

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from exporter.collectors.docker import ListedContainer
 from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config
 from remediator.errors import ClientError
 from remediator.probenow import choose

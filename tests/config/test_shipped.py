@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.probing.conditions import judge
 from remediator.config import Config
 from remediator.configcheck import Facts, findings

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from prometheus_client.core import Metric
 
-from exporter import backup_results
-from exporter.backup_sets import BackupSet, Content, figures, judge
-from exporter.collectors.backup_families import Standing
-from exporter.collectors.backup_families import families as build
-from exporter.restic import parse_size, parse_snapshots
+from exporter.backups import results as stored
+from exporter.backups.families import Standing
+from exporter.backups.families import families as build
+from exporter.backups.restic import parse_size, parse_snapshots
+from exporter.backups.sets import BackupSet, Content, figures, judge
 from exporter.settings.backups import Backup
 
 NOW = 1795510800.0
@@ -60,10 +60,10 @@ def families() -> Sequence[Metric]:
 
 def _directory() -> Standing:
     with tempfile.TemporaryDirectory() as state:
-        path = backup_results.path_of(Path(state), "pa")
+        path = stored.path_of(Path(state), "pa")
         path.parent.mkdir()
         path.write_text(RESULTS)
-        results = backup_results.read(Path(state), "pa")
+        results = stored.read(Path(state), "pa")
     sets = [
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.collectors.docker_usage import CacheRecord, Container, Image, Network, Usage
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.docker import Docker
 from exporter.settings.docker import DockerCleanup as Policy
 from remediator.tasks import Action, Measurement, TaskError
