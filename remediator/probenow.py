@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exporter.collectors.docker import Lister
 from exporter.configfile import Loaded
 from exporter.configproblem import nearest
+from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.labels import labelled_services
 from exporter.probing.recorder import HIDDEN, Recorder, Step

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.docker.choice import selector
-from exporter.docker.containers import Health, Inspected, ListedContainer, Lister, health_of
+from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.events import OomEvents
 from exporter.docker.families import Measured, container_families, engine_families
@@ -24,8 +24,6 @@ from exporter.threads import KeyedThreads, StillStuck
 
 if TYPE_CHECKING:
     from docker import APIClient
-
-__all__ = ["ANSWER_SECONDS", "DockerCollector", "Health", "Inspected", "ListedContainer", "Lister", "health_of"]
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)

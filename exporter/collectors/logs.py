@@ -15,8 +15,6 @@ from exporter.settings.logs import LogDirectory
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.walk import LogUsage, measure
 
-__all__ = ["LogUsage", "LogsCollector", "measure"]
-
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 2

@@ -5,7 +5,7 @@ from functools import partial
 
 import structlog
 
-from exporter.collectors.docker import Lister
+from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine
 from exporter.findings import CHECKS, SEVERITIES, VALID, CheckName
 from exporter.findings.audit import Audit, Report

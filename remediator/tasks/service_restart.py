@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from exporter.collectors.docker import ListedContainer
+from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import container_name
 from exporter.labels import labelled_services

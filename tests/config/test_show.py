@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.collectors.docker import ListedContainer
 from exporter.configfile import Loaded, load
 from exporter.discovery import Discovery, FoundFilesystem
+from exporter.docker.containers import ListedContainer
 from exporter.settings.services import Probe, Service
 from exporter.yamldialect import dump, literal
 from exporter.yamlsource import read_source

@@ -4,15 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.collectors.docker_usage import (
-    CacheRecord,
-    Container,
-    Image,
-    Network,
-    Usage,
-    Volume,
-    select,
-)
+from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage, Volume
+from exporter.docker.selection import select
 from exporter.settings.docker import DockerCleanup
 
 NOW = 1_000_000.0

@@ -10,10 +10,11 @@ import pytest
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
-from exporter.collectors.docker_usage import DockerUsageCollector, read_usage
+from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.config import Inventory
 from exporter.discovery import discover
 from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import read_usage
 from exporter.docker.reading import ReadingEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
