@@ -4,12 +4,8 @@ Commands and their JSON: https://restic.readthedocs.io/en/stable/075_scripting.h
 """
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +13,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from exporter.commands import CommandFailed, Program
 from exporter.settings.backups import ResticRepository
 from exporter.threads import KeyedThreads
 
 T = TypeVar("T")
 
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Variables that restic gets of ours: no RESTIC_* that was meant for another repository."""
+_PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that restic gets of ours beside the few of every program: no RESTIC_* meant for another repository."""
+
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Of the list of snapshots, each of which takes half a kilobyte and the paths that it was made of."""
 
 _ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _USERINFO = re.compile(r"//[^/\s@]*@")
@@ -73,15 +73,15 @@ class Restic:
         """Bytes that restoring the snapshot would write. Raises as snapshots does."""
         return await self._run(["stats", "--mode=restore-size", snapshot], parse_size)
 
-    async def _run(self, arguments: Sequence[str], parse: Callable[[bytes], T]) -> T:
-        child = _Child()
+    async def _run(self, arguments: Sequence[str], parse: Callable[[str], T]) -> T:
+        running = Program()
         try:
-            return await self._threads.run("restic", lambda: parse(self._answer(arguments, child)))
-        except BaseException:
-            child.kill()
-            raise
+            return await self._threads.run("restic", lambda: parse(self._answer(arguments, running)))
+        finally:
+            running.kill()
 
-    def _answer(self, arguments: Sequence[str], child: "_Child") -> bytes:
+    def _answer(self, arguments: Sequence[str], running: Program) -> str:
+        """What restic writes. Blocks. Raises ResticFailed."""
         repository = self._repository
         program = shutil.which(self._program)
         if program is None:
@@ -92,12 +92,16 @@ class Restic:
         else:
             command.append(f"--repository-file={repository.repository_file}")
         command.append("--no-cache" if self._cache is None else f"--cache-dir={self._cache}")
-        own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         given = read_env_file(Path(repository.env_file)) if repository.env_file is not None else {}
-        status, answer, errors = child.run([*command, *arguments], own | given)
-        if status:
-            raise ResticFailed(reason_of(errors, status, self._secrets(given)))
-        return answer
+        try:
+            done = running.run([*command, *arguments], given, passed_on=_PASSED_ON, max_output=_MAX_ANSWER_BYTES)
+        except OSError as error:
+            raise ResticFailed(f"{program} cannot be run: {error.strerror or error}") from None
+        except CommandFailed as error:
+            raise ResticFailed(f"restic {error}") from None
+        if done.status:
+            raise ResticFailed(reason_of(done.errors, done.status, self._secrets(given)))
+        return done.output
 
     def _secrets(self, given: Mapping[str, str]) -> list[str]:
         """What must not be quoted. restic itself quotes no password, but what a cloud or ssh says may hold anything."""
@@ -109,55 +113,7 @@ class Restic:
         return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
 
 
-class _Child:
-    """A process in a group of its own, run in one thread and killed from another, be it before it was started."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._killed = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-        """Exit status, standard output and standard error. Blocks. Raises ResticFailed."""
-        with self._lock:
-            if self._killed.is_set():
-                raise ResticFailed("given up before it was started")
-            try:
-                process = self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env=environment,
-                    cwd="/",
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise ResticFailed(f"{command[0]} cannot be run: {error.strerror or error}") from None
-        if self._killed.is_set():
-            self._end(process)
-        with process:
-            answer, errors = process.communicate()
-        return process.returncode, answer, errors
-
-    def kill(self) -> None:
-        """Ends the process and its children, if they run. Does not wait, not even for one that is being started."""
-        self._killed.set()
-        if self._lock.acquire(blocking=False):
-            try:
-                if self._process is not None:
-                    self._end(self._process)
-            finally:
-                self._lock.release()
-
-    @staticmethod
-    def _end(process: "subprocess.Popen[bytes]") -> None:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def parse_snapshots(answer: bytes) -> list[Snapshot]:
+def parse_snapshots(answer: str) -> list[Snapshot]:
     """The answer to ``restic snapshots --json``. Pure. Raises ResticFailed when it is of another form."""
     try:
         return [_snapshot(each) for each in json.loads(answer) or ()]
@@ -172,7 +128,7 @@ def _snapshot(each: Mapping[str, object]) -> Snapshot:
     return Snapshot(str(each["id"]), time, size if isinstance(size, int) else None)
 
 
-def parse_size(answer: bytes) -> int:
+def parse_size(answer: str) -> int:
     """The answer to ``restic stats --json`` about one snapshot, in bytes. Pure.
 
     Raises ResticFailed when it is of another form, or about no snapshot: restic does not call that an error.
@@ -187,9 +143,9 @@ def parse_size(answer: bytes) -> int:
     return size
 
 
-def reason_of(errors: bytes, status: int, secrets: Sequence[str]) -> str:
+def reason_of(errors: str, status: int, secrets: Sequence[str]) -> str:
     """Why restic failed, in one line without any of the secrets. Pure. Newer versions print that as JSON too."""
-    lines = [_message(line) for line in errors.decode(errors="replace").splitlines() if line.strip()]
+    lines = [_message(line) for line in errors.splitlines() if line.strip()]
     fatal = [line for line in lines if "Fatal:" in line]
     reason = (fatal or lines or [""])[-1].rpartition("Fatal:")[2].strip() or f"exit status {status}"
     for secret in sorted(secrets, key=len, reverse=True):

@@ -90,10 +90,13 @@ async def test_an_exclusive_lock_does_not_keep_us_from_reading(real: Real) -> No
         listing = real.command("snapshots")
         return subprocess.run(listing, check=False, capture_output=True, timeout=60).returncode != 0
 
+    def lock_written() -> bool:
+        return any("-tmp-" not in name for name in os.listdir(real.path / "locks"))  # so named until it is whole
+
     for _ in range(20):
         check = subprocess.Popen(real.command("check", "--read-data"), stdout=subprocess.DEVNULL)
         try:
-            while check.poll() is None and not os.listdir(real.path / "locks"):
+            while check.poll() is None and not lock_written():
                 await asyncio.sleep(0)
             check.send_signal(signal.SIGSTOP)
             if locked():
