@@ -16,8 +16,9 @@ from exporter.config import Inventory, with_drill, with_secret_files
 from exporter.configfile import load
 from exporter.findings.found import secret_files
 from exporter.health import summarize
+from exporter.listen import parse_listen
 from exporter.reload import ConfigWatch
-from exporter.server import parse_listen, serving
+from exporter.server import serving
 from exporter.snapshot import Snapshot
 
 if TYPE_CHECKING:

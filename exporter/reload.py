@@ -15,7 +15,8 @@ from exporter.configfile import ConfigError
 
 log = structlog.get_logger(__name__)
 
-_DEBOUNCE_MILLISECONDS = 300
+_STEP_MILLISECONDS = 500
+"""The watching thread wakes up this often; by default it would do so 20 times a second."""
 LOOK_SECONDS = 5.0
 """The file is looked at this often without an event too: network file systems send none."""
 
@@ -101,7 +102,7 @@ class ConfigWatch:
         events = awatch(
             path.parent,
             recursive=False,
-            debounce=_DEBOUNCE_MILLISECONDS,
+            step=_STEP_MILLISECONDS,
             rust_timeout=round(self._look_seconds * 1000),
             yield_on_timeout=True,
         )

@@ -1,7 +1,6 @@
 """Serving an aiohttp application on an address as people write it."""
 
 import errno
-import ipaddress
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +8,8 @@ from typing import Protocol
 
 import structlog
 from aiohttp import web
+
+from exporter.listen import is_loopback, parse_listen
 
 log = structlog.get_logger(__name__)
 
@@ -26,32 +27,6 @@ class Front(Protocol):
 
 class CannotListen(Exception):
     """The address cannot be listened on. The message is one sentence for people, and names the address."""
-
-
-def parse_listen(listen: str) -> tuple[str | None, int]:
-    """Host and port of ``127.0.0.1:10746``, ``[::1]:10746`` or ``:10746``; no host means every address.
-
-    Raises ValueError that says which form is right.
-    """
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{listen!r} is no address to listen on; write host:port, for example 127.0.0.1:10746")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"{listen!r} is no address to listen on; an IPv6 address needs brackets, as in [::1]:10746")
-    return host or None, int(port)
-
-
-def is_loopback(listen: str) -> bool:
-    """Whether nobody but this machine reaches what listens there. Raises ValueError as parse_listen does."""
-    host, _ = parse_listen(listen)
-    if host == "localhost":
-        return True
-    try:
-        return host is not None and ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @asynccontextmanager

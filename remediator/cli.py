@@ -155,6 +155,10 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
+    if sys.argv[1:2] == ["exporter"]:
+        from exporter.lean import leave_out_unwanted
+
+        leave_out_unwanted()
     cli.main()
 
 

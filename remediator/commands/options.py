@@ -108,7 +108,8 @@ def operation(body: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[
         try:
             return asyncio.run(body(session, **values))
         except ClientError as error:
-            session.screen.document(error.document())
+            if session.json:
+                session.screen.document(error.document())
             raise
 
     return callback

@@ -17,7 +17,7 @@ class AddressType(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from exporter.server import parse_listen
+        from exporter.listen import parse_listen
 
         try:
             parse_listen(str(value))

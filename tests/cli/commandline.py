@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -50,6 +51,8 @@ async def process(
         stderr=asyncio.subprocess.PIPE,
         env={**CLEAN, **(env or {})},
         cwd=SOURCES,
+        # A shell ignores it on behalf of what it starts in the background, such as these tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield started

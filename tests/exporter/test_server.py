@@ -3,7 +3,8 @@
 import pytest
 from aiohttp import web
 
-from exporter.server import CannotListen, parse_listen, serving
+from exporter.listen import parse_listen
+from exporter.server import CannotListen, serving
 from tests.helpers import free_port
 
 
