@@ -12,6 +12,7 @@ import structlog
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.restic import Restic, ResticFailed, Snapshot
 from exporter.backups.sets import SKEW_SECONDS, BackupSet, Figures, compared, figures
+from exporter.complaints import Complaints
 from exporter.mounts import printable
 from exporter.settings.backups import Backup, BackupsSettings, ResticRepository
 from exporter.threads import KeyedThreads, StillStuck
@@ -38,7 +39,7 @@ class Target(ABC):
         self._monotonic = monotonic
         self._figures: Figures | None = None
         self._read_at = 0.0
-        self._failure = ""
+        self._complaints = Complaints(log, "backup not read", "backup read again", "backup")
         self._uncounted: dict[str, int] = {}
 
     @abstractmethod
@@ -62,16 +63,14 @@ class Target(ABC):
         return self._figures if self._monotonic() - self._read_at <= self._keep else None
 
     def _succeed(self, sets: Sequence[BackupSet]) -> None:
-        if self._failure:
-            log.info("backup read again", backup=self.backup.name)
-        self.up, self._failure = True, ""
+        self._complaints.note(self.backup.name, "")
+        self.up = True
         self._figures, self._read_at = figures(sets), self._monotonic()
         self._mention_uncounted(sets)
 
     def _fail(self, reason: str) -> None:
-        if reason != self._failure:
-            log.warning("backup not read", backup=self.backup.name, reason=reason)
-        self.up, self._failure = False, reason
+        self._complaints.note(self.backup.name, reason)
+        self.up = False
 
     def _mention_uncounted(self, sets: Sequence[BackupSet]) -> None:
         """One line when the number of sets that do not count for a reason has changed, with one of them by name."""

@@ -12,6 +12,7 @@ from exporter.backups import results as stored
 from exporter.backups.families import Standing, families
 from exporter.backups.sets import SKEW_SECONDS
 from exporter.backups.targets import DirectoryTarget, ResticTarget, Target
+from exporter.complaints import Complaints
 from exporter.settings.backups import Backup, BackupsSettings
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -47,7 +48,9 @@ class BackupsCollector:
         self._state_dir = state_dir
         self._wall = wall
         self._threads = KeyedThreads()
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(
+            log, "results of backup tasks not read", "results of backup tasks read again", "backup"
+        )
         self._targets: list[Target] = []
         cache = state_dir / "cache" / "restic" if state_dir is not None else None
         for backup in backups:
@@ -102,12 +105,7 @@ class BackupsCollector:
         except (TimeoutError, StillStuck):
             read, failures = {}, dict.fromkeys(names, "the state directory does not answer")
         for name in names:
-            failure = failures.get(name, "")
-            if failure and self._complaints.get(name) != failure:
-                log.warning("results of backup tasks not read", backup=name, reason=failure)
-            elif self._complaints.get(name) and not failure:
-                log.info("results of backup tasks read again", backup=name)
-            self._complaints[name] = failure
+            self._complaints.note(name, failures.get(name, ""))
         return read
 
 
