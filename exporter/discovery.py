@@ -8,8 +8,9 @@ from exporter.config import Inventory
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.labels import labelled_services
-from exporter.mounts import MOUNTINFO, parse_mountinfo, printable
+from exporter.mounts import MOUNTINFO, parse_mountinfo
 from exporter.settings.services import Service
+from exporter.text import printable
 
 
 @dataclass(frozen=True, slots=True)

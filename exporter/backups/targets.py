@@ -13,8 +13,8 @@ from exporter.backups.directory import BackupDirectory
 from exporter.backups.restic import Restic, ResticFailed, Snapshot
 from exporter.backups.sets import SKEW_SECONDS, BackupSet, Figures, compared, figures
 from exporter.complaints import Complaints
-from exporter.mounts import printable
 from exporter.settings.backups import Backup, BackupsSettings, ResticRepository
+from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class Target(ABC):
                 continue
             self._uncounted[reason] = count
             example = next((each.name for each in sets if each.state == reason), None)
-            name = printable(example.encode(errors="surrogateescape")) if example is not None else None
+            name = printable(example) if example is not None else None
             tell = log.warning if count else log.info
             tell("backup sets that do not count", backup=self.backup.name, cause=reason, sets=count, example=name)
 

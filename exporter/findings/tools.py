@@ -12,11 +12,12 @@ from functools import partial
 
 from exporter import commands
 from exporter.findings import CheckName, Finding, Place
-from exporter.findings.files import Unreadable, check_readable, shown
+from exporter.findings.files import Unreadable, check_readable
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.settings.configuration import Configuration
+from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
 
 TOOL_SECONDS = 20.0
@@ -148,7 +149,7 @@ class Tools:
         if status == 0:
             return None
         name = " ".join([name_of(command[0]), *command[1:]])
-        place = Place(shown(project.files[0]))
+        place = Place(printable(project.files[0]))
         message = f"{name} refuses the project"
         return Finding("compose-config", "critical", str(place), place, message, f"`{name} config -q` there says why")
 
@@ -179,22 +180,22 @@ class Tools:
             async with asyncio.timeout_at(end):
                 return await self._threads.run((check, pattern), partial(_readable, pattern))
         except (TimeoutError, StillStuck):
-            return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
+            return [], [f"{printable(pattern)} cannot be read: its file system does not answer in time"]
         except (OSError, RuntimeError) as error:
-            return [], [f"{shown(pattern)} cannot be read: {type(error).__name__}"]
+            return [], [f"{printable(pattern)} cannot be read: {type(error).__name__}"]
 
     async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Finding | None:
         name = " ".join([name_of(command[0]), *command[1:]])
         status = await self._run([*command, path], "/", end)
         if status == 0:
             return None
-        place = Place(shown(path))
+        place = Place(printable(path))
         return Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")
 
 
 def _readable(pattern: str) -> tuple[list[str], list[str]]:
     paths, problem = matches(pattern)
-    problems = [f"{shown(pattern)} {problem}"] if problem else []
+    problems = [f"{printable(pattern)} {problem}"] if problem else []
     readable: list[str] = []
     for path in paths:
         try:
