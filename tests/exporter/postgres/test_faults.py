@@ -128,7 +128,7 @@ async def test_a_wrong_password_is_named_but_not_shown(
     texts += [str(logs), *capsys.readouterr()]
     for bad, reason in (
         (None, "password_file cannot be read: No such file or directory"),
-        ("\n", "password_file holds no password"),
+        ("\n", "password_file is empty"),
         (f"{SECRET}\0", "password_file holds no password"),
         (f"{SECRET}'\\ x=1", "password authentication failed"),
     ):
