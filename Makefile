@@ -48,8 +48,9 @@ compat: $(DEV) ## The end-to-end test with UPKEEPER_PROMETHEUS= and UPKEEPER_ALE
 	@scripts/setup-servers test
 	$(BIN)/pytest tests/e2e/test_loop.py $(ARGS)
 
-docs: $(DEV) ## Generate the references in docs/ from the code
+docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboards
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m scripts.dashboards
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --group build

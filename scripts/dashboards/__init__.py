@@ -1,0 +1,1 @@
+"""Makes the Grafana dashboards in grafana/dashboards from short definitions: ``python -m scripts.dashboards``."""
