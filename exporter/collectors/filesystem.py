@@ -10,8 +10,8 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.complaints import Complaints
+from exporter.configuration.section import regex_search
 from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
-from exporter.section import regex_search
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.filesystems import Filesystems
 from exporter.text import printable

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from exporter.section import regex_search
+from exporter.configuration.section import regex_search
 from exporter.settings.docker import Docker
 
 IGNORE_LABEL = "upkeeper.ignore"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from exporter.configuration.source import SourceError
 from exporter.findings import Place, word
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import TextFile, Unreadable
@@ -11,7 +12,6 @@ from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node, read_tree
 from exporter.text import printable
-from exporter.yamlsource import SourceError
 
 MAX_FILES = 100
 """Files of one project."""

@@ -26,7 +26,8 @@ async def probe(session: Session, name: str, debug: bool) -> int:
       upkeeper probe letta
       upkeeper probe n8n/ready --debug
     """
-    from exporter.configfile import ConfigError, find_config, load
+    from exporter.configuration.file import find_config, load
+    from exporter.configuration.problem import ConfigError
     from exporter.docker.engine import DockerEngine
     from exporter.logs import configure
     from remediator.config import Config

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from exporter.configfile import load
+from exporter.configuration.file import load
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from remediator.config import Config

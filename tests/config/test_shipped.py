@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile import load
+from exporter.configuration.file import load
 from exporter.docker.engine import DockerEngine
 from exporter.probing.conditions import judge
 from remediator.config import Config

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from exporter.configuration.section import regex_search
 from exporter.findings import Finding, Kind, Place, secret_name
 from exporter.findings.files import TextFile
 from exporter.findings.material import Material
-from exporter.section import regex_search
 from exporter.text import printable
 
 MAX_IN_A_FILE = 100

@@ -10,10 +10,8 @@ from typing import Generic, Literal, TypeVar
 from platformdirs import user_config_path
 from pydantic import BaseModel, ValidationError
 
-from exporter.configproblem import ConfigError, Problem, Translator, dotted
-from exporter.yamlsource import KeyPath, Source, SourceError, read_source
-
-__all__ = ["ConfigError", "Loaded", "Problem", "find_config", "load"]
+from exporter.configuration.problem import ConfigError, Problem, Translator, dotted
+from exporter.configuration.source import KeyPath, Source, SourceError, read_source
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from exporter.section import shown
-from exporter.yamlsource import KeyPath, Position, Source
+from exporter.configuration.section import shown
+from exporter.configuration.source import KeyPath, Position, Source
 
 _SECRET_KEY = re.compile(r"(^|[-_.])(key|auth)$|(passwd|password|passphrase|secret|token|credentials?|apikey)$"
                         r"|(authorization|cookie)$|^basic_auth_users$", re.IGNORECASE)  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from exporter.yamldialect import REFERENCE, TAG, Loader
+from exporter.configuration.dialect import REFERENCE, TAG, Loader
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indexes from the top of the document down to a value."""
