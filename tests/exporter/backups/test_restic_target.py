@@ -118,10 +118,15 @@ async def test_closed_it_leaves_no_restic_behind(
     monkeypatch.setattr("exporter.backups.targets._GRACE_SECONDS", 0.0)
     stand_in.write_text("sleep 1000 & sleep 1000")
     process = psutil.Process()
+    others = set(process.children(recursive=True))  # servers of other tests
+
+    def started() -> set[psutil.Process]:
+        return set(process.children(recursive=True)) - others
+
     async with open_collector(repository) as backups:
         await backups.collect()
-        await wait_until(lambda: len(process.children(recursive=True)) >= 3)
-    await wait_until(lambda: not process.children(recursive=True))
+        await wait_until(lambda: len(started()) >= 3)
+    await wait_until(lambda: not started())
 
 
 async def test_a_new_config_keeps_what_is_known_of_the_same_backups(
