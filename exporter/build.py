@@ -20,8 +20,8 @@ from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
-from exporter.docker_reading import ReadingEngine
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
+from exporter.docker.reading import ReadingEngine
 from exporter.findings.audit import Audit
 from exporter.findings.found import Found, found_in
 from exporter.labels import labelled_services

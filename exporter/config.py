@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from exporter.section import Contradiction, Section, names_of, repeated_names, shown
+from exporter.configuration.section import Contradiction, Section, names_of, repeated_names, shown
 from exporter.settings.backups import Backup, BackupsSettings
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.configuration import Configuration, FindingsSettings

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.collectors.docker import ListedContainer, Lister
 from exporter.collectors.filesystem import select_mounts
 from exporter.config import Inventory
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.docker.containers import ListedContainer, Lister
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.labels import labelled_services
-from exporter.mounts import MOUNTINFO, parse_mountinfo, printable
+from exporter.mounts import MOUNTINFO, parse_mountinfo
 from exporter.settings.services import Service
+from exporter.text import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
-from exporter.collectors.docker import ListedContainer
+from exporter.docker.containers import ListedContainer
 from exporter.settings.services import Service
 
 PREFIX = "upkeeper.probe."

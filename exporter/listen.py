@@ -21,9 +21,14 @@ def parse_listen(listen: str) -> tuple[str | None, int]:
 def is_loopback(listen: str) -> bool:
     """Whether nobody but this machine reaches what listens there. Raises ValueError as parse_listen does."""
     host, _ = parse_listen(listen)
+    return host is not None and is_loopback_host(host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host is this machine's own loopback, judged by its text; a name other than localhost is not."""
     if host == "localhost":
         return True
     try:
-        return host is not None and ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from exporter.app import build_app
 from exporter.build import Running, build
 from exporter.config import Inventory, with_drill, with_secret_files
-from exporter.configfile import load
+from exporter.configuration.file import load
 from exporter.findings.found import secret_files
 from exporter.health import summarize
 from exporter.listen import parse_listen
@@ -33,7 +33,7 @@ REMEDIATOR_SECTIONS = frozenset({"remedies", "notify", "remediator", "prometheus
 def read_inventory(config_path: Path | None, state_dir: Path | None) -> Inventory:
     """The inventory of the config file, or the default one, with the drill's directory if there is a state directory.
 
-    Raises exporter.configfile.ConfigError.
+    Raises ConfigError.
     """
     loaded = load(config_path, Inventory, other_sections=REMEDIATOR_SECTIONS)
     inventory = with_secret_files(loaded.value, secret_files(loaded.source.data))
@@ -91,7 +91,7 @@ async def serve(config_path: Path | None, listen: str, state_dir: Path | None, w
 
     listen: ``host:port``. state_dir: where the drill's directory is, None without drills.
     web_config: the file for TLS and users, in exporter-toolkit's format.
-    Raises exporter.configfile.ConfigError, exporter.server.CannotListen, and ValueError for a malformed ``listen``.
+    Raises ConfigError, exporter.server.CannotListen, and ValueError for a malformed ``listen``.
     """
     parse_listen(listen)
     stop = asyncio.Event()

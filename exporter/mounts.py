@@ -63,8 +63,3 @@ def one_each(mounts: Iterable[Mount], wanted: Collection[bytes] = ()) -> list[Mo
 
 def _unescape(field: bytes) -> bytes:
     return _ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field)
-
-
-def printable(name: bytes) -> str:
-    """A name as a label value: UTF-8, with bytes that are not shown as ``\\xff``."""
-    return name.decode("utf-8", "backslashreplace")

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.configfile import ConfigError
+from exporter.configuration.problem import ConfigError
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,5 @@
 """The remediator's API for programs: one protocol, spoken to over HTTP or to a Core in this process."""
 
-import ipaddress
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
+from exporter.listen import is_loopback_host
 from remediator.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.shapes import (
     AlertView,
@@ -213,10 +213,4 @@ def verification(urls: Iterable[str]) -> ssl.SSLContext | bool:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL is of this machine's own loopback, judged by its text."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(urlsplit(url).hostname or "")

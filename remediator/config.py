@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.config import Inventory
-from exporter.section import AbsolutePath, Contradiction, Name, Section, repeated_names, shown, split_url
+from exporter.configuration.section import AbsolutePath, Contradiction, Name, Section, repeated_names, shown, split_url
 from exporter.units import Duration
 from remediator.matchers import parse_matchers
 

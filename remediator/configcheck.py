@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.configfile import ConfigError, Loaded, Problem, load
-from exporter.configproblem import in_order, nearest
-from exporter.dockerapi import DockerEngine
+from exporter.configuration.file import Loaded, load
+from exporter.configuration.problem import ConfigError, Problem, in_order, nearest
+from exporter.configuration.source import KeyPath
+from exporter.docker.engine import DockerEngine
 from exporter.settings.collector import CollectorSettings
 from exporter.units import format_duration
-from exporter.yamlsource import KeyPath
 from remediator.config import Config, Remedy
 from remediator.matchers import parse_matchers
 from remediator.tasks.registry import build_tasks

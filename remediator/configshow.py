@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from exporter.configfile import Loaded
-from exporter.configproblem import HIDDEN, secret_by_name
+from exporter.configuration.dialect import dump, literal
+from exporter.configuration.file import Loaded
+from exporter.configuration.problem import HIDDEN, secret_by_name
+from exporter.configuration.source import KeyPath
 from exporter.discovery import Discovery
-from exporter.yamldialect import dump, literal
-from exporter.yamlsource import KeyPath
 from remediator.config import Config
 from remediator.settings import default_remedies
 

@@ -90,7 +90,8 @@ async def _alone(
     """A Core in this process. Raises ClientError in place of what else it raises, also for what the block does."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from exporter.configfile import ConfigError, find_config
+    from exporter.configuration.file import find_config
+    from exporter.configuration.problem import ConfigError
     from remediator.core import open_core
 
     try:

@@ -320,7 +320,7 @@ async def open_core(config_path: Path | None, state_dir: Path | None, *, engine:
     """A Core on a state directory, made if it is missing, for a command that works without a remediator.
 
     engine: whether it can run tasks; then it holds the state's lock. Raises ClientError when another one holds it,
-    exporter.configfile.ConfigError and OSError.
+    ConfigError and OSError.
     """
     state = StateDir.find(state_dir, os.environ)
     state.ensure()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from exporter.text import printable
 from remediator import linux
 from remediator.tasks import TaskError
 
@@ -250,8 +251,3 @@ def decode_path(text: str) -> str:
     if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"{text!r} is no plain relative path")
     return path
-
-
-def printable(path: str) -> str:
-    """A path as text for people: bytes that are no UTF-8 appear as ``\\xNN``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -6,17 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exporter.collectors.docker import Lister
-from exporter.configfile import Loaded
-from exporter.configproblem import nearest
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.configuration.dialect import REFERENCE
+from exporter.configuration.file import Loaded
+from exporter.configuration.problem import nearest
+from exporter.configuration.source import KeyPath
+from exporter.docker.containers import Lister
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.labels import labelled_services
 from exporter.probing.recorder import HIDDEN, Recorder, Step
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from exporter.settings.services import Probe, Service
-from exporter.yamldialect import REFERENCE
-from exporter.yamlsource import KeyPath
 from remediator.config import Config
 from remediator.errors import ClientError, not_found
 

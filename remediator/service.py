@@ -39,7 +39,7 @@ class Remediator:
             self.core.registry.register(_Families(front))
 
     async def reload(self) -> None:
-        """Puts the config file in force. Raises exporter.configfile.ConfigError, and then nothing has changed."""
+        """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
         self._settings = Settings.load(self._config_path, self._state, before=self._settings)
         self.core.apply_settings(self._settings)
 
@@ -78,7 +78,7 @@ class Remediator:
 async def serve(config_path: Path | None, state_dir: Path | None, listen: str, web_config: Path | None = None) -> None:
     """Runs the remediator until SIGTERM or SIGINT. web_config: exporter-toolkit's file for TLS and users.
 
-    Raises exporter.configfile.ConfigError, exporter.server.CannotListen, remediator.errors.ClientError when another one
+    Raises ConfigError, exporter.server.CannotListen, remediator.errors.ClientError when another one
     works on the same state directory, ValueError for a malformed ``listen``, and OSError when the state directory
     cannot be made.
     """

@@ -10,8 +10,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from exporter.config import with_drill
-from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.configuration.file import load
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config, Remedy
 from remediator.decide import Remedies
 from remediator.statedir import StateDir
@@ -30,7 +30,7 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path | None, state: StateDir, before: "Settings | None" = None) -> Self:
-        """Reads the config file, or takes the defaults. Raises exporter.configfile.ConfigError.
+        """Reads the config file, or takes the defaults. Raises ConfigError.
 
         before: the settings that these replace. Their connection to the same engine goes on to be used, since runs
         under way hold it.

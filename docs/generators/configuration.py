@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import blocks, code, table
-from exporter.configproblem import fields, models_in
+from exporter.configuration.problem import fields, models_in
 from remediator.config import Config
 
 _INTRO = """\

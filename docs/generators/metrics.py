@@ -29,8 +29,8 @@ from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.config import Inventory
-from exporter.docker_objects import Usage
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import Usage
 from exporter.exposition import Format
 from exporter.findings.audit import Audit
 from exporter.reload import ConfigWatch

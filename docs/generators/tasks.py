@@ -1,7 +1,7 @@
 """docs/tasks/README.md: the tasks, from the registry."""
 
 from docs.generators.markdown import blocks, code, table
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config
 from remediator.tasks.registry import build_tasks
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter import backup_results
-from exporter.backup_sets import SKEW_SECONDS
-from exporter.collectors.backup_families import Standing, families
-from exporter.collectors.backup_targets import DirectoryTarget, ResticTarget, Target
+from exporter.backups import results as stored
+from exporter.backups.families import Standing, families
+from exporter.backups.sets import SKEW_SECONDS
+from exporter.backups.targets import DirectoryTarget, ResticTarget, Target
+from exporter.complaints import Complaints
 from exporter.settings.backups import Backup, BackupsSettings
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -47,7 +48,9 @@ class BackupsCollector:
         self._state_dir = state_dir
         self._wall = wall
         self._threads = KeyedThreads()
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(
+            log, "results of backup tasks not read", "results of backup tasks read again", "backup"
+        )
         self._targets: list[Target] = []
         cache = state_dir / "cache" / "restic" if state_dir is not None else None
         for backup in backups:
@@ -91,7 +94,7 @@ class BackupsCollector:
             ]
         )
 
-    async def _results(self, names: Sequence[str]) -> dict[str, backup_results.Results]:
+    async def _results(self, names: Sequence[str]) -> dict[str, stored.Results]:
         """What the tasks have written, by backup; nothing where it cannot be read."""
         directory = self._state_dir
         if directory is None or not names:
@@ -102,30 +105,23 @@ class BackupsCollector:
         except (TimeoutError, StillStuck):
             read, failures = {}, dict.fromkeys(names, "the state directory does not answer")
         for name in names:
-            failure = failures.get(name, "")
-            if failure and self._complaints.get(name) != failure:
-                log.warning("results of backup tasks not read", backup=name, reason=failure)
-            elif self._complaints.get(name) and not failure:
-                log.info("results of backup tasks read again", backup=name)
-            self._complaints[name] = failure
+            self._complaints.note(name, failures.get(name, ""))
         return read
 
 
-def _read_all(
-    directory: Path, names: Sequence[str], now: float
-) -> tuple[dict[str, backup_results.Results], dict[str, str]]:
+def _read_all(directory: Path, names: Sequence[str], now: float) -> tuple[dict[str, stored.Results], dict[str, str]]:
     """Results and failures, by backup. Results of the future are a failure: they would hide that none came since."""
-    found: dict[str, backup_results.Results] = {}
+    found: dict[str, stored.Results] = {}
     failures: dict[str, str] = {}
     for name in names:
         try:
-            results = backup_results.read(directory, name)
-        except (OSError, backup_results.ResultsBroken) as error:
+            results = stored.read(directory, name)
+        except (OSError, stored.ResultsBroken) as error:
             failures[name] = str(error)
             continue
         every = [*results.verifications.values(), *([results.restore_test] if results.restore_test else [])]
         if any(result.finished > now + SKEW_SECONDS for result in every):
-            failures[name] = f"{backup_results.path_of(directory, name)} has results of the future"
+            failures[name] = f"{stored.path_of(directory, name)} has results of the future"
         else:
             found[name] = results
     return found, failures

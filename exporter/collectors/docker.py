@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.collectors.docker_families import Measured, container_families, engine_families
-from exporter.container_choice import selector
-from exporter.container_figures import Figures, KernelFiles
-from exporter.container_oom import Look, OomKills
-from exporter.container_statistics import EngineStatistics
-from exporter.docker_containers import Health, Inspected, ListedContainer, Lister, health_of
-from exporter.docker_events import OomEvents
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.docker.choice import selector
+from exporter.docker.containers import ListedContainer, Lister
+from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.events import OomEvents
+from exporter.docker.families import Measured, container_families, engine_families
+from exporter.docker.figures import Figures, KernelFiles
+from exporter.docker.oom import Look, OomKills
+from exporter.docker.statistics import EngineStatistics
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
 from exporter.threads import KeyedThreads, StillStuck
 
 if TYPE_CHECKING:
     from docker import APIClient
-
-__all__ = ["ANSWER_SECONDS", "DockerCollector", "Health", "Inspected", "ListedContainer", "Lister", "health_of"]
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)

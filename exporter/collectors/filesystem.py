@@ -9,10 +9,12 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo, printable
-from exporter.section import regex_search
+from exporter.complaints import Complaints
+from exporter.configuration.section import regex_search
+from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.filesystems import Filesystems
+from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
@@ -72,7 +74,7 @@ class FilesystemCollector:
         self._mountinfo = mountinfo
         self._threads = KeyedThreads()
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._failing: dict[bytes, str] = {}
+        self._complaints = Complaints(log, "file system does not answer", "file system answers again", "mountpoint")
 
     async def collect(self) -> Sequence[Metric]:
         mounts = select_mounts(parse_mountinfo(self._mountinfo.read_bytes()), self._filesystems)
@@ -89,17 +91,14 @@ class FilesystemCollector:
         except TimeoutError:
             return self._fail(mount, f"no answer within {self._patience:g} s")
         except StillStuck:
-            return self._fail(mount, self._failing.get(mount.mountpoint, "no answer"))
+            return self._fail(mount, self._complaints.reason(printable(mount.mountpoint)) or "no answer")
         except OSError as error:
             return self._fail(mount, error.strerror or str(error))
-        if self._failing.pop(mount.mountpoint, None) is not None:
-            log.info("file system answers again", mountpoint=printable(mount.mountpoint))
+        self._complaints.note(printable(mount.mountpoint), "")
         return Reading(mount, stat) if stat.f_blocks else None
 
     def _fail(self, mount: Mount, reason: str) -> Reading:
-        if self._failing.get(mount.mountpoint) != reason:
-            log.warning("file system does not answer", mountpoint=printable(mount.mountpoint), reason=reason)
-        self._failing[mount.mountpoint] = reason
+        self._complaints.note(printable(mount.mountpoint), reason)
         return Reading(mount, None)
 
 

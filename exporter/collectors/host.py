@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
+from exporter.complaints import Complaints
 from exporter.host import clock, portable, proc, sensors
 from exporter.host.families import HOST, build
 from exporter.host.sample import Sample
@@ -54,7 +55,7 @@ class HostCollector:
         self._limits = limits
         self._sys = sys_root
         self._threads = KeyedThreads()
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(log, "host figures not known", "host figures known again", "source")
         self._sources: Mapping[str, Source] = (
             {"psutil": lambda: list(portable.samples())} if portable_only else _sources(proc_root, read_clock)
         )
@@ -66,16 +67,14 @@ class HostCollector:
     async def _read(self) -> list[Sample]:
         try:
             async with asyncio.timeout(self._patience):
-                answers = await self._threads.run(
-                    "proc", lambda: {name: _ask(ask) for name, ask in self._sources.items()}
-                )
+                answers = await self._threads.run("proc", self._ask_all)
         except TimeoutError:
             raise TimeoutError("/proc does not answer") from None
         except StillStuck:
             raise TimeoutError("/proc has not answered since an earlier collection") from None
         found: list[Sample] = []
         for name, answer in answers.items():
-            self._complain(name, answer if isinstance(answer, str) else "")
+            self._complaints.note(name, answer if isinstance(answer, str) else "")
             found += [] if isinstance(answer, str) else answer
         if all(isinstance(answers[name], str) for name in self._chief):
             raise OSError(f"nothing is known of the host: {answers[min(self._chief)]}")
@@ -89,19 +88,10 @@ class HostCollector:
             async with asyncio.timeout(self._patience):
                 found = await self._threads.run("sensors", lambda: sensors.temperatures(self._sys))
         except (TimeoutError, StillStuck):
-            self._complain("sensors", "a temperature sensor does not answer")
+            self._complaints.note("sensors", "a temperature sensor does not answer")
             return []
-        self._complain("sensors", "")
+        self._complaints.note("sensors", "")
         return found
-
-    def _complain(self, source: str, failure: str) -> None:
-        """Logs a problem when it begins, changes and ends, not each round."""
-        before = self._complaints.get(source, "")
-        self._complaints[source] = failure
-        if failure and failure != before:
-            log.warning("host figures not known", source=source, reason=failure)
-        elif before and not failure:
-            log.info("host figures known again", source=source)
 
 
 def _sources(root: Path, read_clock: Callable[[], clock.KernelClock]) -> Mapping[str, Source]:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from exporter.complaints import Complaints
 from exporter.config import DRILL_DIRECTORY
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.logs import LogDirectory
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.walk import LogUsage, measure
-
-__all__ = ["LogUsage", "LogsCollector", "measure"]
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +53,7 @@ class LogsCollector:
         self._threads = KeyedThreads()
         self._monotonic = monotonic
         self._seen: dict[str, _Seen] = {}
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(log, "log directory not measured", "log directory measured again", "directory")
 
     async def collect(self) -> Sequence[Metric]:
         slots = asyncio.Semaphore(_AT_ONCE)
@@ -91,16 +90,10 @@ class LogsCollector:
         return {name: seen.usage for name, seen in self._seen.items() if now - seen.at <= self._stale_after}
 
     def _complain(self, name: str, failure: str) -> None:
-        """Logs a problem when it begins, changes and ends, not every few seconds."""
         seen = self._seen.get(name)
         if not failure and seen is not None and seen.usage.unreadable:
             failure = f"{seen.usage.unreadable} subdirectories cannot be read and are not counted"
-        before = self._complaints.get(name, "")
-        self._complaints[name] = failure
-        if failure and failure != before:
-            log.warning("log directory not measured", directory=name, reason=failure)
-        elif before and not failure:
-            log.info("log directory measured again", directory=name)
+        self._complaints.note(name, failure)
 
 
 def _families(

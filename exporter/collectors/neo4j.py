@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
+from exporter.complaints import Complaints
 from exporter.neo4j.driver import Neo4jDriver, Neo4jRefused, Neo4jUnavailable
 from exporter.neo4j.families import Seen, families
 from exporter.neo4j.files import store_sizes
@@ -79,17 +80,18 @@ class _Target:
         self._clock = clock
         self._reader = Neo4jReader(self.driver.rows, server.databases)
         self._threads = KeyedThreads()
-        self._complaints: dict[str, str] = {}
-        self._down: str | None = None
-        """Why it is down; empty while it is up, None before the first round."""
+        self._standing = Complaints(log, "neo4j server down", "neo4j server answers again", "server")
+        self._gaps = Complaints(
+            log, "neo4j figures missing", "neo4j figures there again", "figures", server=server.name
+        )
 
     async def measure(self) -> Seen:
         """One round. Only cancellation is raised."""
         (server, reason), (sizes, problem) = await asyncio.gather(self._ask(), self._sizes())
-        self._log_standing(reason)
+        self._standing.note(self.name, reason)
         if server is not None:
             self._note_states(server)
-            self._log_gaps(self._reader.refused | ({_SIZES: problem} if problem else {}))
+            self._gaps.note_all(self._reader.refused | ({_SIZES: problem} if problem else {}))
             server = _with_sizes(server, sizes)
         since = {key: at for key, (_, at) in self.since.items()}
         return Seen(self.name, self._server.index_population_max, server, since)
@@ -133,23 +135,6 @@ class _Target:
                 state, at = before.get(key, ("", now))
                 if index.state != "online":
                     self.since[key] = (index.state, at if state == index.state else now)
-
-    def _log_standing(self, reason: str) -> None:
-        """Logs when the server goes down, for another reason, or comes back, not every round."""
-        if reason and reason != self._down:
-            log.warning("neo4j server down", server=self.name, reason=reason)
-        elif self._down and not reason:
-            log.info("neo4j server answers again", server=self.name)
-        self._down = reason
-
-    def _log_gaps(self, refused: Mapping[str, str]) -> None:
-        """Logs what cannot be learnt of a server that answers, when that begins, changes and ends."""
-        for what, reason in refused.items():
-            if self._complaints.get(what) != reason:
-                log.warning("neo4j figures missing", server=self.name, figures=what, reason=reason)
-        for what in self._complaints.keys() - refused.keys():
-            log.info("neo4j figures there again", server=self.name, figures=what)
-        self._complaints = dict(refused)
 
 
 def _with_sizes(server: Server, sizes: Sizes) -> Server:

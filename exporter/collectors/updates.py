@@ -11,6 +11,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.commands import CommandFailed
+from exporter.complaints import Complaints
 from exporter.host.families import UPDATES, build
 from exporter.host.kernel import reboot_required
 from exporter.host.sample import Sample
@@ -73,6 +74,9 @@ class UpdatesCollector:
         self._needs_reboot = needs_reboot
         self._monotonic = monotonic
         self._threads = KeyedThreads()
+        self._complaints = Complaints(
+            log, "package manager does not answer", "package manager answers again", "manager"
+        )
         self._looked = False
         self._asked: dict[str, _Asked] = {}
 
@@ -136,11 +140,8 @@ class UpdatesCollector:
             log.exception("package manager not understood", manager=asked.manager.name)
         if failure:
             asked.updates = None
-            if failure != asked.failure:
-                log.warning("package manager does not answer", manager=asked.manager.name, reason=failure)
-        elif asked.failure:
-            log.info("package manager answers again", manager=asked.manager.name)
         asked.failure = failure
+        self._complaints.note(asked.manager.name, failure)
 
 
 def _samples(asked: _Asked) -> Iterator[Sample]:

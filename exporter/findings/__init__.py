@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
+from exporter.text import printable
+
 if TYPE_CHECKING:
     from exporter.findings.material import Material
 
@@ -66,6 +68,10 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
+
+    def printable(self) -> "Place":
+        """The same, of a file whose name can be printed."""
+        return Place(printable(self.file), self.line)
 
 
 @dataclass(frozen=True, slots=True)

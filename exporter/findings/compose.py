@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from exporter.findings import Place, word
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
-from exporter.findings.files import shown
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node
+from exporter.text import printable
 
 MAX_LOADS = 200
 """Times that anything is included: two files that each include the next twice would take for ever."""
@@ -58,7 +58,7 @@ class _Loader:
     ) -> None:
         """Adds a project, or one that it includes. above: the first files of those that include it."""
         if len(self._scopes) >= MAX_LOADS:
-            self._project.unread.append(f"{shown(files[0])} is left out: there is too much that includes it")
+            self._project.unread.append(f"{printable(files[0])} is left out: there is too much that includes it")
             return
         variables = self._files.variables(env_files, directory, outer)
         self._scopes.append(variables)
@@ -156,7 +156,7 @@ class _Loader:
             self._flaw(extends.place, "`extends` leads back to the service that it begins with")
         base = others.mapping.get(name)
         if base is None:
-            self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {shown(other)}")
+            self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {printable(other)}")
         assert base is not None
         below = self._extend(base, others, other, variables, (*above, (other, name)))
         self._merged += sum(len(node.mapping) + len(node.items) for node in below.mapping.values())

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from exporter.configuration.source import SourceError
 from exporter.findings import Place, word
 from exporter.findings.envfile import EnvFile, parse_env
-from exporter.findings.files import TextFile, Unreadable, shown
+from exporter.findings.files import TextFile, Unreadable
 from exporter.findings.merge import normalized
 from exporter.findings.paths import joined
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node, read_tree
-from exporter.yamlsource import SourceError
+from exporter.text import printable
 
 MAX_FILES = 100
 """Files of one project."""
@@ -60,7 +61,7 @@ class ComposeFiles:
         if path in self._project.read:
             return self._project.read[path]
         if len(self._project.read) >= MAX_FILES:
-            self._project.unread.append(f"{shown(path)} is left out: the project has more than {MAX_FILES} files")
+            self._project.unread.append(f"{printable(path)} is left out: the project has more than {MAX_FILES} files")
             return None
         try:
             file = self._project.read[path] = self._read(path)
@@ -68,7 +69,7 @@ class ComposeFiles:
             if required or not error.missing:
                 self._unreadable(error)
             if required and error.missing and path not in self._project.files:
-                self._project.flaws.append(Flaw(place, f"the file {shown(path)} that it names does not exist"))
+                self._project.flaws.append(Flaw(place, f"the file {printable(path)} that it names does not exist"))
             return None
         return file
 
@@ -88,7 +89,7 @@ class ComposeFiles:
             tree = read_tree(file, variables)
         except SourceError as error:
             self._project.flaws.append(Flaw(Place(path, error.line), str(error)))
-            self._project.unread.append(f"{shown(path)} cannot be read: it is not valid YAML")
+            self._project.unread.append(f"{printable(path)} cannot be read: it is not valid YAML")
             return None
         self._project.uses += tree.uses
         self._project.flaws += tree.flaws

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from exporter.text import printable
 from exporter.units import format_bytes
 
 MAX_BYTES = 1024 * 1024
@@ -18,7 +19,7 @@ class Unreadable(Exception):
     """A file that could not be read. The message names the file and says why, and holds nothing of it."""
 
     def __init__(self, path: str, reason: str, *, missing: bool = False) -> None:
-        super().__init__(f"{shown(path)} {reason}")
+        super().__init__(f"{printable(path)} {reason}")
         self.missing = missing
 
 
@@ -91,11 +92,6 @@ def read_mode(path: str, kind: str) -> Mode:
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     return Mode(path, found.st_mode, found.st_uid, found.st_gid, kind)
-
-
-def shown(path: str) -> str:
-    """A path as it is shown: bytes that are no UTF-8 text as ``\\xff``."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _read(descriptor: int) -> bytes:

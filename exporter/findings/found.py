@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.collectors.docker import ListedContainer
+from exporter.docker.containers import ListedContainer
 from exporter.findings.paths import joined
 
 _FILES = "com.docker.compose.project.config_files"

@@ -16,11 +16,12 @@ from exporter.findings import Kind, secret_name
 from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
-from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode, shown
+from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
 from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Project, with_override
 from exporter.settings.configuration import Configuration
+from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
@@ -86,15 +87,15 @@ class Gatherer:
 
     def _units(self, projects: Sequence[Sequence[str]], optional: bool) -> Iterator[_Unit]:
         for files in projects:
-            yield _Unit(("project", *files), shown(files[0]), _ALL, partial(_project, files, optional))
+            yield _Unit(("project", *files), printable(files[0]), _ALL, partial(_project, files, optional))
         if projects:
-            yield _Unit("daemon", shown(self._daemon_file), (), partial(_daemon, self._daemon_file))
+            yield _Unit("daemon", printable(self._daemon_file), (), partial(_daemon, self._daemon_file))
         for pattern in self._settings.env_files:
-            yield _Unit(("env", pattern), shown(pattern), ("env", "text", "mode"), partial(_env, pattern))
+            yield _Unit(("env", pattern), printable(pattern), ("env", "text", "mode"), partial(_env, pattern))
         for pattern in self._settings.files:
-            yield _Unit(("files", pattern), shown(pattern), ("text", "mode"), partial(_files, pattern))
+            yield _Unit(("files", pattern), printable(pattern), ("text", "mode"), partial(_files, pattern))
         for pattern in self._secrets:
-            yield _Unit(("secret", pattern), shown(pattern), ("mode",), partial(_secret, pattern))
+            yield _Unit(("secret", pattern), printable(pattern), ("mode",), partial(_secret, pattern))
 
     async def _read(self, unit: _Unit, seconds: float) -> Reading:
         try:
@@ -192,7 +193,7 @@ def _daemon(path: str) -> Reading:
 def _paths(pattern: str, reading: Reading) -> list[str]:
     paths, problem = matches(pattern)
     if problem:
-        reading.missed(f"{shown(pattern)} {problem}")
+        reading.missed(f"{printable(pattern)} {problem}")
     return paths
 
 

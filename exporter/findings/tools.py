@@ -4,34 +4,31 @@ Their output may quote what it complains of, passwords too, so it is thrown away
 """
 
 import asyncio
-import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from exporter import commands
 from exporter.findings import CheckName, Finding, Place
-from exporter.findings.files import Unreadable, check_readable, shown
+from exporter.findings.files import Unreadable, check_readable
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.settings.configuration import Configuration
+from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
 
 TOOL_SECONDS = 20.0
 """How long one program may take."""
-REAP_SECONDS = 1.0
-"""How long a killed program may take to be gone. One that hangs in the kernel is left to itself."""
 KEPT_SECONDS = 3600.0
 """What Compose said of files holds this long while they do not change: it costs a second of processor time."""
 
 _AT_ONCE = 2
 _FETCH_NOTHING = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
 """Compose then includes only what is on this machine."""
-_PASSED_ON = ("PATH", "HOME", "USER", "DOCKER_CONFIG", "LANG", "TMPDIR")
+_PASSED_ON = ("DOCKER_CONFIG",)
 
 
 class ToolFailed(Exception):
@@ -39,35 +36,27 @@ class ToolFailed(Exception):
 
 
 async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SECONDS) -> int:
-    """The exit status of a program, in a session of its own that is killed as a whole when the time is over.
+    """The exit status of a program, which is killed with all that it started when the time is over.
 
     It gets neither input nor our environment, in which there may be secrets. Raises ToolFailed.
     """
-    environment = {"PWD": directory, **_FETCH_NOTHING}
-    environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    null = asyncio.subprocess.DEVNULL
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments, cwd=directory, env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True
-        )
-    except (OSError, ValueError) as error:
-        raise ToolFailed(f"{arguments[0]} cannot be started: {type(error).__name__}") from error
     try:
         async with asyncio.timeout(seconds):
-            status = await process.wait()
+            done = await commands.run(
+                arguments,
+                environment={"PWD": directory, **_FETCH_NOTHING},
+                passed_on=_PASSED_ON,
+                cwd=directory,
+                polite=False,
+                output=False,
+            )
     except TimeoutError:
         raise ToolFailed(f"{name_of(arguments[0])} did not end within {seconds:g} s") from None
-    finally:
-        # Whatever it has started goes with it, also where it has ended itself.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REAP_SECONDS):
-                    await process.wait()
-    if status < 0:
-        raise ToolFailed(f"{name_of(arguments[0])} was killed by signal {-status}")
-    return status
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the system allows no more threads
+        raise ToolFailed(f"{arguments[0]} cannot be started: {type(error).__name__}") from error
+    if done.status < 0:
+        raise ToolFailed(f"{name_of(arguments[0])} was killed by signal {-done.status}")
+    return done.status
 
 
 @dataclass(frozen=True)
@@ -160,7 +149,7 @@ class Tools:
         if status == 0:
             return None
         name = " ".join([name_of(command[0]), *command[1:]])
-        place = Place(shown(project.files[0]))
+        place = Place(printable(project.files[0]))
         message = f"{name} refuses the project"
         return Finding("compose-config", "critical", str(place), place, message, f"`{name} config -q` there says why")
 
@@ -191,22 +180,22 @@ class Tools:
             async with asyncio.timeout_at(end):
                 return await self._threads.run((check, pattern), partial(_readable, pattern))
         except (TimeoutError, StillStuck):
-            return [], [f"{shown(pattern)} cannot be read: its file system does not answer in time"]
+            return [], [f"{printable(pattern)} cannot be read: its file system does not answer in time"]
         except (OSError, RuntimeError) as error:
-            return [], [f"{shown(pattern)} cannot be read: {type(error).__name__}"]
+            return [], [f"{printable(pattern)} cannot be read: {type(error).__name__}"]
 
     async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Finding | None:
         name = " ".join([name_of(command[0]), *command[1:]])
         status = await self._run([*command, path], "/", end)
         if status == 0:
             return None
-        place = Place(shown(path))
+        place = Place(printable(path))
         return Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")
 
 
 def _readable(pattern: str) -> tuple[list[str], list[str]]:
     paths, problem = matches(pattern)
-    problems = [f"{shown(pattern)} {problem}"] if problem else []
+    problems = [f"{printable(pattern)} {problem}"] if problem else []
     readable: list[str] = []
     for path in paths:
         try:

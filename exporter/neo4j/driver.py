@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from exporter import __version__
 from exporter.neo4j.trim import trim
+from exporter.secretfile import SecretUnreadable, read_secret
 from exporter.settings.neo4j import Neo4jServer
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -156,17 +156,11 @@ class Neo4jDriver:
         if path is None:
             return ""
         try:
-            text = await self._threads.run("password", Path(path).read_text)
-        except OSError as error:
-            raise Neo4jUnavailable(f"cannot read the password file {path}: {error.strerror}") from None
-        except UnicodeError:  # whose message quotes the file
-            raise Neo4jUnavailable(f"the password file {path} is not text in UTF-8") from None
+            return await self._threads.run("password", lambda: read_secret(path))
+        except SecretUnreadable as error:
+            raise Neo4jUnavailable(f"the password file {path} {error}") from None
         except StillStuck:
-            raise Neo4jUnavailable(f"cannot read the password file {path}: an earlier read still hangs") from None
-        password = text.rstrip("\r\n")
-        if not password:
-            raise Neo4jUnavailable(f"the password file {path} is empty")
-        return password
+            raise Neo4jUnavailable(f"the password file {path} cannot be read: an earlier read still hangs") from None
 
     async def _read_authorities(self) -> ssl.SSLContext | None:
         path = self._server.ca_file

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.postgres.session import PostgresUnavailable, Row, Session, reason_of
+from exporter.secretfile import SecretUnreadable, read_secret
 from exporter.settings.postgres import PostgresServer
 from exporter.threads import KeyedThreads, StillStuck
 
@@ -95,12 +96,10 @@ def _parameters(server: PostgresServer) -> dict[str, Any]:
 
 def _password(file: str) -> str:
     try:
-        password = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise PostgresUnavailable(f"password_file cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PostgresUnavailable("password_file is not text in UTF-8") from None
-    if not password or "\0" in password:
+        password = read_secret(file)
+    except SecretUnreadable as error:
+        raise PostgresUnavailable(f"password_file {error}") from None
+    if "\0" in password:
         raise PostgresUnavailable("password_file holds no password")
     return password
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from exporter.section import regex_search, shown
+from exporter.configuration.section import regex_search, shown
 from exporter.settings.conditions import JsonCondition
 from exporter.settings.services import Probe
 

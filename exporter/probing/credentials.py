@@ -2,16 +2,14 @@
 
 import base64
 import re
-from pathlib import Path
 
 from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import Recorder
 from exporter.probing.shared import SharedCalls
+from exporter.secretfile import SecretUnreadable, read_secret
 from exporter.settings.services import Probe
 
 _reads = SharedCalls()
-
-_MAX_BYTES = 64 * 1024
 
 
 async def authorization(probe: Probe, recorder: Recorder) -> str | None:
@@ -36,17 +34,6 @@ async def authorization(probe: Probe, recorder: Recorder) -> str | None:
 async def _secret(key: str, path: str) -> str:
     """The content of a file without the line end. The read has a thread: the file may be on a mount that hangs."""
     try:
-        content = await _reads.run(path, lambda: _read(Path(path)))
-        secret = content.decode().rstrip("\r\n")
-    except OSError as error:
-        raise ProbeFailure(f"{key} cannot be read: {error.strerror}") from None
-    except UnicodeError:
-        raise ProbeFailure(f"{key} is not text in UTF-8") from None
-    if not secret:
-        raise ProbeFailure(f"{key} is empty")
-    return secret
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MAX_BYTES)
+        return await _reads.run(path, lambda: read_secret(path))
+    except SecretUnreadable as error:
+        raise ProbeFailure(f"{key} {error}") from None

@@ -12,7 +12,7 @@ import httpcore
 import httpx
 
 from exporter import __version__
-from exporter.configproblem import secret_by_name
+from exporter.configuration.problem import secret_by_name
 from exporter.probing.conditions import MAX_BODY_BYTES, judge
 from exporter.probing.credentials import authorization
 from exporter.probing.failure import ProbeFailure

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from exporter.configproblem import secret_by_name
+from exporter.configuration.problem import secret_by_name
 from exporter.probing.failure import ProbeFailure, reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.result import Answer, ProbeResult

@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.shared import SharedCalls
+from exporter.text import moment
 from exporter.x509 import Certificate, not_after, read_certificate
 
 _HANDSHAKE, _CERTIFICATE = 22, 11
@@ -179,10 +179,6 @@ def _facts(found: Certificate) -> Mapping[str, object]:
     return {
         "subject": found.subject,
         "issuer": found.issuer,
-        "not_before": _moment(found.not_before),
-        "not_after": _moment(found.not_after),
+        "not_before": moment(found.not_before),
+        "not_after": moment(found.not_after),
     }
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

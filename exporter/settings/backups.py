@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.section import AbsolutePath, Contradiction, Name, Section, shown
+from exporter.configuration.section import AbsolutePath, Contradiction, Name, Section, shown
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Bytes, Duration, Ratio, parse_duration
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from exporter.section import Section
+from exporter.configuration.section import Section
 from exporter.units import Duration
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.section import Contradiction, Regex, Section, shown
+from exporter.configuration.section import Contradiction, Regex, Section, shown
 
 
 def _json_path(path: str) -> str:

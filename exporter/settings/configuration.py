@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from exporter.configuration.section import AbsolutePath, Contradiction, Regex, Section, shown
 from exporter.findings import CheckName
-from exporter.section import AbsolutePath, Contradiction, Regex, Section, shown
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Duration
 

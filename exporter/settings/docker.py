@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from exporter.section import Regex, Section, shown
+from exporter.configuration.section import Regex, Section, shown
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Bytes, Duration, Ratio
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.section import AbsolutePath, Contradiction, Regex, Section
+from exporter.configuration.section import AbsolutePath, Contradiction, Regex, Section
 from exporter.units import Ratio
 
 

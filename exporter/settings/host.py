@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.section import Contradiction, Section
+from exporter.configuration.section import Contradiction, Section
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Duration, Ratio, parse_duration
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.section import AbsolutePath, Name, Section, shown
+from exporter.configuration.section import AbsolutePath, Name, Section, shown
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Bytes, Duration
 

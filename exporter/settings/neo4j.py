@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.section import AbsolutePath, Contradiction, Name, Section, shown, split_url
+from exporter.configuration.section import AbsolutePath, Contradiction, Name, Section, shown, split_url
 from exporter.settings.collector import CollectorSettings
 from exporter.units import Duration
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.section import AbsolutePath, Contradiction, Name, Regex, Section, repeated_names, shown, split_url
+from exporter.configuration.section import (
+    AbsolutePath,
+    Contradiction,
+    Name,
+    Regex,
+    Section,
+    repeated_names,
+    shown,
+    split_url,
+)
 from exporter.settings.conditions import JsonCondition
 from exporter.units import Duration
 

@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporter.configfile import ConfigError, Problem
-from exporter.configproblem import in_order
+from exporter.configuration.problem import ConfigError, Problem, in_order
 from exporter.web.load import WebSettings, expiry_problem, load, named
 
 

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import hdrs, web
 from prometheus_client.core import Metric
 
-from exporter.configfile import ConfigError, Problem
+from exporter.configuration.problem import ConfigError, Problem
 from exporter.problem import Handler, problem
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.web.bucket import TokenBucket

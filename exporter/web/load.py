@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.configfile import ConfigError, Loaded, Problem, parse
+from exporter.configuration.file import Loaded, parse
+from exporter.configuration.problem import ConfigError, Problem
 from exporter.web.settings import RateLimit, TlsServerConfig, WebConfig
 from exporter.web.tls import Material, ServerContext, TlsProblem, build_context, certificate_validity
 

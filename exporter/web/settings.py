@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from exporter.section import Contradiction, Section, shown
+from exporter.configuration.section import Contradiction, Section, shown
 from exporter.web.names import TLS13_CIPHERS, CipherSuite, Curve
 
 MAX_COST = 17

@@ -90,7 +90,7 @@ def _config(ctx: click.Context) -> Document:
     """The config file as it is written; empty when there is none or it cannot be read."""
     import yaml
 
-    from exporter.configfile import find_config
+    from exporter.configuration.file import find_config
 
     path = find_config(ctx.params.get("config"), os.environ)
     if path is None:

@@ -27,7 +27,7 @@ async def check(session: Session) -> int:
     Example:
       upkeeper check --config upkeeper.yml
     """
-    from exporter.configfile import find_config
+    from exporter.configuration.file import find_config
     from remediator import configcheck
     from remediator.errors import EXIT_USAGE
     from remediator.views.configuration import show_problems
@@ -66,7 +66,8 @@ async def show(session: Session) -> None:
     Example:
       upkeeper config show --config upkeeper.yml
     """
-    from exporter.configfile import ConfigError, find_config, load
+    from exporter.configuration.file import find_config, load
+    from exporter.configuration.problem import ConfigError
     from remediator.config import Config
     from remediator.configshow import discovered, effective, render_effective
     from remediator.errors import EXIT_USAGE, ClientError
@@ -111,7 +112,7 @@ def _logs(session: Session) -> None:
 
 async def _discover(inventory: "Config") -> "Discovery":
     from exporter.discovery import discover
-    from exporter.dockerapi import DockerEngine
+    from exporter.docker.engine import DockerEngine
 
     engine = DockerEngine(inventory.docker.host, DOCKER_SECONDS)
     try:

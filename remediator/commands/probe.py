@@ -26,8 +26,9 @@ async def probe(session: Session, name: str, debug: bool) -> int:
       upkeeper probe letta
       upkeeper probe n8n/ready --debug
     """
-    from exporter.configfile import ConfigError, find_config, load
-    from exporter.dockerapi import DockerEngine
+    from exporter.configuration.file import find_config, load
+    from exporter.configuration.problem import ConfigError
+    from exporter.docker.engine import DockerEngine
     from exporter.logs import configure
     from remediator.config import Config
     from remediator.errors import EXIT_FAILED, EXIT_USAGE, ClientError

@@ -94,7 +94,7 @@ async def exporter(session: Session, listen: str, web_config: Path | None) -> No
       upkeeper exporter --config upkeeper.yml
       upkeeper exporter --listen 10.0.0.5:10746 --web.config.file web.yml
     """
-    from exporter.configfile import find_config
+    from exporter.configuration.file import find_config
     from exporter.main import serve
 
     _logs(session)
@@ -117,7 +117,7 @@ async def remediator(session: Session, listen: str, web_config: Path | None) -> 
     Example:
       upkeeper remediator --config upkeeper.yml --state-dir ~/upkeeper
     """
-    from exporter.configfile import find_config
+    from exporter.configuration.file import find_config
     from remediator.service import serve
 
     _logs(session)
@@ -142,7 +142,7 @@ def _drilled(session: Session) -> Path | None:
 @contextmanager
 def _explained() -> Iterator[None]:
     """What keeps a service from starting, as one line. Raises ClientError."""
-    from exporter.configfile import ConfigError
+    from exporter.configuration.problem import ConfigError
     from exporter.server import CannotListen
     from remediator.errors import EXIT_USAGE, ClientError
 

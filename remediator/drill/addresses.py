@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.configfile import ConfigError, find_config, load
+from exporter.configuration.file import find_config, load
+from exporter.configuration.problem import ConfigError
 from remediator import endpoints
 from remediator.config import Config
 from remediator.drill.facts import SERVICES, ServiceName

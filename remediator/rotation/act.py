@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from exporter.settings.logs import LogDirectory
+from exporter.text import printable
 from exporter.units import format_bytes
-from remediator.files import Changed, Folder, allocated, decode_path, open_below, open_root, printable
+from remediator.files import Changed, Folder, allocated, decode_path, open_below, open_root
 from remediator.holders import use_of
 from remediator.rotation.cut import copy_and_cut
 from remediator.rotation.names import is_log, is_protected, parse_rotated, wanted_name

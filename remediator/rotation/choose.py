@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.settings.logs import LogDirectory, LogRotation
+from exporter.text import printable
 from exporter.units import format_bytes, format_duration
-from remediator.files import encode_path, printable
+from remediator.files import encode_path
 from remediator.rotation.names import parse_rotated, rotated_name, variants
 from remediator.rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.rotation.steps import Compress, Delete, Method, Rotate, Step

@@ -5,8 +5,8 @@ from functools import partial
 
 import structlog
 
-from exporter.collectors.docker import Lister
-from exporter.dockerapi import DockerEngine
+from exporter.docker.containers import Lister
+from exporter.docker.engine import DockerEngine
 from exporter.findings import CHECKS, SEVERITIES, VALID, CheckName
 from exporter.findings.audit import Audit, Report
 from exporter.findings.found import Found, found_in

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from exporter.dockerapi import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from remediator.tasks import TaskError
 
 if TYPE_CHECKING:

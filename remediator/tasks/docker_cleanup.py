@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from exporter.collectors.docker_usage import Kind, Removal, Usage, read_usage, select
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import Usage, read_usage
+from exporter.docker.selection import Kind, Removal, select
 from exporter.settings.docker import Docker
 from exporter.settings.docker import DockerCleanup as Policy
 from exporter.units import format_bytes, format_duration

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from exporter.collectors.docker_usage import Kind
-from exporter.docker_objects import Usage, parse_usage
+from exporter.docker.objects import Usage, parse_usage
+from exporter.docker.selection import Kind
 
 if TYPE_CHECKING:
     from docker import APIClient

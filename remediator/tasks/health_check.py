@@ -7,8 +7,8 @@ from functools import partial
 
 import structlog
 
-from exporter.collectors.docker import ListedContainer, Lister
-from exporter.dockerapi import DockerEngine
+from exporter.docker.containers import ListedContainer, Lister
+from exporter.docker.engine import DockerEngine
 from exporter.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe

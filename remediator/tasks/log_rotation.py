@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from exporter.collectors.logs import LogUsage, measure
 from exporter.settings.logs import LogDirectory
 from exporter.units import format_bytes
+from exporter.walk import LogUsage, measure
 from remediator.files import open_root
 from remediator.rotation.act import act
 from remediator.rotation.choose import choose

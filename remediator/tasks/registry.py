@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
 from exporter.findings.found import secret_files
 from remediator.config import Config

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from exporter.collectors.docker import ListedContainer
-from exporter.docker_objects import container_name
-from exporter.dockerapi import DockerEngine
+from exporter.docker.containers import ListedContainer
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import container_name
 from exporter.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe

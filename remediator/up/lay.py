@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from exporter.configfile import ConfigError, Problem
+from exporter.configuration.problem import ConfigError, Problem
 from remediator.config import Notify
 from remediator.up.layout import Layout
 from remediator.up.ports import Ports

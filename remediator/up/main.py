@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from exporter.configfile import ConfigError
+from exporter.configuration.problem import ConfigError
 from remediator.errors import EXIT_USAGE, ClientError
 from remediator.up.lock import held
 from remediator.up.prepare import Prepared, UpOptions

@@ -10,7 +10,8 @@ from typing import Self
 
 import yaml
 
-from exporter.configfile import ConfigError, find_config, load
+from exporter.configuration.file import find_config, load
+from exporter.configuration.problem import ConfigError
 from remediator.config import Config
 from remediator.share import share_path
 from remediator.statedir import StateDir

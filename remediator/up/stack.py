@@ -10,7 +10,7 @@ import aiohttp
 import structlog
 
 from exporter.discovery import discover
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.reload import ConfigWatch
 from remediator import endpoints
 from remediator.endpoints import Endpoints

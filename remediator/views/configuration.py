@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.configproblem import Problem
+from exporter.configuration.problem import Problem
 from remediator.views.screen import Cell, Screen
 from remediator.views.text import STYLES
 

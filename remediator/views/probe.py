@@ -1,10 +1,10 @@
 """Probes that ran just now, on the screen."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from exporter.probing.recorder import Step
+from exporter.text import moment
 from exporter.units import format_bytes
 from remediator.probenow import Probed
 from remediator.views.screen import Cell, Column, Screen, state
@@ -53,7 +53,7 @@ def _as_document(each: Probed, debug: bool) -> dict[str, object]:
         "http_status": result.status,
         "duration_seconds": round(result.duration, 6),
         "phases_seconds": {phase: round(seconds, 6) for phase, seconds in result.phases.items()},
-        "tls_not_after": None if result.tls_not_after is None else _moment(result.tls_not_after),
+        "tls_not_after": None if result.tls_not_after is None else moment(result.tls_not_after),
     }
     if debug:
         found["steps"] = [{"at_seconds": round(step.at, 6), "what": step.what, **step.facts} for step in each.steps]
@@ -137,7 +137,3 @@ _WRITERS: Mapping[str, Callable[[Facts], Iterator[Any]]] = {
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

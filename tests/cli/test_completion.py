@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from remediator.commands.complete import TARGETS
 from remediator.config import Config
 from remediator.tasks.registry import build_tasks

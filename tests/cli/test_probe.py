@@ -10,9 +10,9 @@ import pytest
 import structlog
 from aiohttp import web
 
-from exporter.collectors.docker import ListedContainer
-from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.configuration.file import load
+from exporter.docker.containers import ListedContainer
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config
 from remediator.errors import ClientError
 from remediator.probenow import choose

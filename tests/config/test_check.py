@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile import Problem, load
+from exporter.configuration.file import load
+from exporter.configuration.problem import Problem
 from remediator.config import Config
 from remediator.configcheck import Facts, check, directory_problem, findings, secret_file_problem
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Inventory
-from exporter.configfile import ConfigError, find_config, load
+from exporter.configuration.file import find_config, load
+from exporter.configuration.problem import ConfigError
 from exporter.main import REMEDIATOR_SECTIONS
 from remediator.config import Config
 from tests.config.corpus import ENV, SECRET

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from exporter.configfile import ConfigError, Problem, load
+from exporter.configuration.file import load
+from exporter.configuration.problem import ConfigError, Problem
 from remediator.config import Config
 from tests.config.corpus import BAD, ENV, GOOD, SECRET, expected
 

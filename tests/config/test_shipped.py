@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile import load
-from exporter.dockerapi import DockerEngine
+from exporter.configuration.file import load
+from exporter.docker.engine import DockerEngine
 from exporter.probing.conditions import judge
 from remediator.config import Config
 from remediator.configcheck import Facts, findings

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.collectors.docker import ListedContainer
-from exporter.configfile import Loaded, load
+from exporter.configuration.dialect import dump, literal
+from exporter.configuration.file import Loaded, load
+from exporter.configuration.source import read_source
 from exporter.discovery import Discovery, FoundFilesystem
+from exporter.docker.containers import ListedContainer
 from exporter.settings.services import Probe, Service
-from exporter.yamldialect import dump, literal
-from exporter.yamlsource import read_source
 from remediator.config import Config
 from remediator.configshow import discovered, effective, render_effective, schema
 from remediator.settings import default_remedies

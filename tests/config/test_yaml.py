@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile import ConfigError, Problem, load
+from exporter.configuration.file import load
+from exporter.configuration.problem import ConfigError, Problem
 from remediator.config import Config
 
 SECRET = "s3cr3t-value"

@@ -10,7 +10,7 @@ from exporter.packages import Update
 from exporter.settings.host import Host, UpdatesSettings
 from tests.exporter.apt_root import AptRoot
 from tests.exporter.fakes import FakeClock
-from tests.exporter.test_host import figures
+from tests.exporter.host.test_collector import figures
 
 pytestmark = pytest.mark.servers
 

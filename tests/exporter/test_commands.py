@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from exporter.commands import CommandFailed, run
+from exporter.commands import CommandFailed, Program, run
 from tests.exporter.scripts import HANG, alive, script
 from tests.helpers import wait_until
 
@@ -67,11 +67,37 @@ async def test_one_that_writes_without_end_is_ended(tmp_path: Path) -> None:
     await wait_until(lambda: not alive([int(pids.read_text())]))
 
 
-async def test_much_on_standard_error_is_cut(tmp_path: Path) -> None:
+async def test_what_is_thrown_away_may_be_much(tmp_path: Path) -> None:
+    program = script(tmp_path, "p", "head -c 9000000 /dev/zero; echo no >&2; exit 3")
+    done = await run([str(program)], output=False)
+    assert (done.status, done.output, done.errors) == (3, "", "")
+
+
+def test_as_much_as_the_caller_allows(tmp_path: Path) -> None:
+    program = str(script(tmp_path, "p", "printf 12345"))
+    assert Program().run([program], {}, max_output=5).output == "12345"
+    with pytest.raises(CommandFailed, match="wrote more than 4 bytes"):
+        Program().run([program], {}, max_output=4)
+
+
+async def test_where_it_runs_and_what_of_ours_it_gets_besides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", "/somewhere")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    program = str(script(tmp_path, "p", "pwd; echo ${DOCKER_CONFIG-none} ${SSH_AUTH_SOCK-none}"))
+    names = ("DOCKER_CONFIG", "SSH_AUTH_SOCK")
+    assert (await run([program], cwd=str(tmp_path), passed_on=names)).output == f"{tmp_path}\n/somewhere none\n"
+    assert (await run([program])).output == "/\nnone none\n"
+
+
+async def test_much_on_standard_error_is_cut_to_whole_lines(tmp_path: Path) -> None:
     done = await run([str(script(tmp_path, "p", "seq 1 100000 >&2; echo well"))])
     assert done.output == "well\n"
-    assert len(done.errors) <= 64 * 1024
+    assert 60 * 1024 < len(done.errors) <= 64 * 1024
+    first, *_, last = (int(line) for line in done.errors.splitlines())
+    assert len(done.errors.splitlines()) == last - first + 1
     assert done.complaint == "exit status 0: 100000"
+    endless = await run([str(script(tmp_path, "p", "head -c 100000 /dev/zero | tr '\\0' s >&2; exit 4"))])
+    assert (endless.errors, endless.complaint) == ("", "exit status 4")
 
 
 async def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
@@ -131,6 +157,21 @@ async def test_one_that_ended_but_left_somebody_with_its_output(tmp_path: Path) 
         async with asyncio.timeout(0.5):
             await run([str(program)])
     await wait_until(lambda: not alive([int(pids.read_text())]))
+
+
+async def test_what_it_leaves_behind_is_killed(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    body = f"sleep 1000 > /dev/null 2>&1 & echo $! > {pids}; echo well"
+    assert (await run([str(script(tmp_path, "p", body))])).output == "well\n"
+    await wait_until(lambda: not alive([int(pids.read_text())]))
+
+
+def test_one_that_is_given_up_before_it_starts_never_does(tmp_path: Path) -> None:
+    program = Program()
+    program.kill()
+    with pytest.raises(CommandFailed, match="given up"):
+        program.run([str(script(tmp_path, "p", f"touch {tmp_path}/started"))], {})
+    assert not (tmp_path / "started").exists()
 
 
 async def test_a_hundred_that_answer_fail_or_hang_leave_nothing_behind(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.filesystem import FilesystemCollector, Stat, select_mounts
-from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo, printable
+from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.filesystems import Filesystems
+from exporter.text import printable
 from tests.helpers import wait_until
 
 ROOT = b"27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.build import build
-from exporter.collectors.docker import ListedContainer
 from exporter.collectors.findings import FindingsCollector
 from exporter.config import Inventory
+from exporter.docker.containers import ListedContainer
 from exporter.findings.audit import Audit
 from exporter.settings.configuration import Configuration, FindingsSettings
 from tests.exporter.findings.material import copy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.collectors.docker import ListedContainer
+from exporter.docker.containers import ListedContainer
 from exporter.labels import labelled_services
 
 URL = {"upkeeper.probe.url": "http://127.0.0.1:8080/health"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from exporter.configfile import ConfigError, Problem
+from exporter.configuration.problem import ConfigError, Problem
 from exporter.reload import ConfigWatch
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from exporter.collectors.systemd import SystemdCollector, parse_manager, parse_units
 from exporter.commands import CommandFailed
 from exporter.settings.host import SystemdSettings
+from tests.exporter.host.test_collector import figures
 from tests.exporter.scripts import HANG, alive, path_first, script
-from tests.exporter.test_host import figures
 from tests.helpers import wait_until
 
 LEGEND = """backup.service         loaded failed failed Back up everything

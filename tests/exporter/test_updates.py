@@ -18,8 +18,8 @@ from exporter.packages.apt import Apt
 from exporter.settings.host import Host, UpdatesSettings
 from exporter.snapshot import Snapshot
 from tests.exporter.fakes import FakeClock, FakeCollector
+from tests.exporter.host.test_collector import figures
 from tests.exporter.scripts import HANG, alive, path_first, script
-from tests.exporter.test_host import figures
 from tests.helpers import wait_until
 
 

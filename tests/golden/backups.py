@@ -6,11 +6,11 @@ from pathlib import Path
 
 from prometheus_client.core import Metric
 
-from exporter import backup_results
-from exporter.backup_sets import BackupSet, Content, figures, judge
-from exporter.collectors.backup_families import Standing
-from exporter.collectors.backup_families import families as build
-from exporter.restic import parse_size, parse_snapshots
+from exporter.backups import results as stored
+from exporter.backups.families import Standing
+from exporter.backups.families import families as build
+from exporter.backups.restic import parse_size, parse_snapshots
+from exporter.backups.sets import BackupSet, Content, figures, judge
 from exporter.settings.backups import Backup
 
 NOW = 1795510800.0
@@ -41,7 +41,7 @@ RESULTS = """{
  "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": ""}
 }"""
 
-SNAPSHOTS = b"""[
+SNAPSHOTS = """[
 {"time":"2026-11-21T03:10:18.563945948Z","tree":"4f59319a","paths":["/srv/pa"],"hostname":"pa","username":"root",
  "tags":["pa"],"id":"196e02e4c16e37a2c6fd599fb8c5c1231789fefb8d865a694138d508ec4f7733","short_id":"196e02e4"},
 {"time":"2026-11-24T04:10:19.242036066+01:00","parent":"196e02e4","tree":"27d121bb","paths":["/srv/pa"],"hostname":"pa",
@@ -50,7 +50,7 @@ SNAPSHOTS = b"""[
  "total_bytes_processed":734003200},"id":"976fee18a9ab4c2e9e129a0bc76cc1959fcc95c6f90f39fe7eee5437165df03c",
  "short_id":"976fee18"}]"""
 
-STATS = b'{"total_size":733954048,"total_file_count":3,"snapshots_count":1}\n'
+STATS = '{"total_size":733954048,"total_file_count":3,"snapshots_count":1}\n'
 
 
 def families() -> Sequence[Metric]:
@@ -60,10 +60,10 @@ def families() -> Sequence[Metric]:
 
 def _directory() -> Standing:
     with tempfile.TemporaryDirectory() as state:
-        path = backup_results.path_of(Path(state), "pa")
+        path = stored.path_of(Path(state), "pa")
         path.parent.mkdir()
         path.write_text(RESULTS)
-        results = backup_results.read(Path(state), "pa")
+        results = stored.read(Path(state), "pa")
     sets = [
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]

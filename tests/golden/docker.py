@@ -12,11 +12,11 @@ from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
-from exporter.container_figures import KernelFiles
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
+from exporter.docker.figures import KernelFiles
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.docker import Docker
-from tests.exporter.kernel_files import V2, V2_MEMBERSHIPS, WEB, write_process, write_tree
+from tests.exporter.docker.kernel_files import V2, V2_MEMBERSHIPS, WEB, write_process, write_tree
 
 T = TypeVar("T")
 

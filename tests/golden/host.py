@@ -16,7 +16,7 @@ from exporter.packages.brew import parse_outdated
 from exporter.packages.dnf import parse_check_update, parse_needs_restarting
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.host import Host, UpdatesSettings
-from tests.exporter.test_host_sensors import machine
+from tests.exporter.host.test_sensors import machine
 
 RECORDED = Path(__file__).parents[1] / "exporter" / "recorded"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from remediator.config import Config, Remedy
 from remediator.core import Core
 from remediator.decide import Remedies

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.findings import CHECKS, VALID, Finding, Place
 from exporter.findings.audit import Audit
 from exporter.settings.configuration import Configuration

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from docker.models.containers import Container
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.docker import Docker
 from exporter.settings.docker import DockerCleanup as Policy
 from remediator.tasks import Action, Effect, Plan, TaskError

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from exporter.collectors.docker_usage import CacheRecord, Container, Image, Network, Usage
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage
 from exporter.settings.docker import Docker
 from exporter.settings.docker import DockerCleanup as Policy
 from remediator.tasks import Action, Measurement, TaskError

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, TaskError
 from remediator.tasks.health_check import HealthCheck

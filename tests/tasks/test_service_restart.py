@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.dockerapi import DockerEngine
+from exporter.docker.engine import DockerEngine
 from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, TaskError
 from remediator.tasks.service_restart import Pacing, ServiceRestart

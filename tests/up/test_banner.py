@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from exporter.collectors.docker import Health, ListedContainer
 from exporter.discovery import Discovery, FoundFilesystem
+from exporter.docker.containers import Health, ListedContainer
 from exporter.settings.services import Service
 from remediator.config import Config
 from remediator.endpoints import Endpoints

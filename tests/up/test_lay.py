@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.configfile import ConfigError
+from exporter.configuration.problem import ConfigError
 from remediator.config import Notify
 from remediator.share import share_path
 from remediator.statedir import StateDir

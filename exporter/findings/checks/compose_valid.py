@@ -4,11 +4,11 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from exporter.findings import Finding, Kind, Place, Severity, word
-from exporter.findings.files import shown
 from exporter.findings.material import Material
 from exporter.findings.project import Project
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
+from exporter.text import printable
 
 SERVICE_KEYS = frozenset({
     "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",
@@ -58,10 +58,10 @@ class ComposeValid:
             for flaw in project.flaws:
                 if (flaw.place, flaw.message) not in seen:
                     seen.add((flaw.place, flaw.message))
-                    yield self._finding(shown(flaw.place.file), flaw.place, flaw.message, _REMEDY)
+                    yield self._finding(printable(flaw.place.file), flaw.place, flaw.message, _REMEDY)
             if not project.services and not project.unread:
                 yield self._finding(
-                    shown(project.files[0]), project.place(), "it has no services", "is it the right file?"
+                    printable(project.files[0]), project.place(), "it has no services", "is it the right file?"
                 )
             # Of what could not be read, the missing names may be part.
             declared = _declared(project) if not project.unread else None
@@ -90,7 +90,7 @@ class ComposeValid:
     def _finding(
         self, subject: str, place: Place, message: str, remedy: str, severity: Severity = "critical"
     ) -> Finding:
-        return Finding(self.name, severity, subject, Place(shown(place.file), place.line), message, remedy)
+        return Finding(self.name, severity, subject, place.printable(), message, remedy)
 
 
 def _wrong_shape(key: str, node: Node) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from exporter.findings import Finding, Kind, Place
 from exporter.findings.envfile import EnvFile
-from exporter.findings.files import shown
 from exporter.findings.material import Material
+from exporter.text import printable
 
 
 class EnvFiles:
@@ -21,8 +21,8 @@ class EnvFiles:
                 yield Finding(
                     self.name,
                     "warning",
-                    shown(file.path),
-                    Place(shown(file.path), line),
+                    printable(file.path),
+                    Place(printable(file.path), line),
                     "the line is no variable, or its quote is never closed",
                     "write NAME=value, with the value in quotes if it holds spaces, quotes or #",
                 )
@@ -36,7 +36,7 @@ class EnvFiles:
                     self.name,
                     "info" if value == variable.value else "warning",
                     variable.name,
-                    Place(shown(file.path), variable.line),
+                    Place(printable(file.path), variable.line),
                     f"{variable.name} stands on line {line} already"
                     + ("" if value == variable.value else ", with another value; this one wins"),
                     "keep one of them",

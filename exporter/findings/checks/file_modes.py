@@ -4,8 +4,9 @@ import stat
 from collections.abc import Iterator
 
 from exporter.findings import Finding, Kind, Place, Severity
-from exporter.findings.files import Mode, shown
+from exporter.findings.files import Mode
 from exporter.findings.material import Material
+from exporter.text import printable
 
 _KINDS = {
     "secret": "holds a secret",
@@ -37,5 +38,5 @@ class FileModes:
                 yield self._finding(file, "info", f"its group may read it ({permissions}), and it {what}", remedy)
 
     def _finding(self, file: Mode, severity: Severity, message: str, remedy: str) -> Finding:
-        path = shown(file.path)
+        path = printable(file.path)
         return Finding(self.name, severity, path, Place(path), message, remedy)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
@@ -29,7 +28,7 @@ class HealthChecks:
                     self.name,
                     "warning",
                     word(name),
-                    Place(shown(node.place.file), node.place.line),
+                    node.place.printable(),
                     f"{word(name)} has {'its health check switched off' if check else 'no health check'}, so that"
                     " nothing notices when it hangs",
                     "add a healthcheck, or accept this finding if its image has one",

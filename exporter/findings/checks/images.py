@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.service import tag_of
 
@@ -26,7 +25,7 @@ class Images:
                 if node is None or not node.text or service.at("build") is not None or "@sha256:" in node.text:
                     continue
                 tag = tag_of(node.text)
-                place = Place(shown(node.place.file), node.place.line)
+                place = node.place.printable()
                 if tag in ("", "latest"):
                     yield Finding(
                         self.name,

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.tree import Node
 
@@ -17,7 +16,7 @@ class Limits:
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
             for name, service in project.services.items():
-                place = Place(shown(service.place.file), service.place.line)
+                place = service.place.printable()
                 if not _given(service, ("mem_limit",), ("deploy", "resources", "limits", "memory")):
                     yield Finding(
                         self.name,

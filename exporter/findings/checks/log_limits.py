@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.tree import Node
 
@@ -28,7 +27,7 @@ class LogLimits:
                     self.name,
                     "warning",
                     word(name),
-                    Place(shown(node.place.file), node.place.line),
+                    node.place.printable(),
                     f"the log of {word(name)} grows without a limit",
                     "set logging.options.max-size and max-file, or log-opts in the daemon's daemon.json",
                 )

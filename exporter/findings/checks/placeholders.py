@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from exporter.configuration.section import regex_search
 from exporter.findings import Finding, Kind, Place, secret_name
-from exporter.findings.files import TextFile, shown
+from exporter.findings.files import TextFile
 from exporter.findings.material import Material
-from exporter.section import regex_search
+from exporter.text import printable
 
 MAX_IN_A_FILE = 100
 """Findings of one file: more only say the same again."""
@@ -39,8 +40,8 @@ class Placeholders:
             yield Finding(
                 check=self.name,
                 severity="critical" if secret else "warning",
-                subject=name or shown(file.path),
-                place=Place(shown(file.path), number),
+                subject=name or printable(file.path),
+                place=Place(printable(file.path), number),
                 message=f"{name or 'the line'} still holds a placeholder"
                 + (", so that anybody can know it" if secret else ""),
                 remedy="put a long random value in its place" if secret else "put the real value in its place",

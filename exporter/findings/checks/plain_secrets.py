@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from exporter.findings import Finding, Kind, Place, secret_name, word
-from exporter.findings.files import shown
 from exporter.findings.material import Material
 from exporter.findings.tree import Node
 
@@ -33,7 +32,7 @@ class PlainSecrets:
             self.name,
             "warning",
             word(service),
-            Place(shown(place.file), place.line),
+            place.printable(),
             f"{word(name)} of {word(service)} is written out in the Compose file",
             f"write ${{{name}}} and put the value into .env, or use `secrets:`"
             if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)

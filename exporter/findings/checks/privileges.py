@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from exporter.findings import Finding, Kind, Place, Severity, word
-from exporter.findings.files import shown
 from exporter.findings.material import Material
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
@@ -26,7 +25,7 @@ class Privileges:
         for project in material.projects:
             for name, service in project.services.items():
                 for severity, place, what, remedy in (*_of_keys(service), *_of_mounts(service)):
-                    where = Place(shown(place.file), place.line)
+                    where = place.printable()
                     yield Finding(self.name, severity, word(name), where, f"{word(name)} {what}", remedy)
 
 

@@ -3,8 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.service import Port, ports
 
@@ -47,7 +46,7 @@ class PublishedPorts:
             self.name,
             "critical" if guarded else "warning",
             word(name),
-            Place(shown(port.place.file), port.place.line),
+            port.place.printable(),
             f"port {port} of {word(name)} is open to every network of this host"
             + (f", and it is that of {guarded}" if guarded else ""),
             f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port}:{port}"

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
@@ -25,7 +24,7 @@ class RestartPolicies:
                     self.name,
                     "warning",
                     word(name),
-                    Place(shown(service.place.file), service.place.line),
+                    service.place.printable(),
                     f"{word(name)} is not restarted after a crash or a reboot",
                     "set `restart: unless-stopped`",
                 )

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind
 from exporter.findings.material import Material
 
 
@@ -30,7 +29,7 @@ class UnsetVariables:
                     self.name,
                     "critical" if required else "warning",
                     use.name,
-                    Place(shown(place.file), place.line),
+                    place.printable(),
                     f"{use.name} is required and not set, so that Compose refuses the file"
                     if required
                     else f"{use.name} is not set, so that nothing stands in its place",

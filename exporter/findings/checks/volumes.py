@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
-from exporter.findings.files import shown
+from exporter.findings import Finding, Kind, word
 from exporter.findings.material import Material
 from exporter.findings.service import mounts, repository
 
@@ -37,7 +36,7 @@ class Volumes:
                     self.name,
                     "info",
                     word(name),
-                    Place(shown(place.file), place.line),
+                    place.printable(),
                     f"{word(name)} keeps data in an anonymous volume, which `down` leaves behind"
                     if anonymous
                     else f"{word(name)} keeps data and has no volume for it",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.collectors.docker import Health, ListedContainer
 from exporter.config import Inventory, with_secret_files
+from exporter.docker.containers import Health, ListedContainer
 from exporter.findings import Finding, Kind, Place
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
 from exporter.findings.found import Found, found_in, secret_files

@@ -16,15 +16,8 @@ from exporter.findings.tools import KEPT_SECONDS, ToolFailed, Tools, Verdict, ru
 from exporter.settings.configuration import Configuration
 from tests.exporter.fakes import FakeClock
 from tests.exporter.findings.material import write
+from tests.exporter.scripts import alive, script
 from tests.helpers import require_program, wait_until
-
-
-def script(directory: Path, name: str, body: str) -> Path:
-    directory.mkdir(exist_ok=True)
-    path = directory / name
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
@@ -54,14 +47,14 @@ async def test_one_that_hangs_is_killed_with_all_that_it_started(trap: str, tmp_
     with pytest.raises(ToolFailed, match=r"tool did not end within 2 s"):
         await run([str(program)], str(tmp_path), 2.0)
     pids = [int((tmp_path / name).read_text()) for name in ("child", "self")]
-    await wait_until(lambda: not any(alive(pid) for pid in pids), what="both to be gone")
+    await wait_until(lambda: not alive(pids), what="both to be gone")
 
 
 async def test_what_it_leaves_behind_is_killed(tmp_path: Path) -> None:
     program = script(tmp_path, "tool", "sleep 1000 & echo $! > child; exit 0")
     assert await run([str(program)], str(tmp_path)) == 0
     pid = int((tmp_path / "child").read_text())
-    await wait_until(lambda: not alive(pid), what="the child to be gone")
+    await wait_until(lambda: not alive([pid]), what="the child to be gone")
 
 
 async def test_one_that_is_cancelled_is_killed(tmp_path: Path) -> None:
@@ -71,14 +64,7 @@ async def test_one_that_is_cancelled_is_killed(tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await wait_until(lambda: not alive(int((tmp_path / "self").read_text())), what="it to be gone")
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    await wait_until(lambda: not alive([int((tmp_path / "self").read_text())]), what="it to be gone")
 
 
 @pytest.mark.parametrize("body", ["kill -9 $$", None])

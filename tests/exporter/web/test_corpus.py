@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile import ConfigError, Problem
+from exporter.configuration.problem import ConfigError, Problem
 from exporter.web.findings import check
 from exporter.web.load import load
 from exporter.web.settings import WebConfig

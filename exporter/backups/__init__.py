@@ -1,0 +1,1 @@
+"""Backups: sets in directories, snapshots in restic repositories, and what the tasks found out about both."""

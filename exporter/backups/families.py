@@ -1,0 +1,101 @@
+"""The metric families of backups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from exporter.backups.results import Results
+from exporter.backups.sets import REASONS, Figures, Reason
+from exporter.settings.backups import Backup
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of one backup now. None for what is not."""
+
+    backup: Backup
+    up: bool | None
+    figures: Figures | None
+    results: Results | None
+
+
+def families(standings: Sequence[Standing]) -> Sequence[Metric]:
+    """All families, those without samples too. Times in Unix seconds, sizes in bytes."""
+    table = _Table()
+    for standing in standings:
+        table.add(standing)
+    return list(table.families.values())
+
+
+class _Table:
+    def __init__(self) -> None:
+        self.families: dict[str, GaugeMetricFamily] = {
+            name: GaugeMetricFamily(f"upkeeper_backup_{name}", text, labels=["backup", *_EXTRA_LABEL.get(name, ())])
+            for name, text in _TEXTS.items()
+        }
+
+    def add(self, standing: Standing) -> None:
+        name, backup, figures = standing.backup.name, standing.backup, standing.figures
+        values: dict[str, float | None] = {
+            "up": standing.up,
+            "max_age_seconds": backup.max_age,
+            "size_min_bytes": int(backup.min_bytes),
+            "size_min_ratio": backup.min_size_ratio,
+            "max_verify_age_seconds": backup.max_verify_age,
+            "max_restore_test_age_seconds": backup.max_restore_test_age,
+        }
+        if figures is not None:
+            values |= {
+                "sets": figures.sets,
+                "last_success_timestamp_seconds": figures.newest,
+                "oldest_timestamp_seconds": figures.oldest,
+                "size_bytes": figures.newest_bytes,
+                "size_expected_bytes": figures.expected_bytes,
+                "in_progress": figures.in_progress if backup.restic is None else None,
+            }
+            for reason in REASONS if backup.restic is None else _REASONS_OF_SNAPSHOTS:
+                self.families["uncounted_sets"].add_metric([name, reason], figures.uncounted[reason])
+        for family, value in values.items():
+            if value is not None:
+                self.families[family].add_metric([name], value)
+        if standing.results is not None:
+            self._add_results(name, standing.results)
+
+    def _add_results(self, name: str, results: Results) -> None:
+        for level, result in results.verifications.items():
+            self.families["verify_success"].add_metric([name, level], result.success)
+            self.families["last_verify_timestamp_seconds"].add_metric([name, level], result.finished)
+        if results.restore_test is not None:
+            self.families["restore_test_success"].add_metric([name], results.restore_test.success)
+            self.families["last_restore_test_timestamp_seconds"].add_metric([name], results.restore_test.finished)
+
+
+_REASONS_OF_SNAPSHOTS: Sequence[Reason] = ("future",)
+"""A snapshot that is not complete is not there, so of others nothing is known."""
+
+_EXTRA_LABEL = {
+    "uncounted_sets": ["reason"],
+    "verify_success": ["level"],
+    "last_verify_timestamp_seconds": ["level"],
+}
+
+_TEXTS = {
+    "up": "Whether the backup directory or repository could be read.",
+    "last_success_timestamp_seconds": "When the newest complete set was made.",
+    "oldest_timestamp_seconds": "When the oldest complete set was made.",
+    "max_age_seconds": "Age of the newest complete set from which the backup is overdue.",
+    "sets": "Complete sets.",
+    "in_progress": "Sets that are being written.",
+    "uncounted_sets": "Sets that do not count: never completed, unreadable, or dated in the future.",
+    "size_bytes": "Size of the newest complete set.",
+    "size_expected_bytes": "Median size of the up to seven complete sets before the newest; absent below three.",
+    "size_min_ratio": "Part of the expected size that the newest complete set must have.",
+    "size_min_bytes": "Size that the newest complete set must have.",
+    "verify_success": "Whether the last verification succeeded, by how deep it went.",
+    "last_verify_timestamp_seconds": "When the last verification ended, by how deep it went.",
+    "max_verify_age_seconds": "Time within which the backup must be verified again.",
+    "restore_test_success": "Whether the last restore test succeeded.",
+    "last_restore_test_timestamp_seconds": "When the last restore test ended.",
+    "max_restore_test_age_seconds": "Time within which a restore must be tested again.",
+}

@@ -1,0 +1,186 @@
+"""A restic repository through restic's command line: its snapshots and their sizes. Read only, and without a lock.
+
+Commands and their JSON: https://restic.readthedocs.io/en/stable/075_scripting.html
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from exporter.commands import CommandFailed, Program
+from exporter.settings.backups import ResticRepository
+from exporter.threads import KeyedThreads
+
+T = TypeVar("T")
+
+_PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that restic gets of ours beside the few of every program: no RESTIC_* meant for another repository."""
+
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Of the list of snapshots, each of which takes half a kilobyte and the paths that it was made of."""
+
+_ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_USERINFO = re.compile(r"//[^/\s@]*@")
+_SHORTEST_SECRET = 4
+_LONGEST_REASON = 300
+
+
+class ResticFailed(Exception):
+    """restic could not be run, or failed. The message is one line for people, and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot. It is complete: restic saves it when all its files are there."""
+
+    id: str
+    time: float
+    """Unix seconds: when the backup began."""
+    bytes: int | None
+    """Size of the files in it; None where a restic before 0.17 made it, which did not note that."""
+
+
+class Restic:
+    """One repository. One restic at a time, which is killed with its children when the caller is cancelled.
+
+    One that cannot be killed, because it waits for a hung file system, costs a thread and a process until it can.
+
+    cache: directory for restic's cache, None for no cache. program: restic, by its path or its name on PATH.
+    """
+
+    def __init__(self, repository: ResticRepository, cache: Path | None, program: str = "restic") -> None:
+        self._repository = repository
+        self._cache = cache
+        self._program = program
+        self._threads = KeyedThreads()
+
+    async def snapshots(self) -> list[Snapshot]:
+        """Those that the config selects. Raises ResticFailed, and exporter.threads.StillStuck."""
+        wanted = self._repository
+        arguments = ["snapshots"]
+        arguments += [] if wanted.host is None else [f"--host={wanted.host}"]
+        arguments += [f"--tag={','.join(wanted.tags)}"] if wanted.tags else []
+        arguments += [f"--path={path}" for path in wanted.paths]
+        return await self._run(arguments, parse_snapshots)
+
+    async def size(self, snapshot: str) -> int:
+        """Bytes that restoring the snapshot would write. Raises as snapshots does."""
+        return await self._run(["stats", "--mode=restore-size", snapshot], parse_size)
+
+    async def _run(self, arguments: Sequence[str], parse: Callable[[str], T]) -> T:
+        running = Program()
+        try:
+            return await self._threads.run("restic", lambda: parse(self._answer(arguments, running)))
+        finally:
+            running.kill()
+
+    def _answer(self, arguments: Sequence[str], running: Program) -> str:
+        """What restic writes. Blocks. Raises ResticFailed."""
+        repository = self._repository
+        program = shutil.which(self._program)
+        if program is None:
+            raise ResticFailed(f"{self._program} is not on PATH")
+        command = [program, "--json", "--no-lock", f"--password-file={repository.password_file}"]
+        if repository.repository is not None:
+            command.append(f"--repo={repository.repository}")
+        else:
+            command.append(f"--repository-file={repository.repository_file}")
+        command.append("--no-cache" if self._cache is None else f"--cache-dir={self._cache}")
+        given = read_env_file(Path(repository.env_file)) if repository.env_file is not None else {}
+        try:
+            done = running.run([*command, *arguments], given, passed_on=_PASSED_ON, max_output=_MAX_ANSWER_BYTES)
+        except OSError as error:
+            raise ResticFailed(f"{program} cannot be run: {error.strerror or error}") from None
+        except CommandFailed as error:
+            raise ResticFailed(f"restic {error}") from None
+        if done.status:
+            raise ResticFailed(reason_of(done.errors, done.status, self._secrets(given)))
+        return done.output
+
+    def _secrets(self, given: Mapping[str, str]) -> list[str]:
+        """What must not be quoted. restic itself quotes no password, but what a cloud or ssh says may hold anything."""
+        repository = self._repository
+        found = list(given.values())
+        for name in (repository.password_file, repository.repository_file):
+            with suppress(OSError, TypeError):
+                found.append(Path(name or "").read_text(errors="replace").strip())
+        return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
+
+
+def parse_snapshots(answer: str) -> list[Snapshot]:
+    """The answer to ``restic snapshots --json``. Pure. Raises ResticFailed when it is of another form."""
+    try:
+        return [_snapshot(each) for each in json.loads(answer) or ()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResticFailed(f"the list of snapshots is not understood: {type(error).__name__}") from None
+
+
+def _snapshot(each: Mapping[str, object]) -> Snapshot:
+    summary = each.get("summary")
+    size = summary.get("total_bytes_processed") if isinstance(summary, dict) else None
+    time = datetime.fromisoformat(str(each["time"])).timestamp()
+    return Snapshot(str(each["id"]), time, size if isinstance(size, int) else None)
+
+
+def parse_size(answer: str) -> int:
+    """The answer to ``restic stats --json`` about one snapshot, in bytes. Pure.
+
+    Raises ResticFailed when it is of another form, or about no snapshot: restic does not call that an error.
+    """
+    try:
+        document = json.loads(answer)
+        size, count = int(document["total_size"]), document.get("snapshots_count", 1)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResticFailed(f"the size of a snapshot is not understood: {type(error).__name__}") from None
+    if count != 1:
+        raise ResticFailed("the snapshot whose size was asked for is gone")
+    return size
+
+
+def reason_of(errors: str, status: int, secrets: Sequence[str]) -> str:
+    """Why restic failed, in one line without any of the secrets. Pure. Newer versions print that as JSON too."""
+    lines = [_message(line) for line in errors.splitlines() if line.strip()]
+    fatal = [line for line in lines if "Fatal:" in line]
+    reason = (fatal or lines or [""])[-1].rpartition("Fatal:")[2].strip() or f"exit status {status}"
+    for secret in sorted(secrets, key=len, reverse=True):
+        for part in secret.splitlines():
+            if len(part) >= _SHORTEST_SECRET:
+                reason = reason.replace(part, "***")
+    return f"restic: {_USERINFO.sub('//***@', reason)[:_LONGEST_REASON]}"
+
+
+def _message(line: str) -> str:
+    with suppress(ValueError, TypeError, AttributeError):
+        message = json.loads(line).get("message")
+        if isinstance(message, str) and message:
+            return message.splitlines()[0]
+    return line
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of a file of ``NAME=value`` lines: with # before comments, and quotes around a value if need be.
+
+    Raises ResticFailed, which quotes no line.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ResticFailed(f"env_file {path} cannot be read: {reason}") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        match = _ENV_LINE.fullmatch(line)
+        if match is None or "\0" in line:
+            raise ResticFailed(f"env_file {path}: line {number} is not NAME=value")
+        name, value = match.groups()
+        quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
+        found[name] = value[1:-1] if quoted else value
+    return found

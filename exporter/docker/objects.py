@@ -1,0 +1,283 @@
+"""What lies on the Docker engine's disk, as plain values: the engine's JSON read into dataclasses.
+
+Field meanings: ``GET /system/df``, ``/networks`` and the inspect calls of https://docs.docker.com/reference/api/engine/.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from exporter.docker.engine import DockerEngine, DockerUnavailable, checked, is_gone
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+STOPPED = frozenset({"created", "exited", "dead"})
+"""States of a container that has no process and will not get one by itself soon."""
+
+_BUSY = "already running"
+_BUSY_PAUSE_SECONDS = 0.5
+_BUILTIN_NETWORKS = frozenset({"bridge", "host", "none", "nat", "docker_gwbridge", "ingress"})
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container. Timestamps are Unix seconds, None where the engine does not know."""
+
+    id: str
+    name: str
+    image_id: str
+    state: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float | None = None
+    finished: float | None = None
+    bytes: int = 0
+    """Its writable layer; 0 where the engine left it out."""
+    networks: frozenset[str] = frozenset()
+    """Names and ids of its networks. A stopped container keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is tagged or has no child image."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float | None = None
+    pulled: float | None = None
+    """When it last got a tag on this engine, by pull, build or tag; read for untagged images only."""
+    bytes: int = 0
+    """All of its layers."""
+    shared_bytes: int = 0
+    """Those of its layers that other images hold too."""
+    users: int = 0
+    """Containers, running or not, that are made from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network. ``builtin``: the engine's own, Swarm's, or a template of others."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float | None = None
+    builtin: bool = False
+    attached: frozenset[str] = frozenset()
+    """Ids of what is attached to it now, by the network's own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume. ``bytes`` is None where its driver cannot tell."""
+
+    name: str
+    bytes: int | None = None
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRecord:
+    """A record of BuildKit's cache."""
+
+    id: str
+    description: str = ""
+    bytes: int = 0
+    in_use: bool = False
+    shared: bool = False
+    """An image holds the same layer, so that removing the record frees nothing."""
+    created: float | None = None
+    last_used: float | None = None
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """All of the engine's objects at one moment."""
+
+    containers: tuple[Container, ...] = ()
+    images: tuple[Image, ...] = ()
+    networks: tuple[Network, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    build_cache: tuple[CacheRecord, ...] = ()
+    layers_bytes: int = 0
+    """All image layers together, each counted once."""
+
+
+def timestamp(value: object) -> float | None:
+    """Unix seconds of a time as the engine writes it (RFC 3339 with nanoseconds, or Unix seconds).
+
+    None for everything else, and for the zero times with which Go and reproducible builds say "unknown".
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            return None
+        seconds = moment.timestamp()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        return None
+    return seconds if seconds > 0 else None
+
+
+async def read_usage(engine: DockerEngine) -> Usage:
+    """The engine's objects with their sizes. Expensive: the engine walks the disk. Raises DockerUnavailable.
+
+    The engine does one such walk at a time; while another client's is under way, this waits for its turn.
+    It never gives up waiting by itself: callers set the time limit.
+    """
+    while True:
+        try:
+            return await engine.call(_read)
+        except DockerUnavailable as error:
+            if _BUSY not in str(error):
+                raise
+            await asyncio.sleep(_BUSY_PAUSE_SECONDS)
+
+
+def _read(client: "APIClient") -> Usage:
+    def inspect(read: Any, key: str) -> Mapping[str, Any]:
+        """Empty for an object that vanished since it was listed."""
+        try:
+            found: Mapping[str, Any] = read(key)
+        except OSError as error:
+            if not is_gone(error):
+                raise
+            return {}
+        return found
+
+    usage = _disk_usage(client)
+    containers = _items(usage, "Containers", "ContainerUsage")
+    images = _items(usage, "Images", "ImageUsage")
+    stopped = [entry["Id"] for entry in containers if entry.get("State") in STOPPED]
+    untagged = [entry["Id"] for entry in images if not _tags(entry)]
+    return parse_usage(
+        usage,
+        networks=[found for entry in client.networks() if (found := inspect(client.inspect_network, entry["Id"]))],
+        containers={key: inspect(client.inspect_container, key) for key in stopped},
+        images={key: inspect(client.inspect_image, key) for key in untagged},
+    )
+
+
+def _disk_usage(client: "APIClient") -> Mapping[str, Any]:
+    """``GET /system/df`` with the single objects, which API 1.53 gives only when asked; ``client.df()`` cannot ask."""
+    response = client.get(
+        f"{client.base_url}/v{client.api_version}/system/df", params={"verbose": "1"}, timeout=client.timeout
+    )
+    usage: Mapping[str, Any] = checked(response).json()
+    return usage
+
+
+def parse_usage(
+    usage: Mapping[str, Any],
+    networks: list[Mapping[str, Any]],
+    containers: Mapping[str, Mapping[str, Any]],
+    images: Mapping[str, Mapping[str, Any]],
+) -> Usage:
+    """The engine's answers as values.
+
+    usage: of ``/system/df``, in the form of API 1.41 to 1.52 (``Images`` ...) or 1.52 and up (``ImageUsage`` ...).
+    networks: each inspected. containers, images: the inspected ones by id; empty where the object had vanished.
+    """
+    container_entries = _items(usage, "Containers", "ContainerUsage")
+    users = Counter(entry.get("ImageID") for entry in container_entries)
+    return Usage(
+        containers=tuple(_container(entry, containers.get(entry["Id"], {})) for entry in container_entries),
+        images=tuple(
+            _image(entry, images.get(entry["Id"], {}), users[entry["Id"]])
+            for entry in _items(usage, "Images", "ImageUsage")
+        ),
+        networks=tuple(_network(entry) for entry in networks),
+        volumes=tuple(_volume(entry) for entry in _items(usage, "Volumes", "VolumeUsage")),
+        build_cache=tuple(_record(entry) for entry in _items(usage, "BuildCache", "BuildCacheUsage")),
+        layers_bytes=max(0, (usage.get("ImageUsage") or {}).get("TotalSize") or usage.get("LayersSize") or 0),
+    )
+
+
+def _items(usage: Mapping[str, Any], old: str, new: str) -> list[Mapping[str, Any]]:
+    """The objects of one kind; each of these may be null or absent."""
+    return (usage.get(new) or {}).get("Items") or usage.get(old) or []
+
+
+def _tags(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(tag for tag in entry.get("RepoTags") or () if tag != "<none>:<none>")
+
+
+def _container(entry: Mapping[str, Any], inspected: Mapping[str, Any]) -> Container:
+    attached = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    networks = {network.get("NetworkID") for network in attached.values() if network}
+    mode = (entry.get("HostConfig") or {}).get("NetworkMode")
+    return Container(
+        id=entry["Id"],
+        name=container_name(entry),
+        image_id=entry.get("ImageID") or "",
+        state=entry.get("State") or "",
+        labels=entry.get("Labels") or {},
+        created=timestamp(entry.get("Created")),
+        finished=timestamp((inspected.get("State") or {}).get("FinishedAt")),
+        bytes=max(0, entry.get("SizeRw") or 0),
+        networks=frozenset(name for name in (*attached, *networks, mode) if name),
+    )
+
+
+def container_name(entry: Mapping[str, Any]) -> str:
+    """The name of a listed container: of its names, the one that is not a link from another container."""
+    names: list[str] = [name.removeprefix("/") for name in entry.get("Names") or ()]
+    return next((name for name in names if "/" not in name), str(entry["Id"])[:12])
+
+
+def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int) -> Image:
+    return Image(
+        id=entry["Id"],
+        tags=_tags(entry),
+        digests=tuple(digest for digest in entry.get("RepoDigests") or () if digest != "<none>@<none>"),
+        labels=entry.get("Labels") or {},
+        created=timestamp(entry.get("Created")),
+        pulled=timestamp((inspected.get("Metadata") or {}).get("LastTagTime")),
+        bytes=max(0, entry.get("Size") or 0),
+        shared_bytes=max(0, entry.get("SharedSize") or 0),
+        users=max(users, entry.get("Containers") or 0),
+    )
+
+
+def _network(entry: Mapping[str, Any]) -> Network:
+    return Network(
+        id=entry["Id"],
+        name=entry["Name"],
+        labels=entry.get("Labels") or {},
+        created=timestamp(entry.get("Created")),
+        builtin=entry["Name"] in _BUILTIN_NETWORKS
+        or entry.get("Scope") != "local"
+        or bool(entry.get("Ingress") or entry.get("ConfigOnly")),
+        attached=frozenset(entry.get("Containers") or ()),
+    )
+
+
+def _volume(entry: Mapping[str, Any]) -> Volume:
+    usage = entry.get("UsageData") or {}
+    size = usage.get("Size", -1)
+    return Volume(name=entry["Name"], bytes=size if size >= 0 else None, used=usage.get("RefCount", 0) != 0)
+
+
+def _record(entry: Mapping[str, Any]) -> CacheRecord:
+    # Some engines misspell the key as " Parents"; before API 1.42 there is only "Parent".
+    parents = entry.get("Parents") or entry.get(" Parents") or [entry.get("Parent")]
+    return CacheRecord(
+        id=entry["ID"],
+        description=entry.get("Description") or "",
+        bytes=max(0, entry.get("Size") or 0),
+        in_use=bool(entry.get("InUse")),
+        shared=bool(entry.get("Shared")),
+        created=timestamp(entry.get("CreatedAt")),
+        last_used=timestamp(entry.get("LastUsedAt")),
+        parents=tuple(parent for parent in parents if parent),
+    )

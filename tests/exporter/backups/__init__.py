@@ -1,0 +1,1 @@
+"""Backups: directories, restic repositories and results."""

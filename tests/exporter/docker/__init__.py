@@ -1,0 +1,1 @@
+"""Docker: the engine, its objects and what its containers use."""

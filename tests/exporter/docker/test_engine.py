@@ -1,0 +1,81 @@
+"""The connection to the engine: what it costs where there is none."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.docker.engine import DockerEngine, DockerUnavailable
+
+COLLECT = """
+import asyncio, sys
+from exporter.build import build
+from exporter.config import Inventory
+
+async def main():
+    running = build(Inventory.model_validate({"docker": {"host": sys.argv[1]}}))
+    for collector in running.collectors:
+        if collector.name in ("docker", "docker_usage"):
+            for _ in range(3):
+                await collector.collect()
+    running.engine.close()
+
+asyncio.run(main())
+print(sorted({"docker", "requests", "urllib3"} & set(sys.modules)))
+"""
+
+
+def stale_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_no_library_is_imported_where_no_engine_listens(tmp_path: Path, stale: bool) -> None:
+    path = tmp_path / "d.sock"
+    if stale:
+        stale_socket(path)
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT, f"unix://{path}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(lambda _: None, "No such file or directory"), (stale_socket, "Connection refused")]
+)
+async def test_the_reason_is_told(tmp_path: Path, make: object, reason: str) -> None:
+    path = tmp_path / "d.sock"
+    make(path)  # type: ignore[operator]
+    engine = DockerEngine(f"unix://{path}")
+    with pytest.raises(DockerUnavailable) as caught:
+        await engine.call(lambda client: client.ping())
+    engine.close()
+    assert str(caught.value) == f"cannot reach the Docker engine: {path}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("host", "environment", "path"),
+    [
+        ("unix:///run/d.sock", None, "/run/d.sock"),
+        (None, None, "/var/run/docker.sock"),
+        (None, "", "/var/run/docker.sock"),
+        (None, "unix:///run/user/1000/docker.sock", "/run/user/1000/docker.sock"),
+        (None, "unix://", "/var/run/docker.sock"),
+        (None, "tcp://127.0.0.1:2375", None),
+        ("tcp://127.0.0.1:2375", "unix:///run/d.sock", None),
+        ("unix:///run/d.sock", "tcp://127.0.0.1:2375", "/run/d.sock"),
+    ],
+)
+def test_the_socket(
+    monkeypatch: pytest.MonkeyPatch, host: str | None, environment: str | None, path: str | None
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("DOCKER_HOST", environment)
+    engine = DockerEngine(host)
+    assert engine.socket == path
+    engine.close()
