@@ -100,10 +100,18 @@ async def test_a_ca_file_that_does_not_help(content: str | None, tmp_path: Path)
     assert f"cannot use the ca_file {file}" in lines[0]["reason"]
 
 
-async def test_a_server_that_repeats_the_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("hunter2-hunter2", "no user u with hunter2-hunter2"),
+        ("hunter2  hunter2", "no user u with hunter2  hunter2"),
+        ("hunter2-hunter2", f"no user u with hunter2-hunter2 {'x' * 257} hunter2-hunter2"),  # would be cut within it
+    ],
+)
+async def test_a_server_that_repeats_the_password(password: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "password"
-    file.write_text("hunter2-hunter2\n")
-    async with neo4j_ports.listening(neo4j_ports.refusing("no user u with hunter2-hunter2")) as port:
+    file.write_text(f"{password}\n")
+    async with neo4j_ports.listening(neo4j_ports.refusing(said)) as port:
         collector = collector_of(settings_at(port, username="u", password_file=str(file)))
         with capture_logs() as lines:
             found = await figures(collector)
