@@ -97,11 +97,11 @@ def _password(file: str) -> str:
     try:
         password = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise PostgresUnavailable(f"password_file cannot be read: {error.strerror}") from None
+        raise PostgresUnavailable(f"password_file {file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise PostgresUnavailable("password_file is not text in UTF-8") from None
+        raise PostgresUnavailable(f"password_file {file} is not text in UTF-8") from None
     if not password or "\0" in password:
-        raise PostgresUnavailable("password_file holds no password")
+        raise PostgresUnavailable(f"password_file {file} holds no password")
     return password
 
 
