@@ -26,8 +26,8 @@ class Filesystems(Section):
         default=[
             "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts", "devtmpfs",
             "efivarfs", "erofs", "fuse.snapfuse", "fuse.squashfuse", "fusectl", "hugetlbfs", "iso9660", "mqueue",
-            "nsfs", "overlay", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs",
-            "tmpfs", "ramfs", "udf",
+            "nsfs", "overlay", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs",
+            "tracefs", "tmpfs", "ramfs", "udf",
         ],
         description="types of file system to leave out: those that hold no data, or cannot fill up",
     )  # fmt: skip

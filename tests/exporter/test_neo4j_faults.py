@@ -53,10 +53,11 @@ async def collector(neo4j_server: Neo4jServer) -> AsyncIterator[Neo4jCollector]:
 async def test_a_port_where_something_else_listens(answer: neo4j_ports.Answer, reason: str) -> None:
     tasks = len(asyncio.all_tasks())
     async with neo4j_ports.listening(answer) as port:
-        collector = collector_of(settings_at(port), deadline=1)
+        # On a busy machine there must be time between giving up the connection and giving up the round.
+        collector = collector_of(settings_at(port), deadline=2)
         with capture_logs() as lines:
             for _ in range(2):
-                async with asyncio.timeout(1):  # the deadline
+                async with asyncio.timeout(2):  # the deadline
                     assert (await figures(collector)).value("up") == 0
         assert [line["event"] for line in lines] == ["neo4j server down"]
         assert reason in lines[0]["reason"]
