@@ -179,7 +179,7 @@ class Neo4jDriver:
     def _reason(self, error: BaseException) -> str:
         """What went wrong, without the password: a server could repeat it in its answer."""
         text = f"no answer within {self._timeout:g} s" if _is_timeout(error) else _words(error)
-        return text.replace(self._password, "***") if self._password else text
+        return _line(text.replace(self._password, "***") if self._password else text)
 
 
 def _is_login(code: str | None) -> bool:
@@ -194,15 +194,15 @@ def _is_timeout(error: BaseException | None) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    """One line, from the innermost of the wrapped exceptions: the outer ones say only that something did go wrong."""
+    """The text of the innermost of the wrapped exceptions: the outer ones say only that something did go wrong."""
     from neo4j.exceptions import Neo4jError
 
     if isinstance(error, Neo4jError):
-        return _line(f"{error.message} ({error.code})")
+        return f"{error.message} ({error.code})"
     while (inner := error.__cause__) is not None:
         error = inner
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return _line(text or type(error).__name__)
+    return text or type(error).__name__
 
 
 def _line(text: str) -> str:

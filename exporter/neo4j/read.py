@@ -42,7 +42,7 @@ class Ask(Protocol):
 
 
 class Neo4jReader:
-    """Reads a server, round after round. What cannot change while it runs is asked once.
+    """Reads a server, round after round. What cannot change while it runs is asked once, and anew after a failure.
 
     databases: names, in lower case, of those to look at; None for all.
     """
@@ -51,7 +51,6 @@ class Neo4jReader:
         self._ask = ask
         self._databases = databases
         self._known: tuple[str | None, str | None] | None = None
-        self._may_show_transactions = False
         self._may_query_beans = False
         self._page_cache_max: int | None = None
         self.refused: dict[str, str] = {}
@@ -59,11 +58,18 @@ class Neo4jReader:
 
     async def read(self) -> Server:
         """One round. Raises Neo4jUnavailable, and Neo4jRefused where the databases cannot even be listed."""
+        try:
+            return await self._read()
+        except BaseException:  # a cancellation too
+            self._known = None
+            raise
+
+    async def _read(self) -> Server:
         self.refused = {}
         listed = objects.parse_databases(await self._ask(SYSTEM, _DATABASES))
         known = await self._try("version", SYSTEM, _COMPONENTS, objects.parse_components) or (None, None)
         await self._learn(known)
-        transactions = await self._transactions()
+        transactions = await self._transactions(known[1])
         memory, stores = await self._beans()
         databases = []
         for database in self._chosen(listed):
@@ -82,11 +88,6 @@ class Neo4jReader:
             return
         self._may_query_beans = bool(await self._try("procedures", SYSTEM, _PROCEDURES, list))
         self._page_cache_max = await self._try("page cache setting", SYSTEM, _PAGE_CACHE, objects.parse_size)
-        # Community has no privileges: everybody sees everything. Elsewhere, who may not see the transactions of others
-        # is shown his own only, which must not be taken for all.
-        self._may_show_transactions = known[1] == "community" or bool(
-            await self._try("privileges", SYSTEM, _PRIVILEGES, objects.may_show_transactions)
-        )
         self._known = known if not self.refused else None
 
     def _chosen(self, listed: Sequence[Database]) -> Sequence[Database]:
@@ -96,8 +97,12 @@ class Neo4jReader:
         found |= {database.name: database for database in listed if database.name in found}
         return list(found.values())
 
-    async def _transactions(self) -> Mapping[str, Sequence[float]] | None:
-        if not self._may_show_transactions:
+    async def _transactions(self, edition: str | None) -> Mapping[str, Sequence[float]] | None:
+        # Community has no privileges: everybody sees everything. Elsewhere, who may not see the transactions of others
+        # is shown his own only, which must not be taken for all; what is granted can be taken away at any time.
+        if edition != "community" and not await self._try(
+            "privileges", SYSTEM, _PRIVILEGES, objects.may_show_transactions
+        ):
             return None
         return await self._try(
             "transactions", SYSTEM, _TRANSACTIONS, lambda rows: objects.parse_transactions(rows, TRANSACTION_METADATA)

@@ -98,9 +98,9 @@ def _password(file: str) -> str:
     try:
         password = read_secret(file)
     except SecretUnreadable as error:
-        raise PostgresUnavailable(f"password_file {error}") from None
+        raise PostgresUnavailable(f"password_file {file} {error}") from None
     if "\0" in password:
-        raise PostgresUnavailable("password_file holds no password")
+        raise PostgresUnavailable(f"password_file {file} holds no password")
     return password
 
 

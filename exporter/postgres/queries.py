@@ -19,7 +19,9 @@ _CANDIDATES = 100
 _SMALL_PAGES = 128
 """Tables and indexes of less than 1 MiB: what they waste is not worth a look."""
 
-_WAL_HERE = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END"
+# A standby that was restarted, or reads from an archive, has replayed more than it says to have received.
+_RECEIVED = "greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
+_WAL_HERE = f"CASE WHEN pg_is_in_recovery() THEN {_RECEIVED} ELSE pg_current_wal_lsn() END"
 
 FACTS = """
 SELECT split_part(current_setting('server_version'), ' ', 1),
@@ -84,11 +86,11 @@ ORDER BY 3 DESC NULLS LAST
 LIMIT {MAX_NAMED}
 """  # noqa: S608 - a constant
 
-RECOVERY = """
+RECOVERY = f"""
 SELECT (SELECT count(*) FROM pg_stat_wal_receiver)::int4,
        extract(epoch FROM pg_last_xact_replay_timestamp())::float8,
-       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::float8
-"""
+       pg_wal_lsn_diff({_RECEIVED}, pg_last_wal_replay_lsn())::float8
+"""  # noqa: S608 - a constant
 
 VACUUMS = """
 SELECT coalesce(datname, ''), relid::int8, phase, heap_blks_total, heap_blks_scanned

@@ -27,7 +27,7 @@ from exporter.settings.postgres import PostgresServer
 from exporter.threads import KeyedThreads
 
 _KEPT_INTERVALS = 3
-"""Database sizes and tables that could not be read anew are shown for this many intervals more."""
+"""Tables that could not be read anew are shown for this many intervals more."""
 
 _SPARE_CONNECTIONS = 3
 """With fewer free ones, the connection is not given up for one to another database: it might not come back."""

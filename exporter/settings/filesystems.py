@@ -24,9 +24,10 @@ class Filesystems(Section):
     critical_used_ratio: Ratio = Field(default=0.9, description="used part from which it is critical")
     exclude_fstypes: list[str] = Field(
         default=[
-            "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs",
-            "efivarfs", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore",
-            "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs", "tmpfs", "ramfs",
+            "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts", "devtmpfs",
+            "efivarfs", "erofs", "fuse.snapfuse", "fuse.squashfuse", "fusectl", "hugetlbfs", "iso9660", "mqueue",
+            "nsfs", "overlay", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs",
+            "tracefs", "tmpfs", "ramfs", "udf",
         ],
         description="types of file system to leave out: those that hold no data, or cannot fill up",
     )  # fmt: skip

@@ -99,7 +99,7 @@ class ConfigurationAudit:
         try:
             return found_in(await ask(self._engine, partial(Lister.read, self._lister))), []
         except TaskError as error:
-            log.info("containers unknown", error=str(error))
+            log.debug("containers unknown", error=str(error))
             remark = f"No Compose files are configured, and running containers could not name any: {error}."
             return Found(), [remark] if self._audit.finds_projects else []
 

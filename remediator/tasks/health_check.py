@@ -127,7 +127,7 @@ class HealthCheck:
         try:
             containers = await ask(self._engine, partial(Lister.read, self._lister))
         except TaskError as error:
-            log.info("containers unknown", error=str(error))
+            log.debug("containers unknown", error=str(error))
             return (), str(error)
         self._answered = True
         return containers, None

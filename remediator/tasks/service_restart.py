@@ -90,7 +90,7 @@ class ServiceRestart:
         try:
             labelled = await ask(self._engine, _labelled)
         except TaskError as error:
-            log.info("labelled containers unknown", error=str(error))
+            log.debug("labelled containers unknown", error=str(error))
             labelled = []
         return list(dict.fromkeys([*with_container, *with_container.values(), *labelled]))
 

@@ -30,7 +30,9 @@ class Facts:
     root: bool
     """Whether it runs as root."""
     command: str
-    """How this user calls `upkeeper` for the stack at hand."""
+    """How this user calls `upkeeper`."""
+    options: str = ""
+    """What has to follow each command so that it means the stack at hand."""
 
 
 def banner(facts: Facts) -> Sequence[Line]:
@@ -46,8 +48,8 @@ def banner(facts: Facts) -> Sequence[Line]:
         *_field("State", str(facts.state_dir)),
         [],
         ["In another terminal:"],
-        ["  ", Cell(f"{facts.command} drill", "bold"), "    rehearses a breach from end to end"],
-        ["  ", Cell(f"{facts.command} status", "bold"), "   shows how it looks now"],
+        ["  ", Cell(_call(facts, "drill"), "bold"), "    rehearses a breach from end to end"],
+        ["  ", Cell(_call(facts, "status"), "bold"), "   shows how it looks now"],
         ["Ctrl-C stops everything."],
     ]
 
@@ -59,6 +61,9 @@ def watched(config: Config, found: Discovery) -> Sequence[str]:
         _counted("file system", [one.mountpoint for one in found.filesystems]),
         _counted("log directory", [one.name for one in config.logs], "log directories"),
         _counted("service", services),
+        _counted("backup", [one.name for one in config.backups]),
+        _counted("PostgreSQL server", [one.name for one in config.postgres]),
+        _counted("Neo4j server", [one.name for one in config.neo4j]),
     ]
     if found.docker_version is not None:
         lines.append(
@@ -80,6 +85,10 @@ def left_out(facts: Facts) -> Iterator[str]:
         yield "whatever this user may not read or write: it does not run as root"
     if facts.config.notify.email is None and facts.config.notify.slack is None:
         yield "people: nobody is told of an alert until `notify:` in the config names somebody"
+
+
+def _call(facts: Facts, command: str) -> str:
+    return " ".join(part for part in (facts.command, command, facts.options) if part)
 
 
 def _places(endpoints: Endpoints) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,12 @@ class Prepared:
     share: Path
     command: str
 
+    @property
+    def command_options(self) -> str:
+        """What a command needs so that it means this stack. They follow the command; `upkeeper` itself has none."""
+        state = self.options.state_dir
+        return "" if state is None else f"--state-dir {shlex.quote(str(state))}"
+
     @classmethod
     def from_options(cls, options: UpOptions, env: Mapping[str, str]) -> Self:
         """Reads the config and looks for the programs. Writes nothing. Raises ClientError and ConfigError."""
@@ -58,7 +64,7 @@ class Prepared:
         config = load(config_path, Config, env=env).value
         peers = {PROMETHEUS: config.prometheus, ALERTMANAGER: config.alertmanager}
         programs = find_programs([one for one, peer in peers.items() if options.prometheus and peer is None], env)
-        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command(options))
+        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command())
 
     def lay(self) -> Laid:
         """Writes what Prometheus and Alertmanager read. Raises as remediator.up.lay.lay does."""
@@ -105,11 +111,9 @@ class Prepared:
         return [[line] for line in text]
 
 
-def _command(options: UpOptions) -> str:
-    """How to call `upkeeper` so that it means this stack: by the name alone where PATH leads to what runs here."""
+def _command() -> str:
+    """How to call `upkeeper`: by the name alone where PATH leads to what runs here."""
     called, known = Path(sys.argv[0]), shutil.which("upkeeper")
     if called.name != "upkeeper":
-        name = f"{shlex.quote(sys.executable)} -m remediator.cli"
-    else:
-        name = "upkeeper" if known is not None and called.samefile(known) else shlex.quote(str(called))
-    return name if options.state_dir is None else f"{name} --state-dir {shlex.quote(str(options.state_dir))}"
+        return f"{shlex.quote(sys.executable)} -m remediator.cli"
+    return "upkeeper" if known is not None and called.samefile(known) else shlex.quote(str(called))

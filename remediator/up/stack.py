@@ -119,6 +119,7 @@ class Stack:
             found=found,
             root=os.geteuid() == 0,
             command=prepared.command,
+            options=prepared.command_options,
         )
         for line in (*banner(facts), *prepared.instructions()):
             self._screen.line(*line)

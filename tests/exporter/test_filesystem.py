@@ -83,6 +83,14 @@ def test_without_the_root_of_a_file_system_its_largest_part_stands_for_it() -> N
     assert points(one_each(mounts)) == [b"/etc/hosts"]
 
 
+@pytest.mark.parametrize(
+    "fstype", ["squashfs", "erofs", "cramfs", "iso9660", "udf", "fuse.snapfuse", "fuse.squashfuse"]
+)
+def test_an_image_that_is_always_full_is_left_out(fstype: str) -> None:
+    image = f"61 27 7:0 / /snap/core/1 ro - {fstype} /dev/loop0 ro\n".encode()
+    assert points(select_mounts(parse_mountinfo(ROOT + image), Filesystems())) == [b"/"]
+
+
 def test_exclusions_and_the_mount_points_with_a_limit() -> None:
     mounts = parse_mountinfo(ROOT + PROC + b"60 27 0:70 / /run rw - tmpfs tmpfs rw\n" + DATA)
     assert points(select_mounts(mounts, Filesystems())) == [b"/", b"/data"]

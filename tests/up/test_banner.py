@@ -60,6 +60,9 @@ def test_what_is_watched_is_counted_and_named() -> None:
         {
             "logs": [{"name": "app", "path": "/var/log/app", "max_bytes": "1GiB"}],
             "services": [{"name": f"s{number}", "probes": [{"url": "tcp://db:1"}]} for number in range(4)],
+            "backups": [{"name": "nightly", "path": "/srv/backups", "pattern": "backup-*"}],
+            "postgres": [{"name": "db"}],
+            "neo4j": [{"name": "graph", "uri": "bolt://127.0.0.1"}],
         }
     )
     found = Discovery(
@@ -72,19 +75,23 @@ def test_what_is_watched_is_counted_and_named() -> None:
         "2 file systems: /, /srv",
         "1 log directory: app",
         "5 services: s0, s1, s2, s3, ...",
+        "1 backup: nightly",
+        "1 PostgreSQL server: db",
+        "1 Neo4j server: graph",
         "Docker 20.10.24 with 2 containers, 1 of them with a health check",
     ]
 
 
 def test_only_what_runs_has_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(False)
-    for line in banner(facts(found=Discovery(), command="upkeeper --state-dir '/my state'")):
+    for line in banner(facts(found=Discovery(), options="--state-dir '/my state'")):
         screen.line(*line)
     text = capsys.readouterr().out
     assert "Watching      nothing yet" in text
     assert "Remediator    http://127.0.0.1:2" in text
     assert "Prometheus  " not in text
-    assert "upkeeper --state-dir '/my state' drill" in text
+    assert "upkeeper drill --state-dir '/my state' " in text
+    assert "upkeeper status --state-dir '/my state' " in text
     assert "Ctrl-C stops everything." in text
 
 

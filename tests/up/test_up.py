@@ -50,6 +50,17 @@ async def receivers(ports: Ports) -> list[str]:
     return [one["name"] for one in await get(f"{url(ports.alertmanager)}/api/v2/receivers")]
 
 
+async def test_the_commands_that_it_names_can_be_run_as_they_are(up: Up) -> None:
+    async with up.running():
+        lines = up.output.read_text().partition("In another terminal:\n")[2].splitlines()
+        named = [line.strip().partition("   ")[0] for line in lines[:2]]
+        assert [command.split()[3] for command in named] == ["drill", "status"]
+        process = await asyncio.create_subprocess_shell(named[1], env=up.env, stdout=-1, stderr=-2)
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        assert str(up.ports.exporter) in output.decode()
+
+
 async def test_the_parts_work_together_and_end_together(up: Up) -> None:
     async with up.running() as process:
         assert json.loads((up.state / "endpoints.json").read_text()) == {

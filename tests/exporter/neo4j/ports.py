@@ -50,10 +50,10 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 def refusing(message: str) -> Answer:
-    """Shakes hands, and refuses the login with this message, which may be 255 bytes long."""
+    """Shakes hands, and refuses the login with this message, which may be 60,000 bytes long."""
 
     def text(value: str) -> bytes:
-        return b"\xd0" + bytes([len(value)]) + value.encode()
+        return b"\xd1" + len(value.encode()).to_bytes(2, "big") + value.encode()
 
     failure = b"\xb1\x7f\xa2" + b"".join(
         text(part) for part in ("code", "Neo.ClientError.Security.Unauthorized", "message", message)

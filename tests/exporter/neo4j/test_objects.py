@@ -167,6 +167,26 @@ async def test_transactions_of_others_count_only_for_who_sees_them() -> None:
     assert (await reader.read()).databases[0].transactions == 0
 
 
+async def test_a_privilege_counts_from_when_it_is_given_until_it_is_taken_away() -> None:
+    answers = Answers(ENTERPRISE | {"SHOW SETTINGS": []})
+    reader = Neo4jReader(answers, None)  # type: ignore[arg-type]
+    for granted, count in ((False, None), (True, 0), (False, None)):
+        command = {"command": "GRANT SHOW TRANSACTION (*) ON DATABASE * TO `r`"}
+        answers.answers["SHOW USER PRIVILEGES"] = [command] if granted else []
+        assert (await reader.read()).databases[0].transactions == count
+
+
+async def test_a_setting_is_asked_anew_when_the_server_was_away() -> None:
+    answers = Answers(ENTERPRISE | {"SHOW SETTINGS": [{"value": "1.00GiB"}], "SHOW INDEXES": []})
+    reader = Neo4jReader(answers, None)  # type: ignore[arg-type]
+    assert (await reader.read()).memory.page_cache_max == 1024**3
+    answers.answers |= {"SHOW DATABASES": "the server is starting", "SHOW SETTINGS": [{"value": "2.00GiB"}]}
+    with pytest.raises(Neo4jRefused):
+        await reader.read()
+    answers.answers["SHOW DATABASES"] = [database_row("neo4j")]
+    assert (await reader.read()).memory.page_cache_max == 2 * 1024**3
+
+
 async def test_what_does_not_change_is_asked_once_until_the_server_is_another() -> None:
     answers = Answers(ENTERPRISE | {"SHOW SETTINGS": [{"value": "1.00GiB"}], "SHOW INDEXES": []})
     reader = Neo4jReader(answers, None)  # type: ignore[arg-type]

@@ -329,5 +329,18 @@ async def test_a_standby_and_its_lag_from_both_ends(
             figures = await wait_until(caught_up, what="the standby to catch up again")
             replayed = figures.value("last_replayed_transaction_timestamp_seconds", server="standby")
             assert time.time() - 300 < replayed < time.time() + 1
+            # Without its primary, a standby that starts takes for received what its last WAL segment begins with.
+            standby.sql("SELECT pg_create_physical_replication_slot('cascade', true)")
+            primary.sql("CREATE TABLE u AS SELECT i FROM generate_series(1, 50000) AS i")
+            await wait_until(caught_up, what="the standby to catch up once more")
+            primary.terminate()
+            standby.terminate()
+            standby.start()
+            ((replayed_wal,),) = standby.sql(
+                "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), restart_lsn)::float8 FROM pg_replication_slots"
+            )
+            figures = Figures(await collector.collect())
+            assert figures.value("replay_pending_bytes", server="standby") == 0
+            assert figures.value("slot_retained_bytes", server="standby") == replayed_wal > 1024**2
     finally:
         standby.terminate()

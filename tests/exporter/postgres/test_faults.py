@@ -127,9 +127,9 @@ async def test_a_wrong_password_is_named_but_not_shown(
     assert logs[0]["reason"].endswith('password authentication failed for user "watcher"')
     texts += [str(logs), *capsys.readouterr()]
     for bad, reason in (
-        (None, "password_file cannot be read: No such file or directory"),
-        ("\n", "password_file is empty"),
-        (f"{SECRET}\0", "password_file holds no password"),
+        (None, f"password_file {password} cannot be read: No such file or directory"),
+        ("\n", f"password_file {password} is empty"),
+        (f"{SECRET}\0", f"password_file {password} holds no password"),
         (f"{SECRET}'\\ x=1", "password authentication failed"),
     ):
         password.unlink(missing_ok=True)
