@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.section import AbsolutePath, Contradiction, Name, Regex, Section, repeated_names, shown, split_url
+from exporter.section import (
+    AbsolutePath,
+    Contradiction,
+    Name,
+    Regex,
+    Section,
+    repeated_names,
+    shown,
+    shown_url,
+    split_url,
+)
 from exporter.settings.conditions import JsonCondition
 from exporter.units import Duration
 
@@ -14,7 +24,7 @@ from exporter.units import Duration
 def _probeable(url: str) -> str:
     parts = split_url(url, "http", "https", "tcp")
     if parts.scheme == "tcp" and parts.port is None:
-        raise ValueError(f"{shown(url)} must end in a port, as in tcp://127.0.0.1:5432")
+        raise ValueError(f"{shown_url(url)} must end in a port, as in tcp://127.0.0.1:5432")
     return url
 
 

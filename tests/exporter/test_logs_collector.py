@@ -18,10 +18,10 @@ def directory(name: str, path: Path) -> LogDirectory:
     return LogDirectory.model_validate({"name": name, "path": str(path), "max_bytes": "1MiB"})
 
 
-def collector(
-    *directories: LogDirectory, monotonic: FakeClock | None = None, deadline: float = 10.0
-) -> LogsCollector:
-    return LogsCollector(directories, CollectorSettings(deadline=deadline), stale_after=300, monotonic=monotonic or FakeClock())
+def collector(*directories: LogDirectory, monotonic: FakeClock | None = None, deadline: float = 10.0) -> LogsCollector:
+    return LogsCollector(
+        directories, CollectorSettings(deadline=deadline), stale_after=300, monotonic=monotonic or FakeClock()
+    )
 
 
 async def figures(logs: LogsCollector, name: str) -> dict[str, float]:
