@@ -50,7 +50,7 @@ class PublishedPorts:
             Place(shown(port.place.file), port.place.line),
             f"port {port} of {word(name)} is open to every network of this host"
             + (f", and it is that of {guarded}" if guarded else ""),
-            f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port}:{port}"
+            f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port.published or port}:{port}"
             + ("; containers of the project reach it without" if guarded else ""),
         )
 
