@@ -80,6 +80,9 @@ class HostCollector:
             raise OSError(f"nothing is known of the host: {answers[min(self._chief)]}")
         return found
 
+    def _ask_all(self) -> Mapping[str, Sequence[Sample] | str]:
+        return {name: _ask(source) for name, source in self._sources.items()}
+
     async def _temperatures(self) -> list[Sample]:
         try:
             async with asyncio.timeout(self._patience):
