@@ -1,6 +1,6 @@
 """What goes wrong for a while: a log line when it begins, changes and ends, none in between."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 
@@ -22,6 +22,10 @@ class Complaints:
     def reason(self, name: str) -> str:
         """What is wrong with a thing, as noted last; empty when nothing is."""
         return self._reasons.get(name, "")
+
+    def continue_from(self, former: "Complaints", names: Container[str]) -> None:
+        """Takes over what is wrong with the things of these names."""
+        self._reasons |= {name: reason for name, reason in former._reasons.items() if name in names}
 
     def note(self, name: str, reason: str) -> None:
         """How it is with a thing now. reason: what is wrong, without a secret; empty when nothing is."""

@@ -77,7 +77,10 @@ class Exporter:
         """As summarize. Without the services collector there is nothing to probe."""
         if self._running is None or self._running.services is None:
             return summarize((), time.time(), 0)
-        return summarize(self._running.services.results, time.time(), self._running.stale_after)
+        services = self._running.services
+        # A round that is not due yet makes the last one no staler.
+        stale_after = max(self._running.stale_after, 2 * max(services.interval, services.deadline))
+        return summarize(services.results, time.time(), stale_after)
 
     async def close(self) -> None:
         """Ends the collectors and closes their connections."""

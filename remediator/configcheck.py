@@ -36,7 +36,7 @@ class Facts:
     found_later: Collection[str] = ()
     """Tasks that may have more targets at another time: containers come and go."""
     directories: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with a log directory, by its path."""
+    """What is wrong with a directory that is measured, by its path."""
     secret_files: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a file that holds a secret, by its path."""
 
@@ -58,10 +58,10 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
         for problem in _of_remedy(loaded, index, remedy, facts)
     ]
     problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded)]
-    for index, directory in enumerate(loaded.value.logs):
-        if directory.path in facts.directories:
-            message = f"{directory.path!r} {facts.directories[directory.path]}"
-            problems.append(loaded.problem(("logs", index, "path"), message, severity="warning"))
+    for key, path, _ in _directories(loaded.value):
+        if path in facts.directories:
+            message = f"{path!r} {facts.directories[path]}"
+            problems.append(loaded.problem(key, message, severity="warning"))
     for key, file in _secret_files(loaded):
         if file in facts.secret_files:
             message = f"{file!r} {facts.secret_files[file]}"
@@ -77,7 +77,7 @@ async def gather(loaded: Loaded[Config]) -> Facts:
         targets = await asyncio.gather(*(task.targets() for task in tasks.values()))
     finally:
         engine.close()
-    directories = {each.path: directory_problem(Path(each.path)) for each in loaded.value.logs}
+    directories = {path: directory_problem(Path(path), rotated) for _, path, rotated in _directories(loaded.value)}
     secrets = {
         file: secret_file_problem(Path(file), public=str(key[-1]).endswith(_PUBLIC_FILES))
         for key, file in _secret_files(loaded)
@@ -90,15 +90,29 @@ async def gather(loaded: Loaded[Config]) -> Facts:
     )
 
 
-def directory_problem(path: Path) -> str:
-    """What keeps a directory from being measured and rotated here, as the end of a sentence; empty if nothing does."""
+def _directories(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
+    """Directories that are measured: key, path, and whether what they hold is rotated too."""
+    for index, backup in enumerate(config.backups):
+        if backup.path is not None:
+            yield ("backups", index, "path"), backup.path, False
+    for index, server in enumerate(config.neo4j):
+        if server.data_directory is not None:
+            yield ("neo4j", index, "data_directory"), server.data_directory, False
+    for index, directory in enumerate(config.logs):  # last, since the most is asked of these
+        yield ("logs", index, "path"), directory.path, True
+
+
+def directory_problem(path: Path, rotated: bool = True) -> str:
+    """What keeps a directory from being measured here, and rotated, as the end of a sentence; empty if nothing does."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return f"cannot be looked at here: {error.strerror}"
     if not stat.S_ISDIR(mode):
         return "is no directory"
-    return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
+    if rotated:
+        return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
+    return "" if os.access(path, os.R_OK | os.X_OK) else "may not be read by this user"
 
 
 def secret_file_problem(path: Path, public: bool = False) -> str:

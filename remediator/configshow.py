@@ -11,6 +11,7 @@ from exporter.configuration.file import Loaded
 from exporter.configuration.problem import HIDDEN, secret_by_name
 from exporter.configuration.source import KeyPath
 from exporter.discovery import Discovery
+from exporter.urlsecrets import without_query_secrets
 from remediator.config import Config
 from remediator.settings import default_remedies
 
@@ -69,7 +70,7 @@ def discovered(discovery: Discovery) -> dict[str, Any]:
         "containers": [
             {"name": each.name, "state": each.state, "health": each.health} for each in discovery.containers
         ],
-        "services": [_plain(each) for each in discovery.services],
+        "services": [_masked(_plain(each), (), {}) for each in discovery.services],
         "label_problems": dict(discovery.label_problems),
     }
 
@@ -102,4 +103,5 @@ def _masked(value: Any, path: KeyPath, from_environment: Mapping[KeyPath, str]) 
     reference = from_environment.get(path)
     if secret_by_name(path) and not (reference and _REFERENCE_ONLY.fullmatch(reference)):
         return HIDDEN
-    return reference or (literal(value) if isinstance(value, str) else value)
+    shown = reference or (literal(value) if isinstance(value, str) else value)
+    return without_query_secrets(shown) if isinstance(shown, str) and "://" in shown else shown

@@ -17,13 +17,14 @@ from exporter.probing.recorder import HIDDEN, Recorder, Step
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from exporter.settings.services import Probe, Service
+from exporter.urlsecrets import without_query_secrets
 from remediator.config import Config
 from remediator.errors import ClientError, not_found
 
 
 @dataclass(frozen=True)
 class Probed:
-    """One probe that ran. ``url`` is without what came from the environment."""
+    """One probe that ran. ``url`` is without what came from the environment, and without secrets in its query."""
 
     url: str
     result: ProbeResult
@@ -51,7 +52,7 @@ async def probe_now(chosen: Chosen, detailed: bool) -> list[Probed]:
         )
     )
     return [
-        Probed(HIDDEN if probe.name in chosen.hidden_urls else probe.url, result, recorder.steps)
+        Probed(HIDDEN if probe.name in chosen.hidden_urls else without_query_secrets(probe.url), result, recorder.steps)
         for probe, result, recorder in zip(chosen.probes, results, recorders, strict=True)
     ]
 

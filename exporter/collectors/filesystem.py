@@ -76,6 +76,10 @@ class FilesystemCollector:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._complaints = Complaints(log, "file system does not answer", "file system answers again", "mountpoint")
 
+    def continue_from(self, former: "FilesystemCollector") -> None:
+        """Takes over which file systems do not answer: each would cost a thread more, and a line in the log."""
+        self._threads, self._complaints = former._threads, former._complaints
+
     async def collect(self) -> Sequence[Metric]:
         mounts = select_mounts(parse_mountinfo(self._mountinfo.read_bytes()), self._filesystems)
         readings = await asyncio.gather(*(self._read(mount) for mount in mounts))

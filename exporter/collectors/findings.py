@@ -37,6 +37,7 @@ class FindingsCollector:
 
     def continue_from(self, former: "FindingsCollector") -> None:
         """Takes over what was logged, so that a reload of the config does not repeat it."""
+        self._audit.continue_from(former._audit)
         self._known, self._problems = former._known, former._problems
 
     async def collect(self) -> Sequence[Metric]:

@@ -55,6 +55,13 @@ class LogsCollector:
         self._seen: dict[str, _Seen] = {}
         self._complaints = Complaints(log, "log directory not measured", "log directory measured again", "directory")
 
+    def continue_from(self, former: "LogsCollector") -> None:
+        """Takes over walks that hang, so that none hangs twice, and what is known of directories that are the same."""
+        self._threads = former._threads
+        same = {each.name for each in self._directories if each in former._directories}
+        self._seen = {name: seen for name, seen in former._seen.items() if name in same}
+        self._complaints.continue_from(former._complaints, same)
+
     async def collect(self) -> Sequence[Metric]:
         slots = asyncio.Semaphore(_AT_ONCE)
         end = asyncio.get_running_loop().time() + self.deadline * 0.9
@@ -73,7 +80,7 @@ class LogsCollector:
         stop = threading.Event()
         try:
             async with asyncio.timeout_at(end), slots:
-                usage = await self._threads.run(directory.name, lambda: measure(directory, stop))
+                usage = await self._threads.run((directory.name, directory.path), lambda: measure(directory, stop))
         except FileNotFoundError as error:
             return None if directory.name == DRILL_DIRECTORY else str(error)
         except TimeoutError:

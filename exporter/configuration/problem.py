@@ -110,7 +110,7 @@ class Translator:
         seen = HIDDEN if secret else shown(value)
         if kind == "literal_error":
             words = re.findall(r"'([^']*)'", str(limits.get("expected")))
-            return f"{seen} must be one of {', '.join(words)}", nearest(str(value), words)
+            return f"{seen} must be one of {', '.join(filter(None, words))}", nearest(str(value), words)
         shape, hint = _shape(kind, limits)
         if kind == "string_type" and isinstance(value, list | dict):
             hint = ""
@@ -204,7 +204,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _sentence(text: str) -> str:
     text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() else text  # else it is a value, as RequireAnyClientCert
 
 
 def _line_and_column(position: Position | None) -> tuple[int | None, int | None]:

@@ -140,10 +140,17 @@ def split_url(url: str, *schemes: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a url must not hold credentials, which would reach logs")
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"{shown(url)} must be a url that begins with {' or '.join(f'{one}://' for one in schemes)}")
+        begin = " or ".join(f"{one}://" for one in schemes)
+        raise ValueError(f"{shown_url(url)} must be a url that begins with {begin}")
     if port == 0:
-        raise ValueError(f"{shown(url)} must have a port between 1 and 65535")
+        raise ValueError(f"{shown_url(url)} must have a port between 1 and 65535")
     return parts
+
+
+def shown_url(url: str) -> str:
+    """A URL as an error shows it: without its query, which may hold secrets."""
+    head, mark, _ = url.partition("?")
+    return shown(f"{head}?..." if mark else head)
 
 
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]

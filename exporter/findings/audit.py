@@ -86,6 +86,10 @@ class Audit:
         """Whether running containers name the projects, as none is configured."""
         return not self._settings.compose_files
 
+    def continue_from(self, former: "Audit") -> None:
+        """Takes over what hangs in the audit that this one replaces."""
+        self._gatherer.continue_from(former._gatherer)
+
     async def run(self, seconds: float, found: Found = Found()) -> Report:  # noqa: B008 - it is immutable
         """Looks once. found: what running containers tell; their projects count only where none is configured.
 

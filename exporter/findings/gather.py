@@ -75,6 +75,10 @@ class Gatherer:
         self._daemon_file = daemon_file
         self._threads = KeyedThreads()
 
+    def continue_from(self, former: "Gatherer") -> None:
+        """Takes over reads that hang, so that none hangs twice."""
+        self._threads = former._threads
+
     async def gather(self, seconds: float, found: Sequence[Sequence[str]] = ()) -> Material:
         """Everything that can be read within so many seconds; what cannot is noted in the material.
 

@@ -10,17 +10,22 @@ from exporter.findings.tree import Node
 _SHORT_PORT = re.compile(
     r"(?:(?:(?P<ip>\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*):)?(?P<published>[0-9-]*):)?(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
 )
+_PUBLISHED = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Ports of a container that the host publishes. An empty ``host_ip`` means every address of the host."""
+    """Ports of a container that the host publishes. An empty ``host_ip`` means every address of the host.
+
+    published: the host's own ports as they are written; empty for any that is free.
+    """
 
     place: Place
     host_ip: str
     first: int
     last: int
+    published: str = ""
 
     def __contains__(self, number: object) -> bool:
         return isinstance(number, int) and self.first <= number <= self.last
@@ -44,22 +49,29 @@ def ports(service: Node) -> Iterator[Port]:
     node = service.at("ports")
     for item in node.items if node is not None else ():
         if item.mapping:
-            host_ip, target = item.at("host_ip"), item.at("target")
-            text = target.text if target is not None else ""
-            found = _port(item.place, host_ip.text if host_ip is not None else "", text)
+            host_ip, target, published = (
+                node.text if (node := item.at(key)) is not None else "" for key in ("host_ip", "target", "published")
+            )
+            found = _port(item.place, host_ip, target, published)
         else:
             match = _SHORT_PORT.fullmatch(item.text)
-            found = _port(item.place, (match["ip"] or "").strip("[]"), match["target"]) if match else None
+            found = (
+                _port(item.place, (match["ip"] or "").strip("[]"), match["target"], match["published"] or "")
+                if match
+                else None
+            )
         if found is not None:
             yield found
 
 
-def _port(place: Place, host_ip: str, target: str) -> Port | None:
+def _port(place: Place, host_ip: str, target: str, published: str) -> Port | None:
     first, _, last = target.partition("-")
     if not first.isdigit() or not (last or first).isdigit() or len(target) > 11:
         return None
     low, high = int(first), int(last or first)
-    return Port(place, host_ip, low, high) if 0 < low <= high <= _MAX_PORT else None
+    if not _PUBLISHED.fullmatch(published):
+        published = ""
+    return Port(place, host_ip, low, high, published) if 0 < low <= high <= _MAX_PORT else None
 
 
 def mounts(service: Node) -> Iterator[Mount]:

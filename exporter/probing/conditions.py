@@ -124,7 +124,7 @@ def _is_well(condition: JsonCondition, value: object) -> bool:
     return (
         (condition.equals is None or _same(value, condition.equals))
         and (condition.one_of is None or any(_same(value, one) for one in condition.one_of))
-        and (condition.matches is None or search(condition.matches, _text(value).encode()))
+        and (condition.matches is None or search(condition.matches, _text(value).encode(errors="replace")))
         and (condition.at_least is None or _number(value) >= condition.at_least)
         and (condition.at_most is None or _number(value) <= condition.at_most)
     )

@@ -8,6 +8,7 @@ import sys
 from functools import lru_cache
 from importlib.util import find_spec
 
+import h11
 import httpcore
 import httpx
 
@@ -44,6 +45,7 @@ _DEFAULT_HEADERS = {
 _Headers = list[tuple[bytes, bytes]]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_PORT = 65535
 _NO_TIMEOUT = httpx.Timeout(None)
 """The whole probe has one, not each phase."""
 
@@ -62,7 +64,7 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
             status = await _followed(request, transport)
         else:
             status, _ = await transport.ask(request)  # a client would only add its own cost
-    except (httpx.LocalProtocolError, httpcore.LocalProtocolError):
+    except (httpx.LocalProtocolError, httpcore.LocalProtocolError, h11.LocalProtocolError):
         # Not as it says itself: it quotes the header.
         raise ProbeFailure("the request is malformed: look at its url and headers") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpcore.ProtocolError) as error:
@@ -126,7 +128,10 @@ class _Transport(httpx.AsyncBaseTransport):
         url = request.url
         if url.scheme not in _DEFAULT_PORTS:
             raise ProbeFailure("the redirect leads to a url that is not of HTTP")
-        origin = url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]
+        port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
+        if not 0 < port <= _MAX_PORT:  # the resolver would take it modulo 65536
+            raise ProbeFailure("the redirect leads to a port that there is not")
+        origin = url.scheme, url.raw_host.decode("ascii"), port
         self._origin = self._origin or origin
         at_home = origin == self._origin
         stream = await self._connect(*origin, at_home)

@@ -13,6 +13,9 @@ Protocol: TypeAlias = Literal["any", "ipv4", "ipv6"]
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _lookups = SharedCalls()
 
+_MAX_SHOWN = 100
+"""Characters of a host in a failure."""
+
 
 class Address(NamedTuple):
     """Where to connect to. sockaddr: as the socket of this family takes it."""
@@ -41,7 +44,7 @@ async def resolve(host: str, port: int, protocol: Protocol, fallback: bool, reco
         chosen = found
     recorder.note("resolved", host=host, addresses=[str(address) for address in found], protocol=protocol)
     if not chosen:
-        raise ProbeFailure(f"{host} has no {'IPv4' if protocol == 'ipv4' else 'IPv6'} address")
+        raise ProbeFailure(f"{_shown(host)} has no {'IPv4' if protocol == 'ipv4' else 'IPv6'} address")
     return chosen
 
 
@@ -57,9 +60,14 @@ def _lookup(host: str, port: int) -> list[Address]:
     try:
         return _getaddrinfo(host, port, 0)
     except OSError as error:
-        raise ProbeFailure(f"cannot resolve {host}: {error.strerror}") from None
+        raise ProbeFailure(f"cannot resolve {_shown(host)}: {error.strerror}") from None
     except UnicodeError:
-        raise ProbeFailure(f"cannot resolve {host}: it is no host name") from None
+        raise ProbeFailure(f"cannot resolve {_shown(host)}: it is no host name") from None
+
+
+def _shown(host: str) -> str:
+    """A redirect may name a host of any length."""
+    return host if len(host) <= _MAX_SHOWN else f"{host[: _MAX_SHOWN - 3]}..."
 
 
 def _getaddrinfo(host: str, port: int, flags: int) -> list[Address]:

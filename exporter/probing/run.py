@@ -12,6 +12,7 @@ from exporter.probing.recorder import Recorder
 from exporter.probing.result import Answer, ProbeResult
 from exporter.probing.tls import earliest_expiry
 from exporter.settings.services import Probe
+from exporter.urlsecrets import query_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ async def run_probe(
     """
     recorder = recorder or Recorder()
     if recorder.detailed:
-        recorder.keep_secret(*_secret_headers(probe))
+        recorder.keep_secret(*_secret_headers(probe), *query_secrets(probe.url))
     ask = _way_to_ask(probe)  # imports the client library, which is no part of the probe's time
     timeout = min(probe.timeout, limit)
     deadline = asyncio.get_running_loop().time() + timeout

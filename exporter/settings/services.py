@@ -14,6 +14,7 @@ from exporter.configuration.section import (
     Section,
     repeated_names,
     shown,
+    shown_url,
     split_url,
 )
 from exporter.settings.conditions import JsonCondition
@@ -23,7 +24,7 @@ from exporter.units import Duration
 def _probeable(url: str) -> str:
     parts = split_url(url, "http", "https", "tcp")
     if parts.scheme == "tcp" and parts.port is None:
-        raise ValueError(f"{shown(url)} must end in a port, as in tcp://127.0.0.1:5432")
+        raise ValueError(f"{shown_url(url)} must end in a port, as in tcp://127.0.0.1:5432")
     return url
 
 

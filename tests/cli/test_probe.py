@@ -22,7 +22,7 @@ from tests.exporter.tls import make_certificate
 
 T = TypeVar("T")
 
-PASSWORD, TOKEN = "hunter2-hunter2", "swordfish-swordfish"
+PASSWORD, TOKEN, QUERY = "hunter2-hunter2", "swordfish-swordfish", "mellon%2Bmellon"
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ services:
         url: "{url}/?key=${{TOKEN}}"
         headers: {{X-Token: "${{TOKEN}}", X-Short: "${{SHORT}}", X-Plain: plain}}
       - name: ready
-        url: {url}/
+        url: {url}/?page=1&api_key={QUERY}
         basic_auth: {{username: me, password_file: {tmp_path}/password}}
         body_json: [{{path: $.database.status, equals: ok}}]
   - name: n8n
@@ -131,7 +131,7 @@ async def test_debug_shows_a_certificate_that_was_refused(config: Path) -> None:
 async def test_no_secret_in_any_output(config: Path, arguments: list[str]) -> None:
     done = await probe(config, *arguments)
     text = done.out + done.err
-    for secret in (PASSWORD, TOKEN, "bWU6aHVudGVyMi1odW50ZXIy", '"abc"', ": abc"):
+    for secret in (PASSWORD, TOKEN, QUERY, "mellon+mellon", "bWU6aHVudGVyMi1odW50ZXIy", '"abc"', ": abc"):
         assert secret not in text
     if "--debug" in arguments:
         assert "X-Plain" in text

@@ -143,6 +143,23 @@ remedies:
     assert [(problem.severity, problem.line) for problem in problems] == [("warning", 4), ("error", 9), ("warning", 11)]
 
 
+async def test_each_directory_that_is_measured_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(
+        "backups:\n"
+        f"  - {{name: here, path: {tmp_path}/backups, pattern: 'b-*'}}\n"
+        f"  - {{name: gone, path: {tmp_path}/gone, pattern: 'b-*'}}\n"
+        f"neo4j: [{{name: graph, uri: 'bolt://127.0.0.1', data_directory: {tmp_path}/data}}]\n"
+    )
+    problems = await check(file)
+    assert [(problem.key, problem.severity) for problem in problems] == [
+        ("backups[1].path", "warning"),
+        ("neo4j[0].data_directory", "warning"),
+    ]
+    assert all("No such file or directory" in problem.message for problem in problems)
+
+
 async def test_the_check_of_a_file_that_is_wrong_by_itself_stops_there(tmp_path: Path) -> None:
     file = tmp_path / "upkeeper.yml"
     file.write_text("logz: []\ndocker: 5\n")

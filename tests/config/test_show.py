@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.configuration.dialect import dump, literal
-from exporter.configuration.file import Loaded, load
+from exporter.configuration.file import ConfigError, Loaded, load
 from exporter.configuration.source import read_source
 from exporter.discovery import Discovery, FoundFilesystem
 from exporter.docker.containers import ListedContainer
@@ -145,3 +145,35 @@ def test_the_schema_names_no_host_of_ours_and_every_key_is_closed_and_explained(
         assert section["additionalProperties"] is False, name
         for key, value in section["properties"].items():
             assert value.get("description"), f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (f"http://h/?a=1&api_key={SECRET}#b", "http://h/?a=1&api_key=(not shown)#b"),
+        (f"https://h/?Token={SECRET};x=${{HOST}}", "https://h/?Token=(not shown);x=${HOST}"),
+        ("http://h/?access_token=${HOST}", "http://h/?access_token=${HOST}"),
+        (f"http://h/?password=${{HOST}}{SECRET}", "http://h/?password=(not shown)"),
+        (f"http://h/?api%5Fkey={SECRET}", "http://h/?api%5Fkey=(not shown)"),
+        ("http://h/?token=&monkey=banana&key", "http://h/?token=&monkey=banana&key"),
+    ],
+)
+def test_secrets_in_the_query_of_a_url(tmp_path: Path, written: str, shown: str) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(f"services: [{{name: web, probes: [{{url: '{written}'}}]}}]\n")
+    loaded = load(file, Config, env=ENV)
+    assert effective(loaded)["services"][0]["probes"][0]["url"] == shown
+
+
+def test_secrets_in_the_query_of_a_url_that_a_label_declares() -> None:
+    service = Service(name="web", probes=[Probe(url=f"http://127.0.0.1/?token={SECRET}")])
+    assert SECRET not in render_effective(load(None, Config), Discovery(services=[service]))
+
+
+@pytest.mark.parametrize("url", ["ftp://h/?token={}", "tcp://h?token={}", "http://h:0/?token={}"])
+def test_secrets_in_the_query_of_a_url_that_is_wrong(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(f"services: [{{name: web, probes: [{{url: '{url.format(SECRET)}'}}]}}]\n")
+    with pytest.raises(ConfigError, match=r"\?\.\.\.' must") as caught:
+        load(file, Config, env=ENV)
+    assert SECRET not in str(caught.value)

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.collectors.filesystem import FilesystemCollector, Stat, select_mounts
 from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
@@ -187,3 +188,25 @@ async def test_a_hung_mount_costs_one_thread_and_no_other_mount(tmp_path: Path) 
         return (await figures(filesystem, "/mnt/nfs"))["device_error"] == 0
 
     await wait_until(answers)
+
+
+async def test_a_reload_does_not_ask_a_hung_mount_again_nor_log_it_again(tmp_path: Path) -> None:
+    release = threading.Event()
+    asked: list[bytes] = []
+
+    def stat(mountpoint: bytes) -> os.statvfs_result:
+        asked.append(mountpoint)
+        release.wait()
+        return FINE
+
+    try:
+        with capture_logs() as lines:
+            running = collector(tmp_path, stat, NFS)
+            for _ in range(5):
+                assert (await figures(running, "/mnt/nfs"))["device_error"] == 1
+                former, running = running, collector(tmp_path, stat, NFS)
+                running.continue_from(former)
+        assert len(asked) == 1
+        assert len(lines) == 1
+    finally:
+        release.set()

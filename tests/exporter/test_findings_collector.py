@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,6 +104,28 @@ async def test_a_reload_repeats_nothing_in_the_log(tmp_path: Path) -> None:
         await latter.collect()
     assert count > 20
     assert len(log) == count
+
+
+async def test_a_reload_reads_nothing_again_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    reads: list[str] = []
+
+    def hang(path: str, *_: object) -> None:
+        reads.append(path)
+        release.wait()
+        raise OSError
+
+    monkeypatch.setattr("exporter.findings.gather.read_mode", hang)
+    try:
+        running = collector(secret_files=["/srv/token"])
+        for _ in range(4):
+            running.deadline = 0.2
+            await running.collect()
+            former, running = running, collector(secret_files=["/srv/token"])
+            running.continue_from(former)
+        assert reads == ["/srv/token"]
+    finally:
+        release.set()
 
 
 async def test_the_projects_of_running_containers(tmp_path: Path) -> None:

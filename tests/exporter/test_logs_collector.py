@@ -1,11 +1,13 @@
 """The logs collector: limits, missing directories, retention of the last figures."""
 
 import os
+import threading
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
-from exporter.collectors.logs import LogsCollector
+from exporter.collectors.logs import LogsCollector, LogUsage
 from exporter.config import DRILL_DIRECTORY, Inventory, with_drill
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.logs import LogDirectory
@@ -16,8 +18,10 @@ def directory(name: str, path: Path) -> LogDirectory:
     return LogDirectory.model_validate({"name": name, "path": str(path), "max_bytes": "1MiB"})
 
 
-def collector(*directories: LogDirectory, monotonic: FakeClock | None = None) -> LogsCollector:
-    return LogsCollector(directories, CollectorSettings(), stale_after=300, monotonic=monotonic or FakeClock())
+def collector(*directories: LogDirectory, monotonic: FakeClock | None = None, deadline: float = 10.0) -> LogsCollector:
+    return LogsCollector(
+        directories, CollectorSettings(deadline=deadline), stale_after=300, monotonic=monotonic or FakeClock()
+    )
 
 
 async def figures(logs: LogsCollector, name: str) -> dict[str, float]:
@@ -81,3 +85,42 @@ async def test_the_drill_directory_is_silent_while_it_does_not_exist(tmp_path: P
         (tmp_path / "drill").rmdir()
         assert await figures(logs, DRILL_DIRECTORY) == {}
     assert lines == []
+
+
+async def test_a_reload_begins_no_second_walk_beside_one_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    walks: list[str] = []
+
+    def hang(found: LogDirectory, _: threading.Event) -> LogUsage:
+        walks.append(found.path)
+        release.wait()
+        raise OSError
+
+    monkeypatch.setattr("exporter.collectors.logs.measure", hang)
+    same, moved = directory("app", tmp_path), directory("app", tmp_path / "moved")
+    try:
+        running = collector(same, deadline=0.05)
+        for each in (same, same, moved):
+            await running.collect()
+            former, running = running, collector(each, deadline=0.05)
+            running.continue_from(former)
+        await running.collect()
+        assert walks == [same.path, moved.path]
+    finally:
+        release.set()
+
+
+async def test_a_reload_keeps_the_last_figures_of_directories_that_are_the_same(tmp_path: Path) -> None:
+    clock = FakeClock()
+    names = ("same", "changed")
+    for name in names:
+        (tmp_path / name).mkdir()
+    former = collector(*(directory(name, tmp_path / name) for name in names), monotonic=clock)
+    await former.collect()
+    (tmp_path / "same").rmdir()
+    latter = collector(directory("same", tmp_path / "same"), directory("changed", tmp_path / "other"), monotonic=clock)
+    latter.continue_from(former)
+    assert (await figures(latter, "same"))["upkeeper_log_files"] == 0
+    assert "upkeeper_log_files" not in await figures(latter, "changed")

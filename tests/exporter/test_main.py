@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,29 @@ async def test_health_follows_the_probes(tmp_path: Path) -> None:
     async with ExporterProcess(tmp_path, config) as exporter:
         await wait_until(lambda: json.loads(exporter.get("/health")[1])["status"] == "failing")
         assert exporter.get("/health")[0] == 503
+
+
+async def test_health_is_not_stale_between_rounds_that_are_far_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "upkeeper.yml"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        config.write_text(
+            f"services: [{{name: web, probes: [{{url: 'tcp://127.0.0.1:{port}'}}]}}]\n"
+            "collectors: {services: {interval: 1h}, docker: {enabled: false}, docker_usage: {enabled: false}}\n"
+        )
+        exporter = Exporter(config, None)
+        try:
+            await exporter.reload()
+            await wait_until(lambda: exporter.health()[0] == 200)
+            start = time.time()
+            for age, status in ((301, "ok"), (3599, "ok"), (7300, "stale")):
+                monkeypatch.setattr("time.time", lambda age=age: start + age)
+                assert exporter.health()[1]["status"] == status
+        finally:
+            monkeypatch.undo()
+            await exporter.close()
 
 
 async def test_a_port_in_use_is_one_clear_error(tmp_path: Path) -> None:

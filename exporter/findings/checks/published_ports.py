@@ -49,7 +49,7 @@ class PublishedPorts:
             port.place.printable(),
             f"port {port} of {word(name)} is open to every network of this host"
             + (f", and it is that of {guarded}" if guarded else ""),
-            f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port}:{port}"
+            f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port.published or port}:{port}"
             + ("; containers of the project reach it without" if guarded else ""),
         )
 

@@ -119,6 +119,20 @@ def test_a_service(check: Check, service: str, severities: list[str], tmp_path: 
         assert not finding.message.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("port", "remedy"),
+    [
+        ('"15432:5432"', "127.0.0.1:15432:5432"),
+        ("{target: 5432, published: '15432'}", "127.0.0.1:15432:5432"),
+        ('"0.0.0.0:8000-8010:80-90"', "127.0.0.1:8000-8010:80-90"),
+        ("5432", "127.0.0.1:5432:5432"),
+    ],
+)
+def test_the_remedy_for_an_open_port_keeps_its_number_on_the_host(port: str, remedy: str, tmp_path: Path) -> None:
+    [finding] = found(PublishedPorts(), project(tmp_path, f"services: {{web: {{ports: [{port}]}}}}"))
+    assert f"as in {remedy}" in finding.remedy
+
+
 @pytest.mark.parametrize("check", [HealthChecks(), RestartPolicies()])
 def test_a_service_that_is_meant_to_end_is_left_out(check: Check, tmp_path: Path) -> None:
     compose = """

@@ -98,6 +98,12 @@ def test_a_body_that_is_no_json_says_so(body: bytes, why: str) -> None:
     assert failures == [f"status 200, but the body {why}"]
 
 
+def test_half_a_character_is_text_as_any_other() -> None:
+    """JSON may hold half a surrogate pair (RFC 8259, section 8.2), which no encoding has."""
+    assert met({"path": "$.a", "matches": "^x.$"}, {"a": "x\ud800"})
+    assert not met({"path": "$.a", "matches": "^y"}, {"a": "x\ud800"})
+
+
 def test_a_document_too_deep_for_the_path_is_a_failure_and_no_exception() -> None:
     deep: object = {}
     for _ in range(300):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from exporter.probing import resolve as resolving
 from exporter.probing.resolve import Address
@@ -135,7 +136,10 @@ async def test_credentials_do_not_follow_a_redirect_to_another_origin(tmp_path: 
     assert seen == [(f"Bearer {SECRET}", SECRET), (None, None)]
 
 
-@pytest.mark.parametrize("location", ["ftp://127.0.0.1/", "http://[", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "location",
+    ["ftp://127.0.0.1/", "http://[", "file:///etc/passwd", "http://127.0.0.1:0/", f"http://{'a' * 90}.{'b' * 9000}/"],
+)
 async def test_a_redirect_to_what_is_no_http_is_a_failure(location: str) -> None:
     async def away(_: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": location})
@@ -144,6 +148,26 @@ async def test_a_redirect_to_what_is_no_http_is_a_failure(location: str) -> None
         found = await result(url, follow_redirects=True)
     assert not found.success
     assert "unexpected" not in found.detail
+    assert len(found.detail) < 200
+
+
+async def test_a_redirect_to_a_port_beyond_the_last_is_not_taken_for_another() -> None:
+    async def away(request: web.Request) -> web.Response:
+        if request.path == "/there":
+            return web.Response()
+        return web.Response(status=302, headers={"Location": f"http://127.0.0.1:{request.url.port + 65536}/there"})
+
+    async with answering(away) as url:
+        found = await result(url, follow_redirects=True)
+    assert (found.success, found.detail) == (False, "the redirect leads to a port that there is not")
+
+
+async def test_a_header_that_announces_a_body_is_a_malformed_request() -> None:
+    with capture_logs() as lines:
+        async with answering(echo) as url:
+            found = await result(url, headers={"Content-Length": "5"})
+    assert found.detail == "the request is malformed: look at its url and headers"
+    assert lines == []
 
 
 async def test_every_step_is_told_and_no_secret_in_any(tmp_path: Path) -> None:
