@@ -3,14 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from exporter.configuration.section import regex_search
+from exporter.docker import composelabels
 from exporter.settings.docker import Docker
 
 IGNORE_LABEL = "upkeeper.ignore"
 """A container with this label is not measured by itself, whatever the label's value."""
-
-PROJECT_LABEL = "com.docker.compose.project"
-SERVICE_LABEL = "com.docker.compose.service"
-"""What Compose, 1 and 2, puts on its containers: https://github.com/docker/compose/blob/main/pkg/api/labels.go"""
 
 
 def selector(docker: Docker) -> Callable[[str, Mapping[str, str]], bool]:
@@ -19,7 +16,7 @@ def selector(docker: Docker) -> Callable[[str, Mapping[str, str]], bool]:
     projects = frozenset(docker.projects)
 
     def wanted(name: str, labels: Mapping[str, str]) -> bool:
-        if IGNORE_LABEL in labels or (projects and labels.get(PROJECT_LABEL) not in projects):
+        if IGNORE_LABEL in labels or (projects and labels.get(composelabels.PROJECT) not in projects):
             return False
         return excluded is None or not excluded(name.encode())
 

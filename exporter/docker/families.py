@@ -11,7 +11,7 @@ from prometheus_client.core import (
     StateSetMetricFamily,
 )
 
-from exporter.docker.choice import PROJECT_LABEL, SERVICE_LABEL
+from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
 from exporter.docker.figures import Figures
 from exporter.settings.docker import Docker
@@ -81,7 +81,7 @@ def _standing(containers: Sequence[ListedContainer]) -> Iterator[Metric]:
     )
     for container in containers:
         name = [container.name]
-        labels = {"compose_project": PROJECT_LABEL, "compose_service": SERVICE_LABEL}
+        labels = {"compose_project": composelabels.PROJECT, "compose_service": composelabels.SERVICE}
         facts = {key: container.labels[label] for key, label in labels.items() if label in container.labels}
         info.add_metric(name, {"image": container.inspected.image, **facts})
         state.add_metric(name, {each: each == container.state for each in STATES})

@@ -4,12 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
 from exporter.findings.paths import joined
-
-_FILES = "com.docker.compose.project.config_files"
-_DIRECTORY = "com.docker.compose.project.working_dir"
-_SERVICE = "com.docker.compose.service"
 
 _SECRET_FILE = re.compile(r"_file$")
 _PUBLIC_FILE = re.compile(r"(^|_)(ca|cert|certificate|chain|env|config)s?_file$")
@@ -33,14 +30,14 @@ def found_in(containers: Iterable[ListedContainer]) -> Found:
     projects: dict[tuple[str, ...], None] = {}
     checked: set[tuple[str, str]] = set()
     for container in containers:
-        directory = container.labels.get(_DIRECTORY, "")
-        names = [name for name in container.labels.get(_FILES, "").split(",") if name]
+        directory = container.labels.get(composelabels.DIRECTORY, "")
+        names = [name for name in container.labels.get(composelabels.FILES, "").split(",") if name]
         paths = tuple(joined(directory, name) for name in names)
         if not paths or not all(path.startswith("/") for path in paths):
             continue
         projects[paths] = None
         if container.state == "running" and container.health != "none":
-            checked.add((paths[0], container.labels.get(_SERVICE, "")))
+            checked.add((paths[0], container.labels.get(composelabels.SERVICE, "")))
     return Found(list(projects), frozenset(checked))
 
 
