@@ -5,6 +5,8 @@ Standard library loggers (aiohttp, docker, DBOS ...) go through the same process
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -17,6 +19,33 @@ _SILENT = ("neo4j",)
 
 _INDISCREET = ("httpcore", "httpx")
 """Libraries whose lines hold URLs and headers, where secrets may be; ``upkeeper probe --debug`` shows them without."""
+
+_ACCEPT_SECONDS = 60.0
+
+
+class _OncePerMinute(logging.Filter):
+    """Lets through one line a minute about connections that cannot be accepted.
+
+    Where file descriptors run out, asyncio logs it with a traceback for each of its attempts: thousands of lines a
+    second, which would soon fill a disk.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._at = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith("socket.accept() out of system resource"):
+            return True
+        now = self._monotonic()
+        if now - self._at < _ACCEPT_SECONDS:
+            return False
+        self._at = now
+        return True
+
+
+_accepting = _OncePerMinute()
 
 
 def configure(json: bool | None = None, level: str = "info") -> None:
@@ -60,6 +89,7 @@ def configure(json: bool | None = None, level: str = "info") -> None:
     logging.captureWarnings(True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.WARNING)
+    logging.getLogger("asyncio").addFilter(_accepting)  # once, however often it is added
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.NOTSET if threshold <= logging.DEBUG else logging.CRITICAL)
     for name in _INDISCREET:

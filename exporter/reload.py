@@ -6,12 +6,14 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.configuration.problem import ConfigError
+from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +21,9 @@ _STEP_MILLISECONDS = 500
 """The watching thread wakes up this often; by default it would do so 20 times a second."""
 LOOK_SECONDS = 5.0
 """The file is looked at this often without an event too: network file systems send none."""
+
+DIGEST_SECONDS = 5.0
+"""How long the file may take to be read."""
 
 
 class ConfigWatch:
@@ -47,6 +52,7 @@ class ConfigWatch:
         self._successful = True
         self._last_success = wall()
         self._digest = _digest(path)
+        self._threads = KeyedThreads()
 
     def request(self) -> None:
         """Asks for the config to be read again: what SIGHUP does."""
@@ -81,8 +87,12 @@ class ConfigWatch:
         while True:
             await self._requested.wait()
             self._requested.clear()
-            self._digest = _digest(self._path)
             try:
+                try:
+                    self._digest = await self._digest_in_time("request", self._path)
+                except TimeoutError:
+                    self._digest = None  # so that it is read once it answers again
+                    raise
                 await self._reload()
             except (ConfigError, OSError) as error:
                 self._successful = False
@@ -108,11 +118,22 @@ class ConfigWatch:
         )
         try:
             async for _ in events:
-                digest = _digest(path)
+                try:
+                    digest = await self._digest_in_time("change", path)
+                except TimeoutError:
+                    continue
                 if digest is not None and digest != self._digest:
                     self.request()
         except (OSError, RuntimeError) as error:
             log.warning("config file is not watched, send SIGHUP after a change", path=str(path), error=str(error))
+
+    async def _digest_in_time(self, why: str, path: Path | None) -> str | None:
+        """As _digest, in a thread: a mount that hangs must hold up nobody else. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(DIGEST_SECONDS):
+                return await self._threads.run(why, partial(_digest, path))
+        except (TimeoutError, StillStuck):
+            raise TimeoutError("the file system of the config does not answer") from None
 
 
 def _digest(path: Path | None) -> str | None:

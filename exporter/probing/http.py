@@ -5,7 +5,7 @@ can be told apart, addresses chosen, and nothing is left of a probe that is cut 
 """
 
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 
 import h11
@@ -23,6 +23,7 @@ from exporter.probing.result import Answer
 from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
 from exporter.settings.services import Probe
+from exporter.threads import KeyedThreads, StillStuck
 
 if find_spec("sniffio") is None:
     # httpcore looks for it at each request; where it is not, each time through every directory of sys.path.
@@ -41,6 +42,11 @@ _DEFAULT_HEADERS = {
     "Accept-Encoding": "identity",  # a compressed body could unfold to any size
     "Connection": "close",
 }
+
+_LARGE_BODY_BYTES = 64 * 1024
+"""A JSON path may take seconds in a larger one, and the event loop has others to serve."""
+
+_judging = KeyedThreads()
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -71,7 +77,13 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         # Only the beginning: after the colon, it may quote what the server sent.
         raise ProbeFailure(str(error).partition(": ")[0] or type(error).__name__) from None
     recorder.enter(None)
-    return Answer(status, _judged(probe, recorder, status, transport.body))
+    judged = partial(_judged, probe, recorder, status, transport.body)
+    if not probe.body_json or len(transport.body) <= _LARGE_BODY_BYTES:
+        return Answer(status, judged())
+    try:
+        return Answer(status, await _judging.run(id(probe), judged))
+    except StillStuck:
+        raise ProbeFailure("the body of an earlier answer is still being looked at, as body_json asks for") from None
 
 
 async def _followed(request: httpx.Request, transport: httpx.AsyncBaseTransport) -> int:

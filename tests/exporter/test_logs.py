@@ -1,5 +1,6 @@
 """Log lines."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ import pytest
 import structlog
 
 from exporter import logs
+from tests.exporter.fakes import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +91,19 @@ def test_what_is_logged_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[
     assert "\x1b[31mred" not in err
     assert "\\x1b[31mred" in err
     assert "Grüße" in err
+
+
+async def test_running_out_of_file_descriptors_does_not_fill_the_disk_with_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock(1000)
+    monkeypatch.setattr(logs._accepting, "_monotonic", clock)
+    monkeypatch.setattr(logs._accepting, "_at", float("-inf"))
+    logs.configure(json=True)
+    trouble = {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
+    for seconds in (0, 0, 59, 1, 0):
+        clock.now += seconds
+        asyncio.get_running_loop().call_exception_handler(trouble)
+    asyncio.get_running_loop().call_exception_handler({"message": "something else"})
+    told = [str(line["message"]) for line in lines(capsys)]
+    assert told == [trouble["message"]] * 2 + ["something else"]

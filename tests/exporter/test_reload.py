@@ -4,12 +4,15 @@ import asyncio
 import itertools
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
+from exporter import reload
 from exporter.configuration.problem import ConfigError, Problem
 from exporter.reload import ConfigWatch
 from tests.exporter.fakes import FakeClock
@@ -152,3 +155,34 @@ async def test_a_directory_that_cannot_be_watched_leaves_sighup(tmp_path: Path) 
             await wait_until(lambda: [line for line in logs if "not watched" in line["event"]])
             watch.request()
             await wait_until(lambda: reloads.count == 1)
+
+
+async def test_a_file_system_that_hangs_holds_up_nobody_and_costs_one_thread_of_each_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reloads, release = tmp_path / "upkeeper.yml", Reloads(), threading.Event()
+    reads: list[threading.Thread] = []
+    path.write_text("a: 1")
+    watch = ConfigWatch(path, reloads, look_seconds=LOOK)
+    digest = watch._digest  # the file is the same afterwards
+
+    def hang(_: Path | None) -> str | None:
+        reads.append(threading.current_thread())
+        release.wait()
+        return digest
+
+    monkeypatch.setattr(reload, "DIGEST_SECONDS", 0.05)
+    monkeypatch.setattr(reload, "_digest", hang)
+    try:
+        async with watching(watch):
+            watch.request()
+            await wait_until(lambda: values(watch)["successful"] == 0)
+            watch.request()
+            await wait_until(lambda: len(reads) == 2)
+            assert threading.main_thread() not in reads
+            assert reloads.count == 0
+            release.set()
+            await wait_until(lambda: reloads.count > 0)
+            assert len(reads) > 2
+    finally:
+        release.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import socket
 import sys
@@ -14,7 +15,8 @@ from structlog.testing import capture_logs
 
 from exporter.probing import resolve as resolving
 from exporter.probing.resolve import Address
-from tests.exporter.serving import answering, detailed, result, says, speaking
+from exporter.probing.run import run_probe
+from tests.exporter.serving import answering, detailed, probe, result, says, speaking
 from tests.helpers import free_port, wait_until
 
 SECRET = "hunter2-hunter2"
@@ -31,6 +33,46 @@ async def test_body_json_decides() -> None:
         assert (await result(url, body_json=[{"path": "$.status", "equals": "ok"}])).success
         found = await result(url, body_json=[{"path": "$.database.status", "equals": "ok"}])
     assert found.detail == "status 200, but the body does not meet body_json: $.database.status"
+
+
+@pytest.mark.parametrize(("padding", "elsewhere"), [(1000, False), (100_000, True)])
+async def test_only_a_large_document_is_looked_at_in_a_thread(
+    padding: int, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[bool] = []
+
+    def look(path: str, document: object) -> list[object]:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return ["ok"]
+
+    monkeypatch.setattr("exporter.probing.conditions.find", look)
+    async with answering(says(json.dumps({"padding": "x" * padding}))) as url:
+        found = await result(url, body_json=[{"path": "$..status", "equals": "ok"}])
+    assert found.success
+    assert threads == [elsewhere]
+
+
+async def test_a_document_that_takes_too_long_costs_one_thread_and_its_own_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+    looks: list[str] = []
+
+    def hang(path: str, document: object) -> list[object]:
+        looks.append(path)
+        release.wait()
+        return ["ok"]
+
+    monkeypatch.setattr("exporter.probing.conditions.find", hang)
+    try:
+        async with answering(says(json.dumps({"padding": "x" * 100_000}))) as url:
+            asked = probe(url, body_json=[{"path": "$..status", "equals": "ok"}], timeout=0.5)
+            details = [(await run_probe("web", asked)).detail for _ in range(3)]
+    finally:
+        release.set()
+    assert details[0] == "no complete answer within 0.5 s"
+    assert all("still being looked at" in detail for detail in details[1:])
+    assert looks == ["$..status"]
 
 
 async def test_a_header_of_the_config_replaces_ours_in_whatever_case() -> None:
