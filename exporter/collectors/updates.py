@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 60.0
 """How often to look whether packages or lists changed, which costs nothing, so that an upgrade is noticed soon."""
 
+_RETRY_SECONDS = 300.0
+"""When one that failed is asked again, unless it would be sooner anyway: another program may have held its lock."""
+
 
 def host_needs_reboot() -> bool | None:
     """Whether this host needs a reboot by what lies in its file system; None where that does not tell. Blocks."""
@@ -121,9 +124,13 @@ class UpdatesCollector:
         due = [
             asked
             for name, asked in self._asked.items()
-            if asked.stamp != stamps[name] or now - asked.at >= self._ask_again
+            if asked.stamp != stamps[name] or now - asked.at >= self._patience_with(asked)
         ]
         await asyncio.gather(*(self._ask(asked, stamps[asked.manager.name], end) for asked in due))
+
+    def _patience_with(self, asked: _Asked) -> float:
+        """Seconds from one question to the next."""
+        return min(self._ask_again, _RETRY_SECONDS) if asked.failure else self._ask_again
 
     async def _ask(self, asked: _Asked, stamp: Hashable, end: float) -> None:
         asked.stamp, asked.at = stamp, self._monotonic()

@@ -158,6 +158,23 @@ async def test_one_that_fails_costs_only_its_own_figures() -> None:
     assert lines[-1]["event"] == "package manager answers again"
 
 
+async def test_one_that_fails_is_asked_again_soon() -> None:
+    manager, monotonic = FakeManager(), FakeClock()
+    updates = collector(manager, monotonic=monotonic)
+    await updates.collect()
+    manager.error = CommandFailed("exit status 100: could not get the lock")
+    assert (await collected(updates))["package_manager_up apt"] == 0
+    manager.error = None
+    monotonic.now += 299
+    assert (await collected(updates))["package_manager_up apt"] == 0
+    monotonic.now += 1
+    assert (await collected(updates))["updates_pending apt"] == 2
+    assert manager.asked == 2
+    monotonic.now += 3599
+    await updates.collect()
+    assert manager.asked == 2
+
+
 async def test_one_that_is_not_understood_costs_only_its_own_figures() -> None:
     apt, brew = FakeManager(), FakeManager("brew")
     apt.error = IndexError("a mistake of ours")

@@ -247,7 +247,7 @@ async def test_hundreds_of_rounds_leave_nothing_behind(neo4j_calendar: Neo4jServ
         with capture_logs():
             await rounds(100)
             before = await resources()
-            await rounds(500)
+            await rounds(1000)
             after = await resources()
             await real.close()
             await quick.close()
