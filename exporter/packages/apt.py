@@ -133,7 +133,7 @@ _UNKNOWN = Policy("", "", security=False, phased=False)
 class Apt:
     """apt of this host.
 
-    options: further options for each call, such as ``-o Dir=/root/of/another``. state, status: where its lists are,
+    options: further options for each call, such as ``-o Dir=/srv/another``. state, status: where its lists are,
     and the list of what is installed.
     """
 
