@@ -16,6 +16,10 @@ log = structlog.get_logger(__name__)
 SHUTDOWN_SECONDS = 3.0
 """How long requests under way may take once the server is to stop."""
 
+IDLE_SECONDS = 300.0
+"""How long a connection may stay without a whole request: longer than any usual time between two scrapes, and an end to
+those of clients that are gone or only hold them. aiohttp's own is an hour."""
+
 
 class Front(Protocol):
     """What may stand before an application: see exporter.web.front."""
@@ -39,7 +43,13 @@ async def serving(app: web.Application, listen: str, front: Front | None = None)
     if front is not None:
         front.attach(app)
     # Compressed request bodies are for handlers to refuse: nobody here has a use for them.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        keepalive_timeout=IDLE_SECONDS,
+        auto_decompress=False,
+    )
     await runner.setup()
     try:
         try:

@@ -1,8 +1,11 @@
 """Addresses to listen on."""
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
+from exporter import server
 from exporter.listen import parse_listen
 from exporter.server import CannotListen, serving
 from tests.helpers import free_port
@@ -39,3 +42,17 @@ async def test_an_address_of_another_machine_is_named() -> None:
     with pytest.raises(CannotListen, match=r"192\.0\.2\.1:10746"):
         async with serving(web.Application(), "192.0.2.1:10746"):
             pass
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:"])
+async def test_a_connection_without_a_whole_request_is_closed_after_a_while(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.05)
+    port = free_port()
+    async with serving(web.Application(), f"127.0.0.1:{port}"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
