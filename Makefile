@@ -38,7 +38,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 unit: $(DEV)
-	$(BIN)/pytest -q -n auto -m "not servers" $(ARGS)
+	$(BIN)/pytest -q -n 4 -m "not servers and not slow" $(ARGS)
 
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench

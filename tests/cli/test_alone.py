@@ -17,6 +17,8 @@ import structlog
 from remediator.statedir import StateDir
 from tests.cli.commandline import Done, ended, invoke, process
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 logs:
   - name: app

@@ -17,6 +17,8 @@ from remediator.tasks.registry import build_tasks
 from tests.cli.commandline import CLEAN, SOURCES
 from tests.helpers import require_program
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 logs:
   - {name: app, path: /var/log/app, max_bytes: 1GiB}

@@ -13,6 +13,8 @@ from exporter.commands import CommandFailed, Program, run
 from tests.exporter.scripts import HANG, alive, script
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 async def test_what_a_program_leaves_behind(tmp_path: Path) -> None:
     done = await run([str(script(tmp_path, "p", "echo out; echo first >&2; echo 'bad thing' >&2; exit 3"))])

@@ -20,6 +20,8 @@ from tests.exporter.findings.material import copy
 from tests.golden import findings as golden
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 Values = dict[tuple[str, ...], float]
 
 

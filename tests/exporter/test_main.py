@@ -17,6 +17,8 @@ from exporter.server import CannotListen
 from tests.exporter.process import ExporterProcess
 from tests.helpers import free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 NO_DOCKER = "collectors: {docker: {enabled: false}, docker_usage: {enabled: false}}\n"
 QUICK = """
 collectors:

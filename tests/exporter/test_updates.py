@@ -22,6 +22,8 @@ from tests.exporter.host.test_collector import figures
 from tests.exporter.scripts import HANG, alive, path_first, script
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class FakeManager:
     """Answers as it is told, and counts how often it is asked."""

@@ -18,6 +18,8 @@ from tests.exporter.web import pki
 from tests.helpers import free_port, wait_until
 from tests.servers import alertmanager, prometheus
 
+pytestmark = pytest.mark.slow
+
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 USER = ("prometheus", "secret")
 WEB = f"""

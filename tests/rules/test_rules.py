@@ -37,6 +37,7 @@ def promtool_test(directory: Path, alert: str = "") -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_promtool_passes() -> None:
     done = promtool_test(ROOT / "prometheus")
     assert done.returncode == 0, done.stdout + done.stderr

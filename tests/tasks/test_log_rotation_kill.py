@@ -23,6 +23,8 @@ from remediator.tasks import Action
 from remediator.tasks.log_rotation import LogRotation
 from tests.tasks.logdir import KIB, lines, mounted, names, run, task, write_log
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_760_000_000.0
 MOST = 300
 """More such calls than any action makes."""

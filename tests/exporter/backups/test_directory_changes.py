@@ -18,6 +18,8 @@ from tests.exporter.backups.backupdir import backup, by_name, make_file, make_se
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class Walks:
     """A clock, and how many entries were looked at with it."""

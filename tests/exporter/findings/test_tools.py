@@ -19,6 +19,8 @@ from tests.exporter.findings.material import write
 from tests.exporter.scripts import alive, script
 from tests.helpers import require_program, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:

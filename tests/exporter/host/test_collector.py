@@ -234,6 +234,7 @@ def test_the_clock_of_this_machine() -> None:
     assert clock.max_error >= 0
 
 
+@pytest.mark.slow
 async def test_a_thousand_rounds_leave_nothing_behind(proc: Path, tmp_path: Path) -> None:
     machine(tmp_path / "sys")
     host = HostCollector(Host(), CollectorSettings(), proc, tmp_path / "sys", portable_only=False)

@@ -22,6 +22,8 @@ from tests.exporter.process import ExporterProcess
 from tests.helpers import free_port, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 
+pytestmark = pytest.mark.slow
+
 PORTS = [
     (ports.never, "no answer within"),
     (ports.http, "looks like HTTP"),

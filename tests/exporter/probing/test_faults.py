@@ -21,6 +21,8 @@ from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
 from tests.helpers import free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 FAST = "40ms"
 MIB = 1024 * 1024

@@ -17,6 +17,8 @@ from exporter.web.front import Front
 from tests.exporter.web.served import Served, served
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 USERS = f"basic_auth_users: {{alice: {HASH}}}\n"
 ALICE = httpx.BasicAuth("alice", "secret")

@@ -19,6 +19,8 @@ from tests.exporter.web.served import TLS, client_context
 from tests.helpers import free_port, wait_until
 from tests.servers import prometheus
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 collectors: {docker: {enabled: false}, docker_usage: {enabled: false}, services: {enabled: false}}
 """

@@ -19,6 +19,8 @@ from tests.exporter.web import pki
 from tests.exporter.web.served import TLS, Served, client_context, served
 from tests.helpers import require_program, wait_until
 
+pytestmark = pytest.mark.slow
+
 MUTUAL = TLS % ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem%s"
 SUCCESSFUL = "config_last_reload_successful"
 
