@@ -4,10 +4,14 @@ import asyncio
 import json
 import signal
 
+import pytest
+
 from tests.cli.commandline import ended, invoke, process
 from tests.cli.conftest import Remote
 from tests.helpers import free_port
 from tests.remediator.stack import START, alert
+
+pytestmark = pytest.mark.slow
 
 READING = ["status", "alerts", "decisions", "history", "tasks", "remedies", "show 1", "plan sweep", "plan sweep attic"]
 

@@ -18,6 +18,8 @@ from exporter.reload import ConfigWatch
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.slow
+
 LOOK = 0.05
 
 
