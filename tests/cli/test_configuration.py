@@ -11,6 +11,8 @@ import structlog
 
 from tests.cli.commandline import Done, ended, invoke, process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:

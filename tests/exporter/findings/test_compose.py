@@ -11,6 +11,8 @@ from exporter.findings.project import Project, with_override
 from exporter.findings.service import ports
 from tests.exporter.findings.material import SECRET, found, project, write
 
+pytestmark = pytest.mark.slow
+
 
 def load(directory: Path, *names: str) -> Project:
     return load_project([str(directory / name) for name in names or ("compose.yaml",)], read_file)
