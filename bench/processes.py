@@ -17,7 +17,7 @@ import psutil
 from bench.report import Skipped
 from exporter import __version__
 
-UPKEEPER: Sequence[str] = (sys.executable, "-m", "remediator.cli")
+UPKEEPER: Sequence[str] = (sys.executable, "-m", "upkeeper.main")
 
 _READY_SECONDS = 30.0
 _END_SECONDS = 15.0

@@ -17,8 +17,8 @@ from pydantic import ByteSize
 from bench.loglines import STYLES, content
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.settings.logs import LogDirectory, LogRotation
-from remediator.tasks.log_rotation import LogRotation as LogRotationTask
+from exporter.inventory.logs import LogDirectory, LogRotation
+from remediator.tasks.log_rotation.task import LogRotation as LogRotationTask
 
 FILE_BYTES = 16 * 1024**2
 FILES = 16

@@ -20,10 +20,10 @@ from pydantic import ByteSize
 
 from bench.report import Goal, Result, Skipped, lines
 from bench.rotation import logrotate_program, versions
-from exporter.settings.logs import LogDirectory, LogRotation
-from remediator import linux
-from remediator.tasks import TaskError
-from remediator.tasks.log_rotation import LogRotation as LogRotationTask
+from exporter.inventory.logs import LogDirectory, LogRotation
+from remediator.files import linux
+from remediator.model.task import TaskError
+from remediator.tasks.log_rotation.task import LogRotation as LogRotationTask
 
 ROTATIONS = 100
 GROWTH = 20_000

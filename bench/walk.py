@@ -11,9 +11,9 @@ from statistics import median
 
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.settings.logs import LogDirectory
-from exporter.units import Bytes
-from exporter.walk import measure
+from exporter.base.units import Bytes
+from exporter.inventory.logs import LogDirectory
+from exporter.log_usage import measure
 
 DIRECTORIES = 100
 FILES = 1000
@@ -21,8 +21,8 @@ ROUNDS = 11
 
 _WHOLE_PROCESS = """
 import sys
-from exporter.settings.logs import LogDirectory
-from exporter.walk import measure
+from exporter.inventory.logs import LogDirectory
+from exporter.log_usage import measure
 print(measure(LogDirectory.model_validate_json(sys.argv[1])).allocated_bytes)
 """
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from aiohttp import hdrs, web
 
 from exporter import landing
+from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import accepts_gzip, choose_format, compress
-from exporter.problem import problem, problem_middleware
 from exporter.snapshot import Snapshot, UnknownCollector
 
 Health = Callable[[], tuple[int, Mapping[str, object]]]

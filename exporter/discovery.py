@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exporter.base.text import printable
 from exporter.collectors.filesystem import select_mounts
-from exporter.config import Inventory
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
-from exporter.labels import labelled_services
-from exporter.mounts import MOUNTINFO, parse_mountinfo
-from exporter.settings.services import Service
-from exporter.text import printable
+from exporter.host.mounts import MOUNTINFO, parse_mountinfo
+from exporter.inventory.inventory import Inventory
+from exporter.inventory.services import Service
+from exporter.probing.labels import labelled_services
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from exporter import __version__
+from exporter.base.units import format_duration
 from exporter.snapshot import Section
-from exporter.units import format_duration
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

@@ -11,14 +11,14 @@ import structlog
 from prometheus_client.core import Metric
 
 from exporter.app import build_app
-from exporter.build import Running, build
-from exporter.config import Inventory, with_drill, with_secret_files
-from exporter.configuration.file import load
+from exporter.base.listen import parse_listen
+from exporter.base.reload import ConfigWatch
+from exporter.base.server import serving
+from exporter.collectors.registry import Running, build
+from exporter.configfile.file import load
 from exporter.findings.found import secret_files
 from exporter.health import summarize
-from exporter.listen import parse_listen
-from exporter.reload import ConfigWatch
-from exporter.server import serving
+from exporter.inventory.inventory import Inventory, with_drill, with_secret_files
 from exporter.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def serve(config_path: Path | None, listen: str, state_dir: Path | None, w
 
     listen: ``host:port``. state_dir: where the drill's directory is, None without drills.
     web_config: the file for TLS and users, in exporter-toolkit's format.
-    Raises ConfigError, exporter.server.CannotListen, and ValueError for a malformed ``listen``.
+    Raises ConfigError, exporter.base.server.CannotListen, and ValueError for a malformed ``listen``.
     """
     parse_listen(listen)
     stop = asyncio.Event()

@@ -10,7 +10,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from exporter import __version__
-from exporter.collectors import Collector
+from exporter.collectors.collector import Collector
 from exporter.exposition import Format, Rendered, compress, join, render
 
 log = structlog.get_logger(__name__)

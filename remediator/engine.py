@@ -13,7 +13,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
-from remediator.runner import Runner
+from remediator.runs.steps import Runner
 
 APPLICATION_VERSION = "1"
 """Pinned, since DBOS recovers only runs of its own version. Raised when a workflow's order of steps changes."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.reload import ConfigWatch
-from exporter.server import serving
+from exporter.base.reload import ConfigWatch
+from exporter.base.server import serving
 from remediator import endpoints
-from remediator.app import build_app, over_limit, own_credential
-from remediator.core import Core, locked
-from remediator.settings import Settings
+from remediator.api.app import build_app, over_limit, own_credential
+from remediator.control.core import Core, locked
+from remediator.control.settings import Settings
 from remediator.statedir import StateDir
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Remediator:
         self.core.apply_settings(self._settings)
 
     async def serve(self, listen: str) -> None:
-        """Serves until SIGTERM or SIGINT. Raises exporter.server.CannotListen, and ValueError for no address."""
+        """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, and ValueError for no address."""
         stop = _stop_signal()
         ready = False
         await self.core.open()
@@ -78,7 +78,7 @@ class Remediator:
 async def serve(config_path: Path | None, state_dir: Path | None, listen: str, web_config: Path | None = None) -> None:
     """Runs the remediator until SIGTERM or SIGINT. web_config: exporter-toolkit's file for TLS and users.
 
-    Raises ConfigError, exporter.server.CannotListen, remediator.errors.ClientError when another one
+    Raises ConfigError, exporter.base.server.CannotListen, remediator.model.errors.ClientError when another one
     works on the same state directory, ValueError for a malformed ``listen``, and OSError when the state directory
     cannot be made.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
-from remediator.errors import EXIT_USAGE, ClientError
+from remediator.model.errors import EXIT_USAGE, ClientError
 
 DRILL_TARGET = "upkeeper-drill"
 """Name of the log directory that ``upkeeper drill`` breaches."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from exporter.mounts import MOUNTINFO, parse_mountinfo
+from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from tests.helpers import missing, require_program, wait_until
 
 

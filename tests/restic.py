@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.settings.backups import ResticRepository
+from exporter.inventory.backups import ResticRepository
 from tests.helpers import require_program
 
 PASSWORD = "hunter2-hunter2"

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import yaml
 
-from remediator.up.find import ALERTMANAGER, PROMETHEUS, Wanted, locate
 from tests.helpers import free_port, missing, wait_until
+from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, locate
 
 
 @dataclass(frozen=True)

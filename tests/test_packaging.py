@@ -34,19 +34,19 @@ def test_everything_that_is_not_code_ships_as_it_is(installed: Path) -> None:
     sources = [path for part in SHIPPED for path in (ROOT / part).rglob("*") if path.is_file()]
     assert len(sources) > len(SHIPPED)
     for source in [*sources, ROOT / "upkeeper.yml"]:
-        shipped = installed / "remediator" / "share" / source.relative_to(ROOT)
+        shipped = installed / "upkeeper" / "share" / source.relative_to(ROOT)
         assert shipped.read_bytes() == source.read_bytes()
 
 
 def test_only_our_packages_ship(installed: Path) -> None:
     names = {path.name for path in installed.iterdir()}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"exporter", "remediator"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"exporter", "remediator", "upkeeper"}
 
 
 def test_it_finds_its_own_files_and_not_those_of_this_tree(installed: Path) -> None:
-    code = "from remediator.share import share_path; print(share_path())"
+    code = "from upkeeper.share import share_path; print(share_path())"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == str(installed / "remediator" / "share")
+    assert done.stdout.strip() == str(installed / "upkeeper" / "share")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from docs.generators.markdown import blocks
-from remediator.cli import SECTIONS, cli
+from upkeeper.main import SECTIONS, cli
 
 WIDTH = 100
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import blocks, code, table
-from exporter.configuration.problem import fields, models_in
-from remediator.config import Config
+from exporter.configfile.problem import fields, models_in
+from remediator.config.remedies import Config
 
 _INTRO = """\
 # Configuration
 
-<!-- Written by docs/generate.py from exporter/config.py and remediator/config.py. Change those, and run it again. -->
+<!-- Written by docs/generate.py from exporter/inventory/ and remediator/config/. Change those, and run it again. -->
 
 Everything is in one YAML file, `upkeeper.yml`, and every key in it may be left out. It is looked for in this order:
 

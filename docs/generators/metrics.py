@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector as Registered
 
 from docs.generators.markdown import blocks, code, sentence, table
-from exporter.collectors import Collector
+from exporter.base.reload import ConfigWatch
 from exporter.collectors.backups import BackupsCollector
+from exporter.collectors.collector import Collector
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.collectors.filesystem import FilesystemCollector
@@ -28,17 +29,16 @@ from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
-from exporter.config import Inventory
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage
 from exporter.exposition import Format
 from exporter.findings.audit import Audit
-from exporter.reload import ConfigWatch
+from exporter.inventory.inventory import Inventory
 from exporter.snapshot import Snapshot
 from exporter.web.figures import Figures
 from exporter.web.load import Certificate
 from remediator.metrics import Metrics
-from remediator.webhook_http import WebhookMetrics
+from remediator.webhook.endpoint import WebhookMetrics
 
 T = TypeVar("T")
 Row = Sequence[str]

@@ -2,7 +2,7 @@
 
 from docs.generators.markdown import blocks, code, table
 from exporter.docker.engine import DockerEngine
-from remediator.config import Config
+from remediator.config.remedies import Config
 from remediator.tasks.registry import build_tasks
 
 INTRODUCTION = """\

@@ -14,8 +14,8 @@ from itertools import islice
 
 from exporter.backups.names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
-from exporter.settings.backups import MANIFEST, Backup
-from exporter.walk import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
+from exporter.inventory.backups import MANIFEST, Backup
+from exporter.log_usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
 
 RECHECK_SECONDS = 3600.0
 """A complete set whose directory did not change is looked through again after this: a change may be deep inside."""

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.backups.results import Results
 from exporter.backups.sets import REASONS, Figures, Reason
-from exporter.settings.backups import Backup
+from exporter.inventory.backups import Backup
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.commands import CommandFailed, Program
-from exporter.settings.backups import ResticRepository
-from exporter.threads import KeyedThreads
+from exporter.base.programs import CommandFailed, Program
+from exporter.base.threads import KeyedThreads
+from exporter.inventory.backups import ResticRepository
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Restic:
         self._threads = KeyedThreads()
 
     async def snapshots(self) -> list[Snapshot]:
-        """Those that the config selects. Raises ResticFailed, and exporter.threads.StillStuck."""
+        """Those that the config selects. Raises ResticFailed, and exporter.base.threads.StillStuck."""
         wanted = self._repository
         arguments = ["snapshots"]
         arguments += [] if wanted.host is None else [f"--host={wanted.host}"]

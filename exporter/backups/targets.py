@@ -12,10 +12,10 @@ import structlog
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.restic import Restic, ResticFailed, Snapshot
 from exporter.backups.sets import SKEW_SECONDS, BackupSet, Figures, compared, figures
-from exporter.complaints import Complaints
-from exporter.settings.backups import Backup, BackupsSettings, ResticRepository
-from exporter.text import printable
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.base.complaints import Complaints
+from exporter.base.text import printable
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.backups import Backup, BackupsSettings, ResticRepository
 
 log = structlog.get_logger(__name__)
 

@@ -12,9 +12,9 @@ from exporter.backups import results as stored
 from exporter.backups.families import Standing, families
 from exporter.backups.sets import SKEW_SECONDS
 from exporter.backups.targets import DirectoryTarget, ResticTarget, Target
-from exporter.complaints import Complaints
-from exporter.settings.backups import Backup, BackupsSettings
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.base.complaints import Complaints
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.backups import Backup, BackupsSettings
 
 log = structlog.get_logger(__name__)
 

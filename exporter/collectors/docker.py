@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.docker.choice import selector
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.events import OomEvents
 from exporter.docker.families import Measured, container_families, engine_families
 from exporter.docker.figures import Figures, KernelFiles
+from exporter.docker.measured_containers import selector
 from exporter.docker.oom import Look, OomKills
 from exporter.docker.statistics import EngineStatistics
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 
 if TYPE_CHECKING:
     from docker import APIClient

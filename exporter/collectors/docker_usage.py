@@ -8,8 +8,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.objects import STOPPED, Usage, read_usage
 from exporter.docker.selection import Removal, select
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 
 
 class DockerUsageCollector:

@@ -9,13 +9,13 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.complaints import Complaints
-from exporter.configuration.section import regex_search
-from exporter.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.filesystems import Filesystems
-from exporter.text import printable
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.base.complaints import Complaints
+from exporter.base.text import printable
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.configfile.section import regex_search
+from exporter.host.mounts import MOUNTINFO, Mount, one_each, parse_mountinfo
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.filesystems import Filesystems
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.findings import SEVERITIES, Finding
 from exporter.findings.audit import Audit, Report
+from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.found import Found
-from exporter.settings.collector import CollectorSettings
+from exporter.inventory.collector import CollectorSettings
 
 log = structlog.get_logger(__name__)
 

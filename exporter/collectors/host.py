@@ -10,13 +10,13 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.complaints import Complaints
+from exporter.base.complaints import Complaints
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.host import clock, portable, proc, sensors
 from exporter.host.families import HOST, build
 from exporter.host.sample import Sample
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.host import Host
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.host import Host
 
 log = structlog.get_logger(__name__)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from exporter.complaints import Complaints
-from exporter.config import DRILL_DIRECTORY
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.logs import LogDirectory
-from exporter.threads import KeyedThreads, StillStuck
-from exporter.walk import LogUsage, measure
+from exporter.base.complaints import Complaints
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.inventory import DRILL_DIRECTORY
+from exporter.inventory.logs import LogDirectory
+from exporter.log_usage import LogUsage, measure
 
 log = structlog.get_logger(__name__)
 

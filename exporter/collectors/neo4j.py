@@ -9,15 +9,15 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.complaints import Complaints
+from exporter.base.complaints import Complaints
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.neo4j.driver import Neo4jDriver, Neo4jRefused, Neo4jUnavailable
 from exporter.neo4j.families import Seen, families
 from exporter.neo4j.files import store_sizes
 from exporter.neo4j.objects import Server
 from exporter.neo4j.read import Neo4jReader
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.neo4j import Neo4jServer
-from exporter.threads import KeyedThreads, StillStuck
 
 log = structlog.get_logger(__name__)
 

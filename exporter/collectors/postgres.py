@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from prometheus_client.core import Metric
 
+from exporter.base.threads import KeyedThreads
+from exporter.inventory.postgres import PostgresServer, PostgresSettings
 from exporter.postgres.families import families
 from exporter.postgres.server import WatchedServer
-from exporter.settings.postgres import PostgresServer, PostgresSettings
-from exporter.threads import KeyedThreads
 
 
 class PostgresCollector:

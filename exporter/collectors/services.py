@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.services import Service
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.services import Service
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric, StateSetMetricFamily
 
-from exporter.commands import CommandFailed, run
+from exporter.base.programs import CommandFailed, run
 from exporter.host.families import SYSTEMD, build
 from exporter.host.sample import Sample
-from exporter.settings.collector import CollectorSettings
+from exporter.inventory.collector import CollectorSettings
 
 log = structlog.get_logger(__name__)
 

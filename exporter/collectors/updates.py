@@ -10,15 +10,15 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
-from exporter.commands import CommandFailed
-from exporter.complaints import Complaints
+from exporter.base.complaints import Complaints
+from exporter.base.programs import CommandFailed
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.host.families import UPDATES, build
 from exporter.host.kernel import reboot_required
 from exporter.host.sample import Sample
-from exporter.packages import PackageManager, Updates, found
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.host import Host
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.host import Host
+from exporter.packages.manager import PackageManager, Updates, found
 
 log = structlog.get_logger(__name__)
 

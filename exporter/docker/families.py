@@ -14,7 +14,7 @@ from prometheus_client.core import (
 from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
 from exporter.docker.figures import Figures
-from exporter.settings.docker import Docker
+from exporter.inventory.docker import Docker
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTH_STATES = ("starting", "healthy", "unhealthy", "none")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from exporter.base.units import format_duration
 from exporter.docker.objects import STOPPED, CacheRecord, Container, Image, Network, Usage
-from exporter.settings.docker import DockerCleanup
-from exporter.units import format_duration
+from exporter.inventory.docker import DockerCleanup
 
 Kind = Literal["containers", "networks", "images", "build_cache"]
 

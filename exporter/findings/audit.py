@@ -8,15 +8,15 @@ from functools import partial
 
 import structlog
 
-from exporter.findings import CHECKS, SEVERITIES, Check, Finding, Severity
+from exporter.base.threads import KeyedThreads
 from exporter.findings.boundary import place_of
-from exporter.findings.checks import all_checks
+from exporter.findings.checks.registry import all_checks
+from exporter.findings.finding import CHECKS, SEVERITIES, Check, Finding, Severity
 from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer
-from exporter.findings.material import Material
+from exporter.findings.inputs import Material
 from exporter.findings.tools import Tools, Verdict
-from exporter.settings.configuration import Accepted, Configuration
-from exporter.threads import KeyedThreads
+from exporter.inventory.audit import Accepted, Configuration
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ class Audit:
         """Looks once. found: what running containers tell; their projects count only where none is configured.
 
         seconds: for all of it. What does not answer by then is noted in the report. Raises TimeoutError or
-        exporter.threads.StillStuck only when the checks themselves, which read nothing, take longer.
+        exporter.base.threads.StillStuck only when the checks themselves, which read nothing, take longer.
         """
         async with self._turn:  # the threads know one call for each file at a time
             return await self._run(seconds, found)

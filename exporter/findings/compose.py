@@ -6,13 +6,13 @@ names a Git or OCI source is noted as not looked at. Profiles make no difference
 
 from collections.abc import Mapping, Sequence
 
-from exporter.findings import Place, word
+from exporter.base.text import printable
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
+from exporter.findings.finding import Place, word
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node
-from exporter.text import printable
 
 MAX_LOADS = 200
 """Times that anything is included: two files that each include the next twice would take for ever."""

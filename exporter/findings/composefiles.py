@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.configuration.source import SourceError
-from exporter.findings import Place, word
+from exporter.base.text import printable
+from exporter.configfile.source import SourceError
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import TextFile, Unreadable
+from exporter.findings.finding import Place, word
 from exporter.findings.merge import normalized
 from exporter.findings.paths import joined
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
 from exporter.findings.tree import Flaw, Node, read_tree
-from exporter.text import printable
 
 MAX_FILES = 100
 """Files of one project."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from exporter.text import printable
-from exporter.units import format_bytes
+from exporter.base.text import printable
+from exporter.base.units import format_bytes
 
 MAX_BYTES = 1024 * 1024
 """A larger file is not read: a config of that size is a mistake in the path."""

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import structlog
 
-from exporter.findings import Kind, secret_name
+from exporter.base.text import printable
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
-from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
+from exporter.findings.finding import Kind, secret_name
+from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Project, with_override
-from exporter.settings.configuration import Configuration
-from exporter.text import printable
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.inventory.audit import Configuration
 
 log = structlog.get_logger(__name__)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from exporter.findings import Place
 from exporter.findings.envfile import EnvFile
 from exporter.findings.files import TextFile
+from exporter.findings.finding import Place
 from exporter.findings.paths import joined, parent
 from exporter.findings.paths import name as name_of
 from exporter.findings.tree import Flaw, Node, VariableUse

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from exporter.findings import Place
+from exporter.findings.finding import Place
 from exporter.findings.tree import Node
 
 _SHORT_PORT = re.compile(

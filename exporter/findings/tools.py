@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from exporter import commands
-from exporter.findings import CheckName, Finding, Place
+from exporter.base import programs as commands
+from exporter.base.text import printable
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.findings.files import Unreadable, check_readable
+from exporter.findings.finding import CheckName, Finding, Place
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
-from exporter.settings.configuration import Configuration
-from exporter.text import printable
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.inventory.audit import Configuration
 
 TOOL_SECONDS = 20.0
 """How long one program may take."""

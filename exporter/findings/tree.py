@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exporter.configuration.source import KeyPath, Source, read_source
-from exporter.findings import Place
+from exporter.configfile.source import KeyPath, Source, read_source
 from exporter.findings.files import TextFile
+from exporter.findings.finding import Place
 from exporter.findings.interpolate import BadReference, Use, interpolate
 
 TAGS = frozenset({"!reset", "!override"})
@@ -87,7 +87,7 @@ class Tree:
 
 
 def read_tree(file: TextFile, variables: Mapping[str, str]) -> Tree:
-    """The tree of a YAML file. Raises exporter.configuration.source.SourceError, which quotes nothing of the file."""
+    """The tree of a YAML file. Raises exporter.configfile.source.SourceError, which quotes nothing of the file."""
     source = read_source(file.data, None, TAGS)
     tree = Tree(Node(None, Place(file.path)))
     tree.root = _Planter(file.path, source, variables, tree).node(source.data, ())

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from exporter import __version__
-from exporter.neo4j.trim import trim
-from exporter.secretfile import SecretUnreadable, read_secret
-from exporter.settings.neo4j import Neo4jServer
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.base.secretfile import SecretUnreadable, read_secret
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.neo4j import Neo4jServer
+from exporter.neo4j.driver_memory import trim
 
 if TYPE_CHECKING:
     from neo4j import AsyncDriver

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exporter.commands import CommandFailed, run
-from exporter.packages import Update, Updates, newest_change
+from exporter.base.programs import CommandFailed, run
+from exporter.packages.manager import Update, Updates, newest_change
 
 # Inst openssl [3.0.11-1] (3.0.15-1 Debian:12.8/stable, Debian-Security:12/stable-security [amd64]) [libssl3:amd64 ]
 _INSTALL = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+)(?: (.*?))? \[\w+\]\)")

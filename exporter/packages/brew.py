@@ -11,8 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exporter.commands import CommandFailed, run
-from exporter.packages import Update, Updates, newest_change
+from exporter.base.programs import CommandFailed, run
+from exporter.packages.manager import Update, Updates, newest_change
 
 _ENVIRONMENT = {"HOMEBREW_NO_AUTO_UPDATE": "1", "HOMEBREW_NO_ANALYTICS": "1", "HOMEBREW_NO_ENV_HINTS": "1"}
 

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Hashable
 from pathlib import Path
 
-from exporter.commands import CommandFailed, run
-from exporter.packages import Update, Updates, newest_change
+from exporter.base.programs import CommandFailed, run
+from exporter.packages.manager import Update, Updates, newest_change
 
 _NOTHING, _UPDATES = 0, 100
 

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exporter.base.secretfile import SecretUnreadable, read_secret
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.inventory.postgres import PostgresServer
 from exporter.postgres.session import PostgresUnavailable, Row, Session, reason_of
-from exporter.secretfile import SecretUnreadable, read_secret
-from exporter.settings.postgres import PostgresServer
-from exporter.threads import KeyedThreads, StillStuck
 
 if TYPE_CHECKING:
     import psycopg

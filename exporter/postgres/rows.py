@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from exporter.inventory.postgres import PostgresLimits
 from exporter.postgres.bloat import Column, bloat_bytes
 from exporter.postgres.session import Row
-from exporter.settings.postgres import PostgresLimits
 
 
 class Facts(NamedTuple):

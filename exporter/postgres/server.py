@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from exporter.base.threads import KeyedThreads
+from exporter.inventory.postgres import PostgresServer
 from exporter.postgres import queries
 from exporter.postgres.connect import connect
 from exporter.postgres.problems import SERVER, Problems, database_part
@@ -23,8 +25,6 @@ from exporter.postgres.rows import (
     worst_tables,
 )
 from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session
-from exporter.settings.postgres import PostgresServer
-from exporter.threads import KeyedThreads
 
 _KEPT_INTERVALS = 3
 """Tables that could not be read anew are shown for this many intervals more."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from exporter.configuration.section import regex_search, shown
-from exporter.settings.conditions import JsonCondition
-from exporter.settings.services import Probe
+from exporter.configfile.section import regex_search, shown
+from exporter.inventory.conditions import JsonCondition
+from exporter.inventory.services import Probe
 
 if TYPE_CHECKING:
     from jsonpath import CompoundJSONPath, JSONPath

@@ -3,11 +3,11 @@
 import base64
 import re
 
+from exporter.base.secretfile import SecretUnreadable, read_secret
+from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import Recorder
 from exporter.probing.shared import SharedCalls
-from exporter.secretfile import SecretUnreadable, read_secret
-from exporter.settings.services import Probe
 
 _reads = SharedCalls()
 

@@ -13,7 +13,9 @@ import httpcore
 import httpx
 
 from exporter import __version__
-from exporter.configuration.problem import secret_by_name
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.configfile.problem import secret_by_name
+from exporter.inventory.services import Probe
 from exporter.probing.conditions import MAX_BODY_BYTES, judge
 from exporter.probing.credentials import authorization
 from exporter.probing.failure import ProbeFailure
@@ -22,8 +24,6 @@ from exporter.probing.resolve import resolve
 from exporter.probing.result import Answer
 from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
-from exporter.settings.services import Probe
-from exporter.threads import KeyedThreads, StillStuck
 
 if find_spec("sniffio") is None:
     # httpcore looks for it at each request; where it is not, each time through every directory of sys.path.

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from exporter.configuration.problem import secret_by_name
+from exporter.base.urlsecrets import query_secrets
+from exporter.configfile.problem import secret_by_name
+from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure, reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.result import Answer, ProbeResult
 from exporter.probing.tls import earliest_expiry
-from exporter.settings.services import Probe
-from exporter.urlsecrets import query_secrets
 
 log = structlog.get_logger(__name__)
 

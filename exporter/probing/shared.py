@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from exporter.threads import KeyedThreads
+from exporter.base.threads import KeyedThreads
 
 T = TypeVar("T")
 

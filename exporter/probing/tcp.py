@@ -2,14 +2,14 @@
 
 from urllib.parse import urlsplit
 
-from exporter.configuration.section import shown
+from exporter.configfile.section import shown
+from exporter.inventory.services import Probe
 from exporter.probing.conditions import search
 from exporter.probing.recorder import Recorder
 from exporter.probing.resolve import resolve
 from exporter.probing.result import Answer
 from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
-from exporter.settings.services import Probe
 
 MAX_LINES_BYTES = 64 * 1024
 """How much is read in search of the expected line."""

@@ -7,11 +7,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from exporter.base.text import moment
+from exporter.base.x509 import Certificate, not_after, read_certificate
 from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.shared import SharedCalls
-from exporter.text import moment
-from exporter.x509 import Certificate, not_after, read_certificate
 
 _HANDSHAKE, _CERTIFICATE = 22, 11
 """Types of a TLS record and of a message of the handshake (RFC 8446, appendices B.1 and B.3)."""

@@ -5,11 +5,11 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
+from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.stream import Stream
 from exporter.probing.tls import TlsSettings, chain_of, note_chain, tls_context
-from exporter.settings.services import Probe
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporter.configuration.problem import ConfigError, Problem, in_order
+from exporter.configfile.problem import ConfigError, Problem, in_order
 from exporter.web.load import WebSettings, expiry_problem, load, named
 
 

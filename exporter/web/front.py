@@ -9,9 +9,9 @@ import structlog
 from aiohttp import hdrs, web
 from prometheus_client.core import Metric
 
-from exporter.configuration.problem import ConfigError, Problem
-from exporter.problem import Handler, problem
-from exporter.threads import KeyedThreads, StillStuck
+from exporter.base.problem import Handler, problem
+from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.configfile.problem import ConfigError, Problem
 from exporter.web.bucket import TokenBucket
 from exporter.web.figures import Figures, Reason
 from exporter.web.load import Seen, WebSettings, changed, load

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.configuration.file import Loaded, parse
-from exporter.configuration.problem import ConfigError, Problem
-from exporter.web.settings import RateLimit, TlsServerConfig, WebConfig
+from exporter.configfile.file import Loaded, parse
+from exporter.configfile.problem import ConfigError, Problem
 from exporter.web.tls import Material, ServerContext, TlsProblem, build_context, certificate_validity
+from exporter.web.web_config import RateLimit, TlsServerConfig, WebConfig
 
 Seen = dict[Path, bytes | None]
 """Digests of files as they were read; None of one that could not be read."""

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from exporter.threads import KeyedThreads
+from exporter.base.threads import KeyedThreads
 
 MAX_PASSWORD = 72
 """Bytes of a password that count: bcrypt looks at no more, and htpasswd and Go leave the rest out as well."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exporter.base.x509 import validity
 from exporter.web.names import OPENSSL_CURVES, tls12_ciphers
-from exporter.web.settings import TlsServerConfig
-from exporter.x509 import validity
+from exporter.web.web_config import TlsServerConfig
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _POLICIES = {

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from remediator.store.tables import alerts
-from remediator.webhook import ReceivedAlert
+from remediator.webhook.payload import ReceivedAlert
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 T = TypeVar("T")
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def sqlite_engine(path: Path, *, begin: str, **settings: Any) -> sa.Engine:

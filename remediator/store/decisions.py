@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from remediator.decide import Decision
+from remediator.decide.decide import Decision
 from remediator.store.tables import decisions, runs
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from remediator.guards import Facts, PastRun, Pause
+from remediator.guards.evaluate import Facts, PastRun, Pause
 from remediator.store.tables import actions, breaker_resets, pauses, runs
 
 REMEMBERED_RUNS = 200

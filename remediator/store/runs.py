@@ -6,8 +6,8 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from remediator.model.task import Action, Measurement, Plan
 from remediator.store.tables import actions, runs
-from remediator.tasks import Action, Measurement, Plan
 
 State = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
 Outcome = Literal["effective", "ineffective", "failed", "nothing-to-do", "planned", "blocked", "expired", "cancelled"]

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
 from exporter.findings.found import secret_files
-from remediator.config import Config
-from remediator.tasks import Task
-from remediator.tasks.configuration_audit import configuration_audit, validate_config
-from remediator.tasks.docker_cleanup import DockerCleanup
-from remediator.tasks.health_check import HealthCheck
-from remediator.tasks.log_rotation import LogRotation
-from remediator.tasks.service_restart import ServiceRestart
+from remediator.config.remedies import Config
+from remediator.model.task import Task
+from remediator.tasks.configuration_audit.task import configuration_audit, validate_config
+from remediator.tasks.docker_cleanup.task import DockerCleanup
+from remediator.tasks.health_check.task import HealthCheck
+from remediator.tasks.log_rotation.task import LogRotation
+from remediator.tasks.service_restart.task import ServiceRestart
 
 
 def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:

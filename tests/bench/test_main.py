@@ -9,7 +9,7 @@ import pytest
 from bench import __main__ as bench
 from bench.load import Load, bodies
 from bench.report import Result, Skipped
-from remediator.webhook import parse_notification
+from remediator.webhook.payload import parse_notification
 from tests.bench.test_report import RESULT
 
 

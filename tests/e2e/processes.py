@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-UPKEEPER = (sys.executable, "-m", "remediator.cli")
+UPKEEPER = (sys.executable, "-m", "upkeeper.main")
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from exporter.inventory.services import Probe
 from exporter.probing.recorder import Recorder
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from exporter.settings.services import Probe
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -9,9 +9,9 @@ import yaml
 
 from exporter.collectors.filesystem import FilesystemCollector
 from exporter.collectors.logs import LogsCollector
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.filesystems import Filesystems
-from exporter.settings.logs import LogDirectory
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.filesystems import Filesystems
+from exporter.inventory.logs import LogDirectory
 from tests.exporter.process import ExporterProcess
 from tests.helpers import wait_until
 from tests.hung_mount import hung_mount

@@ -11,7 +11,7 @@ from exporter.backups.families import Standing
 from exporter.backups.families import families as build
 from exporter.backups.restic import parse_size, parse_snapshots
 from exporter.backups.sets import BackupSet, Content, figures, judge
-from exporter.settings.backups import Backup
+from exporter.inventory.backups import Backup
 
 NOW = 1795510800.0
 """2026-11-24T09:00:00Z"""

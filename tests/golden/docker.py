@@ -14,8 +14,8 @@ from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.docker.engine import DockerEngine
 from exporter.docker.figures import KernelFiles
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 from tests.exporter.docker.kernel_files import V2, V2_MEMBERSHIPS, WEB, write_process, write_tree
 
 T = TypeVar("T")

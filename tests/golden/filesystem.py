@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from prometheus_client.core import Metric
 
 from exporter.collectors.filesystem import FilesystemCollector
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.filesystems import FilesystemLimit, Filesystems
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.filesystems import FilesystemLimit, Filesystems
 
 MOUNTINFO = rb"""27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
 40 27 254:16 / /srv/my\040backups ro,relatime - xfs /dev/vdb rw

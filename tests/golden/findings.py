@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from prometheus_client.core import Metric
 
 from exporter.collectors import findings
-from exporter.findings import CheckName, Finding, Place, Severity
 from exporter.findings.audit import CheckResult, Report
+from exporter.findings.finding import CheckName, Finding, Place, Severity
 
 COMPOSE = "/srv/pa/compose.yaml"
 

@@ -10,12 +10,12 @@ from exporter.collectors import systemd
 from exporter.collectors.host import HostCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.host.clock import KernelClock
-from exporter.packages import Update, Updates
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.host import Host, UpdatesSettings
 from exporter.packages.apt import parse_simulation
 from exporter.packages.brew import parse_outdated
 from exporter.packages.dnf import parse_check_update, parse_needs_restarting
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.host import Host, UpdatesSettings
+from exporter.packages.manager import Update, Updates
 from tests.exporter.host.test_sensors import machine
 
 RECORDED = Path(__file__).parents[1] / "exporter" / "recorded"

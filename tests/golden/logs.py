@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from prometheus_client.core import Metric
 
 from exporter.collectors.logs import LogsCollector
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.logs import LogDirectory
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.logs import LogDirectory
 
 FILES = {"app.log": (70_000, 1_790_000_000), "app.log.1.gz": (12_345, 1_789_000_000), "quiet.log": (10, 1_785_000_000)}
 """Sizes in bytes and times of the last write in Unix seconds, by name."""

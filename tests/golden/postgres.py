@@ -6,12 +6,12 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
+from exporter.base.threads import KeyedThreads
+from exporter.inventory.postgres import PostgresServer
 from exporter.postgres import queries
 from exporter.postgres.families import families as families_of
 from exporter.postgres.server import WatchedServer
 from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session
-from exporter.settings.postgres import PostgresServer
-from exporter.threads import KeyedThreads
 
 COUNT = 3
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remediator.config import Breaker, Rate, Remedy
-from remediator.core import Core
+from remediator.config.remedies import Breaker, Rate, Remedy
+from remediator.control.core import Core
 from remediator.statedir import StateDir
 from tests.remediator.stack import START, Clock, Stack, settings
 from tests.remediator.sweep import Sweep

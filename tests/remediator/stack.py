@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from exporter.docker.engine import DockerEngine
-from remediator.config import Config, Remedy
-from remediator.core import Core
-from remediator.decide import Remedies
-from remediator.settings import Settings
-from remediator.shapes import RunView
-from remediator.webhook import Notification, ReceivedAlert
+from remediator.config.remedies import Config, Remedy
+from remediator.control.core import Core
+from remediator.control.settings import Settings
+from remediator.decide.decide import Remedies
+from remediator.model.shapes import RunView
+from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.sweep import Sweep
 

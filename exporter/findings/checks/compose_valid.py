@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Iterator, Mapping
 
-from exporter.findings import Finding, Kind, Place, Severity, word
-from exporter.findings.material import Material
+from exporter.base.text import printable
+from exporter.findings.finding import Finding, Kind, Place, Severity, word
+from exporter.findings.inputs import Material
 from exporter.findings.project import Project
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
-from exporter.text import printable
 
 SERVICE_KEYS = frozenset({
     "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place
+from exporter.base.text import printable
 from exporter.findings.envfile import EnvFile
-from exporter.findings.material import Material
-from exporter.text import printable
+from exporter.findings.finding import Finding, Kind, Place
+from exporter.findings.inputs import Material
 
 
 class EnvFiles:

@@ -3,10 +3,10 @@
 import stat
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, Severity
+from exporter.base.text import printable
 from exporter.findings.files import Mode
-from exporter.findings.material import Material
-from exporter.text import printable
+from exporter.findings.finding import Finding, Kind, Place, Severity
+from exporter.findings.inputs import Material
 
 _KINDS = {
     "secret": "holds a secret",

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from exporter.configuration.section import regex_search
-from exporter.findings import Finding, Kind, Place, secret_name
+from exporter.base.text import printable
+from exporter.configfile.section import regex_search
 from exporter.findings.files import TextFile
-from exporter.findings.material import Material
-from exporter.text import printable
+from exporter.findings.finding import Finding, Kind, Place, secret_name
+from exporter.findings.inputs import Material
 
 MAX_IN_A_FILE = 100
 """Findings of one file: more only say the same again."""

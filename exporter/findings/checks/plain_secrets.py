@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, secret_name, word
-from exporter.findings.material import Material
+from exporter.findings.finding import Finding, Kind, Place, secret_name, word
+from exporter.findings.inputs import Material
 from exporter.findings.tree import Node
 
 _HARMLESS = re.compile(r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|[0-9]{1,4}|/.*")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from exporter.findings import Finding, Kind, Place, Severity, word
-from exporter.findings.material import Material
+from exporter.findings.finding import Finding, Kind, Place, Severity, word
+from exporter.findings.inputs import Material
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
 

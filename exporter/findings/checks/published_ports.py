@@ -3,8 +3,8 @@
 import ipaddress
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, word
-from exporter.findings.material import Material
+from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.inputs import Material
 from exporter.findings.service import Port, ports
 
 GUARDED = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind
-from exporter.findings.material import Material
+from exporter.findings.finding import Finding, Kind
+from exporter.findings.inputs import Material
 
 
 class UnsetVariables:

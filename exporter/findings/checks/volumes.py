@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, word
-from exporter.findings.material import Material
+from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.inputs import Material
 from exporter.findings.service import mounts, repository
 
 STATEFUL = frozenset({

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.backups.sets import BackupSet
-from exporter.settings.backups import Backup
+from exporter.inventory.backups import Backup
 
 DAY = 86400.0
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from exporter.collectors.backups import BackupsCollector
-from exporter.settings.backups import Backup, BackupsSettings
+from exporter.inventory.backups import Backup, BackupsSettings
 from tests.exporter.fakes import FakeClock
 
 LIMITS = {"max_age_seconds": 26 * 3600, "size_min_ratio": 0.5, "size_min_bytes": 1}

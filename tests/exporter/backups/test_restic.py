@@ -18,8 +18,8 @@ from exporter.backups.restic import (
     read_env_file,
     reason_of,
 )
-from exporter.settings.backups import ResticRepository
-from exporter.threads import StillStuck
+from exporter.base.threads import StillStuck
+from exporter.inventory.backups import ResticRepository
 from tests.helpers import wait_until
 from tests.restic import PASSWORD, write_password
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from exporter.backups.restic import Restic, ResticFailed
-from exporter.threads import StillStuck
+from exporter.base.threads import StillStuck
 from tests.helpers import wait_until
 from tests.hung_mount import hung_mount
 from tests.restic import Real, copied, make_repository

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.backups.results import path_of
-from exporter.settings.backups import Backup
+from exporter.inventory.backups import Backup
 from tests.exporter.backups.backupdir import backup, make_set, restic_backup
 from tests.exporter.backups.backupfigures import LIMITS, collector, figures, open_collector
 from tests.exporter.fakes import FakeClock

@@ -11,15 +11,15 @@ import pytest
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
-from exporter.docker.choice import selector
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerUnavailable
 from exporter.docker.events import OomEvents
 from exporter.docker.families import Measured, container_families
 from exporter.docker.figures import Figures, KernelFiles
+from exporter.docker.measured_containers import selector
 from exporter.exposition import Format, join, render
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 from tests.exporter.docker.kernel_files import WEB
 from tests.exporter.docker.test_figures import STATISTICS
 from tests.exporter.fakes import FakeClock

@@ -11,8 +11,8 @@ from exporter.docker.engine import DockerEngine, DockerUnavailable
 
 COLLECT = """
 import asyncio, sys
-from exporter.build import build
-from exporter.config import Inventory
+from exporter.collectors.registry import build
+from exporter.inventory.inventory import Inventory
 
 async def main():
     running = build(Inventory.model_validate({"docker": {"host": sys.argv[1]}}))

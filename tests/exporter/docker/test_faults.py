@@ -13,8 +13,8 @@ from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from exporter.docker.figures import Figures, KernelFiles
 from exporter.docker.reading import ReadingEngine
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 from tests.dockerd import Dockerd
 from tests.exporter.docker.test_real_figures import ELSEWHERE, FOREVER, MIB, made, value
 from tests.helpers import wait_until

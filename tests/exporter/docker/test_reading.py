@@ -200,8 +200,8 @@ async def test_the_exporter_reads_a_local_engine_without_the_library(tmp_path: P
     clean_dockerd.run("web", "sleep 100000")
     code = """
 import asyncio, sys
-from exporter.build import build
-from exporter.config import Inventory
+from exporter.collectors.registry import build
+from exporter.inventory.inventory import Inventory
 
 async def main():
     running = build(Inventory.model_validate({"docker": {"host": sys.argv[1]}}))

@@ -12,8 +12,8 @@ from exporter.collectors.docker import DockerCollector
 from exporter.docker.engine import DockerEngine
 from exporter.docker.figures import KernelFiles
 from exporter.docker.reading import ReadingEngine
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
 from tests.dockerd import Dockerd
 from tests.helpers import missing, wait_until
 

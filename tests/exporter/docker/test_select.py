@@ -6,7 +6,7 @@ import pytest
 
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage, Volume
 from exporter.docker.selection import select
-from exporter.settings.docker import DockerCleanup
+from exporter.inventory.docker import DockerCleanup
 
 NOW = 1_000_000.0
 DAY = 86400.0

@@ -11,13 +11,13 @@ from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
-from exporter.config import Inventory
 from exporter.discovery import discover
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import read_usage
 from exporter.docker.reading import ReadingEngine
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.docker import Docker
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.docker import Docker
+from exporter.inventory.inventory import Inventory
 from tests.docker_images import root_tar
 from tests.dockerd import Dockerd
 from tests.exporter.process import ExporterProcess

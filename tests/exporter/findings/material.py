@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.findings import Check, Finding
 from exporter.findings.audit import Audit, Report
 from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
-from exporter.findings.material import DaemonLogs, Material
+from exporter.findings.finding import Check, Finding
+from exporter.findings.inputs import DaemonLogs, Material
 from exporter.findings.project import Project
-from exporter.settings.configuration import Configuration
+from exporter.inventory.audit import Configuration
 
 PROJECTS = Path(__file__).parent / "projects"
 SECRET = "hunter2-hunter2"

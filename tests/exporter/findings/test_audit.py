@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.config import Inventory, with_secret_files
 from exporter.docker.containers import Health, ListedContainer
-from exporter.findings import Finding, Kind, Place
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
+from exporter.findings.finding import Finding, Kind, Place
 from exporter.findings.found import Found, found_in, secret_files
-from exporter.findings.material import Material
-from exporter.settings.configuration import Accepted, Configuration
+from exporter.findings.inputs import Material
+from exporter.inventory.audit import Accepted, Configuration
+from exporter.inventory.inventory import Inventory, with_secret_files
 from tests.exporter.findings.material import GUARD, audit, copy, write
 from tests.hung_mount import hung_mount
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.findings import CHECKS, Check, secret_name, word
-from exporter.findings.checks import all_checks
 from exporter.findings.checks.health_checks import HealthChecks
 from exporter.findings.checks.images import Images
 from exporter.findings.checks.limits import Limits
@@ -14,12 +12,14 @@ from exporter.findings.checks.placeholders import Placeholders
 from exporter.findings.checks.plain_secrets import PlainSecrets
 from exporter.findings.checks.privileges import Privileges
 from exporter.findings.checks.published_ports import PublishedPorts
+from exporter.findings.checks.registry import all_checks
 from exporter.findings.checks.restart_policies import RestartPolicies
 from exporter.findings.checks.volumes import Volumes
 from exporter.findings.files import TextFile
+from exporter.findings.finding import CHECKS, Check, secret_name, word
 from exporter.findings.gather import Gatherer
-from exporter.findings.material import DaemonLogs, Material
-from exporter.settings.configuration import Configuration
+from exporter.findings.inputs import DaemonLogs, Material
+from exporter.inventory.audit import Configuration
 from tests.exporter.findings.material import found, project
 
 WELL: list[str] = []

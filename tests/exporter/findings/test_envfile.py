@@ -7,7 +7,7 @@ import pytest
 from exporter.findings.checks.env_files import EnvFiles
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Unreadable, read_file
-from exporter.findings.material import Material
+from exporter.findings.inputs import Material
 
 
 def parse(directory: Path, text: str | bytes) -> EnvFile:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from exporter.collectors.findings import FindingsCollector
 from exporter.exposition import Format, join, render
 from exporter.findings.audit import Audit
-from exporter.settings.configuration import Configuration, FindingsSettings
+from exporter.inventory.audit import Configuration, FindingsSettings
 from tests.exporter.findings.material import PROJECTS, SECRET, audit, copy, lines
 from tests.helpers import require_program
 

@@ -13,7 +13,7 @@ from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
 from exporter.findings.project import Project
 from exporter.findings.tools import KEPT_SECONDS, ToolFailed, Tools, Verdict, run
-from exporter.settings.configuration import Configuration
+from exporter.inventory.audit import Configuration
 from tests.exporter.fakes import FakeClock
 from tests.exporter.findings.material import write
 from tests.exporter.scripts import alive, script

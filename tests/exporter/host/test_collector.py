@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from exporter.collectors.host import HostCollector
 from exporter.host.clock import KernelClock, read_clock
 from exporter.host.families import HOST
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.host import Host
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.host import Host
 from tests.exporter.host.test_sensors import machine, monitor
 from tests.helpers import missing, wait_until
 

@@ -7,8 +7,8 @@ import psutil
 from prometheus_client.core import Metric
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.settings.neo4j import Neo4jServer as Settings
-from exporter.settings.neo4j import Neo4jSettings
+from exporter.inventory.neo4j import Neo4jServer as Settings
+from exporter.inventory.neo4j import Neo4jSettings
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 
 

@@ -6,12 +6,12 @@ from calendar import monthrange
 
 import neo4j.time
 
-from exporter.neo4j.trim import DaysInMonth, trim
+from exporter.neo4j.driver_memory import DaysInMonth, trim
 
 _IMPORT = """
 import sys
-from exporter.build import build
-from exporter.config import Inventory
+from exporter.collectors.registry import build
+from exporter.inventory.inventory import Inventory
 build(Inventory.model_validate(eval(sys.argv[1])))
 print("neo4j" in sys.modules)
 """

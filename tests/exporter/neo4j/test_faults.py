@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
+from exporter.inventory.neo4j import Neo4jServer as Settings
 from exporter.neo4j.driver import LOGIN_PAUSE
-from exporter.settings.neo4j import Neo4jServer as Settings
 from tests.exporter.neo4j import ports
 from tests.exporter.neo4j.figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess

@@ -8,8 +8,8 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from exporter.collectors.postgres import PostgresCollector
-from exporter.settings.postgres import PostgresServer as Settings
-from exporter.settings.postgres import PostgresSettings
+from exporter.inventory.postgres import PostgresServer as Settings
+from exporter.inventory.postgres import PostgresSettings
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer
 
 NAME = "db"

@@ -107,7 +107,8 @@ async def test_nothing_is_imported_before_the_first_round(postgres15: PostgresSe
     import sys
 
     code = (
-        "import sys; from exporter.build import build; from exporter.config import Inventory;"
+        "import sys; from exporter.collectors.registry import build;"
+        "from exporter.inventory.inventory import Inventory;"
         "build(Inventory(postgres=[{'name': 'db'}])); print('psycopg' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,10 +4,10 @@ from collections import Counter
 
 from exporter.collectors.postgres import PostgresCollector
 from exporter.exposition import render
+from exporter.inventory.postgres import PostgresLimits, PostgresSettings
 from exporter.postgres.families import families
 from exporter.postgres.families_tables import MAX_TABLES
 from exporter.postgres.rows import Details, Facts, Reading, Table
-from exporter.settings.postgres import PostgresLimits, PostgresSettings
 from tests.exporter.postgres.figures import Figures
 from tests.golden import postgres as golden
 

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.build import build
-from exporter.config import Inventory
+from exporter.base.threads import KeyedThreads
+from exporter.collectors.registry import build
 from exporter.exposition import render
-from exporter.settings.postgres import PostgresSettings
-from exporter.threads import KeyedThreads
+from exporter.inventory.inventory import Inventory
+from exporter.inventory.postgres import PostgresSettings
 from tests.exporter.postgres.figures import Figures, collecting, figures_of, settings
 from tests.helpers import free_port, wait_until
 from tests.postgres_server import PostgresServer

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from exporter.collectors.postgres import PostgresCollector
-from exporter.settings.postgres import PostgresSettings
+from exporter.inventory.postgres import PostgresSettings
 from tests.exporter.postgres.figures import Figures, collecting, settings
 from tests.helpers import wait_until
 from tests.postgres_server import PostgresServer
@@ -96,8 +96,8 @@ def test_it_sees_no_data_and_changes_nothing(watched: PostgresServer) -> None:
 
 
 async def test_its_session_is_bounded_and_named(watched: PostgresServer, password: Path) -> None:
+    from exporter.base.threads import KeyedThreads
     from exporter.postgres.connect import connect
-    from exporter.threads import KeyedThreads
 
     role = settings(watched, password, user="upkeeper")
     session = await connect(role, "postgres", KeyedThreads(), seconds=10, statement_seconds=2)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from structlog.testing import capture_logs
 
+from exporter.base.threads import KeyedThreads
+from exporter.inventory.postgres import PostgresServer
 from exporter.postgres import queries
 from exporter.postgres.rows import Reading
 from exporter.postgres.server import WatchedServer
 from exporter.postgres.session import PostgresUnavailable, Row
-from exporter.settings.postgres import PostgresServer
-from exporter.threads import KeyedThreads
 from tests.exporter.fakes import FakeClock
 from tests.golden.postgres import PRIMARY, RecordedSession
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from exporter.inventory.conditions import JsonCondition
 from exporter.probing.conditions import MAX_BODY_BYTES, describe, judge
-from exporter.settings.conditions import JsonCondition
 from tests.exporter.serving import probe
 
 BODY = {

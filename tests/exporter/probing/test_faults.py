@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from exporter.collectors.services import ServicesCollector
+from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.services import Probe, Service
 from exporter.probing.run import run_probe
 from exporter.probing.stream import Stream
-from exporter.settings.collector import CollectorSettings
-from exporter.settings.services import Probe, Service
 from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
 from tests.helpers import free_port, wait_until

@@ -338,8 +338,8 @@ async def test_a_tcp_probe_brings_no_http_library_with_it() -> None:
     program = (
         "import asyncio, sys\n"
         "from exporter.collectors.services import ServicesCollector\n"
-        "from exporter.settings.collector import CollectorSettings\n"
-        "from exporter.settings.services import Service\n"
+        "from exporter.inventory.collector import CollectorSettings\n"
+        "from exporter.inventory.services import Service\n"
         "services = [Service.model_validate({'name': 'db', 'probes': [{'url': 'tcp://127.0.0.1:1'}]})]\n"
         "asyncio.run(ServicesCollector(services, CollectorSettings()).collect())\n"
         "print(sorted({'httpx', 'httpcore', 'jsonpath'} & set(sys.modules)))\n"

@@ -1,7 +1,7 @@
 """The corpus of web configs: good ones, and bad ones that each say at their end which problems must be found in them.
 
-The lines are those of tests/config/corpus.py. ``@NAME@`` stands for the content of a certificate's file, as text in
-quotes. The certificates are beside each config.
+The lines are those of tests/upkeeper/look/corpus.py. ``@NAME@`` stands for the content of a certificate's file, as
+text in quotes. The certificates are beside each config.
 """
 
 import json

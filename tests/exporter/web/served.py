@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 from aiohttp import web
 
-from exporter.problem import problem_middleware
-from exporter.server import serving
+from exporter.base.problem import problem_middleware
+from exporter.base.server import serving
 from exporter.web.front import Front
 from tests.helpers import free_port
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configuration.problem import ConfigError, Problem
+from exporter.configfile.problem import ConfigError, Problem
 from exporter.web.findings import check
 from exporter.web.load import load
-from exporter.web.settings import WebConfig
 from exporter.web.tls import Material, TlsProblem, build_context
-from tests.config.corpus import expected
+from exporter.web.web_config import WebConfig
 from tests.exporter.web.corpus import BAD, GOOD, SECRET, lay
+from tests.upkeeper.look.corpus import expected
 
 
 def problems_of(path: Path, certificates: Path, directory: Path) -> list[Problem]:

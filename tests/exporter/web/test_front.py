@@ -11,7 +11,7 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.configuration.problem import ConfigError
+from exporter.configfile.problem import ConfigError
 from exporter.web import front as front_module
 from exporter.web.front import Front
 from tests.exporter.web.served import Served, served

@@ -173,7 +173,7 @@ async def test_users_and_certificates_follow_their_files(directory: Path) -> Non
 
 async def test_a_mistake_at_the_start_is_one_clear_error(directory: Path) -> None:
     (directory / "web.yml").write_text("tls_server_config: {cert_file: server.pem, key_file: renewed.key}")
-    arguments = [sys.executable, "-m", "remediator.cli", "exporter", "--web.config.file", str(directory / "web.yml")]
+    arguments = [sys.executable, "-m", "upkeeper.main", "exporter", "--web.config.file", str(directory / "web.yml")]
     done = subprocess.run(
         [*arguments, "--listen", f"127.0.0.1:{free_port()}"], capture_output=True, text=True, check=False, timeout=60
     )
@@ -189,7 +189,7 @@ from exporter.main import Exporter
 
 async def run():
     exporter = Exporter(None, None, Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    await exporter.reload()
+    await exporter.base.reload()
     await exporter.close()
 
 asyncio.run(run())
@@ -217,7 +217,7 @@ async def test_beyond_loopback_without_a_web_config_is_told_in_one_line(
     from aiohttp import web
     from structlog.testing import capture_logs
 
-    from exporter.server import serving
+    from exporter.base.server import serving
 
     with capture_logs() as logs:
         async with serving(web.Application(), f"{listen}:{free_port()}"):

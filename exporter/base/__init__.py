@@ -1,0 +1,1 @@
+"""What every part needs: threads, programs, units, secrets, logging, the server, reloads."""

@@ -1,0 +1,103 @@
+"""Reads ``upkeeper.yml`` into a validated model. Every mistake is named at once, with file, line, key and remedy."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from platformdirs import user_config_path
+from pydantic import BaseModel, ValidationError
+
+from exporter.configfile.problem import ConfigError, Problem, Translator, dotted
+from exporter.configfile.source import KeyPath, Source, SourceError, read_source
+
+M = TypeVar("M", bound=BaseModel)
+
+FILE_NAME = "upkeeper.yml"
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[M]):
+    """A config in force. digest: of the file's bytes, so that a change is told from a touch."""
+
+    value: M
+    path: Path | None
+    digest: str
+    source: Source = field(default_factory=Source, repr=False)
+
+    def problem(
+        self, path: KeyPath, message: str, hint: str = "", severity: Literal["error", "warning"] = "error"
+    ) -> Problem:
+        """A problem with what stands at a path, where it stands."""
+        position = self.source.values.get(path) or self.source.position(path)
+        line, column = (position.line, position.column) if position else (None, None)
+        return Problem(str(self.path), line, column, dotted(path), message, hint, severity)
+
+
+def find_config(option: str | Path | None, env: Mapping[str, str] = os.environ) -> Path | None:
+    """The config file: the one given, else UPKEEPER_CONFIG, else the user's or the system's if it exists, else none."""
+    chosen = option or env.get("UPKEEPER_CONFIG")
+    if chosen:
+        return Path(chosen)
+    for candidate in (user_config_path("upkeeper") / FILE_NAME, Path("/etc/upkeeper") / FILE_NAME):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load(
+    path: Path | None,
+    model: type[M],
+    *,
+    other_sections: frozenset[str] = frozenset(),
+    env: Mapping[str, str] = os.environ,
+) -> Loaded[M]:
+    """The config in a file as a model; the model's defaults when there is no file. Raises ConfigError.
+
+    other_sections: top-level keys that belong to somebody else. They must be YAML, and nothing more is asked of them.
+    """
+    if path is None:
+        return Loaded(model(), None, "")
+    return parse(path, _read(path), model, other_sections=other_sections, env=env)
+
+
+def parse(
+    path: Path,
+    text: bytes,
+    model: type[M],
+    *,
+    other_sections: frozenset[str] = frozenset(),
+    env: Mapping[str, str] | None,
+) -> Loaded[M]:
+    """The config in the text of a file, as load has it. env: None where dollar signs mean themselves."""
+    try:
+        source = read_source(text, env)
+    except SourceError as error:
+        raise ConfigError([_source_problem(path, (), error)]) from error
+    mine = [(where, error) for where, error in source.errors if where[0] not in other_sections]
+    problems = [_source_problem(path, where, error) for where, error in mine]
+    try:
+        value = model.model_validate({key: value for key, value in source.data.items() if key not in other_sections})
+    except ValidationError as error:
+        translator = Translator(str(path), source, model, other_sections | frozenset(model.model_fields))
+        known = {where for where, _ in mine}
+        translated = [translator.problem(details) for details in error.errors(include_url=False)]
+        problems += [problem for problem, where in translated if where not in known]
+        raise ConfigError(problems) from error
+    if problems:
+        raise ConfigError(problems)
+    return Loaded(value, path, hashlib.sha256(text).hexdigest(), source)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = "check the path given with --config or UPKEEPER_CONFIG" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError([Problem(str(path), None, None, "", f"cannot be read: {error.strerror}", hint)]) from error
+
+
+def _source_problem(path: Path, where: KeyPath, error: SourceError) -> Problem:
+    return Problem(str(path), error.line, error.column, dotted(where), str(error), error.hint)

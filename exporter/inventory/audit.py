@@ -1,0 +1,86 @@
+"""The configuration of the stack itself: which files are looked at, and which findings are accepted."""
+
+import os.path
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from exporter.base.units import Duration
+from exporter.configfile.section import AbsolutePath, Contradiction, Regex, Section, shown
+from exporter.findings.finding import CheckName
+from exporter.inventory.collector import CollectorSettings
+
+
+def _compose_files(text: str) -> str:
+    for path in text.split(":"):
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError(f"{shown(text)} must be an absolute path, or several with colons as in COMPOSE_FILE")
+    return text
+
+
+ComposeFiles = Annotated[
+    str, AfterValidator(_compose_files), WithJsonSchema({"type": "string", "pattern": "^/[^:]*(:/[^:]*)*$"})
+]
+"""The files of one Compose project: ``/srv/pa/compose.yaml``, or several with colons."""
+
+
+class Accepted(Section):
+    """Findings that are known and are meant to stay. They are counted apart, and no alert fires on them."""
+
+    check: CheckName = Field(description="the check that finds it")
+    subject: str = Field(
+        default="*",
+        min_length=1,
+        description="shell pattern of what it is about: a service, a variable, a file, or a `file:line`",
+    )
+    reason: str = Field(min_length=3, description="why that is well, for whoever reads it next year")
+
+
+class Configuration(Section):
+    """Files of the stack that are looked at for mistakes. With no `compose_files`, running containers name them."""
+
+    compose_files: list[ComposeFiles] = Field(
+        default=[],
+        description="Compose files, each a project with the `.env` beside it; several of one with colons between them",
+    )
+    env_files: list[AbsolutePath] = Field(default=[], description="further `.env` files (shell patterns)")
+    files: list[AbsolutePath] = Field(
+        default=[], description="other configs and scripts, looked at for placeholders and modes (shell patterns)"
+    )
+    secret_files: list[AbsolutePath] = Field(
+        default=[], description="keys and tokens that only their owner may read (shell patterns); never opened"
+    )
+    prometheus_configs: list[AbsolutePath] = Field(default=[], description="given to `promtool check config`")
+    prometheus_rules: list[AbsolutePath] = Field(
+        default=[], description="given to `promtool check rules` (shell patterns)"
+    )
+    alertmanager_configs: list[AbsolutePath] = Field(default=[], description="given to `amtool check-config`")
+    placeholder_patterns: list[Regex] = Field(
+        default=[
+            "(?i)change[_-]?me",
+            "(?i)replace[_-](me|this|with)",
+            r"(?i)\byour[_-]([a-z0-9]+[_-])*(here|key|token|password|secret)\b",
+            "(?i)<(your|insert|enter|change|replace)[^<>]*>",
+            r"(?i)\b(insert|enter)[_-](your|a)[_-]",
+        ],
+        description="RE2 regular expressions of values that were to be changed",
+    )
+    ignore: list[Accepted] = Field(default=[], description="findings that are accepted")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        projects = given.get("compose_files")
+        seen: set[str] = set()
+        for index, text in enumerate(projects if isinstance(projects, list) else ()):
+            first = os.path.normpath(text.partition(":")[0]) if isinstance(text, str) else ""
+            if first in seen:
+                yield Contradiction(("compose_files", index), f"{shown(first)} begins two projects; keep one of them")
+            seen.add(first or str(index))
+
+
+class FindingsSettings(CollectorSettings):
+    """When the configuration is looked at: seldom, since it changes when a person changes it."""
+
+    interval: Duration = Field(default=300.0, gt=0, description="time between the starts of two collections")
+    deadline: Duration = Field(default=60.0, gt=0, description="a collection that takes longer is given up")

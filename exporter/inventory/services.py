@@ -1,0 +1,191 @@
+"""Services with their probes."""
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from exporter.base.units import Duration
+from exporter.configfile.section import (
+    AbsolutePath,
+    Contradiction,
+    Name,
+    Regex,
+    Section,
+    repeated_names,
+    shown,
+    shown_url,
+    split_url,
+)
+from exporter.inventory.conditions import JsonCondition
+
+
+def _probeable(url: str) -> str:
+    parts = split_url(url, "http", "https", "tcp")
+    if parts.scheme == "tcp" and parts.port is None:
+        raise ValueError(f"{shown_url(url)} must end in a port, as in tcp://127.0.0.1:5432")
+    return url
+
+
+ProbeUrl = Annotated[str, AfterValidator(_probeable), WithJsonSchema({"type": "string", "pattern": "^(https?|tcp)://"})]
+"""``http://``, ``https://`` or ``tcp://host:port``."""
+
+_HTTP_ONLY = (
+    "method",
+    "headers",
+    "basic_auth",
+    "bearer_token_file",
+    "expect_status",
+    "body_regex",
+    "body_json",
+    "follow_redirects",
+)
+_TCP_ONLY = ("send", "expect", "tls")
+_TLS_KEYS = ("tls_ca_file", "tls_server_name", "tls_cert_file", "tls_key_file")
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):  # a token of RFC 9110
+        raise ValueError(f"{shown(text)} must be the name of an HTTP header, as in X-Api-Key")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not re.fullmatch(r"[\t -~]*", text):
+        raise ValueError(f"{shown(text)} must be one line of ASCII, as HTTP headers are")
+    return text
+
+
+def _sent_line(text: str) -> str:
+    if not text or "\n" in text.rstrip("\r\n"):
+        raise ValueError(f"{shown(text)} must be one line")
+    return text
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+SentLine = Annotated[str, AfterValidator(_sent_line)]
+
+
+class BasicAuth(Section):
+    """A user name and a password for HTTP."""
+
+    username: str = Field(min_length=1, description="the user")
+    password_file: AbsolutePath = Field(description="file with the password; read anew for each probe")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if ":" in str(given.get("username")):
+            yield Contradiction(("username",), "a user name with a colon cannot be sent (RFC 7617)")
+
+
+class Probe(Section):
+    """One check of a service. It succeeds when the answer is the expected one and comes in time."""
+
+    name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
+    url: ProbeUrl = Field(description="`http://...`, `https://...`, or `tcp://host:port` (a connection must open)")
+    method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default={}, repr=False, description="HTTP headers to send; write credentials as `${NAME}`"
+    )
+    basic_auth: BasicAuth | None = Field(default=None, description="user and password for HTTP")
+    bearer_token_file: AbsolutePath | None = Field(
+        default=None, description="file with a token for HTTP; read anew for each probe"
+    )
+    expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
+        default=[200], min_length=1, description="HTTP statuses that are well"
+    )
+    body_regex: Regex | None = Field(default=None, description="RE2 regular expression that the body must contain")
+    body_json: list[JsonCondition] = Field(default=[], description="what must be in a JSON body; all of it")
+    follow_redirects: bool = Field(default=False, description="judge the page that a redirect leads to")
+    send: SentLine | None = Field(default=None, description="tcp: a line to send once connected")
+    expect: Regex | None = Field(default=None, description="tcp: RE2 regular expression that a line must match")
+    tls: bool = Field(default=False, description="tcp: begin with a TLS handshake")
+    tls_verify: bool = Field(default=True, description="an untrusted or expired certificate is a failure")
+    tls_ca_file: AbsolutePath | None = Field(
+        default=None, description="PEM file of the authorities to trust, in place of the system's"
+    )
+    tls_server_name: str | None = Field(
+        default=None, min_length=1, description="name to ask for and to verify, in place of the host of the url"
+    )
+    tls_cert_file: AbsolutePath | None = Field(default=None, description="PEM file of the client's own certificate")
+    tls_key_file: AbsolutePath | None = Field(
+        default=None, description="PEM file of its key, without a passphrase; may be in tls_cert_file too"
+    )
+    tls_min_validity: Duration = Field(
+        default=14 * 86400.0, description="a certificate that expires sooner raises an alert; the probe still succeeds"
+    )
+    ip_protocol: Literal["any", "ipv4", "ipv6"] = Field(
+        default="any", description="which addresses of the host to try: in the system's order, or one kind"
+    )
+    ip_protocol_fallback: bool = Field(
+        default=True, description="try the other kind when the host has no address of the one that `ip_protocol` names"
+    )
+    timeout: Duration = Field(default=5.0, gt=0, description="time for the whole probe")
+
+    @property
+    def scheme(self) -> str:
+        """Of its URL: http, https or tcp."""
+        return self.url.partition(":")[0].lower()
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether it begins with a TLS handshake."""
+        return self.scheme == "https" or self.tls
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        changed = {key for key in cls.model_fields.keys() & given.keys() if given[key] != cls.model_fields[key].default}
+        scheme = str(given.get("url")).partition("://")[0]
+        if scheme == "tcp":
+            for key in _HTTP_ONLY:
+                if key in changed:
+                    yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
+            yield from _unused_tls(changed, "tls" in changed, "needs `tls: true` for a tcp:// probe")
+        elif scheme in ("http", "https"):
+            for key in _TCP_ONLY:
+                if key in changed:
+                    yield Contradiction((key,), "is for tcp:// probes; an http probe has body_regex and body_json")
+            if given.get("method") == "HEAD":
+                for key in ("body_regex", "body_json"):
+                    if key in changed:
+                        yield Contradiction((key,), "the answer to HEAD has no body; use GET, or remove this key")
+            may_have_tls = scheme == "https" or "follow_redirects" in changed
+            yield from _unused_tls(changed - {"tls_verify"}, may_have_tls, "means nothing for an http:// probe")
+        yield from _of_credentials(given, changed)
+        if "tls_key_file" in changed and "tls_cert_file" not in changed:
+            yield Contradiction(("tls_key_file",), "needs tls_cert_file beside it")
+        if "tls_ca_file" in changed and "tls_verify" in changed:
+            yield Contradiction(("tls_ca_file",), "means nothing with `tls_verify: false`")
+        if "ip_protocol_fallback" in changed and "ip_protocol" not in changed:
+            yield Contradiction(("ip_protocol_fallback",), "means something only with `ip_protocol: ipv4` or `ipv6`")
+
+
+def _unused_tls(changed: Set[str], used: bool, message: str) -> Iterator[Contradiction]:
+    for key in ("tls_verify", *_TLS_KEYS):
+        if key in changed and not used:
+            yield Contradiction((key,), message)
+
+
+def _of_credentials(given: Mapping[str, Any], changed: Set[str]) -> Iterator[Contradiction]:
+    ways = [key for key in ("basic_auth", "bearer_token_file") if key in changed]
+    if len(ways) > 1:
+        yield Contradiction(("bearer_token_file",), "a probe has one way to be let in; remove this or basic_auth")
+    headers = given.get("headers")
+    if ways and isinstance(headers, Mapping) and any(str(name).lower() == "authorization" for name in headers):
+        yield Contradiction(("headers",), f"the header Authorization is made of {ways[0]}; remove one of them")
+
+
+class Service(Section):
+    """A service with its probes, and the container that serves it."""
+
+    name: Name = Field(description="names it in metrics, alerts and commands")
+    probes: list[Probe] = Field(min_length=1, description="its checks; one that fails makes the service fail")
+    container: str | None = Field(
+        default=None, min_length=1, description="container that service-restart restarts when a probe fails"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from repeated_names("probes", given.get("probes"), unnamed="live")

@@ -1,1 +1,0 @@
-"""The sections of the inventory, one file a kind. ``exporter.config`` puts them together."""

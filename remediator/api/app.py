@@ -1,0 +1,98 @@
+"""The aiohttp application: webhook, REST API, /metrics and the probes."""
+
+import hmac
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from exporter import __version__
+from exporter.base.problem import problem, problem_middleware
+from remediator.api.routes import ROUTES, endpoint, openapi
+from remediator.control.core import Core
+from remediator.statedir import StateDir, read_token
+from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
+from remediator.webhook.payload import MAX_BODY
+
+API = "/api/v1"
+WEBHOOK = f"{API}/alertmanager"
+
+
+def build_app(core: Core, ready: Callable[[], bool]) -> web.Application:
+    """The application on an opened Core.
+
+    ready: whether alerts that are accepted now will be acted on.
+    """
+    operator = read_token(core.state.operator_token)
+    alertmanager = read_token(core.state.alertmanager_token)
+    app = web.Application(middlewares=[problem_middleware, _bearer(operator)], client_max_size=MAX_BODY)
+    webhook = webhook_handler(core.inbox.accept, lambda: alertmanager, WebhookMetrics(core.registry))
+    app.router.add_route("*", WEBHOOK, webhook)
+    for route in ROUTES:
+        app.router.add_route(route.method, API + route.path, endpoint(route, core))
+    app.router.add_get(f"{API}/openapi.json", _document(openapi(__version__)))
+    app.router.add_get("/metrics", _metrics(core))
+    app.router.add_get("/-/healthy", _healthy)
+    app.router.add_get("/-/ready", _ready(ready))
+    return app
+
+
+def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
+    """Whether a request needs no other credential: below the API one of ours is asked for in any case, and elsewhere
+    one of ours does too. Raises OSError or ValueError when a token cannot be read.
+    """
+    tokens = [f"Bearer {read_token(path)}".encode() for path in (state.operator_token, state.alertmanager_token)]
+
+    def own(request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        same = [hmac.compare_digest(given, token) for token in tokens]
+        return any(same) or request.path.startswith(f"{API}/")
+
+    return own
+
+
+def over_limit(request: web.Request) -> int:
+    """The status for a request over a rate limit. Alertmanager tries again after 503, and drops what gets 429."""
+    return 503 if request.path == WEBHOOK else 429
+
+
+def _bearer(token: str) -> Middleware:
+    """Lets only the operator's token to the API; the webhook has a credential of its own."""
+    expected = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(f"{API}/") and request.path != WEBHOOK:
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, expected):
+                return problem(401, detail="a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+        return await handler(request)
+
+    return check
+
+
+def _document(document: dict[str, object]) -> Handler:
+    async def respond(request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    return respond
+
+
+def _metrics(core: Core) -> Handler:
+    async def respond(request: web.Request) -> web.Response:
+        await core.refresh_metrics()
+        return web.Response(body=generate_latest(core.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return respond
+
+
+async def _healthy(request: web.Request) -> web.Response:
+    return web.Response(text="Healthy\n")
+
+
+def _ready(ready: Callable[[], bool]) -> Handler:
+    async def respond(request: web.Request) -> web.Response:
+        return web.Response(text="Ready\n") if ready() else problem(503, detail="the engine is not running yet")
+
+    return respond

@@ -1,0 +1,1 @@
+"""The remediator's sections of the config."""

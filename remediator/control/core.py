@@ -1,0 +1,338 @@
+"""The remediator without its web server: what can be read of it and asked of it.
+
+The API is a thin layer on this; without a running remediator the command line uses it directly, on the same state.
+"""
+
+import asyncio
+import difflib
+import os
+import platform
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import IntegrityError
+
+from exporter import __version__
+from remediator.config.remedies import Remedy
+from remediator.control.settings import Settings
+from remediator.decide.decide import Remedies
+from remediator.decide.decider import Decider
+from remediator.guards.evaluate import Pause, breaker_open_since, evaluate
+from remediator.metrics import Metrics
+from remediator.model.errors import not_found, refused, unavailable
+from remediator.model.shapes import (
+    AlertView,
+    BreakerView,
+    DecisionView,
+    Page,
+    PauseView,
+    PlanView,
+    RemedyView,
+    RunView,
+    StatusView,
+    TaskView,
+)
+from remediator.model.task import Task, TaskError
+from remediator.runs.steps import LOOK_TIMEOUT, Runner
+from remediator.statedir import StateDir
+from remediator.store import holds, retention, runs
+from remediator.store import pages as views
+from remediator.store.database import Database
+from remediator.store.runs import Trigger
+from remediator.webhook.inbox import Inbox
+
+if TYPE_CHECKING:
+    from remediator.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+PAGE = 50
+RETENTION_INTERVAL = 3600.0
+
+
+class Core:
+    """What can be read of a remediator and asked of it. Shapes: remediator.model.shapes.
+
+    Methods raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError.
+    """
+
+    def __init__(
+        self, state: StateDir, settings: Settings, *, clock: Callable[[], float] = time.time, trigger: Trigger = "cli"
+    ) -> None:
+        self.state = state
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self._settings = settings
+        self._clock = clock
+        self._trigger = trigger
+        self._database = Database(state.database)
+        self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock)
+        self._engine: Engine | None = None
+        self.decider = Decider(self._database, self._tasks, self._remedies, self._submit, self.metrics, clock)
+        self.inbox = Inbox(self._database, clock, self.decider.wake)
+
+    def _tasks(self) -> Mapping[str, Task]:
+        return self._settings.tasks
+
+    def _remedies(self) -> Remedies:
+        return self._settings.remedies
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Takes a new config into use. Runs under way go on with what they started with, step by step."""
+        self._settings = settings
+
+    async def open(self) -> None:
+        """Opens the record, bringing its tables up to date."""
+        await self._database.migrate()
+
+    async def start_engine(self) -> None:
+        """Starts the workers, and goes on with what an earlier process left unfinished."""
+        # Only who runs tasks waits for the engine's import, which takes longer than most commands.
+        from remediator.engine import Engine
+
+        workers = self._settings.config.remediator.workers
+        self._engine = Engine(self.state.database, self._runner, executor_id=platform.node() or "host", workers=workers)
+        await self._engine.start()
+        await self._engine.resume(await self._database.read(runs.unfinished))
+        self.decider.wake()
+
+    async def _submit(self, run_id: int) -> None:
+        assert self._engine is not None, "runs are queued only where there is an engine"
+        await self._engine.submit(run_id)
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.stop()
+        await self._database.close()
+
+    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]:
+        return await self._database.read(partial(views.list_alerts, limit=limit, before=before))
+
+    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]:
+        return await self._database.read(partial(views.list_decisions, limit=limit, before=before))
+
+    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]:
+        return await self._database.read(partial(views.list_runs, limit=limit, before=before))
+
+    async def run(self, run_id: int) -> RunView:
+        try:
+            return await self._database.read(partial(views.one_run, run_id=run_id))
+        except LookupError as error:
+            raise not_found(str(error)) from error
+
+    async def remedies(self) -> Page[RemedyView]:
+        """The configured remedies in their order, each with its track."""
+        tracks = await self._database.read(views.tracks)
+        breakers = await self._open_breakers()
+        items = [
+            _remedy(remedy, tracks.get(remedy.name, {"runs": 0, "effective": 0}), breakers)
+            for remedy in self._remedies().remedies
+        ]
+        return {"items": items, "next": None}
+
+    async def tasks(self) -> Page[TaskView]:
+        items: list[TaskView] = [
+            {
+                "name": task.name,
+                "summary": task.summary,
+                "never": list(task.never),
+                "disruption": task.disruption,
+                "targets": await _targets_or_none(task),
+            }
+            for task in self._tasks().values()
+        ]
+        return {"items": items, "next": None}
+
+    async def plan(self, task: str, target: str) -> PlanView:
+        """What a task would do now, and which guards would block it. Changes nothing and records nothing."""
+        found = await self._select(task, target)
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT):
+                measurement = await found.measure(target)
+                plan = await found.plan(target)
+        except TaskError as error:
+            raise unavailable(str(error)) from error
+        except TimeoutError as error:
+            raise unavailable(f"planning {task} took too long and was given up") from error
+        facts = await self._database.read(partial(holds.facts, task=task, target=target, now=self._clock()))
+        blocks = evaluate(facts, self._remedies().limits(task))
+        return {
+            "task": task,
+            "target": target,
+            "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "guards": [{"guard": block.guard, "reason": block.reason} for block in blocks],
+        }
+
+    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView:
+        """Queues a run, through the same guards as one that an alert asks for."""
+        await self._select(task, target)
+        now = self._clock()
+        facts = await self._database.read(partial(holds.facts, task=task, target=target, now=now))
+        blocks = evaluate(facts, self._remedies().limits(task))
+        if dry_run:
+            blocks = [block for block in blocks if block.guard == "in-flight"]
+        if blocks:
+            raise refused(blocks[0].guard, blocks[0].reason)
+        try:
+            run_id = await self._database.write(
+                partial(runs.create, request=runs.Request(task, target, self._trigger, dry_run), now=now)
+            )
+        except IntegrityError as error:
+            raise refused("in-flight", "a run of the same task on this target was started this moment") from error
+        await self._submit(run_id)
+        return await self.run(run_id)
+
+    async def status(self) -> StatusView:
+        now = self._clock()
+        unfinished = await self._database.read(views.unfinished_runs)
+        last, watchdog = await self._database.read(views.last_alerts)
+        return {
+            "version": __version__,
+            "paused": _pauses(await self._database.read(partial(holds.active_pauses, now=now))),
+            "queue_depth": len(unfinished),
+            "running": [run for run in unfinished if run["state"] != "queued"],
+            "open_breakers": await self._open_breakers(),
+            "last_alert_at": None if last is None else views.timestamp(last),
+            "watchdog_at": None if watchdog is None else views.timestamp(watchdog),
+            "counts": await self._database.read(views.counts),
+        }
+
+    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
+        """Holds back a task, or everything, for so many seconds or until resumed. The pauses in force."""
+        if task is not None:
+            self._known_task(task)
+        now = self._clock()
+        hold = Pause(task, reason, now, None if seconds is None else now + seconds)
+        await self._database.write(partial(holds.pause, hold=hold))
+        log.info("paused", task=task, reason=reason, seconds=seconds)
+        return _pauses(await self._database.read(partial(holds.active_pauses, now=now)))
+
+    async def resume(self, task: str | None) -> list[PauseView]:
+        """Ends the pause of a task, or the one of everything. The pauses still in force."""
+        if not await self._database.write(partial(holds.resume, task=task)):
+            raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
+        log.info("resumed", task=task)
+        return _pauses(await self._database.read(partial(holds.active_pauses, now=self._clock())))
+
+    async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
+        """Closes a breaker by hand. The breakers still open."""
+        if not any(one["task"] == task and one["target"] == target for one in await self._open_breakers()):
+            raise not_found(f"no breaker is open for {task} on {target}")
+        await self._database.write(partial(holds.close_breaker, task=task, target=target, now=self._clock()))
+        log.info("breaker closed by hand", task=task, target=target)
+        return await self._open_breakers()
+
+    async def refresh_metrics(self) -> None:
+        """Brings the gauges of queue, breakers and pauses up to date."""
+        pauses = await self._database.read(partial(holds.active_pauses, now=self._clock()))
+        breakers = await self._open_breakers()
+        self.metrics.queue_depth.set(len(await self._database.read(runs.unfinished)))
+        self.metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+
+    async def housekeeping(self) -> None:
+        """Deletes what is older than the retention, now and every hour. Ends by cancellation."""
+        while True:
+            await self.purge()
+            await asyncio.sleep(RETENTION_INTERVAL)
+
+    async def purge(self) -> None:
+        """Deletes what is older than the retention, from the record and from the engine."""
+        horizon = self._clock() - self._settings.config.remediator.retention
+        removed = await self._database.write(partial(retention.purge, before=horizon))
+        if removed and self._engine is not None:
+            await self._engine.forget(removed)
+            log.info("old runs deleted", count=len(removed))
+
+    async def _open_breakers(self) -> list[BreakerView]:
+        now = self._clock()
+        remedies = self._remedies()
+        longest = max((remedy.breaker.reset_after for remedy in remedies.remedies), default=86400.0)
+        found: list[BreakerView] = []
+        for task, target in await self._database.read(partial(holds.acted_on, since=now - longest)):
+            facts = await self._database.read(partial(holds.facts, task=task, target=target, now=now))
+            since = breaker_open_since(facts, remedies.limits(task).breaker)
+            if since is not None:
+                found.append({"task": task, "target": target, "since": views.timestamp(since)})
+        return found
+
+    async def _select(self, task: str, target: str) -> Task:
+        found = self._known_task(task)
+        try:
+            targets = await found.targets()
+        except TaskError as error:
+            raise unavailable(str(error)) from error
+        if target not in targets:
+            known = ", ".join(sorted(targets)) or "none; add one to the config"
+            raise not_found(f"{task} has no target {target!r}; its targets: {known}")
+        return found
+
+    def _known_task(self, name: str) -> Task:
+        tasks = self._tasks()
+        if name in tasks:
+            return tasks[name]
+        near = difflib.get_close_matches(name, tasks, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(sorted(tasks))}"
+        raise not_found(f"there is no task {name!r}; {hint}")
+
+
+def _remedy(remedy: Remedy, track: object, breakers: Sequence[BreakerView]) -> RemedyView:
+    view = remedy.model_dump(mode="python")
+    open_on = [one["target"] for one in breakers if one["task"] == remedy.task]
+    return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
+
+
+def _pauses(holds_in_force: Sequence[Pause]) -> list[PauseView]:
+    return [
+        {
+            "task": hold.task,
+            "reason": hold.reason,
+            "since": views.timestamp(hold.since),
+            "until": None if hold.until is None else views.timestamp(hold.until),
+        }
+        for hold in holds_in_force
+    ]
+
+
+async def _targets_or_none(task: Task) -> list[str]:
+    with suppress(TaskError):
+        return sorted(await task.targets())
+    return []
+
+
+@contextmanager
+def locked(state: StateDir) -> Iterator[None]:
+    """Keeps a second engine from the same state meanwhile. Raises ClientError when another one is at work."""
+    descriptor = state.hold()
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def open_core(config_path: Path | None, state_dir: Path | None, *, engine: bool) -> AsyncIterator[Core]:
+    """A Core on a state directory, made if it is missing, for a command that works without a remediator.
+
+    engine: whether it can run tasks; then it holds the state's lock. Raises ClientError when another one holds it,
+    ConfigError and OSError.
+    """
+    state = StateDir.find(state_dir, os.environ)
+    state.ensure()
+    settings = Settings.load(config_path, state)
+    core = Core(state, settings, trigger="cli")
+    with locked(state) if engine else nullcontext():
+        try:
+            await core.open()
+            if engine:
+                await core.start_engine()
+            yield core
+        finally:
+            await core.close()
+            settings.close()

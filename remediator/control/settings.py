@@ -1,0 +1,52 @@
+"""A loaded config with what is made from it: the tasks and the remedies in force."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import TypeAdapter
+
+from exporter.configfile.file import load
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.inventory import with_drill
+from remediator.config.remedies import Config, Remedy
+from remediator.decide.decide import Remedies
+from remediator.model.task import Task
+from remediator.statedir import StateDir
+from remediator.tasks.registry import build_tasks
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a remediator works with until its config is read again."""
+
+    config: Config
+    remedies: Remedies
+    tasks: Mapping[str, Task]
+    docker: DockerEngine
+
+    @classmethod
+    def load(cls, path: Path | None, state: StateDir, before: "Settings | None" = None) -> Self:
+        """Reads the config file, or takes the defaults. Raises ConfigError.
+
+        before: the settings that these replace. Their connection to the same engine goes on to be used, since runs
+        under way hold it.
+        """
+        config = with_drill(load(path, Config).value, state.drill)
+        same = before is not None and before.config.docker.host == config.docker.host
+        docker = before.docker if before is not None and same else DockerEngine(config.docker.host)
+        remedies = default_remedies() if config.remedies is None else config.remedies
+        return cls(config, Remedies(remedies), build_tasks(config, docker), docker)
+
+    def close(self) -> None:
+        self.docker.close()
+
+
+@cache
+def default_remedies() -> Sequence[Remedy]:
+    """The remedies that ship with Upkeeper, in force while the config names none."""
+    text = (Path(__file__).parents[1] / "config" / "default_remedies.yml").read_text()
+    return TypeAdapter(list[Remedy]).validate_python(yaml.safe_load(text))

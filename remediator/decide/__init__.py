@@ -1,0 +1,1 @@
+"""From an alert and the remedies to a decision."""

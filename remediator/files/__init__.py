@@ -1,0 +1,1 @@
+"""Safe file work below a directory handle."""

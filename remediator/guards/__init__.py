@@ -1,0 +1,1 @@
+"""The reasons that can block a run."""

@@ -1,0 +1,116 @@
+"""The Task protocol: what a maintenance task is, and the values it hands to the engine.
+
+A task is two functions and its facts. ``plan`` reads only and lists actions; ``apply`` does one of them.
+Applying does what the plan said or less, never more: an object that changed since the plan is left alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Disruption = Literal["none", "brief", "outage"]
+"""``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
+
+
+class _Record(BaseModel):
+    """Values that go into the record and through the durable engine: plain JSON, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Measurement(_Record):
+    """What the exporter's own collector code says of a target at one moment."""
+
+    breached: bool
+    """The target is over its limit, or unhealthy: the state that its alert fires on."""
+    values: Mapping[str, float] = {}
+    """Named figures in base units, for example ``allocated_bytes``."""
+    detail: str = ""
+    """One line for people."""
+
+
+class Action(_Record):
+    """One idempotent step of a plan."""
+
+    kind: str
+    """What is done: ``rotate``, ``delete``, ``remove-image``, ``restart`` ..."""
+    object: str
+    """What it is done to, for people: a file name, an image, a container. Not escaped: escape it where it is shown."""
+    reason: str
+    """Why this object was chosen, for people."""
+    estimated_bytes: int = 0
+    """Bytes that the action should free, as far as the plan can tell."""
+    params: Mapping[str, JsonValue] = Field(default_factory=dict)
+    """What ``apply`` needs to find exactly this object again and to notice that it changed."""
+
+
+class Plan(_Record):
+    """What a task would do to a target."""
+
+    actions: Sequence[Action] = ()
+    notes: Sequence[str] = ()
+    """What the plan left alone and why, and what the user should know: one sentence each."""
+
+
+class Effect(_Record):
+    """What one action did."""
+
+    state: Literal["done", "skipped"]
+    """``skipped``: the object was gone or had changed since the plan, so it was left alone."""
+    detail: str = ""
+    freed_bytes: int = 0
+    """Bytes that this action measurably freed."""
+
+
+class TaskError(Exception):
+    """An action or plan failed for a reason a person can act on. The message is one sentence, shown as it is."""
+
+
+class Task(Protocol):
+    """A maintenance job with a name.
+
+    Blocking calls belong into threads that end by themselves: the engine cancels ``apply`` after ``action_timeout``.
+    Every method may raise TaskError; any other exception is a bug, and is recorded as one.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str:
+        """One line: what it does."""
+        ...
+
+    @property
+    def never(self) -> Sequence[str]:
+        """What it may never touch, each for people."""
+        ...
+
+    @property
+    def disruption(self) -> Disruption: ...
+
+    @property
+    def action_timeout(self) -> float:
+        """Seconds one action may take."""
+        ...
+
+    async def targets(self) -> Sequence[str]:
+        """Names of the configured or discovered things it can work on. An alert can select nothing else."""
+        ...
+
+    async def measure(self, target: str) -> Measurement:
+        """The target's state now, read directly."""
+        ...
+
+    async def plan(self, target: str) -> Plan:
+        """Lists what would be done. Changes nothing."""
+        ...
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        """Does one action of a plan. Doing it a second time changes nothing and is no error."""
+        ...
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """Whether the run helped. Pure."""
+        ...

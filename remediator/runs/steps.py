@@ -1,0 +1,200 @@
+"""The steps of a run. Each reads what the steps before it stored, and may be done twice without harm.
+
+Nothing here knows the durable engine: it calls these steps in order and repeats the one that a crash interrupted.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Literal, TypeVar
+
+import sqlalchemy as sa
+import structlog
+
+from exporter.base.units import format_duration
+from remediator.decide.decide import Remedies, limits_of
+from remediator.guards.evaluate import Limits, evaluate
+from remediator.metrics import Metrics
+from remediator.model.task import Measurement, Plan, Task, TaskError
+from remediator.runs import verify
+from remediator.runs.verify import Conclusion
+from remediator.store import holds, runs
+from remediator.store.database import Database
+from remediator.store.runs import ActionResult, Run
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+PLAN_MAX_AGE = 3600.0
+"""Seconds after which what is left of a plan is not applied any more: the world it looked at is gone."""
+LOOK_TIMEOUT = 300.0
+"""Seconds that measuring or planning may take."""
+
+Next = Literal["go-on", "stop"]
+
+
+class StepFailed(Exception):
+    """A task could not measure, plan or act. The message is one sentence for the record."""
+
+
+class Runner:
+    """Does the steps of runs.
+
+    tasks and remedies: read at each step, so that a reload of the config takes effect.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._remedies = remedies
+        self._metrics = metrics
+        self._clock = clock
+
+    async def measure(self, run_id: int) -> Next:
+        """Measures the target before anything is done."""
+        await self._write(partial(runs.begin, run_id=run_id, now=self._clock()))
+        run = await self._read(run_id)
+        try:
+            before = await self._measure(run, "measuring")
+        except StepFailed as failure:
+            return await self._stop(run, Conclusion("failed", str(failure)))
+        await self._write(partial(runs.measured, run_id=run_id, before=before))
+        return "go-on"
+
+    async def plan(self, run_id: int) -> int:
+        """Plans, and judges by the guards whether the plan may be applied. The number of actions to apply; 0: stop."""
+        run = await self._read(run_id)
+        try:
+            async with _explained("planning", run, LOOK_TIMEOUT):
+                plan = await self._task(run).plan(run.target)
+        except StepFailed as failure:
+            await self._stop(run, Conclusion("failed", str(failure)))
+            return 0
+        now = self._clock()
+        await self._write(partial(runs.planned, run_id=run_id, plan=plan, now=now))
+        verdict = await self._may_apply(run, plan)
+        if verdict is not None:
+            await self._stop(run, verdict)
+            return 0
+        await self._write(partial(runs.set_state, run_id=run_id, state="applying"))
+        return len(plan.actions)
+
+    async def _may_apply(self, run: Run, plan: Plan) -> Conclusion | None:
+        assert run.before is not None
+        if run.dry_run:
+            count = len(plan.actions)
+            return Conclusion("planned", f"dry run: {count} action{'s' if count != 1 else ''} planned, nothing done")
+        if not plan.actions:
+            return verify.of_empty_plan(run.before, plan.notes)
+        facts = await self._database.read(
+            partial(holds.facts, task=run.task, target=run.target, now=self._clock(), excluding_run=run.id)
+        )
+        blocks = evaluate(facts, self._limits(run))
+        return Conclusion("blocked", f"{blocks[0].guard}: {blocks[0].reason}") if blocks else None
+
+    async def apply(self, run_id: int, position: int) -> None:
+        """Does one action of the plan, unless the plan is too old by now."""
+        run = await self._read(run_id)
+        now = self._clock()
+        if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
+            result = ActionResult("skipped", "the plan is too old")
+        else:
+            await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now))
+            result = await self._act(run, position)
+        await self._write(
+            partial(runs.action_finished, run_id=run_id, position=position, result=result, now=self._clock())
+        )
+
+    async def _act(self, run: Run, position: int) -> ActionResult:
+        action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
+        try:
+            task = self._task(run)
+            async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                effect = await task.apply(run.target, action)
+        except (StepFailed, TaskError) as failure:
+            return ActionResult("failed", str(failure))
+        self._metrics.reclaimed(run.task, effect.freed_bytes)
+        return ActionResult(effect.state, effect.detail, effect.freed_bytes)
+
+    async def verify(self, run_id: int) -> None:
+        """Measures again and closes the run with its outcome."""
+        await self._write(partial(runs.set_state, run_id=run_id, state="verifying"))
+        run = await self._read(run_id)
+        states = await self._database.read(partial(runs.action_states, run_id=run_id))
+        assert run.before is not None  # the step before stored it
+        try:
+            after = await self._measure(run, "measuring again")
+        except StepFailed as failure:
+            await self._stop(run, Conclusion("failed", str(failure)))
+            return
+        await self._write(partial(runs.verified, run_id=run_id, after=after))
+        if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
+            reason = "it was interrupted for so long that the rest of its plan was dropped"
+            await self._stop(run, Conclusion("expired", reason))
+            return
+        improved = self._task(run).improved(run.before, after)
+        await self._stop(run, verify.of_actions(run.before, after, improved, states))
+
+    async def _measure(self, run: Run, doing: str) -> Measurement:
+        async with _explained(doing, run, LOOK_TIMEOUT):
+            return await self._task(run).measure(run.target)
+
+    async def abandon(self, run_id: int, reason: str) -> None:
+        """Closes a run that the engine has given up."""
+        await self._stop(await self._read(run_id), Conclusion("failed", reason))
+
+    async def _stop(self, run: Run, verdict: Conclusion) -> Next:
+        now = self._clock()
+        finish = partial(runs.finish, run_id=run.id, outcome=verdict.outcome, reason=verdict.reason, now=now)
+        if await self._write(finish):
+            seconds = now - (run.started_at or now)
+            self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)
+            log.info("run finished", run=run.id, task=run.task, target=run.target,
+                     outcome=verdict.outcome, reason=verdict.reason, seconds=round(seconds, 3))  # fmt: skip
+        return "stop"
+
+    def _task(self, run: Run) -> Task:
+        task = self._tasks().get(run.task)
+        if task is None:
+            raise TaskError(f"task {run.task} is no longer available")
+        return task
+
+    def _limits(self, run: Run) -> Limits:
+        remedies = self._remedies()
+        for remedy in remedies.remedies:
+            if remedy.name == run.remedy:
+                return limits_of(remedy)
+        return remedies.limits(run.task)
+
+    async def _read(self, run_id: int) -> Run:
+        return await self._database.read(partial(runs.get, run_id=run_id))
+
+    async def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        return await self._database.write(work)
+
+
+@asynccontextmanager
+async def _explained(doing: str, run: Run, seconds: float) -> AsyncIterator[None]:
+    """Gives the task so many seconds, and turns whatever it raises into one sentence for the record.
+
+    What is a bug of ours is logged with its traceback too. Raises StepFailed.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TaskError as error:
+        raise StepFailed(str(error)) from error
+    except TimeoutError as error:
+        raise StepFailed(f"{doing} took longer than {format_duration(seconds)} and was given up") from error
+    except Exception as error:
+        log.exception("task failed unexpectedly", run=run.id, task=run.task, target=run.target, doing=doing)
+        raise StepFailed(f"{doing} failed unexpectedly: {type(error).__name__}: {error}") from error

@@ -1,0 +1,183 @@
+"""Rows as the API's JSON: newest first, a page at a time, times as RFC 3339."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from remediator.model.shapes import ActionView, AlertView, DecisionView, Page, RunView, TrackView
+from remediator.store.tables import actions, alerts, decisions, runs
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
+
+
+def _rows(connection: sa.Connection, select: sa.Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(select).mappings()]
+
+
+def _page(
+    connection: sa.Connection,
+    select: sa.Select[Any],
+    key: sa.Column[int],
+    show: Callable[[Row], T],
+    *,
+    limit: int,
+    before: int | None,
+) -> Page[T]:
+    if before is not None:
+        select = select.where(key < before)
+    rows = _rows(connection, select.order_by(key.desc()).limit(limit + 1))
+    following = int(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return {"items": [show(row) for row in rows[:limit]], "next": following}
+
+
+def list_alerts(connection: sa.Connection, limit: int, before: int | None = None) -> Page[AlertView]:
+    return _page(connection, sa.select(alerts), alerts.c.id, _alert, limit=limit, before=before)
+
+
+def _alert(row: Row) -> AlertView:
+    return {
+        "id": row["id"],
+        "fingerprint": row["fingerprint"],
+        "status": row["status"],
+        "starts_at": timestamp(row["starts_at"]),
+        "ends_at": _maybe(row["ends_at"]),
+        "labels": row["labels"],
+        "annotations": row["annotations"],
+        "first_received_at": timestamp(row["first_received_at"]),
+        "last_received_at": timestamp(row["last_received_at"]),
+        "receptions": row["receptions"],
+    }
+
+
+def list_decisions(connection: sa.Connection, limit: int, before: int | None = None) -> Page[DecisionView]:
+    select = sa.select(decisions, alerts.c.labels).join(alerts, alerts.c.id == decisions.c.alert_id)
+    return _page(connection, select, decisions.c.id, _decision, limit=limit, before=before)
+
+
+def _decision(row: Row) -> DecisionView:
+    return {
+        "id": row["id"],
+        "at": timestamp(row["at"]),
+        "last_at": timestamp(row["last_at"]),
+        "repeats": row["repeats"],
+        "alert_id": row["alert_id"],
+        "alertname": row["labels"].get("alertname", ""),
+        "remedy": row["remedy"],
+        "task": row["task"],
+        "target": row["target"],
+        "verdict": row["verdict"],
+        "guard": row["guard"],
+        "reason": row["reason"],
+        "run_id": row["run_id"],
+    }
+
+
+_RUNS = sa.select(runs, alerts.c.ends_at.label("alert_ended_at")).outerjoin(alerts, alerts.c.id == runs.c.alert_id)
+"""Runs, each with the end of the alert that asked for it: the later half of its verification."""
+
+
+def list_runs(connection: sa.Connection, limit: int, before: int | None = None) -> Page[RunView]:
+    page = _page(connection, _RUNS, runs.c.id, dict, limit=limit, before=before)
+    return {"items": _with_actions(connection, page["items"]), "next": page["next"]}
+
+
+def one_run(connection: sa.Connection, run_id: int) -> RunView:
+    """A run with its actions. Raises LookupError when there is none of that id."""
+    found = _rows(connection, _RUNS.where(runs.c.id == run_id))
+    if not found:
+        raise LookupError(f"there is no run {run_id}")
+    return _with_actions(connection, found)[0]
+
+
+def unfinished_runs(connection: sa.Connection, limit: int = 100) -> list[RunView]:
+    """Runs that are queued or under way, oldest first."""
+    select = _RUNS.where(runs.c.state != "finished").order_by(runs.c.id).limit(limit)
+    return _with_actions(connection, _rows(connection, select))
+
+
+def _with_actions(connection: sa.Connection, rows: Sequence[Row]) -> list[RunView]:
+    found: dict[int, list[ActionView]] = {row["id"]: [] for row in rows}
+    select = sa.select(actions).where(actions.c.run_id.in_(found)).order_by(actions.c.run_id, actions.c.position)
+    for row in _rows(connection, select):
+        found[row["run_id"]].append(_action(row))
+    return [_run(row, found[row["id"]]) for row in rows]
+
+
+def _action(row: Row) -> ActionView:
+    action = row["action"]
+    return {
+        "position": row["position"],
+        "kind": action["kind"],
+        "object": action["object"],
+        "reason": action["reason"],
+        "estimated_bytes": action["estimated_bytes"],
+        "state": row["state"],
+        "detail": row["detail"],
+        "freed_bytes": row["freed_bytes"],
+        "started_at": _maybe(row["started_at"]),
+        "finished_at": _maybe(row["finished_at"]),
+    }
+
+
+def _run(row: Row, its_actions: list[ActionView]) -> RunView:
+    return {
+        "id": row["id"],
+        "task": row["task"],
+        "target": row["target"],
+        "trigger": row["trigger"],
+        "remedy": row["remedy"],
+        "alert_id": row["alert_id"],
+        "alert_ended_at": _maybe(row["alert_ended_at"]),
+        "dry_run": row["dry_run"],
+        "state": row["state"],
+        "outcome": row["outcome"],
+        "reason": row["reason"],
+        "requested_at": timestamp(row["requested_at"]),
+        "started_at": _maybe(row["started_at"]),
+        "finished_at": _maybe(row["finished_at"]),
+        "before": row["before"],
+        "after": row["after"],
+        "notes": row["notes"],
+        "actions": its_actions,
+        "freed_bytes": sum(action["freed_bytes"] for action in its_actions),
+    }
+
+
+def tracks(connection: sa.Connection) -> dict[str, TrackView]:
+    """How each remedy's finished runs ended, dry runs left out."""
+    rows = connection.execute(
+        sa.select(runs.c.remedy, sa.func.count(), sa.func.sum(sa.case((runs.c.outcome == "effective", 1), else_=0)))
+        .where(runs.c.remedy.is_not(None), runs.c.state == "finished", runs.c.dry_run.is_(False))
+        .group_by(runs.c.remedy)
+    )
+    return {remedy: {"runs": count, "effective": effective} for remedy, count, effective in rows}
+
+
+def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:
+    """When any alert, and when the always-firing Watchdog, was last received (Unix seconds)."""
+    name = alerts.c.labels["alertname"].as_string()
+    return (
+        connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at))),
+        connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at)).where(name == "Watchdog")),
+    )
+
+
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """Sizes of the record: alerts firing, decisions and runs by outcome."""
+    firing = connection.scalar(sa.select(sa.func.count()).select_from(alerts).where(alerts.c.status == "firing"))
+    outcomes = connection.execute(
+        sa.select(runs.c.outcome, sa.func.count()).where(runs.c.outcome.is_not(None)).group_by(runs.c.outcome)
+    )
+    return {"alerts_firing": firing or 0, **{f"runs_{outcome}".replace("-", "_"): n for outcome, n in outcomes}}

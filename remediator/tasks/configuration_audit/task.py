@@ -1,0 +1,129 @@
+"""configuration-audit and validate-config: every mistake in the stack's configuration, now. They only look."""
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+import structlog
+
+from exporter.base.threads import StillStuck
+from exporter.docker.containers import Lister
+from exporter.docker.engine import DockerEngine
+from exporter.findings.audit import Audit, Report
+from exporter.findings.finding import CHECKS, SEVERITIES, VALID, CheckName
+from exporter.findings.found import Found, found_in
+from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.tasks.configuration_audit.notes import line
+from remediator.tasks.docker import ask
+
+log = structlog.get_logger(__name__)
+
+ALL = "all"
+MAX_NOTES = 500
+"""Findings in one plan; further ones are counted."""
+LOOK_SECONDS = 60.0
+
+
+class ConfigurationAudit:
+    """Runs the checks that the exporter counts as ``upkeeper_config_findings``, and lists what they find.
+
+    engine: its containers tell what images bring a health check, and their projects where the config names none.
+    """
+
+    never: Sequence[str] = ("anything: it only looks",)
+    disruption: Disruption = "none"
+    action_timeout = 60.0
+
+    def __init__(
+        self, audit: Audit, engine: DockerEngine | None, name: str, summary: str, checks: Collection[CheckName] = CHECKS
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self._audit = audit
+        self._engine = engine
+        self._lister = Lister()
+        self._checks = [check for check in CHECKS if check in checks]
+
+    async def targets(self) -> Sequence[str]:
+        """``all``, and each check."""
+        return [ALL, *self._checks]
+
+    async def measure(self, target: str) -> Measurement:
+        """Breached: a warning, something critical, or something that could not be looked at.
+
+        Values: the number of findings of each check and severity, as in ``limits/warning``.
+        """
+        report, _ = await self._look(target)
+        values = {
+            f"{result.check}/{severity}": float(count)
+            for result in report.results
+            for severity in SEVERITIES
+            if (count := result.count(severity)) is not None
+        }
+        breached = bool(report.problems) or any(finding.severity != "info" for finding in report.findings)
+        return Measurement(breached=breached, values=values, detail=_summary(report))
+
+    async def plan(self, target: str) -> Plan:
+        """Never an action; a note for each finding, the worst first, and one for whatever could not be looked at."""
+        report, remarks = await self._look(target)
+        found = report.findings
+        notes = [line(finding) for finding in found[:MAX_NOTES]]
+        if len(found) > MAX_NOTES:
+            notes.append(f"There are {len(found) - MAX_NOTES} further findings.")
+        notes += [f"Not looked at as a whole: {problem}." for problem in report.problems]
+        accepted = sum(len(result.accepted) for result in report.results)
+        if accepted:
+            notes.append(f"The config accepts {_count(accepted, 'further finding')} (configuration.ignore).")
+        return Plan(notes=[*notes, *remarks])
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        raise TaskError(f"{self.name} has no actions, so it cannot {action.kind}")
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """Something was wrong, and nothing is any more."""
+        return before.breached and not after.breached
+
+    async def _look(self, target: str) -> tuple[Report, list[str]]:
+        """The report on a target, and remarks on what is not part of it."""
+        if target != ALL and target not in self._checks:
+            raise TaskError(f"there is no check named {target}; there are: {', '.join(self._checks)}")
+        found, remarks = await self._found()
+        try:
+            report = await self._audit.run(LOOK_SECONDS, found)
+        except (TimeoutError, StillStuck):
+            raise TaskError(f"the checks did not end within {LOOK_SECONDS:g} s") from None
+        return report.only(self._checks if target == ALL else [target]), remarks
+
+    async def _found(self) -> tuple[Found, list[str]]:
+        if self._engine is None:
+            return Found(), []
+        try:
+            return found_in(await ask(self._engine, partial(Lister.read, self._lister))), []
+        except TaskError as error:
+            log.debug("containers unknown", error=str(error))
+            remark = f"No Compose files are configured, and running containers could not name any: {error}."
+            return Found(), [remark] if self._audit.finds_projects else []
+
+
+def configuration_audit(audit: Audit, engine: DockerEngine | None) -> ConfigurationAudit:
+    summary = "Looks for mistakes in Compose files, .env files, file modes and monitoring configs."
+    return ConfigurationAudit(audit, engine, "configuration-audit", summary)
+
+
+def validate_config(audit: Audit, engine: DockerEngine | None) -> ConfigurationAudit:
+    summary = "Tells whether the stack's configuration is complete and would be accepted."
+    return ConfigurationAudit(audit, engine, "validate-config", summary, VALID)
+
+
+def _summary(report: Report) -> str:
+    if not report.results:
+        return "there is nothing to look at: name Compose files and others under `configuration:`"
+    counts = {severity: sum(one.severity == severity for one in report.findings) for severity in reversed(SEVERITIES)}
+    found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
+    text = f"{_count(len(report.findings), 'finding')}: {found}" if found else "no findings"
+    if report.problems:
+        text += f"; not looked at: {_count(len(report.problems), 'thing')}"
+    return f"{text}, by {_count(len(report.results), 'check')}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,194 @@
+"""docker-cleanup: removes what nothing uses any more and is old enough, by the policy in ``docker.cleanup``."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from exporter.base.units import format_bytes, format_duration
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import Usage, read_usage
+from exporter.docker.selection import Kind, Removal, select
+from exporter.inventory.docker import Docker
+from exporter.inventory.docker import DockerCleanup as Policy
+from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.tasks.docker import ask, engine_errors
+from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
+
+TARGET = "docker"
+USAGE_SECONDS = 240.0
+"""Time for the engine's disk usage: it walks every container and volume."""
+REMOVAL_SECONDS = 540.0
+"""Time for one removal: large layers on a slow disk."""
+
+_ACTIONS: dict[Kind, str] = {
+    "containers": "remove-container",
+    "networks": "remove-network",
+    "images": "remove-image",
+    "build_cache": "prune-build-cache",
+}
+_KINDS = {action: kind for kind, action in _ACTIONS.items()}
+
+
+class DockerCleanup:
+    """Removes stopped containers, unused networks, dangling images and old build cache.
+
+    What may go is decided by ``exporter.collectors.docker_usage.select``, when planning and again before each removal.
+
+    clock: Unix seconds.
+    """
+
+    name = "docker-cleanup"
+    summary = "Removes stopped containers, unused networks, images without a tag and old build cache."
+    never = (
+        "volumes, named or anonymous",
+        "containers that are not stopped",
+        "images with a tag, and images and networks of any container, stopped ones too",
+        "objects with the keep label (upkeeper.keep)",
+        "objects younger than their limit, or of unknown age",
+    )
+    disruption: Disruption = "none"
+    action_timeout = REMOVAL_SECONDS + 60.0
+
+    def __init__(self, engine: DockerEngine, docker: Docker, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._policy = docker.cleanup
+        self._max_bytes = int(docker.cleanable_max_bytes)
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        return [TARGET]
+
+    async def measure(self, target: str) -> Measurement:
+        """Values: ``cleanable_bytes`` with its limit, ``cleanable_objects``, and ``total_bytes`` of all but volumes."""
+        return measured(await self._usage(), self._policy, self._max_bytes, self._clock())
+
+    async def plan(self, target: str) -> Plan:
+        return make_plan(await self._usage(), self._policy, self._clock())
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        kind = _KINDS.get(action.kind)
+        if kind is None:
+            raise TaskError(f"docker-cleanup does not know how to {action.kind}")
+        if kind == "build_cache":
+            return await self._prune(action)
+        return await self._remove(kind, action)
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """Less space is taken up; where space was not the reason, fewer objects are left over."""
+        if after.values["total_bytes"] < before.values["total_bytes"]:
+            return True
+        return not before.breached and after.values["cleanable_objects"] < before.values["cleanable_objects"]
+
+    async def _usage(self) -> Usage:
+        await ask(self._engine, lambda client: client.ping())  # a hung engine is noticed soon
+        with engine_errors():
+            return await read_usage(self._engine.patient(USAGE_SECONDS))
+
+    async def _remove(self, kind: Kind, action: Action) -> Effect:
+        key = str(action.params["id"])
+        usage = await ask(self._engine, partial(look, kind=kind, key=key))
+        changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
+        if changed is not None:
+            return Effect(state="skipped", detail=changed)
+        done = await ask(self._engine.patient(REMOVAL_SECONDS), partial(remove_unless_used, kind=kind, key=key))
+        if isinstance(done, str):
+            return Effect(state="skipped", detail=done)
+        return Effect(state="done", detail="removed", freed_bytes=done)
+
+    async def _prune(self, action: Action) -> Effect:
+        keys = [str(key) for key in cast(Sequence[str], action.params["ids"])]
+        unused_for = self._clock() - cast(float, action.params["unused_since"])
+        count, freed = await ask(
+            self._engine.patient(REMOVAL_SECONDS), lambda client: prune_build_cache(client, keys, unused_for)
+        )
+        if count == 0:
+            return Effect(state="skipped", detail="none of these records is left unused")
+        return Effect(state="done", detail=f"removed {count} of {len(keys)} records", freed_bytes=freed)
+
+
+def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measurement:
+    """What could be freed by the policy against its limit. Pure."""
+    removals = select(usage, policy, now)
+    cleanable = sum(removal.bytes for removal in removals)
+    containers = sum(container.bytes for container in usage.containers)
+    cache = sum(record.bytes for record in usage.build_cache if not record.shared)
+    return Measurement(
+        breached=cleanable > max_bytes,
+        values={
+            "cleanable_bytes": cleanable,
+            "cleanable_max_bytes": max_bytes,
+            "cleanable_objects": len(removals),
+            "total_bytes": usage.layers_bytes + containers + cache,
+        },
+        detail=f"{format_bytes(cleanable)} to free of {format_bytes(max_bytes)} allowed",
+    )
+
+
+def make_plan(usage: Usage, policy: Policy, now: float) -> Plan:
+    """One action for each container, network and image, and one for all of the build cache. Pure."""
+    removals = select(usage, policy, now)
+    actions = [_removal_action(removal) for removal in removals if removal.kind != "build_cache"]
+    cache = _cache_action(usage, policy, removals, now)
+    return Plan(actions=[*actions, cache] if cache else actions, notes=list(_notes(usage, policy)))
+
+
+def _removal_action(removal: Removal) -> Action:
+    return Action(
+        kind=_ACTIONS[removal.kind],
+        object=removal.name,
+        reason=removal.reason,
+        estimated_bytes=removal.bytes,
+        params={"id": removal.id, "since": removal.since},
+    )
+
+
+def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now: float) -> Action | None:
+    """All of the build cache at once: the engine removes records in the order in which they build upon each other.
+
+    A record that shares its layer with an image frees nothing while the image stays, and the engine leaves it alone.
+    Where images go first, such records are named too: the engine removes those whose image is gone by then.
+    """
+    records = usage.build_cache
+    if any(removal.kind == "images" for removal in removals):
+        records = tuple(replace(record, shared=False) for record in records)
+    keys = [removal.id for removal in select(Usage(build_cache=records), policy, now)]
+    if not keys:
+        return None
+    limit = (
+        f"not used for {format_duration(policy.build_cache_min_age)}" if policy.build_cache_min_age else "not in use"
+    )
+    return Action(
+        kind=_ACTIONS["build_cache"],
+        object=f"{len(keys)} build cache record{'s' if len(keys) > 1 else ''}",
+        reason=limit,
+        estimated_bytes=sum(removal.bytes for removal in removals if removal.kind == "build_cache"),
+        params={"ids": keys, "unused_since": now - policy.build_cache_min_age},
+    )
+
+
+def _notes(usage: Usage, policy: Policy) -> Iterator[str]:
+    labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
+    kept = sum(policy.keep_label in each for each in labels)
+    if kept:
+        yield f"Kept by the label {policy.keep_label}: {kept} object{'s' if kept > 1 else ''}."
+    unused = [volume for volume in usage.volumes if not volume.used]
+    if unused:
+        size = format_bytes(sum(volume.bytes or 0 for volume in unused))
+        yield f"Volumes are never touched: {len(unused)} unused, {size}."
+
+
+def why_not(usage: Usage | None, policy: Policy, kind: Kind, key: str, since: float, now: float) -> str | None:
+    """Why an object of a plan is not removed now; None when it is as it was planned. Pure.
+
+    usage: as ``docker_removal.look`` reads it. Every container that is still there counts as a user, also a stopped one
+    that the plan meant to remove.
+    """
+    if usage is None:
+        return "already gone"
+    if kind != "containers":
+        policy = policy.model_copy(update={"containers_min_age": float("inf")})
+    if any((removal.id, removal.since) == (key, since) for removal in select(usage, policy, now)):
+        return None
+    return "changed since the plan: used, started, tagged or labelled now"

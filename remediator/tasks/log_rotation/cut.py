@@ -1,0 +1,183 @@
+"""copytruncate: the log keeps its inode, for the process that holds it open; its content moves to a rotated file.
+
+The content is copied, proven on disk and given its name before anything is taken from the log. Then the log is cut:
+
+- Where the file system can take whole blocks out of a file's head (ext4, XFS), in one step that excludes every write,
+  nothing can get lost. The cut lies at a block boundary, so the rest of the last block, which is in the copy, is
+  overwritten with blanks: the log then begins with a line of blanks of at most a block.
+- Elsewhere, and for a log smaller than a block, it is truncated, if it is still exactly as long as what was copied.
+  A line written between that look and the truncation, some microseconds, is lost: bench/rotation_window.py measures it.
+
+A kill at any point loses nothing. The temporary name of the copy stays until the log is cut, so that a second try
+knows that it has to find out whether the cut was done: it was not if the log still begins with the copied content.
+Only a kill between taking the blocks and writing the blanks leaves the lines of that one block in both files.
+"""
+
+import os
+import threading
+
+from remediator.files import linux
+from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
+from remediator.files.folder import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.model.task import TaskError
+from remediator.tasks.log_rotation.names import temporary_name, variants
+
+_CATCH_UP = 5
+"""Rounds of copying what was written during the round before."""
+_TRUNCATE_TRIES = 1000
+"""Looks at a busy log for a moment without a write; each takes some ten microseconds."""
+_NEWLINE_SEARCH = 64 * 1024
+_PROOF = 4096
+"""A log that begins with so many bytes of its copy was not cut. Fewer might have been written a second time."""
+
+
+def copy_and_cut(
+    folder: Folder, log: str, identity: Identity, wanted: str, stop: threading.Event
+) -> tuple[str, int] | None:
+    """Moves the content of a log to a rotated file, compressed if ``wanted`` ends in ``.gz``.
+
+    Returns the rotated file's name and the bytes freed; None if an earlier try had done it already.
+    Raises Changed, Stopped, TaskError, OSError; the log is then as it was.
+    """
+    temporary = temporary_name(wanted)
+    fd = folder.open(log, os.O_RDWR)
+    try:
+        if Identity.of(os.fstat(fd)).key != identity.key:
+            raise Changed("another file by now")
+        before = allocated(os.fstat(fd))
+        name = _resume(folder, fd, wanted)
+        if name is None:
+            if os.fstat(fd).st_size < identity.size and folder.stat(wanted):
+                return None
+            identity.check(os.fstat(fd), may_grow=True)
+            if os.fstat(fd).st_nlink > 1:
+                raise Changed("has other hard links")
+            name = _rotate(folder, fd, wanted, stop)
+        folder.discard(temporary)
+        copy = folder.stat(name)
+        return name, max(0, before - allocated(os.fstat(fd)) - (allocated(copy) if copy else 0))
+    finally:
+        os.close(fd)
+
+
+def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
+    temporary = temporary_name(wanted)
+    name = None
+    sink = folder.create(temporary)
+    try:
+        with _copier(fd, sink, wanted, stop) as copy:
+            try:
+                end = _copy_lines(fd, copy)
+                copy_attributes(fd, sink)
+                copy.settle()
+                name = folder.link(temporary, variants(wanted))
+                folder.sync()
+                rest = _cut(fd, copy, end)
+            except (OSError, Changed, Stopped, TaskError):
+                # Nothing was taken from the log, so the copy is not needed.
+                if name is not None:
+                    folder.discard(name)
+                folder.discard(temporary)
+                raise
+            if rest:
+                os.pwrite(fd, b" " * (rest - 1) + b"\n", 0)
+            # What was added while cutting is proven. From here on there is no stopping: the log was cut.
+            os.fsync(sink)
+    finally:
+        os.close(sink)
+    return name
+
+
+def _copier(fd: int, sink: int, wanted: str, stop: threading.Event) -> Copy:
+    return GzipCopy(fd, sink, stop) if wanted.endswith(".gz") else PlainCopy(fd, sink, stop)
+
+
+def _copy_lines(fd: int, copy: Copy) -> int:
+    """Copies whole lines until little is left that was written meanwhile. Returns the offset that it reached."""
+    end = 0
+    for _ in range(_CATCH_UP):
+        lines = _end_of_lines(fd, end, os.fstat(fd).st_size)
+        copy.append(end, lines)
+        if lines - end < _PROOF:
+            return lines
+        end = lines
+    return end
+
+
+def _end_of_lines(fd: int, start: int, size: int) -> int:
+    """The offset behind the last newline; a log without one is taken as it is."""
+    position = size
+    while position > start:
+        low = max(start, position - _NEWLINE_SEARCH)
+        found = os.pread(fd, position - low, low).rfind(b"\n")
+        if found >= 0:
+            return low + found + 1
+        position = low
+    return size if start == 0 else start
+
+
+def _cut(fd: int, copy: Copy, end: int) -> int:
+    """Takes everything before ``end`` out of the log, but for as many bytes at its head as are returned.
+
+    Raises TaskError, OSError only while nothing was taken.
+    """
+    size = os.fstat(fd).st_size
+    block = os.fstatvfs(fd).f_frsize
+    head = end - end % block
+    if head == size:
+        head -= block  # the end of the file itself cannot be collapsed
+    if 0 < head < size and linux.collapse_head(fd, head):
+        return end - head
+    for _ in range(_TRUNCATE_TRIES):
+        size = os.fstat(fd).st_size
+        if size < end or linux.truncate_if(fd, end):
+            return 0
+        copy.append(end, size)
+        copy.prove()
+        end = size
+    raise TaskError("it is written to faster than it can be copied, on a file system that cannot cut it safely")
+
+
+def _resume(folder: Folder, fd: int, wanted: str) -> str | None:
+    """The name of the copy by which a killed try cut the log; None if there is none, or it is removed as not needed."""
+    witness = folder.stat(temporary_name(wanted))
+    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
+    if name is None:
+        return None
+    sink = folder.open(name)
+    try:
+        end = _compare(fd, sink, wanted.endswith(".gz"))
+        uncut = end is not None and _is_uncut(fd, sink, end)
+    except ValueError:
+        uncut = True  # the copy is incomplete, so the kill came while the log still grew into it
+    finally:
+        os.close(sink)
+    if uncut:
+        folder.discard(name)
+        return None
+    return name
+
+
+def _is_uncut(fd: int, sink: int, end: int) -> bool:
+    """Whether a log begins with its copy since it was never cut, rather than since it was written alike again."""
+    log, copy = os.fstat(fd), os.fstat(sink)
+    return end >= _PROOF or (log.st_size, log.st_mtime_ns) == (end, copy.st_mtime_ns)
+
+
+def _compare(fd: int, sink: int, compressed: bool) -> int | None:
+    """Where in the log the content of its copy ends; None if the log begins otherwise.
+
+    Raises ValueError for an incomplete copy.
+    """
+    stored = chunks(fd, 0, os.fstat(fd).st_size)
+    at = left = 0
+    for piece in unpacked(sink, compressed=compressed):
+        rest = memoryview(piece)
+        while rest:
+            if not left:
+                at, left = next(stored, (at, 0))
+            part = os.pread(fd, min(left, len(rest)), at)
+            if not part or part != rest[: len(part)]:
+                return None
+            at, left, rest = at + len(part), left - len(part), rest[len(part) :]
+    return at

@@ -1,0 +1,84 @@
+"""Compressing a rotated file: the gzip file is whole, proven and named before the source is removed."""
+
+import os
+import threading
+
+from remediator.files.compress import GzipCopy, Stopped
+from remediator.files.folder import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.files.writers import use_of
+from remediator.model.task import TaskError
+from remediator.tasks.log_rotation.names import temporary_name, variants
+
+
+def compress_file(
+    folder: Folder, name: str, identity: Identity, stop: threading.Event, *, may_grow: bool = False
+) -> tuple[str, int] | None:
+    """Replaces a file by ``name.gz`` with the same owner, mode and times.
+
+    Returns the new name and the bytes freed; None if an earlier try had done it already.
+    Raises Changed, Stopped, TaskError, OSError; the file is then as it was.
+    """
+    wanted = f"{name}.gz"
+    temporary = temporary_name(wanted)
+    witness = folder.stat(temporary)
+    packed = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
+    if folder.stat(name) is None and (packed or folder.stat(wanted)):
+        folder.discard(temporary)
+        return None
+    fd = folder.open(name)
+    try:
+        facts = os.fstat(fd)
+        identity.check(facts, may_grow=may_grow)
+        seen = Identity.of(facts)
+        if packed and not _is_copy_of(folder, packed, facts):
+            folder.discard(packed)  # the source was written to after it, and still holds everything
+            packed = None
+        packed = packed or _pack(folder, fd, wanted, stop)
+        try:
+            _check_quiet(fd)
+            seen.check(folder.stat(name))
+        except Changed:
+            folder.discard(packed)
+            folder.discard(temporary)
+            raise
+        folder.discard(name)
+    finally:
+        os.close(fd)
+    folder.discard(temporary)
+    copy = folder.stat(packed)
+    return packed, max(0, allocated(facts) - (allocated(copy) if copy else 0))
+
+
+def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
+    _check_quiet(fd)
+    if os.fstat(fd).st_nlink > 1:
+        raise Changed("has other hard links")
+    temporary = temporary_name(wanted)
+    sink = folder.create(temporary)
+    try:
+        with GzipCopy(fd, sink, stop) as copy:
+            copy.append(0, os.fstat(fd).st_size)
+            copy_attributes(fd, sink)
+            copy.settle()
+        name = folder.link(temporary, variants(wanted))
+        folder.sync()
+    except (OSError, Changed, Stopped, TaskError):
+        folder.discard(temporary)
+        raise
+    finally:
+        os.close(sink)
+    return name
+
+
+def _check_quiet(fd: int) -> None:
+    use = use_of(fd)
+    if use.state == "written":
+        raise Changed("a process still writes to it")
+    if use.state == "unknown":
+        raise Changed("no permission to see whether a process writes to it")
+
+
+def _is_copy_of(folder: Folder, packed: str, source: os.stat_result) -> bool:
+    """A copy gets its source's time of the last write, so a later write shows."""
+    facts = folder.stat(packed)
+    return facts is not None and facts.st_mtime_ns == source.st_mtime_ns

@@ -1,0 +1,75 @@
+"""rename: the log's inode gets the rotated name, and an empty file of the same owner and mode takes its place.
+
+The rotated name is a hard link at first and the exchange is one step, so at every moment the log's name leads to a file
+and the content has a name. A process that still has the log open goes on writing to the rotated file.
+"""
+
+import os
+
+from remediator.files import linux
+from remediator.files.folder import Changed, Folder, Identity, copy_attributes
+from remediator.tasks.log_rotation.names import temporary_name, variants
+
+
+def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str) -> str | None:
+    """Rotates a log by renaming it. Returns the rotated file's name; None if an earlier try had done it already.
+
+    Raises Changed, TaskError, OSError; the log is then as it was.
+    """
+    temporary = temporary_name(log)
+    linked = folder.find(variants(wanted), identity.key)
+    facts = folder.stat(log)
+    if facts is None or Identity.of(facts).key != identity.key:
+        if linked is None and folder.stat(f"{wanted}.gz") is None:
+            raise Changed("gone" if facts is None else "another file by now")
+        folder.discard(temporary)
+        return None
+    identity.check(facts, may_grow=True)
+    if linked is None and facts.st_nlink > 1:
+        raise Changed("has other hard links")
+    _create_alike(folder, log, temporary)
+    name = linked
+    try:
+        name = name or folder.link(log, variants(wanted))
+        _swap(folder, temporary, log, identity)
+    except (OSError, Changed):
+        if name is not None:
+            _unlink_second_name(folder, name)
+        folder.discard(temporary)
+        raise
+    folder.discard(temporary)
+    return name
+
+
+def _create_alike(folder: Folder, log: str, temporary: str) -> None:
+    """Makes an empty file with the log's owner, mode and attributes."""
+    fd = folder.open(log)
+    try:
+        fresh = folder.create(temporary)
+        try:
+            copy_attributes(fd, fresh, times=False)
+        except OSError:
+            folder.discard(temporary)
+            raise
+        finally:
+            os.close(fresh)
+    finally:
+        os.close(fd)
+
+
+def _swap(folder: Folder, temporary: str, log: str, identity: Identity) -> None:
+    """Puts the empty file in the log's place. Raises Changed if another program put a file there meanwhile."""
+    if linux.exchange(folder.fd, temporary, log):
+        moved = folder.stat(temporary)
+        if moved is None or Identity.of(moved).key != identity.key:
+            linux.exchange(folder.fd, temporary, log)
+            raise Changed("another file by now")
+        return
+    identity.check(folder.stat(log), may_grow=True)
+    os.rename(temporary, log, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
+
+
+def _unlink_second_name(folder: Folder, name: str) -> None:
+    facts = folder.stat(name)
+    if facts and facts.st_nlink > 1:
+        folder.discard(name)

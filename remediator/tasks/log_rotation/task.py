@@ -1,0 +1,113 @@
+"""log-rotation: rotates logs by size and age, compresses them, and deletes rotated ones by age, count and space."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from exporter.base.units import format_bytes
+from exporter.inventory.logs import LogDirectory
+from exporter.log_usage import LogUsage, measure
+from remediator.files.folder import open_root
+from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.tasks.log_rotation.act import act
+from remediator.tasks.log_rotation.choose import choose
+from remediator.tasks.log_rotation.scan import scan
+
+_T = TypeVar("_T")
+
+
+class LogRotation:
+    """Keeps configured log directories within their limits. Loses no line."""
+
+    name = "log-rotation"
+    summary = "Rotates logs by size and by age, compresses them, and deletes rotated ones by age, count and space."
+    never: Sequence[str] = (
+        "a log that has not been rotated is never deleted",
+        "the newest rotated file of a log is never deleted for want of space",
+        "files that `include:` does not match or that `exclude:` matches",
+        "files within their limits of size and age",
+        "symbolic links and what they lead to, files with other hard links, other mounts",
+        "files that changed since the plan, and rotated files that a process still writes to",
+    )
+    disruption: Disruption = "none"
+    action_timeout = 3600.0
+
+    def __init__(self, directories: Sequence[LogDirectory], clock: Callable[[], float] = time.time) -> None:
+        self._directories = {directory.name: directory for directory in directories}
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        """Names of the configured log directories."""
+        return list(self._directories)
+
+    async def measure(self, target: str) -> Measurement:
+        """What the directory takes on disk, by the exporter's own collector."""
+        directory = self._directory(target)
+        usage = await _in_thread(lambda stop: _usage(directory, stop))
+        return Measurement(
+            breached=usage.allocated_bytes > directory.max_bytes,
+            values={
+                "allocated_bytes": usage.allocated_bytes,
+                "apparent_bytes": usage.apparent_bytes,
+                "max_bytes": directory.max_bytes,
+                "files": usage.files,
+            },
+            detail=f"{format_bytes(usage.allocated_bytes)} of {format_bytes(directory.max_bytes)}"
+            f" in {usage.files} files",
+        )
+
+    async def plan(self, target: str) -> Plan:
+        """Lists what is due now. Changes nothing."""
+        directory = self._directory(target)
+        return await _in_thread(lambda stop: self._plan(directory, stop))
+
+    def _plan(self, directory: LogDirectory, stop: threading.Event) -> Plan:
+        usage = _usage(directory, stop)
+        with open_root(directory.path) as root:
+            try:
+                found = scan(root, directory, stop)
+            except OSError as error:
+                raise TaskError(f"cannot read {directory.path}: {error.strerror}") from error
+        return choose(found, directory, usage.allocated_bytes, self._clock())
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        """Does one action; a cancelled one stops at the next MiB and leaves the log as it was."""
+        directory = self._directory(target)
+
+        def work(stop: threading.Event) -> Effect:
+            return act(directory, action, stop, lambda: _usage(directory, stop).allocated_bytes)
+
+        return await _in_thread(work)
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """Less on disk than before, or within the limit at last."""
+        less = after.values["allocated_bytes"] < before.values["allocated_bytes"]
+        return less or (before.breached and not after.breached)
+
+    def _directory(self, target: str) -> LogDirectory:
+        try:
+            return self._directories[target]
+        except KeyError:
+            raise TaskError(f"no log directory is configured under the name {target!r}") from None
+
+
+def _usage(directory: LogDirectory, stop: threading.Event) -> LogUsage:
+    try:
+        return measure(directory, stop)
+    except OSError as error:
+        raise TaskError(f"cannot measure {directory.path}: {error.strerror or error}") from error
+
+
+async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:
+    """Runs blocking work in a thread. When cancelled, tells it to stop, and returns only once it has."""
+    stop = threading.Event()
+    running = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([running])
+        running.exception()  # that it stopped is no news; unasked, asyncio would report it
+        raise

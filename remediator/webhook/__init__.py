@@ -1,0 +1,1 @@
+"""From Alertmanager's request to stored alerts."""

@@ -1,0 +1,48 @@
+"""A real Alertmanager with the config that `upkeeper up` writes, but without its waits."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from remediator.config.remedies import Notify
+from remediator.statedir import StateDir
+from tests import servers
+from tests.helpers import free_port
+from upkeeper.share import share_path
+from upkeeper.up.paths import Layout
+from upkeeper.up.ports import Ports
+from upkeeper.up.write_configs import lay
+
+Start = Callable[[dict[str, Any]], AbstractAsyncContextManager[servers.Server]]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    state = StateDir(tmp_path / "state")
+    state.ensure()
+    return Layout(state)
+
+
+@pytest.fixture
+def start(layout: Layout) -> Start:
+    """Starts Alertmanager with this `notify:` section."""
+
+    @asynccontextmanager
+    async def started(notify: dict[str, Any]) -> AsyncIterator[servers.Server]:
+        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())
+        without_waits(layout.alertmanager_config)
+        async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
+            yield server
+
+    return started
+
+
+def without_waits(path: Path) -> None:
+    config = yaml.safe_load(path.read_bytes())
+    for route in (config["route"], *config["route"]["routes"]):
+        route.update(group_wait="0s", group_interval="1s", repeat_interval="1h")
+    path.write_text(yaml.safe_dump(config))

@@ -1,0 +1,156 @@
+"""The API over HTTP: credentials, shapes, errors, and the document that describes it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from remediator.api.app import build_app
+from remediator.api.routes import ROUTES
+from remediator.statedir import read_token
+from tests.remediator.stack import START, Stack, alert
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture
+async def client(stack: Stack) -> AsyncIterator[Client]:
+    token = read_token(stack.core.state.operator_token)
+    server = TestServer(build_app(stack.core, lambda: True))
+    async with TestClient(server, headers={"Authorization": f"Bearer {token}"}) as client:
+        yield client
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer wrong", "Basic b3BlcmF0b3I6", "Bearer \xff"])
+async def test_every_operation_needs_the_operators_credential(client: Client, authorization: str | None) -> None:
+    headers = {"Authorization": authorization or ""}
+    for route in ROUTES:
+        path = "/api/v1" + route.path.replace(r"{id:\d+}", "1").replace("{task}", "t").replace("{target}", "t")
+        answer = await client.request(route.method, path, headers=headers)
+        assert answer.status == 401, (route.method, path)
+        assert answer.content_type == "application/problem+json"
+    answer = await client.get("/api/v1/openapi.json", headers=headers)
+    assert answer.status == 401
+
+
+async def test_the_credential_of_alertmanager_opens_only_the_webhook(stack: Stack, client: Client) -> None:
+    headers = {"Authorization": f"Bearer {read_token(stack.core.state.alertmanager_token)}"}
+    assert (await client.get("/api/v1/runs", headers=headers)).status == 401
+    body = {
+        "version": "4",
+        "groupKey": "{}",
+        "status": "firing",
+        "receiver": "upkeeper",
+        "groupLabels": {},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "",
+        "truncatedAlerts": 0,
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "X"},
+                "annotations": {},
+                "startsAt": "2026-01-01T00:00:00Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "",
+                "fingerprint": "00000000000000aa",
+            }
+        ],
+    }
+    answer = await client.post("/api/v1/alertmanager", json=body, headers=headers)
+    assert (answer.status, await answer.json()) == (202, {"accepted": 1})
+    assert (await client.post("/api/v1/alertmanager", json=body)).status == 401
+    assert [item["labels"] for item in (await (await client.get("/api/v1/alerts")).json())["items"]] == [
+        {"alertname": "X"}
+    ]
+
+
+async def test_a_run_by_hand_from_request_to_record(stack: Stack, client: Client) -> None:
+    stack.clutter(2)
+    answer = await client.post("/api/v1/plans", json={"task": "sweep", "target": "attic"})
+    assert answer.status == 200
+    assert len((await answer.json())["plan"]["actions"]) == 2
+    answer = await client.post("/api/v1/runs", json={"task": "sweep", "target": "attic"})
+    assert answer.status == 202
+    run_id = (await answer.json())["id"]
+    await stack.finished(1)
+    run = await (await client.get(f"/api/v1/runs/{run_id}")).json()
+    assert (run["outcome"], run["requested_at"]) == ("effective", "2027-01-15T08:00:00.000Z")
+    answer = await client.post("/api/v1/runs", json={"task": "sweep", "target": "attic"})
+    assert (answer.status, (await answer.json())["guard"]) == (409, "cooldown")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "detail"),
+    [
+        ("GET", "/runs/99", None, 404, "no run 99"),
+        ("GET", "/runs/" + "9" * 30, None, 404, "no such run"),
+        ("GET", "/runs?limit=0", None, 400, "limit must be"),
+        ("GET", "/runs?before=x", None, 400, "before must be"),
+        ("GET", "/runs?limit=٣", None, 400, "limit must be"),
+        ("POST", "/plans", {"task": "sweep"}, 400, "target: Field required"),
+        ("POST", "/plans", {"task": "sweep", "target": "cellar"}, 404, "its targets: attic"),
+        ("POST", "/runs", {"task": "sweep", "target": "attic", "force": True}, 400, "force: Extra inputs"),
+        ("POST", "/runs", {"task": "swep", "target": "attic"}, 404, "did you mean sweep?"),
+        ("POST", "/pause", {}, 400, "reason: Field required"),
+        ("POST", "/pause", {"reason": "x", "seconds": -1}, 400, "seconds: Input should be greater than 0"),
+        ("DELETE", "/pause", None, 404, "nothing is paused"),
+        ("DELETE", "/breakers/sweep/attic", None, 404, "no breaker is open"),
+        ("GET", "/nothing", None, 404, None),
+        ("PUT", "/runs", {}, 405, None),
+    ],
+)
+async def test_a_bad_request_gets_one_clear_problem(
+    client: Client, method: str, path: str, body: object, status: int, detail: str | None
+) -> None:
+    answer = await client.request(method, "/api/v1" + path, json=body)
+    problem = await answer.json()
+    assert (answer.status, answer.content_type, problem["status"]) == (status, "application/problem+json", status)
+    if detail is not None:
+        assert detail in problem["detail"]
+
+
+async def test_pause_and_resume(client: Client) -> None:
+    (paused,) = await (await client.post("/api/v1/pause", json={"reason": "holiday", "seconds": 60})).json()
+    assert (paused["task"], paused["reason"]) == (None, "holiday")
+    assert (await (await client.get("/api/v1/status")).json())["paused"] == [paused]
+    assert "upkeeper_paused 1.0" in await (await client.get("/metrics")).text()
+    assert await (await client.delete("/api/v1/pause")).json() == []
+    assert "upkeeper_paused 0.0" in await (await client.get("/metrics")).text()
+
+
+async def test_metrics_tell_of_runs_and_decisions(stack: Stack, client: Client) -> None:
+    stack.clutter(2)
+    await stack.receive(alert(), alert(starts_at=START, room="cellar"))
+    await stack.finished(1)
+    text = await (await client.get("/metrics", headers={"Authorization": ""})).text()
+    for line in (
+        'upkeeper_task_runs_total{outcome="effective",task="sweep",trigger="alert"} 1.0',
+        'upkeeper_task_duration_seconds_count{task="sweep"} 1.0',
+        'upkeeper_task_reclaimed_bytes_total{task="sweep"} 2.0',
+        'upkeeper_decisions_total{guard="",remedy="tidy",verdict="run"} 1.0',
+        'upkeeper_decisions_total{guard="",remedy="tidy",verdict="no-target"} 1.0',
+        "upkeeper_queue_depth 0.0",
+    ):
+        assert line in text
+
+
+async def test_the_document_describes_every_operation(client: Client) -> None:
+    document = await (await client.get("/api/v1/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert operations == {(route.method, "/api/v1" + route.path.replace(r":\d+", "")) for route in ROUTES} | {
+        ("POST", "/api/v1/alertmanager")
+    }
+    references = [part.split('"')[0] for part in str(document).replace("'", '"').split("#/components/schemas/")[1:]]
+    assert references
+    assert set(references) <= set(document["components"]["schemas"])
+    names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+    assert len(set(names)) == len(names)
+
+
+async def test_the_probes_are_open(client: Client) -> None:
+    assert (await client.get("/-/healthy", headers={"Authorization": ""})).status == 200
+    assert (await client.get("/-/ready", headers={"Authorization": ""})).status == 200

@@ -1,0 +1,181 @@
+"""gzip and plain copies."""
+
+import gzip
+import os
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.loglines import STYLES, content
+from remediator.files.compress import CHUNK, Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
+from remediator.files.folder import Changed
+from remediator.model.task import TaskError
+
+MIB = 1024 * 1024
+
+
+class Files:
+    """A source and a sink, open."""
+
+    def __init__(self, directory: Path, data: bytes) -> None:
+        self.source_path, self.sink_path = directory / "source", directory / "sink"
+        self.source_path.write_bytes(data)
+        self.source = os.open(self.source_path, os.O_RDWR)
+        self.sink = os.open(self.sink_path, os.O_RDWR | os.O_CREAT)
+        self.stop = threading.Event()
+
+    def copy(self, kind: type[GzipCopy] | type[PlainCopy]) -> Copy:
+        return kind(self.source, self.sink, self.stop)
+
+    def close(self) -> None:
+        os.close(self.source)
+        os.close(self.sink)
+
+
+@pytest.fixture(scope="module")
+def log() -> bytes:
+    return content("text", 3 * MIB)
+
+
+@pytest.fixture
+def files(tmp_path: Path, log: bytes) -> Iterator[Files]:
+    opened = Files(tmp_path, log)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("size", [1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 12345])
+def test_gzip_copies_unpack_to_the_source(tmp_path: Path, size: int) -> None:
+    data = (content("json", size) + b"x")[:size]
+    files = Files(tmp_path, data)
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, size)
+        copy.settle()
+    assert gzip.decompress(files.sink_path.read_bytes()) == data
+    assert b"".join(unpacked(files.sink, compressed=True)) == data
+    files.close()
+
+
+def test_what_was_written_meanwhile_is_appended(files: Files) -> None:
+    before = os.fstat(files.source).st_size
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, before)
+        copy.settle()
+        os.pwrite(files.source, b"a line more\n", before)
+        copy.append(before, before + 12)
+        copy.settle()
+    # A second one goes on where the first ended.
+    os.pwrite(files.source, b"and more\n", before + 12)
+    with files.copy(GzipCopy) as copy:
+        copy.append(before + 12, before + 21)
+        copy.settle()
+    assert gzip.decompress(files.sink_path.read_bytes()) == files.source_path.read_bytes()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_logs_become_no_larger_than_by_gzip(tmp_path: Path, style: str) -> None:
+    data = content(style, 2 * MIB)
+    files = Files(tmp_path, data)
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, len(data))
+        copy.settle()
+    assert files.sink_path.stat().st_size <= 1.05 * len(gzip.compress(data, 6))
+    files.close()
+
+
+def test_plain_copies(files: Files) -> None:
+    size = os.fstat(files.source).st_size
+    with files.copy(PlainCopy) as copy:
+        copy.append(0, 1000)
+        copy.append(1000, size)
+        copy.settle()
+    assert files.sink_path.read_bytes() == files.source_path.read_bytes()
+    assert b"".join(unpacked(files.sink, compressed=False)) == files.source_path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [GzipCopy, PlainCopy])
+def test_a_source_that_becomes_shorter_is_noticed(files: Files, kind: type[GzipCopy]) -> None:
+    size = os.fstat(files.source).st_size
+    os.truncate(files.source, size - 1)
+    with files.copy(kind) as copy, pytest.raises(Changed, match="truncated while it was copied"):
+        copy.append(0, size)
+
+
+@pytest.mark.parametrize("kind", [GzipCopy, PlainCopy])
+def test_a_copy_stops_when_it_is_told_to(files: Files, kind: type[GzipCopy]) -> None:
+    files.stop.set()
+    with files.copy(kind) as copy, pytest.raises(Stopped):
+        copy.append(0, os.fstat(files.source).st_size)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_damage_on_disk_is_noticed(files: Files, seed: int) -> None:
+    """A flipped bit in the copy, after it was written and before it was proven."""
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, os.fstat(files.source).st_size)
+        at = random.Random(seed).randrange(10, os.fstat(files.sink).st_size)
+        (byte,) = os.pread(files.sink, 1, at)
+        os.pwrite(files.sink, bytes([byte ^ 1 << seed % 8]), at)
+        with pytest.raises(TaskError, match="nothing was removed"):
+            copy.settle()
+
+
+def test_a_copy_that_is_too_short_is_noticed(files: Files) -> None:
+    for kind in (PlainCopy, GzipCopy):
+        os.truncate(files.sink, 0)
+        with files.copy(kind) as copy:
+            copy.append(0, os.fstat(files.source).st_size)
+            os.truncate(files.sink, os.fstat(files.sink).st_size - 1)
+            with pytest.raises(TaskError, match="nothing was removed"):
+                copy.settle()
+
+
+def test_an_incomplete_copy_is_told_from_a_whole_one(files: Files) -> None:
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, os.fstat(files.source).st_size)
+        copy.settle()
+    size = os.fstat(files.sink).st_size
+    for cut in (size - 1, size - 8, size // 2, 5):
+        os.truncate(files.sink, cut)
+        with pytest.raises(ValueError, match="incomplete"):
+            list(unpacked(files.sink, compressed=True))
+    os.pwrite(files.sink, b"\0\0", 0)
+    with pytest.raises(ValueError, match="damaged"):
+        list(unpacked(files.sink, compressed=True))
+
+
+def test_holes_are_left_out(tmp_path: Path) -> None:
+    files = Files(tmp_path, b"")
+    os.truncate(files.source, 100 * MIB)
+    os.pwrite(files.source, b"late\n", 50 * MIB)
+    stored = list(chunks(files.source, 0, 100 * MIB))
+    assert sum(length for _, length in stored) <= 2 * MIB
+    with files.copy(GzipCopy) as copy:
+        copy.append(0, 100 * MIB)
+        copy.settle()
+    assert gzip.decompress(files.sink_path.read_bytes()).replace(b"\0", b"") == b"late\n"
+    files.close()
+
+
+def test_memory_stays_bounded(tmp_path: Path) -> None:
+    """However long the file, only a few chunks are under way."""
+    files = Files(tmp_path, b"line\n" * (20 * MIB // 5))
+    with files.copy(GzipCopy) as copy:
+        assert isinstance(copy, GzipCopy)
+        under_way = 0
+
+        def jobs() -> Iterator[object]:
+            nonlocal under_way
+            for _ in range(100):
+                under_way += 1
+                yield lambda: None
+
+        most = 0
+        for _ in copy._in_order(jobs()):  # type: ignore[arg-type]
+            under_way -= 1
+            most = max(most, under_way)
+    assert most <= 2 * len(os.sched_getaffinity(0)) + 2
+    files.close()

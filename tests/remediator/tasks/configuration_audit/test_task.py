@@ -1,0 +1,170 @@
+"""configuration-audit and validate-config, on the PA stack as it should be and with every mistake."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from exporter.docker.engine import DockerEngine
+from exporter.findings.audit import Audit
+from exporter.findings.finding import CHECKS, VALID, Finding, Place
+from exporter.inventory.audit import Configuration
+from remediator.config.remedies import Config
+from remediator.model.task import Action, TaskError
+from remediator.tasks.configuration_audit.notes import cells, line
+from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config
+from remediator.tasks.registry import build_tasks
+from tests.dockerd import Dockerd
+from tests.exporter.findings.material import SECRET, copy
+
+
+@pytest.fixture(autouse=True)
+def no_compose(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which Docker Compose is not installed: its own test is in test_projects."""
+    if "clean_dockerd" not in request.fixturenames:
+        monkeypatch.setenv("PATH", "/nonexistent")
+
+
+def task(name: str, directory: Path, **settings: object) -> ConfigurationAudit:
+    path = copy(name, directory)
+    configuration = Configuration.model_validate({"compose_files": [f"{path}/compose.yaml"], **settings})
+    return configuration_audit(Audit(configuration, daemon_file="/nonexistent"), None)
+
+
+async def test_nothing_is_wrong(tmp_path: Path) -> None:
+    subject = task("clean", tmp_path)
+    measurement, plan = await subject.measure("all"), await subject.plan("all")
+    assert (measurement.breached, measurement.detail) == (False, "no findings, by 14 checks")
+    assert measurement.values["limits/warning"] == 0
+    assert (plan.actions, plan.notes) == ((), [])
+
+
+async def test_every_finding_is_a_note_the_worst_first_and_none_a_secret(tmp_path: Path) -> None:
+    subject = task("mistakes", tmp_path)
+    measurement, plan = await subject.measure("all"), await subject.plan("all")
+    assert measurement.breached
+    assert measurement.values["published-ports/critical"] == 3
+    assert sum(measurement.values.values()) == len(plan.notes)
+    assert measurement.detail.startswith(f"{len(plan.notes)} findings: ")
+    assert plan.actions == ()
+    rows = [cells(note) for note in plan.notes]
+    severities = [row[1] for row in rows if row is not None]
+    assert len(severities) == len(rows)
+    assert severities == sorted(severities, key=["critical", "warning", "info"].index)
+    assert SECRET not in repr(plan) + repr(measurement)
+    assert not subject.improved(measurement, measurement)
+
+
+async def test_one_check_alone(tmp_path: Path) -> None:
+    subject = task("mistakes", tmp_path)
+    assert await subject.targets() == ["all", *CHECKS]
+    measurement = await subject.measure("images")
+    assert measurement.values == {"images/info": 1, "images/warning": 2, "images/critical": 0}
+    assert measurement.detail == "3 findings: 2 warning, 1 info, by 1 check"
+    assert {note.split(" | ")[0].rpartition("/")[2] for note in (await subject.plan("images")).notes} == {
+        "compose.yaml:4",
+        "compose.yaml:13",
+        "compose.yaml:31",
+    }
+
+
+@pytest.mark.parametrize("target", ["", "ALL", "../images", "images\0", "іmages"])
+async def test_only_an_exact_name_selects_a_check(target: str, tmp_path: Path) -> None:
+    subject = task("clean", tmp_path)
+    for attempt in (subject.measure(target), subject.plan(target)):
+        with pytest.raises(TaskError, match="there is no check named"):
+            await attempt
+
+
+async def test_infos_alone_are_no_breach(tmp_path: Path) -> None:
+    subject = task("mistakes", tmp_path)
+    volumes = await subject.measure("volumes")
+    assert (volumes.breached, volumes.values["volumes/info"]) == (False, 2)
+
+
+async def test_what_cannot_be_looked_at_is_a_breach_and_is_named(tmp_path: Path) -> None:
+    subject = task("clean", tmp_path, files=["/nonexistent/backup.sh"])
+    measurement, plan = await subject.measure("all"), await subject.plan("all")
+    assert measurement.breached
+    assert measurement.detail == "no findings; not looked at: 1 thing, by 14 checks"
+    assert "placeholders/critical" not in measurement.values, "not seen is not 0"
+    reason = "/nonexistent/backup.sh cannot be read: No such file or directory"
+    assert plan.notes == [f"Not looked at as a whole: {reason}."]
+    assert not (await subject.measure("images")).breached, "that check does not need it"
+
+
+async def test_accepted_findings_are_no_breach(tmp_path: Path) -> None:
+    ignore = [{"check": "images", "reason": "they are pinned elsewhere"}]
+    subject = task("mistakes", tmp_path, ignore=ignore)
+    assert not (await subject.measure("images")).breached
+    notes = (await subject.plan("images")).notes
+    assert notes == ["The config accepts 3 further findings (configuration.ignore)."]
+
+
+async def test_nothing_to_look_at(tmp_path: Path) -> None:
+    engine = DockerEngine(f"unix://{tmp_path}/none.sock", 1.0)
+    subject = configuration_audit(Audit(Configuration(), daemon_file="/nonexistent"), engine)
+    measurement = await subject.measure("all")
+    assert not measurement.breached
+    assert measurement.detail.startswith("there is nothing to look at: name Compose files")
+    (note,) = (await subject.plan("all")).notes
+    assert note.startswith("No Compose files are configured, and running containers could not name any: cannot reach")
+    engine.close()
+
+
+async def test_it_refuses_to_act(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="has no actions"):
+        await task("clean", tmp_path).apply("all", Action(kind="mend", object="web", reason="none"))
+
+
+async def test_validate_config_is_about_right_and_wrong(tmp_path: Path) -> None:
+    path = copy("mistakes", tmp_path)
+    audit = Audit(Configuration(compose_files=[f"{path}/compose.yaml"]), daemon_file="/nonexistent")
+    subject = validate_config(audit, None)
+    assert await subject.targets() == ["all", *VALID]
+    measurement = await subject.measure("all")
+    assert {key.partition("/")[0] for key in measurement.values} == {
+        "placeholders",
+        "env-files",
+        "compose-valid",
+        "unset-variables",
+    }
+    with pytest.raises(TaskError, match="no check named limits"):
+        await subject.measure("limits")
+
+
+async def test_secret_files_of_the_whole_config_are_looked_at(tmp_path: Path) -> None:
+    password = tmp_path / "smtp-password"
+    password.write_text(SECRET)
+    password.chmod(0o644)
+    email = {"to": "a@b", "from": "c@d", "smarthost": "e:25", "username": "f", "password_file": str(password)}
+    config = Config.model_validate({"notify": {"email": email}})
+    engine = DockerEngine(f"unix://{tmp_path}/none.sock", 1.0)
+    notes: Sequence[str] = (await build_tasks(config, engine)["configuration-audit"].plan("file-modes")).notes
+    engine.close()
+    assert notes[0] == f"{password} | warning | everybody may read it (mode 0644), and it holds a secret | chmod 600 it"
+
+
+@pytest.mark.servers
+async def test_running_containers_name_their_project(clean_dockerd: Dockerd, tmp_path: Path) -> None:
+    path = copy("mistakes", tmp_path)
+    labels = {
+        "com.docker.compose.project.config_files": "compose.yaml",
+        "com.docker.compose.project.working_dir": str(path),
+    }
+    clean_dockerd.run("web", "sleep 1000", labels=labels)
+    engine = DockerEngine(clean_dockerd.host)
+    subject = configuration_audit(Audit(Configuration(), daemon_file="/nonexistent"), engine)
+    assert (await subject.measure("images")).values["images/warning"] == 2
+    engine.close()
+
+
+@pytest.mark.parametrize("file", ["/srv/pa/compose.yaml", "/srv/a | b/compose.yaml", "/srv/a: b | critical | c"])
+def test_a_note_can_be_read_again(file: str) -> None:
+    finding = Finding("limits", "warning", "web", Place(file, 7), "it is wrong | very", "mend it")
+    assert cells(line(finding)) == (f"{file}:7", "warning", "it is wrong / very", "mend it")
+
+
+@pytest.mark.parametrize("note", ["", "There are 3 further findings.", "a | b | c | d", "a | critical"])
+def test_other_notes_are_none(note: str) -> None:
+    assert cells(note) is None

@@ -1,0 +1,158 @@
+"""Writers that never stop, in real processes: every line they wrote is found once."""
+
+import asyncio
+import os
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from remediator.files.compress import Copy
+from remediator.files.folder import Identity, open_root
+from remediator.model.task import TaskError
+from remediator.tasks.log_rotation import cut
+from remediator.tasks.log_rotation.task import LogRotation
+from tests.helpers import wait_until
+from tests.remediator.tasks.log_rotation.logdir import (
+    KIB,
+    Writer,
+    lines,
+    mounted,
+    names,
+    numbered,
+    require_collapse,
+    rotated,
+    run,
+    task,
+)
+
+ROTATIONS = 5
+
+
+def expected(count: int) -> dict[bytes, int]:
+    return {b"%09d written by one that never stops" % n: 1 for n in range(count)}
+
+
+async def rotate_while_it_grows(rotation: LogRotation, log: Path) -> None:
+    """Rotates the log several times, each time when some more was written."""
+    for number in range(1, ROTATIONS + 1):
+        await wait_until(lambda: log.exists() and log.stat().st_blocks > 200, what="the log to grow")
+        await run(rotation)
+        assert len(rotated(log.parent)) == number
+
+
+@pytest.mark.parametrize("append", [True, False])
+@pytest.mark.parametrize("compress", [True, False])
+async def test_copytruncate_loses_no_line_of_a_writer_that_never_stops(
+    tmp_path: Path, append: bool, compress: bool
+) -> None:
+    """Where the file system can cut a log safely. A writer without O_APPEND goes on at its own position."""
+    require_collapse(tmp_path)
+    log = tmp_path / "app.log"
+    with Writer(log, append=append) as writer:
+        await rotate_while_it_grows(task(tmp_path, rotation={"compress": compress}), log)
+        count = writer.stop()
+    assert lines(tmp_path) == expected(count)
+
+
+@pytest.mark.parametrize("reopen", [True, False])
+async def test_rename_loses_no_line_of_a_writer_that_never_stops(tmp_path: Path, reopen: bool) -> None:
+    """One that opens its log anew all the time, and one that goes on writing to the renamed file."""
+    log = tmp_path / "app.log"
+    rotation = task(tmp_path, rotation={"method": "rename"})
+    with Writer(log, reopen=reopen) as writer:
+        if reopen:
+            await rotate_while_it_grows(rotation, log)
+        else:
+            await wait_until(lambda: log.exists() and log.stat().st_size > 100 * KIB, what="the log to grow")
+            await run(rotation)
+            await run(rotation)
+            (renamed,) = rotated(tmp_path)
+            size = renamed.stat().st_size
+            await wait_until(lambda: renamed.stat().st_size > size, what="the renamed log to grow")
+        count = writer.stop()
+    assert lines(tmp_path) == expected(count)
+    await run(rotation)
+    assert lines(tmp_path) == expected(count)
+    assert not [path for path in rotated(tmp_path) if path.suffix != ".gz"]
+
+
+async def test_a_writer_too_fast_to_be_copied_where_logs_can_only_be_truncated(tmp_path: Path) -> None:
+    """It is left as it is, with a sentence, unless a moment without a write was found."""
+    with mounted(tmp_path / "tmpfs", "tmpfs", 200 * 1024 * KIB) as directory:
+        log = directory / "app.log"
+        with Writer(log) as writer:
+            await wait_until(lambda: log.exists() and log.stat().st_size > 100 * KIB, what="the log to grow")
+            rotation = task(directory)
+            (action,) = (await rotation.plan("logs")).actions
+            failure = ""
+            try:
+                await rotation.apply("logs", action)
+            except TaskError as error:
+                failure = str(error)
+            count = writer.stop()
+        found, written = lines(directory), expected(count)
+        assert {line: 1 for line in written if line in found} == found
+        missing = [number for number, line in enumerate(written) if line not in found]
+        if failure:
+            assert "written to faster than it can be copied" in failure
+            assert names(directory) == ["app.log"]
+            assert missing == []
+        elif missing:
+            # Only what was written between the last look and the truncation can be lost here.
+            assert missing == list(range(missing[0], missing[-1] + 1))
+
+
+async def test_a_slow_writer_where_logs_can_only_be_truncated(tmp_path: Path) -> None:
+    with mounted(tmp_path / "tmpfs", "tmpfs", 200 * 1024 * KIB) as directory:
+        log = directory / "app.log"
+        before = b"a line from before\n" * 10_000
+        log.write_bytes(before)
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND)
+        try:
+            await run(task(directory))
+            assert log.stat().st_size == 0
+            os.write(fd, b"the next line\n")
+        finally:
+            os.close(fd)
+        assert log.read_bytes() == b"the next line\n"
+        assert lines(directory) == {b"a line from before": 10_000, b"the next line": 1}
+
+
+async def test_a_cancelled_action_stops_and_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(os.urandom(64 * KIB * KIB))  # takes its time, since it cannot be compressed
+    before = log.stat()
+    rotation = task(tmp_path, rotation={"method": "copytruncate"})
+    (action,) = (await rotation.plan("logs")).actions
+    running = asyncio.create_task(rotation.apply("logs", action))
+    await wait_until(lambda: len(names(tmp_path)) > 1, what="the copy to begin")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert names(tmp_path) == ["app.log"]
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("size", [100, 200 * KIB])
+async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Told to stop at the very moment that the log was cut, it finishes what it had begun."""
+    log = tmp_path / "app.log"
+    written = numbered(0, size // 30)
+    log.write_bytes(written)
+    stop = threading.Event()
+    taken = cut._cut
+
+    def cut_and_stop(fd: int, copy: Copy, end: int) -> int:
+        rest = taken(fd, copy, end)
+        stop.set()
+        return rest
+
+    monkeypatch.setattr(cut, "_cut", cut_and_stop)
+    with open_root(str(tmp_path)) as root:
+        identity = Identity.of(log.stat())
+        done = cut.copy_and_cut(root, "app.log", identity, "app.log-20260101-000000.gz", stop)
+    assert done is not None
+    assert names(tmp_path) == ["app.log", done[0]]
+    assert lines(tmp_path) == Counter(written.splitlines())

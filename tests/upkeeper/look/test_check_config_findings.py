@@ -1,0 +1,69 @@
+"""What `upkeeper check` finds in a valid config that cannot work as it is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.configfile.file import load
+from exporter.configfile.problem import Problem
+from remediator.config.remedies import Config
+from upkeeper.look.check_config import Facts, findings
+
+FACTS = Facts({"log-rotation": ["app"]})
+
+
+def found(tmp_path: Path, text: str) -> list[Problem]:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(text)
+    problems = findings(load(file, Config), FACTS)
+    assert {problem.severity for problem in problems} <= {"warning"}
+    return problems
+
+
+def remedies(*matches: str) -> str:
+    return "remedies:\n" + "".join(
+        f"  - {{name: r{index}, task: log-rotation, target: app, match: {match}}}\n"
+        for index, match in enumerate(matches)
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("""['a="b"']""", """['a="b"']"""),
+        ("""['a="b"']""", """['{ a = b }']"""),
+        ("""['a="b"', 'c=~"d|e"']""", """['{c=~"d|e", a="b"}']"""),
+        ("""['a="b"']""", """['a="b"', 'c="d"']"""),
+    ],
+)
+def test_a_remedy_that_an_earlier_one_keeps_every_alert_from(tmp_path: Path, first: str, second: str) -> None:
+    [problem] = found(tmp_path, remedies("""['z="z"']""", first, second))
+    assert (problem.line, problem.key) == (4, "remedies[2].match")
+    assert problem.message == "never decides: 'r1' above it matches every alert that this one does"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("""['a="b"', 'c="d"']""", """['a="b"']"""),
+        ("""['a="b"']""", """['a="c"']"""),
+        ("""['a="b"']""", """['a=~"b"']"""),
+        ("""['a="b"']""", """['a!="b"']"""),
+    ],
+)
+def test_remedies_that_each_have_alerts_of_their_own(tmp_path: Path, first: str, second: str) -> None:
+    assert found(tmp_path, remedies(first, second)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [("interval: 1m\n    deadline: 61s", 4), ("deadline: 16s", 3), ("interval: 9s", 2)],
+)
+def test_a_collector_that_may_take_longer_than_its_interval(tmp_path: Path, settings: str, line: int) -> None:
+    [problem] = found(tmp_path, f"collectors:\n  docker:\n    {settings}\n")
+    assert (problem.line, problem.key) == (line, "collectors.docker.deadline")
+    assert "is longer than the interval" in problem.message
+
+
+def test_a_collector_that_may_take_just_its_interval(tmp_path: Path) -> None:
+    assert found(tmp_path, "collectors: {docker: {interval: 10s, deadline: 10s}}") == []

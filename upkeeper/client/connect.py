@@ -1,0 +1,105 @@
+"""Which remediator a command works with: the one that runs, by HTTP, or none: then the state directory itself."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from remediator import endpoints
+from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
+from remediator.statedir import StateDir
+from upkeeper.client.http import DEFAULT_URL, Client, HttpClient, operator_token
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds in which a running remediator on this machine accepts a connection."""
+
+
+def is_running(lock: Path) -> bool:
+    """Whether a remediator holds the state directory. Raises OSError when that cannot be told."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+async def running_url(state: StateDir) -> str | None:
+    """The URL of the remediator that runs on the state directory, None when nothing answers there.
+
+    A command that works by itself holds the lock too, and has no URL. Raises OSError when the directory cannot be read.
+    """
+    if not is_running(state.lock):
+        return None
+    known = endpoints.read(state.root)
+    url = (known.remediator if known else None) or DEFAULT_URL
+    parts = urlsplit(url)
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port), CONNECT_TIMEOUT)
+    except (OSError, TimeoutError):
+        return None
+    writer.close()
+    return url
+
+
+@asynccontextmanager
+async def connect(
+    config: Path | None,
+    state_dir: Path | None,
+    url: str | None,
+    *,
+    engine: bool,
+    verbose: bool,
+    say: Callable[[str], None],
+    env: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Client]:
+    """A client of the remediator that is meant. ``say`` is told, in a sentence, when there is none and it works alone.
+
+    engine: whether runs are to be started, should none be running. Raises ClientError, also for what the block does.
+    """
+    state = StateDir.find(state_dir, env)
+    try:
+        url = url or await running_url(state)
+    except OSError as error:
+        raise ClientError(f"cannot read the state directory {state.root}: {error.strerror}", EXIT_USAGE) from error
+    if url is not None:
+        token = operator_token(url, env.get("UPKEEPER_TOKEN_FILE"), state.operator_token)
+        async with HttpClient(url, token) as client:
+            yield client
+        return
+    from exporter.base.log_setup import configure
+
+    say(f"no remediator is running: working directly on {state.root}")
+    configure(level="debug" if verbose else "warning")
+    async with _alone(config, state, env, engine=engine) as core:
+        yield core
+
+
+@asynccontextmanager
+async def _alone(
+    config: Path | None, state: StateDir, env: Mapping[str, str], *, engine: bool
+) -> AsyncIterator[Client]:
+    """A Core in this process. Raises ClientError in place of what else it raises, also for what the block does."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from exporter.configfile.file import find_config
+    from exporter.configfile.problem import ConfigError
+    from remediator.control.core import open_core
+
+    try:
+        async with open_core(find_config(config, env), state.root, engine=engine) as core:
+            yield core
+    except ConfigError as error:
+        raise ClientError(str(error), EXIT_USAGE) from error
+    except OSError as error:
+        raise ClientError(f"cannot use the state directory {state.root}: {error}", EXIT_USAGE) from error
+    except SQLAlchemyError as error:
+        raise ClientError(f"cannot use the record {state.database}: {error}", EXIT_FAILED) from error

@@ -1,0 +1,75 @@
+"""Following a run until it is finished."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, ClientError
+from remediator.model.shapes import RunView
+from upkeeper.client.http import Client
+
+INTERVAL = 0.2
+"""Seconds between two looks at a run."""
+PATIENCE = 30.0
+"""Seconds that a remediator may be away, as it is while it is restarted: it goes on with the run after that."""
+
+_EXIT_CODES = {
+    "effective": 0,
+    "nothing-to-do": 0,
+    "planned": 0,
+    "blocked": EXIT_BLOCKED,
+    "denied": EXIT_BLOCKED,
+    "expired": EXIT_BLOCKED,
+}
+
+
+def exit_code(outcome: str | None) -> int:
+    """The exit status for a run's outcome: what is not known to be good is a failure."""
+    return _EXIT_CODES.get(outcome or "", EXIT_FAILED)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    state: str
+    ended: int
+    """Actions that are done, skipped or failed."""
+    total: int
+    freed_bytes: int
+
+    @classmethod
+    def of(cls, run: RunView) -> "Progress":
+        ended = sum(action["state"] in ("done", "skipped", "failed") for action in run["actions"])
+        return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"])
+
+    def worth_a_line(self, last: "Progress | None") -> bool:
+        """Whether a log of the run needs a line after the last one: a new state, or a tenth of the actions more."""
+        if last is None or last.state != self.state or last.total != self.total:
+            return True
+        tenth = max(1, self.total // 10)
+        return self.ended // tenth > last.ended // tenth
+
+
+async def follow(client: Client, run: RunView, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[RunView]:
+    """The run each time it is looked at, the last time finished. Raises ClientError."""
+    yield run
+    last_answer = clock()
+    while run["state"] != "finished":
+        await asyncio.sleep(INTERVAL)
+        try:
+            run = await client.run(run["id"])
+        except ClientError as error:
+            if error.exit_code != EXIT_UNREACHABLE or clock() - last_answer > PATIENCE:
+                raise
+            continue
+        last_answer = clock()
+        yield run
+
+
+async def finish(client: Client, run: RunView) -> RunView:
+    """The run once it is finished. Raises ClientError."""
+    async for seen in follow(client, run):
+        run = seen
+    return run

@@ -1,0 +1,216 @@
+"""The remediator's API for programs: one protocol, spoken to over HTTP or to a Core in this process."""
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import quote, urlsplit
+
+from exporter.base.listen import is_loopback_host
+from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
+from remediator.model.shapes import (
+    AlertView,
+    BreakerView,
+    DecisionView,
+    Page,
+    PauseView,
+    PlanView,
+    RemedyView,
+    RunView,
+    StatusView,
+    TaskView,
+)
+from remediator.statedir import read_token
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_URL = "http://127.0.0.1:10747"
+PAGE = 50
+"""Items of a list page unless asked for otherwise."""
+
+
+class Client(Protocol):
+    """What can be read of a remediator and asked of it. Every method raises ClientError. Shapes: model.shapes."""
+
+    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]: ...
+    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]: ...
+    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]: ...
+    async def run(self, run_id: int) -> RunView: ...
+    async def remedies(self) -> Page[RemedyView]: ...
+    async def tasks(self) -> Page[TaskView]: ...
+    async def plan(self, task: str, target: str) -> PlanView: ...
+    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView: ...
+    async def status(self) -> StatusView: ...
+    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]: ...
+    async def resume(self, task: str | None) -> list[PauseView]: ...
+    async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...
+
+
+class HttpClient:
+    """A remediator somewhere else, by its API. Use as an async context manager.
+
+    url: base URL. token: the operator's. timeout: seconds for an answer; a plan may measure much, so it gets six times
+    as long.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
+        import httpx
+
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            timeout=timeout,
+            verify=verification([url]),
+            # A proxy from the environment must never see what is meant for this machine.
+            trust_env=not is_loopback(url),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]:
+        page: Page[AlertView] = await self._list("alerts", limit, before)
+        return page
+
+    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]:
+        page: Page[DecisionView] = await self._list("decisions", limit, before)
+        return page
+
+    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]:
+        page: Page[RunView] = await self._list("runs", limit, before)
+        return page
+
+    async def run(self, run_id: int) -> RunView:
+        run: RunView = await self._ask("GET", f"runs/{run_id}")
+        return run
+
+    async def remedies(self) -> Page[RemedyView]:
+        page: Page[RemedyView] = await self._ask("GET", "remedies")
+        return page
+
+    async def tasks(self) -> Page[TaskView]:
+        page: Page[TaskView] = await self._ask("GET", "tasks")
+        return page
+
+    async def plan(self, task: str, target: str) -> PlanView:
+        plan: PlanView = await self._ask(
+            "POST", "plans", json={"task": task, "target": target}, timeout=6 * self._timeout
+        )
+        return plan
+
+    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView:
+        run: RunView = await self._ask("POST", "runs", json={"task": task, "target": target, "dry_run": dry_run})
+        return run
+
+    async def status(self) -> StatusView:
+        status: StatusView = await self._ask("GET", "status")
+        return status
+
+    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
+        body = {"task": task, "reason": reason, "seconds": seconds}
+        pauses: list[PauseView] = await self._ask("POST", "pause", json=body)
+        return pauses
+
+    async def resume(self, task: str | None) -> list[PauseView]:
+        pauses: list[PauseView] = await self._ask("DELETE", "pause", params={} if task is None else {"task": task})
+        return pauses
+
+    async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
+        breakers: list[BreakerView] = await self._ask(
+            "DELETE", f"breakers/{quote(task, safe='')}/{quote(target, safe='')}"
+        )
+        return breakers
+
+    async def _list(self, what: str, limit: int, before: int | None) -> Any:
+        params = {"limit": limit} if before is None else {"limit": limit, "before": before}
+        return await self._ask("GET", what, params=params)
+
+    async def _ask(self, method: str, path: str, **request: Any) -> Any:
+        """The JSON answer. Raises ClientError for anything else."""
+        import httpx
+
+        try:
+            response = await self._http.request(method, f"{self.url}/api/v1/{path}", **request)
+        except httpx.TimeoutException:
+            raise ClientError(
+                f"the remediator at {self.url} did not answer in time; is it overloaded or stopped?", EXIT_UNREACHABLE
+            ) from None
+        except httpx.HTTPError as error:
+            hint = (
+                "\nset SSL_CERT_FILE to the certificate of its CA" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+            )
+            message = f"cannot reach the remediator at {self.url}: {error}{hint}"
+            raise ClientError(message, EXIT_UNREACHABLE) from error
+        return _answer(response, self.url)
+
+
+def _answer(response: "httpx.Response", url: str) -> Any:
+    """The document of a good answer. Raises ClientError with the detail of a problem+json one (RFC 9457)."""
+    try:
+        document = response.json() if response.content else {}
+    except ValueError:
+        document = None
+    if response.is_success and document is not None:
+        return document
+    if not isinstance(document, dict) or response.is_redirect or response.is_success:
+        raise ClientError(
+            f"what answers at {url} is not an Upkeeper remediator (HTTP {response.status_code})", EXIT_UNREACHABLE
+        )
+    detail = document.get("detail") or document.get("title") or f"HTTP {response.status_code}"
+    if response.status_code in (401, 403):
+        detail = f"{detail}; is UPKEEPER_TOKEN_FILE the operator token of the remediator at {url}?"
+    raise ClientError(str(detail), exit_code_of(response.status_code), document.get("guard"))
+
+
+def exit_code_of(status: int) -> int:
+    """The exit status for an HTTP status: a guard's 409 is 3, other requests that the user can mend 2, the rest 1."""
+    if status == 409:
+        return EXIT_BLOCKED
+    return EXIT_USAGE if 400 <= status < 500 else EXIT_FAILED
+
+
+def operator_token(url: str, token_file: str | None, default: Path) -> str:
+    """The token for the remediator at url: from token_file if given, else from the state directory's own file.
+
+    The state directory's token opens the remediator of this machine, so it is not sent to another one.
+    Raises ClientError.
+    """
+    if token_file is None and not is_loopback(url):
+        raise ClientError(
+            f"{url} is another machine: set UPKEEPER_TOKEN_FILE to a file with its operator token", EXIT_USAGE
+        )
+    path = Path(token_file) if token_file is not None else default
+    try:
+        return read_token(path)
+    except FileNotFoundError:
+        raise ClientError(
+            f"there is no operator token {path}: no remediator has run on this state directory yet\n"
+            "start one: upkeeper up; or name another: --state-dir, UPKEEPER_TOKEN_FILE",
+            EXIT_USAGE,
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ClientError(
+            f"no operator token in {path}: {reason}; set --state-dir or UPKEEPER_TOKEN_FILE", EXIT_USAGE
+        ) from error
+
+
+def verification(urls: Iterable[str]) -> ssl.SSLContext | bool:
+    """How httpx is to verify servers: by the system's certificates, so that a CA of one's own works by SSL_CERT_FILE.
+
+    Without any https among the URLs there is nothing to verify, and the certificates are not even read.
+    """
+    return ssl.create_default_context() if any(url.startswith("https:") for url in urls) else False
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL is of this machine's own loopback, judged by its text."""
+    return is_loopback_host(urlsplit(url).hostname or "")

@@ -1,0 +1,54 @@
+"""``alerts`` and ``decisions``: what came in, and what was made of it."""
+
+import click
+
+from upkeeper.commands.options import CLIENT, Session, operation, shared
+
+limit_option = click.option(
+    "-n", "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many, newest first."
+)
+before_option = click.option(
+    "--before", type=click.IntRange(1), metavar="ID", help="Only those older than this one; `next` of a page's JSON."
+)
+
+
+@click.command()
+@limit_option
+@before_option
+@shared(*CLIENT)
+@operation
+async def alerts(session: Session, limit: int, before: int | None) -> None:
+    """List the alerts that were received.
+
+    One line an episode: an alert that ended and fired again is a new one. Alertmanager repeats itself while an alert
+    lasts; how often is counted.
+
+    \b
+    Example:
+      upkeeper alerts -n 5
+    """
+    from upkeeper.screens import alerts as view
+
+    async with session.client() as client:
+        view.show_alerts(session.screen, await client.alerts(limit=limit, before=before))
+
+
+@click.command()
+@limit_option
+@before_option
+@shared(*CLIENT)
+@operation
+async def decisions(session: Session, limit: int, before: int | None) -> None:
+    """List what was decided about each alert, and why.
+
+    Each alert that matches a remedy is run, observed or blocked by a guard; the others are unmatched. The reason is
+    the one that the record holds.
+
+    \b
+    Example:
+      upkeeper decisions --json
+    """
+    from upkeeper.screens import alerts as view
+
+    async with session.client() as client:
+        view.show_decisions(session.screen, await client.decisions(limit=limit, before=before))

@@ -1,0 +1,100 @@
+"""``pause``, ``resume`` and ``breaker``: a person's hand on what runs by itself."""
+
+import click
+
+from upkeeper.commands.complete import complete_target, complete_task
+from upkeeper.commands.options import CLIENT, Session, operation, shared
+
+
+class DurationType(click.ParamType[float]):
+    """A duration as in the config file: ``30m``, ``1h30m``, ``7d``. Seconds as a value."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from exporter.base.units import parse_duration
+
+        try:
+            seconds = float(parse_duration(value))  # type: ignore[arg-type]  # what is no number fails here
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a duration; write for example 30m, 2h or 7d", param, ctx)
+        if seconds <= 0:
+            self.fail("must be longer than nothing", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.argument("task", required=False, shell_complete=complete_task)
+@click.option("--reason", default="by hand", show_default=True, help="Why, for whoever wonders later.")
+@click.option("--for", "seconds", type=DurationType(), metavar="DURATION", help="How long. Default: until resumed.")
+@shared(*CLIENT)
+@operation
+async def pause(session: Session, task: str | None, reason: str, seconds: float | None) -> None:
+    """Hold back runs, of one task or of all.
+
+    Alerts are still received and decided upon, and the record says what was held back. A run that is under way goes on
+    to its end.
+
+    \b
+    Examples:
+      upkeeper pause --for 2h --reason "moving house"
+      upkeeper pause docker-cleanup
+    """
+    from upkeeper.screens import status as view
+
+    async with session.client() as client:
+        view.show_pauses(session.screen, await client.pause(task, reason, seconds))
+
+
+@click.command()
+@click.argument("task", required=False, shell_complete=complete_task)
+@shared(*CLIENT)
+@operation
+async def resume(session: Session, task: str | None) -> None:
+    """Let runs go on after a pause.
+
+    Ends the pause of TASK, or without TASK the pause of everything. An alert that still lasts is decided upon again
+    when Alertmanager repeats it.
+
+    \b
+    Examples:
+      upkeeper resume
+      upkeeper resume docker-cleanup
+    """
+    from upkeeper.screens import status as view
+
+    async with session.client() as client:
+        view.show_pauses(session.screen, await client.resume(task))
+
+
+@click.group()
+def breaker() -> None:
+    """Close an open breaker.
+
+    A breaker opens when the last runs of a task on a target did not help; then a person should look. It closes by
+    itself after a time, or by `upkeeper breaker close`.
+
+    \b
+    Example:
+      upkeeper breaker close log-rotation app-logs
+    """
+
+
+@breaker.command()
+@click.argument("task", shell_complete=complete_task)
+@click.argument("target", shell_complete=complete_target)
+@shared(*CLIENT)
+@operation
+async def close(session: Session, task: str, target: str) -> None:
+    """Close the breaker of a task on a target.
+
+    The runs up to now no longer count for it. `upkeeper status` lists the breakers that are open.
+
+    \b
+    Example:
+      upkeeper breaker close log-rotation app-logs
+    """
+    from upkeeper.screens import status as view
+
+    async with session.client() as client:
+        view.show_breakers(session.screen, await client.close_breaker(task, target))

@@ -1,0 +1,126 @@
+"""``run``, ``history`` and ``show``: running a task, and what ran."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from upkeeper.commands.alerts import before_option, limit_option
+from upkeeper.commands.complete import complete_run, complete_target, complete_task
+from upkeeper.commands.options import CLIENT, Session, operation, shared
+
+if TYPE_CHECKING:
+    from remediator.model.shapes import RunView
+    from upkeeper.client.http import Client
+
+
+@click.command()
+@click.argument("task", shell_complete=complete_task)
+@click.argument("target", required=False, shell_complete=complete_target)
+@click.option("-n", "--dry-run", is_flag=True, help="Record the plan as a run, and do nothing of it.")
+@click.option("--no-wait", is_flag=True, help="Only queue it; the running remediator does the rest.")
+@shared(*CLIENT)
+@operation
+async def run(session: Session, task: str, target: str | None, dry_run: bool, no_wait: bool) -> int:
+    """Run a task and follow it.
+
+    Measures TARGET, plans, asks the guards, does the actions one by one, and measures again. TARGET may be left out
+    where the task has only one, or one named `all`. Ctrl-C stops following; a running remediator finishes the run.
+
+    \b
+    Examples:
+      upkeeper run health-check
+      upkeeper run log-rotation app-logs
+      upkeeper run docker-cleanup --dry-run
+    """
+    from remediator.model.errors import EXIT_USAGE, ClientError
+    from upkeeper.client.http import HttpClient
+    from upkeeper.client.targets import only_target
+    from upkeeper.screens import runs as view
+
+    async with session.client(engine=True) as client:
+        if no_wait and not isinstance(client, HttpClient):
+            raise ClientError("--no-wait needs a running remediator, which would do the run", EXIT_USAGE)
+        chosen = target or only_target((await client.tasks())["items"], task)
+        if not isinstance(client, HttpClient):
+            await _finish_interrupted(session, client)
+        started = await client.start_run(task, chosen, dry_run)
+        if no_wait:
+            view.show_queued(session.screen, started)
+            return 0
+        return await _watch(session, client, started)
+
+
+async def _finish_interrupted(session: Session, client: "Client") -> None:
+    """Lets runs that an interrupted command left come to their end: without a remediator nobody else does."""
+    from upkeeper.client.follow import finish
+
+    for left in (await client.runs())["items"]:
+        if left["state"] != "finished":
+            session.screen.note(f"finishing run {left['id']}, {left['task']} on {left['target']}, interrupted earlier")
+            ended = await finish(client, left)
+            session.screen.note(f"run {ended['id']}: {ended['outcome']}, {ended['reason']}")
+
+
+async def _watch(session: Session, client: "Client", started: "RunView") -> int:
+    import asyncio
+
+    from upkeeper.client.follow import exit_code, follow
+    from upkeeper.client.http import HttpClient
+    from upkeeper.screens import runs as view
+
+    number = started["id"]
+    finished = started
+    try:
+        with view.progress(session.screen) as show:
+            async for finished in follow(client, started):
+                show(finished)
+    except asyncio.CancelledError:
+        if isinstance(client, HttpClient):
+            session.screen.note(f"stopped following; run {number} goes on: upkeeper show {number}")
+        else:
+            session.screen.note(f"stopped; run {number} goes on with the next `upkeeper run` or remediator")
+        raise
+    view.show_summary(session.screen, finished)
+    return exit_code(finished["outcome"])
+
+
+@click.command()
+@limit_option
+@before_option
+@shared(*CLIENT)
+@operation
+async def history(session: Session, limit: int, before: int | None) -> None:
+    """List runs.
+
+    Newest first: what started each, how it ended, what it freed and how long it took. A dry run is marked; so is a
+    remedy that only observes, whose runs are dry.
+
+    \b
+    Example:
+      upkeeper history -n 50
+    """
+    from upkeeper.screens import runs as view
+
+    async with session.client() as client:
+        view.show_history(session.screen, await client.runs(limit=limit, before=before))
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=complete_run)
+@shared(*CLIENT)
+@operation
+async def show(session: Session, run_id: int) -> None:
+    """Show one run with its actions.
+
+    The measurements before and after, what was done to what and why, what was left alone, and the outcome with its
+    reason.
+
+    \b
+    Example:
+      upkeeper show 12
+    """
+    from upkeeper.screens import runs as view
+
+    async with session.client() as client:
+        found = await client.run(run_id)
+    view.show_run(session.screen, found)

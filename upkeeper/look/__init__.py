@@ -1,0 +1,1 @@
+"""What commands look at by themselves, beside the remediator."""

@@ -1,0 +1,178 @@
+"""What `upkeeper check` says of a config: first of the file itself, then of how it fits this machine.
+
+Errors are the file's own and are wrong everywhere. Warnings are about this machine: the file may be meant for another.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.base.units import format_duration
+from exporter.configfile.file import Loaded, load
+from exporter.configfile.problem import ConfigError, Problem, in_order, nearest
+from exporter.configfile.source import KeyPath
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.collector import CollectorSettings
+from remediator.config.matchers import parse_matchers
+from remediator.config.remedies import Config, Remedy
+from remediator.tasks.registry import build_tasks
+from remediator.tasks.service_restart.task import ServiceRestart
+
+_DOCKER_SECONDS = 3.0
+_SECRET_FILE = "_file"  # noqa: S105 - the end of the keys that name a file with a secret
+_PUBLIC_FILES = ("ca_file", "cert_file")
+"""The end of the keys that name a file which everybody may read."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks need to know beside the file."""
+
+    targets: Mapping[str, Collection[str]]
+    """The targets of each task that there is."""
+    found_later: Collection[str] = ()
+    """Tasks that may have more targets at another time: containers come and go."""
+    directories: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a directory that is measured, by its path."""
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a file that holds a secret, by its path."""
+
+
+async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[Problem]:
+    """Every problem of a config file, errors and warnings, in the order of the file. None is always well."""
+    try:
+        loaded = load(path, Config, env=env)
+    except ConfigError as error:
+        return error.problems
+    return findings(loaded, await gather(loaded))
+
+
+def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
+    """The problems of a config that is valid by itself. Pure."""
+    problems = [
+        problem
+        for index, remedy in enumerate(loaded.value.remedies or ())
+        for problem in _of_remedy(loaded, index, remedy, facts)
+    ]
+    problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded)]
+    for key, path, _ in _directories(loaded.value):
+        if path in facts.directories:
+            message = f"{path!r} {facts.directories[path]}"
+            problems.append(loaded.problem(key, message, severity="warning"))
+    for key, file in _secret_files(loaded):
+        if file in facts.secret_files:
+            message = f"{file!r} {facts.secret_files[file]}"
+            problems.append(loaded.problem(key, message, severity="warning"))
+    return in_order(problems)
+
+
+async def gather(loaded: Loaded[Config]) -> Facts:
+    """Looks at this machine: the tasks' targets, the directories and files that the config names."""
+    engine = DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS)
+    try:
+        tasks = build_tasks(loaded.value, engine)
+        targets = await asyncio.gather(*(task.targets() for task in tasks.values()))
+    finally:
+        engine.close()
+    directories = {path: directory_problem(Path(path), rotated) for _, path, rotated in _directories(loaded.value)}
+    secrets = {
+        file: secret_file_problem(Path(file), public=str(key[-1]).endswith(_PUBLIC_FILES))
+        for key, file in _secret_files(loaded)
+    }
+    return Facts(
+        targets=dict(zip(tasks, targets, strict=True)),
+        found_later={ServiceRestart.name},
+        directories={path: problem for path, problem in directories.items() if problem},
+        secret_files={path: problem for path, problem in secrets.items() if problem},
+    )
+
+
+def _directories(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
+    """Directories that are measured: key, path, and whether what they hold is rotated too."""
+    for index, backup in enumerate(config.backups):
+        if backup.path is not None:
+            yield ("backups", index, "path"), backup.path, False
+    for index, server in enumerate(config.neo4j):
+        if server.data_directory is not None:
+            yield ("neo4j", index, "data_directory"), server.data_directory, False
+    for index, directory in enumerate(config.logs):  # last, since the most is asked of these
+        yield ("logs", index, "path"), directory.path, True
+
+
+def directory_problem(path: Path, rotated: bool = True) -> str:
+    """What keeps a directory from being measured here, and rotated, as the end of a sentence; empty if nothing does."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"cannot be looked at here: {error.strerror}"
+    if not stat.S_ISDIR(mode):
+        return "is no directory"
+    if rotated:
+        return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
+    return "" if os.access(path, os.R_OK | os.X_OK) else "may not be read by this user"
+
+
+def secret_file_problem(path: Path, public: bool = False) -> str:
+    """What is wrong with a file that holds a secret, as the end of a sentence; empty if nothing is.
+
+    public: everybody may read it, as it is a certificate.
+    """
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        return f"cannot be read here: {error.strerror}"
+    if not content.strip():
+        return "is empty"
+    if mode & stat.S_IROTH and not public:
+        return f"may be read by everybody (mode {stat.S_IMODE(mode):04o}); chmod 600 it"
+    return ""
+
+
+def _of_remedy(loaded: Loaded[Config], index: int, remedy: Remedy, facts: Facts) -> Iterator[Problem]:
+    at = ("remedies", index)
+    targets = facts.targets.get(remedy.task)
+    if targets is None:
+        yield loaded.problem((*at, "task"), f"there is no task {remedy.task!r}", _choice(remedy.task, facts.targets))
+    elif remedy.target is not None and remedy.target not in targets:
+        later = remedy.task in facts.found_later
+        yield loaded.problem(
+            (*at, "target"),
+            f"{remedy.task} has no target {remedy.target!r}" + (" at present" if later else ""),
+            _choice(remedy.target, targets),
+            "warning" if later else "error",
+        )
+
+
+def _never_deciding(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Remedies that no alert reaches, since an earlier one asks for less and the first that matches decides."""
+    earlier: list[tuple[str, frozenset[str]]] = []
+    for index, remedy in enumerate(loaded.value.remedies or ()):
+        matchers = frozenset(str(matcher) for text in remedy.match for matcher in parse_matchers(text))
+        first = next((name for name, fewer in earlier if fewer <= matchers), None)
+        if first is not None:
+            message = f"never decides: {first!r} above it matches every alert that this one does"
+            yield loaded.problem(("remedies", index, "match"), message, "put the narrower one first", "warning")
+        earlier.append((remedy.name, matchers))
+
+
+def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Collectors that may take longer than the time until they should run again."""
+    for name, settings in loaded.value.collectors:
+        if isinstance(settings, CollectorSettings) and settings.deadline > settings.interval:
+            key = ("collectors", name, "deadline")
+            deadline, interval = format_duration(settings.deadline), format_duration(settings.interval)
+            message = f"the deadline of {deadline} is longer than the interval of {interval}"
+            yield loaded.problem(key, message, "a slow collection then delays the next", "warning")
+
+
+def _choice(word: str, known: Collection[str]) -> str:
+    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "there is none")
+
+
+def _secret_files(loaded: Loaded[Config]) -> Sequence[tuple[KeyPath, str]]:
+    """The keys that name a file with a secret, each with the file's path."""
+    source = loaded.source
+    return [(key, str(source.value(key))) for key in source.keys if str(key[-1]).endswith(_SECRET_FILE)]

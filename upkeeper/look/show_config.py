@@ -1,0 +1,107 @@
+"""The config in force, as a person or an editor wants it: with every default, without a secret. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from exporter.base.urlsecrets import without_query_secrets
+from exporter.configfile.dialect import dump, literal
+from exporter.configfile.file import Loaded
+from exporter.configfile.problem import HIDDEN, secret_by_name
+from exporter.configfile.source import KeyPath
+from exporter.discovery import Discovery
+from remediator.config.remedies import Config
+from remediator.control.settings import default_remedies
+
+SCHEMA_ID = "urn:upkeeper:config"
+
+_REFERENCE_ONLY = re.compile(r"([A-Za-z]+ )?\$\{\w+\}")
+"""A value that is a reference to the environment and no more, but perhaps the name of a scheme such as Bearer."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the config file, for editors and other tools.
+
+    Any string in the file may also hold ``${NAME}``, which a schema cannot say of numbers.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        **Config.model_json_schema(),
+        "title": "upkeeper.yml",
+    }
+
+
+def render_effective(loaded: Loaded[Config], discovery: Discovery | None = None) -> str:
+    """The config in force as YAML that loads again, and what was found on this machine as a comment below it.
+
+    What came from the environment is shown as its reference; other secrets are left out, and then must be put in again.
+    """
+    origin = f"{loaded.path}, with the defaults" if loaded.path else "no file, all defaults"
+    text = f"# Config in force: {ascii(origin)[1:-1]}\n{dump(effective(loaded))}"
+    if discovery is None:
+        return text
+    comment = "".join(f"# {line}\n" for line in dump(discovered(discovery)).splitlines())
+    return f"{text}\n# Found on this machine, without the config:\n{comment}"
+
+
+def effective(loaded: Loaded[Config]) -> dict[str, Any]:
+    """The config in force as a document, with the remedies that ship if it names none, and with secrets masked."""
+    config = loaded.value
+    if config.remedies is None:
+        config = config.model_copy(update={"remedies": [*default_remedies()]})
+    document: dict[str, Any] = _masked(_plain(config), (), loaded.source.from_environment)
+    return document
+
+
+def discovered(discovery: Discovery) -> dict[str, Any]:
+    """What was found without the config, as a document."""
+    docker = (
+        {"version": discovery.docker_version} if discovery.docker_version else {"problem": discovery.docker_problem}
+    )
+    return {
+        "filesystems": [
+            {"mountpoint": each.mountpoint, "device": each.device, "fstype": each.fstype}
+            for each in discovery.filesystems
+        ],
+        "docker": docker,
+        "containers": [
+            {"name": each.name, "state": each.state, "health": each.health} for each in discovery.containers
+        ],
+        "services": [_masked(_plain(each), (), {}) for each in discovery.services],
+        "label_problems": dict(discovery.label_problems),
+    }
+
+
+def _plain(section: BaseModel) -> Any:
+    """A section as the file would have it."""
+    return _document(section, section.model_dump(mode="json", by_alias=True))
+
+
+def _document(value: object, plain: Any) -> Any:
+    """The plain form of a value without the keys that are null and are so by default."""
+    if isinstance(value, BaseModel):
+        parts = zip(type(value).model_fields.items(), plain.items(), strict=True)
+        return {
+            name: _document(getattr(value, attribute), part)
+            for (attribute, field), (name, part) in parts
+            if part is not None or field.default is not None
+        }
+    if isinstance(value, list):
+        return [_document(item, part) for item, part in zip(value, plain, strict=True)]
+    return plain
+
+
+def _masked(value: Any, path: KeyPath, from_environment: Mapping[KeyPath, str]) -> Any:
+    """The document with references in place of what came from the environment, and without other secrets."""
+    if isinstance(value, dict):
+        return {key: _masked(part, (*path, key), from_environment) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(part, (*path, index), from_environment) for index, part in enumerate(value)]
+    reference = from_environment.get(path)
+    if secret_by_name(path) and not (reference and _REFERENCE_ONLY.fullmatch(reference)):
+        return HIDDEN
+    shown = reference or (literal(value) if isinstance(value, str) else value)
+    return without_query_secrets(shown) if isinstance(shown, str) and "://" in shown else shown

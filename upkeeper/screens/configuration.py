@@ -1,0 +1,23 @@
+"""Problems of a config on the screen."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from exporter.configfile.problem import Problem
+from upkeeper.screens.screen import Cell, Screen
+from upkeeper.screens.text import STYLES
+
+
+def show_problems(screen: Screen, path: Path | None, problems: Sequence[Problem]) -> None:
+    """Each problem on a line of its own, then how many there are. As JSON: ``{"config", "problems"}``."""
+    screen.document({"config": None if path is None else str(path), "problems": [asdict(each) for each in problems]})
+    for problem in problems:
+        screen.line(Cell(str(problem), STYLES["failed" if problem.severity == "error" else "skipped"]))
+    mistakes = sum(problem.severity == "error" for problem in problems)
+    where = "no config file: the defaults are in force" if path is None else str(path)
+    if mistakes:
+        screen.line(f"{where}: {mistakes} mistake{'s' if mistakes > 1 else ''}")
+    else:
+        warnings = f", {len(problems)} warning{'s' if len(problems) > 1 else ''}" if problems else ""
+        screen.line(f"{where}: ", Cell("good", STYLES["up"]), warnings)

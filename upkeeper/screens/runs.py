@@ -1,0 +1,214 @@
+"""Runs on the screen: while they go, when they are finished, and in the record."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from exporter.base.units import format_bytes
+from remediator.model.shapes import Page, RunView
+from upkeeper.client.follow import Progress
+from upkeeper.screens.alerts import more
+from upkeeper.screens.findings import TASKS as FINDING_TASKS
+from upkeeper.screens.findings import show_findings
+from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.tasks import freed, measurement
+from upkeeper.screens.text import ago, local, safe, took
+
+Show = Callable[[RunView], None]
+
+
+@contextmanager
+def progress(screen: Screen) -> Iterator[Show]:
+    """Shows a run as it goes, on stderr: a line that moves on a terminal, a line for each step elsewhere."""
+    if not screen.err.is_terminal:
+        yield _in_lines(screen)
+        return
+    spinner = Spinner("dots")
+    with Live(console=screen.err, transient=True, refresh_per_second=10) as live:
+        yield lambda run: live.update(_moving(spinner, run))
+
+
+def _moving(spinner: Spinner, run: RunView) -> Table:
+    done = Progress.of(run)
+    grid = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=done.total or None, completed=done.ended, width=24, pulse=not done.total)
+    grid.add_row(spinner, Text(safe(_title(run)), style="bold"), bar, Text(_steps(done)))
+    return grid
+
+
+def _in_lines(screen: Screen) -> Show:
+    last: Progress | None = None
+
+    def show(run: RunView) -> None:
+        nonlocal last
+        now = Progress.of(run)
+        if now.worth_a_line(last):
+            screen.note(f"{_title(run)}: {_steps(now)}")
+            last = now
+
+    return show
+
+
+def _title(run: RunView) -> str:
+    dry = " (dry run)" if run["dry_run"] else ""
+    return f"run {run['id']}: {run['task']} on {run['target']}{dry}"
+
+
+def _steps(done: Progress) -> str:
+    parts = [done.state]
+    if done.total:
+        parts.append(f"{done.ended}/{done.total} actions")
+    if done.freed_bytes:
+        parts.append(f"{format_bytes(done.freed_bytes)} freed")
+    return ", ".join(parts)
+
+
+def show_queued(screen: Screen, run: RunView) -> None:
+    """A run that nobody waits for."""
+    screen.document(run)
+    screen.line(f"{_title(run)}: {run['state']}; see: upkeeper show {run['id']}")
+
+
+def show_summary(screen: Screen, run: RunView) -> None:
+    """A run that has just finished: before, after, what was gained, the outcome."""
+    screen.document(run)
+    if run["task"] == "health-check":
+        _checks(screen, run)
+        return
+    if run["task"] in FINDING_TASKS:
+        show_findings(screen, run["notes"])
+        detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
+        screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
+        return
+    if run["dry_run"]:
+        _actions(screen, run)
+    for action in run["actions"]:
+        if action["state"] == "failed":
+            screen.line(state("failed"), f" {action['kind']} {action['object']}: {action['detail']}")
+    _facts(screen, run)
+
+
+def _checks(screen: Screen, run: RunView) -> None:
+    """What a health-check looked at: its measurement has a value for each check, its notes say more of it."""
+    results = run["before"]["values"] if run["before"] is not None else {}
+    rows: list[list[str | Cell]] = []
+    for name, value in sorted(results.items(), key=lambda item: item[1]):
+        note = next((note for note in run["notes"] if note.startswith(f"{name}: ")), "")
+        rows.append([name, state("ok" if value else "failed"), note.partition(", ")[2]])
+    screen.table(
+        [Column("check"), Column("result"), Column("detail", wide=True)], rows, empty="there is nothing to check"
+    )
+    passed = sum(value == 1 for value in results.values())
+    outcome = state(run["outcome"] or run["state"])
+    screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(results)} checks pass")
+
+
+def show_run(screen: Screen, run: RunView) -> None:
+    """All that the record holds of a run."""
+    screen.document(run)
+    _facts(screen, run)
+    by = f" by remedy {run['remedy']}, alert {run['alert_id']}" if run["remedy"] else ""
+    screen.line(f"  trigger  {run['trigger']}{by}")
+    screen.line(f"  asked    {local(run['requested_at'])}")
+    screen.line(f"  started  {local(run['started_at'])}")
+    screen.line(f"  ended    {local(run['finished_at'])}")
+    if run["alert_id"] is not None:
+        end = run["alert_ended_at"]
+        screen.line(f"  alert    {'still firing' if end is None else f'resolved {local(end)}'}")
+    for note in run["notes"]:
+        screen.line(f"  note     {note}")
+    _actions(screen, run)
+
+
+def _facts(screen: Screen, run: RunView) -> None:
+    screen.line(
+        Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(run["reason"])
+    )  # fmt: skip
+    for word, measured in (("before", run["before"]), ("after", run["after"])):
+        if measured is not None:
+            screen.line(f"  {word:8} ", *measurement(measured))
+    if run["actions"]:
+        done = sum(action["state"] == "done" for action in run["actions"])
+        screen.line(
+            f"  actions  {done} of {len(run['actions'])} done, {format_bytes(run['freed_bytes'])} freed, "
+            f"in {took(run['started_at'], run['finished_at'])}"
+        )
+
+
+def _clause(reason: str) -> str:
+    return f", {reason}" if reason else ""
+
+
+def _actions(screen: Screen, run: RunView) -> None:
+    screen.table(
+        [
+            Column("#", right=True),
+            Column("action"),
+            Column("object", wide=True),
+            Column("state"),
+            Column("freed", right=True),
+            Column("took", right=True),
+            Column("because", wide=True),
+            Column("detail", wide=True),
+        ],
+        [
+            [
+                str(action["position"] + 1),
+                action["kind"],
+                Cell(action["object"], "bold"),
+                state(action["state"]),
+                freed(action["freed_bytes"]),
+                took(action["started_at"], action["finished_at"]),
+                action["reason"],
+                action["detail"] or "-",
+            ]
+            for action in run["actions"]
+        ],
+        empty="it had nothing to do",
+    )
+
+
+def show_history(screen: Screen, page: Page[RunView]) -> None:
+    """One line a run."""
+    now = datetime.now(UTC)
+    screen.document(page)
+    screen.table(
+        [
+            Column("run", right=True),
+            Column("when"),
+            Column("task"),
+            Column("target"),
+            Column("trigger"),
+            Column("outcome"),
+            Column("freed", right=True),
+            Column("took", right=True),
+            Column("reason", wide=True),
+        ],
+        [
+            [
+                str(run["id"]),
+                ago(run["requested_at"], now),
+                Cell(run["task"], "bold"),
+                run["target"],
+                _trigger(run),
+                state(run["outcome"] or run["state"]),
+                freed(run["freed_bytes"]),
+                took(run["started_at"], run["finished_at"]),
+                run["reason"],
+            ]
+            for run in page["items"]
+        ],
+        empty="nothing has run yet",
+    )
+    more(screen, page["next"])
+
+
+def _trigger(run: RunView) -> str:
+    by = f" ({run['remedy']})" if run["remedy"] else ""
+    return f"{run['trigger']}{by}{' dry' if run['dry_run'] else ''}"

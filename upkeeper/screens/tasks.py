@@ -1,0 +1,99 @@
+"""Tasks, remedies and plans on the screen."""
+
+from exporter.base.units import format_bytes, format_duration
+from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from upkeeper.screens.findings import TASKS as FINDING_TASKS
+from upkeeper.screens.findings import show_findings
+from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.text import STYLES
+
+
+def show_tasks(screen: Screen, page: Page[TaskView]) -> None:
+    """Every task, its targets, and what it never touches."""
+    screen.document(page)
+    screen.table(
+        [Column("task"), Column("does", wide=True), Column("disruption"), Column("targets", wide=True)],
+        [
+            [Cell(task["name"], "bold"), task["summary"], task["disruption"], ", ".join(task["targets"]) or "-"]
+            for task in page["items"]
+        ],
+        empty="there are no tasks",
+    )
+    for task in page["items"]:
+        if task["never"]:
+            screen.line()
+            screen.line(Cell(task["name"], "bold"), " never touches:")
+        for item in task["never"]:
+            screen.line(f"  {item}")
+
+
+def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
+    """Every remedy with its track, and what it waits for."""
+    screen.document(page)
+    screen.table(
+        [
+            Column("remedy"),
+            Column("task"),
+            Column("target"),
+            Column("autonomy"),
+            Column("cooldown", right=True),
+            Column("track", wide=True),
+            Column("on alerts", wide=True),
+        ],
+        [
+            [
+                Cell(remedy["name"], "bold"),
+                remedy["task"],
+                remedy["target"] or f"label {remedy['target_label']}",
+                state(remedy["autonomy"]),
+                format_duration(remedy["cooldown"]),
+                track(remedy),
+                ", ".join(remedy["match"]),
+            ]
+            for remedy in page["items"]
+        ],
+        empty="there are no remedies: alerts are recorded and nothing runs",
+    )
+    for remedy in page["items"]:
+        for target in remedy["open_breakers"]:
+            screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
+
+
+def track(remedy: RemedyView) -> str:
+    """How often a remedy ran and how often that helped."""
+    runs, effective = remedy["track"]["runs"], remedy["track"]["effective"]
+    return f"{effective} of {runs} effective" if runs else "no runs yet"
+
+
+def show_plan(screen: Screen, plan: PlanView) -> None:
+    """What a task would do, what it leaves alone, and what would block it."""
+    screen.document(plan)
+    screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
+    if plan["task"] in FINDING_TASKS:
+        show_findings(screen, plan["plan"]["notes"])
+        return
+    actions = plan["plan"]["actions"]
+    screen.table(
+        [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
+        [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
+        empty="there is nothing to do",
+    )
+    total = sum(action["estimated_bytes"] for action in actions)
+    if actions:
+        count = f"{len(actions)} action{'s' if len(actions) > 1 else ''}"
+        screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
+    for note in plan["plan"]["notes"]:
+        screen.line(Cell("note: ", "dim"), note)
+    for guard in plan["guards"]:
+        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
+
+
+def measurement(measured: MeasurementView) -> tuple[Cell, Cell]:
+    """A measurement in one line."""
+    word = Cell("breached", STYLES["firing"]) if measured["breached"] else Cell("good", STYLES["up"])
+    return word, Cell(f", {measured['detail']}" if measured["detail"] else "")
+
+
+def freed(count: int) -> str:
+    """Bytes freed; a dash for none."""
+    return format_bytes(count) if count else "-"

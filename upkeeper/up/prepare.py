@@ -1,0 +1,119 @@
+"""What `upkeeper up` finds out and writes down before it starts anything, and again when the config changes."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from exporter.configfile.file import find_config, load
+from exporter.configfile.problem import ConfigError
+from remediator.config.remedies import Config
+from remediator.statedir import StateDir
+from upkeeper.share import share_path
+from upkeeper.up import existing as hookup
+from upkeeper.up.banner import Line
+from upkeeper.up.paths import Layout
+from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
+from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
+from upkeeper.up.write_configs import Laid, lay
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """The options of `upkeeper up`."""
+
+    config: Path | None = None
+    state_dir: Path | None = None
+    port_base: int = DEFAULT_BASE
+    prometheus: bool = True
+    """Whether to start a Prometheus and an Alertmanager; those that the config gives a URL of are never started."""
+    verbose: bool = False
+
+
+@dataclass
+class Prepared:
+    """All that a start needs. ``config`` is the one in force; ``reload`` replaces it."""
+
+    options: UpOptions
+    config_path: Path | None
+    config: Config
+    layout: Layout
+    ports: Ports
+    programs: Mapping[Wanted, Path]
+    """Of Prometheus and Alertmanager, those that are to be started."""
+    share: Path
+    command: str
+
+    @property
+    def command_options(self) -> str:
+        """What a command needs so that it means this stack. They follow the command; `upkeeper` itself has none."""
+        state = self.options.state_dir
+        return "" if state is None else f"--state-dir {shlex.quote(str(state))}"
+
+    @classmethod
+    def from_options(cls, options: UpOptions, env: Mapping[str, str]) -> Self:
+        """Reads the config and looks for the programs. Writes nothing. Raises ClientError and ConfigError."""
+        ports = Ports.from_base(options.port_base)
+        state = StateDir.find(options.state_dir, env)
+        config_path = find_config(options.config, env)
+        config = load(config_path, Config, env=env).value
+        peers = {PROMETHEUS: config.prometheus, ALERTMANAGER: config.alertmanager}
+        programs = find_programs([one for one, peer in peers.items() if options.prometheus and peer is None], env)
+        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command())
+
+    def lay(self) -> Laid:
+        """Writes what Prometheus and Alertmanager read. Raises as upkeeper.up.lay.lay does."""
+        peer = self.config.alertmanager
+        return lay(self.layout, self.ports, self.config.notify, self.share, peer.url if peer is not None else None)
+
+    def reload(self) -> Laid:
+        """Reads the config file again and writes what follows from it.
+
+        Raises ConfigError or OSError, and then the config before stays in force.
+        """
+        config, self.config = self.config, load(self.config_path, Config).value
+        try:
+            return self.lay()
+        except (ConfigError, OSError):
+            self.config = config
+            raise
+
+    def require_free_ports(self) -> None:
+        """Raises ClientError when one of the ports is taken."""
+        wanted = {"the exporter": self.ports.exporter, "the remediator": self.ports.remediator}
+        if PROMETHEUS in self.programs:
+            wanted["Prometheus"] = self.ports.prometheus
+        if ALERTMANAGER in self.programs:
+            wanted["Alertmanager"] = self.ports.alertmanager
+        require_free(wanted)
+
+    def instructions(self) -> Sequence[Line]:
+        """What to put into a Prometheus or Alertmanager that is not started here; nothing when both are."""
+        text: list[str] = []
+        if PROMETHEUS not in self.programs:
+            base = yaml.safe_load((self.share / "prometheus" / "prometheus.yml").read_bytes())
+            rules = self.share / "prometheus" / "rules"
+            text += ["", "Add to your prometheus.yml:", ""]
+            text += hookup.prometheus_part(base, self.layout, self.ports, rules).splitlines()
+        if ALERTMANAGER not in self.programs:
+            base = yaml.safe_load((self.share / "alertmanager" / "alertmanager.yml").read_bytes())
+            text += [
+                "",
+                "Add to your alertmanager.yml, the routes before your own; it must be able to read the token:",
+                "",
+            ]
+            text += hookup.alertmanager_part(base, self.layout, self.ports).splitlines()
+        return [[line] for line in text]
+
+
+def _command() -> str:
+    """How to call `upkeeper`: by the name alone where PATH leads to what runs here."""
+    called, known = Path(sys.argv[0]), shutil.which("upkeeper")
+    if called.name != "upkeeper":
+        return f"{shlex.quote(sys.executable)} -m upkeeper.main"
+    return "upkeeper" if known is not None and called.samefile(known) else shlex.quote(str(called))

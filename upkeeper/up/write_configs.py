@@ -1,0 +1,106 @@
+"""Writes what `upkeeper up` gives Prometheus and Alertmanager to work with into the state directory."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from exporter.configfile.problem import ConfigError, Problem
+from remediator.config.remedies import Notify
+from upkeeper.up.paths import Layout
+from upkeeper.up.ports import Ports
+from upkeeper.up.render import alertmanager_config, prometheus_config, text
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Whether anything that the program reads at its start has changed."""
+
+    prometheus: bool
+    alertmanager: bool
+
+
+def lay(layout: Layout, ports: Ports, notify: Notify, share: Path, alertmanager: str | None = None) -> Laid:
+    """Writes configs, rules, templates and credentials, each file whole or not at all.
+
+    alertmanager: base URL of one that is already there, which our Prometheus is to use.
+
+    Raises ConfigError when a secret that ``notify`` names cannot be read, and then has written nothing;
+    OSError when something cannot be written.
+    """
+    credentials = _credentials(layout, notify)
+    for directory in (layout.own_rules, layout.prometheus_data, layout.alertmanager_data, layout.log("").parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    source = share / "prometheus" / "prometheus.yml"
+    config = prometheus_config(yaml.safe_load(source.read_bytes()), layout, ports, alertmanager)
+    rules_or_config = [
+        *_replace_all(layout.rules, _read(share.glob("prometheus/rules/*.yml"))),
+        _replace(layout.prometheus_config, text(config, source.name)),
+    ]
+
+    source = share / "alertmanager" / "alertmanager.yml"
+    config = alertmanager_config(yaml.safe_load(source.read_bytes()), layout, ports, notify)
+    # Alertmanager reads the credentials at each notification; they must be there before a config that names them.
+    for path, credential in credentials.items():
+        _replace(path, credential)
+    templates_or_config = [
+        *_replace_all(layout.templates, _read(share.glob("alertmanager/templates/*.tmpl"))),
+        _replace(layout.alertmanager_config, text(config, f"{source.name} and `notify:` of upkeeper.yml")),
+    ]
+    return Laid(any(rules_or_config), any(templates_or_config))
+
+
+def _credentials(layout: Layout, notify: Notify) -> dict[Path, bytes]:
+    """Copies without the line end, which Alertmanager before 0.27 would take for a part of the SMTP password."""
+    files: dict[Path, bytes] = {}
+    if notify.email is not None and notify.email.password_file is not None:
+        files[layout.smtp_password] = _secret(notify.email.password_file, "notify.email.password_file")
+    if notify.slack is not None:
+        files[layout.slack_url] = _secret(notify.slack.webhook_url_file, "notify.slack.webhook_url_file")
+    return files
+
+
+def _secret(path: str, key: str) -> bytes:
+    try:
+        content = Path(path).read_bytes().strip()
+    except OSError as error:
+        raise _refused(path, key, f"cannot be read: {error.strerror}") from error
+    if not content:
+        raise _refused(path, key, "is empty")
+    return content
+
+
+def _refused(path: str, key: str, message: str) -> ConfigError:
+    return ConfigError([Problem(path, None, None, key, message)])
+
+
+def _read(paths: Iterable[Path]) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _replace_all(directory: Path, files: dict[str, bytes]) -> list[bool]:
+    """Makes these the directory's only files: a rule that no longer ships must not go on firing."""
+    stale = [path for path in directory.glob("*") if path.name not in files]
+    for path in stale:
+        path.unlink()
+    return [bool(stale), *(_replace(directory / name, content) for name, content in files.items())]
+
+
+def _replace(path: Path, content: bytes) -> bool:
+    """Replaces the file by one that only its owner may read. Returns whether it was another before."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
