@@ -2,6 +2,9 @@
 
 A run is a workflow whose steps are the Runner's. DBOS remembers which steps are done; after a crash the next start
 repeats the step that was interrupted and goes on from there.
+
+DBOS runs only while there is something to run: it takes a tenth of a second to start, and while it is up its threads
+ask the database several times a second whether anything is new, which at rest is all that a remediator would do.
 """
 
 import asyncio
@@ -9,18 +12,25 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+import structlog
 
 from remediator.runs.steps import Runner
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig
+
+log = structlog.get_logger(__name__)
 
 APPLICATION_VERSION = "1"
 """Pinned, since DBOS recovers only runs of its own version. Raised when a workflow's order of steps changes."""
 MAX_RECOVERIES = 5
 """A run that brought the process down so many times is given up."""
-POLL_INTERVAL = 0.2
-"""Seconds between two looks at the queue."""
+POLL_INTERVAL = 1.0
+"""Seconds between two looks at what another process, or one before this, has queued."""
+IDLE_SECONDS = 30.0
+"""Seconds without a run after which DBOS is stopped."""
 THREADS = 64
 """Threads for the engine and for the tasks' blocking calls together."""
 
@@ -28,28 +38,101 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
 class Engine:
-    """Runs the steps of queued runs, a bounded number of runs at a time. One in a process.
+    """Runs the steps of runs, a bounded number of runs at a time. One in a process.
 
     database: the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
     """
 
-    def __init__(self, database: Path, runner: Runner, *, executor_id: str, workers: int) -> None:
+    def __init__(
+        self, database: Path, runner: Runner, *, executor_id: str, workers: int, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self._database = database
         self._runner = runner
         self._executor_id = executor_id
         self._queue = f"runs-{executor_id}"
-        self._workers = workers
+        self._workers = asyncio.Semaphore(workers)
+        self._width = workers
+        self._idle_seconds = idle_seconds
         self._workflow: Any = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+        self._launching = asyncio.Lock()
         self._stopping = False
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._resting: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Starts the workers and goes on with the runs that an earlier process left unfinished.
+    async def submit(self, run_id: int) -> None:
+        """Starts a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
+        async with self._launching:
+            await self._launched()
+            await self._start(run_id)
 
-        Workflows run on the event loop that this is called on.
-        """
-        _quieten()
+    async def resume(self, run_ids: Iterable[int]) -> None:
+        """Goes on with unfinished runs of an earlier process, and closes those that the engine has given up."""
+        unfinished = list(run_ids)
+        if not unfinished:
+            return
+        async with self._launching:
+            await self._launched()
+            from dbos import DBOS
+
+            for run_id in unfinished:
+                status = await DBOS.get_workflow_status_async(_workflow_id(run_id))
+                if status is None:
+                    await self._start(run_id)
+                elif status.status in ENDED:
+                    reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
+                    await self._runner.abandon(run_id, reason)
+
+    async def forget(self, run_ids: Iterable[int]) -> None:
+        """Deletes what the engine remembers of finished runs."""
+        async with self._launching:
+            await self._launched()
+            from dbos import DBOS
+
+            await DBOS.delete_workflows_async([_workflow_id(run_id) for run_id in run_ids])
+            self._keep_own_threads()
+
+    async def stop(self) -> None:
+        """Stops the workers. What is under way is dropped where it is, unrecorded; the next start goes on with it."""
+        self._stopping = True
+        if self._resting is not None:
+            self._resting.cancel()
+        async with self._launching:
+            await self._drop_runs()
+            await self._rest()
+            await self._drop_runs()
+        # A default of its own, as what is closed after this may need one.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+        self._threads.shutdown(wait=False)
+
+    async def _start(self, run_id: int) -> None:
+        from dbos import DBOS, SetWorkflowID
+
+        with SetWorkflowID(_workflow_id(run_id)):
+            await DBOS.start_workflow_async(self._workflow, run_id)
+        self._keep_own_threads()
+
+    async def _launched(self) -> None:
+        """Starts DBOS where it is not up, on this event loop. Its import takes longer than its start."""
+        if self._workflow is None:
+            await asyncio.to_thread(_import)
+            self._launch()
+            from dbos import DBOS
+
+            await DBOS.register_queue_async(
+                self._queue,
+                worker_concurrency=self._width,
+                polling_interval_sec=POLL_INTERVAL,
+                on_conflict="always_update",
+            )
+            self._keep_own_threads()
+        if self._resting is None or self._resting.done():
+            self._resting = asyncio.create_task(self._rest_when_idle(), name="engine rest")
+
+    def _launch(self) -> None:
+        from dbos import DBOS, DBOSPortableJSONSerializer
+
         config: DBOSConfig = {
             "name": "upkeeper",
             "system_database_url": f"sqlite:///{self._database}",
@@ -62,47 +145,45 @@ class Engine:
         }
         DBOS(config=config)
         durable = DBOS.workflow(name="run", max_recovery_attempts=MAX_RECOVERIES)
-        self._workflow = durable(_workflow(self._runner, self._starts))
+        self._workflow = durable(_workflow(self._runner, self._starts, self._workers))
+        # Runs are started at once and not queued; the queue is that of a release which queued them.
         DBOS.listen_queues([self._queue])
         DBOS.launch()
-        await DBOS.register_queue_async(
-            self._queue,
-            worker_concurrency=self._workers,
-            polling_interval_sec=POLL_INTERVAL,
-            on_conflict="always_update",
-        )
 
-    async def submit(self, run_id: int) -> None:
-        """Queues a run. Queueing it a second time changes nothing."""
-        with SetWorkflowID(_workflow_id(run_id)):
-            await DBOS.enqueue_workflow_async(self._queue, self._workflow, run_id)
+    def _keep_own_threads(self) -> None:
+        """DBOS makes its own threads the loop's default at its calls, and ends them when it stops."""
+        asyncio.get_running_loop().set_default_executor(self._threads)
 
-    async def resume(self, run_ids: Iterable[int]) -> None:
-        """Queues unfinished runs that a crash kept from the queue, and closes those that the engine has given up."""
-        for run_id in run_ids:
-            status = await DBOS.get_workflow_status_async(_workflow_id(run_id))
-            if status is None:
-                await self.submit(run_id)
-            elif status.status in ENDED:
-                await self._runner.abandon(run_id, f"the engine gave it up ({status.status.lower().replace('_', ' ')})")
+    async def _rest_when_idle(self) -> None:
+        """Stops DBOS once nothing has been under way for a while."""
+        quiet_since: float | None = None
+        clock = asyncio.get_running_loop().time
+        while True:
+            if self._under_way or await self._runner.unfinished():
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = clock()
+            elif clock() - quiet_since >= self._idle_seconds:
+                async with self._launching:
+                    if not self._under_way and not await self._runner.unfinished():
+                        await self._rest()
+                        return
+            await asyncio.sleep(self._idle_seconds / 4)
 
-    async def forget(self, run_ids: Iterable[int]) -> None:
-        """Deletes what the engine remembers of finished runs."""
-        await DBOS.delete_workflows_async([_workflow_id(run_id) for run_id in run_ids])
-
-    async def stop(self) -> None:
-        """Stops the workers. What is under way is dropped where it is, unrecorded; the next start goes on with it."""
-        self._stopping = True
-        await self._drop_runs()
-        await asyncio.get_running_loop().run_in_executor(ThreadPoolExecutor(1), self._destroy)
-        await self._drop_runs()
-        # The engine made its own threads the loop's default, and ended them.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    async def _rest(self) -> None:
+        """Stops DBOS. Its calls are ended in a thread of their own: it joins its threads."""
+        if self._workflow is None:
+            return
+        self._keep_own_threads()
+        self._workflow = None
+        await asyncio.get_running_loop().run_in_executor(self._threads, _destroy)
+        log.debug("engine at rest")
 
     async def _starts(self) -> None:
         """Called by each run when it starts, in its own task."""
         task = asyncio.current_task()
         assert task is not None
+        self._keep_own_threads()
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         if self._stopping:
@@ -114,16 +195,31 @@ class Engine:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    @staticmethod
-    def _destroy() -> None:
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
+
+def _import() -> None:
+    import dbos  # noqa: F401
+
+    _quieten()
 
 
-def _workflow(runner: Runner, starts: Callable[[], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+def _destroy() -> None:
+    from dbos import DBOS
+
+    DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
+
+
+def _workflow(
+    runner: Runner, starts: Callable[[], Awaitable[None]], workers: asyncio.Semaphore
+) -> Callable[[int], Awaitable[None]]:
     """The steps of a run, as the plain function that the engine wants."""
+    from dbos import DBOS
 
     async def run(run_id: int) -> None:
         await starts()
+        async with workers:
+            await steps(run_id)
+
+    async def steps(run_id: int) -> None:
         if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id) == "stop":
             return
         count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id)
@@ -147,7 +243,8 @@ def _quieten() -> None:
         logger.addHandler(logging.NullHandler())  # keeps the engine from adding a handler of its own
     logger.propagate = True
     logger.setLevel(logging.WARNING)
-    logger.addFilter(_is_news)
+    if _is_news not in logger.filters:
+        logger.addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -93,12 +93,10 @@ class Core:
 
     async def start_engine(self) -> None:
         """Starts the workers, and goes on with what an earlier process left unfinished."""
-        # Only who runs tasks waits for the engine's import, which takes longer than most commands.
         from remediator.engine import Engine
 
         workers = self._settings.config.remediator.workers
         self._engine = Engine(self.state.database, self._runner, executor_id=platform.node() or "host", workers=workers)
-        await self._engine.start()
         await self._engine.resume(await self._database.read(runs.unfinished))
         self.decider.wake()
 

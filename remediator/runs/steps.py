@@ -148,6 +148,10 @@ class Runner:
         async with _explained(doing, run, LOOK_TIMEOUT):
             return await self._task(run).measure(run.target)
 
+    async def unfinished(self) -> bool:
+        """Whether any run waits or is under way."""
+        return bool(await self._database.read(runs.unfinished))
+
     async def abandon(self, run_id: int, reason: str) -> None:
         """Closes a run that the engine has given up."""
         await self._stop(await self._read(run_id), Conclusion("failed", reason))

@@ -10,7 +10,7 @@ import pytest
 from remediator.config.remedies import Breaker, Rate, Remedy
 from remediator.control.core import Core
 from remediator.statedir import StateDir
-from tests.remediator.stack import START, Clock, Stack, settings
+from tests.remediator.stack import START, Clock, Stack, an_engine, settings
 from tests.remediator.sweep import Sweep
 
 REMEDY = Remedy(
@@ -32,10 +32,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state.ensure()
 
     async def start_once() -> None:
-        core = Core(state, settings(Sweep(state.root), []))
-        await core.open()
-        await core.start_engine()
-        await core.close()
+        async with an_engine(state.database) as (engine, _):
+            await engine.forget([1])
 
     asyncio.run(start_once())
     return state.database

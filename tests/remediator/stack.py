@@ -1,15 +1,23 @@
 """What tests of the remediator drive: alerts as they come in, a Core, its clock and the attic that its task sweeps."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from prometheus_client import CollectorRegistry
 
 from exporter.docker.engine import DockerEngine
 from remediator.config.remedies import Config, Remedy
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.decide import Remedies
+from remediator.engine import Engine
+from remediator.metrics import Metrics
 from remediator.model.shapes import RunView
+from remediator.runs.steps import Runner
+from remediator.store.database import Database
 from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.sweep import Sweep
@@ -85,3 +93,18 @@ class Stack:
 
 def settings(task: Sweep, remedies: list[Remedy]) -> Settings:
     return Settings(Config(), Remedies(remedies), {task.name: task}, DockerEngine())
+
+
+@asynccontextmanager
+async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> AsyncIterator[tuple[Engine, Database]]:
+    """An engine on a database of that path, and the database, without what decides or asks for runs."""
+    database = Database(path)
+    await database.migrate()
+    known = {task.name: task for task in tasks}
+    runner = Runner(database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START)
+    engine = Engine(path, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
+    try:
+        yield engine, database
+    finally:
+        await engine.stop()
+        await database.close()
