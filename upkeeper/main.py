@@ -155,10 +155,12 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
-    if sys.argv[1:2] == ["exporter"]:
-        from exporter.base.memory import leave_out_unwanted
+    # structlog and httpx import rich, 3 MB, for terminals; aiohttp and SQLAlchemy greenlet, for other event loops.
+    unwanted = {"exporter": ("rich", "greenlet"), "remediator": ("rich",)}.get("".join(sys.argv[1:2]), ())
+    if unwanted:
+        from exporter.base.memory import leave_out
 
-        leave_out_unwanted()
+        leave_out(*unwanted)
     cli.main()
 
 

@@ -2,14 +2,12 @@
 
 import sys
 
-_UNWANTED = ("rich", "greenlet")
 
-
-def leave_out_unwanted() -> None:
-    """Lets libraries find these missing: structlog and httpx import them, 4 MB, for terminals and other event loops.
+def leave_out(*names: str) -> None:
+    """Lets libraries find these modules missing: what imports them takes them only if they are there.
 
     To be called before those are imported. None in ``sys.modules`` means that there is no such module:
     https://docs.python.org/3/reference/import.html#the-module-cache
     """
-    for name in _UNWANTED:
+    for name in names:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def build_app(core: Core, ready: Callable[[], bool]) -> web.Application:
     app.router.add_route("*", WEBHOOK, webhook)
     for route in ROUTES:
         app.router.add_route(route.method, API + route.path, endpoint(route, core))
-    app.router.add_get(f"{API}/openapi.json", _document(openapi(__version__)))
+    app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready(ready))
@@ -72,11 +72,9 @@ def _bearer(token: str) -> Middleware:
     return check
 
 
-def _document(document: dict[str, object]) -> Handler:
-    async def respond(request: web.Request) -> web.Response:
-        return web.json_response(document)
-
-    return respond
+async def _document(request: web.Request) -> web.Response:
+    """Made when it is asked for: that takes 5 MB, and hardly anybody asks."""
+    return web.json_response(openapi(__version__))
 
 
 def _metrics(core: Core) -> Handler:

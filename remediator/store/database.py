@@ -35,6 +35,11 @@ def sqlite_engine(path: Path, *, begin: str, **settings: Any) -> sa.Engine:
     return engine
 
 
+def newest_version() -> str:
+    """The revision of the newest migration: what its file's name begins with."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 class Database:
     """One SQLite file with its tables migrated to the newest version."""
 
@@ -49,6 +54,8 @@ class Database:
         await asyncio.get_running_loop().run_in_executor(self._write_thread, self._migrate)
 
     def _migrate(self) -> None:
+        if self._version() == newest_version():
+            return  # without Alembic, which would stay in memory for nothing
         from alembic import command
         from alembic.config import Config
 
@@ -57,6 +64,13 @@ class Database:
         with self._writer.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _version(self) -> str | None:
+        with self._writer.begin() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return version
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of ``work`` in one transaction, on disk when this returns. Raises sqlalchemy.exc.DBAPIError."""

@@ -31,7 +31,7 @@ async def test_it_is_up_only_while_there_is_something_to_run(tmp_path: Path) -> 
     attic = tmp_path / "attic"
     attic.mkdir()
     before = _names_of_threads()
-    async with an_engine(tmp_path / "upkeeper.db", Sweep(attic), idle_seconds=0.2) as (engine, database):
+    async with an_engine(tmp_path / "upkeeper.db", Sweep(attic), idle_seconds=1.0) as (engine, database):
         await engine.resume([])
         assert not _engines_own(before)
         for _ in range(2):

@@ -59,7 +59,7 @@ def _web_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--no-prometheus", is_flag=True, help="Start neither Prometheus nor Alertmanager; say how to use yours.")
 @shared("config", "state_dir", "verbose")
 @operation
-async def up(session: Session, port_base: int, no_prometheus: bool) -> int:
+async def up(session: Session, port_base: int, no_prometheus: bool) -> None:
     """Start Prometheus, Alertmanager, exporter and remediator.
 
     Makes the credentials, starts the processes on loopback, keeps them running, and says what is watched. Ctrl-C or
@@ -74,8 +74,7 @@ async def up(session: Session, port_base: int, no_prometheus: bool) -> int:
     from upkeeper.up.prepare import UpOptions
 
     _logs(session)
-    options = UpOptions(session.config, session.state_dir, port_base, not no_prometheus, session.verbose)
-    return await run(options, session.screen)
+    await run(UpOptions(session.config, session.state_dir, port_base, not no_prometheus, session.verbose))
 
 
 @click.command()

@@ -1,17 +1,17 @@
 """What `upkeeper up` finds out and writes down before it starts anything, and again when the config changes."""
 
+import os
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import yaml
 
 from exporter.configfile.file import find_config, load
-from exporter.configfile.problem import ConfigError
 from remediator.config.remedies import Config
 from remediator.statedir import StateDir
 from upkeeper.share import share_path
@@ -21,6 +21,9 @@ from upkeeper.up.paths import Layout
 from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
 from upkeeper.up.write_configs import Laid, lay
+
+OUR_CODE = Path(__file__).resolve().parents[2]
+"""What holds the packages that run here, so that the processes run the same, installed or not."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class UpOptions:
 
 @dataclass
 class Prepared:
-    """All that a start needs. ``config`` is the one in force; ``reload`` replaces it."""
+    """All that a start needs."""
 
     options: UpOptions
     config_path: Path | None
@@ -71,17 +74,29 @@ class Prepared:
         peer = self.config.alertmanager
         return lay(self.layout, self.ports, self.config.notify, self.share, peer.url if peer is not None else None)
 
-    def reload(self) -> Laid:
-        """Reads the config file again and writes what follows from it.
+    def document(self) -> dict[str, Any]:
+        """What another process needs to prepare the same, as JSON."""
+        return {
+            "config": None if self.config_path is None else str(self.config_path.absolute()),
+            "state_dir": None if self.options.state_dir is None else str(self.options.state_dir),
+            "port_base": self.options.port_base,
+            "prometheus": self.options.prometheus,
+            "command": self.command,
+        }
 
-        Raises ConfigError or OSError, and then the config before stays in force.
-        """
-        config, self.config = self.config, load(self.config_path, Config).value
-        try:
-            return self.lay()
-        except (ConfigError, OSError):
-            self.config = config
-            raise
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> Self:
+        """The same of the config as it is now. Raises ClientError and ConfigError."""
+        config, state_dir = document["config"], document["state_dir"]
+        options = UpOptions(
+            config=None if config is None else Path(config),
+            state_dir=None if state_dir is None else Path(state_dir),
+            port_base=document["port_base"],
+            prometheus=document["prometheus"],
+        )
+        prepared = cls.from_options(options, env)
+        prepared.command = document["command"]
+        return prepared
 
     def require_free_ports(self) -> None:
         """Raises ClientError when one of the ports is taken."""

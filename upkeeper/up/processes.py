@@ -1,17 +1,36 @@
 """The processes of `upkeeper up`: what each is started with. Pure."""
 
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from upkeeper.up.child import ProcessSpec
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import LOOPBACK, Ports, url
 
-_OUR_CODE = Path(__file__).resolve().parents[2]
-"""What holds the packages that run here, so that the children run the same, installed or not."""
-
 RETENTION_TIME = "15d"
 RETENTION_SIZE = "1GB"
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """What to start, and how to tell that it is ready."""
+
+    name: str
+    argv: Sequence[str]
+    """Of a program its absolute path and its arguments, of a service of ours the arguments of `upkeeper`."""
+    ready: str
+    """URL that answers 200 when the process does its work."""
+    log: Path | None = None
+    """Where its output goes; None: it writes to ours."""
+    stop_within: float = 15.0
+    """Seconds it may take to end after SIGTERM."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to our own environment."""
+
+    def document(self) -> dict[str, Any]:
+        """As the supervisor's plan has it."""
+        return asdict(self) | {"argv": list(self.argv), "log": None if self.log is None else str(self.log)}
 
 
 def exporter(layout: Layout, ports: Ports, config: Path | None, *, verbose: bool) -> ProcessSpec:
@@ -52,13 +71,10 @@ def alertmanager(layout: Layout, ports: Ports, program: Path) -> ProcessSpec:
 
 def _service(name: str, port: int, layout: Layout, config: Path | None, verbose: bool) -> ProcessSpec:
     argv = [
-        sys.executable,
-        # Not from the directory that `up` is called in: it may hold an `exporter` of somebody else's.
-        "-P",
-        *("-m", "upkeeper.main", name),
+        name,
         f"--listen={LOOPBACK}:{port}",
         f"--state-dir={layout.state.root}",
         *([f"--config={config.absolute()}"] if config is not None else []),
         *(["--verbose"] if verbose else []),
     ]
-    return ProcessSpec(name, argv, f"{url(port)}/-/ready", env={"PYTHONPATH": str(_OUR_CODE)})
+    return ProcessSpec(name, argv, f"{url(port)}/-/ready")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from upkeeper.up.childlog import TAIL, ChildLog
+from upkeeper.up.supervise.childlog import TAIL, ChildLog
 
 
 def test_the_file_and_the_one_before_hold_the_last_lines(tmp_path: Path) -> None:
-    log = ChildLog(tmp_path / "log" / "one.log", limit=100)
+    log = ChildLog(str(tmp_path / "log" / "one.log"), limit=100)
     for number in range(30):
         log.write(b"line %03d\n" % number)
     log.close()
@@ -23,7 +23,7 @@ def test_the_file_and_the_one_before_hold_the_last_lines(tmp_path: Path) -> None
 def test_the_limit_holds_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "one.log"
     for _ in range(5):
-        log = ChildLog(path, limit=100)
+        log = ChildLog(str(path), limit=100)
         log.write(b"x" * 60 + b"\n")
         log.close()
     assert path.stat().st_size <= 100
@@ -31,7 +31,7 @@ def test_the_limit_holds_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_the_tail_is_kept_in_memory(tmp_path: Path) -> None:
-    log = ChildLog(tmp_path / "one.log")
+    log = ChildLog(str(tmp_path / "one.log"))
     for number in range(TAIL + 5):
         log.write(b"%d \xff\n" % number)
     log.close()
@@ -40,13 +40,13 @@ def test_the_tail_is_kept_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_costs_lines_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = ChildLog(tmp_path / "taken")
+    log = ChildLog(str(tmp_path / "taken"))
     (tmp_path / "taken").mkdir()
     log.write(b"lost\n")
     log.write(b"lost too\n")
-    assert capsys.readouterr().out.count("lines are lost") == 1
+    assert capsys.readouterr().err.count("lines are lost") == 1
     (tmp_path / "taken").rmdir()
     log.write(b"kept\n")
     log.close()
     assert (tmp_path / "taken").read_text() == "kept\n"
-    assert list(log.tail) == ["lost", "lost too", "kept"]
+    assert log.tail == ["lost", "lost too", "kept"]
