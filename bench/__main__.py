@@ -19,7 +19,17 @@ import psutil
 
 from bench.report import Result, Skipped, lines
 
-BENCHMARKS = ("scrape", "exporters", "walk", "rotation", "rotation_window", "acceptance", "first_action")
+BENCHMARKS = (
+    "scrape",
+    "exporters",
+    "walk",
+    "rotation",
+    "rotation_window",
+    "acceptance",
+    "first_action",
+    "commands",
+    "footprint",
+)
 
 
 @dataclass(frozen=True)
