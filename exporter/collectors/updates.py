@@ -18,7 +18,8 @@ from exporter.host.kernel import reboot_required
 from exporter.host.sample import Sample
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.host import Host
-from exporter.packages.manager import PackageManager, Updates, found
+from exporter.packages.manager import PackageManager, Updates
+from exporter.packages.registry import found
 
 log = structlog.get_logger(__name__)
 

@@ -64,19 +64,6 @@ class PackageManager(Protocol):
         ...
 
 
-def found(root: Path = Path("/")) -> Sequence[PackageManager]:
-    """The package managers of this host: those whose program is on PATH and whose data are there.
-
-    root: of the file system, for tests.
-    """
-    from exporter.packages.apt import Apt
-    from exporter.packages.brew import Brew
-    from exporter.packages.dnf import Dnf
-
-    managers: Sequence[PackageManager | None] = [Apt.found(root), Dnf.found(root), Brew.found()]
-    return [manager for manager in managers if manager is not None]
-
-
 def newest_change(paths: Sequence[Path]) -> float | None:
     """Unix seconds of the last change of any of these that exists."""
     times = []

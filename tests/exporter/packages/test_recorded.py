@@ -8,7 +8,8 @@ from exporter.base.programs import CommandFailed
 from exporter.packages.apt import parse_policy, parse_simulation
 from exporter.packages.brew import Brew, parse_outdated
 from exporter.packages.dnf import Dnf, parse_check_update, parse_needs_restarting
-from exporter.packages.manager import Update, Updates, found
+from exporter.packages.manager import Update, Updates
+from exporter.packages.registry import found
 from tests.exporter.scripts import path_first, script
 
 RECORDED = Path(__file__).parents[1] / "recorded"
