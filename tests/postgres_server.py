@@ -150,11 +150,15 @@ class PostgresServer:
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:
         """Within the block, every process of the server is stopped: connections open, and nothing answers."""
-        pids = [self.pid, *_children(self.pid)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids = [self.pid]
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it neither starts more nor sees that one has ended
         try:
-            while not all(is_stopped(pid) for pid in pids):
+            while not is_stopped(self.pid):
+                time.sleep(0.01)
+            for pid in _children(self.pid):
+                pids.append(pid)
+                os.kill(pid, signal.SIGSTOP)
+            while not all(is_stopped(pid) or _has_ended(pid) for pid in pids):
                 time.sleep(0.01)
             yield
         finally:
@@ -222,6 +226,11 @@ def _as_user() -> dict[str, Any]:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process has ended that its parent, which is stopped, has not taken note of."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @contextlib.contextmanager

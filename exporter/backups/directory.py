@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
+from exporter.backups.hollow import is_about_others
 from exporter.backups.names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
+from exporter.backups.small import SmallFiles, file_is_hollow
 from exporter.inventory.backups import MANIFEST, Backup
 from exporter.log_usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
 
@@ -63,6 +65,7 @@ class BackupDirectory:
         self._wall = wall
         self._monotonic = monotonic
         self._remembered: dict[str, _Remembered] = {}
+        self._small = SmallFiles()
 
     def read(self, stop: Stop | None = None) -> list[BackupSet]:
         """The sets, in no order: directories, or files if there are none of those.
@@ -86,6 +89,7 @@ class BackupDirectory:
         except BaseException:
             self._remembered = before | self._remembered
             raise
+        self._small.forget_others()
         return directories or files
 
     def _entry(
@@ -104,7 +108,8 @@ class BackupDirectory:
             if at.st_dev != device:
                 return None
             if stat.S_ISREG(at.st_mode) and self._files:
-                return self._judge(name, final, Content(at.st_size, at.st_mtime, _changed(at, self._wall())))
+                changed, hollow = _changed(at, self._wall()), self._small.hollow(root, name, at)
+                return self._judge(name, final, Content(at.st_size, at.st_mtime, changed, hollow=hollow))
             if not stat.S_ISDIR(at.st_mode) or not self._directories:
                 return None
             content = self._set(root, at, name, remembered, stop)
@@ -169,10 +174,20 @@ class _Walk:
         self._newest_file: float | None = None
         self._last_change = 0.0
         self._marked = False
+        self._own_time = top.st_mtime
+        self._holds_something = self._holds_nothing = False
         self._linked: set[tuple[int, int]] = set()
 
     def content(self) -> Content:
-        return Content(self._bytes, self._newest_file, self._last_change, self._marked, self._unreadable)
+        return Content(
+            bytes=self._bytes,
+            newest_file=self._newest_file,
+            last_change=self._last_change,
+            marked=self._marked,
+            unreadable=self._unreadable,
+            hollow=self._holds_nothing and not self._holds_something and not self._unreadable,
+            own_time=self._own_time,
+        )
 
     def directory(self, parent: int, name: str, depth: int) -> None:
         """Adds what the directory of this name holds. Raises OSError if the top one is gone."""
@@ -206,8 +221,14 @@ class _Walk:
                 for entry in batch:
                     try:
                         if entry.is_file(follow_symlinks=False):
-                            self._add(entry.stat(follow_symlinks=False))
-                            self._marked = self._marked or (depth == 0 and entry.name == self._marker)
+                            at = entry.stat(follow_symlinks=False)
+                            self._add(at)
+                            if depth == 0 and entry.name == self._marker:
+                                self._marked = True
+                            elif not self._holds_something and not is_about_others(entry.name):
+                                hollow = file_is_hollow(handle, entry.name, at)
+                                self._holds_nothing |= hollow
+                                self._holds_something = not hollow
                         elif entry.is_dir(follow_symlinks=False):
                             below.append(entry.name)
                     except FileNotFoundError:

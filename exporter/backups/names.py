@@ -14,15 +14,30 @@ _DATE = re.compile(
     (?<!\d)
     (?P<year>(?:19|20)\d\d) (?P<dash>-?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)
     (?:
-        [T_ -]?
+        (?:(?P<t>T)|[_ -]?)
         (?P<hour>\d\d) (?P<colon>[:_-]?) (?P<minute>\d\d)
-        (?:(?P=colon) (?P<second>\d\d))?
-        (?P<zone>Z|\+\d\d:?\d\d|-\d\d:\d\d)?
+        (?:(?P=colon) (?P<second>\d\d) (?:\d{3}){0,3})?
     )?
     (?!\d)
     """,
-    re.ASCII | re.VERBOSE,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
+
+# A dash or underscore in place of the dot, as in what JavaScript's toISOString becomes in a name.
+_FRACTION = r"(?P<fraction>(?:[.,]\d{1,9}|[_-]\d{3,9})(?!\d))?"
+_HOURS, _MINUTES = r"(?P<hours>0\d|1[0-4])", r"(?P<minutes>00|15|30|45)"
+_ZONE = re.compile(
+    rf"""
+    {_FRACTION}
+    (?:
+        [_ -]? (?P<utc>UTC|GMT) (?![a-z0-9]|[+-]\d)
+        | (?P<z>Z) (?![a-z0-9])
+        | (?:[_ ]?|[_ -]?(?:UTC|GMT)) (?P<sign>[+-]) {_HOURS} (?: (?P<colon>[:_-]?) {_MINUTES})? (?!\d)
+    )
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+"""What follows the seconds, where it says a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +63,34 @@ def date_in(name: str) -> NameDate | None:
 def _dates(name: str) -> Iterator[NameDate]:
     for found in _DATE.finditer(name):
         day = f"{found['year']}-{found['month']}-{found['day']}"
-        clock = f"{found['hour']}:{found['minute']}:{found['second'] or '00'}{found['zone'] or ''}"
         with suppress(ValueError, OverflowError):
             if found["hour"] is not None:
-                at = datetime.fromisoformat(f"{day}T{clock}").timestamp()
+                clock = f"{found['hour']}:{found['minute']}:{found['second'] or '00'}"
+                at = datetime.fromisoformat(f"{day}T{clock}{_zone_after(found)}").timestamp()
                 yield NameDate(at, at)
         with suppress(ValueError, OverflowError):  # no time, or what follows the day is a number of another kind
             start = datetime.fromisoformat(day)
             yield NameDate(start.timestamp(), (start + timedelta(days=1)).timestamp() - 1)
+
+
+def _zone_after(time: re.Match[str]) -> str:
+    """The zone that follows a time, in ISO 8601; empty for local time. The fraction of a second is dropped."""
+    found = _ZONE.match(time.string, time.end())
+    if found is None or (found["fraction"] and not time["second"]):
+        return ""
+    if found["sign"] is None:
+        return "+00:00"
+    return "" if _is_number(time, found) else f"{found['sign']}{found['hours']}:{found['minutes'] or '00'}"
+
+
+def _is_number(time: re.Match[str], zone: re.Match[str]) -> bool:
+    """Whether what looks like a zone west of Greenwich may be a number, as in db-20261124-0200-0100.sql.
+
+    It is a zone beside a colon, after the T of ISO 8601, and after a gap or a word: nobody numbers files so.
+    """
+    between = zone.string[max(zone.start(), zone.end("fraction")) : zone.start("sign")]
+    beside_colon = ":" in (time["colon"], zone["colon"])
+    return zone["sign"] == "-" and not (between or beside_colon or (time["t"] and zone["minutes"]))
 
 
 def final_name(name: str) -> str | None:

@@ -37,6 +37,10 @@ class Content:
     """Whether the file is there that marks the set as complete."""
     unreadable: int = 0
     """Directories that could not be opened."""
+    hollow: bool = False
+    """Whether there are files beside the mark, and none of them holds anything: see exporter.backups.hollow."""
+    own_time: float | None = None
+    """When the set's own directory was last written, or given its time; None for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,13 @@ def judge(name: str, content: Content, *, marker: bool, settle: float, temporary
     """
     date = _date(name, content, now)
     size = None if content.unreadable else content.bytes
-    if content.marked and not temporary:
+    if content.marked and not temporary and not content.hollow:
         state: State = "complete" if date is not None else "future"
     elif now - content.last_change < settle:
         state = "in_progress"
     elif content.unreadable and not temporary:
         state = "unreadable"
-    elif temporary or marker or not content.bytes:
+    elif temporary or marker or not content.bytes or content.hollow:
         state = "incomplete"
     else:
         state = "complete" if date is not None else "future"
@@ -73,10 +77,12 @@ def judge(name: str, content: Content, *, marker: bool, settle: float, temporary
 
 
 def _date(name: str, content: Content, now: float) -> float | None:
-    """From the name where it holds a date, else when a file was last written. None when all that lies in the future."""
+    """From the name where it holds a date, else when it was last written. None when all that lies in the future."""
     written = content.newest_file if content.newest_file is not None else content.last_change
     named = date_in(name)
-    if named is None or named.first <= written <= named.last:
+    if named is None:  # files may keep the times of what they are copies of, where the set itself is newer: rsnapshot
+        candidates = sorted({written, written if content.own_time is None else content.own_time}, reverse=True)
+    elif named.first <= written <= named.last:
         candidates = [written]
     else:  # files may keep the times of what they are copies of; then the set itself tells best which moment of the day
         candidates = [named.narrowed(content.last_change), named.first, written]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client.core import Metric
@@ -13,20 +14,25 @@ from exporter.base.complaints import Complaints
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.neo4j import Neo4jServer
-from exporter.neo4j.driver import Neo4jDriver, Neo4jRefused, Neo4jUnavailable
+from exporter.neo4j.driver import Neo4jDriver, Neo4jUnavailable
 from exporter.neo4j.families import Seen, families
 from exporter.neo4j.files import store_sizes
 from exporter.neo4j.objects import Server
+from exporter.neo4j.patience import Patience
 from exporter.neo4j.read import Neo4jReader
 
 log = structlog.get_logger(__name__)
 
-# Shares of the deadline. A server that is slow to log in, or to answer one query, still has time for the rest; and the
-# collector has time to close the connection to one that hangs before its own deadline.
+# Shares of the deadline. A server that is slow to log in still has time to answer; one that has not answered by then is
+# greeted over a second connection; and there is time to close the connections to one that hangs before the deadline.
+_CONNECT = 0.35
+_WAIT = 0.4
 _ROUND = 0.85
-_CONNECT = 0.5
-_QUERY = 0.25
 
+_STALE = 300.0
+"""Seconds that figures stand while the round that is to replace them goes on."""
+
+_ANSWERS = "those of this round"
 _SIZES = "store sizes in data_directory"
 
 Sizes = Mapping[str, tuple[int, int]]
@@ -62,23 +68,37 @@ class Neo4jCollector:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await asyncio.gather(*(target.driver.discard() for target in self._targets))
+        await asyncio.gather(*(target.close() for target in self._targets))
 
 
 class _Target:
-    """One server."""
+    """One server.
+
+    Up is what answers at all. A round that takes longer than a collection goes on beside the next ones, since a query
+    that is cut off would have to begin anew; as long as it does, the server has to let us in over a second connection.
+    """
 
     def __init__(
         self, server: Neo4jServer, deadline: float, clock: Callable[[], float], monotonic: Callable[[], float]
     ) -> None:
         self.name = server.name
-        self.driver = Neo4jDriver(server, deadline * _CONNECT, deadline * _QUERY, monotonic)
         self.since: dict[tuple[str, str], tuple[str, float]] = {}
         """State of each index that is not online, by database and name, and Unix seconds since when it is seen."""
         self._server = server
-        self._limit = deadline * _ROUND
+        self._deadline = deadline
         self._clock = clock
-        self._reader = Neo4jReader(self.driver.rows, server.databases)
+        self._monotonic = monotonic
+        self._driver = Neo4jDriver(server, deadline * _CONNECT, monotonic)
+        self._greeter = Neo4jDriver(server, deadline * _CONNECT, monotonic)
+        self._patience = Patience(self._driver.rows, monotonic)
+        self._reader = Neo4jReader(self._patience.rows, server.databases)
+        self._round: asyncio.Task[Server] | None = None
+        self._greeting: asyncio.Task[None] | None = None
+        self._alone = asyncio.Lock()
+        self._last: Server | None = None
+        self._last_at = 0.0
+        self._missing: dict[str, str] = {}
+        """What of the server is not known, and why."""
         self._threads = KeyedThreads()
         self._standing = Complaints(log, "neo4j server down", "neo4j server answers again", "server")
         self._gaps = Complaints(
@@ -86,30 +106,86 @@ class _Target:
         )
 
     async def measure(self) -> Seen:
-        """One round. Only cancellation is raised."""
-        (server, reason), (sizes, problem) = await asyncio.gather(self._ask(), self._sizes())
+        """One collection. Only cancellation is raised."""
+        async with self._alone:
+            (server, reason), (sizes, problem) = await asyncio.gather(self._ask(), self._sizes())
         self._standing.note(self.name, reason)
         if server is not None:
             self._note_states(server)
-            self._gaps.note_all(self._reader.refused | ({_SIZES: problem} if problem else {}))
+            self._gaps.note_all(self._missing | ({_SIZES: problem} if problem else {}))
             server = _with_sizes(server, sizes)
         since = {key: at for key, (_, at) in self.since.items()}
         return Seen(self.name, self._server.index_population_max, server, since)
 
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._end_round()
+        if self._greeting is not None and not self._greeting.done():
+            self._greeting.cancel()
+            await asyncio.wait([self._greeting], timeout=self._deadline / 10)
+
     async def _ask(self) -> tuple[Server | None, str]:
-        """What was learnt, or why nothing was."""
+        """What is known of the server, or why it is down."""
+        if self._round is None:
+            self._round = asyncio.create_task(self._reader.read(), name=f"neo4j {self.name}")
+            self._round.add_done_callback(_retrieve)
+        reason = await self._silence(self._round)
+        if not reason and not self._round.done():
+            return self._meanwhile(), ""
+        if not reason:
+            try:
+                self._last, self._last_at = self._round.result(), self._monotonic()
+            except Neo4jUnavailable as error:
+                reason = str(error)
+            except Exception:
+                log.exception("neo4j answers not understood", server=self.name)
+                reason = "answers that are not understood, see the log"
+        if reason:
+            await self._end_round()
+            self._last = None
+            self._patience.forget()
+            return None, reason
+        self._round, self._missing = None, dict(self._reader.refused)
+        return self._last, ""
+
+    async def _silence(self, round_: "asyncio.Task[Server]") -> str:
+        """Waits for the round, within a collection's time. Why the server is down, if it says nothing; else empty."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._deadline * _ROUND
+        await asyncio.wait([round_], timeout=self._deadline * _WAIT)
+        if round_.done():
+            return ""
+        if self._greeting is None or self._greeting.done():  # never cancelled: its own time limits are short
+            self._greeting = asyncio.create_task(self._greeter.greet(), name=f"neo4j {self.name}, whether it answers")
+            self._greeting.add_done_callback(_retrieve)
+        await asyncio.wait([round_, self._greeting], timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        if round_.done():
+            return ""
+        if not self._greeting.done():
+            return f"no answer within {self._deadline * _ROUND:g} s"
         try:
-            async with asyncio.timeout(self._limit):
-                return await self._reader.read(), ""
-        except TimeoutError:
-            reason = f"no complete answer within {self._limit:g} s"
-        except (Neo4jUnavailable, Neo4jRefused) as error:
-            reason = str(error)
-        except Exception:
-            log.exception("neo4j answers not understood", server=self.name)
-            reason = "answers that are not understood, see the log"
-        await self.driver.discard()
-        return None, reason
+            self._greeting.result()
+        except Neo4jUnavailable as error:
+            return str(error)
+        await asyncio.wait([round_], timeout=end - loop.time())
+        return ""
+
+    def _meanwhile(self) -> Server:
+        """What is known while a round goes on."""
+        if self._last is not None and self._monotonic() - self._last_at <= _STALE:
+            return self._last
+        self._last = None
+        self._missing = {
+            _ANSWERS: "the server lets Upkeeper in, and is still at work on what it was asked; that goes on, once"
+        }
+        return Server(databases=())
+
+    async def _end_round(self) -> None:
+        round_, self._round = self._round, None
+        if round_ is not None:
+            round_.cancel()
+            await asyncio.wait([round_], timeout=self._deadline / 10)
+        await self._driver.discard()
 
     async def _sizes(self) -> tuple[Sizes, str]:
         """The sizes of the stores, and why there are none."""
@@ -117,7 +193,7 @@ class _Target:
         if directory is None:
             return {}, ""
         try:
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._deadline * _ROUND):
                 return await self._threads.run("sizes", lambda: store_sizes(Path(directory))), ""
         except TimeoutError:
             return {}, "too slow"
@@ -125,6 +201,8 @@ class _Target:
             return {}, str(error)
 
     def _note_states(self, server: Server) -> None:
+        if not server.databases:  # not learnt this time
+            return
         now, before = self._clock(), self.since
         self.since = {}
         for database in server.databases:
@@ -135,6 +213,12 @@ class _Target:
                 state, at = before.get(key, ("", now))
                 if index.state != "online":
                     self.since[key] = (index.state, at if state == index.state else now)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Takes note of how a task ended that nobody may wait for any more; asyncio would complain otherwise."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _with_sizes(server: Server, sizes: Sizes) -> Server:

@@ -38,13 +38,22 @@ def newer_kernel(running: str, installed: Iterable[str]) -> bool | None:
     releases = list(installed)
     if running not in releases:
         return None
-    return any(_flavour(release) == _flavour(running) and _numbers(release) > _numbers(running) for release in releases)
+    return any(_flavour(release) == _flavour(running) and _order(release) > _order(running) for release in releases)
 
 
 def _flavour(release: str) -> str:
-    """A release without its numbers: kernels of another flavour, such as ``-cloud-amd64``, are not its successors."""
-    return re.sub(r"[\d.]+", "#", release.split("~")[0])
+    """A release without its numbers: kernels of another flavour, such as ``-cloud-amd64``, are not its successors.
+
+    The first kernel of a minor release of Enterprise Linux ends in ``.el8``, those that follow it in ``.el8_4``.
+    """
+    return re.sub(r"[\d.]+(_[\d.]+)*", "#", re.sub("~[^-]*", "", release))
 
 
-def _numbers(release: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", release)]
+def _order(release: str) -> list[tuple[int, int, str]]:
+    """What releases sort by, as rpm sorts them: part by part, a number after a word, a tilde before the end.
+
+    So 4.18.0-553.el8_10 is before 4.18.0-553.5.1.el8_10.
+    """
+    ranks = {"~": (0, 0, ""), "": (1, 0, "")}
+    parts = [*re.findall(r"\d+|[A-Za-z]+|~", release), ""]
+    return [(3, int(part), "") if part.isdigit() else ranks.get(part, (2, 0, part)) for part in parts]

@@ -52,6 +52,9 @@ class PostgresLimits(Section):
     slot_retained_bytes: Bytes = Field(
         default=Bytes(5 * 1024**3), description="WAL that a replication slot may keep from being removed"
     )
+    archive_max_wait: Duration = Field(
+        default=600.0, gt=0, description="a WAL file may wait so long for being archived, where the server archives"
+    )
 
 
 class PostgresServer(Section):

@@ -22,14 +22,26 @@ from exporter.inventory.conditions import JsonCondition
 
 
 def _probeable(url: str) -> str:
-    parts = split_url(url, "http", "https", "tcp")
-    if parts.scheme == "tcp" and parts.port is None:
-        raise ValueError(f"{shown_url(url)} must end in a port, as in tcp://127.0.0.1:5432")
+    parts = split_url(url, "http", "https", *_PORTS)
+    if parts.scheme in _PORTS and parts.port is None:
+        raise ValueError(
+            f"{shown_url(url)} must end in a port, as in {parts.scheme}://127.0.0.1:{_PORTS[parts.scheme]}"
+        )
+    if parts.scheme in _DATABASES and (parts.path not in ("", "/") or parts.query or parts.fragment):
+        raise ValueError(f"{shown_url(url)} must end after the port: the probe needs no database and no user")
     return url
 
 
-ProbeUrl = Annotated[str, AfterValidator(_probeable), WithJsonSchema({"type": "string", "pattern": "^(https?|tcp)://"})]
-"""``http://``, ``https://`` or ``tcp://host:port``."""
+_DATABASES = ("postgres", "bolt")
+_PORTS = {"tcp": 5432, "postgres": 5432, "bolt": 7687}
+"""Schemes that need a port, each with an example."""
+
+ProbeUrl = Annotated[
+    str,
+    AfterValidator(_probeable),
+    WithJsonSchema({"type": "string", "pattern": "^(https?|tcp|postgres|bolt)://"}),
+]
+"""``http://``, ``https://``, or one of ``tcp``, ``postgres`` and ``bolt`` with ``://host:port``."""
 
 _HTTP_ONLY = (
     "method",
@@ -84,7 +96,10 @@ class Probe(Section):
     """One check of a service. It succeeds when the answer is the expected one and comes in time."""
 
     name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
-    url: ProbeUrl = Field(description="`http://...`, `https://...`, or `tcp://host:port` (a connection must open)")
+    url: ProbeUrl = Field(
+        description="`http://...`, `https://...`; `postgres://host:port`, `bolt://host:port` (the server must answer); "
+        "`tcp://host:port` (a connection must open)"
+    )
     method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
     headers: dict[HeaderName, HeaderValue] = Field(
         default={}, repr=False, description="HTTP headers to send; write credentials as `${NAME}`"
@@ -126,7 +141,7 @@ class Probe(Section):
 
     @property
     def scheme(self) -> str:
-        """Of its URL: http, https or tcp."""
+        """Of its URL: http, https, tcp, postgres or bolt."""
         return self.url.partition(":")[0].lower()
 
     @property
@@ -138,7 +153,11 @@ class Probe(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         changed = {key for key in cls.model_fields.keys() & given.keys() if given[key] != cls.model_fields[key].default}
         scheme = str(given.get("url")).partition("://")[0]
-        if scheme == "tcp":
+        if scheme in _DATABASES:
+            for key in (*_HTTP_ONLY, *_TCP_ONLY, "tls_verify", *_TLS_KEYS):
+                if key in changed:
+                    yield Contradiction((key,), f"means nothing for a {scheme}:// probe, which asks one thing only")
+        elif scheme == "tcp":
             for key in _HTTP_ONLY:
                 if key in changed:
                     yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")

@@ -3,10 +3,9 @@
 The driver is imported at the first connect. What bounds it:
 
 - ``connection_timeout`` and ``connection_acquisition_timeout``: connecting, TLS, handshake and login together.
-- a transaction timeout that the server itself enforces, for each query.
-- the caller's own timeout, since a driver waits without limit for the answer to a query: when it is cancelled, the
-  driver closes the connection without a goodbye. Then call ``discard``. (Over TLS asyncio itself waits for the other
-  side's goodbye, 30 seconds at most, before the socket of an established connection is gone.)
+- a transaction timeout that the server itself enforces, for each query, and some seconds more on this side.
+- cancellation: the driver then closes the connection without a goodbye. Then call ``discard``. (Over TLS asyncio itself
+  waits for the other side's goodbye, 30 seconds at most, before the socket of an established connection is gone.)
 
 Queries run as single transactions, which the driver never repeats. Whatever it logs it also raises.
 """
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, NoReturn
 
 from exporter import __version__
 from exporter.base.secretfile import SecretUnreadable, read_secret
@@ -37,8 +36,11 @@ LOGIN_PAUSE = 300.0
 TRANSACTION_METADATA = {"app": "upkeeper"}
 """What each of our transactions is marked with, in SHOW TRANSACTIONS and in the server's query log."""
 
-_MAX_REASON = 300
+_MAX_REASON = 2000
+"""Characters: all of what any server says, and not all of what something else on its port might."""
+
 _SECURITY = "Neo.ClientError.Security."
+_OUR_LIMIT = "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration"
 
 
 class Neo4jUnavailable(Exception):
@@ -46,7 +48,11 @@ class Neo4jUnavailable(Exception):
 
 
 class Neo4jRefused(Exception):
-    """The server answered that it does not do this: not allowed, not known, or too slow. The message is one line."""
+    """The server answered that it does not do this: not allowed, or not known. The message is one line."""
+
+
+class Neo4jTooSlow(Neo4jRefused):
+    """The query was ended because it took longer than we let it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,7 +66,7 @@ class _Refusal:
 class Neo4jDriver:
     """Asks one server, one query at a time.
 
-    timeout: seconds for connecting and logging in. query_timeout: seconds after which the server gives a query up.
+    timeout: seconds for connecting and logging in.
     monotonic: seconds on a clock that never jumps.
     """
 
@@ -68,36 +74,58 @@ class Neo4jDriver:
         self,
         server: Neo4jServer,
         timeout: float,
-        query_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
         self._timeout = timeout
-        self._query_timeout = query_timeout
         self._monotonic = monotonic
         self._threads = KeyedThreads()
         self._driver: AsyncDriver | None = None
         self._password = ""
         self._refusal: _Refusal | None = None
 
-    async def rows(self, database: str, query: LiteralString) -> Sequence[dict[str, Any]]:
-        """The first MAX_ROWS rows that a reading query gives. Raises Neo4jUnavailable, Neo4jRefused."""
+    async def rows(self, database: str, query: LiteralString, seconds: float) -> Sequence[dict[str, Any]]:
+        """The first MAX_ROWS rows that a reading query gives. Raises Neo4jUnavailable, Neo4jRefused, Neo4jTooSlow.
+
+        seconds: for the query, once there is a connection.
+        """
         try:
-            return await self._rows(await self._connected(), database, query)
+            async with asyncio.timeout(seconds + 2 * self._timeout) as limit:
+                return await self._rows(await self._connected(), database, query, seconds)
         except (Neo4jUnavailable, Neo4jRefused):
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise much, also outside of their own exceptions
-            from neo4j.exceptions import Neo4jError
-
-            reason = self._reason(error)
-            if not isinstance(error, Neo4jError):
+            if limit.expired():
                 await self.discard()
-                raise Neo4jUnavailable(reason) from None
-            if not _is_login(error.code):
-                raise Neo4jRefused(reason) from None
+                raise Neo4jTooSlow(f"no answer within {seconds:g} s") from None
+            await self._raise(error)
+
+    async def greet(self) -> None:
+        """Connects, logs in and closes that connection again. Raises Neo4jUnavailable."""
+        try:
+            await (await self._connected()).verify_connectivity()
+        except Neo4jUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise Neo4jUnavailable(self._reason(error)) from None
+        finally:
             await self.discard()
-            self._refusal = _Refusal(self._password, self._monotonic() + LOGIN_PAUSE, reason)
-            raise self._refused(self._refusal) from None
+
+    async def _raise(self, error: Exception) -> NoReturn:
+        """As what callers know. Closes the connection where it, or the login, is at fault."""
+        from neo4j.exceptions import Neo4jError
+
+        reason = self._reason(error)
+        if not isinstance(error, Neo4jError):
+            await self.discard()
+            raise Neo4jUnavailable(reason) from None
+        if error.code == _OUR_LIMIT:
+            raise Neo4jTooSlow(reason) from None
+        if not _is_login(error.code):
+            raise Neo4jRefused(reason) from None
+        await self.discard()
+        self._refusal = _Refusal(self._password, self._monotonic() + LOGIN_PAUSE, reason)
+        raise self._refused(self._refusal) from None
 
     async def discard(self) -> None:
         """Closes the connection, in a short time, whatever the server does. The next query makes a new one."""
@@ -108,12 +136,14 @@ class Neo4jDriver:
             async with asyncio.timeout(self._timeout / 10):
                 await driver.close()
 
-    async def _rows(self, driver: "AsyncDriver", database: str, query: LiteralString) -> Sequence[dict[str, Any]]:
+    async def _rows(
+        self, driver: "AsyncDriver", database: str, query: LiteralString, seconds: float
+    ) -> Sequence[dict[str, Any]]:
         from neo4j import READ_ACCESS, Query
 
         session = driver.session(database=database, default_access_mode=READ_ACCESS, fetch_size=MAX_ROWS)
         async with session:
-            result = await session.run(Query(query, timeout=self._query_timeout, metadata=TRANSACTION_METADATA))
+            result = await session.run(Query(query, timeout=seconds, metadata=TRANSACTION_METADATA))
             return [dict(record) for record in await result.fetch(MAX_ROWS)]
 
     async def _connected(self) -> "AsyncDriver":

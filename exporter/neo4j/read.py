@@ -36,7 +36,7 @@ _INDEXES: LiteralString = "SHOW INDEXES YIELD *"
 
 
 class Ask(Protocol):
-    """As exporter.neo4j.driver.Neo4jDriver.rows."""
+    """As exporter.neo4j.patience.Patience.rows."""
 
     async def __call__(self, database: str, query: LiteralString) -> Sequence[dict[str, Any]]: ...
 
@@ -57,7 +57,7 @@ class Neo4jReader:
         """What the last round could not learn, and why."""
 
     async def read(self) -> Server:
-        """One round. Raises Neo4jUnavailable, and Neo4jRefused where the databases cannot even be listed."""
+        """One round. Raises Neo4jUnavailable."""
         try:
             return await self._read()
         except BaseException:  # a cancellation too
@@ -66,7 +66,9 @@ class Neo4jReader:
 
     async def _read(self) -> Server:
         self.refused = {}
-        listed = objects.parse_databases(await self._ask(SYSTEM, _DATABASES))
+        listed = await self._try("databases", SYSTEM, _DATABASES, objects.parse_databases)
+        if listed is None:
+            self._known = None
         known = await self._try("version", SYSTEM, _COMPONENTS, objects.parse_components) or (None, None)
         await self._learn(known)
         transactions = await self._transactions(known[1])
@@ -90,7 +92,9 @@ class Neo4jReader:
         self._page_cache_max = await self._try("page cache setting", SYSTEM, _PAGE_CACHE, objects.parse_size)
         self._known = known if not self.refused else None
 
-    def _chosen(self, listed: Sequence[Database]) -> Sequence[Database]:
+    def _chosen(self, listed: Sequence[Database] | None) -> Sequence[Database]:
+        if listed is None:  # of none is known whether it is online
+            return []
         if self._databases is None:
             return listed[:MAX_DATABASES]
         found = {name: Database(name, online=False, requested_online=True) for name in self._databases}

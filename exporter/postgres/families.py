@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 
+from exporter.postgres.families_archive import of_archive
 from exporter.postgres.families_tables import of_tables
 from exporter.postgres.gauges import PREFIX, by_server, gauge
 from exporter.postgres.rows import Activity, Reading
@@ -14,6 +15,9 @@ STATES = (
 )  # fmt: skip
 """Of connections. ``starting`` is there from 18 on; ``unknown`` are those of others, without pg_monitor."""
 
+WAL_STATES = ("reserved", "extended", "unreserved", "lost")
+"""Of what a replication slot needs: within the server's limits, beyond max_wal_size, soon to be removed, removed."""
+
 _FAILSAFE_AGE = 1_600_000_000
 """Default of vacuum_failsafe_age; at 2.1 billion a server takes no more transactions."""
 
@@ -21,7 +25,14 @@ _FAILSAFE_AGE = 1_600_000_000
 def families(readings: Sequence[Reading]) -> list[Metric]:
     """Every family, without samples where nothing is known."""
     up = [reading for reading in readings if reading.facts is not None]
-    return [*_of_server(readings, up), *_of_databases(up), *_of_replication(up), *of_tables(up), *_limits(readings)]
+    return [
+        *_of_server(readings, up),
+        *_of_databases(up),
+        *_of_replication(up),
+        *of_archive(up),
+        *of_tables(up),
+        *_limits(readings),
+    ]
 
 
 def _of_server(readings: Sequence[Reading], up: Sequence[Reading]) -> Iterator[Metric]:
@@ -91,6 +102,12 @@ def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
         labels,
         (([reading.server, database.name], database.multixact_age) for reading, database in every),
     )
+    yield gauge(
+        "collation_mismatches",
+        "Collations in use whose version is another than the one recorded: text may be sorted otherwise than indexed.",
+        labels,
+        (([reading.server, name], count) for reading in up for name, count in _mismatches(reading).items()),
+    )
     for name, column, text in (
         ("deadlocks", "deadlocks", "Deadlocks that were found."),
         ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
@@ -107,6 +124,14 @@ def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
         labels,
         (([reading.server, name], start) for reading in up for name, start in _oldest(reading.activity or ()).items()),
     )
+
+
+def _mismatches(reading: Reading) -> dict[str, int]:
+    found = {name: int(differs) for name, differs in reading.default_collations.items()}
+    for name, details in reading.details.items():
+        if details.collations is not None:
+            found[name] = found.get(name, 0) + details.collations
+    return found
 
 
 def _oldest(activity: Sequence[Activity]) -> dict[str, float]:
@@ -146,6 +171,15 @@ def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
         labels,
         (([reading.server, slot.name], slot.retained_bytes) for reading, slot in slots),
     )
+    status = StateSetMetricFamily(
+        f"{PREFIX}_slot_wal_status",
+        "Whether the WAL that the slot needs is there; with lost, whoever reads it cannot go on.",
+        labels=labels,
+    )
+    for reading, slot in slots:
+        if slot.wal_status is not None:
+            status.add_metric([reading.server, slot.name], {state: state == slot.wal_status for state in WAL_STATES})
+    yield status
     standing = [(reading, reading.recovery) for reading in up if reading.recovery is not None]
     for name, column, text in (
         ("wal_receivers", "receivers", "On a standby: connections to its primary; 0 when it is cut off."),
@@ -183,6 +217,7 @@ def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
         ("table_max_dead_ratio", "dead_tuples_ratio", "Dead part of a table's rows from which it needs vacuum."),
         ("table_min_dead_tuples", "dead_tuples_min", "Dead rows below which no table needs vacuum."),
         ("slot_max_retained_bytes", "slot_retained_bytes", "WAL that a replication slot may retain."),
+        ("archive_max_wait_seconds", "archive_max_wait", "How long a WAL file may wait for being archived."),
     ):
         yield by_server(name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
 

@@ -1,4 +1,4 @@
-"""The queries, each cheap and each with columns that are the same from PostgreSQL 13 to 18.
+"""The queries, each cheap and, unless it says otherwise, with columns that are the same from PostgreSQL 13 to 18.
 
 None takes a lock on a table of the user: sizes of tables and indexes are those of pg_class, as of their last vacuum or
 analyze, since pg_relation_size() waits behind an ACCESS EXCLUSIVE lock. The session's search_path is pg_catalog.
@@ -32,7 +32,8 @@ SELECT split_part(current_setting('server_version'), ' ', 1),
            + coalesce(current_setting('reserved_connections', true), '0')::int4,
        current_setting('autovacuum_freeze_max_age')::int8,
        current_setting('autovacuum_multixact_freeze_max_age')::int8,
-       current_setting('block_size')::int4
+       current_setting('block_size')::int4,
+       current_setting('server_version_num')::int4
 """
 """reserved_connections is there from 16 on."""
 
@@ -79,12 +80,13 @@ LIMIT {MAX_NAMED}
 """replay_lag becomes NULL some time after the standby has caught up and nothing more was written."""
 
 SLOTS = f"""
-SELECT slot_name, active, greatest(pg_wal_lsn_diff({_WAL_HERE}, restart_lsn), 0)::float8
+SELECT slot_name, active, greatest(pg_wal_lsn_diff({_WAL_HERE}, restart_lsn), 0)::float8, wal_status
 FROM pg_replication_slots
 WHERE NOT temporary
-ORDER BY 3 DESC NULLS LAST
+ORDER BY wal_status IS NOT DISTINCT FROM 'lost' DESC, 3 DESC NULLS LAST
 LIMIT {MAX_NAMED}
 """  # noqa: S608 - a constant
+"""wal_status is NULL for a slot that nobody has used yet. One that is lost retains nothing."""
 
 RECOVERY = f"""
 SELECT (SELECT count(*) FROM pg_stat_wal_receiver)::int4,
@@ -98,9 +100,52 @@ FROM pg_stat_progress_vacuum
 """
 """Only columns that 17 left alone."""
 
+ARCHIVE = """
+SELECT archived_count, failed_count, extract(epoch FROM last_archived_time)::float8,
+       extract(epoch FROM last_failed_time)::float8, waiting.files, waiting.since
+FROM pg_stat_archiver, (
+    SELECT count(*)::int4 AS files, extract(epoch FROM min(modification))::float8 AS since
+    FROM pg_ls_archive_statusdir()
+    WHERE name LIKE '%%.ready'
+) AS waiting
+WHERE current_setting('archive_mode') = CASE WHEN pg_is_in_recovery() THEN 'always' ELSE 'on' END
+   OR current_setting('archive_mode') = 'always'
+"""
+"""No row where the server does not archive.
+
+A command that hangs, or is not set, counts neither as archived nor as failed: only the files that wait tell of it.
+"""
+
 WAL = "SELECT coalesce(sum(size), 0)::int8 FROM pg_ls_waldir()"
 
 SIZES = "SELECT datname, pg_database_size(oid)::int8 FROM pg_database WHERE datname = ANY(%s)"
+
+DEFAULT_COLLATIONS = f"""
+SELECT datname, coalesce(datcollversion <> pg_database_collation_actual_version(oid), false)
+FROM pg_database
+WHERE datallowconn
+ORDER BY 2 DESC, oid
+LIMIT {MAX_DATABASES}
+"""  # noqa: S608 - a constant
+"""From 15 on: databases, and whether their default collation has another version now than when they were made.
+
+Templates too: from template1 no database can be made any more. template0 never has a version.
+"""
+
+COLLATIONS = """
+SELECT count(*)::int4
+FROM pg_collation AS c
+WHERE c.collversion IS NOT NULL AND CASE
+    WHEN EXISTS (SELECT FROM pg_depend AS d WHERE d.refclassid = 'pg_collation'::regclass AND d.refobjid = c.oid)
+         OR c.oid IN (SELECT unnest(indcollation::oid[]) FROM pg_index)
+    THEN c.collversion <> pg_collation_actual_version(c.oid)
+    ELSE false
+    END
+"""
+"""Of one database: collations with another version now than when they were made, as far as something uses them.
+
+There are hundreds that nothing uses. Those that every database is born with have no entries in pg_depend.
+"""
 
 WIDTHS_VIEW = """
 SELECT EXISTS (

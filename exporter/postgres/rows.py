@@ -20,6 +20,8 @@ class Facts(NamedTuple):
     freeze_max_age: int
     multixact_freeze_max_age: int
     block_bytes: int
+    version_number: int
+    """As 150004 for 15.4."""
 
 
 class Database(NamedTuple):
@@ -58,6 +60,18 @@ class Slot(NamedTuple):
     name: str
     active: bool
     retained_bytes: float | None
+    wal_status: str | None
+
+
+class Archive(NamedTuple):
+    """A row of ARCHIVE. Times are Unix seconds."""
+
+    archived: int
+    failed: int
+    last_archived: float | None
+    last_failed: float | None
+    waiting: int
+    waiting_since: float | None
 
 
 class Recovery(NamedTuple):
@@ -109,6 +123,8 @@ class Details:
 
     tables: Sequence[Table]
     indexes: Sequence[Index]
+    collations: int | None = None
+    """Those in use with another version now than when they were made, without the database's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +142,10 @@ class Reading:
     recovery: Recovery | None = None
     vacuums: Sequence[Vacuum] | None = None
     wal_bytes: int | None = None
+    archive: Archive | None = None
+    """None: the server does not archive, or does not tell."""
+    default_collations: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a database's default collation has another version now than when the database was made. From 15 on."""
     measured: frozenset[str] = frozenset()
     """Names of the databases that the config asks for."""
     sizes: Mapping[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from exporter.postgres.connect import connect
 from exporter.postgres.problems import SERVER, Problems, database_part
 from exporter.postgres.rows import (
     Activity,
+    Archive,
     Database,
     Details,
     Facts,
@@ -28,6 +29,9 @@ from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Se
 
 _KEPT_INTERVALS = 3
 """Tables that could not be read anew are shown for this many intervals more."""
+
+_COLLATIONS_OF_DATABASES = 150000
+"""The version number from which on a database knows the version of its default collation."""
 
 _SPARE_CONNECTIONS = 3
 """With fewer free ones, the connection is not given up for one to another database: it might not come back."""
@@ -63,6 +67,7 @@ class WatchedServer:
         self._names: Sequence[str] = ()
         self._sizes: dict[str, int] = {}
         self._sizes_at: float | None = None
+        self._default_collations: dict[str, bool] = {}
         self._details: dict[str, tuple[Details, float]] = {}
         self._attempts: dict[str, float] = {}
         self._end = 0.0
@@ -105,9 +110,10 @@ class WatchedServer:
         vacuums = _each(Vacuum, await rows("vacuums", queries.VACUUMS))
         recovery = _each(Recovery, await rows("recovery", queries.RECOVERY)) if facts.in_recovery else None
         wal = await rows("wal", queries.WAL)
+        archive = _each(Archive, await rows("archive", queries.ARCHIVE))
         if databases is not None:
             self._names = self._measured(databases)
-            await self._read_sizes()
+            await self._read_seldom(facts)
             await self._read_details(facts, activity)
         return Reading(
             server=self._server.name,
@@ -120,6 +126,8 @@ class WatchedServer:
             recovery=recovery[0] if recovery else None,
             vacuums=vacuums,
             wal_bytes=wal[0][0] if wal else None,
+            archive=archive[0] if archive else None,
+            default_collations=dict(self._default_collations),
             measured=frozenset(self._names),
             sizes=dict(self._sizes),
             details={name: details for name, (details, _) in self._details.items()},
@@ -150,8 +158,9 @@ class WatchedServer:
             if database.connectable and database.name not in excluded and (not wanted or database.name in wanted)
         ]
 
-    async def _read_sizes(self) -> None:
-        """The server looks at each file of each database for this: milliseconds for a thousand tables."""
+    async def _read_seldom(self, facts: Facts) -> None:
+        """Sizes and versions of collations. For the sizes the server looks at each file of each database:
+        milliseconds for a thousand tables."""
         now = self._monotonic()
         if self._sizes_at is not None and now - self._sizes_at < self._details_interval:
             self._sizes = {name: size for name, size in self._sizes.items() if name in self._names}
@@ -159,6 +168,9 @@ class WatchedServer:
         rows = await self._rows("sizes", queries.SIZES, list(self._names))
         self._sizes_at = now
         self._sizes = {name: size for name, size in rows or () if size is not None}
+        if facts.version_number >= _COLLATIONS_OF_DATABASES:
+            rows = await self._rows("default collations", queries.DEFAULT_COLLATIONS)
+            self._default_collations = dict(rows or ())
 
     async def _read_details(self, facts: Facts, activity: Sequence[Activity] | None) -> None:
         """Of the databases whose turn it is, as far as half of the round's time allows."""
@@ -183,7 +195,7 @@ class WatchedServer:
         try:
             if name != self._server.dbname:
                 await self._connect(name)
-            details = await self._database(facts)
+            details = await self._database(name, facts)
         except (PostgresUnavailable, QueryRefused) as error:
             self._problems.begin(part, str(error))
         else:
@@ -193,13 +205,18 @@ class WatchedServer:
             if name != self._server.dbname or not (self._session and self._session.usable):
                 await self._drop()
 
-    async def _database(self, facts: Facts) -> Details:
+    async def _database(self, name: str, facts: Facts) -> Details:
         """Of the database that the session is in. Raises PostgresUnavailable and QueryRefused."""
         count = self._server.tables
         view = (await self._ask(queries.WIDTHS_VIEW))[0][0]
         tables = await self._ask(queries.tables(view), count, count) if count else []
         indexes = await self._ask(queries.INDEXES, count)
-        return Details(worst_tables(tables, count, facts.block_bytes), worst_indexes(indexes, count, facts.block_bytes))
+        collations = await self._rows(f"collations of {name}", queries.COLLATIONS)
+        return Details(
+            worst_tables(tables, count, facts.block_bytes),
+            worst_indexes(indexes, count, facts.block_bytes),
+            collations[0][0] if collations else None,
+        )
 
     def _forget(self, now: float) -> None:
         """What is of a database that is gone, and what is too old."""

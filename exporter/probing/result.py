@@ -13,6 +13,10 @@ class Answer:
     status: int | None = None
     failure: str = ""
     """Why the answer is not the expected one; empty when it is."""
+    found: str = ""
+    """What was found, where there is more to say than the status."""
+    starting: bool = False
+    """Whether the failure is, by the server's own word, that it is starting, recovering or shutting down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +39,5 @@ class ProbeResult:
     """Seconds of each phase that began."""
     tls_min_validity: float | None = None
     """Seconds that the certificate should be valid for; None without TLS."""
+    starting: bool = False
+    """Whether it failed because the service, by its own word, is starting, recovering or shutting down."""

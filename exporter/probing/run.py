@@ -53,7 +53,7 @@ async def run_probe(
         log.exception("probe broke", target=target, probe=probe.name)
         answer = Answer(failure=f"unexpected {type(error).__name__}, described in the log")
     recorder.enter(None)
-    found = "connected" if answer.status is None else f"status {answer.status}"
+    found = answer.found or ("connected" if answer.status is None else f"status {answer.status}")
     return ProbeResult(
         target=target,
         probe=probe.name,
@@ -65,6 +65,7 @@ async def run_probe(
         tls_not_after=earliest_expiry(recorder.chain),
         phases=recorder.phases,
         tls_min_validity=probe.tls_min_validity if probe.uses_tls or recorder.chain else None,
+        starting=answer.starting,
     )
 
 
@@ -73,6 +74,14 @@ def _way_to_ask(probe: Probe) -> Callable[[Probe, Recorder, float], Awaitable[An
         from exporter.probing.tcp import probe_tcp
 
         return probe_tcp
+    if probe.scheme == "postgres":
+        from exporter.probing.databases import probe_postgres
+
+        return probe_postgres
+    if probe.scheme == "bolt":
+        from exporter.probing.databases import probe_bolt
+
+        return probe_bolt
     from exporter.probing.http import probe_http
 
     return probe_http

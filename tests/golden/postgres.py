@@ -16,7 +16,7 @@ from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Se
 COUNT = 3
 
 PRIMARY: Mapping[str, Sequence[Row]] = {
-    queries.FACTS: [("18.4", 1795529308.083704, False, 30, 3, 200000000, 400000000, 8192)],
+    queries.FACTS: [("18.4", 1795529308.083704, False, 30, 3, 200000000, 400000000, 8192, 180004)],
     queries.DATABASES: [
         ("template1", False, 24, 0, 0, 75841, 514),
         ("template0", False, 24, 0, 0, 0, 0),
@@ -30,10 +30,13 @@ PRIMARY: Mapping[str, Sequence[Row]] = {
         ("postgres", "active", 1, 0, None),
     ],
     queries.STANDBYS: [("standby-1", 56.0, 0.200648)],
-    queries.SLOTS: [("old_standby", False, 41549784.0), ("etl", True, 20558496.0)],
+    queries.SLOTS: [("old_standby", False, 41549784.0, "unreserved"), ("etl", True, 20558496.0, "reserved")],
+    queries.ARCHIVE: [(87, 3, 1795529300.25, 1795529240.5, 2, 1795529301.125)],
     queries.VACUUMS: [("letta", 16392, "scanning heap", 1288, 322)],
     queries.WAL: [(50331648,)],
     queries.SIZES: [("postgres", 7599807), ("letta", 24221375)],
+    queries.DEFAULT_COLLATIONS: [("letta", True), ("template1", False), ("postgres", False)],
+    queries.COLLATIONS: [(1,)],
     queries.WIDTHS_VIEW: [(True,)],
     queries.tables(True): [
         (
@@ -53,14 +56,17 @@ PRIMARY: Mapping[str, Sequence[Row]] = {
 }
 
 STANDBY: Mapping[str, Sequence[Row]] = {
-    queries.FACTS: [("18.4", 1795529308.788427, True, 30, 3, 200000000, 400000000, 8192)],
+    queries.FACTS: [("18.4", 1795529308.788427, True, 30, 3, 200000000, 400000000, 8192, 180004)],
     queries.DATABASES: [("postgres", True, 24, 0, 0, 1619, 91)],
     queries.ACTIVITY: [("postgres", "active", 1, 0, None)],
     queries.STANDBYS: [],
     queries.SLOTS: [],
+    queries.ARCHIVE: [],
     queries.VACUUMS: [],
     queries.RECOVERY: [(1, 1795529309.644708, 56.0)],
     queries.SIZES: [("postgres", 7599807)],
+    queries.DEFAULT_COLLATIONS: [("template1", False), ("postgres", False)],
+    queries.COLLATIONS: [(0,)],
     queries.WIDTHS_VIEW: [(False,)],
     queries.tables(False): [],
     queries.INDEXES: [],
@@ -82,6 +88,8 @@ class RecordedSession(Session):
     async def rows(self, query: str, *values: object) -> list[Row]:
         if self.dbname == "postgres" and query in (queries.tables(True), queries.INDEXES):
             return []
+        if self.dbname == "postgres" and query == queries.COLLATIONS:
+            return [(0,)]
         if query not in self._answers:
             raise QueryRefused("permission denied")
         return list(self._answers[query])

@@ -75,8 +75,11 @@ class Neo4jServer:
         assert self._process is not None, "this server was not started"
         return self._process.pid
 
-    def start(self) -> None:
-        """Starts the server, on the data of the last start if there was one, and returns when it answers."""
+    def start(self, *, cold: bool = False) -> None:
+        """Starts the server, on the data of the last start if there was one, and returns when its databases are online.
+
+        cold: return as soon as it lets its user in, before it has planned its first query.
+        """
         if not (self.directory / "conf").exists():
             self._lay()
         command = [str(java(self.release)), *self._options(), *self._main()]
@@ -88,7 +91,7 @@ class Neo4jServer:
                 stderr=log,
                 start_new_session=True,
             )
-        self._await()
+        self._await(cold)
 
     def run(self, query: str, database: str = "neo4j", **parameters: Any) -> list[dict[str, Any]]:
         """The rows that a query gives."""
@@ -151,13 +154,17 @@ class Neo4jServer:
         main = "org.neo4j.server.CommunityEntryPoint"
         return [main, f"--home-dir={self.directory}", f"--config-dir={self.directory}/conf", "--console-mode"]
 
-    def _await(self) -> None:
+    def _await(self, cold: bool) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 if not self._password_set:
                     self._set_password()
                     self._password_set = True
+                elif cold:
+                    with neo4j.GraphDatabase.driver(self.uri, auth=(USERNAME, PASSWORD)) as driver:
+                        driver.verify_connectivity()
+                    return
                 if not self.run("SHOW DATABASES WHERE currentStatus IN ['initial', 'starting']", "system"):
                     return
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError) as error:

@@ -130,15 +130,16 @@ def describe(state: ContainerState, failing: Sequence[str] = ()) -> str:
     return "; ".join([words, *failing])
 
 
-def judge(state: ContainerState, failing: Sequence[str], keep_label: str) -> Verdict:
+def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Verdict:
     """What a restart may do for a container.
 
-    failing: its probes that fail now, in words. Only a running container's probes count.
+    failing: its probes that fail now, in words. Only a running container's probes count. starting: whether one of them
+    says that the service is starting, recovering or shutting down by its own word.
     """
     if keep_label in state.labels:
         return Verdict(None, f"{state.name} has the label {keep_label}")
     if state.running:
-        return _judge_running(state, failing)
+        return _judge_running(state, failing, starting)
     if state.status == "exited":
         return _judge_exited(state)
     if state.status == "restarting":
@@ -151,9 +152,12 @@ def judge(state: ContainerState, failing: Sequence[str], keep_label: str) -> Ver
     return Verdict(None, f"{state.name} is {state.status}")
 
 
-def _judge_running(state: ContainerState, failing: Sequence[str]) -> Verdict:
+def _judge_running(state: ContainerState, failing: Sequence[str], starting: bool) -> Verdict:
     if state.health == "starting":
         return Verdict(None, f"{state.name} is still starting", may_be_well=True)
+    if starting:
+        reason = f"{describe(state, failing)}; after a restart it would have to begin anew"
+        return Verdict(None, reason, may_be_well=True)
     if state.health == "unhealthy" or failing:
         return Verdict("restart", describe(state, failing))
     if state.health == "none":

@@ -17,7 +17,7 @@ from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.docker import ask
-from remediator.tasks.service_restart.container_state import ContainerState, How, describe, judge, parse_state
+from remediator.tasks.service_restart.container_state import ContainerState, How, Verdict, describe, judge, parse_state
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -97,7 +97,7 @@ class ServiceRestart:
     async def measure(self, target: str) -> Measurement:
         """Values: ``running`` and ``unhealthy`` (0 or 1), ``probes_failing``, ``restarts`` by Docker's own policy."""
         state = await self._state(target)
-        failing = await self._failing(target, state)
+        failing = _words(await self._failing(target, state))
         unhealthy = state.running and state.health == "unhealthy"
         return Measurement(
             breached=not state.running or unhealthy or bool(failing),
@@ -112,7 +112,7 @@ class ServiceRestart:
 
     async def plan(self, target: str) -> Plan:
         state = await self._state(target)
-        verdict = judge(state, await self._failing(target, state), self._keep_label)
+        verdict = await self._judge(target, state)
         if verdict.action is None:
             return Plan(notes=[f"{verdict.reason}."])
         params = {"container_id": state.id, "started_at": state.started_at}
@@ -133,7 +133,7 @@ class ServiceRestart:
             if problem is not None:
                 raise TaskError(f"{state.name} was started again since the plan, and is not well: {problem}")
             return Effect(state="skipped", detail="it was started again since the plan, and is well")
-        verdict = judge(state, await self._failing(target, state), self._keep_label)
+        verdict = await self._judge(target, state)
         if verdict.action is None:
             return Effect(state="skipped", detail=verdict.reason)
         return await self._restart_until_well(target, state, verdict.action, ends)
@@ -159,7 +159,7 @@ class ServiceRestart:
             await self._sleep(pause)
             pause *= 2
             state = await self._state_of(state)
-            verdict = judge(state, await self._failing(target, state), self._keep_label)
+            verdict = await self._judge(target, state)
             if verdict.action is None and not verdict.may_be_well:
                 raise TaskError(f"gave up after {_times(restarts)}: {verdict.reason}")
             next_step = verdict.action
@@ -196,7 +196,7 @@ class ServiceRestart:
                 return "it stopped and was started again, not by this run"
             failing: list[str] = []
             if state.health != "starting":
-                failing = await self._failing(target, state)
+                failing = _words(await self._failing(target, state))
                 checked = state.health == "healthy" or bool(self._probes(target, state))
                 if not failing and (checked or self._clock() >= began + self._pacing.settle):
                     return None
@@ -241,12 +241,20 @@ class ServiceRestart:
             services = [*configured, *(service for service in labelled if service.name not in self._services)]
         return [(service.name, probe) for service in services for probe in service.probes]
 
-    async def _failing(self, target: str, state: ContainerState) -> list[str]:
-        """Its probes that fail now, in words. None of them is tried while the container does not run."""
+    async def _judge(self, target: str, state: ContainerState) -> Verdict:
+        failing = await self._failing(target, state)
+        return judge(state, _words(failing), self._keep_label, starting=any(each.starting for each in failing))
+
+    async def _failing(self, target: str, state: ContainerState) -> list[ProbeResult]:
+        """Its probes that fail now. None of them is tried while the container does not run."""
         if not state.running:
             return []
         results = await asyncio.gather(*(self._probe(name, probe) for name, probe in self._probes(target, state)))
-        return [f"probe {result.target}/{result.probe}: {result.detail}" for result in results if not result.success]
+        return [result for result in results if not result.success]
+
+
+def _words(failing: Sequence[ProbeResult]) -> list[str]:
+    return [f"probe {result.target}/{result.probe}: {result.detail}" for result in failing]
 
 
 def _times(attempts: int) -> str:

@@ -194,6 +194,13 @@ def _replication() -> list[Json]:
             unit="bytes",
             about="It grows until somebody reads the slot or the disk is full.",
         ),
+        series(
+            "WAL that waits to be archived",
+            Query(f"max by (server) (time() - {P}archive_waiting_since_timestamp_seconds)", SERVER),
+            _limit("archive_max_wait_seconds"),
+            unit="s",
+            about="For how long the oldest file waits. Empty where nothing waits, or the server does not archive.",
+        ),
         states("Slots in use", Query(f"min by (server, slot) ({P}slot_active)", slot), YES_IS_GOOD, width=8),
         states(
             "Standby receives",

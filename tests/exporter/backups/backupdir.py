@@ -27,15 +27,21 @@ def make_set(parent: Path, name: str, size: int = 100, days: float = 1.0, files:
     directory.mkdir(parents=True)
     for number in range(files):
         make_file(directory, f"{number}.sql", size // files, days)
+    give_age(directory, days)
     return directory
 
 
 def make_file(parent: Path, name: str, size: int = 100, days: float = 1.0) -> Path:
     file = parent / name
     file.write_bytes(b"x" * size)
-    written = time.time() - days * DAY
-    os.utime(file, (written, written))
+    give_age(file, days)
     return file
+
+
+def give_age(path: Path, days: float) -> None:
+    """Has it written so many days ago."""
+    written = time.time() - days * DAY
+    os.utime(path, (written, written))
 
 
 def by_name(sets: list[BackupSet]) -> dict[str, BackupSet]:

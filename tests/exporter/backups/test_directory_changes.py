@@ -28,9 +28,10 @@ class Walks:
         self.opened: list[str] = []
         real = os.open
 
-        def counting(path: str, *args: int, **kwargs: int) -> int:
-            self.opened.append(str(path))
-            return real(path, *args, **kwargs)
+        def counting(path: str, flags: int, *args: int, **kwargs: int) -> int:
+            if flags & os.O_DIRECTORY:
+                self.opened.append(str(path))
+            return real(path, flags, *args, **kwargs)
 
         monkeypatch.setattr(os, "open", counting)
 

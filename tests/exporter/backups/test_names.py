@@ -12,9 +12,9 @@ DAY = 86400
 
 
 @pytest.fixture(autouse=True)
-def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is one or two hours ahead of UTC."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+def _local_time(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Local time is one or two hours ahead of UTC, unless a test asks for another zone."""
+    monkeypatch.setenv("TZ", getattr(request, "param", "Europe/Berlin"))
     time.tzset()
     yield
     monkeypatch.undo()
@@ -46,6 +46,78 @@ def test_moments(name: str, expected: str) -> None:
     found = date_in(name)
     assert found is not None
     assert (found.first, found.last) == (utc(expected), utc(expected))
+
+
+@pytest.mark.parametrize("_local_time", ["Asia/Tokyo", "America/Los_Angeles", "UTC"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # A fraction of a second, as programs write it, and as it becomes where a name may hold neither colon nor dot.
+        ("pa-2026-11-24T05:26:04.123Z", "05:26:04"),
+        ("pa-2026-11-24T05-26-04-123Z.tar.gz", "05:26:04"),
+        ("pa-2026-11-24T05_26_04_123Z", "05:26:04"),
+        ("pa-20261124T052604.123456789Z", "05:26:04"),
+        ("pa-20261124052604123Z", "05:26:04"),
+        ("2026-11-24T05:26:04,5+00:00", "05:26:04"),
+        ("2026-11-24T05-26-04.123456-05-00", "10:26:04"),
+        ("2026-11-24 05:26:04.123456+02", "03:26:04"),
+        # Zones as words.
+        ("pa_2026-11-24_05-26-04_UTC", "05:26:04"),
+        ("pa_2026-11-24_05-26_GMT.sql", "05:26:00"),
+        ("pa-20261124052604-UTC.sql", "05:26:04"),
+        ("pa-2026-11-24 05:26:04 UTC", "05:26:04"),
+        ("pa-2026-11-24T0526UTC", "05:26:00"),
+        ("pa-2026-11-24_05-26-04_utc-full", "05:26:04"),
+        ("pa-2026-11-24_052604_UTC+0200", "03:26:04"),
+        ("pa-2026-11-24_052604-GMT-05:00", "10:26:04"),
+        # Names that a store wrote in small letters.
+        ("pa-20261124t052604z", "05:26:04"),
+        ("pa-2026-11-24t05-26-04-123z", "05:26:04"),
+        # Offsets.
+        ("2026-11-24T05:26:04+0530", "2026-11-23T23:56:04"),
+        ("2026-11-24T05-26-04+02-00", "03:26:04"),
+        ("2026-11-24T05_26_04+02_00.tar", "03:26:04"),
+        ("2026-11-24T05-26-04-05-00", "10:26:04"),
+        ("20261124T052604-0330.sql", "08:56:04"),
+        ("2026-11-24_05:26:04-05", "10:26:04"),
+        ("2026-11-24 05:26:04 -0500", "10:26:04"),
+        ("2026-11-24_05-26-04_+1400", "2026-11-23T15:26:04"),
+    ],
+)
+def test_a_moment_with_its_zone_is_the_same_everywhere(name: str, expected: str) -> None:
+    found = date_in(name)
+    assert found is not None
+    at = utc(expected if "T" in expected else f"2026-11-24T{expected}")
+    assert (found.first, found.last) == (at, at)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2026-11-24T05-26-04",
+        "2026-11-24_05-26-04-123",  # a number, or a fraction; local time with either
+        "2026-11-24_05-26-04.123",
+        "20261124052604123",
+        "2026-11-24T05-26-04Zebra",
+        "2026-11-24T05-26-04Z2",
+        "2026-11-24_05-26-04_GMTools.tar",
+        "2026-11-24_05-26-04_UTC2",
+        "2026-11-24_05-26-04_CET",  # which is one zone here, and names another elsewhere
+        "2026-11-24_05-26-04-0100.sql",  # numbers, though there are zones of these names
+        "2026-11-24_05-26-04-01",
+        "20261124-052604-0500",
+        "2026-11-24T05-26-04-0001",
+        "2026-11-24T05-26-04+9900",
+        "2026-11-24T05-26-04+02000",
+        "2026-11-24T05-26-04-05-001",
+        "2026-11-24_05-26-04_2026-11-25",
+        "2026-11-24T05:26:04.1234567890Z",
+    ],
+)
+def test_what_only_looks_like_a_zone(name: str) -> None:
+    found = date_in(name)
+    assert found is not None
+    assert (found.first, found.last) == (utc("2026-11-24T04:26:04"), utc("2026-11-24T04:26:04"))
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,26 @@ def test_nothing_in_it_is_no_backup() -> None:
     assert judged(Content(last_change=NOW - DAY)).state == "incomplete"
 
 
+def test_files_that_hold_nothing_are_no_backup_not_even_with_the_marker() -> None:
+    assert judged(content(hollow=True)).state == "incomplete"
+    assert judged(content(hollow=True, marked=True), marker=True).state == "incomplete"
+    assert judged(content(hollow=True, changed=1)).state == "in_progress", "more may come"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (NOW - HOUR, NOW - HOUR),
+        (NOW - 91 * DAY, NOW - 90 * DAY),  # a file was written into it later, below a directory of its own
+        (NOW + HOUR, NOW - 90 * DAY),  # which is not believed
+    ],
+)
+def test_an_undated_set_is_as_new_as_the_newer_of_its_files_and_its_directory(own: float, expected: float) -> None:
+    assert judged(content(age=90 * DAY, own_time=own), "daily.0").date == expected
+    dated = judged(content(age=90 * DAY, own_time=own), "backup-2026-08-26")
+    assert dated.date == judged(content(age=90 * DAY), "backup-2026-08-26").date
+
+
 def test_what_cannot_be_read_wholly_counts_only_with_its_marker_and_then_has_no_size() -> None:
     assert judged(content(unreadable=1)).state == "unreadable"
     assert judged(Content(unreadable=1)).state == "unreadable"

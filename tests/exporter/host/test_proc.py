@@ -120,6 +120,9 @@ def test_a_clock_that_nobody_sets(state: int, status: int) -> None:
     assert values(clock.samples(KernelClock(state, status, 0, 16_000_000)))["clock_synchronized"] == 0
 
 
+FIRST_8_10 = "4.18.0-553.el8_10.x86_64"
+
+
 @pytest.mark.parametrize(
     ("running", "installed", "newer"),
     [
@@ -130,6 +133,21 @@ def test_a_clock_that_nobody_sets(state: int, status: int) -> None:
         ("6.12.9+deb13-amd64", ["6.12.9+deb13-amd64", "6.12.57+deb13-amd64"], True),
         ("6.8.0-49-generic", ["6.8.0-49-generic", "6.11.0-9-generic"], True),
         ("6.11.4-301.fc41.x86_64", ["6.11.4-301.fc41.x86_64", "6.11.10-300.fc41.x86_64", "0-rescue-ab12"], True),
+        # The first kernel of a minor release against those that follow it, of Enterprise Linux 8 and 9.
+        (FIRST_8_10, [FIRST_8_10, "4.18.0-553.5.1.el8_10.x86_64"], True),
+        ("4.18.0-553.5.1.el8_10.x86_64", [FIRST_8_10, "4.18.0-553.5.1.el8_10.x86_64"], False),
+        ("4.18.0-553.16.1.el8_10.x86_64", ["4.18.0-553.16.1.el8_10.x86_64", "4.18.0-553.8.1.el8_10.x86_64"], False),
+        ("4.18.0-305.el8.x86_64", ["4.18.0-305.el8.x86_64", "4.18.0-305.3.1.el8_4.x86_64"], True),
+        ("4.18.0-305.3.1.el8_4.x86_64", ["4.18.0-305.el8.x86_64", "4.18.0-305.3.1.el8_4.x86_64"], False),
+        ("4.18.0-513.24.1.el8_9.x86_64", ["4.18.0-513.24.1.el8_9.x86_64", FIRST_8_10], True),
+        (FIRST_8_10, [FIRST_8_10, "4.18.0-513.24.1.el8_9.x86_64"], False),
+        (FIRST_8_10, [FIRST_8_10, "4.18.0-553.5.1.el8_10.x86_64+debug"], False),
+        (FIRST_8_10, [FIRST_8_10, "4.18.0-553.5.1.rt7.346.el8_10.x86_64"], False),
+        ("5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "5.14.0-427.2.1.el9_4.x86_64"], True),
+        ("5.14.0-503.el9.x86_64", ["5.14.0-503.el9.x86_64", "5.14.0-514.el9.x86_64"], True),
+        ("5.15.0-200.131.27.el8uek.x86_64", ["5.15.0-200.131.27.el8uek.x86_64", FIRST_8_10], False),
+        ("6.9~rc7-amd64", ["6.9~rc7-amd64", "6.9.2-amd64"], True),
+        ("6.9.2-amd64", ["6.9~rc7-amd64", "6.9.2-amd64"], False),
         ("6.1.0-fc", ["6.1.0-26-amd64"], None),
         ("6.1.0-fc", [], None),
     ],

@@ -134,8 +134,12 @@ async def test_a_server_that_hangs_while_connected(collector: Neo4jCollector, ne
             async with asyncio.timeout(1):
                 assert (await figures(collector)).value("up") == 0
             await at_rest(tasks, neo4j_server.port)
-    assert (await wait_until(lambda: answering(collector))).value("nodes", database="neo4j") == 0
-    assert connections(neo4j_server.port) == 1
+
+    async def known() -> bool:
+        return (await figures(collector)).value("nodes", database="neo4j") == 0
+
+    await wait_until(known)
+    await wait_until(lambda: connections(neo4j_server.port) == 1)
 
 
 @pytest.mark.servers

@@ -11,7 +11,8 @@ from exporter.postgres.rows import Details, Facts, Reading, Table
 from tests.exporter.postgres.figures import Figures
 from tests.golden import postgres as golden
 
-FACTS = Facts("18.4", 1.0, False, 100, 3, 200_000_000, 400_000_000, 8192)
+STATUS = "upkeeper_postgres_slot_wal_status"
+FACTS = Facts("18.4", 1.0, False, 100, 3, 200_000_000, 400_000_000, 8192, 180004)
 
 
 async def test_each_family_has_a_sample_in_the_golden_input() -> None:
@@ -27,7 +28,7 @@ async def test_no_series_comes_twice_and_none_has_a_forbidden_label() -> None:
     series = Counter((sample.name, tuple(sorted(sample.labels.items()))) for sample in samples)
     assert max(series.values()) == 1
     labels = {label for sample in samples for label in sample.labels}
-    assert labels == {"server", "datname", "relname", "state", "standby", "slot", "phase", "version"}
+    assert labels == {"server", "datname", "relname", "state", "standby", "slot", "phase", "version", STATUS}
 
 
 async def test_a_server_that_is_down_has_its_limits_and_nothing_else() -> None:
@@ -35,7 +36,7 @@ async def test_a_server_that_is_down_has_its_limits_and_nothing_else() -> None:
     down = {sample.name.removeprefix("upkeeper_postgres_") for sample in samples if sample.labels["server"] == "down"}
     assert down == {
         "up", "connections_max_used_ratio", "transaction_max_age_seconds", "table_max_dead_ratio",
-        "table_min_dead_tuples", "slot_max_retained_bytes",
+        "table_min_dead_tuples", "slot_max_retained_bytes", "archive_max_wait_seconds",
     }  # fmt: skip
 
 

@@ -20,9 +20,12 @@ DATABASE = "watched"
 
 ELSEWHERE = {
     "wal_receivers", "last_replayed_transaction_timestamp_seconds", "replay_pending_bytes",  # of a standby
+    "archived_total", "archive_failed_total", "archive_last_success_timestamp_seconds",
+    "archive_last_failure_timestamp_seconds", "archive_waiting_files",
+    "archive_waiting_since_timestamp_seconds",  # of a server that archives
     "replication_lag_bytes", "replication_lag_seconds", "vacuums", "vacuum_scanned_ratio",  # of what runs now
 }  # fmt: skip
-"""Families without samples here; tests/exporter/postgres/test_collector.py has them."""
+"""Families without samples here; test_collector.py and test_archive.py have them."""
 
 
 @pytest.fixture(scope="module")

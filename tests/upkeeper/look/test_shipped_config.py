@@ -37,7 +37,8 @@ def test_it_looks_after_the_whole_stack() -> None:
     assert set(urls) == {"letta", "open-webui", "n8n", "health-monitor", "supabase-db", "neo4j"}
     assert "http://127.0.0.1:5678/healthz/readiness" in urls["n8n"]
     assert "http://127.0.0.1:8080/health/db" in urls["open-webui"]
-    assert urls["neo4j"] == {"tcp://127.0.0.1:7687", "http://127.0.0.1:7474/"}
+    assert urls["neo4j"] == {"bolt://127.0.0.1:7687", "http://127.0.0.1:7474/"}
+    assert urls["supabase-db"] == {"postgres://127.0.0.1:5432"}
     assert all(service.container for service in config.services)
 
 

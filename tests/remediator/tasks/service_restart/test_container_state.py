@@ -58,6 +58,17 @@ def test_what_a_person_did_and_what_would_not_help_is_left_alone(container: Cont
     assert verdict.may_be_well == (container.health == "starting" or container.status == "restarting")
 
 
+@pytest.mark.parametrize("health", ["none", "healthy", "unhealthy"])
+def test_a_database_that_recovers_by_its_own_word_is_left_alone(health: Any) -> None:
+    """After a restart its recovery would begin anew."""
+    failing = ["probe db/live: the database system is starting up"]
+    verdict = judge(state(health=health), failing, KEEP, starting=True)
+
+    assert (verdict.action, verdict.may_be_well) == (None, True)
+    assert "the database system is starting up; after a restart it would have to begin anew" in verdict.reason
+    assert judge(state(status="exited", exit_code=1), failing, KEEP, starting=True).action == "start"
+
+
 @pytest.mark.parametrize("health", ["none", "healthy"])
 def test_what_is_well_is_left_alone(health: Any) -> None:
     verdict = judge(state(health=health), [], KEEP)

@@ -1,6 +1,8 @@
 """service-restart against a private engine."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,7 @@ from remediator.model.task import Action, TaskError
 from remediator.tasks.service_restart.task import Pacing, ServiceRestart
 from tests.dockerd import Dockerd
 from tests.helpers import free_port, wait_until
+from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.servers
 
@@ -380,6 +383,27 @@ class TestServices:
         with pytest.raises(TaskError, match=r"^web is not well after 2 restarts: running; probe site/live: "):
             await task.apply("site", action)
 
+    async def test_a_frozen_database_is_restarted_and_one_that_shuts_down_is_not(
+        self, clean_dockerd: Dockerd, engine: DockerEngine, postgres_factory: Callable[..., PostgresServer]
+    ) -> None:
+        """The server runs beside the engine, not in the container, for which there is no image here."""
+        server = postgres_factory()
+        probe = Probe(url=f"postgres://127.0.0.1:{server.port}", timeout=1)
+        task = ServiceRestart([Service(name="db", container="web", probes=[probe])], engine, pacing=FAST)
+        clean_dockerd.run("web", FOREVER)
+        assert not (await task.plan("db")).actions
+        with server.hung():
+            action = await only_action(task, "db")
+        assert (action.kind, action.object) == ("restart", "web")
+        with server.connect():  # for which a smart shutdown waits
+            os.kill(server.pid, signal.SIGTERM)
+            await wait_until(lambda: measured(task, "db"), what="the server to say that it shuts down")
+            plan = await task.plan("db")
+            effect = await task.apply("db", action)
+        assert not plan.actions
+        assert "the database system is shutting down; after a restart it would have to begin anew" in plan.notes[0]
+        assert effect.state == "skipped"
+
     async def test_targets_are_configured_or_labelled(self, clean_dockerd: Dockerd, engine: DockerEngine) -> None:
         services: Sequence[Service] = [
             self.service(port=1),
@@ -391,6 +415,10 @@ class TestServices:
         clean_dockerd.run("plain", FOREVER)
 
         assert await ServiceRestart(services, engine).targets() == ["site", "web", "labelled", "labelled-exited"]
+
+
+async def measured(task: ServiceRestart, target: str) -> bool:
+    return (await task.measure(target)).breached
 
 
 async def test_only_an_exact_name_selects_a_container(clean_dockerd: Dockerd, task: ServiceRestart) -> None:

@@ -1,0 +1,274 @@
+"""Archives that hold nothing, made by the real programs, against small ones that hold something."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from exporter.backups.directory import BackupDirectory
+from exporter.backups.hollow import LARGEST, holds_nothing, must_be_empty
+from exporter.inventory.backups import MANIFEST
+from tests.exporter.backups.backupdir import DAY, backup, by_name, give_age, make_set, states
+from tests.helpers import require_program
+from tests.postgres_server import PostgresServer
+
+COMPRESSORS: Sequence[Sequence[str]] = [
+    ("gzip",), ("gzip", "--fast"), ("bzip2",), ("xz",), ("xz", "-9"), ("xz", "--format=lzma"), ("zstd",),
+    ("zstd", "--no-check"), ("zstd", "-19"), ("zstd", "--fast"), ("lz4",), ("lz4", "-9"), ("lz4", "--no-frame-crc"),
+    ("lz4", "-BX"), ("lz4", "-l"),
+]  # fmt: skip
+NOTHING = {
+    "no byte": b"",
+    "tar of nothing": bytes(10_240),
+    "tar of nothing in large blocks": bytes(2048 * 512),
+    "smallest tar": bytes(1024),
+}
+
+
+def packed(compressor: Sequence[str], content: bytes) -> bytes:
+    return subprocess.run(
+        [require_program(compressor[0], compressor[0]), *compressor[1:]], input=content, capture_output=True, check=True
+    ).stdout
+
+
+def tar_of(name: str, content: bytes) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+SOMETHING = {
+    "one character": b"x",
+    "a new line": b"\n",
+    "a word": b"ends",
+    "zeros and one more": bytes(10_000) + b"\1",
+    "one before zeros": b"\1" + bytes(10_000),
+    "tar of an empty file": tar_of("empty", b""),
+    "tar of zeros": tar_of("zeros", bytes(1000)),
+    "a settings file": b"TOKEN=change me\n" * 20,
+    "text": "".join(f"INSERT INTO t VALUES ({i}, 'row {i}');\n" for i in range(50)).encode(),
+}
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=" ".join)
+def test_nothing_whatever_the_compressor(compressor: Sequence[str]) -> None:
+    for what, content in NOTHING.items():
+        data = packed(compressor, content)
+        assert len(data) <= LARGEST, what
+        assert holds_nothing(data), what
+        assert holds_nothing(data + packed(compressor, b"")) or compressor == ("lz4", "-l"), f"{what}, and again"
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=" ".join)
+def test_something_whatever_the_compressor(compressor: Sequence[str]) -> None:
+    for what, content in SOMETHING.items():
+        data = packed(compressor, content)
+        assert not holds_nothing(data), what
+        assert not holds_nothing(packed(compressor, b"") + data) or compressor == ("lz4", "-l"), f"nothing, then {what}"
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=" ".join)
+def test_what_is_cut_off_or_broken(compressor: Sequence[str]) -> None:
+    """Cut off before anything came, it holds nothing. Nothing breaks on bytes that are no archive."""
+    empty, full = packed(compressor, b""), packed(compressor, SOMETHING["text"])
+    for length in range(len(empty)):
+        holds_nothing(empty[:length])
+    for length in range(0, len(full), 7):
+        holds_nothing(full[:length])
+        holds_nothing(full[:length] + b"\xff" + full[length + 1 :])
+    if compressor[0] == "gzip":
+        assert holds_nothing(empty[:10])
+        assert not holds_nothing(full[: len(full) // 2])
+
+
+def test_what_is_no_archive() -> None:
+    assert holds_nothing(b"")
+    assert holds_nothing(bytes(LARGEST))
+    for data in (b"\n", b"x", bytes(100) + b"x", b"PGDMP", b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd"):
+        assert holds_nothing(data) == (data in (b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd")), data
+    assert not holds_nothing(b"\x1f\x8bnot gzip at all, but a text of some length")
+    assert not holds_nothing(gzip.compress(bytes(64 * 1024**2)))  # more zeros than any tar of nothing has
+
+
+@pytest.mark.parametrize(("members", "comment"), [([], b""), ([], b"nightly"), (["empty"], b"")])
+def test_zip_files(members: list[str], comment: bytes) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.comment = comment
+        for name in members:
+            archive.writestr(name, "")
+    assert holds_nothing(made.getvalue()) == (not members)
+
+
+def test_an_archive_that_asks_for_much_memory_is_not_opened() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1536 * 1024**2}]
+    assert not holds_nothing(lzma.compress(b"", filters=filters) + lzma.compress(bytes(10), filters=filters))
+
+
+def test_by_size_and_name_where_it_may_not_be_read() -> None:
+    archives = {
+        "a.gz": gzip.compress(b""),
+        "a.tgz": gzip.compress(b""),
+        "a.SQL.BZ2": bz2.compress(b""),
+        "a.xz": lzma.compress(b""),
+        "a.zst": packed(["zstd"], b""),
+        "a.lz4": packed(["lz4"], b""),
+        "a.sql": b"",
+    }
+    for name, data in archives.items():
+        assert must_be_empty(name, len(data)), name
+    assert not must_be_empty("token", 20)
+    assert not must_be_empty("a.gz", 33)
+
+
+PIPES = {
+    "failed.sql.gz": "false | gzip",
+    "failed.sql.bz2": "false | bzip2",
+    "failed.sql.xz": "false | xz",
+    "failed.sql.zst": "false | zstd",
+    "failed.sql.lz4": "false | lz4",
+    "nothing.tar.gz": "tar -cz -T /dev/null",
+    "nothing.tar.xz": "tar -cJ -T /dev/null",
+    "nothing.tar.zst": "tar -c --zstd -T /dev/null",
+    "nothing.tar": "tar -c -T /dev/null",
+    "something.tar.gz": "tar -cz /etc/hostname",
+    "something.sql.gz": "echo 'SELECT 1;' | gzip",
+    "something.zst": "echo 1 | zstd",
+}
+
+
+@pytest.fixture
+def archives(tmp_path: Path) -> Path:
+    for program in ("zstd", "lz4"):
+        require_program(program, program)
+    for name, command in PIPES.items():
+        with (tmp_path / name).open("wb") as file:
+            subprocess.run(["sh", "-c", command], stdout=file, stderr=subprocess.DEVNULL, check=False)
+        give_age(tmp_path / name, 1)
+    return tmp_path
+
+
+def test_files_that_hold_nothing_are_incomplete_sets(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = BackupDirectory(backup(archives, kind="files"))
+    expected = {name: "incomplete" if name.startswith(("failed", "nothing")) else "complete" for name in PIPES}
+    assert states(directory.read()) == expected
+    opened: list[str] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *a, **k: opened.append(str(path)) or real(path, *a, **k))
+    assert states(directory.read()) == expected
+    assert opened == [str(archives)], "what did not change is not read again"
+    shutil.copy(archives / "something.tar.gz", archives / "nothing.tar.gz")
+    assert states(directory.read())["nothing.tar.gz"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("files", "marker", "expected"),
+    [
+        (["failed.sql.gz"], None, "incomplete"),
+        (["failed.sql.gz", "failed.sql.zst", "nothing.tar.gz"], None, "incomplete"),
+        (["failed.sql.gz", "something.tar.gz"], None, "complete"),
+        (["failed.sql.gz"], "done", "incomplete"),  # of a script that does not look whether pg_dump failed
+        (["something.sql.gz"], "done", "complete"),
+        ([], "done", "complete"),
+    ],
+)
+def test_sets_of_such_files(
+    archives: Path, tmp_path: Path, files: list[str], marker: str | None, expected: str
+) -> None:
+    made = tmp_path / "sets" / "backup-1"
+    made.mkdir(parents=True)
+    for name in files:
+        shutil.copy(archives / name, made / name)
+    if marker:
+        (made / marker).write_text("at 02:10\n")
+    keys = {"complete_marker": marker} if marker else {}
+    assert states(BackupDirectory(backup(made.parent, **keys)).read()) == {"backup-1": expected}
+    (made / MANIFEST).write_text("{}")
+    by_manifest = BackupDirectory(backup(made.parent)).read()
+    assert states(by_manifest) == {"backup-1": "complete" if marker else expected}
+
+
+def test_checksums_of_nothing_are_no_backup(archives: Path, tmp_path: Path) -> None:
+    made = tmp_path / "sets" / "backup-1"
+    made.mkdir(parents=True)
+    shutil.copy(archives / "failed.sql.gz", made)
+    for name in ("SHA256SUMS", "failed.sql.gz.sha256", "md5sum.txt"):
+        (made / name).write_text("f61f27bd17de546264aa58f40f3aafaac7021e0ef69c17f6b1b4cd7664a037ec  failed.sql.gz\n")
+    directory = BackupDirectory(backup(made.parent))
+    assert states(directory.read()) == {"backup-1": "incomplete"}
+    (made / "failed.sql.gz").unlink()
+    assert states(directory.read()) == {"backup-1": "complete"}, "checksums alone may be what is backed up"
+
+
+@pytest.mark.servers
+def test_a_dump_of_an_empty_database_is_something(postgres15: PostgresServer, tmp_path: Path) -> None:
+    postgres15.sql("CREATE DATABASE bare TEMPLATE template0")
+    for form in ("custom", "plain"):
+        dump = tmp_path / f"bare-{form}"
+        file = postgres15.directory / "dump"
+        postgres15.run("pg_dump", f"--format={form}", f"--file={file}", postgres15.conninfo(dbname="bare"))
+        shutil.move(file, dump)
+        for suffix, pack in (("gz", gzip.compress), ("zst", lambda data: packed(["zstd"], data))):
+            (tmp_path / f"bare-{form}.{suffix}").write_bytes(pack(dump.read_bytes()))
+    postgres15.sql("DROP DATABASE bare")
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert min(sizes.values()) < 1000 < LARGEST, "small enough to be read"
+    assert states(BackupDirectory(backup(tmp_path, kind="files")).read()) == dict.fromkeys(sizes, "complete")
+
+
+def test_an_undated_set_is_as_new_as_its_own_directory(tmp_path: Path) -> None:
+    """As rsnapshot leaves them: files keep the times of what they are copies of, and links to those of older sets."""
+    for number, days in enumerate((0.1, 1.1, 2.1)):
+        made = make_set(tmp_path, f"daily.{number}", days=90)
+        (made / "localhost").mkdir()
+        give_age(made / "localhost", 200)
+        give_age(made, days)
+    found = by_name(BackupDirectory(backup(tmp_path, pattern="daily.*")).read())
+    ages = {name: round((_now(tmp_path) - (each.date or 0)) / DAY, 1) for name, each in found.items()}
+    assert ages == {"daily.0": 0.1, "daily.1": 1.1, "daily.2": 2.1}
+    (tmp_path / "daily.2").rename(tmp_path / "daily.3")  # the rotation of the next day
+    renamed = by_name(BackupDirectory(backup(tmp_path, pattern="daily.*")).read())["daily.3"]
+    assert renamed.date == found["daily.2"].date
+
+
+def _now(beside: Path) -> float:
+    probe = beside / ".now"
+    probe.touch()
+    return probe.stat().st_mtime
+
+
+@pytest.mark.parametrize("change", [lambda path: path.chmod(0o000), lambda path: None], ids=["unreadable", "readable"])
+def test_without_the_right_to_read_small_archives(archives: Path, change: Callable[[Path], None]) -> None:
+    """root reads everything, so the exporter's user is another here."""
+    for path in archives.iterdir():
+        change(path)
+    archives.chmod(0o755)
+    for parent in archives.parents:
+        if parent.stat().st_uid == os.getuid() and len(parent.parts) > 2:
+            parent.chmod(0o755)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            found = states(BackupDirectory(backup(archives, kind="files")).read())
+            failed = {state for name, state in found.items() if name.startswith("failed")}
+            something = {state for name, state in found.items() if name.startswith("something.t")}
+            os._exit(0 if (failed, something) == ({"incomplete"}, {"complete"}) else 3)
+        except BaseException:  # noqa: BLE001 - the child of a test tells by its status alone
+            os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
