@@ -1,4 +1,4 @@
-"""The few Linux system calls that Python has no function for. All work on open file descriptors."""
+"""The few Linux system calls that Python has no function for. All work from open file descriptors."""
 
 import ctypes
 import errno
@@ -6,7 +6,10 @@ import os
 import struct
 
 _AT_EMPTY_PATH = 0x1000
+_AT_SYMLINK_NOFOLLOW = 0x100
 _STATX_BTIME = 0x800
+_STATX_ATTR_IMMUTABLE = 0x10
+_STATX_ATTR_APPEND = 0x20
 _STATX_ATTR_MOUNT_ROOT = 0x2000
 _FALLOC_FL_COLLAPSE_RANGE = 0x08
 _RENAME_EXCHANGE = 0x02
@@ -35,11 +38,13 @@ def _failure() -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def _read_statx(fd: int) -> bytes | None:
+def _read_statx(fd: int, name: str | None = None) -> bytes | None:
+    """Of the open file, or of what a directory has under a name, no link followed. None where it cannot be asked."""
     if _statx is None:
         return None
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
-    if _statx(fd, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer) == 0:
+    path, flags = (b"", _AT_EMPTY_PATH) if name is None else (os.fsencode(name), _AT_SYMLINK_NOFOLLOW)
+    if _statx(fd, path, flags, _STATX_BTIME, buffer) == 0:
         return buffer.raw
     error = _failure()
     # Sandboxes refuse system calls that they do not know with ENOSYS or EPERM.
@@ -62,11 +67,19 @@ def is_mount_root(fd: int) -> bool:
 
     Linux 5.8 and later say so (statx(2), STATX_ATTR_MOUNT_ROOT); an older one answers False.
     """
-    raw = _read_statx(fd)
+    return _has(_read_statx(fd), _STATX_ATTR_MOUNT_ROOT)
+
+
+def is_fixed(directory: int, name: str) -> bool:
+    """Whether ``chattr +i`` or ``+a`` forbids everybody, root too, to rename, cut or remove a file: statx(2)."""
+    return _has(_read_statx(directory, name), _STATX_ATTR_IMMUTABLE | _STATX_ATTR_APPEND)
+
+
+def _has(raw: bytes | None, wanted: int) -> bool:
     if raw is None:
         return False
     known = _ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES_MASK)[0]
-    return bool(_ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES)[0] & known & _STATX_ATTR_MOUNT_ROOT)
+    return bool(_ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES)[0] & known & wanted)
 
 
 def collapse_head(fd: int, length: int) -> bool:

@@ -12,7 +12,7 @@ from exporter.settings.logs import LogDirectory
 from remediator.compress import Stopped, chunks
 from remediator.files import Changed, Folder, Identity, allocated
 from remediator.holders import FREE, Use, name_writers, use_of
-from remediator.linux import birth_time
+from remediator.linux import birth_time, is_fixed
 from remediator.rotation.names import Rotated, is_log, is_protected, parse_rotated, variants, wanted_name
 
 _BLANK_AT_MOST = 4096
@@ -125,6 +125,9 @@ def _scan_file(
         return
     if not stat.S_ISREG(facts.st_mode):
         found.left_alone["a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"].append(path)
+        return
+    if is_fixed(folder.fd, name):
+        found.left_alone["made immutable or append-only, by chattr +i or +a"].append(path)
         return
     file = File(path, Identity.of(facts), allocated(facts), facts.st_nlink - temporary_links, FREE)
     if wanted is not None:
