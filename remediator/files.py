@@ -8,7 +8,6 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 (``encode_path``), which is ASCII, legible and exact; for people, ``printable`` shows them.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -211,33 +210,6 @@ def open_below(root: Folder, path: str) -> Folder:
 def allocated(facts: os.stat_result) -> int:
     """Bytes that the file takes on its file system."""
     return facts.st_blocks * _BLOCK
-
-
-def copy_attributes(source: int, sink: int, *, times: bool = True) -> None:
-    """Gives one open file the owner, mode, extended attributes (ACLs and labels among them) and times of another.
-
-    Raises OSError where the process may not, for example give a file to another owner.
-    """
-    facts, own = os.fstat(source), os.fstat(sink)
-    if (facts.st_uid, facts.st_gid) != (own.st_uid, own.st_gid):
-        os.fchown(sink, facts.st_uid, facts.st_gid)
-    os.fchmod(sink, stat.S_IMODE(facts.st_mode))
-    for name in _attributes(source):
-        value = os.getxattr(source, name)
-        if name not in _attributes(sink) or os.getxattr(sink, name) != value:
-            os.setxattr(sink, name, value)
-    if times:
-        os.utime(sink, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-
-
-def _attributes(fd: int) -> list[str]:
-    """Names of the extended attributes; none where the file system has none."""
-    try:
-        return os.listxattr(fd)
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return []
-        raise
 
 
 def encode_path(path: str) -> str:

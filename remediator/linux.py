@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import struct
 
@@ -12,6 +13,8 @@ _STATX_ATTR_IMMUTABLE = 0x10
 _STATX_ATTR_APPEND = 0x20
 _STATX_ATTR_MOUNT_ROOT = 0x2000
 _FALLOC_FL_COLLAPSE_RANGE = 0x08
+_FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_SETFLAGS = 0x40086602
 _RENAME_EXCHANGE = 0x02
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -20,6 +23,7 @@ _STATX_SIZE = 256
 _MASK = struct.Struct("=I")
 _ATTRIBUTES = struct.Struct("=Q")
 _TIMESTAMP = struct.Struct("=qI")
+_FLAGS = struct.Struct("=L")
 _AT_ATTRIBUTES, _AT_ATTRIBUTES_MASK, _AT_BTIME = 8, 56, 80
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -73,6 +77,16 @@ def is_mount_root(fd: int) -> bool:
 def is_fixed(directory: int, name: str) -> bool:
     """Whether ``chattr +i`` or ``+a`` forbids everybody, root too, to rename, cut or remove a file: statx(2)."""
     return _has(_read_statx(directory, name), _STATX_ATTR_IMMUTABLE | _STATX_ATTR_APPEND)
+
+
+def inode_flags(fd: int) -> int:
+    """What chattr(1) shows, as FS_*_FL of linux/fs.h: ioctl_iflags(2). Raises OSError where there are none."""
+    return int(_FLAGS.unpack(fcntl.ioctl(fd, _FS_IOC_GETFLAGS, _FLAGS.pack(0)))[0])
+
+
+def set_inode_flags(fd: int, flags: int) -> None:
+    """Raises OSError where the file system does not have them, or the process may not set them."""
+    fcntl.ioctl(fd, _FS_IOC_SETFLAGS, _FLAGS.pack(flags))
 
 
 def _has(raw: bytes | None, wanted: int) -> bool:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from remediator import linux
+from remediator.attributes import copy_attributes
 from remediator.files import (
     Changed,
     Identity,
-    copy_attributes,
     decode_path,
     encode_path,
     open_below,

@@ -17,8 +17,9 @@ import os
 import threading
 
 from remediator import linux
+from remediator.attributes import copy_attributes
 from remediator.compress import Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
-from remediator.files import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.files import Changed, Folder, Identity, allocated
 from remediator.rotation.names import temporary_name, variants
 from remediator.tasks import TaskError
 

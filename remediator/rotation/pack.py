@@ -3,8 +3,9 @@
 import os
 import threading
 
+from remediator.attributes import copy_attributes
 from remediator.compress import GzipCopy, Stopped
-from remediator.files import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.files import Changed, Folder, Identity, allocated
 from remediator.holders import use_of
 from remediator.rotation.names import temporary_name, variants
 from remediator.tasks import TaskError

@@ -7,7 +7,8 @@ and the content has a name. A process that still has the log open goes on writin
 import os
 
 from remediator import linux
-from remediator.files import Changed, Folder, Identity, copy_attributes
+from remediator.attributes import copy_attributes
+from remediator.files import Changed, Folder, Identity
 from remediator.rotation.names import temporary_name, variants
 
 
