@@ -8,9 +8,10 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 (``encode_path``), which is ASCII, legible and exact; for people, ``printable`` shows them.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,12 +24,18 @@ from remediator.tasks import TaskError
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that was swapped in must not wait for its other end.
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""link(2) on a file system without them; FUSE passes on what its server says."""
 _BLOCK = 512
 """``st_blocks`` counts in these, whatever the file system's own block size: stat(2)."""
 
 
 class Changed(Exception):
     """The object is gone or is not what the plan saw, so it is left alone. The message says what it is now."""
+
+
+class NoHardLinks(OSError):
+    """A file cannot have a second name here: exFAT, many network and FUSE file systems have no hard links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,10 @@ class Folder:
     def create(self, name: str) -> int:
         """A new empty file for reading and writing, readable by its owner only; one of this name is replaced."""
         self.discard(name)
+        return self.create_new(name)
+
+    def create_new(self, name: str) -> int:
+        """The same, where nothing has this name. Raises FileExistsError."""
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=self.fd)
 
     def discard(self, name: str) -> None:
@@ -159,12 +170,43 @@ class Folder:
             return
 
     def link(self, name: str, wanted: Iterable[str]) -> str:
-        """Gives a file a second name: the first of those wanted that is free. Never replaces anything."""
+        """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
+
+        Raises NoHardLinks, and TaskError where every name is taken.
+        """
         for candidate in wanted:
             try:
                 os.link(name, candidate, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
             except FileExistsError:
                 continue
+            except OSError as error:
+                if error.errno in _NO_HARD_LINKS:
+                    raise NoHardLinks(error.errno, error.strerror) from error
+                raise
+            return candidate
+        raise TaskError(f"every name for {printable(self.join(name))} is taken")
+
+    def give(self, name: str, wanted: Callable[[], Iterable[str]]) -> str:
+        """Gives a file a second name or, where the file system has no hard links, another one, as ``link`` does."""
+        try:
+            return self.link(name, wanted())
+        except NoHardLinks:
+            return self.move(name, wanted())
+
+    def move(self, name: str, wanted: Iterable[str]) -> str:
+        """Renames a file to the first of those names that is free.
+
+        What it replaces is an empty file that was made here as a proof that the name was free, now or by a try that
+        was killed: no byte is lost. So this is for names that no other program opens.
+        """
+        for candidate in wanted:
+            try:
+                os.close(self.create_new(candidate))
+            except FileExistsError:
+                taken = self.stat(candidate)
+                if taken is None or not stat.S_ISREG(taken.st_mode) or taken.st_size:
+                    continue
+            os.rename(name, candidate, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             return candidate
         raise TaskError(f"every name for {printable(self.join(name))} is taken")
 

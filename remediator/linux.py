@@ -15,6 +15,7 @@ _STATX_ATTR_MOUNT_ROOT = 0x2000
 _FALLOC_FL_COLLAPSE_RANGE = 0x08
 _FS_IOC_GETFLAGS = 0x80086601
 _FS_IOC_SETFLAGS = 0x40086602
+_RENAME_NOREPLACE = 0x01
 _RENAME_EXCHANGE = 0x02
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -122,9 +123,21 @@ def truncate_if(fd: int, size: int) -> bool:
 
 def exchange(directory: int, one: str, other: str) -> bool:
     """Swaps two names of a directory in one step; False, with nothing done, where not supported: renameat2(2)."""
+    return _rename(directory, one, other, _RENAME_EXCHANGE)
+
+
+def rename_to_free(directory: int, name: str, free: str) -> bool:
+    """Renames in one step, to a name that nothing has; False, with nothing done, where not supported: renameat2(2).
+
+    Raises FileExistsError where the name is taken.
+    """
+    return _rename(directory, name, free, _RENAME_NOREPLACE)
+
+
+def _rename(directory: int, one: str, other: str, flag: int) -> bool:
     if _renameat2 is None:
         return False
-    if _renameat2(directory, os.fsencode(one), directory, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+    if _renameat2(directory, os.fsencode(one), directory, os.fsencode(other), flag) == 0:
         return True
     error = _failure()
     if error.errno in _UNSUPPORTED:

@@ -14,6 +14,7 @@ from remediator.files import Changed, Folder, Identity, allocated
 from remediator.holders import FREE, Use, name_writers, use_of
 from remediator.linux import birth_time, is_fixed
 from remediator.rotation.names import Rotated, is_log, is_protected, parse_rotated, variants, wanted_name
+from remediator.rotation.packed import HEAD, is_packed
 
 _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
@@ -136,7 +137,11 @@ def _scan_file(
             Remains(_in_use(folder, name, file), folder.join(wanted), folder.join(linked) if linked else None)
         )
     elif rotated is None:
-        found.logs.append(_log(folder, name, file))
+        log = _log(folder, name, file)
+        if log is None:
+            found.left_alone["compressed already, by its content"].append(path)
+        else:
+            found.logs.append(log)
     elif rotated.own:
         file = file if rotated.compressed else _in_use(folder, name, file)
         found.copies.append(Copy(file, folder.join(base), rotated))
@@ -147,11 +152,14 @@ def _scan_file(
         found.left_alone["named like rotated files of logs that are not there"].append(path)
 
 
-def _log(folder: Folder, name: str, file: File) -> Log:
+def _log(folder: Folder, name: str, file: File) -> Log | None:
+    """None for a compressed file: it is no log, though its name may be that of one."""
     if file.identity.size == 0:
         return Log(file, None, blank=True, stored=0)
     fd = folder.open(name)
     try:
+        if is_packed(os.pread(fd, HEAD, 0)):
+            return None
         small = file.identity.size <= _BLANK_AT_MOST
         blank = small and not os.pread(fd, _BLANK_AT_MOST, 0).strip()
         stored = sum(length for _, length in chunks(fd, 0, file.identity.size))
