@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from exporter.samemount import OneMount
 from exporter.settings.logs import LogDirectory
 
 MAX_DEPTH = 100
@@ -70,7 +71,7 @@ def measure(directory: LogDirectory, stop: Stop | None = None) -> LogUsage:
     cannot be opened or is nested deeper than MAX_DEPTH.
     """
     with opened(os.open(directory.path, OPEN_ROOT)) as root:
-        walk = _Walk(name_filter(directory), os.fstat(root).st_dev, stop)
+        walk = _Walk(name_filter(directory), OneMount.of(root), stop)
         walk.read(root, directory.recursive, 0)
     return LogUsage(
         apparent_bytes=walk.apparent,
@@ -93,11 +94,11 @@ def opened(descriptor: int) -> Iterator[int]:
 class _Walk:
     """The sums so far."""
 
-    def __init__(self, unrotated: Callable[[str], bool], device: int, stop: Stop | None) -> None:
+    def __init__(self, unrotated: Callable[[str], bool], mount: OneMount, stop: Stop | None) -> None:
         self.apparent = self.blocks = self.files = self.unreadable = 0
         self.oldest = float("inf")
         self._unrotated = unrotated
-        self._device = device
+        self._mount = mount
         self._stop = stop
         self._linked: set[tuple[int, int]] = set()
 
@@ -156,5 +157,5 @@ class _Walk:
                 raise
             return
         with opened(descriptor) as child:
-            if os.fstat(child).st_dev == self._device:
+            if self._mount.holds(child):
                 self.read(child, True, depth + 1)

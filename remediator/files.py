@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from exporter.samemount import OneMount
 from exporter.text import printable
-from remediator import linux
 from remediator.tasks import TaskError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -80,11 +80,11 @@ class Identity:
 class Folder:
     """An open directory at or below a root. Use it in a ``with`` block."""
 
-    def __init__(self, fd: int, path: str, device: int) -> None:
+    def __init__(self, fd: int, path: str, mount: OneMount) -> None:
         self.fd = fd
         self.path = path
         """Relative to the root; empty for the root itself."""
-        self.device = device
+        self.mount = mount
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,13 @@ class Folder:
     @property
     def token(self) -> str:
         """Says which directory this is, to find out later whether a path still leads to it."""
-        return f"{self.device}:{os.fstat(self.fd).st_ino}"
+        facts = os.fstat(self.fd)
+        return f"{facts.st_dev}:{facts.st_ino}"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may not make, rename or remove files in it, as in a read-only snapshot."""
+        return not os.access(".", os.W_OK | os.X_OK, dir_fd=self.fd, effective_ids=True)
 
     def join(self, name: str) -> str:
         """The path of one of its entries, relative to the root."""
@@ -130,7 +136,7 @@ class Folder:
         except BaseException:
             os.close(fd)
             raise
-        return Folder(fd, self.join(name), self.device)
+        return Folder(fd, self.join(name), self.mount)
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """A descriptor of a regular file in this directory. Raises Changed if the name is anything else."""
@@ -150,7 +156,7 @@ class Folder:
         return fd
 
     def _check_mount(self, fd: int) -> None:
-        if os.fstat(fd).st_dev != self.device or linux.is_mount_root(fd):
+        if not self.mount.holds(fd):
             raise Changed("a mount of its own")
 
     def create(self, name: str) -> int:
@@ -237,12 +243,12 @@ def open_root(path: str) -> Folder:
         if Path(path).is_symlink():
             raise TaskError(f"{path} is a symbolic link; configure the directory that it leads to") from error
         raise TaskError(f"cannot open {path}: {error.strerror}") from error
-    return Folder(fd, "", os.fstat(fd).st_dev)
+    return Folder(fd, "", OneMount.of(fd))
 
 
 def open_below(root: Folder, path: str) -> Folder:
     """The directory at a relative path below the root; its own handle, also for the root itself. Raises Changed."""
-    folder = Folder(os.dup(root.fd), "", root.device)
+    folder = Folder(os.dup(root.fd), "", root.mount)
     for name in path.split("/") if path else ():
         with folder as parent:
             folder = parent.folder(name)

@@ -6,12 +6,6 @@ import fcntl
 import os
 import struct
 
-_AT_EMPTY_PATH = 0x1000
-_AT_SYMLINK_NOFOLLOW = 0x100
-_STATX_BTIME = 0x800
-_STATX_ATTR_IMMUTABLE = 0x10
-_STATX_ATTR_APPEND = 0x20
-_STATX_ATTR_MOUNT_ROOT = 0x2000
 _FALLOC_FL_COLLAPSE_RANGE = 0x08
 _FS_IOC_GETFLAGS = 0x80086601
 _FS_IOC_SETFLAGS = 0x40086602
@@ -19,16 +13,9 @@ _RENAME_NOREPLACE = 0x01
 _RENAME_EXCHANGE = 0x02
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
-# struct statx of statx(2): the mask, the attributes with the mask of those known, and the birth time.
-_STATX_SIZE = 256
-_MASK = struct.Struct("=I")
-_ATTRIBUTES = struct.Struct("=Q")
-_TIMESTAMP = struct.Struct("=qI")
 _FLAGS = struct.Struct("=L")
-_AT_ATTRIBUTES, _AT_ATTRIBUTES_MASK, _AT_BTIME = 8, 56, 80
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_statx = getattr(_libc, "statx", None)
 _fallocate = getattr(_libc, "fallocate", None)
 _renameat2 = getattr(_libc, "renameat2", None)
 if _fallocate is not None:
@@ -43,43 +30,6 @@ def _failure() -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def _read_statx(fd: int, name: str | None = None) -> bytes | None:
-    """Of the open file, or of what a directory has under a name, no link followed. None where it cannot be asked."""
-    if _statx is None:
-        return None
-    buffer = ctypes.create_string_buffer(_STATX_SIZE)
-    path, flags = (b"", _AT_EMPTY_PATH) if name is None else (os.fsencode(name), _AT_SYMLINK_NOFOLLOW)
-    if _statx(fd, path, flags, _STATX_BTIME, buffer) == 0:
-        return buffer.raw
-    error = _failure()
-    # Sandboxes refuse system calls that they do not know with ENOSYS or EPERM.
-    if error.errno in (errno.ENOSYS, errno.EPERM):
-        return None
-    raise error
-
-
-def birth_time(fd: int) -> float | None:
-    """When the file was made, as a Unix time; None where the file system or kernel does not say. See statx(2)."""
-    raw = _read_statx(fd)
-    if raw is None or not _MASK.unpack_from(raw)[0] & _STATX_BTIME:
-        return None
-    seconds, nanoseconds = _TIMESTAMP.unpack_from(raw, _AT_BTIME)
-    return float(seconds + nanoseconds / 1e9)
-
-
-def is_mount_root(fd: int) -> bool:
-    """Whether something is mounted on this very file or directory, a bind mount too (same ``st_dev``).
-
-    Linux 5.8 and later say so (statx(2), STATX_ATTR_MOUNT_ROOT); an older one answers False.
-    """
-    return _has(_read_statx(fd), _STATX_ATTR_MOUNT_ROOT)
-
-
-def is_fixed(directory: int, name: str) -> bool:
-    """Whether ``chattr +i`` or ``+a`` forbids everybody, root too, to rename, cut or remove a file: statx(2)."""
-    return _has(_read_statx(directory, name), _STATX_ATTR_IMMUTABLE | _STATX_ATTR_APPEND)
-
-
 def inode_flags(fd: int) -> int:
     """What chattr(1) shows, as FS_*_FL of linux/fs.h: ioctl_iflags(2). Raises OSError where there are none."""
     return int(_FLAGS.unpack(fcntl.ioctl(fd, _FS_IOC_GETFLAGS, _FLAGS.pack(0)))[0])
@@ -88,13 +38,6 @@ def inode_flags(fd: int) -> int:
 def set_inode_flags(fd: int, flags: int) -> None:
     """Raises OSError where the file system does not have them, or the process may not set them."""
     fcntl.ioctl(fd, _FS_IOC_SETFLAGS, _FLAGS.pack(flags))
-
-
-def _has(raw: bytes | None, wanted: int) -> bool:
-    if raw is None:
-        return False
-    known = _ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES_MASK)[0]
-    return bool(_ATTRIBUTES.unpack_from(raw, _AT_ATTRIBUTES)[0] & known & wanted)
 
 
 def collapse_head(fd: int, length: int) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 
 from exporter.backups.names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
+from exporter.samemount import OneMount
 from exporter.settings.backups import MANIFEST, Backup
 from exporter.walk import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
 
@@ -76,11 +77,11 @@ class BackupDirectory:
         before, self._remembered = self._remembered, {}
         try:
             with opened(os.open(self._path, OPEN_ROOT)) as root:
-                device = os.fstat(root).st_dev
+                mount = OneMount.of(root)
                 with os.scandir(root) as entries:
                     while batch := list(islice(entries, _BATCH)):
                         for entry in batch:
-                            each = self._entry(root, device, entry.name, before, stop)
+                            each = self._entry(root, mount, entry.name, before, stop)
                             if each is not None:
                                 (directories if entry.name in self._remembered else files).append(each)
         except BaseException:
@@ -89,7 +90,7 @@ class BackupDirectory:
         return directories or files
 
     def _entry(
-        self, root: int, device: int, name: str, before: dict[str, _Remembered], stop: Stop | None
+        self, root: int, mount: OneMount, name: str, before: dict[str, _Remembered], stop: Stop | None
     ) -> BackupSet | None:
         if name.startswith("."):
             return None
@@ -101,17 +102,17 @@ class BackupDirectory:
         remembered = before.get(name)
         try:
             at = os.stat(name, dir_fd=root, follow_symlinks=False)
-            if at.st_dev != device:
+            if not mount.holds_entry(root, name, at):
                 return None
             if stat.S_ISREG(at.st_mode) and self._files:
                 return self._judge(name, final, Content(at.st_size, at.st_mtime, _changed(at, self._wall())))
             if not stat.S_ISDIR(at.st_mode) or not self._directories:
                 return None
-            content = self._set(root, at, name, remembered, stop)
+            content = self._set(root, mount, at, name, remembered, stop)
             each = self._judge(name, final, content)
             seen_before = remembered is not None and content is remembered.content and not remembered.complete
             if each.state == "complete" and seen_before:  # quiet for long enough, as far as was seen: look once more
-                each = self._judge(name, final, self._set(root, at, name, None, stop))
+                each = self._judge(name, final, self._set(root, mount, at, name, None, stop))
         except OSError as error:
             if error.errno in GONE:
                 return None
@@ -131,7 +132,15 @@ class BackupDirectory:
             now=self._wall(),
         )
 
-    def _set(self, root: int, at: os.stat_result, name: str, before: _Remembered | None, stop: Stop | None) -> Content:
+    def _set(
+        self,
+        root: int,
+        mount: OneMount,
+        at: os.stat_result,
+        name: str,
+        before: _Remembered | None,
+        stop: Stop | None,
+    ) -> Content:
         identity = (at.st_dev, at.st_ino, at.st_mtime_ns, at.st_ctime_ns, at.st_mode)
         start = self._monotonic()
         if before is not None and before.identity == identity:
@@ -139,7 +148,7 @@ class BackupDirectory:
             if start < before.at + rest:
                 self._remembered[name] = before
                 return before.content
-        walk = _Walk(at, self._marker, self._wall(), stop)
+        walk = _Walk(mount, self._marker, self._wall(), stop)
         walk.directory(root, name, 0)
         end = self._monotonic()
         self._remembered[name] = _Remembered(identity, walk.content(), end, end - start)
@@ -160,8 +169,8 @@ def _changed(at: os.stat_result, now: float) -> float:
 class _Walk:
     """The sums of one set so far."""
 
-    def __init__(self, top: os.stat_result, marker: str, now: float, stop: Stop | None) -> None:
-        self._device = top.st_dev
+    def __init__(self, mount: OneMount, marker: str, now: float, stop: Stop | None) -> None:
+        self._mount = mount
         self._marker = marker
         self._now = now
         self._stop = stop
@@ -188,7 +197,7 @@ class _Walk:
             return
         with opened(descriptor) as handle:
             at = os.fstat(handle)
-            if at.st_dev != self._device:
+            if not self._mount.holds(handle):
                 if depth == 0:
                     raise _OtherMount
                 return

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from exporter.settings.logs import LogDirectory
+from exporter.statx import birth_time, is_fixed
 from remediator.compress import Stopped, chunks
 from remediator.files import Changed, Folder, Identity, allocated
 from remediator.holders import FREE, Use, name_writers, use_of
-from remediator.linux import birth_time, is_fixed
 from remediator.rotation.names import Rotated, is_log, is_protected, parse_rotated, variants, wanted_name
 from remediator.rotation.packed import HEAD, is_packed
 
@@ -100,6 +100,9 @@ def _scan_folder(folder: Folder, directory: LogDirectory, stop: threading.Event,
             if stat.S_ISDIR(facts.st_mode):
                 if directory.recursive:
                     with folder.folder(name) as child:
+                        if child.read_only:
+                            found.left_alone["a directory that cannot be written to"].append(child.path)
+                            continue
                         _scan_folder(child, directory, stop, found)
             else:
                 _scan_file(folder, name, entries, temporary[_key(facts)], directory, found)
