@@ -27,9 +27,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _statx = getattr(_libc, "statx", None)
 
 
-def birth_time(fd: int) -> float | None:
-    """When the file was made, as a Unix time; None where the file system or kernel does not say."""
-    raw = _read(fd, _BTIME)
+def birth_time(fd: int, name: str | None = None) -> float | None:
+    """When the open file, or what a directory has under a name, was made, as a Unix time.
+
+    None where the file system or kernel does not say. Raises OSError.
+    """
+    raw = _read(fd, _BTIME, name)
     if raw is None or not _MASK.unpack_from(raw)[0] & _BTIME:
         return None
     seconds, nanoseconds = _TIMESTAMP.unpack_from(raw, _AT_BTIME)
@@ -67,7 +70,7 @@ def _read(fd: int, mask: int, name: str | None = None) -> bytes | None:
     # Sandboxes refuse system calls that they do not know with ENOSYS or EPERM.
     if number in (errno.ENOSYS, errno.EPERM):
         return None
-    raise OSError(number, os.strerror(number))
+    raise OSError(number, os.strerror(number), name)
 
 
 def _has(raw: bytes | None, wanted: int) -> bool:

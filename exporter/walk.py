@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 """Levels below the directory; each costs an open file while the walk is below it."""
 
 _BATCH = 1000
-_BLOCK_BYTES = 512  # st_blocks counts these, whatever the file system's own block size (stat(2))
+BLOCK_BYTES = 512  # st_blocks counts these, whatever the file system's own block size (stat(2))
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 OPEN_BELOW = OPEN_ROOT | os.O_NOFOLLOW
 UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -75,7 +75,7 @@ def measure(directory: LogDirectory, stop: Stop | None = None) -> LogUsage:
         walk.read(root, directory.recursive, 0)
     return LogUsage(
         apparent_bytes=walk.apparent,
-        allocated_bytes=walk.blocks * _BLOCK_BYTES,
+        allocated_bytes=walk.blocks * BLOCK_BYTES,
         files=walk.files,
         oldest_unrotated=None if walk.oldest == float("inf") else walk.oldest,
         unreadable=walk.unreadable,
@@ -135,6 +135,8 @@ class _Walk:
             if stat.st_nlink > 1:
                 inode = (stat.st_dev, stat.st_ino)
                 if inode in self._linked:
+                    if stat.st_mtime < self.oldest and stat.st_size and self._unrotated(entry.name):
+                        self.oldest = stat.st_mtime
                     continue
                 self._linked.add(inode)
             files += 1
