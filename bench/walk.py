@@ -14,10 +14,10 @@ from statistics import median
 
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
+from exporter.logmeter import LogMeter
 from exporter.settings.logs import LogDirectory
 from exporter.units import Bytes
 from exporter.walk import measure
-from exporter.watch import LogMeter
 
 DIRECTORIES = 100
 FILES = 1000

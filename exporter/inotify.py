@@ -43,13 +43,15 @@ class Inotify:
         """Raises OSError where the user has as many of these as may be (fs.inotify.max_user_instances)."""
         self._fd = _checked(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
 
-    def watch(self, directory: int) -> int:
+    def watch(self, directory: int, *, writes: bool = True) -> int:
         """Watches an open directory, and not what is below it. Returns the number that its events have.
 
+        writes: whether to tell of each write to a file in it.
         Raises OSError where the user watches as much as may be (fs.inotify.max_user_watches).
         """
         path = b"/proc/self/fd/%d" % directory
-        return _checked(_libc.inotify_add_watch(self._fd, path, _CHANGES | _ONLYDIR | _EXCL_UNLINK))
+        wanted = _CHANGES if writes else _CHANGES & ~MODIFY
+        return _checked(_libc.inotify_add_watch(self._fd, path, wanted | _ONLYDIR | _EXCL_UNLINK))
 
     def forget(self, watch: int) -> None:
         """Ends a watch; one that ended by itself is no error."""

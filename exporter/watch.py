@@ -1,20 +1,19 @@
-"""The size of a log directory, measured again and again: what did not change is not read again.
+"""A log directory that is watched: what changed in it is read again, and nothing else.
 
 The kernel tells which directories changed, and which files in them (inotify(7)). Of each directory the sums of its
 quiet files are kept; of files that changed in the last ten minutes each one's own figures, since disk space follows a
 write later, and they are looked at in every round, as are files with other hard links. So memory is about a KiB for
 each directory and each file that changed lately, of which there are ``MOST_DIRECTORIES`` and ``MOST_FILES`` at most.
 
-What the kernel does not tell is found by a full walk every ``FULL_SECONDS``: a write through a hard link that lies
-elsewhere or through a mapping of the file that outlives its descriptor. Where it tells nothing, every round is a full
-walk: network and FUSE file systems, more directories than may be watched. One that takes long is then done less often.
+What the kernel does not tell: a write through a hard link that lies elsewhere, or through a mapping of the file that
+outlives its descriptor.
 """
 
 import errno
 import os
 import stat
-import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -34,13 +33,9 @@ from exporter.walk import (
     LogUsage,
     Stop,
     WalkStopped,
-    measure,
     name_filter,
     opened,
 )
-
-FULL_SECONDS = 600.0
-"""After this much time everything is read again."""
 
 HOT_SECONDS = 600.0
 """A file that did not change for so long is no longer looked at by itself. XFS takes back what it allocated ahead of a
@@ -60,19 +55,21 @@ _TELLING = frozenset(
 _CLOCK_STEP = 0.1
 """Seconds by which the kernel's times of files may lag behind: CLOCK_REALTIME_COARSE."""
 
-_LONG = 0.5
-_PATIENCE = 20
-"""A walk of more than ``_LONG`` seconds is done again only after so many times what it took."""
+_MANY_WRITES = 500
+"""Of those that fill the queue. The kernel joins only writes to one file that directly follow each other."""
 
 _BATCH = 1000
 _NEVER = float("inf")
 
 
-class _Lost(Exception):
+TreePath = tuple[str, ...]
+
+
+class Lost(Exception):
     """What is known no longer holds: everything has to be read again."""
 
 
-class _Untold(Exception):
+class Untold(Exception):
     """The kernel does not tell what changes here."""
 
 
@@ -105,7 +102,7 @@ class _Hot:
 
 @dataclass(slots=True)
 class _Directory:
-    path: tuple[str, ...]
+    path: TreePath
     """Names from the root to it."""
     watch: int
     identity: tuple[int, int]
@@ -119,106 +116,23 @@ class _Directory:
     """The round."""
 
 
-class LogMeter:
-    """Measures one log directory, in one thread at a time.
-
-    wall: Unix seconds. monotonic: seconds on a clock that never jumps.
-    """
+class WatchedTree:
+    """A directory and what is below it, as read and told so far."""
 
     def __init__(
         self,
         directory: LogDirectory,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        busy: frozenset[TreePath],
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
-        self._directory = directory
-        self._wall = wall
-        self._monotonic = monotonic
-        self._tree: _Tree | None = None
-        self._untold_until = float("-inf")
-        self._walked: LogUsage | None = None
-        self._rest_until = float("-inf")
-
-    def measure(self, stop: Stop | None = None) -> LogUsage:
-        """As ``walk.measure``, with the same result. Blocks."""
-        tree, self._tree = self._tree, None
-        now = self._monotonic()
-        if tree is not None and now < tree.made + FULL_SECONDS:
-            try:
-                usage = tree.again(stop)
-            except _Lost:
-                tree.close()
-            except _Untold:
-                tree.close()
-                return self._untold(stop)
-            except BaseException:
-                tree.close()
-                raise
-            else:
-                self._tree = tree
-                return usage
-        elif tree is not None:
-            tree.close()
-        if now < self._untold_until:
-            return self._walk(stop)
-        try:
-            tree = _Tree(self._directory, self._wall, self._monotonic)
-        except _Untold:
-            return self._untold(stop)
-        try:
-            usage = tree.first(stop)
-        except _Lost:
-            tree.close()
-            return measure(self._directory, stop)
-        except _Untold:
-            tree.close()
-            return self._untold(stop)
-        except BaseException:
-            tree.close()
-            raise
-        self._tree = tree
-        return usage
-
-    @property
-    def path(self) -> str:
-        return self._directory.path
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the next round will read only what changed."""
-        return self._tree is not None
-
-    def close(self) -> None:
-        """Ends the watches."""
-        if self._tree is not None:
-            self._tree.close()
-            self._tree = None
-
-    def _untold(self, stop: Stop | None) -> LogUsage:
-        self._untold_until = self._monotonic() + FULL_SECONDS
-        return self._walk(stop)
-
-    def _walk(self, stop: Stop | None) -> LogUsage:
-        """A full walk, or the result of the last one where walks take so long that they would take all time."""
-        start = self._monotonic()
-        if self._walked is not None and start < self._rest_until:
-            os.close(os.open(self._directory.path, OPEN_ROOT))
-            return self._walked
-        self._walked = measure(self._directory, stop)
-        took = self._monotonic() - start
-        self._rest_until = start + (min(_PATIENCE * took, FULL_SECONDS) if took > _LONG else 0.0)
-        return self._walked
-
-
-class _Tree:
-    """A directory and what is below it, as read and told so far."""
-
-    def __init__(self, directory: LogDirectory, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
         try:
             self._inotify = Inotify()
         except OSError as error:
-            raise _Untold from error
+            raise Untold from error
         self.made = monotonic()
+        self.busy = set(busy)
+        """Directories that are read in every round, since to be told of each write there would fill the queue."""
         self._path = directory.path
         self._recursive = directory.recursive
         self._is_log = name_filter(directory)
@@ -236,7 +150,7 @@ class _Tree:
         self._inotify.close()
 
     def first(self, stop: Stop | None) -> LogUsage:
-        """Reads everything. Raises _Untold, WalkStopped, OSError."""
+        """Reads everything. Raises Untold, WalkStopped, OSError."""
         self._stop = stop
         with opened(os.open(self._path, OPEN_ROOT)) as handle:
             self._mount = OneMount.of(handle)
@@ -246,13 +160,13 @@ class _Tree:
         return self._usage()
 
     def again(self, stop: Stop | None) -> LogUsage:
-        """Reads what changed. Raises _Lost, _Untold, WalkStopped, OSError."""
+        """Reads what changed. Raises Lost, Untold, WalkStopped, OSError."""
         self._stop = stop
         self._round += 1
         assert self._root is not None
         with opened(os.open(self._path, OPEN_ROOT)) as handle:
             if _identity(os.fstat(handle)) != self._root.identity or self._mounts_below(handle) != self._mounts:
-                raise _Lost
+                raise Lost
             for directory in self._take_in(self._inotify.events(), handle):
                 if self._watched.get(directory.watch) is not directory:
                     continue  # it was replaced, and its parent was read before it
@@ -262,7 +176,7 @@ class _Tree:
         return self._usage()
 
     def _mounts_below(self, root: int) -> list[bytes]:
-        """Mount points in the tree: a mount hides what was there, and no event tells. Raises _Untold."""
+        """Mount points in the tree: a mount hides what was there, and no event tells. Raises Untold."""
         listing = MOUNTINFO.read_bytes()
         if listing == self._listing:
             return self._mounts
@@ -270,21 +184,23 @@ class _Tree:
         below = os.fsencode(Path(f"/proc/self/fd/{root}").readlink()).rstrip(b"/") + b"/"
         mounts = parse_mountinfo(listing)
         if not any(mount.mount_id == number and mount.fstype in _TELLING for mount in mounts):
-            raise _Untold
+            raise Untold
         self._listing = listing
         return [mount.mountpoint for mount in mounts if mount.mountpoint.startswith(below)]
 
-    def _enter(self, handle: int, path: tuple[str, ...]) -> _Directory:
+    def _enter(self, handle: int, path: TreePath) -> _Directory:
         if len(path) > MAX_DEPTH:
             raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
         if len(self._watched) >= MOST_DIRECTORIES:
-            raise _Untold
+            raise Untold
         try:
-            watch = self._inotify.watch(handle)  # before it is read, so that no change falls in between
+            watch = self._inotify.watch(
+                handle, writes=path not in self.busy
+            )  # before it is read, so that no change falls in between
         except OSError as error:
-            raise _Untold from error
+            raise Untold from error
         if watch in self._watched:
-            raise _Lost  # it moved while the tree was read
+            raise Lost  # it moved while the tree was read
         directory = _Directory(path, watch, _identity(os.fstat(handle)))
         self._watched[watch] = directory
         self._read(handle, directory)
@@ -334,7 +250,7 @@ class _Tree:
                 continue
             if facts.st_nlink > 1:
                 if self._round:
-                    raise _Lost  # its other name may be among the quiet files
+                    raise Lost  # its other name may be among the quiet files
                 hot[entry.name] = _Hot(facts, self._monotonic())
                 continue
             files += 1
@@ -360,13 +276,15 @@ class _Tree:
             if self._mount.holds(child):
                 directory.below[name] = self._enter(child, (*directory.path, name))
 
-    def _take_in(self, events: Iterable[Event], root: int) -> list[_Directory]:
+    def _take_in(self, events: Sequence[Event], root: int) -> list[_Directory]:
         """The directories that have to be read again. Notes which files are to be looked at by themselves."""
-        again: dict[int, _Directory] = {}
+        again = {each.watch: each for each in self._watched.values() if each.path in self.busy} if self.busy else {}
         touched: dict[int, dict[str, int]] = {}
         for event in events:
+            if event.mask & inotify.OVERFLOW:
+                self._find_busy(events)
             if event.mask & (inotify.OVERFLOW | inotify.UNMOUNT | inotify.MOVE_SELF):
-                raise _Lost
+                raise Lost
             directory = self._watched.get(event.watch)
             if directory is None:
                 continue
@@ -374,12 +292,12 @@ class _Tree:
                 del self._watched[event.watch]  # it was deleted, which its parent is told too
             elif not event.name:
                 if directory is self._root and event.mask & (inotify.ATTRIB | inotify.DELETE_SELF):
-                    raise _Lost
+                    raise Lost
             elif event.mask & inotify.ISDIR:
                 if not self._recursive:
                     continue
                 if event.mask & (inotify.MOVED_FROM | inotify.MOVED_TO):
-                    raise _Lost
+                    raise Lost
                 again[event.watch] = directory
                 child = directory.below.pop(event.name, None)
                 if child is not None:
@@ -395,6 +313,11 @@ class _Tree:
                 for name in names:
                     directory.hot.setdefault(name, _Hot(None, now)).since = now
         return [directory for watch, directory in again.items() if watch in self._watched]
+
+    def _find_busy(self, events: Sequence[Event]) -> None:
+        writes = Counter(event.watch for event in events if event.mask & inotify.MODIFY)
+        often = (watch for watch, count in writes.items() if count >= _MANY_WRITES)
+        self.busy |= {self._watched[watch].path for watch in often if watch in self._watched}
 
     def _all_new(self, root: int, directory: _Directory, first: dict[str, int]) -> bool:
         """Whether none of these files is among the quiet ones, by the first that was told of each."""
@@ -423,14 +346,14 @@ class _Tree:
         """Looks at each file that changed lately, and lets those go that have been quiet for long."""
         directories = [directory for directory in self._watched.values() if directory.hot]
         if sum(len(directory.hot) for directory in directories) > MOST_FILES:
-            raise _Untold
+            raise Untold
         now = self._monotonic()
         for directory in directories:
             with self._handle(root, directory) as at:
                 for name, hot in list(directory.hot.items()):
                     facts = _regular(at, name)
                     if facts is not None and facts.st_nlink > 1 and self._is_news(hot.facts):
-                        raise _Lost  # its other name may be among the quiet files
+                        raise Lost  # its other name may be among the quiet files
                     if _figures(facts) != _figures(hot.facts):
                         hot.since = now
                     hot.facts = facts
@@ -476,7 +399,7 @@ class _Tree:
 class _Chain:
     """The handle of a directory, opened name by name from the root so that no link can lead elsewhere.
 
-    Raises _Lost if something else is there by now.
+    Raises Lost if something else is there by now.
     """
 
     def __init__(self, root: int, directory: _Directory, mount: OneMount) -> None:
@@ -495,12 +418,12 @@ class _Chain:
                 finally:
                     os.close(above)
             if _identity(os.fstat(fd)) != self._directory.identity or not self._mount.holds(fd):
-                raise _Lost
+                raise Lost
         except OSError as error:
             if fd >= 0:
                 os.close(fd)
-            raise (_Lost if error.errno in GONE | UNREADABLE else error) from error
-        except _Lost:
+            raise (Lost if error.errno in GONE | UNREADABLE else error) from error
+        except Lost:
             os.close(fd)
             raise
         self._fd = fd

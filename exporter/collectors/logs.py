@@ -11,11 +11,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.complaints import Complaints
 from exporter.config import DRILL_DIRECTORY
+from exporter.logmeter import LogMeter
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.logs import LogDirectory
 from exporter.threads import KeyedThreads, StillStuck
 from exporter.walk import LogUsage
-from exporter.watch import LogMeter
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from exporter.collectors.logs import LogsCollector, LogUsage
 from exporter.config import DRILL_DIRECTORY, Inventory, with_drill
+from exporter.logmeter import LogMeter
 from exporter.settings.collector import CollectorSettings
 from exporter.settings.logs import LogDirectory
-from exporter.watch import LogMeter
 from tests.exporter.fakes import FakeClock
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter import inotify, watch
+from exporter import inotify, logmeter, watch
+from exporter.logmeter import FULL_SECONDS, LogMeter
 from exporter.walk import LogUsage, WalkStopped, measure
-from exporter.watch import FULL_SECONDS, HOT_SECONDS, LogMeter
+from exporter.watch import HOT_SECONDS
 from tests.exporter.fakes import FakeClock
 from tests.exporter.test_walk import directory, write
 from tests.filesystems import bound, mounted
-from tests.hung_mount import hung_mount
 
 
 class Reads:
@@ -142,28 +142,32 @@ def test_a_write_through_a_mapping_shows_when_the_file_is_closed_or_read_in_full
     watched.check()
 
 
-def test_a_full_queue_means_a_full_walk(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = Watched(tree)
-    watched.check()
+def test_a_full_queue_means_a_full_walk_and_is_not_filled_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     one, other = tree / "0" / "5.log", tree / "1" / "6.log"
-    with one.open("ab", buffering=0) as first, other.open("ab", buffering=0) as second:
-        for _ in range(limit // 2 + 10):
-            first.write(b"x")
-            second.write(b"x")
-    lost = []
+    taken: list[list[inotify.Event]] = []
     events = inotify.Inotify.events
 
     def seen(self: inotify.Inotify) -> object:
-        found = events(self)
-        lost.extend(event for event in found if event.mask & inotify.OVERFLOW)
-        return found
+        taken.append(events(self))
+        return taken[-1]
 
     monkeypatch.setattr(inotify.Inotify, "events", seen)
+    watched = Watched(tree)
     watched.check()
-    assert len(lost) == 1
+    for _ in range(3):
+        with one.open("ab", buffering=0) as first, other.open("ab", buffering=0) as second:
+            for _ in range(limit // 2 + 10):
+                first.write(b"x")
+                second.write(b"x")
+        watched.check()
+        assert watched.meter.is_told
+    assert [any(event.mask & inotify.OVERFLOW for event in each) for each in taken] == [True, False, False]
+    write(tree / "0" / "new.log", 100)
+    write(tree / "2" / "2.log", 100_000)
     watched.check()
-    assert watched.meter.is_told
+    watched.clock.now += FULL_SECONDS + 1
+    watched.check()
 
 
 @pytest.mark.parametrize("what", ["watches", "instances", "many directories", "many files"])
@@ -172,7 +176,7 @@ def test_where_no_more_can_be_watched_every_round_is_a_full_walk(
 ) -> None:
     """The limits themselves are the whole machine's, so that the calls are made to fail as the kernel fails them."""
 
-    def refused(*_: object) -> int:
+    def refused(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
     match what:
@@ -212,17 +216,14 @@ def test_a_mount_hides_and_shows_again_what_it_was_mounted_on(tree: Path) -> Non
     assert watched.check() == full
 
 
-@pytest.mark.servers
-async def test_on_a_network_like_file_system_nothing_is_watched(tmp_path: Path) -> None:
-    stuck = tmp_path / "fuse"
-    stuck.mkdir()
-    meter = LogMeter(directory(stuck))
-    meter.measure()
-    assert meter.is_told
-    async with hung_mount(stuck):
-        pass
-    meter.measure()
-    assert meter.is_told
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_of_a_fuse_file_system_the_kernel_tells_nothing(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "exfat", 16 * 2**20) as disk:
+        watched = Watched(disk)
+        for size in (10, 100, 1000):
+            write(disk / f"{size}.log", size)
+            watched.check()
+            assert not watched.meter.is_told
 
 
 def test_a_walk_that_takes_long_is_not_done_all_the_time(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +234,7 @@ def test_a_walk_that_takes_long_is_not_done_all_the_time(tree: Path, monkeypatch
         watched.clock.now += 3
         return measure(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(watch, "measure", slow)
+    monkeypatch.setattr(logmeter, "measure", slow)
     before = watched.meter.measure()
     write(tree / "new.log", 10)
     watched.clock.now += 50
