@@ -93,44 +93,27 @@ async def run() -> AsyncIterator[Result]:
             raise RuntimeError("what was measured from the changes is not what a full walk finds")
         meter.close()
     inside, peer, outside, rest = (median(column) for column in zip(*times, strict=True))
-    command = "python -m bench walk"
-    for name, seconds, note in (
-        ("at rest", rest, "nothing changed since the round before"),
-        ("in use", median(written), f"{ACTIVE} logs were written to and one was rotated since the round before"),
-    ):
-        yield Result(
-            name=f"size of {DIRECTORIES * FILES:,} files again, {name}",
+
+    def result(name: str, seconds: float, goal: Goal | None, note: str) -> Result:
+        return Result(
+            name=name,
             ours=seconds * 1000,
             peer=peer * 1000,
             peer_name="du -s",
             unit="ms",
-            goal=Goal("ratio", "<=", 0.2),
-            command=command,
+            goal=goal,
+            command="python -m bench walk",
             versions=versions,
-            notes=(f"median of {ROUNDS} rounds; {note}",),
+            notes=(f"median of {ROUNDS} rounds, du as a whole process; {note}",),
         )
-    yield Result(
-        name=f"full walk of {DIRECTORIES * FILES:,} files, in the exporter",
-        ours=inside * 1000,
-        peer=peer * 1000,
-        peer_name="du -s",
-        unit="ms",
-        goal=None,
-        command=command,
-        versions=versions,
-        notes=(
-            f"median of {ROUNDS} walks of each in turns: ours as the running exporter does it, du as a whole process",
-            "ours also finds the oldest unrotated log, follows no symlink swapped in meanwhile and can be stopped",
-        ),
-    )
-    yield Result(
-        name=f"full walk of {DIRECTORIES * FILES:,} files, as a process of its own",
-        ours=outside * 1000,
-        peer=peer * 1000,
-        peer_name="du -s",
-        unit="ms",
-        goal=None,
-        command=command,
-        versions=versions,
-        notes=("ours with the start of Python and its imports, which nobody pays for each walk",),
-    )
+
+    for name, seconds, note in (
+        ("at rest", rest, "nothing changed since the round before"),
+        ("in use", median(written), f"{ACTIVE} logs were written to and one was rotated since the round before"),
+    ):
+        yield result(f"size of {DIRECTORIES * FILES:,} files again, {name}", seconds, Goal("ratio", "<=", 0.2), note)
+    for name, seconds, note in (
+        ("in the exporter", inside, "ours also looks for the oldest log, and follows no symlink swapped in"),
+        ("as a process of its own", outside, "with the start of Python and its imports, which nobody pays each time"),
+    ):
+        yield result(f"full walk of {DIRECTORIES * FILES:,} files, {name}", seconds, None, note)

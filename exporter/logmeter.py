@@ -45,37 +45,30 @@ class LogMeter:
         tree, self._tree = self._tree, None
         now = self._monotonic()
         busy: frozenset[TreePath] = frozenset()
-        if tree is not None and now < tree.made + FULL_SECONDS:
+        if tree is not None and now >= tree.made + FULL_SECONDS:
+            tree.close()
+        elif tree is not None:
             try:
-                usage = tree.again(stop)
+                return self._keeping(tree, tree.again, stop)
             except Lost:
                 busy = frozenset(tree.busy)
-                tree.close()
             except Untold:
-                tree.close()
-                return self._untold(stop)
-            except BaseException:
-                tree.close()
-                raise
-            else:
-                self._tree = tree
-                return usage
-        elif tree is not None:
-            tree.close()
+                self._untold_until = now + FULL_SECONDS
         if now < self._untold_until:
             return self._walk(stop)
         try:
             tree = WatchedTree(self._directory, busy, self._wall, self._monotonic)
-        except Untold:
-            return self._untold(stop)
-        try:
-            usage = tree.first(stop)
+            return self._keeping(tree, tree.first, stop)
         except Lost:
-            tree.close()
             return measure(self._directory, stop)
         except Untold:
-            tree.close()
-            return self._untold(stop)
+            self._untold_until = now + FULL_SECONDS
+            return self._walk(stop)
+
+    def _keeping(self, tree: WatchedTree, work: Callable[[Stop | None], LogUsage], stop: Stop | None) -> LogUsage:
+        """What the work gives. The tree is kept for the next round, unless the work fails."""
+        try:
+            usage = work(stop)
         except BaseException:
             tree.close()
             raise
@@ -96,10 +89,6 @@ class LogMeter:
         if self._tree is not None:
             self._tree.close()
             self._tree = None
-
-    def _untold(self, stop: Stop | None) -> LogUsage:
-        self._untold_until = self._monotonic() + FULL_SECONDS
-        return self._walk(stop)
 
     def _walk(self, stop: Stop | None) -> LogUsage:
         """A full walk, or the result of the last one where walks take so long that they would take all time."""

@@ -48,7 +48,7 @@ MOST_FILES = 10_000
 """Files looked at in every round, those with other hard links among them."""
 
 _TELLING = frozenset(
-    {"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "bcachefs", "zfs", "jfs", "vfat", "exfat"}
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "bcachefs", "zfs", "jfs", "vfat", "exfat", "overlay"}
 )
 """Local file systems: nobody but this kernel changes them."""
 

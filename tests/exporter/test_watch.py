@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from exporter.walk import LogUsage, WalkStopped, measure
 from exporter.watch import HOT_SECONDS
 from tests.exporter.fakes import FakeClock
 from tests.exporter.test_walk import directory, write
-from tests.filesystems import bound, mounted
+from tests.filesystems import bound, mount, mounted
 
 
 class Reads:
@@ -463,3 +464,31 @@ def test_on_every_file_system_that_tells_for_longer(tmp_path: Path, kind: str) -
         for seed in range(10):
             (disk / str(seed)).mkdir()
             chaos(disk / str(seed) / "logs", 1000 + seed, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_on_an_overlay_as_containers_have_it(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "ext4", 512 * 2**20) as disk:
+        lower, upper, work, merged = (disk / name for name in ("lower", "upper", "work", "merged"))
+        for path in (lower, upper, work, merged):
+            path.mkdir()
+        for number in range(50):
+            write(lower / f"{number % 5}" / f"{number}.log", 100 * number)
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mount(["mount", "-t", "overlay", "overlay", "-o", options, str(merged)])
+        try:
+            watched = Watched(merged)
+            watched.check()
+            with (merged / "0" / "5.log").open("ab") as log:
+                log.write(b"x" * 10_000)  # copied up by this
+            (merged / "1" / "6.log").unlink()
+            watched.check()
+            assert watched.meter.is_told
+            for seed in range(5):
+                (merged / f"s{seed}").mkdir()
+                chaos(merged / f"s{seed}" / "logs", 2000 + seed, 100)
+            watched.check()
+        finally:
+            watched.meter.close()
+            subprocess.run(["umount", str(merged)], check=True)
