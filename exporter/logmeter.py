@@ -8,9 +8,13 @@ import os
 import time
 from collections.abc import Callable
 
+import structlog
+
 from exporter.settings.logs import LogDirectory
 from exporter.walk import OPEN_ROOT, LogUsage, Stop, measure
 from exporter.watch import Lost, TreePath, Untold, WatchedTree
+
+log = structlog.get_logger(__name__)
 
 FULL_SECONDS = 600.0
 """After this much time everything is read again."""
@@ -37,6 +41,7 @@ class LogMeter:
         self._monotonic = monotonic
         self._tree: WatchedTree | None = None
         self._untold_until = float("-inf")
+        self._why = ""
         self._walked: LogUsage | None = None
         self._rest_until = float("-inf")
 
@@ -52,8 +57,8 @@ class LogMeter:
                 return self._keeping(tree, tree.again, stop)
             except Lost:
                 busy = frozenset(tree.busy)
-            except Untold:
-                self._untold_until = now + FULL_SECONDS
+            except Untold as why:
+                self._note(str(why), now)
         if now < self._untold_until:
             return self._walk(stop)
         try:
@@ -61,9 +66,15 @@ class LogMeter:
             return self._keeping(tree, tree.first, stop)
         except Lost:
             return measure(self._directory, stop)
-        except Untold:
-            self._untold_until = now + FULL_SECONDS
+        except Untold as why:
+            self._note(str(why), now)
             return self._walk(stop)
+
+    def _note(self, why: str, now: float) -> None:
+        self._untold_until = now + FULL_SECONDS
+        if why != self._why:
+            log.info("log directory is walked in full each time", path=self.path, reason=why)
+        self._why = why
 
     def _keeping(self, tree: WatchedTree, work: Callable[[Stop | None], LogUsage], stop: Stop | None) -> LogUsage:
         """What the work gives. The tree is kept for the next round, unless the work fails."""

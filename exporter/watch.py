@@ -70,7 +70,7 @@ class Lost(Exception):
 
 
 class Untold(Exception):
-    """The kernel does not tell what changes here."""
+    """The kernel does not tell what changes here. The message says why."""
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class WatchedTree:
         try:
             self._inotify = Inotify()
         except OSError as error:
-            raise Untold from error
+            raise Untold(f"no more inotify instances: {error.strerror}") from error
         self.made = monotonic()
         self.busy = set(busy)
         """Directories that are read in every round, since to be told of each write there would fill the queue."""
@@ -184,7 +184,7 @@ class WatchedTree:
         below = os.fsencode(Path(f"/proc/self/fd/{root}").readlink()).rstrip(b"/") + b"/"
         mounts = parse_mountinfo(listing)
         if not any(mount.mount_id == number and mount.fstype in _TELLING for mount in mounts):
-            raise Untold
+            raise Untold("not a local file system that tells of every change")
         self._listing = listing
         return [mount.mountpoint for mount in mounts if mount.mountpoint.startswith(below)]
 
@@ -192,13 +192,12 @@ class WatchedTree:
         if len(path) > MAX_DEPTH:
             raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
         if len(self._watched) >= MOST_DIRECTORIES:
-            raise Untold
+            raise Untold(f"more than {MOST_DIRECTORIES} directories")
         try:
-            watch = self._inotify.watch(
-                handle, writes=path not in self.busy
-            )  # before it is read, so that no change falls in between
+            # Before it is read, so that no change falls in between.
+            watch = self._inotify.watch(handle, writes=path not in self.busy)
         except OSError as error:
-            raise Untold from error
+            raise Untold(f"no more inotify watches (fs.inotify.max_user_watches): {error.strerror}") from error
         if watch in self._watched:
             raise Lost  # it moved while the tree was read
         directory = _Directory(path, watch, _identity(os.fstat(handle)))
@@ -346,7 +345,7 @@ class WatchedTree:
         """Looks at each file that changed lately, and lets those go that have been quiet for long."""
         directories = [directory for directory in self._watched.values() if directory.hot]
         if sum(len(directory.hot) for directory in directories) > MOST_FILES:
-            raise Untold
+            raise Untold(f"more than {MOST_FILES} files that changed lately or have other hard links")
         now = self._monotonic()
         for directory in directories:
             with self._handle(root, directory) as at:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter import inotify, logmeter, watch
 from exporter.logmeter import FULL_SECONDS, LogMeter
@@ -190,11 +191,14 @@ def test_where_no_more_can_be_watched_every_round_is_a_full_walk(
         case "many files":
             monkeypatch.setattr(watch, "MOST_FILES", 1)
     watched = Watched(tree)
-    for number in range(5):
-        write(tree / "0" / f"{number}.new", number)
-        write(tree / "1" / f"{number}.new", number)
-        watched.check()
+    with capture_logs() as logs:
+        for number in range(5):
+            write(tree / "0" / f"{number}.new", number)
+            write(tree / "1" / f"{number}.new", number)
+            watched.check()
     assert not watched.meter.is_told
+    (line,) = logs  # said once
+    assert (line["event"], line["path"]) == ("log directory is walked in full each time", str(tree))
     monkeypatch.undo()
     watched.clock.now += FULL_SECONDS + 1
     watched.check()
