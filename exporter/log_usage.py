@@ -14,12 +14,13 @@ from itertools import islice
 from typing import Protocol
 
 from exporter.inventory.logs import LogDirectory
+from exporter.samemount import OneMount
 
 MAX_DEPTH = 100
 """Levels below the directory; each costs an open file while the walk is below it."""
 
 _BATCH = 1000
-_BLOCK_BYTES = 512  # st_blocks counts these, whatever the file system's own block size (stat(2))
+BLOCK_BYTES = 512  # st_blocks counts these, whatever the file system's own block size (stat(2))
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 OPEN_BELOW = OPEN_ROOT | os.O_NOFOLLOW
 UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -70,11 +71,11 @@ def measure(directory: LogDirectory, stop: Stop | None = None) -> LogUsage:
     cannot be opened or is nested deeper than MAX_DEPTH.
     """
     with opened(os.open(directory.path, OPEN_ROOT)) as root:
-        walk = _Walk(name_filter(directory), os.fstat(root).st_dev, stop)
+        walk = _Walk(name_filter(directory), OneMount.of(root), stop)
         walk.read(root, directory.recursive, 0)
     return LogUsage(
         apparent_bytes=walk.apparent,
-        allocated_bytes=walk.blocks * _BLOCK_BYTES,
+        allocated_bytes=walk.blocks * BLOCK_BYTES,
         files=walk.files,
         oldest_unrotated=None if walk.oldest == float("inf") else walk.oldest,
         unreadable=walk.unreadable,
@@ -93,11 +94,11 @@ def opened(descriptor: int) -> Iterator[int]:
 class _Walk:
     """The sums so far."""
 
-    def __init__(self, unrotated: Callable[[str], bool], device: int, stop: Stop | None) -> None:
+    def __init__(self, unrotated: Callable[[str], bool], mount: OneMount, stop: Stop | None) -> None:
         self.apparent = self.blocks = self.files = self.unreadable = 0
         self.oldest = float("inf")
         self._unrotated = unrotated
-        self._device = device
+        self._mount = mount
         self._stop = stop
         self._linked: set[tuple[int, int]] = set()
 
@@ -134,6 +135,8 @@ class _Walk:
             if stat.st_nlink > 1:
                 inode = (stat.st_dev, stat.st_ino)
                 if inode in self._linked:
+                    if stat.st_mtime < self.oldest and stat.st_size and self._unrotated(entry.name):
+                        self.oldest = stat.st_mtime
                     continue
                 self._linked.add(inode)
             files += 1
@@ -156,5 +159,5 @@ class _Walk:
                 raise
             return
         with opened(descriptor) as child:
-            if os.fstat(child).st_dev == self._device:
+            if self._mount.holds(child):
                 self.read(child, True, depth + 1)

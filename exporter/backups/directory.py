@@ -18,6 +18,7 @@ from exporter.backups.sets import BackupSet, Content, judge
 from exporter.backups.small import SmallFiles, file_is_hollow
 from exporter.inventory.backups import MANIFEST, Backup
 from exporter.log_usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
+from exporter.samemount import OneMount
 
 RECHECK_SECONDS = 3600.0
 """A complete set whose directory did not change is looked through again after this: a change may be deep inside."""
@@ -79,11 +80,11 @@ class BackupDirectory:
         before, self._remembered = self._remembered, {}
         try:
             with opened(os.open(self._path, OPEN_ROOT)) as root:
-                device = os.fstat(root).st_dev
+                mount = OneMount.of(root)
                 with os.scandir(root) as entries:
                     while batch := list(islice(entries, _BATCH)):
                         for entry in batch:
-                            each = self._entry(root, device, entry.name, before, stop)
+                            each = self._entry(root, mount, entry.name, before, stop)
                             if each is not None:
                                 (directories if entry.name in self._remembered else files).append(each)
         except BaseException:
@@ -93,7 +94,7 @@ class BackupDirectory:
         return directories or files
 
     def _entry(
-        self, root: int, device: int, name: str, before: dict[str, _Remembered], stop: Stop | None
+        self, root: int, mount: OneMount, name: str, before: dict[str, _Remembered], stop: Stop | None
     ) -> BackupSet | None:
         if name.startswith("."):
             return None
@@ -105,18 +106,18 @@ class BackupDirectory:
         remembered = before.get(name)
         try:
             at = os.stat(name, dir_fd=root, follow_symlinks=False)
-            if at.st_dev != device:
+            if not mount.holds_entry(root, name, at):
                 return None
             if stat.S_ISREG(at.st_mode) and self._files:
                 changed, hollow = _changed(at, self._wall()), self._small.hollow(root, name, at)
                 return self._judge(name, final, Content(at.st_size, at.st_mtime, changed, hollow=hollow))
             if not stat.S_ISDIR(at.st_mode) or not self._directories:
                 return None
-            content = self._set(root, at, name, remembered, stop)
+            content = self._set(root, mount, at, name, remembered, stop)
             each = self._judge(name, final, content)
             seen_before = remembered is not None and content is remembered.content and not remembered.complete
             if each.state == "complete" and seen_before:  # quiet for long enough, as far as was seen: look once more
-                each = self._judge(name, final, self._set(root, at, name, None, stop))
+                each = self._judge(name, final, self._set(root, mount, at, name, None, stop))
         except OSError as error:
             if error.errno in GONE:
                 return None
@@ -136,7 +137,15 @@ class BackupDirectory:
             now=self._wall(),
         )
 
-    def _set(self, root: int, at: os.stat_result, name: str, before: _Remembered | None, stop: Stop | None) -> Content:
+    def _set(
+        self,
+        root: int,
+        mount: OneMount,
+        at: os.stat_result,
+        name: str,
+        before: _Remembered | None,
+        stop: Stop | None,
+    ) -> Content:
         identity = (at.st_dev, at.st_ino, at.st_mtime_ns, at.st_ctime_ns, at.st_mode)
         start = self._monotonic()
         if before is not None and before.identity == identity:
@@ -144,7 +153,7 @@ class BackupDirectory:
             if start < before.at + rest:
                 self._remembered[name] = before
                 return before.content
-        walk = _Walk(at, self._marker, self._wall(), stop)
+        walk = _Walk(mount, at.st_mtime, self._marker, self._wall(), stop)
         walk.directory(root, name, 0)
         end = self._monotonic()
         self._remembered[name] = _Remembered(identity, walk.content(), end, end - start)
@@ -165,8 +174,8 @@ def _changed(at: os.stat_result, now: float) -> float:
 class _Walk:
     """The sums of one set so far."""
 
-    def __init__(self, top: os.stat_result, marker: str, now: float, stop: Stop | None) -> None:
-        self._device = top.st_dev
+    def __init__(self, mount: OneMount, own_time: float, marker: str, now: float, stop: Stop | None) -> None:
+        self._mount = mount
         self._marker = marker
         self._now = now
         self._stop = stop
@@ -174,7 +183,7 @@ class _Walk:
         self._newest_file: float | None = None
         self._last_change = 0.0
         self._marked = False
-        self._own_time = top.st_mtime
+        self._own_time = own_time
         self._holds_something = self._holds_nothing = False
         self._linked: set[tuple[int, int]] = set()
 
@@ -203,7 +212,7 @@ class _Walk:
             return
         with opened(descriptor) as handle:
             at = os.fstat(handle)
-            if at.st_dev != self._device:
+            if not self._mount.holds(handle):
                 if depth == 0:
                     raise _OtherMount
                 return

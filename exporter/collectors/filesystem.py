@@ -1,7 +1,9 @@
 """File systems: how large, how full, and whether they answer at all."""
 
 import asyncio
+import fnmatch
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +40,13 @@ class Reading:
 
 def select_mounts(mounts: Sequence[Mount], filesystems: Filesystems) -> list[Mount]:
     """The mounts to measure by the config: one of each file system, and those with a limit of their own."""
-    excluded_types = set(filesystems.exclude_fstypes)
+    is_excluded_type = re.compile("|".join(map(fnmatch.translate, filesystems.exclude_fstypes)) or r"(?!)").match
     excluded = regex_search(filesystems.exclude_mountpoints) if filesystems.exclude_mountpoints else lambda _: False
     wanted = {os.fsencode(limit.mountpoint) for limit in filesystems.limits}
     considered = [
         mount
         for mount in mounts
-        if mount.mountpoint in wanted or (mount.fstype not in excluded_types and not excluded(mount.mountpoint))
+        if mount.mountpoint in wanted or not (is_excluded_type(mount.fstype) or excluded(mount.mountpoint))
     ]
     return one_each(considered, wanted)
 
@@ -69,6 +71,7 @@ class FilesystemCollector:
         self.interval = settings.interval
         self.deadline = settings.deadline
         self._filesystems = filesystems
+        self._limited = {os.fsencode(limit.mountpoint) for limit in filesystems.limits}
         self._patience = min(MOUNT_SECONDS, self.deadline / 2)
         self._stat = stat
         self._mountinfo = mountinfo
@@ -86,12 +89,16 @@ class FilesystemCollector:
         return _families([reading for reading in readings if reading is not None], self._filesystems)
 
     async def _read(self, mount: Mount) -> Reading | None:
-        """None for a mount that has no size, or was unmounted meanwhile."""
+        """None for a mount that has no size, was unmounted meanwhile, or may not be looked at."""
         try:
             async with self._slots, asyncio.timeout(self._patience):
                 stat = await self._threads.run(mount.mountpoint, lambda: self._stat(mount.mountpoint))
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            # The mount works; it is this process that may not look. A person who gave it a limit wants to hear of that.
+            failed = self._fail(mount, error.strerror or str(error))
+            return failed if mount.mountpoint in self._limited else None
         except TimeoutError:
             return self._fail(mount, f"no answer within {self._patience:g} s")
         except StillStuck:

@@ -14,7 +14,8 @@ from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.inventory import DRILL_DIRECTORY
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import LogUsage, measure
+from exporter.log_usage import LogUsage
+from exporter.logmeter import LogMeter
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class _Seen:
 
 
 class LogsCollector:
-    """Measures each log directory in a thread, each with its own error boundary.
+    """Measures each log directory in a thread, each with its own error boundary; call ``close`` in the end.
 
     A directory that cannot be measured has ``upkeeper_log_directory_up`` 0 and keeps its last figures for
     ``stale_after`` seconds, so that one slow walk on a busy disk does not end an alert.
@@ -52,6 +53,7 @@ class LogsCollector:
         self._stale_after = stale_after
         self._threads = KeyedThreads()
         self._monotonic = monotonic
+        self._meters = {directory.name: LogMeter(directory, monotonic=monotonic) for directory in directories}
         self._seen: dict[str, _Seen] = {}
         self._complaints = Complaints(log, "log directory not measured", "log directory measured again", "directory")
 
@@ -60,7 +62,13 @@ class LogsCollector:
         self._threads = former._threads
         same = {each.name for each in self._directories if each in former._directories}
         self._seen = {name: seen for name, seen in former._seen.items() if name in same}
+        self._meters |= {name: former._meters.pop(name) for name in same}
         self._complaints.continue_from(former._complaints, same)
+
+    async def close(self) -> None:
+        """Ends the watches of directories."""
+        for meter in self._meters.values():
+            meter.close()
 
     async def collect(self) -> Sequence[Metric]:
         slots = asyncio.Semaphore(_AT_ONCE)
@@ -78,9 +86,10 @@ class LogsCollector:
     async def _refresh(self, directory: LogDirectory, slots: asyncio.Semaphore, end: float) -> str | None:
         """Measures one directory. Returns why that failed, empty if it did not; None if there is nothing to measure."""
         stop = threading.Event()
+        meter = self._meters[directory.name]
         try:
             async with asyncio.timeout_at(end), slots:
-                usage = await self._threads.run((directory.name, directory.path), lambda: measure(directory, stop))
+                usage = await self._threads.run((directory.name, directory.path), lambda: meter.measure(stop))
         except FileNotFoundError as error:
             return None if directory.name == DRILL_DIRECTORY else str(error)
         except TimeoutError:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -22,6 +22,8 @@ class Mount:
     """``major:minor``, the same for all mounts of one file system."""
     root: bytes
     """The directory of the file system that is mounted; ``/`` unless it is a bind mount or a subvolume."""
+    mount_id: int = field(default=-1, compare=False)
+    """Names this mount, as long as it lasts."""
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:
@@ -43,6 +45,7 @@ def parse_mountinfo(text: bytes) -> list[Mount]:
             fstype=after[0].decode("ascii", "replace"),
             number=before[2].decode("ascii", "replace"),
             root=_unescape(before[3]),
+            mount_id=int(before[0]) if before[0].isdigit() else -1,
         )
     return list(visible.values())
 

@@ -24,12 +24,12 @@ class Filesystems(Section):
     critical_used_ratio: Ratio = Field(default=0.9, description="used part from which it is critical")
     exclude_fstypes: list[str] = Field(
         default=[
-            "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts", "devtmpfs",
-            "efivarfs", "erofs", "fuse.snapfuse", "fuse.squashfuse", "fusectl", "hugetlbfs", "iso9660", "mqueue",
-            "nsfs", "overlay", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs",
-            "tracefs", "tmpfs", "ramfs", "udf",
+            "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts",
+            "devtmpfs", "efivarfs", "erofs", "fuse.*.AppImage", "fuse.*.appimage", "fuse.snapfuse", "fuse.squashfuse",
+            "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "rpc_pipefs",
+            "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs", "tmpfs", "ramfs", "udf",
         ],
-        description="types of file system to leave out: those that hold no data, or cannot fill up",
+        description="types of file system to leave out (shell patterns): those that hold no data, or cannot fill up",
     )  # fmt: skip
     exclude_mountpoints: Regex = Field(
         default=r"^/(dev|proc|sys|run/credentials/.+|run/user/.+|var/lib/docker/.+|var/lib/containers/.+)($|/)",

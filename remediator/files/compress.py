@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Protocol, TypeVar
 
@@ -28,6 +29,8 @@ CHUNK = 1024 * 1024
 _LEVEL = 5
 _READ = 16 * 1024
 """Read at a time of what unpacks to a thousand times as much at the most."""
+_ZEROS_PACK_TO = 1000
+"""Zeros take so many times less when compressed: DEFLATE cannot do better than 1032, RFC 1951."""
 _NICENESS = 10
 _T = TypeVar("_T")
 
@@ -40,7 +43,7 @@ class Copy(AbstractContextManager["Copy"], Protocol):
     """A copy under way of (part of) one file into another, both given by open descriptors."""
 
     def append(self, start: int, end: int) -> None:
-        """Adds these bytes of the source; holes in it are left out. Raises Changed, Stopped, OSError."""
+        """Adds these bytes of the source, holes in it as zeros. Raises Changed, Stopped, OSError."""
 
     def prove(self) -> None:
         """Reads back what was added. Raises TaskError if it is not what was read from the source."""
@@ -50,7 +53,18 @@ class Copy(AbstractContextManager["Copy"], Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Packed:
+    """One gzip member, and what it unpacks to."""
+
+    data: bytes | bytearray
+    length: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Member:
+    """One gzip member on disk."""
+
     offset: int
     packed: int
     length: int
@@ -72,16 +86,23 @@ class GzipCopy(Copy):
 
     def append(self, start: int, end: int) -> None:
         jobs = (
-            lambda at=at, length=length: _pack(self._source, at, length)
-            for at, length in chunks(self._source, start, end)
+            (lambda length=length: _pack_zeros(length))
+            if hole
+            else (lambda at=at, length=length: _pack(self._source, at, length))
+            for at, length, hole in pieces(self._source, start, end)
         )
-        for packed, length, crc in self._in_order(jobs):
-            _write_all(self._sink, packed, self._position)
-            self._unproven.append(_Member(self._position, len(packed), length, crc))
-            self._position += len(packed)
+        for packed in self._in_order(jobs):
+            self._add(packed)
         _check_length(self._source, end)
 
+    def _add(self, packed: _Packed) -> None:
+        _write_all(self._sink, packed.data, self._position)
+        self._unproven.append(_Member(self._position, len(packed.data), packed.length, packed.crc))
+        self._position += len(packed.data)
+
     def settle(self) -> None:
+        if not self._position:
+            self._add(_pack_zeros(0))  # no bytes at all are no gzip file
         # The cores prove while the disk writes.
         self._prove_beside([lambda: os.fsync(self._sink)])
 
@@ -130,15 +151,19 @@ class PlainCopy(Copy):
         return
 
     def append(self, start: int, end: int) -> None:
+        to = self._position - start
         for at, length in chunks(self._source, start, end, 64 * CHUNK):
             if self._stop.is_set():
                 raise Stopped
             while length:
-                copied = os.copy_file_range(self._source, self._sink, length, at, self._position)
+                copied = os.copy_file_range(self._source, self._sink, length, at, at + to)
                 if copied == 0:
                     raise Changed("truncated while it was copied")
-                at, length, self._position = at + copied, length - copied, self._position + copied
+                at, length = at + copied, length - copied
         _check_length(self._source, end)
+        self._position = end + to
+        if os.fstat(self._sink).st_size < self._position:
+            os.ftruncate(self._sink, self._position)  # it ends in a hole
 
     def settle(self) -> None:
         os.fsync(self._sink)
@@ -167,6 +192,26 @@ def chunks(fd: int, start: int, end: int, size: int = CHUNK) -> Iterator[tuple[i
             length = min(size, edge - position)
             yield position, length
             position += length
+
+
+def pieces(fd: int, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """(offset, length, whether it is a hole) of everything between two offsets of a file, ``CHUNK`` at most."""
+    position = start
+    for at, length in chain(chunks(fd, start, end), [(end, 0)]):
+        while position < at:
+            hole = min(CHUNK, at - position)
+            yield position, hole, True
+            position += hole
+        if length:
+            yield at, length, False
+            position += length
+
+
+def mostly_holes(fd: int) -> bool:
+    """Whether a file takes less on disk than the zeros of its holes would when compressed."""
+    size = os.fstat(fd).st_size
+    stored = sum(length for _, length in chunks(fd, 0, size))
+    return (size - stored) / _ZEROS_PACK_TO > stored + CHUNK
 
 
 def read(fd: int, offset: int, length: int) -> bytes:
@@ -203,6 +248,19 @@ def unpacked(fd: int, *, compressed: bool) -> Iterator[bytes]:
         raise ValueError("the compressed copy is incomplete")
 
 
+def where_it_ends(source: int, sink: int, *, compressed: bool) -> int | None:
+    """Where in the source the content of its copy ends; None if the source begins otherwise.
+
+    Raises ValueError for an incomplete copy.
+    """
+    at = 0
+    for piece in unpacked(sink, compressed=compressed):
+        if os.pread(source, len(piece), at) != piece:
+            return None
+        at += len(piece)
+    return at
+
+
 def _check_length(source: int, end: int) -> None:
     if os.fstat(source).st_size < end:
         raise Changed("truncated while it was copied")
@@ -214,9 +272,16 @@ def _give_way() -> None:
     os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS))
 
 
-def _pack(source: int, offset: int, length: int) -> tuple[bytearray, int, int]:
+def _pack(source: int, offset: int, length: int) -> _Packed:
     data = read(source, offset, length)
-    return deflate.gzip_compress(data, _LEVEL), length, deflate.crc32(data)
+    return _Packed(deflate.gzip_compress(data, _LEVEL), length, deflate.crc32(data))
+
+
+@lru_cache(maxsize=2)
+def _pack_zeros(length: int) -> _Packed:
+    """What stands for a hole. Holes can be larger than any disk, and all but their last member are alike."""
+    data = bytes(length)
+    return _Packed(bytes(deflate.gzip_compress(data, _LEVEL)), length, deflate.crc32(data))
 
 
 def _prove(sink: int, member: _Member) -> None:
@@ -229,7 +294,7 @@ def _prove(sink: int, member: _Member) -> None:
         raise TaskError("the compressed copy differs from its source; nothing was removed")
 
 
-def _write_all(fd: int, data: bytearray, offset: int) -> None:
+def _write_all(fd: int, data: bytes | bytearray, offset: int) -> None:
     rest = memoryview(data)
     while rest:
         written = os.pwrite(fd, rest, offset)

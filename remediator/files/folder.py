@@ -11,25 +11,31 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from exporter.base.text import printable
-from remediator.files import linux
+from exporter.samemount import OneMount
 from remediator.model.task import TaskError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that was swapped in must not wait for its other end.
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""link(2) on a file system without them; FUSE passes on what its server says."""
 _BLOCK = 512
 """``st_blocks`` counts in these, whatever the file system's own block size: stat(2)."""
 
 
 class Changed(Exception):
     """The object is gone or is not what the plan saw, so it is left alone. The message says what it is now."""
+
+
+class NoHardLinks(OSError):
+    """A file cannot have a second name here: exFAT, many network and FUSE file systems have no hard links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,11 @@ class Identity:
 class Folder:
     """An open directory at or below a root. Use it in a ``with`` block."""
 
-    def __init__(self, fd: int, path: str, device: int) -> None:
+    def __init__(self, fd: int, path: str, mount: OneMount) -> None:
         self.fd = fd
         self.path = path
         """Relative to the root; empty for the root itself."""
-        self.device = device
+        self.mount = mount
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +95,13 @@ class Folder:
     @property
     def token(self) -> str:
         """Says which directory this is, to find out later whether a path still leads to it."""
-        return f"{self.device}:{os.fstat(self.fd).st_ino}"
+        facts = os.fstat(self.fd)
+        return f"{facts.st_dev}:{facts.st_ino}"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may not make, rename or remove files in it, as in a read-only snapshot."""
+        return not os.access(".", os.W_OK | os.X_OK, dir_fd=self.fd, effective_ids=True)
 
     def join(self, name: str) -> str:
         """The path of one of its entries, relative to the root."""
@@ -124,7 +136,7 @@ class Folder:
         except BaseException:
             os.close(fd)
             raise
-        return Folder(fd, self.join(name), self.device)
+        return Folder(fd, self.join(name), self.mount)
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """A descriptor of a regular file in this directory. Raises Changed if the name is anything else."""
@@ -144,12 +156,16 @@ class Folder:
         return fd
 
     def _check_mount(self, fd: int) -> None:
-        if os.fstat(fd).st_dev != self.device or linux.is_mount_root(fd):
+        if not self.mount.holds(fd):
             raise Changed("a mount of its own")
 
     def create(self, name: str) -> int:
         """A new empty file for reading and writing, readable by its owner only; one of this name is replaced."""
         self.discard(name)
+        return self.create_new(name)
+
+    def create_new(self, name: str) -> int:
+        """The same, where nothing has this name. Raises FileExistsError."""
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=self.fd)
 
     def discard(self, name: str) -> None:
@@ -160,12 +176,43 @@ class Folder:
             return
 
     def link(self, name: str, wanted: Iterable[str]) -> str:
-        """Gives a file a second name: the first of those wanted that is free. Never replaces anything."""
+        """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
+
+        Raises NoHardLinks, and TaskError where every name is taken.
+        """
         for candidate in wanted:
             try:
                 os.link(name, candidate, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
             except FileExistsError:
                 continue
+            except OSError as error:
+                if error.errno in _NO_HARD_LINKS:
+                    raise NoHardLinks(error.errno, error.strerror) from error
+                raise
+            return candidate
+        raise TaskError(f"every name for {printable(self.join(name))} is taken")
+
+    def give(self, name: str, wanted: Callable[[], Iterable[str]]) -> str:
+        """Gives a file a second name or, where the file system has no hard links, another one, as ``link`` does."""
+        try:
+            return self.link(name, wanted())
+        except NoHardLinks:
+            return self.move(name, wanted())
+
+    def move(self, name: str, wanted: Iterable[str]) -> str:
+        """Renames a file to the first of those names that is free.
+
+        What it replaces is an empty file that was made here as a proof that the name was free, now or by a try that
+        was killed: no byte is lost. So this is for names that no other program opens.
+        """
+        for candidate in wanted:
+            try:
+                os.close(self.create_new(candidate))
+            except FileExistsError:
+                taken = self.stat(candidate)
+                if taken is None or not stat.S_ISREG(taken.st_mode) or taken.st_size:
+                    continue
+            os.rename(name, candidate, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             return candidate
         raise TaskError(f"every name for {printable(self.join(name))} is taken")
 
@@ -196,12 +243,12 @@ def open_root(path: str) -> Folder:
         if Path(path).is_symlink():
             raise TaskError(f"{path} is a symbolic link; configure the directory that it leads to") from error
         raise TaskError(f"cannot open {path}: {error.strerror}") from error
-    return Folder(fd, "", os.fstat(fd).st_dev)
+    return Folder(fd, "", OneMount.of(fd))
 
 
 def open_below(root: Folder, path: str) -> Folder:
     """The directory at a relative path below the root; its own handle, also for the root itself. Raises Changed."""
-    folder = Folder(os.dup(root.fd), "", root.device)
+    folder = Folder(os.dup(root.fd), "", root.mount)
     for name in path.split("/") if path else ():
         with folder as parent:
             folder = parent.folder(name)
@@ -211,33 +258,6 @@ def open_below(root: Folder, path: str) -> Folder:
 def allocated(facts: os.stat_result) -> int:
     """Bytes that the file takes on its file system."""
     return facts.st_blocks * _BLOCK
-
-
-def copy_attributes(source: int, sink: int, *, times: bool = True) -> None:
-    """Gives one open file the owner, mode, extended attributes (ACLs and labels among them) and times of another.
-
-    Raises OSError where the process may not, for example give a file to another owner.
-    """
-    facts, own = os.fstat(source), os.fstat(sink)
-    if (facts.st_uid, facts.st_gid) != (own.st_uid, own.st_gid):
-        os.fchown(sink, facts.st_uid, facts.st_gid)
-    os.fchmod(sink, stat.S_IMODE(facts.st_mode))
-    for name in _attributes(source):
-        value = os.getxattr(source, name)
-        if name not in _attributes(sink) or os.getxattr(sink, name) != value:
-            os.setxattr(sink, name, value)
-    if times:
-        os.utime(sink, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-
-
-def _attributes(fd: int) -> list[str]:
-    """Names of the extended attributes; none where the file system has none."""
-    try:
-        return os.listxattr(fd)
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return []
-        raise
 
 
 def encode_path(path: str) -> str:

@@ -35,6 +35,7 @@ class PastRun:
     started_at: float
     finished_at: float
     helped: bool
+    """It was effective, or the target was within its limit after it."""
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,28 @@ def of_empty_plan(before: Measurement, notes: Sequence[str]) -> Conclusion:
 def of_actions(
     before: Measurement, after: Measurement, improved: bool, states: Sequence[tuple[str, str]]
 ) -> Conclusion:
-    """The outcome after the actions ran. states: state and detail of each action, in order."""
+    """The outcome after the actions ran. states: state and detail of each action, in order.
+
+    Within its limit, a target has had all it needed once what was due is done, whatever that freed. An action that
+    failed is named, and fails the run where none was done: one stuck file does not undo what the others gained.
+    """
     failed = [detail for state, detail in states if state == "failed"]
-    if failed:
-        rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return Conclusion("failed", f"{failed[0]}{rest}")
-    if improved:
-        return Conclusion("effective", after.detail)
-    if not before.breached and not after.breached and all(state == "skipped" for state, _ in states):
-        return Conclusion("nothing-to-do", "everything in the plan was gone or had changed since")
-    return Conclusion(
-        "ineffective", f"measured again, it is no better: {after.detail}" if after.detail else "no better"
-    )
+    done = any(state == "done" for state, _ in states)
+    if failed and not done:
+        return Conclusion("failed", _named(failed))
+    stuck = f"; but {_named(failed)}" if failed else ""
+    if after.breached:
+        return Conclusion("ineffective", _short_of(after, improved) + stuck)
+    if done or improved:
+        return Conclusion("effective", (after.detail or "within its limit") + stuck)
+    return Conclusion("nothing-to-do", "everything in the plan was gone or had changed since")
+
+
+def _short_of(after: Measurement, improved: bool) -> str:
+    word = "helped, not enough" if improved else "measured again, it is no better"
+    return f"{word}: {after.detail}" if after.detail else word
+
+
+def _named(failed: Sequence[str]) -> str:
+    rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{failed[0]}{rest}"

@@ -1,6 +1,7 @@
 """What holds runs back: pauses, breakers, earlier runs. Reads the facts that the guards judge by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -48,7 +49,7 @@ def facts(connection: sa.Connection, task: str, target: str, now: float, *, excl
     )
     acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "failed")))
     past = connection.execute(
-        sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome)
+        sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome, runs.c.after)
         .where(
             *here,
             runs.c.finished_at.is_not(None),
@@ -67,9 +68,14 @@ def facts(connection: sa.Connection, task: str, target: str, now: float, *, excl
         now=now,
         pauses=[hold for hold in active_pauses(connection, now) if hold.task in (None, task)],
         in_flight=in_flight,
-        past=[PastRun(row.started_at, row.finished_at, row.outcome == "effective") for row in past],
+        past=[PastRun(row.started_at, row.finished_at, _left_well(row.outcome, row.after)) for row in past],
         breaker_closed_at=closed or 0.0,
     )
+
+
+def _left_well(outcome: str, after: Mapping[str, Any] | None) -> bool:
+    """Whether a run gives no reason to stop trying: one that failed at something left no breach behind it either."""
+    return outcome == "effective" or (after is not None and not after["breached"])
 
 
 def acted_on(connection: sa.Connection, since: float) -> Sequence[tuple[str, str]]:

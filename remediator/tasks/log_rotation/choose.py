@@ -9,7 +9,7 @@ from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.logs import LogDirectory, LogRotation
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
-from remediator.tasks.log_rotation.names import parse_rotated, rotated_name, variants
+from remediator.tasks.log_rotation.names import fits, parse_rotated, rotated_name, variants
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.tasks.log_rotation.steps import Compress, Delete, Method, Rotate, Step
 
@@ -115,6 +115,9 @@ def _rotations(draft: _Draft) -> list[_Rotation]:
             method = _method(draft, log)
             packed = draft.rules.compress and method == "copytruncate"
             names = variants(rotated_name(log.file.path, draft.now, compressed=packed))
+            if not fits(rotated_name(log.file.path.rpartition("/")[2], draft.now, compressed=packed)):
+                draft.left_alone["its name leaves no room for the time of the rotation"].append(log.file.path)
+                continue
             rotations.append(_Rotation(log, next(name for name in names if name not in taken), method, reason))
     return rotations
 
@@ -196,7 +199,9 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
     draft.add(log.file, step, rotation.reason)
     if not rules.compress or rotation.resumed:
         return
-    if log.file.use.state == "free":
+    if not fits(f"{rotation.to.rpartition('/')[2]}.gz"):
+        draft.left_alone["its name leaves no room for .gz"].append(rotation.to)
+    elif log.file.use.state == "free":
         at = {**draft.at(log.file), "path": encode_path(rotation.to)}
         draft.actions.append(
             Action(
@@ -224,6 +229,8 @@ def _compress_copies(draft: _Draft) -> None:
             draft.left_alone["a process still writes to it"].append(copy.file.path)
         elif copy.file.use.state == "unknown":
             draft.left_alone["no permission to see whether a process writes to it"].append(copy.file.path)
+        elif not fits(f"{copy.file.path.rpartition('/')[2]}.gz"):
+            draft.left_alone["its name leaves no room for .gz"].append(copy.file.path)
         else:
             draft.settled.add(copy.file.path)
             saved = copy.file.allocated * (1 - _PACKS_TO)

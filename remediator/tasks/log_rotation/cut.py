@@ -10,15 +10,18 @@ The content is copied, proven on disk and given its name before anything is take
 
 A kill at any point loses nothing. The temporary name of the copy stays until the log is cut, so that a second try
 knows that it has to find out whether the cut was done: it was not if the log still begins with the copied content.
-Only a kill between taking the blocks and writing the blanks leaves the lines of that one block in both files.
+Only a kill between taking the blocks and writing the blanks leaves the lines of that one block in both files; on a file
+system without hard links, one between naming the copy and cutting the log leaves all of them in both, if nobody tries
+again.
 """
 
 import os
 import threading
 
+from remediator.attributes import copy_attributes
 from remediator.files import linux
-from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
-from remediator.files.folder import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, where_it_ends
+from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation.names import temporary_name, variants
 
@@ -39,25 +42,33 @@ def copy_and_cut(
     Returns the rotated file's name and the bytes freed; None if an earlier try had done it already.
     Raises Changed, Stopped, TaskError, OSError; the log is then as it was.
     """
-    temporary = temporary_name(wanted)
     fd = folder.open(log, os.O_RDWR)
     try:
+        wanted, planned = _name_for(folder, fd, wanted), wanted
         if Identity.of(os.fstat(fd)).key != identity.key:
             raise Changed("another file by now")
         before = allocated(os.fstat(fd))
         name = _resume(folder, fd, wanted)
         if name is None:
-            if os.fstat(fd).st_size < identity.size and folder.stat(wanted):
+            if os.fstat(fd).st_size < identity.size and (folder.stat(wanted) or folder.stat(planned)):
                 return None
             identity.check(os.fstat(fd), may_grow=True)
             if os.fstat(fd).st_nlink > 1:
                 raise Changed("has other hard links")
             name = _rotate(folder, fd, wanted, stop)
-        folder.discard(temporary)
+        folder.discard(temporary_name(wanted))
         copy = folder.stat(name)
         return name, max(0, before - allocated(os.fstat(fd)) - (allocated(copy) if copy else 0))
     finally:
         os.close(fd)
+
+
+def _name_for(folder: Folder, fd: int, wanted: str) -> str:
+    """The rotated file's name without ``.gz`` where packing the zeros of holes would take more than they do now."""
+    plain = wanted.removesuffix(".gz")
+    if plain == wanted or folder.stat(temporary_name(wanted)):
+        return wanted
+    return plain if folder.stat(temporary_name(plain)) or mostly_holes(fd) else wanted
 
 
 def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
@@ -70,7 +81,7 @@ def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
                 end = _copy_lines(fd, copy)
                 copy_attributes(fd, sink)
                 copy.settle()
-                name = folder.link(temporary, variants(wanted))
+                name = folder.give(temporary, lambda: variants(wanted))
                 folder.sync()
                 rest = _cut(fd, copy, end)
             except (OSError, Changed, Stopped, TaskError):
@@ -141,43 +152,24 @@ def _cut(fd: int, copy: Copy, end: int) -> int:
 def _resume(folder: Folder, fd: int, wanted: str) -> str | None:
     """The name of the copy by which a killed try cut the log; None if there is none, or it is removed as not needed."""
     witness = folder.stat(temporary_name(wanted))
-    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
-    if name is None:
+    # Without hard links the temporary name is gone once the copy has its own, which was free when this was planned.
+    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else wanted
+    if name is None or folder.stat(name) is None:
         return None
     sink = folder.open(name)
     try:
-        end = _compare(fd, sink, wanted.endswith(".gz"))
+        end = where_it_ends(fd, sink, compressed=wanted.endswith(".gz"))
         uncut = end is not None and _is_uncut(fd, sink, end)
     except ValueError:
-        uncut = True  # the copy is incomplete, so the kill came while the log still grew into it
+        uncut = witness is not None  # the copy is incomplete, so the kill came while the log still grew into it
     finally:
         os.close(sink)
     if uncut:
         folder.discard(name)
-        return None
-    return name
+    return name if witness and not uncut else None
 
 
 def _is_uncut(fd: int, sink: int, end: int) -> bool:
     """Whether a log begins with its copy since it was never cut, rather than since it was written alike again."""
     log, copy = os.fstat(fd), os.fstat(sink)
     return end >= _PROOF or (log.st_size, log.st_mtime_ns) == (end, copy.st_mtime_ns)
-
-
-def _compare(fd: int, sink: int, compressed: bool) -> int | None:
-    """Where in the log the content of its copy ends; None if the log begins otherwise.
-
-    Raises ValueError for an incomplete copy.
-    """
-    stored = chunks(fd, 0, os.fstat(fd).st_size)
-    at = left = 0
-    for piece in unpacked(sink, compressed=compressed):
-        rest = memoryview(piece)
-        while rest:
-            if not left:
-                at, left = next(stored, (at, 0))
-            part = os.pread(fd, min(left, len(rest)), at)
-            if not part or part != rest[: len(part)]:
-                return None
-            at, left, rest = at + len(part), left - len(part), rest[len(part) :]
-    return at

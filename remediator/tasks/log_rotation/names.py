@@ -1,14 +1,19 @@
 """The names of logs, of their rotated copies, and of work under way. Pure."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from itertools import count
 
+from remediator.tasks.log_rotation.packed import has_packed_name
+
+_NAME_MAX = 255
+"""Bytes of a name on the file systems of Linux: limits.h."""
 _STAMP = "%Y%m%d-%H%M%S"
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 _OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?(?:\.gz)?", re.DOTALL)
 # logrotate's `.1`, dateext and dateext with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
 _FOREIGN = re.compile(
@@ -49,20 +54,26 @@ def variants(name: str) -> Iterator[str]:
         yield f"{stem}-{number}{packed}"
 
 
+def fits(name: str) -> bool:
+    """Whether file systems take a name as long as this one."""
+    return len(os.fsencode(name)) <= _NAME_MAX
+
+
 def temporary_name(wanted: str) -> str:
     """Where the file is made that gets the wanted name once it is whole."""
-    return f".{wanted}.upkeeper-tmp"
+    name = f".{wanted}.upkeeper-tmp"
+    return name if fits(name) else f".{blake2b(os.fsencode(wanted), digest_size=16).hexdigest()}.upkeeper-tmp"
 
 
 def wanted_name(temporary: str) -> str | None:
-    """The reverse of ``temporary_name``; None for any other name."""
+    """The reverse of ``temporary_name``, but for a long name, of which it has only a digest. None for other names."""
     match = _TEMPORARY.fullmatch(temporary)
     return match["wanted"] if match else None
 
 
 def parse_rotated(name: str) -> Rotated | None:
     """What a rotated file's name says; None for a name that is none."""
-    compressed = name.endswith(_PACKED)
+    compressed = has_packed_name(name)
     own = _OWN.fullmatch(name)
     if own:
         try:
@@ -77,7 +88,7 @@ def parse_rotated(name: str) -> Rotated | None:
 
 def is_log(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     """Whether a file of this name may be rotated. A leading dot must be in the pattern, as in a shell."""
-    if is_protected(name, exclude) or name.endswith(_PACKED):
+    if is_protected(name, exclude) or has_packed_name(name):
         return False
     return any(fnmatchcase(name, pattern) for pattern in include if name[0] != "." or pattern.startswith("."))
 

@@ -3,8 +3,9 @@
 import os
 import threading
 
-from remediator.files.compress import GzipCopy, Stopped
-from remediator.files.folder import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.attributes import copy_attributes
+from remediator.files.compress import GzipCopy, Stopped, mostly_holes, where_it_ends
+from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import use_of
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation.names import temporary_name, variants
@@ -33,7 +34,7 @@ def compress_file(
         if packed and not _is_copy_of(folder, packed, facts):
             folder.discard(packed)  # the source was written to after it, and still holds everything
             packed = None
-        packed = packed or _pack(folder, fd, wanted, stop)
+        packed = packed or _made_before(folder, fd, wanted) or _pack(folder, fd, wanted, stop)
         try:
             _check_quiet(fd)
             seen.check(folder.stat(name))
@@ -53,6 +54,8 @@ def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
     _check_quiet(fd)
     if os.fstat(fd).st_nlink > 1:
         raise Changed("has other hard links")
+    if mostly_holes(fd):
+        raise Changed("is mostly holes, whose zeros would take more space when compressed")
     temporary = temporary_name(wanted)
     sink = folder.create(temporary)
     try:
@@ -60,7 +63,7 @@ def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
             copy.append(0, os.fstat(fd).st_size)
             copy_attributes(fd, sink)
             copy.settle()
-        name = folder.link(temporary, variants(wanted))
+        name = folder.give(temporary, lambda: variants(wanted))
         folder.sync()
     except (OSError, Changed, Stopped, TaskError):
         folder.discard(temporary)
@@ -68,6 +71,20 @@ def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
     finally:
         os.close(sink)
     return name
+
+
+def _made_before(folder: Folder, fd: int, wanted: str) -> str | None:
+    """The name of a whole copy by a try that was killed, where there were no hard links to prove it by."""
+    facts = os.fstat(fd)
+    if not _is_copy_of(folder, wanted, facts):
+        return None
+    sink = folder.open(wanted)
+    try:
+        return wanted if where_it_ends(fd, sink, compressed=True) == facts.st_size else None
+    except ValueError:
+        return None
+    finally:
+        os.close(sink)
 
 
 def _check_quiet(fd: int) -> None:

@@ -1,13 +1,16 @@
 """rename: the log's inode gets the rotated name, and an empty file of the same owner and mode takes its place.
 
 The rotated name is a hard link at first and the exchange is one step, so at every moment the log's name leads to a file
-and the content has a name. A process that still has the log open goes on writing to the rotated file.
+and the content has a name, but for file systems without hard links or exchange, where two renames have to do. A process
+that still has the log open goes on writing to the rotated file.
 """
 
+import contextlib
 import os
 
+from remediator.attributes import copy_attributes
 from remediator.files import linux
-from remediator.files.folder import Changed, Folder, Identity, copy_attributes
+from remediator.files.folder import Changed, Folder, Identity, NoHardLinks
 from remediator.tasks.log_rotation.names import temporary_name, variants
 
 
@@ -22,6 +25,8 @@ def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str)
     if facts is None or Identity.of(facts).key != identity.key:
         if linked is None and folder.stat(f"{wanted}.gz") is None:
             raise Changed("gone" if facts is None else "another file by now")
+        if facts is None and folder.stat(temporary):
+            _place(folder, temporary, log)
         folder.discard(temporary)
         return None
     identity.check(facts, may_grow=True)
@@ -32,6 +37,8 @@ def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str)
     try:
         name = name or folder.link(log, variants(wanted))
         _swap(folder, temporary, log, identity)
+    except NoHardLinks:
+        name = _move_away(folder, temporary, log, identity, wanted)
     except (OSError, Changed):
         if name is not None:
             _unlink_second_name(folder, name)
@@ -39,6 +46,36 @@ def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str)
         raise
     folder.discard(temporary)
     return name
+
+
+def _move_away(folder: Folder, temporary: str, log: str, identity: Identity, wanted: str) -> str:
+    """Without hard links the log's name leads nowhere for a moment; a program that opens its log then makes it."""
+    try:
+        name = folder.move(log, variants(wanted))
+        moved = folder.stat(name)
+        if moved is None or Identity.of(moved).key != identity.key:
+            linux.rename_to_free(folder.fd, name, log)
+            raise Changed("another file by now")
+        _place(folder, temporary, log)
+    finally:
+        folder.discard(temporary)
+    return name
+
+
+def _place(folder: Folder, temporary: str, log: str) -> None:
+    """Gives the empty file the log's name, unless a program has made its log meanwhile: that one stays."""
+    with contextlib.suppress(FileExistsError):
+        if linux.rename_to_free(folder.fd, temporary, log):
+            return
+        fresh = folder.create_new(log)
+        try:
+            alike = folder.open(temporary)
+            try:
+                copy_attributes(alike, fresh, times=False)
+            finally:
+                os.close(alike)
+        finally:
+            os.close(fresh)
 
 
 def _create_alike(folder: Folder, log: str, temporary: str) -> None:

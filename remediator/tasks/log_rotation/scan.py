@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from exporter.inventory.logs import LogDirectory
+from exporter.statx import birth_time, is_fixed
 from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import Changed, Folder, Identity, allocated
-from remediator.files.linux import birth_time
 from remediator.files.writers import FREE, Use, name_writers, use_of
 from remediator.tasks.log_rotation.names import Rotated, is_log, is_protected, parse_rotated, variants, wanted_name
+from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
 _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
@@ -99,6 +100,9 @@ def _scan_folder(folder: Folder, directory: LogDirectory, stop: threading.Event,
             if stat.S_ISDIR(facts.st_mode):
                 if directory.recursive:
                     with folder.folder(name) as child:
+                        if child.read_only:
+                            found.left_alone["a directory that cannot be written to"].append(child.path)
+                            continue
                         _scan_folder(child, directory, stop, found)
             else:
                 _scan_file(folder, name, entries, temporary[_key(facts)], directory, found)
@@ -126,6 +130,9 @@ def _scan_file(
     if not stat.S_ISREG(facts.st_mode):
         found.left_alone["a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"].append(path)
         return
+    if is_fixed(folder.fd, name):
+        found.left_alone["made immutable or append-only, by chattr +i or +a"].append(path)
+        return
     file = File(path, Identity.of(facts), allocated(facts), facts.st_nlink - temporary_links, FREE)
     if wanted is not None:
         linked = _linked(variants(wanted), entries, facts)
@@ -133,7 +140,11 @@ def _scan_file(
             Remains(_in_use(folder, name, file), folder.join(wanted), folder.join(linked) if linked else None)
         )
     elif rotated is None:
-        found.logs.append(_log(folder, name, file))
+        log = _log(folder, name, file)
+        if log is None:
+            found.left_alone["compressed already, by its content"].append(path)
+        else:
+            found.logs.append(log)
     elif rotated.own:
         file = file if rotated.compressed else _in_use(folder, name, file)
         found.copies.append(Copy(file, folder.join(base), rotated))
@@ -144,11 +155,14 @@ def _scan_file(
         found.left_alone["named like rotated files of logs that are not there"].append(path)
 
 
-def _log(folder: Folder, name: str, file: File) -> Log:
+def _log(folder: Folder, name: str, file: File) -> Log | None:
+    """None for a compressed file: it is no log, though its name may be that of one."""
     if file.identity.size == 0:
         return Log(file, None, blank=True, stored=0)
     fd = folder.open(name)
     try:
+        if is_packed(os.pread(fd, HEAD, 0)):
+            return None
         small = file.identity.size <= _BLANK_AT_MOST
         blank = small and not os.pread(fd, _BLANK_AT_MOST, 0).strip()
         stored = sum(length for _, length in chunks(fd, 0, file.identity.size))

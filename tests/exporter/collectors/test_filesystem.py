@@ -85,11 +85,17 @@ def test_without_the_root_of_a_file_system_its_largest_part_stands_for_it() -> N
 
 
 @pytest.mark.parametrize(
-    "fstype", ["squashfs", "erofs", "cramfs", "iso9660", "udf", "fuse.snapfuse", "fuse.squashfuse"]
+    "fstype",
+    ["squashfs", "erofs", "cramfs", "iso9660", "udf", "fuse.snapfuse", "fuse.squashfuse", "fuse.Cursor-1.2.AppImage"],
 )
 def test_an_image_that_is_always_full_is_left_out(fstype: str) -> None:
     image = f"61 27 7:0 / /snap/core/1 ro - {fstype} /dev/loop0 ro\n".encode()
     assert points(select_mounts(parse_mountinfo(ROOT + image), Filesystems())) == [b"/"]
+
+
+def test_other_fuse_file_systems_stay() -> None:
+    mounts = b"61 27 0:61 / /mnt/pool rw - fuse.mergerfs a:b rw\n62 27 0:62 / /mnt/far rw - fuse.sshfs u@h:/ rw\n"
+    assert points(select_mounts(parse_mountinfo(mounts), Filesystems())) == [b"/mnt/far", b"/mnt/pool"]
 
 
 def test_exclusions_and_the_mount_points_with_a_limit() -> None:
@@ -163,6 +169,15 @@ async def test_an_error_is_a_device_error(tmp_path: Path) -> None:
         "warn_used_ratio": 0.8,
         "critical_used_ratio": 0.9,
     }
+
+
+async def test_a_mount_that_this_process_may_not_look_at_is_no_device_error(tmp_path: Path) -> None:
+    def stat(_: bytes) -> os.statvfs_result:
+        raise PermissionError(13, "Permission denied")
+
+    assert await figures(collector(tmp_path, stat, DATA), "/data") == {}
+    limited = collector(tmp_path, stat, DATA, limits=[{"mountpoint": "/data"}])
+    assert (await figures(limited, "/data"))["device_error"] == 1
 
 
 async def test_a_hung_mount_costs_one_thread_and_no_other_mount(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from exporter.collectors.logs import LogsCollector, LogUsage
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.inventory import DRILL_DIRECTORY, Inventory, with_drill
 from exporter.inventory.logs import LogDirectory
+from exporter.logmeter import LogMeter
 from tests.exporter.fakes import FakeClock
 
 
@@ -93,12 +94,12 @@ async def test_a_reload_begins_no_second_walk_beside_one_that_hangs(
     release = threading.Event()
     walks: list[str] = []
 
-    def hang(found: LogDirectory, _: threading.Event) -> LogUsage:
-        walks.append(found.path)
+    def hang(meter: LogMeter, _: threading.Event) -> LogUsage:
+        walks.append(meter.path)
         release.wait()
         raise OSError
 
-    monkeypatch.setattr("exporter.collectors.logs.measure", hang)
+    monkeypatch.setattr(LogMeter, "measure", hang)
     same, moved = directory("app", tmp_path), directory("app", tmp_path / "moved")
     try:
         running = collector(same, deadline=0.05)

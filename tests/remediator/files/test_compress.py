@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,16 +148,38 @@ def test_an_incomplete_copy_is_told_from_a_whole_one(files: Files) -> None:
         list(unpacked(files.sink, compressed=True))
 
 
-def test_holes_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", [b"", b"late\n"])
+@pytest.mark.parametrize("size", [1, CHUNK, 100 * MIB + 7])
+def test_holes_unpack_to_their_zeros_and_stay_holes_in_plain_copies(tmp_path: Path, data: bytes, size: int) -> None:
     files = Files(tmp_path, b"")
-    os.truncate(files.source, 100 * MIB)
-    os.pwrite(files.source, b"late\n", 50 * MIB)
-    stored = list(chunks(files.source, 0, 100 * MIB))
+    os.truncate(files.source, size)
+    os.pwrite(files.source, data, size // 2)
+    size = max(size, size // 2 + len(data))
+    stored = list(chunks(files.source, 0, size))
     assert sum(length for _, length in stored) <= 2 * MIB
+    for kind in (GzipCopy, PlainCopy):
+        os.truncate(files.sink, 0)
+        with files.copy(kind) as copy:
+            copy.append(0, size // 3)
+            copy.append(size // 3, size)
+            copy.settle()
+        if kind is GzipCopy:
+            assert os.fstat(files.sink).st_size < MIB
+            zcat = subprocess.run(["zcat"], input=files.sink_path.read_bytes(), capture_output=True, check=True)
+            assert zcat.stdout == files.source_path.read_bytes()
+        else:
+            assert files.sink_path.read_bytes() == files.source_path.read_bytes()
+            assert os.fstat(files.sink).st_blocks * 512 <= 2 * MIB
+    files.close()
+
+
+def test_a_gzip_copy_of_nothing_is_a_gzip_file(tmp_path: Path) -> None:
+    files = Files(tmp_path, b"")
     with files.copy(GzipCopy) as copy:
-        copy.append(0, 100 * MIB)
+        copy.append(0, 0)
         copy.settle()
-    assert gzip.decompress(files.sink_path.read_bytes()).replace(b"\0", b"") == b"late\n"
+    assert gzip.decompress(files.sink_path.read_bytes()) == b""
+    subprocess.run(["gzip", "--test"], input=files.sink_path.read_bytes(), check=True)
     files.close()
 
 

@@ -1,0 +1,78 @@
+"""Small real file systems of a test's own, on a loop device or in memory. Skips where a mount is refused."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.helpers import missing
+
+_PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs", "exfat": "exfatprogs exfat-fuse"}
+_OPTIONS = {"ext4": ["-q", "-m", "0"], "xfs": ["-q"], "btrfs": ["-q"], "exfat": []}
+_LEAST = {"ext4": 0, "xfs": 320 << 20, "btrfs": 128 << 20, "exfat": 0}
+"""Bytes below which the maker refuses."""
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, kind: str, size: int, options: str = "") -> Iterator[Path]:
+    """A file system mounted at the directory: ``ext4``, ``xfs``, ``btrfs``, ``exfat`` (through FUSE) or ``tmpfs``.
+
+    size: bytes, more where the kind asks for it. options: further ones of a tmpfs, with a comma before each.
+    """
+    directory.mkdir(exist_ok=True)
+    if kind == "tmpfs":
+        mount(["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", str(directory)])
+        try:
+            yield directory
+        finally:
+            subprocess.run(["umount", str(directory)], check=True)
+        return
+    image = directory.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(max(size, _LEAST[kind]))
+    subprocess.run([_program(f"mkfs.{kind}", kind), *_OPTIONS[kind], str(image)], check=True, stdout=subprocess.DEVNULL)
+    with _looped(image) as device:
+        # The kernel's own exFAT is missing from many builds; the FUSE one has no hard links either.
+        mount([_program("mount.exfat-fuse", kind) if kind == "exfat" else "mount", device, str(directory)])
+        try:
+            yield directory
+        finally:
+            subprocess.run(["umount", str(directory)], check=True)
+
+
+@contextlib.contextmanager
+def bound(source: Path, target: Path) -> Iterator[None]:
+    """A bind mount."""
+    mount(["mount", "--bind", str(source), str(target)])
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(target)], check=True)
+
+
+def mount(command: list[str]) -> None:
+    """Runs a command that mounts; skips the test where it fails."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        missing(f"mounting is not permitted here: {result.stderr.strip()}")
+
+
+def _program(name: str, kind: str) -> str:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        missing(f"{name} is not installed (Debian package {_PACKAGES[kind]})")
+    assert path is not None
+    return path
+
+
+@contextlib.contextmanager
+def _looped(image: Path) -> Iterator[str]:
+    result = subprocess.run(["losetup", "-f", "--show", str(image)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        missing(f"loop devices are not permitted here: {result.stderr.strip()}")
+    device = result.stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)

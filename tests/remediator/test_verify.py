@@ -1,0 +1,46 @@
+"""The outcome of a run, from what was measured and done."""
+
+import pytest
+
+from remediator.model.task import Measurement
+from remediator.runs.verify import of_actions
+
+WITHIN = Measurement(breached=False, detail="1 of 2")
+OVER = Measurement(breached=True, detail="3 of 2")
+DONE, SKIPPED = ("done", ""), ("skipped", "gone")
+
+
+def failed(name: str) -> tuple[str, str]:
+    return "failed", f"cannot delete {name}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "improved", "states", "outcome", "reason"),
+    [
+        (OVER, WITHIN, True, [DONE], "effective", "1 of 2"),
+        (WITHIN, WITHIN, False, [DONE], "effective", "1 of 2"),
+        (WITHIN, WITHIN, False, [DONE, SKIPPED], "effective", "1 of 2"),
+        (WITHIN, WITHIN, False, [SKIPPED], "nothing-to-do", "everything in the plan was gone or had changed since"),
+        (OVER, WITHIN, True, [SKIPPED], "effective", "1 of 2"),
+        (OVER, OVER, True, [DONE], "ineffective", "helped, not enough: 3 of 2"),
+        (OVER, OVER, False, [DONE], "ineffective", "measured again, it is no better: 3 of 2"),
+        (OVER, OVER, False, [SKIPPED], "ineffective", "measured again, it is no better: 3 of 2"),
+        (WITHIN, OVER, False, [DONE], "ineffective", "measured again, it is no better: 3 of 2"),
+        (OVER, WITHIN, True, [failed("a"), DONE], "effective", "1 of 2; but cannot delete a"),
+        (WITHIN, WITHIN, False, [DONE, failed("a"), failed("b")], "effective",
+            "1 of 2; but cannot delete a (and 1 more)"),
+        (OVER, OVER, True, [DONE, failed("a")], "ineffective", "helped, not enough: 3 of 2; but cannot delete a"),
+        (OVER, OVER, False, [failed("a"), failed("b")], "failed", "cannot delete a (and 1 more)"),
+        (WITHIN, WITHIN, False, [failed("a"), SKIPPED], "failed", "cannot delete a"),
+    ],
+)  # fmt: skip
+def test_the_outcome_tells_what_was_gained_and_what_is_stuck(
+    before: Measurement,
+    after: Measurement,
+    improved: bool,
+    states: list[tuple[str, str]],
+    outcome: str,
+    reason: str,
+) -> None:
+    conclusion = of_actions(before, after, improved, states)
+    assert (conclusion.outcome, conclusion.reason) == (outcome, reason)
