@@ -159,13 +159,21 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def link(self, name: str, wanted: Iterable[str]) -> str:
-        """Gives a file a second name: the first of those wanted that is free. Never replaces anything."""
+    def link(self, name: str, wanted: Iterable[str], fd: int | None = None) -> str:
+        """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
+
+        fd: the file, open, that ``name`` must still be. Raises Changed if another one has that name by now.
+        """
         for candidate in wanted:
             try:
                 os.link(name, candidate, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
             except FileExistsError:
                 continue
+            given = self.stat(candidate)
+            if fd is not None and given is not None and not os.path.samestat(given, os.fstat(fd)):
+                if given.st_nlink > 1:
+                    self.discard(candidate)
+                raise Changed("another program works under the same temporary name")
             return candidate
         raise TaskError(f"every name for {printable(self.join(name))} is taken")
 

@@ -19,7 +19,7 @@ import threading
 from remediator import linux
 from remediator.compress import Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
 from remediator.files import Changed, Folder, Identity, allocated, copy_attributes
-from remediator.rotation.names import temporary_name, variants
+from remediator.rotation.names import variants
 from remediator.tasks import TaskError
 
 _CATCH_UP = 5
@@ -32,27 +32,27 @@ _PROOF = 4096
 
 
 def copy_and_cut(
-    folder: Folder, log: str, identity: Identity, wanted: str, stop: threading.Event
+    folder: Folder, log: str, identity: Identity, wanted: str, temporary: str, stop: threading.Event
 ) -> tuple[str, int] | None:
     """Moves the content of a log to a rotated file, compressed if ``wanted`` ends in ``.gz``.
 
+    temporary: the name of the copy until the log is cut; the same for a second try.
     Returns the rotated file's name and the bytes freed; None if an earlier try had done it already.
     Raises Changed, Stopped, TaskError, OSError; the log is then as it was.
     """
-    temporary = temporary_name(wanted)
     fd = folder.open(log, os.O_RDWR)
     try:
         if Identity.of(os.fstat(fd)).key != identity.key:
             raise Changed("another file by now")
         before = allocated(os.fstat(fd))
-        name = _resume(folder, fd, wanted)
+        name = _resume(folder, fd, wanted, temporary)
         if name is None:
             if os.fstat(fd).st_size < identity.size and folder.stat(wanted):
                 return None
             identity.check(os.fstat(fd), may_grow=True)
             if os.fstat(fd).st_nlink > 1:
                 raise Changed("has other hard links")
-            name = _rotate(folder, fd, wanted, stop)
+            name = _rotate(folder, fd, wanted, temporary, stop)
         folder.discard(temporary)
         copy = folder.stat(name)
         return name, max(0, before - allocated(os.fstat(fd)) - (allocated(copy) if copy else 0))
@@ -60,8 +60,7 @@ def copy_and_cut(
         os.close(fd)
 
 
-def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
-    temporary = temporary_name(wanted)
+def _rotate(folder: Folder, fd: int, wanted: str, temporary: str, stop: threading.Event) -> str:
     name = None
     sink = folder.create(temporary)
     try:
@@ -70,7 +69,7 @@ def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
                 end = _copy_lines(fd, copy)
                 copy_attributes(fd, sink)
                 copy.settle()
-                name = folder.link(temporary, variants(wanted))
+                name = folder.link(temporary, variants(wanted), sink)
                 folder.sync()
                 rest = _cut(fd, copy, end)
             except (OSError, Changed, Stopped, TaskError):
@@ -138,9 +137,9 @@ def _cut(fd: int, copy: Copy, end: int) -> int:
     raise TaskError("it is written to faster than it can be copied, on a file system that cannot cut it safely")
 
 
-def _resume(folder: Folder, fd: int, wanted: str) -> str | None:
+def _resume(folder: Folder, fd: int, wanted: str, temporary: str) -> str | None:
     """The name of the copy by which a killed try cut the log; None if there is none, or it is removed as not needed."""
-    witness = folder.stat(temporary_name(wanted))
+    witness = folder.stat(temporary)
     name = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
     if name is None:
         return None

@@ -1,22 +1,29 @@
-"""The names of logs, of their rotated copies, and of work under way. Pure."""
+"""The names of logs, of their rotated copies, and of work under way. Pure, but for the time zone of the process."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from itertools import count
+from typing import Literal
 
 _STAMP = "%Y%m%d-%H%M%S"
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
-_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?(?:\.gz)?", re.DOTALL)
-# logrotate's `.1`, dateext and dateext with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
-_FOREIGN = re.compile(
-    r"(?P<base>.+?)(?:\.\d{1,5}|-\d{8}(?:\d{2})?(?:-\d{9,10})?|\.\d{4}-\d\d-\d\d(?:_\d\d(?:-\d\d){0,2})?)"
-    r"(?:\.gz|\.bz2|\.xz|\.zst|\.lz4)?",
+_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL)
+_NUMBERED = re.compile(r"(?P<base>.+)\.(?P<generation>\d{1,5})", re.DOTALL)
+# logrotate's dateext, with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
+_DATED = re.compile(
+    r"(?P<base>.+?)(?:-(?P<day>\d{8})(?P<hour>\d{2})?(?:-(?P<epoch>\d{9,10}))?"
+    r"|\.(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<time>\d\d(?:-\d\d){0,2}))?)",
     re.DOTALL,
 )
-_TEMPORARY = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\.[0-9a-z]+-\d+\.(?P<work>copy|pack|swap)\.upkeeper-tmp")
+_EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
+"""As the build of November 2026 named it."""
+
+Work = Literal["copy", "pack", "swap"]
+"""``copy``: of a log; ``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,13 @@ class Rotated:
     """Named by Upkeeper, not by logrotate or the program itself."""
     compressed: bool
     stamp: float | None = None
-    """When it was rotated, as a Unix time, where the name says so to the second."""
+    """When it was rotated, as a Unix time, where the name says so. Of a day or an hour it is the end."""
+    unit: float = 0.0
+    """Seconds by which the rotation may have been earlier than ``stamp``: the name's day, hour or minute."""
     number: int = 0
-    """Orders files of one stamp."""
+    """Orders files of one stamp: more is newer."""
+    generation: int | None = None
+    """What logrotate's ``.1``, ``.2`` count: more is older."""
 
 
 def rotated_name(base: str, at: float, *, compressed: bool) -> str:
@@ -49,30 +60,78 @@ def variants(name: str) -> Iterator[str]:
         yield f"{stem}-{number}{packed}"
 
 
-def temporary_name(wanted: str) -> str:
-    """Where the file is made that gets the wanted name once it is whole."""
+def temporary_name(token: str, work: Work) -> str:
+    """Where a file is made that gets its name once it is whole. The token is no other action's."""
+    return f".{token}.{work}.upkeeper-tmp"
+
+
+def earlier_temporary_name(wanted: str) -> str:
+    """The same in the build of November 2026: one name for everybody who made ``wanted``."""
     return f".{wanted}.upkeeper-tmp"
 
 
-def wanted_name(temporary: str) -> str | None:
-    """The reverse of ``temporary_name``; None for any other name."""
-    match = _TEMPORARY.fullmatch(temporary)
+def earlier_wanted_name(temporary: str) -> str | None:
+    """The reverse of ``earlier_temporary_name``; None for any other name."""
+    match = None if _TEMPORARY.fullmatch(temporary) else _EARLIER.fullmatch(temporary)
     return match["wanted"] if match else None
+
+
+def work_of(name: str) -> Work | None:
+    """What a temporary file is for, by its name; None for any other name."""
+    if not name.endswith(".upkeeper-tmp"):
+        return None
+    match = _TEMPORARY.fullmatch(name)
+    if match:
+        return match["work"]  # type: ignore[return-value]
+    wanted = earlier_wanted_name(name)
+    if wanted is None:
+        return None
+    return "copy" if parse_rotated(wanted) else "swap"
 
 
 def parse_rotated(name: str) -> Rotated | None:
     """What a rotated file's name says; None for a name that is none."""
-    compressed = name.endswith(_PACKED)
-    own = _OWN.fullmatch(name)
-    if own:
-        try:
-            at = datetime.strptime(own["stamp"], _STAMP).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            at = None
+    stem, compressed = name, False
+    for suffix in _PACKED:
+        if name.endswith(suffix):
+            stem, compressed = name.removesuffix(suffix), True
+            break
+    if not stem[-1:].isdecimal():
+        return None
+    if match := _NUMBERED.fullmatch(stem):
+        return Rotated(match["base"], False, compressed, generation=int(match["generation"]))
+    if (match := _OWN.fullmatch(stem)) and (not compressed or name.endswith(".gz")):
+        at = _moment(match["stamp"], _STAMP, UTC)
         if at is not None:
-            return Rotated(own["base"], True, compressed, at, int(own["number"] or 0))
-    foreign = _FOREIGN.fullmatch(name)
-    return Rotated(foreign["base"], False, compressed) if foreign else None
+            return Rotated(match["base"], True, compressed, at, number=int(match["number"] or 0))
+    match = _DATED.fullmatch(stem)
+    return _dated(match, compressed) if match else None
+
+
+def _dated(match: re.Match[str], compressed: bool) -> Rotated | None:
+    """None where the digits are no date."""
+    base, epoch = match["base"], match["epoch"]
+    if epoch:
+        return Rotated(base, False, compressed, float(epoch))
+    if match["day"]:
+        text, pattern = match["day"] + (match["hour"] or ""), "%Y%m%d%H" if match["hour"] else "%Y%m%d"
+        unit = timedelta(hours=1) if match["hour"] else timedelta(days=1)
+    else:
+        time = match["time"] or ""
+        text = f"{match['date']}_{time}" if time else match["date"]
+        pattern = {0: "%Y-%m-%d", 2: "%Y-%m-%d_%H", 5: "%Y-%m-%d_%H-%M", 8: "%Y-%m-%d_%H-%M-%S"}[len(time)]
+        unit = {0: timedelta(days=1), 2: timedelta(hours=1), 5: timedelta(minutes=1), 8: timedelta()}[len(time)]
+    # These programs name a file by the local time, and by the start of the time that it holds.
+    end = _moment(text, pattern, None, unit)
+    return None if end is None else Rotated(base, False, compressed, end, unit.total_seconds())
+
+
+def _moment(text: str, pattern: str, zone: tzinfo | None, later: timedelta = timedelta()) -> float | None:
+    """A Unix time; None where the digits are no date."""
+    try:
+        return (datetime.strptime(text, pattern).replace(tzinfo=zone) + later).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_log(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

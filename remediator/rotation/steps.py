@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from remediator.files import Identity, decode_path, encode_path
+from remediator.rotation.names import Work, earlier_temporary_name, temporary_name, work_of
 
 Method = Literal["rename", "copytruncate"]
 
@@ -17,6 +18,21 @@ def _decodes(path: str) -> str:
 def _parses(token: str) -> str:
     Identity.parse(token)
     return token
+
+
+def _is_temporary(name: str) -> str:
+    if "/" in decode_path(name) or work_of(decode_path(name)) is None:
+        raise ValueError(f"{name!r} is no temporary name")
+    return name
+
+
+def _listed(lines: list[str]) -> list[str]:
+    for line in lines:
+        parse_line(line)
+    return lines
+
+
+TemporaryName = Annotated[str, AfterValidator(_is_temporary)]
 
 
 class Step(BaseModel):
@@ -53,10 +69,17 @@ class Rotate(Step):
     method: Method
     only_if_free: bool = False
     """Only while no process has the log open for writing."""
+    temporary: TemporaryName | None = None
+    """The name, encoded, under which the new file is made; None in plans of the build of November 2026."""
 
     @property
     def wanted(self) -> str:
         return decode_path(self.to)
+
+    @property
+    def temporary_name(self) -> str:
+        earlier = self.wanted if self.method == "copytruncate" else self.name
+        return decode_path(self.temporary or encode_path(earlier_temporary_name(earlier)))
 
 
 class Compress(Step):
@@ -64,6 +87,12 @@ class Compress(Step):
 
     may_grow: bool = False
     """The file is rotated by this same plan, so it may be written to before that."""
+    temporary: TemporaryName | None = None
+    """As in Rotate."""
+
+    @property
+    def temporary_name(self) -> str:
+        return decode_path(self.temporary or encode_path(earlier_temporary_name(f"{self.name}.gz")))
 
 
 class Delete(Step):
@@ -75,5 +104,30 @@ class Delete(Step):
     """Only if the directory still takes more than its limit."""
 
 
-def encoded(path: str | None) -> str | None:
-    return None if path is None else encode_path(path)
+class Deletion(BaseModel):
+    """Remove many rotated files, in their order: too many for an action each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: str
+    """``Folder.token`` of the log directory."""
+    files: Annotated[list[str], AfterValidator(_listed)]
+    """A line each: the encoded path, a blank, the file's ``Identity`` as the plan saw it."""
+    only_over_limit: bool = False
+    """Only for as long as the directory takes more than its limit."""
+
+
+def line_of(path: str, identity: Identity) -> str:
+    """A line of ``Deletion.files``."""
+    return f"{encode_path(path)} {identity}"
+
+
+def parse_line(line: str) -> tuple[str, Identity]:
+    """The path below the root and the file of a line of ``Deletion.files``. Raises ValueError."""
+    path, _, token = line.partition(" ")
+    return decode_path(path), Identity.parse(token)
+
+
+def fresh_name(token: str, work: Work) -> str:
+    """A temporary name, encoded, that no other action has."""
+    return encode_path(temporary_name(token, work))

@@ -14,6 +14,8 @@ from typing import Any
 
 from exporter.settings.logs import LogDirectory
 from remediator import linux
+from remediator.files import decode_path
+from remediator.rotation.steps import parse_line
 from remediator.tasks import Action, Effect, Plan
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import missing
@@ -41,6 +43,17 @@ async def run(rotation: LogRotation) -> list[tuple[Action, Effect]]:
 def done(results: list[tuple[Action, Effect]]) -> list[tuple[str, str]]:
     """(kind, object) of the actions that were done."""
     return [(action.kind, action.object) for action, effect in results if effect.state == "done"]
+
+
+def deleted_by(action: Action) -> list[str]:
+    """Paths below the root of the files that an action deletes, one or many."""
+    if action.kind == "delete":
+        return [decode_path(str(action.params["path"]))]
+    if action.kind != "delete-many":
+        return []
+    files = action.params["files"]
+    assert isinstance(files, list)
+    return [parse_line(str(line))[0] for line in files]
 
 
 def listed(plan: Plan) -> list[tuple[str, str]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.files import decode_path
-from tests.tasks.logdir import DAY, KIB, lines, names, numbered, run, snapshot, task
+from tests.tasks.logdir import DAY, KIB, deleted_by, lines, names, numbered, run, snapshot, task
 
 NOW = 1_760_000_000.0
 SUFFIXES = ("", ".1", ".2", "-20250901", "-20250901-101112", "-20251001-000000", "-20251001-000000-1", ".2025-09-30")
@@ -82,8 +81,8 @@ async def test_a_run_keeps_its_promises(tmp_path: Path, seed: int) -> None:
 
     doomed: Counter[bytes] = Counter()
     for action in plan.actions:
-        if action.kind == "delete":
-            doomed.update((root / decode_path(str(action.params["path"]))).read_bytes().splitlines())
+        for path in deleted_by(action):
+            doomed.update((root / path).read_bytes().splitlines())
     results = await run(rotation)
 
     assert all(effect.state in ("done", "skipped") for _, effect in results)
