@@ -106,6 +106,11 @@ class Folder:
                     continue
         return found
 
+    def names(self) -> list[str]:
+        """Names of all entries."""
+        with os.scandir(self.fd) as listing:
+            return [entry.name for entry in listing]
+
     def stat(self, name: str) -> os.stat_result | None:
         """Facts of the entry itself, not of what a link leads to; None if there is none."""
         try:

@@ -10,7 +10,7 @@ from exporter.text import printable
 from exporter.units import format_bytes, format_duration
 from remediator.files import encode_path
 from remediator.rotation.ages import oldest_line, places, rotated_at
-from remediator.rotation.names import Work, earlier_wanted_name, parse_rotated, rotated_name, variants
+from remediator.rotation.names import Work, is_for, parse_rotated, rotated_name, variants
 from remediator.rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.rotation.steps import (
     Compress,
@@ -73,9 +73,9 @@ class _Draft:
         """The fields that every step has."""
         return {"root": self.found.root, "path": encode_path(file.path), "file": str(file.identity)}
 
-    def temporary(self, work: Work) -> str:
-        """A temporary name, encoded, for an action that begins something."""
-        return fresh_name(f"{self.token}-{next(self._fresh)}", work)
+    def temporary(self, work: Work, path: str) -> str:
+        """A temporary name, encoded, for an action that begins something with this file."""
+        return fresh_name(f"{self.token}-{next(self._fresh)}", work, _name(path))
 
     def add(self, file: File, step: Step, reason: str, frees: float = 0) -> None:
         self.actions.append(
@@ -177,7 +177,7 @@ def _rotations(draft: _Draft) -> list[_Rotation]:
             names = variants(rotated_name(log.file.path, draft.now, compressed=packed))
             to = next(name for name in names if name not in taken)
             work: Work = "copy" if method == "copytruncate" else "swap"
-            rotations.append(_Rotation(log, to, method, reason, draft.temporary(work)))
+            rotations.append(_Rotation(log, to, method, reason, draft.temporary(work, log.file.path)))
     return rotations
 
 
@@ -186,7 +186,9 @@ def _unfinished(draft: _Draft, log: Log) -> _Rotation | None:
     reason = "an interrupted run left this rotation unfinished"
     for copy in draft.copies.get(log.file.path, ()):
         if copy.name.own and copy.file.identity.key == log.file.identity.key:
-            return _Rotation(log, copy.file.path, "rename", reason, draft.temporary("swap"), resumed=True)
+            return _Rotation(
+                log, copy.file.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True
+            )
     for remains in draft.found.remains:
         if remains.work != "copy" or remains.linked is None or _source(draft, remains):
             continue
@@ -208,19 +210,10 @@ def _name(path: str) -> str:
 
 def _source(draft: _Draft, remains: Remains) -> Copy | None:
     """The rotated file, still there, of which these remains are the compressed form."""
-    folder = remains.file.path.removesuffix(_name(remains.file.path))
-    earlier = earlier_wanted_name(_name(remains.file.path))
-    if earlier is not None:
-        names = {folder + earlier.removesuffix(".gz")} if earlier.endswith(".gz") else set()
-    elif remains.work == "pack" and remains.linked is not None:
-        stem = remains.linked.removesuffix(".gz")
-        names = {stem, stem.rpartition("-")[0]}
-    else:
-        names = set()
-    sources = [copy for copy in draft.found.copies if copy.file.path in names and not copy.name.compressed]
-    if len(sources) > 1:  # `x-1.gz` can be of `x-1`, and of `x` where `x.gz` was taken; a copy has its source's time
-        sources = [copy for copy in sources if copy.file.identity.mtime_ns == remains.file.identity.mtime_ns]
-    return sources[0] if len(sources) == 1 else None
+    folder, name = remains.file.path.rpartition("/")[0], _name(remains.file.path)
+    plain = (copy for copy in draft.found.copies if not copy.name.compressed)
+    beside = (copy for copy in plain if copy.file.path.rpartition("/")[0] == folder)
+    return next((copy for copy in beside if is_for(name, "pack", _name(copy.file.path))), None)
 
 
 def _reason(draft: _Draft, log: Log) -> str | None:
@@ -276,7 +269,7 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
                 object=printable(rotation.to),
                 reason="rotated by this plan",
                 estimated_bytes=int(saved),
-                params=Compress(**at, may_grow=True, temporary=draft.temporary("pack")).model_dump(),
+                params=Compress(**at, may_grow=True, temporary=draft.temporary("pack", rotation.to)).model_dump(),
             )
         )
     else:
@@ -304,7 +297,7 @@ def _compress_copies(draft: _Draft) -> None:
         else:
             draft.settled.add(copy.file.path)
             saved = copy.file.allocated * (1 - _PACKS_TO)
-            temporary = begun.get(copy.file.path) or draft.temporary("pack")
+            temporary = begun.get(copy.file.path) or draft.temporary("pack", copy.file.path)
             step = Compress(**draft.at(copy.file), temporary=temporary)
             draft.add(copy.file, step, "rotated and not compressed yet", saved)
 

@@ -19,6 +19,7 @@ import threading
 from remediator import linux
 from remediator.compress import Copy, GzipCopy, PlainCopy, Stopped, chunks, unpacked
 from remediator.files import Changed, Folder, Identity, allocated, copy_attributes
+from remediator.rotation.leftovers import left_behind
 from remediator.rotation.names import variants
 from remediator.tasks import TaskError
 
@@ -45,6 +46,10 @@ def copy_and_cut(
         if Identity.of(os.fstat(fd)).key != identity.key:
             raise Changed("another file by now")
         before = allocated(os.fstat(fd))
+        for earlier, copied in left_behind(folder, "copy", log):
+            if earlier != temporary and copied is not None:
+                _resume(folder, fd, copied, earlier)
+                folder.discard(earlier)
         name = _resume(folder, fd, wanted, temporary)
         if name is None:
             if os.fstat(fd).st_size < identity.size and folder.stat(wanted):

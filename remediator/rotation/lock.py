@@ -22,8 +22,9 @@ _LOOK_AGAIN = 0.02
 
 
 @contextmanager
-def alone_in(folder: Folder, stop: threading.Event, patience: float = PATIENCE) -> Iterator[None]:
+def alone_in(folder: Folder, stop: threading.Event, patience: float | None = None) -> Iterator[None]:
     """Keeps all other runs out of this directory. Raises Changed when the wait was in vain, Stopped, TaskError."""
+    patience = PATIENCE if patience is None else patience
     _acquire(folder, stop, time.monotonic() + patience, patience)
     try:
         yield

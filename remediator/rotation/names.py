@@ -1,10 +1,12 @@
 """The names of logs, of their rotated copies, and of work under way. Pure, but for the time zone of the process."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from itertools import count
 from typing import Literal
 
@@ -18,7 +20,7 @@ _DATED = re.compile(
     r"|\.(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<time>\d\d(?:-\d\d){0,2}))?)",
     re.DOTALL,
 )
-_TEMPORARY = re.compile(r"\.[0-9a-z]+-\d+\.(?P<work>copy|pack|swap)\.upkeeper-tmp")
+_TEMPORARY = re.compile(r"\.[0-9a-z]+-\d+\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|pack|swap)\.upkeeper-tmp")
 _EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
 """As the build of November 2026 named it."""
 
@@ -60,9 +62,31 @@ def variants(name: str) -> Iterator[str]:
         yield f"{stem}-{number}{packed}"
 
 
-def temporary_name(token: str, work: Work) -> str:
-    """Where a file is made that gets its name once it is whole. The token is no other action's."""
-    return f".{token}.{work}.upkeeper-tmp"
+def temporary_name(token: str, work: Work, subject: str) -> str:
+    """Where a file is made that gets its name once it is whole.
+
+    token: no other action's. subject: the name of the log or rotated file that is worked on, which may be as long as
+    names can be.
+    """
+    return f".{token}.{_digest(subject)}.{work}.upkeeper-tmp"
+
+
+def is_for(temporary: str, work: Work, subject: str) -> bool:
+    """Whether a temporary file is of this work on this log or rotated file."""
+    match = _TEMPORARY.fullmatch(temporary)
+    if match:
+        return match["work"] == work and match["subject"] == _digest(subject)
+    wanted = earlier_wanted_name(temporary)
+    if wanted is None:
+        return False
+    if work == "pack":
+        return wanted == f"{subject}.gz"
+    rotated = parse_rotated(wanted)
+    return wanted == subject if work == "swap" else rotated is not None and rotated.own and rotated.base == subject
+
+
+def _digest(subject: str) -> str:
+    return blake2b(os.fsencode(subject), digest_size=8).hexdigest()
 
 
 def earlier_temporary_name(wanted: str) -> str:

@@ -6,6 +6,7 @@ import threading
 from remediator.compress import GzipCopy, Stopped
 from remediator.files import Changed, Folder, Identity, allocated, copy_attributes
 from remediator.holders import use_of
+from remediator.rotation.leftovers import left_behind
 from remediator.rotation.names import variants
 from remediator.tasks import TaskError
 
@@ -20,6 +21,8 @@ def compress_file(
     Raises Changed, Stopped, TaskError, OSError; the file is then as it was.
     """
     wanted = f"{name}.gz"
+    for earlier, _ in left_behind(folder, "pack", name):
+        temporary = earlier
     witness = folder.stat(temporary)
     packed = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
     if folder.stat(name) is None and (packed or folder.stat(wanted)):

@@ -128,6 +128,6 @@ def parse_line(line: str) -> tuple[str, Identity]:
     return decode_path(path), Identity.parse(token)
 
 
-def fresh_name(token: str, work: Work) -> str:
+def fresh_name(token: str, work: Work, subject: str) -> str:
     """A temporary name, encoded, that no other action has."""
-    return encode_path(temporary_name(token, work))
+    return encode_path(temporary_name(token, work, subject))

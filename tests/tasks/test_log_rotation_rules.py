@@ -11,6 +11,7 @@ from remediator.holders import FREE, UNKNOWN, WRITTEN, Use
 from remediator.rotation.choose import choose
 from remediator.rotation.names import (
     Work,
+    is_for,
     is_log,
     parse_rotated,
     rotated_name,
@@ -64,7 +65,9 @@ def test_names_are_made_and_read_back() -> None:
         assert (rotated.base, rotated.stamp, rotated.compressed) == ("app.log", NOW, True)
     assert work_of(name) is None
     for work in WORKS:
-        assert work_of(temporary_name("0a1b-12", work)) == work
+        temporary = temporary_name("0a1b-12", work, "app.log")
+        assert work_of(temporary) == work
+        assert [is_for(temporary, work, name) for name in ("app.log", "App.log")] == [True, False]
     # The build of November 2026 had names without the work.
     assert (work_of(f".{name}.upkeeper-tmp"), work_of(".app.log.upkeeper-tmp")) == ("copy", "swap")
 

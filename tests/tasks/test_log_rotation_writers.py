@@ -11,6 +11,7 @@ import pytest
 from remediator.compress import Copy
 from remediator.files import Identity, open_root
 from remediator.rotation import cut
+from remediator.rotation.names import temporary_name
 from remediator.tasks import TaskError
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import wait_until
@@ -141,7 +142,9 @@ async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(cut, "_cut", cut_and_stop)
     with open_root(str(tmp_path)) as root:
         identity = Identity.of(log.stat())
-        done = cut.copy_and_cut(root, "app.log", identity, "app.log-20260101-000000.gz", ".0-0.copy.upkeeper-tmp", stop)
+        done = cut.copy_and_cut(
+            root, "app.log", identity, "app.log-20260101-000000.gz", temporary_name("0-0", "copy", "app.log"), stop
+        )
     assert done is not None
     assert names(tmp_path) == ["app.log", done[0]]
     assert lines(tmp_path) == Counter(written.splitlines())
