@@ -10,11 +10,11 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from exporter.text import printable
@@ -24,6 +24,7 @@ from remediator.tasks import TaskError
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that was swapped in must not wait for its other end.
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 _BLOCK = 512
 """``st_blocks`` counts in these, whatever the file system's own block size: stat(2)."""
 
@@ -32,8 +33,7 @@ class Changed(Exception):
     """The object is gone or is not what the plan saw, so it is left alone. The message says what it is now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a file was when the plan saw it: the same numbers mean the same, unchanged file."""
 
     device: int
@@ -48,7 +48,7 @@ class Identity:
     @classmethod
     def parse(cls, token: str) -> Self:
         """The reverse of ``str``. Raises ValueError for anything else."""
-        device, inode, size, mtime_ns = (int(part) for part in token.split(":"))
+        device, inode, size, mtime_ns = map(int, token.split(":"))
         return cls(device, inode, size, mtime_ns)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Identity:
             raise Changed("another file by now")
         if may_grow and facts.st_size < self.size:
             raise Changed("truncated since the plan")
-        if not may_grow and Identity.of(facts) != self:
+        if not may_grow and (facts.st_size, facts.st_mtime_ns) != self[2:]:
             raise Changed("changed since the plan")
 
 
@@ -255,12 +255,14 @@ def _attributes(fd: int) -> list[str]:
 
 def encode_path(path: str) -> str:
     """A relative path for records: its bytes, percent-encoded."""
+    if _PLAIN.fullmatch(path):
+        return path  # as it is, a hundred thousand times
     return quote_from_bytes(os.fsencode(path), safe="/")
 
 
 def decode_path(text: str) -> str:
     """The reverse of ``encode_path``. Raises ValueError for a path that could lead out of the root."""
-    path = os.fsdecode(unquote_to_bytes(text))
+    path = os.fsdecode(unquote_to_bytes(text)) if "%" in text else text
     if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"{text!r} is no plain relative path")
     return path

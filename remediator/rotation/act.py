@@ -5,8 +5,6 @@ import os
 import threading
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from exporter.settings.logs import LogDirectory
 from exporter.text import printable
 from exporter.units import format_bytes
@@ -18,7 +16,7 @@ from remediator.rotation.lock import alone_in
 from remediator.rotation.names import is_log, is_protected, work_of
 from remediator.rotation.pack import compress_file
 from remediator.rotation.rename import rename_and_create
-from remediator.rotation.steps import Compress, Delete, Deletion, Rotate, Step, parse_line
+from remediator.rotation.steps import Compress, Delete, Deletion, Rotate, Step, mark_of
 from remediator.tasks import Action, Effect, TaskError
 
 _STEPS: dict[str, type[Step | Deletion]] = {
@@ -38,14 +36,16 @@ def act(directory: LogDirectory, action: Action, stop: threading.Event, allocate
     """
     try:
         step = _STEPS[action.kind].model_validate(action.params)
-    except (KeyError, ValidationError) as error:
+        files = step.listing() if isinstance(step, Deletion) else []
+    except (KeyError, ValueError) as error:
         raise TaskError(f"log-rotation cannot do {action.kind!r} with these parameters") from error
     try:
         with open_root(directory.path) as root:
             if root.token != step.root:
                 raise Changed(f"{directory.path} is another directory by now")
             if isinstance(step, Deletion):
-                return _delete_many(root, step, directory, stop, allocated_bytes)
+                excess = _excess(directory, allocated_bytes) if step.only_over_limit else None
+                return delete_files(root, files, step.device, directory, stop, excess)
             with open_below(root, step.folder) as folder:
                 _check_names(folder, step, directory)
                 with alone_in(folder, stop):
@@ -110,14 +110,8 @@ def _delete(folder: Folder, step: Delete, directory: LogDirectory, allocated_byt
     if step.only_over_limit:
         step.identity.check(folder.stat(step.name))
         _excess(directory, allocated_bytes)
-    return Effect(state="done", detail="deleted", freed_bytes=delete_file(folder, step.name, step.identity))
-
-
-def _delete_many(
-    root: Folder, step: Deletion, directory: LogDirectory, stop: threading.Event, allocated_bytes: Callable[[], int]
-) -> Effect:
-    excess = _excess(directory, allocated_bytes) if step.only_over_limit else None
-    return delete_files(root, map(parse_line, step.files), directory, stop, excess)
+    freed = delete_file(folder, step.name, step.identity.device, mark_of(step.identity))
+    return Effect(state="done", detail="deleted", freed_bytes=freed)
 
 
 def _excess(directory: LogDirectory, allocated_bytes: Callable[[], int]) -> int:

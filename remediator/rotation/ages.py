@@ -4,8 +4,9 @@ A machine whose clock was not set yet writes files of 1970 or 2000, and one whos
 Such a time says nothing, and must neither delete a file nor keep others from their turn.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from remediator.rotation.scan import Copy, Log
 
@@ -15,43 +16,56 @@ _AHEAD = 86400.0
 """Seconds by which a time may be ahead: clocks are corrected, and some file systems keep local time."""
 
 
+class Aged(NamedTuple):
+    """A rotated file in its order of age: these sort as tuples, the oldest first."""
+
+    place: float
+    """A Unix time to sort by; 0 for a file without a time that can be, unless its count says more."""
+    number: int
+    newness: int
+    turn: int
+    at: float | None
+    """When it was rotated, by its name, or was written to last; None where neither can be."""
+    copy: Copy
+
+
+def by_age(copies: Iterable[Copy], now: float) -> list[Aged]:
+    """The rotated files of one log, oldest first.
+
+    A file without a time that can be is older than all others, unless logrotate's count in its name says that it is
+    newer than one that has such a time.
+    """
+    aged = []
+    for index, copy in enumerate(copies):
+        at, name = rotated_at(copy, now), copy.name
+        aged.append(Aged(at or 0.0, name.number, -(name.generation or 0), index, at, copy))
+    if any(one.at is None for one in aged):
+        last = 0.0
+        for one in sorted((one for one in aged if one.newness), key=lambda one: one.newness):
+            if one.at is None:
+                aged[one.turn] = one._replace(place=last)
+            last = aged[one.turn].place
+    aged.sort()
+    return aged
+
+
 def rotated_at(copy: Copy, now: float) -> float | None:
     """When a file was rotated, by its name, or was written to last; None where neither can be.
 
     The later of the two: a program may go on writing to a file that was renamed.
     """
-    stamp, written = copy.name.stamp, copy.file.identity.mtime_ns / 1e9
-    times = [written] if _can_be(written, now) else []
+    at, stamp = copy.file.identity.mtime_ns / 1e9, copy.name.stamp
+    known = _EARLIEST <= at <= now + _AHEAD
     if stamp is not None and _can_be(stamp - copy.name.unit, now):
-        times.append(stamp)
-    return min(max(times), now) if times else None
-
-
-def places(copies: Collection[Copy], times: Mapping[str, float | None]) -> dict[str, tuple[float, int, int]]:
-    """Keys by path that sort rotated files of one log, and of several: the oldest first. times: ``rotated_at`` of each.
-
-    A file without a time that can be is older than all others, unless logrotate's count in its name says that it is
-    newer than one that has such a time.
-    """
-    found = {copy.file.path: times[copy.file.path] for copy in copies}
-    counted = [copy for copy in copies if copy.name.generation is not None]
-    if None in found.values():
-        last: float | None = None
-        for copy in sorted(counted, key=lambda copy: copy.name.generation or 0, reverse=True):
-            if found[copy.file.path] is None:
-                found[copy.file.path] = last
-            last = found[copy.file.path]
-    return {
-        copy.file.path: (found[copy.file.path] or 0.0, copy.name.number, -(copy.name.generation or 0))
-        for copy in copies
-    }
+        at, known = max(at, stamp) if known else stamp, True
+    return min(at, now) if known else None
 
 
 def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> float | None:
     """A Unix time before which nothing in the log was written; None where nothing tells.
 
     That is when the file was made or was last rotated, whichever is later; a file system that does not tell the first,
-    for a log without the second, leaves only the last write. rotations: ``rotated_at`` of its rotated files.
+    for a log without the second, leaves only the last write. rotations: when its rotated files were rotated.
     """
     written = log.file.identity.mtime_ns / 1e9
     times = [time for time in rotations if time is not None]

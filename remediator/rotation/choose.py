@@ -1,15 +1,15 @@
 """Which logs are rotated, compressed and deleted, and why. Pure: what was found, the limits and the time go in."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 
 from exporter.settings.logs import LogDirectory, LogRotation
 from exporter.text import printable
 from exporter.units import format_bytes, format_duration
 from remediator.files import encode_path
-from remediator.rotation.ages import oldest_line, places, rotated_at
+from remediator.rotation.ages import Aged, by_age, oldest_line
 from remediator.rotation.names import Work, is_for, parse_rotated, rotated_name, variants
 from remediator.rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.rotation.steps import (
@@ -20,7 +20,7 @@ from remediator.rotation.steps import (
     Rotate,
     Step,
     fresh_name,
-    line_of,
+    listed,
 )
 from remediator.tasks import Action, Plan
 
@@ -32,8 +32,8 @@ _NO_AGE = "its times cannot be, before 2000 or in the future, so nothing is done
 _AN_ACTION_EACH = 50
 """So many deletions for one reason are an action each in the record; more are done in batches."""
 _BATCH_FILES = 10_000
-_BATCH_CHARACTERS = 1024 * 1024
-"""What one action may hold, so that the record stays easy to read and a run can be stopped between two."""
+_BATCH_CHARACTERS = 4 * 1024 * 1024
+"""What one action may hold in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,8 @@ class _Draft:
     rules: LogRotation
     now: float
     token: str
-    copies: Mapping[str, Sequence[Copy]]
-    """Rotated files by the path of their log, newest first."""
-    times: Mapping[str, float | None]
-    """When each rotated file was rotated, by its path."""
-    places: Mapping[str, tuple[float, int, int]]
-    """Sorts rotated files of all logs by age."""
+    copies: Mapping[str, Sequence[Aged]]
+    """Rotated files by the path of their log, newest first; directory by directory."""
     actions: list[Action] = field(default_factory=list)
     left_alone: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
@@ -90,46 +86,59 @@ class _Draft:
 
     def settle(self, copy: Copy) -> bool:
         """Whether this rotated file may be deleted, and nothing else is done with it: then it is spoken for."""
-        if copy.file.path in self.settled:
+        file = copy.file
+        if file.path in self.settled:
             return False
-        if copy.file.links > 1:
-            self.left_alone["has other hard links"].append(copy.file.path)
-        elif copy.file.use.state == "written":
-            self.left_alone["a process still writes to it"].append(copy.file.path)
+        if file.links > 1:
+            self.left_alone["has other hard links"].append(file.path)
+        elif file.use.state == "written":
+            self.left_alone["a process still writes to it"].append(file.path)
         else:
-            self.settled.add(copy.file.path)
+            self.settled.add(file.path)
             return True
         return False
 
-    def delete(self, copies: Sequence[Copy], reason: Callable[[Sequence[Copy]], str], *, to_fit: bool = False) -> None:
+    def delete(self, aged: Sequence[Aged], reason: Callable[[Sequence[Aged]], str], *, to_fit: bool = False) -> None:
         """Adds the deletion of settled files, in this order: an action each, or where they are many, of thousands."""
-        if len(copies) <= _AN_ACTION_EACH:
-            for copy in copies:
-                step = Delete(**self.at(copy.file), only_over_limit=to_fit)
-                self.add(copy.file, step, reason([copy]), copy.file.allocated)
+        if len(aged) <= _AN_ACTION_EACH:
+            for one in aged:
+                step = Delete(**self.at(one.copy.file), only_over_limit=to_fit)
+                self.add(one.copy.file, step, reason([one]), one.copy.file.allocated)
             return
-        for batch in _batches(copies):
-            lines = [line_of(copy.file.path, copy.file.identity) for copy in batch]
-            first, last = (printable(batch[place].file.path) for place in (0, -1))
+        for some in _batches(aged):
+            batch = [one.copy.file for one in some]
+            first, last = (printable(batch[place].path) for place in (0, -1))
+            folders = groupby(batch, key=lambda file: file.path.rpartition("/")[0])
+            many = Deletion(
+                root=self.found.root,
+                device=batch[0].identity.device,
+                files=[(encode_path(folder), _lines(members)) for folder, members in folders],
+                only_over_limit=to_fit,
+            )
             self.actions.append(
                 Action(
                     kind="delete-many",
                     object=f"{len(batch):,} files, {first} to {last}" if len(batch) > 1 else first,
-                    reason=reason(batch),
-                    estimated_bytes=sum(copy.file.allocated for copy in batch),
-                    params=Deletion(root=self.found.root, files=lines, only_over_limit=to_fit).model_dump(),
+                    reason=reason(some),
+                    estimated_bytes=sum(file.allocated for file in batch),
+                    params=many.model_dump(mode="json"),
                 )
             )
 
 
-def _batches(copies: Sequence[Copy]) -> Iterator[Sequence[Copy]]:
+def _lines(files: Iterable[File]) -> list[str]:
+    return [listed(_name(file.path), file.identity) for file in files]
+
+
+def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
+    """In their order, so many together that the record stays easy to read and a run can be stopped between two."""
     start = length = 0
-    for place, copy in enumerate(copies):
+    for place, one in enumerate(aged):
         if place - start >= _BATCH_FILES or length > _BATCH_CHARACTERS:
-            yield copies[start:place]
+            yield aged[start:place]
             start, length = place, 0
-        length += 3 * len(copy.file.path) + 60  # encoding a byte takes three characters at the most
-    yield copies[start:]
+        length += 3 * len(one.copy.file.path) + 60  # encoding a byte takes three characters at the most
+    yield aged[start:]
 
 
 def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, token: str = "0") -> Plan:  # noqa: S107
@@ -138,15 +147,12 @@ def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, tok
     token: letters and digits that no other plan has; the names of temporary files are made of it.
     What frees space without taking any comes first, so that it helps what follows on a full disk.
     """
-    times = {copy.file.path: rotated_at(copy, now) for copy in found.copies}
     families: dict[str, list[Copy]] = defaultdict(list)
     for copy in found.copies:
         families[copy.log].append(copy)
-    order: dict[str, tuple[float, int, int]] = {}
-    for family in families.values():
-        order |= places(family, times)
-        family.sort(key=lambda copy: order[copy.file.path], reverse=True)
-    draft = _Draft(found, directory.rotation, now, token, families, times, order)
+    logs = sorted(families, key=lambda log: log.rpartition("/"))
+    aged = {log: by_age(families[log], now)[::-1] for log in logs}
+    draft = _Draft(found, directory.rotation, now, token, aged)
     for reason, paths in found.left_alone.items():
         draft.left_alone[reason].extend(paths)
     rotations = _rotations(draft)
@@ -184,7 +190,8 @@ def _rotations(draft: _Draft) -> list[_Rotation]:
 def _unfinished(draft: _Draft, log: Log) -> _Rotation | None:
     """A rotation of this log that an interrupted run began: the rotated file is there, the log is not empty yet."""
     reason = "an interrupted run left this rotation unfinished"
-    for copy in draft.copies.get(log.file.path, ()):
+    for one in draft.copies.get(log.file.path, ()):
+        copy = one.copy
         if copy.name.own and copy.file.identity.key == log.file.identity.key:
             return _Rotation(
                 log, copy.file.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True
@@ -225,7 +232,7 @@ def _reason(draft: _Draft, log: Log) -> str | None:
         return f"{format_bytes(log.stored)}, over max_file_bytes ({format_bytes(limit)})"
     if oldest is None:
         return None
-    begun = oldest_line(log, (draft.times[copy.file.path] for copy in draft.copies.get(log.file.path, ())), draft.now)
+    begun = oldest_line(log, (one.at for one in draft.copies.get(log.file.path, ())), draft.now)
     if begun is None:
         draft.left_alone[_NO_AGE].append(log.file.path)
     elif draft.now - begun > oldest:
@@ -315,32 +322,26 @@ def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
 
 
 def _delete_expired(draft: _Draft) -> None:
-    by_age, by_count = [], []
-    for copies in draft.copies.values():
-        for place, copy in enumerate(copies):
-            at = draft.times[copy.file.path]
-            if at is not None and draft.now - at > draft.rules.keep_age:
-                if draft.settle(copy):
-                    by_age.append(copy)
-            elif place >= draft.rules.keep_count:
-                if draft.settle(copy):
-                    by_count.append(copy)
-            elif at is None:
-                draft.left_alone[_NO_AGE].append(copy.file.path)
-    limit = format_duration(draft.rules.keep_age)
-    draft.delete(_by_folder(by_age), lambda batch: f"{_ages(draft, batch)} old, over keep_age ({limit})")
-    reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log"
-    draft.delete(_by_folder(by_count), lambda _: reason)
+    rules, latest = draft.rules, draft.now - draft.rules.keep_age
+    old, surplus = [], []
+    for family in draft.copies.values():
+        for place, one in enumerate(family):
+            if one.at is not None and one.at < latest:
+                if draft.settle(one.copy):
+                    old.append(one)
+            elif place >= rules.keep_count:
+                if draft.settle(one.copy):
+                    surplus.append(one)
+            elif one.at is None:
+                draft.left_alone[_NO_AGE].append(one.copy.file.path)
+    limit = format_duration(rules.keep_age)
+    draft.delete(old, lambda batch: f"{_ages(batch, draft.now)} old, over keep_age ({limit})")
+    draft.delete(surplus, lambda _: f"more than keep_count ({rules.keep_count}) rotated files of its log")
 
 
-def _by_folder(copies: Sequence[Copy]) -> Sequence[Copy]:
-    """Ordered so that each directory is opened once."""
-    return sorted(copies, key=lambda copy: copy.file.path.rpartition("/")[::2])
-
-
-def _ages(draft: _Draft, copies: Sequence[Copy]) -> str:
-    times = [at for copy in copies if (at := draft.times[copy.file.path]) is not None]
-    youngest, oldest = _rough(draft.now - max(times)), _rough(draft.now - min(times))
+def _ages(aged: Sequence[Aged], now: float) -> str:
+    times = [one.at for one in aged if one.at is not None]
+    youngest, oldest = _rough(now - max(times)), _rough(now - min(times))
     return youngest if youngest == oldest else f"{youngest} to {oldest}"
 
 
@@ -349,7 +350,7 @@ def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
     for rotation in rotations:
         copies = draft.copies.get(rotation.log.file.path, ())
         if not rotation.resumed and 0 < draft.rules.keep_count == len(copies[: draft.rules.keep_count]):
-            last = copies[draft.rules.keep_count - 1]
+            last = copies[draft.rules.keep_count - 1].copy
             reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log after this rotation"
             if draft.settle(last):
                 step = Delete(**draft.at(last.file), after=encode_path(rotation.to))
@@ -362,13 +363,13 @@ def _delete_to_fit(draft: _Draft, directory: LogDirectory, allocated: int) -> No
     limit = format_bytes(directory.max_bytes)
     chosen = []
     if excess > 0:
-        spare = [copy for copies in draft.copies.values() for copy in copies[1:] if copy.file.path not in draft.settled]
-        for copy in sorted(spare, key=lambda copy: draft.places[copy.file.path]):
+        spare = [one for family in draft.copies.values() for one in family[1:]]
+        for one in sorted(spare, key=lambda one: one[:3]):
             if excess <= 0:
                 break
-            if draft.settle(copy):
-                chosen.append(copy)
-                excess -= copy.file.allocated
+            if draft.settle(one.copy):
+                chosen.append(one)
+                excess -= one.copy.file.allocated
     reason = f"the oldest left while the directory is over max_bytes ({limit})"
     draft.delete(chosen, lambda _: reason, to_fit=True)
     if excess > 0:

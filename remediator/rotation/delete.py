@@ -5,17 +5,17 @@ import os
 import stat
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from exporter.settings.logs import LogDirectory
 from exporter.text import printable
 from remediator.compress import Stopped
-from remediator.files import Changed, Folder, Identity, allocated, open_below
-from remediator.holders import use_of
+from remediator.files import Changed, Folder, allocated, open_below
+from remediator.holders import is_written
 from remediator.rotation.lock import alone_in
 from remediator.rotation.names import is_log, is_protected, parse_rotated, work_of
+from remediator.rotation.steps import mark
 from remediator.tasks import Effect, TaskError
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -66,43 +66,42 @@ def check_folder(path: str, directory: LogDirectory) -> None:
         raise Changed("protected by `exclude:`")
 
 
-def delete_file(folder: Folder, name: str, identity: Identity) -> int:
-    """Removes a file that is still the same, has no other name and no writer. Returns the bytes freed.
+def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
+    """Removes a file that is still the same by its ``mark``, has no other name and no writer. Returns the bytes freed.
 
     Raises Changed, and OSError where the process may not.
     """
-    facts = folder.stat(name)
-    identity.check(facts)
-    assert facts is not None
-    if not stat.S_ISREG(facts.st_mode):
-        raise Changed("not a regular file")
-    work = work_of(name)
-    if work is None and facts.st_nlink > 1:
-        raise Changed("has other hard links")
-    if work == "swap" and facts.st_nlink == 1 and facts.st_size:
-        raise Changed("what is in it is nowhere else")
-    if _is_written(folder, name, facts):
-        raise Changed("a process still writes to it")
+    fd = -1
     try:
+        try:
+            fd = os.open(name, _READING, dir_fd=folder.fd)
+            facts = os.fstat(fd)
+        except FileNotFoundError as error:
+            raise Changed("gone") from error
+        except OSError:
+            # What may not be read may still be deleted: it is old, and the directory is ours.
+            facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+        if mark(facts) != marked or facts.st_dev != device:
+            same = (facts.st_dev, str(facts.st_ino)) == (device, marked.partition(":")[0])
+            raise Changed("changed since the plan" if same else "another file by now")
+        if not stat.S_ISREG(facts.st_mode):
+            raise Changed("not a regular file")
+        work = work_of(name)
+        if work is None and facts.st_nlink > 1:
+            raise Changed("has other hard links")
+        if work == "swap" and facts.st_nlink == 1 and facts.st_size:
+            raise Changed("what is in it is nowhere else")
+        if fd >= 0 and is_written(fd):
+            raise Changed("a process still writes to it")
         os.unlink(name, dir_fd=folder.fd)
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise Changed("a mount of its own") from error
         raise
-    return allocated(facts) if facts.st_nlink == 1 else 0
-
-
-def _is_written(folder: Folder, name: str, facts: os.stat_result) -> bool:
-    try:
-        fd = os.open(name, _READING, dir_fd=folder.fd)
-    except PermissionError:
-        return False  # what may not be read may still be deleted: it is old, and the directory is ours
-    try:
-        if not os.path.samestat(os.fstat(fd), facts):
-            raise Changed("another file by now")
-        return use_of(fd).state == "written"
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
+    return allocated(facts) if facts.st_nlink == 1 else 0
 
 
 @dataclass
@@ -136,57 +135,54 @@ class _Tally:
 
 def delete_files(
     root: Folder,
-    files: Iterable[tuple[str, Identity]],
+    files: Iterable[tuple[str, Sequence[tuple[str, str]]]],
+    device: int,
     directory: LogDirectory,
     stop: threading.Event,
     excess: int | None = None,
 ) -> Effect:
-    """Removes files, given by their paths below the root, in this order, and goes on after those that cannot be.
+    """Removes files, each directory's by (name, ``mark``), in this order; what cannot go is left, and named.
 
     excess: bytes to free at the least; whatever is left after that stays. Without it, all go.
-    Raises Stopped between two files, OSError only where a directory cannot be read.
+    Raises Stopped between two files, TaskError where nothing could be removed for want of rights.
     """
     tally = _Tally()
-    for path, members in groupby(files, key=lambda file: file[0].rpartition("/")[0]):
+    for path, members in files:
         if excess is not None and tally.freed >= excess:
-            tally.leave(path or ".", "within its limit by now", tally.left_alone)
             break
-        batch = list(members)
         try:
             check_folder(path, directory)
             with open_below(root, path) as folder, alone_in(folder, stop):
-                _delete_in(folder, batch, directory, stop, excess, tally)
+                _delete_in(folder, members, device, directory, stop, excess, tally)
         except Changed as error:
-            for file, _ in batch:
-                tally.leave(file, str(error), tally.left_alone)
+            for name, _ in members:
+                tally.leave(f"{path}/{name}" if path else name, str(error), tally.left_alone)
     return tally.effect()
 
 
 def _delete_in(
     folder: Folder,
-    files: list[tuple[str, Identity]],
+    files: Sequence[tuple[str, str]],
+    device: int,
     directory: LogDirectory,
     stop: threading.Event,
     excess: int | None,
     tally: _Tally,
 ) -> None:
     covered = Covered(folder, directory)
-    for path, identity in files:
+    for name, marked in files:
         if stop.is_set():
             raise Stopped
         if excess is not None and tally.freed >= excess:
             return
-        name = path.rpartition("/")[2]
         try:
             covered.check(name)
-            tally.freed += delete_file(folder, name, identity)
+            tally.freed += delete_file(folder, name, device, marked)
             tally.deleted += 1
         except Changed as error:
             if folder.stat(name) is None:
                 tally.gone += 1
             else:
-                tally.leave(path, str(error), tally.left_alone)
-        except FileNotFoundError:
-            tally.gone += 1
+                tally.leave(folder.join(name), str(error), tally.left_alone)
         except OSError as error:
-            tally.leave(path, str(error.strerror), tally.refused)
+            tally.leave(folder.join(name), str(error.strerror), tally.refused)

@@ -3,13 +3,13 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from itertools import count
-from typing import Literal
+from typing import Literal, NamedTuple
 
+_DIGITS = frozenset("0123456789")
 _STAMP = "%Y%m%d-%H%M%S"
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 _OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL)
@@ -28,8 +28,7 @@ Work = Literal["copy", "pack", "swap"]
 """``copy``: of a log; ``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(NamedTuple):
     """What the name of a rotated file says."""
 
     base: str
@@ -115,12 +114,9 @@ def work_of(name: str) -> Work | None:
 
 def parse_rotated(name: str) -> Rotated | None:
     """What a rotated file's name says; None for a name that is none."""
-    stem, compressed = name, False
-    for suffix in _PACKED:
-        if name.endswith(suffix):
-            stem, compressed = name.removesuffix(suffix), True
-            break
-    if not stem[-1:].isdecimal():
+    compressed = name.endswith(_PACKED)
+    stem = name[: name.rindex(".")] if compressed else name
+    if stem[-1:] not in _DIGITS:
         return None
     if match := _NUMBERED.fullmatch(stem):
         return Rotated(match["base"], False, compressed, generation=int(match["generation"]))
@@ -167,4 +163,4 @@ def is_log(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
 
 def is_protected(name: str, exclude: Sequence[str]) -> bool:
     """Whether a file or directory of this name is never touched."""
-    return any(fnmatchcase(name, pattern) for pattern in exclude)
+    return bool(exclude) and any(fnmatchcase(name, pattern) for pattern in exclude)

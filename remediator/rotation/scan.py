@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from exporter.settings.logs import LogDirectory
 from remediator.compress import Stopped, chunks
@@ -19,8 +20,7 @@ _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A regular file and who writes to it."""
 
     path: str
@@ -47,8 +47,7 @@ class Log:
     """Its size in bytes without holes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """A rotated file. Its use is looked up only while it is neither compressed nor another program's."""
 
     file: File
@@ -215,7 +214,7 @@ def _log(folder: Folder, name: str, file: File) -> Log:
         small = file.identity.size <= _BLANK_AT_MOST
         blank = small and not os.pread(fd, _BLANK_AT_MOST, 0).strip()
         stored = sum(length for _, length in chunks(fd, 0, file.identity.size))
-        return Log(replace(file, use=use_of(fd)), birth_time(fd), blank, stored)
+        return Log(file._replace(use=use_of(fd)), birth_time(fd), blank, stored)
     finally:
         os.close(fd)
 
@@ -223,7 +222,7 @@ def _log(folder: Folder, name: str, file: File) -> Log:
 def _in_use(folder: Folder, name: str, file: File) -> File:
     fd = folder.open(name)
     try:
-        return replace(file, use=use_of(fd))
+        return file._replace(use=use_of(fd))
     finally:
         os.close(fd)
 
@@ -239,5 +238,5 @@ def _name_writers(found: Scan) -> None:
         return
     named, _ = name_writers(written)
     found.logs = [
-        replace(log, file=replace(log.file, use=named.get(log.file.identity.key, log.file.use))) for log in found.logs
+        replace(log, file=log.file._replace(use=named.get(log.file.identity.key, log.file.use))) for log in found.logs
     ]

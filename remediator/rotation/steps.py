@@ -1,5 +1,7 @@
 """What an action of log rotation carries in ``Action.params``: enough to find exactly this file again."""
 
+import os
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -24,12 +26,6 @@ def _is_temporary(name: str) -> str:
     if "/" in decode_path(name) or work_of(decode_path(name)) is None:
         raise ValueError(f"{name!r} is no temporary name")
     return name
-
-
-def _listed(lines: list[str]) -> list[str]:
-    for line in lines:
-        parse_line(line)
-    return lines
 
 
 TemporaryName = Annotated[str, AfterValidator(_is_temporary)]
@@ -111,21 +107,39 @@ class Deletion(BaseModel):
 
     root: str
     """``Folder.token`` of the log directory."""
-    files: Annotated[list[str], AfterValidator(_listed)]
-    """A line each: the encoded path, a blank, the file's ``Identity`` as the plan saw it."""
+    device: int
+    """``st_dev`` of the files."""
+    files: Sequence[tuple[str, Sequence[str]]]
+    """Directories below the root, encoded, each with files in it: ``listed`` of each."""
     only_over_limit: bool = False
     """Only for as long as the directory takes more than its limit."""
 
+    def listing(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Directories below the root with (name, ``mark``) of each file. Raises ValueError for what is no such name."""
+        return [(decode_path(folder) if folder else "", list(map(_unlisted, lines))) for folder, lines in self.files]
 
-def line_of(path: str, identity: Identity) -> str:
-    """A line of ``Deletion.files``."""
-    return f"{encode_path(path)} {identity}"
+
+def mark(facts: os.stat_result) -> str:
+    """What must be the same for a file to be the same, unchanged one: its ``Identity`` without the device."""
+    return f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}"
 
 
-def parse_line(line: str) -> tuple[str, Identity]:
-    """The path below the root and the file of a line of ``Deletion.files``. Raises ValueError."""
-    path, _, token = line.partition(" ")
-    return decode_path(path), Identity.parse(token)
+def mark_of(identity: Identity) -> str:
+    """The ``mark`` of a file as the plan saw it."""
+    return f"{identity.inode}:{identity.size}:{identity.mtime_ns}"
+
+
+def listed(name: str, identity: Identity) -> str:
+    """A file of ``Deletion.files``: its encoded name, a blank, its ``mark``."""
+    return f"{encode_path(name)} {mark_of(identity)}"
+
+
+def _unlisted(line: str) -> tuple[str, str]:
+    text, _, marked = line.partition(" ")
+    name = decode_path(text) if "%" in text or text[:1] in ("", ".") else text
+    if "/" in name:
+        raise ValueError(f"{text!r} is no plain name")
+    return name, marked
 
 
 def fresh_name(token: str, work: Work, subject: str) -> str:

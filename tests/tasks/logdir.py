@@ -15,7 +15,7 @@ from typing import Any
 from exporter.settings.logs import LogDirectory
 from remediator import linux
 from remediator.files import decode_path
-from remediator.rotation.steps import parse_line
+from remediator.rotation.steps import Deletion
 from remediator.tasks import Action, Effect, Plan
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import missing
@@ -51,9 +51,8 @@ def deleted_by(action: Action) -> list[str]:
         return [decode_path(str(action.params["path"]))]
     if action.kind != "delete-many":
         return []
-    files = action.params["files"]
-    assert isinstance(files, list)
-    return [parse_line(str(line))[0] for line in files]
+    listing = Deletion.model_validate(action.params).listing()
+    return [f"{folder}/{name}" if folder else name for folder, files in listing for name, _ in files]
 
 
 def listed(plan: Plan) -> list[tuple[str, str]]:
