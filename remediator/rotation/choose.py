@@ -335,8 +335,9 @@ def _delete_expired(draft: _Draft) -> None:
             elif one.at is None:
                 draft.left_alone[_NO_AGE].append(one.copy.file.path)
     limit = format_duration(rules.keep_age)
-    draft.delete(old, lambda batch: f"{_ages(batch, draft.now)} old, over keep_age ({limit})")
-    draft.delete(surplus, lambda _: f"more than keep_count ({rules.keep_count}) rotated files of its log")
+    # The oldest first, so that they are gone where a run is stopped.
+    draft.delete(old[::-1], lambda batch: f"{_ages(batch, draft.now)} old, over keep_age ({limit})")
+    draft.delete(surplus[::-1], lambda _: f"more than keep_count ({rules.keep_count}) rotated files of its log")
 
 
 def _ages(aged: Sequence[Aged], now: float) -> str:
