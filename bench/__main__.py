@@ -19,7 +19,7 @@ import psutil
 
 from bench.report import Result, Skipped, lines
 
-BENCHMARKS = ("scrape", "exporters", "walk", "rotation", "rotation_window", "acceptance", "first_action")
+BENCHMARKS = ("scrape", "exporters", "walk", "rotation", "rotation_window", "deletion", "acceptance", "first_action")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class LogRotation:
     name = "log-rotation"
     summary = "Rotates logs by size and by age, compresses them, and deletes rotated ones by age, count and space."
     never: Sequence[str] = (
-        "a log that has not been rotated is never deleted",
+        "a log that has not been rotated is never deleted, nor what is only named like a rotated file",
         "the newest rotated file of a log is never deleted for want of space",
         "files that `include:` does not match or that `exclude:` matches",
         "files within their limits of size and age",
