@@ -131,12 +131,17 @@ def _lines(files: Iterable[File]) -> list[str]:
 
 
 def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
-    """In their order, so many together that the record stays easy to read and a run can be stopped between two."""
+    """In their order, so many together that the record stays easy to read and a run can be stopped between two.
+
+    All of a batch are on one device, as btrfs numbers each of its subvolumes.
+    """
     start = length = 0
+    device = aged[0].copy.file.identity.device
     for place, one in enumerate(aged):
-        if place - start >= _BATCH_FILES or length > _BATCH_CHARACTERS:
+        other = one.copy.file.identity.device != device
+        if other or place - start >= _BATCH_FILES or length > _BATCH_CHARACTERS:
             yield aged[start:place]
-            start, length = place, 0
+            start, length, device = place, 0, one.copy.file.identity.device
         length += 3 * len(one.copy.file.path) + 60  # encoding a byte takes three characters at the most
     yield aged[start:]
 

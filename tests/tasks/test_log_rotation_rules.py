@@ -155,3 +155,14 @@ def test_many_files_are_counted_in_a_note() -> None:
     found = Scan("r", [log(f"{n}.log", 2 * MIB, links=2) for n in range(7)])
     (note,) = choose(found, directory(), 0, NOW).notes
     assert note == "Left alone (has other hard links): 0.log, 1.log, 2.log, 3.log, 4.log and 2 more."
+
+
+def test_a_batch_of_deletions_is_on_one_device() -> None:
+    """btrfs numbers each of its subvolumes."""
+    copies = [copy(f"a.log.{n}", MIB, age=99 * 86400 + n) for n in range(1, 121)]
+    copies = [
+        c._replace(file=c.file._replace(identity=c.file.identity._replace(device=1 + i // 60)))
+        for i, c in enumerate(copies)
+    ]
+    plan = choose(Scan("r", copies=copies), directory(), 0, NOW)
+    assert [(action.params["device"], action.object.split(" ")[0]) for action in plan.actions] == [(2, "60"), (1, "60")]
