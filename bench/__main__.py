@@ -25,6 +25,7 @@ BENCHMARKS = (
     "walk",
     "rotation",
     "rotation_window",
+    "deletion",
     "acceptance",
     "first_action",
     "commands",

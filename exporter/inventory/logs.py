@@ -32,7 +32,9 @@ class LogRotation(Section):
     )
     compress: bool = Field(default=True, description="compress rotated files; zcat and less read them")
     keep_count: int = Field(default=14, ge=0, description="rotated files kept of each log")
-    keep_age: Duration = Field(default=30 * 86400.0, description="rotated files older than this are deleted")
+    keep_age: Duration = Field(
+        default=30 * 86400.0, description="rotated files older than this are deleted, counted from their rotation"
+    )
 
 
 class LogDirectory(Section):

@@ -10,11 +10,11 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from exporter.base.text import printable
@@ -26,6 +26,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 """link(2) on a file system without them; FUSE passes on what its server says."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 _BLOCK = 512
 """``st_blocks`` counts in these, whatever the file system's own block size: stat(2)."""
 
@@ -38,8 +39,7 @@ class NoHardLinks(OSError):
     """A file cannot have a second name here: exFAT, many network and FUSE file systems have no hard links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a file was when the plan saw it: the same numbers mean the same, unchanged file."""
 
     device: int
@@ -54,7 +54,7 @@ class Identity:
     @classmethod
     def parse(cls, token: str) -> Self:
         """The reverse of ``str``. Raises ValueError for anything else."""
-        device, inode, size, mtime_ns = (int(part) for part in token.split(":"))
+        device, inode, size, mtime_ns = map(int, token.split(":"))
         return cls(device, inode, size, mtime_ns)
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Identity:
             raise Changed("another file by now")
         if may_grow and facts.st_size < self.size:
             raise Changed("truncated since the plan")
-        if not may_grow and Identity.of(facts) != self:
+        if not may_grow and (facts.st_size, facts.st_mtime_ns) != self[2:]:
             raise Changed("changed since the plan")
 
 
@@ -117,6 +117,11 @@ class Folder:
                 except FileNotFoundError:
                     continue
         return found
+
+    def names(self) -> list[str]:
+        """Names of all entries."""
+        with os.scandir(self.fd) as listing:
+            return [entry.name for entry in listing]
 
     def stat(self, name: str) -> os.stat_result | None:
         """Facts of the entry itself, not of what a link leads to; None if there is none."""
@@ -175,10 +180,11 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def link(self, name: str, wanted: Iterable[str]) -> str:
+    def link(self, name: str, wanted: Iterable[str], fd: int | None = None) -> str:
         """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
 
-        Raises NoHardLinks, and TaskError where every name is taken.
+        fd: the file, open, that ``name`` must still be. Raises Changed if another one has that name by now,
+        NoHardLinks, and TaskError where every name is taken.
         """
         for candidate in wanted:
             try:
@@ -189,13 +195,18 @@ class Folder:
                 if error.errno in _NO_HARD_LINKS:
                     raise NoHardLinks(error.errno, error.strerror) from error
                 raise
+            given = self.stat(candidate)
+            if fd is not None and given is not None and not os.path.samestat(given, os.fstat(fd)):
+                if given.st_nlink > 1:
+                    self.discard(candidate)
+                raise Changed("another program works under the same temporary name")
             return candidate
         raise TaskError(f"every name for {printable(self.join(name))} is taken")
 
-    def give(self, name: str, wanted: Callable[[], Iterable[str]]) -> str:
+    def give(self, name: str, wanted: Callable[[], Iterable[str]], fd: int | None = None) -> str:
         """Gives a file a second name or, where the file system has no hard links, another one, as ``link`` does."""
         try:
-            return self.link(name, wanted())
+            return self.link(name, wanted(), fd)
         except NoHardLinks:
             return self.move(name, wanted())
 
@@ -262,12 +273,14 @@ def allocated(facts: os.stat_result) -> int:
 
 def encode_path(path: str) -> str:
     """A relative path for records: its bytes, percent-encoded."""
+    if _PLAIN.fullmatch(path):
+        return path  # as it is, a hundred thousand times
     return quote_from_bytes(os.fsencode(path), safe="/")
 
 
 def decode_path(text: str) -> str:
     """The reverse of ``encode_path``. Raises ValueError for a path that could lead out of the root."""
-    path = os.fsdecode(unquote_to_bytes(text))
+    path = os.fsdecode(unquote_to_bytes(text)) if "%" in text else text
     if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"{text!r} is no plain relative path")
     return path

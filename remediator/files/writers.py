@@ -46,6 +46,19 @@ def use_of(fd: int) -> Use:
     return FREE
 
 
+def is_written(fd: int) -> bool:
+    """Whether another open descriptor is known to write to this file, in the fewest system calls: close ``fd`` next.
+
+    As ``use_of``, but the lease is given back only when ``fd`` is closed.
+    """
+    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN or _use_by_proc(os.fstat(fd)).state == "written"
+    return False
+
+
 def name_writers(files: set[tuple[int, int]]) -> tuple[dict[tuple[int, int], Use], bool]:
     """The writers of files, given as (st_dev, st_ino); and whether every process could be looked into."""
     inodes = {inode for _, inode in files}

@@ -87,6 +87,13 @@ def _decision(row: Row) -> DecisionView:
 _RUNS = sa.select(runs, alerts.c.ends_at.label("alert_ended_at")).outerjoin(alerts, alerts.c.id == runs.c.alert_id)
 """Runs, each with the end of the alert that asked for it: the later half of its verification."""
 
+_ACTIONS = sa.select(
+    *(column for column in actions.c if column is not actions.c.action),
+    *(actions.c.action[name].as_string().label(name) for name in ("kind", "object", "reason")),
+    actions.c.action["estimated_bytes"].as_integer().label("estimated_bytes"),
+)
+"""Actions without their parameters, which can be as long as a list of ten thousand files."""
+
 
 def list_runs(connection: sa.Connection, limit: int, before: int | None = None) -> Page[RunView]:
     page = _page(connection, _RUNS, runs.c.id, dict, limit=limit, before=before)
@@ -109,20 +116,19 @@ def unfinished_runs(connection: sa.Connection, limit: int = 100) -> list[RunView
 
 def _with_actions(connection: sa.Connection, rows: Sequence[Row]) -> list[RunView]:
     found: dict[int, list[ActionView]] = {row["id"]: [] for row in rows}
-    select = sa.select(actions).where(actions.c.run_id.in_(found)).order_by(actions.c.run_id, actions.c.position)
+    select = _ACTIONS.where(actions.c.run_id.in_(found)).order_by(actions.c.run_id, actions.c.position)
     for row in _rows(connection, select):
         found[row["run_id"]].append(_action(row))
     return [_run(row, found[row["id"]]) for row in rows]
 
 
 def _action(row: Row) -> ActionView:
-    action = row["action"]
     return {
         "position": row["position"],
-        "kind": action["kind"],
-        "object": action["object"],
-        "reason": action["reason"],
-        "estimated_bytes": action["estimated_bytes"],
+        "kind": row["kind"],
+        "object": row["object"],
+        "reason": row["reason"],
+        "estimated_bytes": row["estimated_bytes"],
         "state": row["state"],
         "detail": row["detail"],
         "freed_bytes": row["freed_bytes"],

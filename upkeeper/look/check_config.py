@@ -15,9 +15,11 @@ from exporter.configfile.file import Loaded, load
 from exporter.configfile.problem import ConfigError, Problem, in_order, nearest
 from exporter.configfile.source import KeyPath
 from exporter.docker.engine import DockerEngine
+from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
 from remediator.config.matchers import parse_matchers
 from remediator.config.remedies import Config, Remedy
+from remediator.overlaps import Place, overlaps, place_of
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.service_restart.task import ServiceRestart
 
@@ -39,6 +41,8 @@ class Facts:
     """What is wrong with a directory that is measured, by its path."""
     secret_files: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a file that holds a secret, by its path."""
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+    """Where the log directories are, by their paths."""
 
 
 async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[Problem]:
@@ -57,7 +61,7 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
         for index, remedy in enumerate(loaded.value.remedies or ())
         for problem in _of_remedy(loaded, index, remedy, facts)
     ]
-    problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded)]
+    problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded), *_overlapping(loaded, facts)]
     for key, path, _ in _directories(loaded.value):
         if path in facts.directories:
             message = f"{path!r} {facts.directories[path]}"
@@ -82,11 +86,13 @@ async def gather(loaded: Loaded[Config]) -> Facts:
         file: secret_file_problem(Path(file), public=str(key[-1]).endswith(_PUBLIC_FILES))
         for key, file in _secret_files(loaded)
     }
+    mounts = parse_mountinfo(MOUNTINFO.read_bytes()) if len(loaded.value.logs) > 1 else []
     return Facts(
         targets=dict(zip(tasks, targets, strict=True)),
         found_later={ServiceRestart.name},
         directories={path: problem for path, problem in directories.items() if problem},
         secret_files={path: problem for path, problem in secrets.items() if problem},
+        places={directory.path: place_of(directory.path, mounts) for directory in loaded.value.logs},
     )
 
 
@@ -156,6 +162,16 @@ def _never_deciding(loaded: Loaded[Config]) -> Iterator[Problem]:
             message = f"never decides: {first!r} above it matches every alert that this one does"
             yield loaded.problem(("remedies", index, "match"), message, "put the narrower one first", "warning")
         earlier.append((remedy.name, matchers))
+
+
+def _overlapping(loaded: Loaded[Config], facts: Facts) -> Iterator[Problem]:
+    """Log directories that rotate each other's logs: each by its own rules, so the stricter ones win."""
+    logs = loaded.value.logs
+    for overlap in overlaps(logs, facts.places):
+        one, other = logs[overlap.later], logs[overlap.earlier]
+        message = f"{one.path!r} and {other.path!r} of {other.name!r} hold the same logs, which both rotate"
+        hint = "leave them out of one of the two by `exclude:`, or drop one"
+        yield loaded.problem(("logs", overlap.later, "path"), message, hint, "warning")
 
 
 def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:

@@ -1,22 +1,30 @@
 """Which logs are rotated, compressed and deleted, and why. Pure: what was found, the limits and the time go in."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count, groupby
 
 from exporter.base.text import printable
 from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.logs import LogDirectory, LogRotation
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
-from remediator.tasks.log_rotation.names import fits, parse_rotated, rotated_name, variants
+from remediator.tasks.log_rotation.ages import Aged, by_age, oldest_line
+from remediator.tasks.log_rotation.names import Work, fits, is_for, parse_rotated, rotated_name, variants
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Remains, Scan
-from remediator.tasks.log_rotation.steps import Compress, Delete, Method, Rotate, Step
+from remediator.tasks.log_rotation.steps import Compress, Delete, Deletion, Method, Rotate, Step, fresh_name, listed
 
 _PACKS_TO = 0.2
 """Size of a compressed log against the log: an estimate. What is freed is measured when it is done."""
 _NAMED = 5
 """So many files are named in one note; the rest are counted."""
+_NO_AGE = "its times cannot be, before 2000 or in the future, so nothing is done by its age"
+_AN_ACTION_EACH = 50
+"""So many deletions for one reason are an action each in the record; more are done in batches."""
+_BATCH_FILES = 10_000
+_BATCH_CHARACTERS = 4 * 1024 * 1024
+"""What one action may hold in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,8 @@ class _Rotation:
     """Path of the rotated file."""
     method: Method
     reason: str
+    temporary: str
+    """Encoded name under which the new file is made."""
     resumed: bool = False
 
 
@@ -36,17 +46,23 @@ class _Draft:
     found: Scan
     rules: LogRotation
     now: float
-    copies: Mapping[str, Sequence[Copy]]
-    """Rotated files by the path of their log, newest first."""
+    token: str
+    copies: Mapping[str, Sequence[Aged]]
+    """Rotated files by the path of their log, newest first; directory by directory."""
     actions: list[Action] = field(default_factory=list)
     left_alone: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)
     """Paths of rotated files that this plan deletes or compresses."""
+    _fresh: Iterator[int] = field(default_factory=count)
 
     def at(self, file: File) -> dict[str, str]:
         """The fields that every step has."""
         return {"root": self.found.root, "path": encode_path(file.path), "file": str(file.identity)}
+
+    def temporary(self, work: Work, path: str) -> str:
+        """A temporary name, encoded, for an action that begins something with this file."""
+        return fresh_name(f"{self.token}-{next(self._fresh)}", work, _name(path))
 
     def add(self, file: File, step: Step, reason: str, frees: float = 0) -> None:
         self.actions.append(
@@ -59,30 +75,75 @@ class _Draft:
             )
         )
 
-    def delete(self, copy: Copy, reason: str, *, after: str | None = None, only_over_limit: bool = False) -> None:
-        """Adds a deletion, unless something is done with the file already or it may not be touched."""
-        if copy.file.path in self.settled:
-            return
-        if copy.file.links > 1:
-            self.left_alone["has other hard links"].append(copy.file.path)
-        elif copy.file.use.state == "written":
-            self.left_alone["a process still writes to it"].append(copy.file.path)
+    def settle(self, copy: Copy) -> bool:
+        """Whether this rotated file may be deleted, and nothing else is done with it: then it is spoken for."""
+        file = copy.file
+        if file.path in self.settled:
+            return False
+        if file.links > 1:
+            self.left_alone["has other hard links"].append(file.path)
+        elif file.use.state == "written":
+            self.left_alone["a process still writes to it"].append(file.path)
         else:
-            self.settled.add(copy.file.path)
-            successor = None if after is None else encode_path(after)
-            step = Delete(**self.at(copy.file), after=successor, only_over_limit=only_over_limit)
-            self.add(copy.file, step, reason, copy.file.allocated)
+            self.settled.add(file.path)
+            return True
+        return False
+
+    def delete(self, aged: Sequence[Aged], reason: Callable[[Sequence[Aged]], str], *, to_fit: bool = False) -> None:
+        """Adds the deletion of settled files, in this order: an action each, or where they are many, of thousands."""
+        if len(aged) <= _AN_ACTION_EACH:
+            for one in aged:
+                step = Delete(**self.at(one.copy.file), only_over_limit=to_fit)
+                self.add(one.copy.file, step, reason([one]), one.copy.file.allocated)
+            return
+        for some in _batches(aged):
+            batch = [one.copy.file for one in some]
+            first, last = (printable(batch[place].path) for place in (0, -1))
+            folders = groupby(batch, key=lambda file: file.path.rpartition("/")[0])
+            many = Deletion(
+                root=self.found.root,
+                device=batch[0].identity.device,
+                files=[(encode_path(folder), _lines(members)) for folder, members in folders],
+                only_over_limit=to_fit,
+            )
+            self.actions.append(
+                Action(
+                    kind="delete-many",
+                    object=f"{len(batch):,} files, {first} to {last}" if len(batch) > 1 else first,
+                    reason=reason(some),
+                    estimated_bytes=sum(file.allocated for file in batch),
+                    params=many.model_dump(mode="json"),
+                )
+            )
 
 
-def choose(found: Scan, directory: LogDirectory, allocated: int, now: float) -> Plan:
+def _lines(files: Iterable[File]) -> list[str]:
+    return [listed(_name(file.path), file.identity) for file in files]
+
+
+def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
+    """In their order, so many together that the record stays easy to read and a run can be stopped between two."""
+    start = length = 0
+    for place, one in enumerate(aged):
+        if place - start >= _BATCH_FILES or length > _BATCH_CHARACTERS:
+            yield aged[start:place]
+            start, length = place, 0
+        length += 3 * len(one.copy.file.path) + 60  # encoding a byte takes three characters at the most
+    yield aged[start:]
+
+
+def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, token: str = "0") -> Plan:  # noqa: S107
     """The plan. ``allocated`` is what the directory takes on disk, in bytes; ``now`` a Unix time.
 
+    token: letters and digits that no other plan has; the names of temporary files are made of it.
     What frees space without taking any comes first, so that it helps what follows on a full disk.
     """
-    copies: dict[str, list[Copy]] = defaultdict(list)
-    for copy in sorted(found.copies, key=_age, reverse=True):
-        copies[copy.log].append(copy)
-    draft = _Draft(found, directory.rotation, now, copies)
+    families: dict[str, list[Copy]] = defaultdict(list)
+    for copy in found.copies:
+        families[copy.log].append(copy)
+    logs = sorted(families, key=lambda log: log.rpartition("/"))
+    aged = {log: by_age(families[log], now)[::-1] for log in logs}
+    draft = _Draft(found, directory.rotation, now, token, aged)
     for reason, paths in found.left_alone.items():
         draft.left_alone[reason].extend(paths)
     rotations = _rotations(draft)
@@ -95,10 +156,6 @@ def choose(found: Scan, directory: LogDirectory, allocated: int, now: float) -> 
     _delete_to_fit(draft, directory, allocated)
     left_alone = [f"Left alone ({reason}): {_listed(paths)}." for reason, paths in sorted(draft.left_alone.items())]
     return Plan(actions=draft.actions, notes=left_alone + draft.notes)
-
-
-def _age(copy: Copy) -> tuple[int, float, int]:
-    return copy.file.identity.mtime_ns, copy.name.stamp or 0.0, copy.name.number
 
 
 def _rotations(draft: _Draft) -> list[_Rotation]:
@@ -118,32 +175,46 @@ def _rotations(draft: _Draft) -> list[_Rotation]:
             if not fits(rotated_name(log.file.path.rpartition("/")[2], draft.now, compressed=packed)):
                 draft.left_alone["its name leaves no room for the time of the rotation"].append(log.file.path)
                 continue
-            rotations.append(_Rotation(log, next(name for name in names if name not in taken), method, reason))
+            to = next(name for name in names if name not in taken)
+            work: Work = "copy" if method == "copytruncate" else "swap"
+            rotations.append(_Rotation(log, to, method, reason, draft.temporary(work, log.file.path)))
     return rotations
 
 
 def _unfinished(draft: _Draft, log: Log) -> _Rotation | None:
     """A rotation of this log that an interrupted run began: the rotated file is there, the log is not empty yet."""
     reason = "an interrupted run left this rotation unfinished"
-    for copy in draft.copies.get(log.file.path, ()):
+    for one in draft.copies.get(log.file.path, ()):
+        copy = one.copy
         if copy.name.own and copy.file.identity.key == log.file.identity.key:
-            return _Rotation(log, copy.file.path, "rename", reason, resumed=True)
+            return _Rotation(
+                log, copy.file.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True
+            )
     for remains in draft.found.remains:
-        if remains.linked and _log_of(remains) == log.file.path and not _packs(draft, remains):
-            return _Rotation(log, remains.wanted, "copytruncate", reason, resumed=True)
+        if remains.work != "copy" or remains.linked is None or _source(draft, remains):
+            continue
+        if _log_of(remains.linked) == log.file.path:
+            temporary = encode_path(_name(remains.file.path))
+            return _Rotation(log, remains.linked, "copytruncate", reason, temporary, resumed=True)
     return None
 
 
-def _log_of(remains: Remains) -> str | None:
-    folder, slash, name = remains.wanted.rpartition("/")
+def _log_of(path: str) -> str | None:
+    folder, slash, name = path.rpartition("/")
     rotated = parse_rotated(name)
     return folder + slash + rotated.base if rotated else None
 
 
-def _packs(draft: _Draft, remains: Remains) -> bool:
-    """Whether the remains are of compressing a rotated file that is still there."""
-    source = remains.wanted.removesuffix(".gz")
-    return any(copy.file.path == source for copy in draft.found.copies) and source != remains.wanted
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _source(draft: _Draft, remains: Remains) -> Copy | None:
+    """The rotated file, still there, of which these remains are the compressed form."""
+    folder, name = remains.file.path.rpartition("/")[0], _name(remains.file.path)
+    plain = (copy for copy in draft.found.copies if not copy.name.compressed)
+    beside = (copy for copy in plain if copy.file.path.rpartition("/")[0] == folder)
+    return next((copy for copy in beside if is_for(name, "pack", _name(copy.file.path))), None)
 
 
 def _reason(draft: _Draft, log: Log) -> str | None:
@@ -153,23 +224,14 @@ def _reason(draft: _Draft, log: Log) -> str | None:
     limit, oldest = draft.rules.max_file_bytes, draft.rules.max_file_age
     if log.stored > limit:
         return f"{format_bytes(log.stored)}, over max_file_bytes ({format_bytes(limit)})"
-    age = draft.now - _oldest_content(draft, log)
-    if oldest is not None and age > oldest:
-        return f"its oldest lines are {_rough(age)} old, over max_file_age ({format_duration(oldest)})"
+    if oldest is None:
+        return None
+    begun = oldest_line(log, (one.at for one in draft.copies.get(log.file.path, ())), draft.now)
+    if begun is None:
+        draft.left_alone[_NO_AGE].append(log.file.path)
+    elif draft.now - begun > oldest:
+        return f"its oldest lines are {_rough(draft.now - begun)} old, over max_file_age ({format_duration(oldest)})"
     return None
-
-
-def _oldest_content(draft: _Draft, log: Log) -> float:
-    """A Unix time before which nothing in the log was written.
-
-    That is when the file was made or was last rotated, whichever is later; a file system that does not tell the first,
-    for a log without the second, leaves only the last write.
-    """
-    written = log.file.identity.mtime_ns / 1e9
-    times = [copy.name.stamp or copy.file.identity.mtime_ns / 1e9 for copy in draft.copies.get(log.file.path, ())]
-    if log.born is not None:
-        times.append(min(log.born, written))  # a restored file is younger than its content
-    return max(times, default=written)
 
 
 def _method(draft: _Draft, log: Log) -> Method:
@@ -187,6 +249,7 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
         to=encode_path(rotation.to.rpartition("/")[2]),
         method=rotation.method,
         only_if_free=only_if_free,
+        temporary=rotation.temporary,
     )
     if rotation.method == "copytruncate":
         draft.add(log.file, step, rotation.reason, saved)
@@ -209,7 +272,7 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
                 object=printable(rotation.to),
                 reason="rotated by this plan",
                 estimated_bytes=int(saved),
-                params=Compress(**at, may_grow=True).model_dump(),
+                params=Compress(**at, may_grow=True, temporary=draft.temporary("pack", rotation.to)).model_dump(),
             )
         )
     else:
@@ -220,6 +283,11 @@ def _compress_copies(draft: _Draft) -> None:
     """Compresses what earlier runs rotated. Files that other programs named stay as those expect them."""
     if not draft.rules.compress:
         return
+    begun = {
+        source.file.path: encode_path(_name(remains.file.path))
+        for remains in draft.found.remains
+        if (source := _source(draft, remains))
+    }
     for copy in draft.found.copies:
         if copy.name.compressed or not copy.name.own or copy.file.path in draft.settled:
             continue
@@ -234,28 +302,46 @@ def _compress_copies(draft: _Draft) -> None:
         else:
             draft.settled.add(copy.file.path)
             saved = copy.file.allocated * (1 - _PACKS_TO)
-            draft.add(copy.file, Compress(**draft.at(copy.file)), "rotated and not compressed yet", saved)
+            temporary = begun.get(copy.file.path) or draft.temporary("pack", copy.file.path)
+            step = Compress(**draft.at(copy.file), temporary=temporary)
+            draft.add(copy.file, step, "rotated and not compressed yet", saved)
 
 
 def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
-    """Removes what interrupted runs left. Their temporary names hold nothing that is not under another name too."""
-    resumed = {rotation.to for rotation in rotations if rotation.resumed}
+    """Removes what interrupted runs left, but for what is nowhere else."""
+    resumed = {rotation.temporary for rotation in rotations if rotation.resumed}
     for remains in draft.found.remains:
-        if remains.wanted in resumed or _packs(draft, remains):
+        if encode_path(_name(remains.file.path)) in resumed or _source(draft, remains):
             continue  # the action that makes this file again finishes what was begun
-        if remains.file.use.state == "free":
+        if remains.work == "swap" and remains.file.identity.size and not remains.file.links:
+            draft.left_alone["left by an interrupted run, and what is in it is nowhere else"].append(remains.file.path)
+        elif remains.file.use.state == "free":
             draft.add(remains.file, Delete(**draft.at(remains.file)), "left by an interrupted run", 0)
 
 
 def _delete_expired(draft: _Draft) -> None:
-    for copies in draft.copies.values():
-        for place, copy in enumerate(copies):
-            age = draft.now - copy.file.identity.mtime_ns / 1e9
-            if age > draft.rules.keep_age:
-                limit = format_duration(draft.rules.keep_age)
-                draft.delete(copy, f"last written {_rough(age)} ago, over keep_age ({limit})")
-            elif place >= draft.rules.keep_count:
-                draft.delete(copy, f"more than keep_count ({draft.rules.keep_count}) rotated files of its log")
+    rules, latest = draft.rules, draft.now - draft.rules.keep_age
+    old, surplus = [], []
+    for family in draft.copies.values():
+        for place, one in enumerate(family):
+            if one.at is not None and one.at < latest:
+                if draft.settle(one.copy):
+                    old.append(one)
+            elif place >= rules.keep_count:
+                if draft.settle(one.copy):
+                    surplus.append(one)
+            elif one.at is None:
+                draft.left_alone[_NO_AGE].append(one.copy.file.path)
+    limit = format_duration(rules.keep_age)
+    # The oldest first, so that they are gone where a run is stopped.
+    draft.delete(old[::-1], lambda batch: f"{_ages(batch, draft.now)} old, over keep_age ({limit})")
+    draft.delete(surplus[::-1], lambda _: f"more than keep_count ({rules.keep_count}) rotated files of its log")
+
+
+def _ages(aged: Sequence[Aged], now: float) -> str:
+    times = [one.at for one in aged if one.at is not None]
+    youngest, oldest = _rough(now - max(times)), _rough(now - min(times))
+    return youngest if youngest == oldest else f"{youngest} to {oldest}"
 
 
 def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
@@ -263,27 +349,29 @@ def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
     for rotation in rotations:
         copies = draft.copies.get(rotation.log.file.path, ())
         if not rotation.resumed and 0 < draft.rules.keep_count == len(copies[: draft.rules.keep_count]):
-            last = copies[draft.rules.keep_count - 1]
+            last = copies[draft.rules.keep_count - 1].copy
             reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log after this rotation"
-            draft.delete(last, reason, after=rotation.to)
+            if draft.settle(last):
+                step = Delete(**draft.at(last.file), after=encode_path(rotation.to))
+                draft.add(last.file, step, reason, last.file.allocated)
 
 
 def _delete_to_fit(draft: _Draft, directory: LogDirectory, allocated: int) -> None:
     """While the directory would stay over its limit: its oldest rotated files, but never the newest of any log."""
     excess = allocated - sum(action.estimated_bytes for action in draft.actions) - directory.max_bytes
-    spare = [copy for copies in draft.copies.values() for copy in copies[1:] if copy.file.path not in draft.settled]
-    for copy in sorted(spare, key=_age):
-        if excess <= 0:
-            return
-        draft.delete(
-            copy,
-            f"the oldest left while the directory is over max_bytes ({format_bytes(directory.max_bytes)})",
-            only_over_limit=True,
-        )
-        if copy.file.path in draft.settled:
-            excess -= copy.file.allocated
+    limit = format_bytes(directory.max_bytes)
+    chosen = []
     if excess > 0:
-        limit = format_bytes(directory.max_bytes)
+        spare = [one for family in draft.copies.values() for one in family[1:]]
+        for one in sorted(spare, key=lambda one: one[:3]):
+            if excess <= 0:
+                break
+            if draft.settle(one.copy):
+                chosen.append(one)
+                excess -= one.copy.file.allocated
+    reason = f"the oldest left while the directory is over max_bytes ({limit})"
+    draft.delete(chosen, lambda _: reason, to_fit=True)
+    if excess > 0:
         draft.notes.append(
             f"The directory stays about {format_bytes(excess)} over its max_bytes of {limit}:"
             " nothing else in it may be rotated or deleted yet."

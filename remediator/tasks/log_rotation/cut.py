@@ -23,7 +23,9 @@ from remediator.files import linux
 from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, where_it_ends
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.model.task import TaskError
-from remediator.tasks.log_rotation.names import temporary_name, variants
+from remediator.tasks.log_rotation.leftovers import left_behind
+from remediator.tasks.log_rotation.names import variants
+from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
 _CATCH_UP = 5
 """Rounds of copying what was written during the round before."""
@@ -35,44 +37,58 @@ _PROOF = 4096
 
 
 def copy_and_cut(
-    folder: Folder, log: str, identity: Identity, wanted: str, stop: threading.Event
+    folder: Folder, log: str, identity: Identity, wanted: str, temporary: str, stop: threading.Event
 ) -> tuple[str, int] | None:
     """Moves the content of a log to a rotated file, compressed if ``wanted`` ends in ``.gz``.
 
+    temporary: the name of the copy until the log is cut; the same for a second try.
     Returns the rotated file's name and the bytes freed; None if an earlier try had done it already.
     Raises Changed, Stopped, TaskError, OSError; the log is then as it was.
     """
     fd = folder.open(log, os.O_RDWR)
     try:
-        wanted, planned = _name_for(folder, fd, wanted), wanted
         if Identity.of(os.fstat(fd)).key != identity.key:
             raise Changed("another file by now")
         before = allocated(os.fstat(fd))
-        name = _resume(folder, fd, wanted)
+        for earlier, copied in left_behind(folder, "copy", log):
+            if earlier != temporary and copied is not None:
+                _resume(folder, fd, copied, earlier)
+                folder.discard(earlier)
+        wanted, planned = _name_for(folder, fd, wanted, temporary), wanted
+        name = _resume(folder, fd, wanted, temporary)
         if name is None:
             if os.fstat(fd).st_size < identity.size and (folder.stat(wanted) or folder.stat(planned)):
                 return None
             identity.check(os.fstat(fd), may_grow=True)
             if os.fstat(fd).st_nlink > 1:
                 raise Changed("has other hard links")
-            name = _rotate(folder, fd, wanted, stop)
-        folder.discard(temporary_name(wanted))
+            name = _rotate(folder, fd, wanted, temporary, stop)
+        folder.discard(temporary)
         copy = folder.stat(name)
         return name, max(0, before - allocated(os.fstat(fd)) - (allocated(copy) if copy else 0))
     finally:
         os.close(fd)
 
 
-def _name_for(folder: Folder, fd: int, wanted: str) -> str:
-    """The rotated file's name without ``.gz`` where packing the zeros of holes would take more than they do now."""
+def _name_for(folder: Folder, fd: int, wanted: str, temporary: str) -> str:
+    """The rotated file's name without ``.gz`` where packing the zeros of holes would take more than they do now.
+
+    A second try goes on as the first one did, which its copy shows.
+    """
     plain = wanted.removesuffix(".gz")
-    if plain == wanted or folder.stat(temporary_name(wanted)):
+    if plain == wanted:
         return wanted
-    return plain if folder.stat(temporary_name(plain)) or mostly_holes(fd) else wanted
+    if folder.stat(temporary) is not None:
+        begun = folder.open(temporary)
+        try:
+            head = os.pread(begun, HEAD, 0)
+        finally:
+            os.close(begun)
+        return plain if head and not is_packed(head) else wanted
+    return plain if mostly_holes(fd) else wanted
 
 
-def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
-    temporary = temporary_name(wanted)
+def _rotate(folder: Folder, fd: int, wanted: str, temporary: str, stop: threading.Event) -> str:
     name = None
     sink = folder.create(temporary)
     try:
@@ -81,7 +97,7 @@ def _rotate(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
                 end = _copy_lines(fd, copy)
                 copy_attributes(fd, sink)
                 copy.settle()
-                name = folder.give(temporary, lambda: variants(wanted))
+                name = folder.give(temporary, lambda: variants(wanted), sink)
                 folder.sync()
                 rest = _cut(fd, copy, end)
             except (OSError, Changed, Stopped, TaskError):
@@ -149,12 +165,11 @@ def _cut(fd: int, copy: Copy, end: int) -> int:
     raise TaskError("it is written to faster than it can be copied, on a file system that cannot cut it safely")
 
 
-def _resume(folder: Folder, fd: int, wanted: str) -> str | None:
+def _resume(folder: Folder, fd: int, wanted: str, temporary: str) -> str | None:
     """The name of the copy by which a killed try cut the log; None if there is none, or it is removed as not needed."""
-    witness = folder.stat(temporary_name(wanted))
-    # Without hard links the temporary name is gone once the copy has its own, which was free when this was planned.
-    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else wanted
-    if name is None or folder.stat(name) is None:
+    witness = folder.stat(temporary)
+    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
+    if name is None:
         return None
     sink = folder.open(name)
     try:

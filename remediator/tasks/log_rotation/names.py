@@ -1,31 +1,38 @@
-"""The names of logs, of their rotated copies, and of work under way. Pure."""
+"""The names of logs, of their rotated copies, and of work under way. Pure, but for the time zone of the process."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from itertools import count
+from typing import Literal, NamedTuple
 
 from remediator.tasks.log_rotation.packed import has_packed_name
 
 _NAME_MAX = 255
 """Bytes of a name on the file systems of Linux: limits.h."""
+_DIGITS = frozenset("0123456789")
 _STAMP = "%Y%m%d-%H%M%S"
-_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?(?:\.gz)?", re.DOTALL)
-# logrotate's `.1`, dateext and dateext with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
-_FOREIGN = re.compile(
-    r"(?P<base>.+?)(?:\.\d{1,5}|-\d{8}(?:\d{2})?(?:-\d{9,10})?|\.\d{4}-\d\d-\d\d(?:_\d\d(?:-\d\d){0,2})?)"
-    r"(?:\.gz|\.bz2|\.xz|\.zst|\.lz4)?",
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
+_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL)
+_NUMBERED = re.compile(r"(?P<base>.+)\.(?P<generation>\d{1,5})", re.DOTALL)
+# logrotate's dateext, with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
+_DATED = re.compile(
+    r"(?P<base>.+?)(?:-(?P<day>\d{8})(?P<hour>\d{2})?(?:-(?P<epoch>\d{9,10}))?"
+    r"|\.(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<time>\d\d(?:-\d\d){0,2}))?)",
     re.DOTALL,
 )
-_TEMPORARY = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\.[0-9a-z]+-\d+\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|pack|swap)\.upkeeper-tmp")
+_EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
+"""As the build of November 2026 named it."""
+
+Work = Literal["copy", "pack", "swap"]
+"""``copy``: of a log; ``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(NamedTuple):
     """What the name of a rotated file says."""
 
     base: str
@@ -34,9 +41,13 @@ class Rotated:
     """Named by Upkeeper, not by logrotate or the program itself."""
     compressed: bool
     stamp: float | None = None
-    """When it was rotated, as a Unix time, where the name says so to the second."""
+    """When it was rotated, as a Unix time, where the name says so. Of a day or an hour it is the end."""
+    unit: float = 0.0
+    """Seconds by which the rotation may have been earlier than ``stamp``: the name's day, hour or minute."""
     number: int = 0
-    """Orders files of one stamp."""
+    """Orders files of one stamp: more is newer."""
+    generation: int | None = None
+    """What logrotate's ``.1``, ``.2`` count: more is older."""
 
 
 def rotated_name(base: str, at: float, *, compressed: bool) -> str:
@@ -59,31 +70,97 @@ def fits(name: str) -> bool:
     return len(os.fsencode(name)) <= _NAME_MAX
 
 
-def temporary_name(wanted: str) -> str:
-    """Where the file is made that gets the wanted name once it is whole."""
-    name = f".{wanted}.upkeeper-tmp"
-    return name if fits(name) else f".{blake2b(os.fsencode(wanted), digest_size=16).hexdigest()}.upkeeper-tmp"
+def temporary_name(token: str, work: Work, subject: str) -> str:
+    """Where a file is made that gets its name once it is whole.
+
+    token: no other action's. subject: the name of the log or rotated file that is worked on, which may be as long as
+    names can be.
+    """
+    return f".{token}.{_digest(subject)}.{work}.upkeeper-tmp"
 
 
-def wanted_name(temporary: str) -> str | None:
-    """The reverse of ``temporary_name``, but for a long name, of which it has only a digest. None for other names."""
+def is_for(temporary: str, work: Work, subject: str) -> bool:
+    """Whether a temporary file is of this work on this log or rotated file."""
     match = _TEMPORARY.fullmatch(temporary)
+    if match:
+        return match["work"] == work and match["subject"] == _digest(subject)
+    wanted = earlier_wanted_name(temporary)
+    if wanted is None:
+        return False
+    if work == "pack":
+        return wanted == f"{subject}.gz"
+    rotated = parse_rotated(wanted)
+    return wanted == subject if work == "swap" else rotated is not None and rotated.own and rotated.base == subject
+
+
+def _digest(subject: str) -> str:
+    return blake2b(os.fsencode(subject), digest_size=8).hexdigest()
+
+
+def earlier_temporary_name(wanted: str) -> str:
+    """The same in the build of November 2026: one name for everybody who made ``wanted``."""
+    return f".{wanted}.upkeeper-tmp"
+
+
+def earlier_wanted_name(temporary: str) -> str | None:
+    """The reverse of ``earlier_temporary_name``; None for any other name."""
+    match = None if _TEMPORARY.fullmatch(temporary) else _EARLIER.fullmatch(temporary)
     return match["wanted"] if match else None
+
+
+def work_of(name: str) -> Work | None:
+    """What a temporary file is for, by its name; None for any other name."""
+    if not name.endswith(".upkeeper-tmp"):
+        return None
+    match = _TEMPORARY.fullmatch(name)
+    if match:
+        return match["work"]  # type: ignore[return-value]
+    wanted = earlier_wanted_name(name)
+    if wanted is None:
+        return None
+    return "copy" if parse_rotated(wanted) else "swap"
 
 
 def parse_rotated(name: str) -> Rotated | None:
     """What a rotated file's name says; None for a name that is none."""
-    compressed = has_packed_name(name)
-    own = _OWN.fullmatch(name)
-    if own:
-        try:
-            at = datetime.strptime(own["stamp"], _STAMP).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            at = None
+    compressed = name.endswith(_PACKED)
+    stem = name[: name.rindex(".")] if compressed else name
+    if stem[-1:] not in _DIGITS:
+        return None
+    if match := _NUMBERED.fullmatch(stem):
+        return Rotated(match["base"], False, compressed, generation=int(match["generation"]))
+    if (match := _OWN.fullmatch(stem)) and (not compressed or name.endswith(".gz")):
+        at = _moment(match["stamp"], _STAMP, UTC)
         if at is not None:
-            return Rotated(own["base"], True, compressed, at, int(own["number"] or 0))
-    foreign = _FOREIGN.fullmatch(name)
-    return Rotated(foreign["base"], False, compressed) if foreign else None
+            return Rotated(match["base"], True, compressed, at, number=int(match["number"] or 0))
+    match = _DATED.fullmatch(stem)
+    return _dated(match, compressed) if match else None
+
+
+def _dated(match: re.Match[str], compressed: bool) -> Rotated | None:
+    """None where the digits are no date."""
+    base, epoch = match["base"], match["epoch"]
+    if epoch:
+        return Rotated(base, False, compressed, float(epoch))
+    if match["day"]:
+        text, pattern = match["day"] + (match["hour"] or ""), "%Y%m%d%H" if match["hour"] else "%Y%m%d"
+        unit = timedelta(hours=1) if match["hour"] else timedelta(days=1)
+    else:
+        time = match["time"] or ""
+        text = f"{match['date']}_{time}" if time else match["date"]
+        pattern = {0: "%Y-%m-%d", 2: "%Y-%m-%d_%H", 5: "%Y-%m-%d_%H-%M", 8: "%Y-%m-%d_%H-%M-%S"}[len(time)]
+        unit = {0: timedelta(days=1), 2: timedelta(hours=1), 5: timedelta(minutes=1), 8: timedelta()}[len(time)]
+    # These programs name a file by the local time, and by the start of the time that it holds.
+    end = _moment(text, pattern, None, unit)
+    return None if end is None else Rotated(base, False, compressed, end, unit.total_seconds())
+
+
+def _moment(text: str, pattern: str, zone: tzinfo | None, later: timedelta = timedelta()) -> float | None:
+    """A Unix time; None where the digits are no date."""
+    try:
+        return (datetime.strptime(text, pattern).replace(tzinfo=zone) + later).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_log(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -95,4 +172,4 @@ def is_log(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
 
 def is_protected(name: str, exclude: Sequence[str]) -> bool:
     """Whether a file or directory of this name is never touched."""
-    return any(fnmatchcase(name, pattern) for pattern in exclude)
+    return bool(exclude) and any(fnmatchcase(name, pattern) for pattern in exclude)

@@ -8,19 +8,22 @@ from remediator.files.compress import GzipCopy, Stopped, mostly_holes, where_it_
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import use_of
 from remediator.model.task import TaskError
-from remediator.tasks.log_rotation.names import temporary_name, variants
+from remediator.tasks.log_rotation.leftovers import left_behind
+from remediator.tasks.log_rotation.names import variants
 
 
 def compress_file(
-    folder: Folder, name: str, identity: Identity, stop: threading.Event, *, may_grow: bool = False
+    folder: Folder, name: str, identity: Identity, temporary: str, stop: threading.Event, *, may_grow: bool = False
 ) -> tuple[str, int] | None:
     """Replaces a file by ``name.gz`` with the same owner, mode and times.
 
+    temporary: the name of the gzip file until the source is removed; the same for a second try.
     Returns the new name and the bytes freed; None if an earlier try had done it already.
     Raises Changed, Stopped, TaskError, OSError; the file is then as it was.
     """
     wanted = f"{name}.gz"
-    temporary = temporary_name(wanted)
+    for earlier, _ in left_behind(folder, "pack", name):
+        temporary = earlier
     witness = folder.stat(temporary)
     packed = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
     if folder.stat(name) is None and (packed or folder.stat(wanted)):
@@ -34,7 +37,7 @@ def compress_file(
         if packed and not _is_copy_of(folder, packed, facts):
             folder.discard(packed)  # the source was written to after it, and still holds everything
             packed = None
-        packed = packed or _made_before(folder, fd, wanted) or _pack(folder, fd, wanted, stop)
+        packed = packed or _made_before(folder, fd, wanted) or _pack(folder, fd, wanted, temporary, stop)
         try:
             _check_quiet(fd)
             seen.check(folder.stat(name))
@@ -50,20 +53,19 @@ def compress_file(
     return packed, max(0, allocated(facts) - (allocated(copy) if copy else 0))
 
 
-def _pack(folder: Folder, fd: int, wanted: str, stop: threading.Event) -> str:
+def _pack(folder: Folder, fd: int, wanted: str, temporary: str, stop: threading.Event) -> str:
     _check_quiet(fd)
     if os.fstat(fd).st_nlink > 1:
         raise Changed("has other hard links")
     if mostly_holes(fd):
         raise Changed("is mostly holes, whose zeros would take more space when compressed")
-    temporary = temporary_name(wanted)
     sink = folder.create(temporary)
     try:
         with GzipCopy(fd, sink, stop) as copy:
             copy.append(0, os.fstat(fd).st_size)
             copy_attributes(fd, sink)
             copy.settle()
-        name = folder.give(temporary, lambda: variants(wanted))
+        name = folder.give(temporary, lambda: variants(wanted), sink)
         folder.sync()
     except (OSError, Changed, Stopped, TaskError):
         folder.discard(temporary)

@@ -11,15 +11,15 @@ import os
 from remediator.attributes import copy_attributes
 from remediator.files import linux
 from remediator.files.folder import Changed, Folder, Identity, NoHardLinks
-from remediator.tasks.log_rotation.names import temporary_name, variants
+from remediator.tasks.log_rotation.names import variants
 
 
-def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str) -> str | None:
+def rename_and_create(folder: Folder, log: str, identity: Identity, wanted: str, temporary: str) -> str | None:
     """Rotates a log by renaming it. Returns the rotated file's name; None if an earlier try had done it already.
 
+    temporary: the name of the empty file until then; the same for a second try.
     Raises Changed, TaskError, OSError; the log is then as it was.
     """
-    temporary = temporary_name(log)
     linked = folder.find(variants(wanted), identity.key)
     facts = folder.stat(log)
     if facts is None or Identity.of(facts).key != identity.key:

@@ -4,24 +4,24 @@ import os
 import stat
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from typing import NamedTuple
 
 from exporter.inventory.logs import LogDirectory
 from exporter.statx import birth_time, is_fixed
 from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import FREE, Use, name_writers, use_of
-from remediator.tasks.log_rotation.names import Rotated, is_log, is_protected, parse_rotated, variants, wanted_name
+from remediator.tasks.log_rotation.names import Rotated, Work, is_log, is_protected, parse_rotated, work_of
 from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
 _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A regular file and who writes to it."""
 
     path: str
@@ -48,13 +48,12 @@ class Log:
     """Its size in bytes without holes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """A rotated file. Its use is looked up only while it is neither compressed nor another program's."""
 
     file: File
     log: str
-    """Path of the log that it came from, which may be gone."""
+    """Path of the log that it came from."""
     name: Rotated
 
 
@@ -63,8 +62,7 @@ class Remains:
     """A temporary file of Upkeeper's: of work under way, or left by an interrupted run."""
 
     file: File
-    wanted: str
-    """Path of the file that it was to become."""
+    work: Work
     linked: str | None
     """Path of the rotated file that it did become, when only the last step is missing."""
 
@@ -85,17 +83,24 @@ class Scan:
 def scan(root: Folder, directory: LogDirectory, stop: threading.Event) -> Scan:
     """Looks at everything that the directory's patterns select. Raises OSError, Stopped."""
     found = Scan(root.token)
-    _scan_folder(root, directory, stop, found)
+    led_to: set[tuple[int, int]] = set()
+    _scan_folder(root, directory, stop, found, led_to)
+    _leave_alone_what_links_lead_to(found, led_to)
     _name_writers(found)
     return found
 
 
-def _scan_folder(folder: Folder, directory: LogDirectory, stop: threading.Event, found: Scan) -> None:
+def _scan_folder(
+    folder: Folder, directory: LogDirectory, stop: threading.Event, found: Scan, led_to: set[tuple[int, int]]
+) -> None:
     if stop.is_set():
         raise Stopped
-    entries = {name: facts for name, facts in folder.entries() if not is_protected(name, directory.exclude)}
-    temporary = Counter(_key(facts) for name, facts in entries.items() if wanted_name(name))
+    entries = dict(folder.entries())
+    led_to |= _led_to(folder, entries)
+    view = _View(folder, directory, entries, led_to)
     for name, facts in entries.items():
+        if is_protected(name, directory.exclude):
+            continue
         try:
             if stat.S_ISDIR(facts.st_mode):
                 if directory.recursive:
@@ -103,9 +108,9 @@ def _scan_folder(folder: Folder, directory: LogDirectory, stop: threading.Event,
                         if child.read_only:
                             found.left_alone["a directory that cannot be written to"].append(child.path)
                             continue
-                        _scan_folder(child, directory, stop, found)
+                        _scan_folder(child, directory, stop, found, led_to)
             else:
-                _scan_file(folder, name, entries, temporary[_key(facts)], directory, found)
+                _scan_file(view, name, facts, found)
         except FileNotFoundError:
             continue  # it vanished meanwhile
         except Changed as error:
@@ -114,45 +119,102 @@ def _scan_folder(folder: Folder, directory: LogDirectory, stop: threading.Event,
             found.left_alone[str(error.strerror).lower()].append(folder.join(name))
 
 
-def _scan_file(
-    folder: Folder,
-    name: str,
-    entries: Mapping[str, os.stat_result],
-    temporary_links: int,
-    directory: LogDirectory,
-    found: Scan,
-) -> None:
-    facts, path = entries[name], folder.join(name)
-    wanted, rotated = wanted_name(name), parse_rotated(name)
-    base = rotated.base if rotated else name
-    if wanted is None and not is_log(base, directory.include, directory.exclude):
+def _led_to(folder: Folder, entries: Mapping[str, os.stat_result]) -> set[tuple[int, int]]:
+    """The files that the symbolic links of a directory lead to, by ``Identity.key``."""
+    keys = set()
+    for name, facts in entries.items():
+        if stat.S_ISLNK(facts.st_mode):
+            with suppress(OSError):  # it leads nowhere, or where this process may not look
+                keys.add(_key(os.stat(name, dir_fd=folder.fd)))
+    return keys
+
+
+def _leave_alone_what_links_lead_to(found: Scan, led_to: set[tuple[int, int]]) -> None:
+    """A link names what is being written now, as cronolog's and glog's do: whatever its name, that is a log."""
+    if not led_to:
         return
+    for copy in found.copies:
+        if copy.file.identity.key in led_to:
+            found.left_alone["a symbolic link leads to it, so it is a log"].append(copy.file.path)
+    found.copies = [copy for copy in found.copies if copy.file.identity.key not in led_to]
+
+
+class _View:
+    """A directory's entries, and what the patterns say of the logs that they come from."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        directory: LogDirectory,
+        entries: Mapping[str, os.stat_result],
+        led_to: Collection[tuple[int, int]],
+    ) -> None:
+        self.folder = folder
+        self.entries = entries
+        self._directory = directory
+        self._led_to = led_to
+        self._is_log: dict[str, bool] = {}
+        temporary = [(name, facts) for name, facts in entries.items() if work_of(name)]
+        self.temporary_links = Counter(_key(facts) for _, facts in temporary)
+        self._linked: dict[tuple[int, int], str] = {}
+        if temporary:
+            self._linked = {
+                _key(facts): name
+                for name, facts in entries.items()
+                if facts.st_nlink > 1 and (rotated := parse_rotated(name)) and rotated.own
+            }
+
+    def is_log(self, name: str) -> bool:
+        """Whether the patterns take a file of this name for a log."""
+        known = self._is_log.get(name)
+        if known is None:
+            known = self._is_log[name] = is_log(name, self._directory.include, self._directory.exclude)
+        return known
+
+    def is_led_to(self, facts: os.stat_result) -> bool:
+        return _key(facts) in self._led_to
+
+    def has_regular(self, name: str) -> bool:
+        facts = self.entries.get(name)
+        return facts is not None and stat.S_ISREG(facts.st_mode)
+
+    def linked(self, facts: os.stat_result) -> str | None:
+        """The rotated file that a temporary file is another name of."""
+        return self._linked.get(_key(facts))
+
+
+def _scan_file(view: _View, name: str, facts: os.stat_result, found: Scan) -> None:
+    folder = view.folder
+    work, rotated = work_of(name), parse_rotated(name)
+    if rotated and view.is_led_to(facts) and view.is_log(name):
+        rotated = None
+    if work is None and not view.is_log(rotated.base if rotated else name):
+        return
+    path = folder.join(name)
     if not stat.S_ISREG(facts.st_mode):
         found.left_alone["a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"].append(path)
         return
     if is_fixed(folder.fd, name):
         found.left_alone["made immutable or append-only, by chattr +i or +a"].append(path)
         return
-    file = File(path, Identity.of(facts), allocated(facts), facts.st_nlink - temporary_links, FREE)
-    if wanted is not None:
-        linked = _linked(variants(wanted), entries, facts)
-        found.remains.append(
-            Remains(_in_use(folder, name, file), folder.join(wanted), folder.join(linked) if linked else None)
-        )
+    links = facts.st_nlink - (view.temporary_links[_key(facts)] if view.temporary_links else 0)
+    file = File(path, Identity.of(facts), allocated(facts), links, FREE)
+    if work is not None:
+        linked = view.linked(facts)
+        found.remains.append(Remains(_in_use(folder, name, file), work, folder.join(linked) if linked else None))
     elif rotated is None:
         log = _log(folder, name, file)
         if log is None:
             found.left_alone["compressed already, by its content"].append(path)
         else:
             found.logs.append(log)
-    elif rotated.own:
-        file = file if rotated.compressed else _in_use(folder, name, file)
-        found.copies.append(Copy(file, folder.join(base), rotated))
-    elif base in entries:
-        found.copies.append(Copy(file, folder.join(base), rotated))
+    elif not view.has_regular(rotated.base):
+        # Programs name logs like that too. Only the log beside it, a file of its own, proves that it is none.
+        found.left_alone["named like rotated files, without the log that they would come from"].append(path)
     else:
-        # Only the log beside it proves that a name like `x.1` means a rotated file.
-        found.left_alone["named like rotated files of logs that are not there"].append(path)
+        if rotated.own and not rotated.compressed:
+            file = _in_use(folder, name, file)
+        found.copies.append(Copy(file, folder.join(rotated.base), rotated))
 
 
 def _log(folder: Folder, name: str, file: File) -> Log | None:
@@ -166,7 +228,7 @@ def _log(folder: Folder, name: str, file: File) -> Log | None:
         small = file.identity.size <= _BLANK_AT_MOST
         blank = small and not os.pread(fd, _BLANK_AT_MOST, 0).strip()
         stored = sum(length for _, length in chunks(fd, 0, file.identity.size))
-        return Log(replace(file, use=use_of(fd)), birth_time(fd), blank, stored)
+        return Log(file._replace(use=use_of(fd)), birth_time(fd), blank, stored)
     finally:
         os.close(fd)
 
@@ -174,14 +236,9 @@ def _log(folder: Folder, name: str, file: File) -> Log | None:
 def _in_use(folder: Folder, name: str, file: File) -> File:
     fd = folder.open(name)
     try:
-        return replace(file, use=use_of(fd))
+        return file._replace(use=use_of(fd))
     finally:
         os.close(fd)
-
-
-def _linked(names: Iterable[str], entries: Mapping[str, os.stat_result], facts: os.stat_result) -> str | None:
-    taken = takewhile(lambda name: name in entries, names)
-    return next((name for name in taken if _key(entries[name]) == _key(facts)), None)
 
 
 def _key(facts: os.stat_result) -> tuple[int, int]:
@@ -195,5 +252,5 @@ def _name_writers(found: Scan) -> None:
         return
     named, _ = name_writers(written)
     found.logs = [
-        replace(log, file=replace(log.file, use=named.get(log.file.identity.key, log.file.use))) for log in found.logs
+        replace(log, file=log.file._replace(use=named.get(log.file.identity.key, log.file.use))) for log in found.logs
     ]

@@ -1,6 +1,7 @@
 """log-rotation: rotates logs by size and age, compresses them, and deletes rotated ones by age, count and space."""
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ class LogRotation:
     name = "log-rotation"
     summary = "Rotates logs by size and by age, compresses them, and deletes rotated ones by age, count and space."
     never: Sequence[str] = (
-        "a log that has not been rotated is never deleted",
+        "a log that has not been rotated is never deleted, nor what is only named like a rotated file",
         "the newest rotated file of a log is never deleted for want of space",
         "files that `include:` does not match or that `exclude:` matches",
         "files within their limits of size and age",
@@ -70,7 +71,7 @@ class LogRotation:
                 found = scan(root, directory, stop)
             except OSError as error:
                 raise TaskError(f"cannot read {directory.path}: {error.strerror}") from error
-        return choose(found, directory, usage.allocated_bytes, self._clock())
+        return choose(found, directory, usage.allocated_bytes, self._clock(), secrets.token_hex(6))
 
     async def apply(self, target: str, action: Action) -> Effect:
         """Does one action; a cancelled one stops at the next MiB and leaves the log as it was."""

@@ -11,7 +11,9 @@ from typing import Any
 
 from exporter.inventory.logs import LogDirectory
 from remediator.files import linux
+from remediator.files.folder import decode_path
 from remediator.model.task import Action, Effect, Plan
+from remediator.tasks.log_rotation.steps import Deletion
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.filesystems import bound as bound
 from tests.filesystems import mounted as mounted
@@ -40,6 +42,16 @@ async def run(rotation: LogRotation) -> list[tuple[Action, Effect]]:
 def done(results: list[tuple[Action, Effect]]) -> list[tuple[str, str]]:
     """(kind, object) of the actions that were done."""
     return [(action.kind, action.object) for action, effect in results if effect.state == "done"]
+
+
+def deleted_by(action: Action) -> list[str]:
+    """Paths below the root of the files that an action deletes, one or many."""
+    if action.kind == "delete":
+        return [decode_path(str(action.params["path"]))]
+    if action.kind != "delete-many":
+        return []
+    listing = Deletion.model_validate(action.params).listing()
+    return [f"{folder}/{name}" if folder else name for folder, files in listing for name, _ in files]
 
 
 def listed(plan: Plan) -> list[tuple[str, str]]:

@@ -93,6 +93,7 @@ class Scene:
         for path in self.directory.iterdir():
             if path.is_file():
                 path.unlink()
+        (self.directory / "app.log").touch()
         size = 1100 * KIB if self.kind == "compress" else 20 * KIB
         write_log(self.directory / ("app.log-20251001-000000" if self.kind == "compress" else "app.log"), size)
         (action,) = [a for a in asyncio.run(self.task.plan("logs")).actions if a.kind == self.kind]

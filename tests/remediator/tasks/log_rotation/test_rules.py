@@ -10,17 +10,20 @@ from remediator.files.folder import Identity
 from remediator.files.writers import FREE, UNKNOWN, WRITTEN, Use
 from remediator.tasks.log_rotation.choose import choose
 from remediator.tasks.log_rotation.names import (
+    Work,
+    is_for,
     is_log,
     parse_rotated,
     rotated_name,
     temporary_name,
     variants,
-    wanted_name,
+    work_of,
 )
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Scan
 
 NOW = 1_760_000_000.0
 MIB = 1024**2
+WORKS: tuple[Work, ...] = ("copy", "pack", "swap")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +63,13 @@ def test_names_are_made_and_read_back() -> None:
         rotated = parse_rotated(variant)
         assert rotated is not None
         assert (rotated.base, rotated.stamp, rotated.compressed) == ("app.log", NOW, True)
-    assert wanted_name(temporary_name(name)) == name
-    assert wanted_name(name) is None
+    assert work_of(name) is None
+    for work in WORKS:
+        temporary = temporary_name("0a1b-12", work, "app.log")
+        assert work_of(temporary) == work
+        assert [is_for(temporary, work, name) for name in ("app.log", "App.log")] == [True, False]
+    # The build of November 2026 had names without the work.
+    assert (work_of(f".{name}.upkeeper-tmp"), work_of(".app.log.upkeeper-tmp")) == ("copy", "swap")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ async def test_a_taken_name_is_never_overwritten(tmp_path: Path, method: str, co
 
 
 async def test_compressing_does_not_overwrite_either(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
     before = write_log(tmp_path / f"app.log-{STAMP}")
     rotation = task(tmp_path, at=NOW)
     action = await plan_of_one(rotation, "compress")
@@ -116,6 +117,7 @@ async def test_a_plan_in_the_same_second_takes_the_next_name(tmp_path: Path) -> 
 
 
 async def test_a_rotated_file_that_changed_is_neither_deleted_nor_compressed(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
     old = make_old(tmp_path)
     write_log(tmp_path / "app.log-20251001-000000")
     rotation = task(tmp_path, at=NOW)
@@ -342,6 +344,7 @@ async def test_protected_names_win_also_when_they_were_protected_after_the_plan(
 
 
 async def test_a_rotated_file_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
     old = make_old(tmp_path)
     write_log(tmp_path / "app.log-20251001-000000")
     rotation = task(tmp_path, at=NOW)

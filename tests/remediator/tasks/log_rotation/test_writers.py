@@ -12,6 +12,7 @@ from remediator.files.compress import Copy
 from remediator.files.folder import Identity, open_root
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation import cut
+from remediator.tasks.log_rotation.names import temporary_name
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.helpers import wait_until
 from tests.remediator.tasks.log_rotation.logdir import (
@@ -152,7 +153,9 @@ async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(cut, "_cut", cut_and_stop)
     with open_root(str(tmp_path)) as root:
         identity = Identity.of(log.stat())
-        done = cut.copy_and_cut(root, "app.log", identity, "app.log-20260101-000000.gz", stop)
+        done = cut.copy_and_cut(
+            root, "app.log", identity, "app.log-20260101-000000.gz", temporary_name("0-0", "copy", "app.log"), stop
+        )
     assert done is not None
     assert names(tmp_path) == ["app.log", done[0]]
     assert lines(tmp_path) == Counter(written.splitlines())

@@ -1,0 +1,81 @@
+"""How old logs and rotated files are, from times that can be. Pure.
+
+A machine whose clock was not set yet writes files of 1970 or 2000, and one whose clock was wrong files of the future.
+Such a time says nothing, and must neither delete a file nor keep others from their turn.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from remediator.tasks.log_rotation.scan import Copy, Log
+
+_EARLIEST = datetime(2000, 1, 2, tzinfo=UTC).timestamp()
+"""Clocks without a battery begin in 1970, 1980 or on the first day of 2000."""
+_AHEAD = 86400.0
+"""Seconds by which a time may be ahead: clocks are corrected, and some file systems keep local time."""
+
+
+class Aged(NamedTuple):
+    """A rotated file in its order of age: these sort as tuples, the oldest first."""
+
+    place: float
+    """A Unix time to sort by; 0 for a file without a time that can be, unless its count says more."""
+    number: int
+    newness: int
+    turn: int
+    at: float | None
+    """When it was rotated, by its name, or was written to last; None where neither can be."""
+    copy: Copy
+
+
+def by_age(copies: Iterable[Copy], now: float) -> list[Aged]:
+    """The rotated files of one log, oldest first.
+
+    A file without a time that can be is older than all others, unless logrotate's count in its name says that it is
+    newer than one that has such a time.
+    """
+    aged = []
+    for index, copy in enumerate(copies):
+        at, name = rotated_at(copy, now), copy.name
+        aged.append(Aged(at or 0.0, name.number, -(name.generation or 0), index, at, copy))
+    if any(one.at is None for one in aged):
+        last = 0.0
+        for one in sorted((one for one in aged if one.newness), key=lambda one: one.newness):
+            if one.at is None:
+                aged[one.turn] = one._replace(place=last)
+            last = aged[one.turn].place
+    aged.sort()
+    return aged
+
+
+def rotated_at(copy: Copy, now: float) -> float | None:
+    """When a file was rotated, by its name, or was written to last; None where neither can be.
+
+    The later of the two: a program may go on writing to a file that was renamed.
+    """
+    at, stamp = copy.file.identity.mtime_ns / 1e9, copy.name.stamp
+    known = _EARLIEST <= at <= now + _AHEAD
+    if stamp is not None and _can_be(stamp - copy.name.unit, now):
+        at, known = max(at, stamp) if known else stamp, True
+    return min(at, now) if known else None
+
+
+def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> float | None:
+    """A Unix time before which nothing in the log was written; None where nothing tells.
+
+    That is when the file was made or was last rotated, whichever is later; a file system that does not tell the first,
+    for a log without the second, leaves only the last write. rotations: when its rotated files were rotated.
+    """
+    written = log.file.identity.mtime_ns / 1e9
+    times = [time for time in rotations if time is not None]
+    if log.born is not None and _can_be(log.born, now):
+        # A restored file is younger than its content.
+        times.append(min(log.born, written) if _can_be(written, now) else log.born)
+    if not times and _can_be(written, now):
+        times.append(written)
+    return min(max(times), now) if times else None
+
+
+def _can_be(time: float, now: float) -> bool:
+    return _EARLIEST <= time <= now + _AHEAD

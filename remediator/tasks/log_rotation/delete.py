@@ -1,0 +1,188 @@
+"""Removes rotated files, each only while it is what the plan saw: one of them, or thousands in one go."""
+
+import errno
+import os
+import stat
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from exporter.base.text import printable
+from exporter.inventory.logs import LogDirectory
+from remediator.files.compress import Stopped
+from remediator.files.folder import Changed, Folder, allocated, open_below
+from remediator.files.writers import is_written
+from remediator.model.task import Effect, TaskError
+from remediator.tasks.log_rotation.lock import alone_in
+from remediator.tasks.log_rotation.names import is_log, is_protected, parse_rotated, work_of
+from remediator.tasks.log_rotation.steps import mark
+
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_WITHOUT_LOG = "the log that it would come from is not there"
+_NAMED = 5
+"""So many of the files left alone are named in the record; the rest are counted."""
+
+
+class Covered:
+    """What may be deleted in one directory by the patterns as they are now, which may not be those of the plan."""
+
+    def __init__(self, folder: Folder, directory: LogDirectory) -> None:
+        self._folder = folder
+        self._directory = directory
+        self._bases: dict[str, str] = {}
+
+    def check(self, name: str) -> None:
+        """Raises Changed unless this names a rotated file of a log that is there, or work left unfinished."""
+        rotated = parse_rotated(name)
+        if self._directory.exclude and is_protected(name, self._directory.exclude):
+            raise Changed("protected by `exclude:`")
+        if rotated is None:
+            if work_of(name) is None:
+                raise Changed("not covered by `include:`")
+            return
+        reason = self._bases.get(rotated.base)
+        if reason is None:
+            reason = self._bases[rotated.base] = self._refusal(rotated.base)
+        if reason:
+            raise Changed(reason if reason != _WITHOUT_LOG or self._folder.stat(name) else "gone")
+
+    def _refusal(self, base: str) -> str:
+        if is_protected(base, self._directory.exclude):
+            return "protected by `exclude:`"
+        if not is_log(base, self._directory.include, self._directory.exclude):
+            return "not covered by `include:`"
+        facts = self._folder.stat(base)
+        if facts is None or not stat.S_ISREG(facts.st_mode):
+            return _WITHOUT_LOG
+        return ""
+
+
+def check_folder(path: str, directory: LogDirectory) -> None:
+    """Raises Changed where the patterns do not reach into this directory, given below the root, any more."""
+    if path and not directory.recursive:
+        raise Changed("not covered without `recursive:`")
+    if path and any(is_protected(part, directory.exclude) for part in path.split("/")):
+        raise Changed("protected by `exclude:`")
+
+
+def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
+    """Removes a file that is still the same by its ``mark``, has no other name and no writer. Returns the bytes freed.
+
+    Raises Changed, and OSError where the process may not.
+    """
+    fd = -1
+    try:
+        try:
+            fd = os.open(name, _READING, dir_fd=folder.fd)
+            facts = os.fstat(fd)
+        except FileNotFoundError as error:
+            raise Changed("gone") from error
+        except OSError:
+            # What may not be read may still be deleted: it is old, and the directory is ours.
+            facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+        if mark(facts) != marked or facts.st_dev != device:
+            same = (facts.st_dev, str(facts.st_ino)) == (device, marked.partition(":")[0])
+            raise Changed("changed since the plan" if same else "another file by now")
+        if not stat.S_ISREG(facts.st_mode):
+            raise Changed("not a regular file")
+        work = work_of(name)
+        if work is None and facts.st_nlink > 1:
+            raise Changed("has other hard links")
+        if work == "swap" and facts.st_nlink == 1 and facts.st_size:
+            raise Changed("what is in it is nowhere else")
+        if fd >= 0 and is_written(fd):
+            raise Changed("a process still writes to it")
+        os.unlink(name, dir_fd=folder.fd)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise Changed("a mount of its own") from error
+        raise
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return allocated(facts) if facts.st_nlink == 1 else 0
+
+
+@dataclass
+class _Tally:
+    """What became of many files."""
+
+    deleted: int = 0
+    gone: int = 0
+    freed: int = 0
+    left_alone: "Counter[str]" = field(default_factory=Counter)
+    refused: "Counter[str]" = field(default_factory=Counter)
+    named: list[str] = field(default_factory=list)
+
+    def leave(self, path: str, reason: str, among: "Counter[str]") -> None:
+        among[reason] += 1
+        if len(self.named) < _NAMED:
+            self.named.append(f"{printable(path)} ({reason})")
+
+    def effect(self) -> Effect:
+        """Raises TaskError where nothing could be deleted, and something of it for want of rights."""
+        left = self.left_alone.total() + self.refused.total()
+        more = f" and {left - len(self.named)} more" if left > len(self.named) else ""
+        rest = f"left alone: {', '.join(self.named)}{more}" if left else ""
+        if self.refused and not self.deleted:
+            raise TaskError(rest)
+        parts = [f"deleted {self.deleted:,} files"] if self.deleted else []
+        parts += [f"{self.gone:,} were gone"] if self.gone else []
+        parts += [rest] if rest else []
+        return Effect(state="done" if self.deleted else "skipped", detail="; ".join(parts), freed_bytes=self.freed)
+
+
+def delete_files(
+    root: Folder,
+    files: Iterable[tuple[str, Sequence[tuple[str, str]]]],
+    device: int,
+    directory: LogDirectory,
+    stop: threading.Event,
+    excess: int | None = None,
+) -> Effect:
+    """Removes files, each directory's by (name, ``mark``), in this order; what cannot go is left, and named.
+
+    excess: bytes to free at the least; whatever is left after that stays. Without it, all go.
+    Raises Stopped between two files, TaskError where nothing could be removed for want of rights.
+    """
+    tally = _Tally()
+    for path, members in files:
+        if excess is not None and tally.freed >= excess:
+            break
+        try:
+            check_folder(path, directory)
+            with open_below(root, path) as folder, alone_in(folder, stop):
+                _delete_in(folder, members, device, directory, stop, excess, tally)
+        except Changed as error:
+            for name, _ in members:
+                tally.leave(f"{path}/{name}" if path else name, str(error), tally.left_alone)
+    return tally.effect()
+
+
+def _delete_in(
+    folder: Folder,
+    files: Sequence[tuple[str, str]],
+    device: int,
+    directory: LogDirectory,
+    stop: threading.Event,
+    excess: int | None,
+    tally: _Tally,
+) -> None:
+    covered = Covered(folder, directory)
+    for name, marked in files:
+        if stop.is_set():
+            raise Stopped
+        if excess is not None and tally.freed >= excess:
+            return
+        try:
+            covered.check(name)
+            tally.freed += delete_file(folder, name, device, marked)
+            tally.deleted += 1
+        except Changed as error:
+            if folder.stat(name) is None:
+                tally.gone += 1
+            else:
+                tally.leave(folder.join(name), str(error), tally.left_alone)
+        except OSError as error:
+            tally.leave(folder.join(name), str(error.strerror), tally.refused)
