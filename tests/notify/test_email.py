@@ -1,77 +1,33 @@
 """A real Alertmanager mails through a real SMTP server, with our template."""
 
 from collections.abc import Iterator
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
 from tests.notify.alerts import ENDED, post
 from tests.notify.conftest import Start
+from tests.notify.mailbox import PASSWORD, USER, Mailbox, part, served
 
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning"),  # it is on loopback
 ]
 
-USER, PASSWORD = "up: 'keeper'", "s3cret {{ word }}"
-
-
-class Mailbox:
-    """Keeps what arrives: (recipients, message)."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[list[str], EmailMessage]] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        content = envelope.content
-        assert isinstance(content, bytes)
-        message = message_from_bytes(content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.mails.append((list(envelope.rcpt_tos), message))
-        return "250 kept"
-
-    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
-        assert isinstance(data, LoginPassword)
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
-
-
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
+def mailbox() -> Iterator[Mailbox]:
+    """Behind a server that wants a login."""
+    with served(Mailbox(), login=True) as mailbox:
+        yield mailbox
 
 
-@pytest.fixture
-def smtp(mailbox: Mailbox) -> Iterator[str]:
-    """An SMTP server that wants a login. Gives host:port."""
-    port = free_port()
-    controller = Controller(
-        mailbox,
-        hostname="127.0.0.1",
-        port=port,
-        authenticator=mailbox.authenticate,
-        auth_required=True,
-        auth_require_tls=False,
-        auth_exclude_mechanism=["LOGIN"],  # its prompts here are not the ones that Alertmanager knows
-    )
-    controller.start()
-    yield f"127.0.0.1:{port}"
-    controller.stop()
-
-
-async def test_firing_and_resolved_are_mailed(start: Start, smtp: str, mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_firing_and_resolved_are_mailed(start: Start, mailbox: Mailbox, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     email = {
         "to": "Ann <ann@example.org>, ops@example.org",
         "from": "Upkeeper <upkeeper@example.org>",
-        "smarthost": smtp,
+        "smarthost": mailbox.address,
         "username": USER,
         "password_file": str(tmp_path / "password"),
         "require_tls": False,
@@ -101,11 +57,3 @@ async def test_firing_and_resolved_are_mailed(start: Start, smtp: str, mailbox: 
     assert "RESOLVED: " in part(resolved, "plain")
     assert "until 2026-03-01 12:45:30 UTC" in part(resolved, "plain")
     assert "until 2026-03-01 12:45:30 UTC" in part(resolved, "html")
-
-
-def part(message: EmailMessage, kind: str) -> str:
-    body = message.get_body((kind,))
-    assert body is not None, f"no {kind} part"
-    content = body.get_content()
-    assert isinstance(content, str)
-    return content
