@@ -17,6 +17,7 @@ from exporter.settings.services import Service
 PREFIX = "upkeeper.probe."
 KEYS = (
     "url",
+    "means",
     "method",
     "expect_status",
     "body_regex",

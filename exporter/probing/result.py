@@ -13,6 +13,8 @@ class Answer:
     status: int | None = None
     failure: str = ""
     """Why the answer is not the expected one; empty when it is."""
+    brief: str | None = None
+    """The failure as a label of a metric may have it: see ProbeFailure. None: the failure itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +35,9 @@ class ProbeResult:
     """Unix seconds: when the first certificate of the chain that the server sent expires. Also of one refused."""
     phases: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds of each phase that began."""
+    reason: str = ""
+    """Why it failed as a label of a metric may have it: see ProbeFailure.brief. Empty when it succeeded."""
+    means: str = ""
+    """What a failure means, by the config's word."""
     tls_min_validity: float | None = None
     """Seconds that the certificate should be valid for; None without TLS."""

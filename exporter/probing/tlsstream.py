@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from exporter.probing.failure import ProbeFailure, tls_reason
+from exporter.probing.failure import ProbeFailure, brief_of_tls, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.stream import Stream
 from exporter.probing.tls import TlsSettings, chain_of, note_chain, tls_context
@@ -75,13 +75,13 @@ async def start_tls(
     try:
         stream = TlsStream(plain, context, server_name)
     except ValueError as error:  # a name that TLS cannot ask for
-        raise ProbeFailure(f"TLS failed: {error}") from None
+        raise ProbeFailure(f"TLS failed: {error}", brief="TLS failed: no name to ask for") from None
     verification = "passed" if probe.tls_verify else "not asked for"
     try:
         await stream.handshake()
     except ssl.SSLError as error:
         verification = tls_reason(error)
-        raise ProbeFailure(verification) from None
+        raise ProbeFailure(verification, brief=brief_of_tls(verification)) from None
     finally:
         recorder.chain = chain_of(stream.tls)
         note_chain(recorder, stream.tls, verification)

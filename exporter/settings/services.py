@@ -10,6 +10,7 @@ from exporter.configuration.section import (
     AbsolutePath,
     Contradiction,
     Name,
+    OneLine,
     Regex,
     Section,
     repeated_names,
@@ -84,6 +85,11 @@ class Probe(Section):
     """One check of a service. It succeeds when the answer is the expected one and comes in time."""
 
     name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
+    means: OneLine = Field(
+        default="",
+        max_length=80,
+        description="what a failure means, in a few words, as in `database not reachable`; alerts are then titled so",
+    )
     url: ProbeUrl = Field(description="`http://...`, `https://...`, or `tcp://host:port` (a connection must open)")
     method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
     headers: dict[HeaderName, HeaderValue] = Field(

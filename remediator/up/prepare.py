@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Self
 
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from exporter.configuration.file import find_config, load
 from exporter.configuration.problem import ConfigError
 from remediator.config import Config
+from remediator.settings import default_remedies
 from remediator.share import share_path
 from remediator.statedir import StateDir
 from remediator.up import hookup
@@ -20,6 +22,7 @@ from remediator.up.banner import Line
 from remediator.up.find import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
 from remediator.up.lay import Laid, lay
 from remediator.up.layout import Layout
+from remediator.up.messages import Local
 from remediator.up.ports import DEFAULT_BASE, Ports, require_free
 
 
@@ -48,6 +51,8 @@ class Prepared:
     """Of Prometheus and Alertmanager, those that are to be started."""
     share: Path
     command: str
+    host: str
+    """The name of this machine."""
 
     @property
     def command_options(self) -> str:
@@ -64,12 +69,21 @@ class Prepared:
         config = load(config_path, Config, env=env).value
         peers = {PROMETHEUS: config.prometheus, ALERTMANAGER: config.alertmanager}
         programs = find_programs([one for one, peer in peers.items() if options.prometheus and peer is None], env)
-        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command())
+        return cls(
+            options, config_path, config, Layout(state), ports, programs, share_path(), _command(), gethostname()
+        )
 
     def lay(self) -> Laid:
         """Writes what Prometheus and Alertmanager read. Raises as remediator.up.lay.lay does."""
-        peer = self.config.alertmanager
-        return lay(self.layout, self.ports, self.config.notify, self.share, peer.url if peer is not None else None)
+        peer, remedies = self.config.alertmanager, self.config.remedies
+        return lay(
+            self.layout,
+            self.ports,
+            self.config.notify,
+            self.share,
+            peer.url if peer is not None else None,
+            Local(self.host, default_remedies() if remedies is None else remedies),
+        )
 
     def reload(self) -> Laid:
         """Reads the config file again and writes what follows from it.

@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from remediator.config import Notify
+from remediator.settings import default_remedies
 from remediator.share import share_path
 from remediator.statedir import StateDir
 from remediator.up.lay import lay
 from remediator.up.layout import Layout
+from remediator.up.messages import Local
 from remediator.up.ports import Ports
 from tests import servers
 from tests.helpers import free_port
@@ -33,7 +35,8 @@ def start(layout: Layout) -> Start:
 
     @asynccontextmanager
     async def started(notify: dict[str, Any]) -> AsyncIterator[servers.Server]:
-        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())
+        local = Local("pa-host", default_remedies())
+        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path(), local=local)
         without_waits(layout.alertmanager_config)
         async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
             yield server
