@@ -97,7 +97,8 @@ def families(results: Sequence[ProbeResult], since: Mapping[tuple[str, str], flo
     )
     not_after = GaugeMetricFamily(
         "upkeeper_probe_tls_not_after_timestamp_seconds",
-        "When the first certificate of the chain that the service sent expires, also of one that was refused.",
+        "When the first certificate of the service's chain expires, as this machine verifies it; also of one that was "
+        "refused. What is sent beside the chain does not count.",
         labels=labels,
     )
     min_validity = GaugeMetricFamily(

@@ -8,7 +8,7 @@ from typing import TypeVar
 from exporter.probing.failure import ProbeFailure, brief_of_tls, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.stream import Stream
-from exporter.probing.tls import TlsSettings, chain_of, note_chain, tls_context
+from exporter.probing.tls import TlsSettings, chain_of, note_chain, sent_by, tls_context
 from exporter.settings.services import Probe
 
 T = TypeVar("T")
@@ -83,6 +83,6 @@ async def start_tls(
         verification = tls_reason(error)
         raise ProbeFailure(verification, brief=brief_of_tls(verification)) from None
     finally:
-        recorder.chain = chain_of(stream.tls)
+        recorder.sent, recorder.chain = sent_by(stream.tls), chain_of(stream.tls)
         note_chain(recorder, stream.tls, verification)
     return stream
