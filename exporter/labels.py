@@ -24,6 +24,7 @@ KEYS = (
     "body_json",
     "timeout",
     "tls",
+    "starttls",
     "tls_verify",
     "tls_server_name",
     "tls_min_validity",

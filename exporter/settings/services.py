@@ -29,6 +29,9 @@ def _probeable(url: str) -> str:
     return url
 
 
+StartTls = Literal["smtp", "imap", "pop3", "postgres", "ldap"]
+"""Protocols that begin without TLS, and their way to ask for it."""
+
 ProbeUrl = Annotated[str, AfterValidator(_probeable), WithJsonSchema({"type": "string", "pattern": "^(https?|tcp)://"})]
 """``http://``, ``https://`` or ``tcp://host:port``."""
 
@@ -42,7 +45,7 @@ _HTTP_ONLY = (
     "body_json",
     "follow_redirects",
 )
-_TCP_ONLY = ("send", "expect", "tls")
+_TCP_ONLY = ("send", "expect", "tls", "starttls")
 _TLS_KEYS = ("tls_ca_file", "tls_server_name", "tls_cert_file", "tls_key_file")
 
 
@@ -108,6 +111,9 @@ class Probe(Section):
     send: SentLine | None = Field(default=None, description="tcp: a line to send once connected")
     expect: Regex | None = Field(default=None, description="tcp: RE2 regular expression that a line must match")
     tls: bool = Field(default=False, description="tcp: begin with a TLS handshake")
+    starttls: StartTls | None = Field(
+        default=None, description="tcp: ask for TLS in the words of this protocol, as on ports 25, 143, 110, 5432, 389"
+    )
     tls_verify: bool = Field(default=True, description="an untrusted or expired certificate is a failure")
     tls_ca_file: AbsolutePath | None = Field(
         default=None, description="PEM file of the authorities to trust, in place of the system's"
@@ -137,8 +143,8 @@ class Probe(Section):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether it begins with a TLS handshake."""
-        return self.scheme == "https" or self.tls
+        """Whether it comes to a TLS handshake."""
+        return self.scheme == "https" or self.tls or self.starttls is not None
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -148,7 +154,12 @@ class Probe(Section):
             for key in _HTTP_ONLY:
                 if key in changed:
                     yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
-            yield from _unused_tls(changed, "tls" in changed, "needs `tls: true` for a tcp:// probe")
+            has_tls = bool({"tls", "starttls"} & changed)
+            yield from _unused_tls(changed, has_tls, "needs `tls: true` or `starttls:` for a tcp:// probe")
+            if {"tls", "starttls"} <= changed:
+                yield Contradiction(
+                    ("starttls",), "stands beside `tls: true`, which begins without asking; keep one of them"
+                )
         elif scheme in ("http", "https"):
             for key in _TCP_ONLY:
                 if key in changed:
