@@ -32,6 +32,17 @@ class TlsStream(Stream):
                 self.socket.send(self._to_send.read())
             raise
 
+    def close(self) -> None:
+        """Says goodbye as far as that needs no waiting: without it, servers log each probe as a broken connection."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed already, or no handshake took place
+            with contextlib.suppress(ssl.SSLWantReadError):  # its own goodbye is not waited for
+                self.tls.unwrap()
+            self.socket.send(self._to_send.read())
+            # What lies there unread, such as session tickets, would make the kernel reset the connection. Once: who
+            # sends more than that does not care.
+            self.socket.recv(_READ_BYTES)
+        super().close()
+
     async def read(self, limit: int) -> bytes:
         try:
             return await self._run(lambda: self.tls.read(limit))
