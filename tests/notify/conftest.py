@@ -1,6 +1,6 @@
 """A real Alertmanager with the config that `upkeeper up` writes, but without its waits."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,13 @@ def start(layout: Layout) -> Start:
 
 def without_waits(path: Path) -> None:
     config = yaml.safe_load(path.read_bytes())
-    for route in (config["route"], *config["route"]["routes"]):
+    for route in routes_of(config["route"]):
         route.update(group_wait="0s", group_interval="1s", repeat_interval="1h")
     path.write_text(yaml.safe_dump(config))
+
+
+def routes_of(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A route and all below it."""
+    yield route
+    for below in route.get("routes", []):
+        yield from routes_of(below)

@@ -43,10 +43,12 @@ class Sender:
         self._url = f"{url}/api/v2/alerts"
         self._factor = factor
         self._alerts: dict[str, tuple[datetime, datetime | None]] = {}
+        self._severities: dict[str, str] = {}
         self.fired: dict[str, list[float]] = {}
         """When each alert began to fire, on the monotonic clock."""
 
-    async def fire(self, target: str) -> None:
+    async def fire(self, target: str, severity: str = "warning") -> None:
+        self._severities[target] = severity
         self._alerts[target] = datetime.now(UTC), None
         self.fired.setdefault(target, []).append(time.monotonic())
         await self.post([target])
@@ -60,7 +62,12 @@ class Sender:
         stale = timedelta(seconds=STALE / self._factor)
         alerts = [
             {
-                "labels": {"alertname": "UpkeeperServiceDown", "instance": "127.0.0.1:10746", "target": target},
+                "labels": {
+                    "alertname": "UpkeeperServiceDown",
+                    "severity": self._severities[target],
+                    "instance": "127.0.0.1:10746",
+                    "target": target,
+                },
                 "annotations": {"summary": f"{target}: does not answer"},
                 "startsAt": started.isoformat(),
                 # 30 s and more: what Alertmanager itself takes for ended would be another outage.
@@ -136,8 +143,11 @@ async def test_each_outage_is_mailed_within_a_minute_whatever_went_before(layout
             await sender.fire("postgres")
             await at(150)
             await sender.fire("blip")
+            await sender.fire("short", "critical")  # such as an outage of 90 s whose rule waits for a minute
             await at(165)
             await sender.resolve("blip")
+            await at(180)
+            await sender.resolve("short")
             await at(200)
             await sender.resolve("open-webui")
             await at(230)
