@@ -67,7 +67,7 @@ async def test_firing_and_resolved_are_mailed(start: Start, mailbox: Mailbox, tm
     for text in (
         "RESOLVED: Log directory letta",
         "What had been wrong: It holds 3MiB",
-        "What ended it: The log directory letta is within its max_bytes. Or it is no longer measured",
+        "What ended it: The log directory letta is within its max_bytes. (An alert ends also when nothing is",
         "Since: 2026-03-01 12:29:45 UTC",
         "Until: 2026-03-01 12:45:30 UTC, 15m30s after the alert began",
     ):
