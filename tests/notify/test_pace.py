@@ -70,8 +70,9 @@ class Sender:
                 },
                 "annotations": {"summary": f"{target}: does not answer"},
                 "startsAt": started.isoformat(),
-                # 30 s and more: what Alertmanager itself takes for ended would be another outage.
-                "endsAt": (ended or now + timedelta(seconds=30)).isoformat(),
+                # As Prometheus does: what it posts no more ends after four times that. At least 30 s, so that a slow
+                # machine does not make another outage of it.
+                "endsAt": (ended or now + timedelta(seconds=max(30, 4 * RESEND / self._factor))).isoformat(),
             }
             for target, (started, ended) in self._alerts.items()
             if target in targets and (ended is None or now - ended < stale)
