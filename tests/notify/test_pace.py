@@ -41,6 +41,7 @@ class Sender:
     """What Prometheus does with alerts, ``factor`` times as fast."""
 
     def __init__(self, url: str, factor: float) -> None:
+        self.base = url
         self._url = f"{url}/api/v2/alerts"
         self._factor = factor
         self._alerts: dict[str, tuple[datetime, datetime | None]] = {}
@@ -83,7 +84,7 @@ class Sender:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(RESEND / self._factor)
+            await asyncio.sleep(max(0.2, RESEND / self._factor))
             await self.post(list(self._alerts))
 
 
@@ -191,6 +192,37 @@ async def test_the_end_is_told_only_to_those_who_heard_of_the_beginning(layout: 
                 lambda: [s for s in mailbox.subjects if "n8n" in s and "resolved" in s.lower()], what="the end of n8n"
             )
     assert_heard_of_first(mailbox, list(sender.fired))
+
+
+async def test_what_ended_under_a_silence_is_mailed_when_it_begins_again(layout: Layout) -> None:
+    """Of a silence of two hours, as the runbooks make it, here of seven seconds."""
+    factor = 1000.0
+    mailbox = Mailbox()
+    with served(mailbox, login=False):
+        async with mailing(layout, mailbox, factor) as sender, httpx.AsyncClient(base_url=sender.base) as client:
+            await sender.fire("n8n", "critical")
+            await wait_until(lambda: firing(mailbox, "n8n"), what="the mail")
+            start, matcher = datetime.now(UTC), {"name": "target", "value": "n8n", "isRegex": False}
+            silence = {
+                "matchers": [matcher],
+                "startsAt": start.isoformat(),
+                "endsAt": (start + timedelta(hours=2) / factor).isoformat(),
+                "createdBy": "ann",
+                "comment": "looking at it",
+            }
+            (await client.post("/api/v2/silences", json=silence)).raise_for_status()
+            await sender.resolve("n8n")
+
+            async def over() -> bool:
+                silences = (await client.get("/api/v2/silences")).raise_for_status().json()
+                return all(one["status"]["state"] == "expired" for one in silences)
+
+            await wait_until(over, what="the end of the silence")
+            before = len(firing(mailbox, "n8n"))
+            await sender.fire("n8n", "critical")
+            # Well before the repetition after four hours, as all else has it: that would be 7 s later.
+            second = "the mail of the second outage"
+            await wait_until(lambda: len(firing(mailbox, "n8n")) > before, timeout=4, what=second)
 
 
 def assert_heard_of_first(mailbox: Mailbox, targets: Sequence[str]) -> None:
