@@ -29,6 +29,12 @@ class Metrics:
         self._reclaimed = Counter(
             "upkeeper_task_reclaimed_bytes", "Bytes that actions measurably freed", ["task"], registry=registry
         )
+        self._acted = Gauge(
+            "upkeeper_task_last_action_timestamp_seconds",
+            "When a run last did something to a target; absent until one does",
+            ["task", "target"],
+            registry=registry,
+        )
         self._decisions = Counter(
             "upkeeper_decisions", "Decisions about alerts", ["remedy", "verdict", "guard"], registry=registry
         )
@@ -53,6 +59,9 @@ class Metrics:
     def reclaimed(self, task: str, count: int) -> None:
         if count > 0:
             self._reclaimed.labels(task).inc(count)
+
+    def acted(self, task: str, target: str, now: float) -> None:
+        self._acted.labels(task, target).set(now)
 
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()

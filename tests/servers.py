@@ -65,9 +65,9 @@ async def alertmanager(directory: Path, config: Path) -> AsyncIterator[Server]:
 async def _running(program: Path, arguments: Sequence[str], log: Path) -> AsyncIterator[Server]:
     port = free_port()
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            program, *arguments, f"--web.listen-address=127.0.0.1:{port}", stdout=output, stderr=output
-        )
+        # As `upkeeper up` does: by default the links in messages have the machine's name.
+        addresses = (f"--web.listen-address=127.0.0.1:{port}", f"--web.external-url=http://127.0.0.1:{port}")
+        process = await asyncio.create_subprocess_exec(program, *arguments, *addresses, stdout=output, stderr=output)
     server = Server(f"http://127.0.0.1:{port}", process.pid)
 
     async def ready() -> bool:

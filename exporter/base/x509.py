@@ -7,7 +7,9 @@ or is accepted without, is exactly what one wants to see.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_SEQUENCE, _SET, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0x31, 0xA0, 0x17, 0x18
+from exporter.der import SET, content, enter, skip
+
+_VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
 _TIME_FORMATS = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
 
 _ATTRIBUTES = {
@@ -39,7 +41,7 @@ def not_after(certificate: bytes) -> float:
 def validity(certificate: bytes) -> tuple[float, float]:
     """Unix seconds from which and until which a DER certificate is valid. Raises ValueError when it is not one."""
     try:
-        return _validity(certificate, _skip(certificate, _issuer(certificate)))
+        return _validity(certificate, skip(certificate, _issuer(certificate)))
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
 
@@ -48,9 +50,9 @@ def read_certificate(certificate: bytes) -> Certificate:
     """A DER certificate. Raises ValueError when it is not one."""
     try:
         issuer = _issuer(certificate)
-        at = _skip(certificate, issuer)
+        at = skip(certificate, issuer)
         start, end = _validity(certificate, at)
-        subject = _name(certificate, _skip(certificate, at))
+        subject = _name(certificate, skip(certificate, at))
         return Certificate(subject, _name(certificate, issuer), start, end)
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a certificate: {error}") from None
@@ -62,22 +64,22 @@ def _issuer(certificate: bytes) -> int:
     The layout is ``TBSCertificate`` of RFC 5280, section 4.1: version, serial number, signature, issuer, validity and
     subject.
     """
-    at, _ = _enter(certificate, 0)
-    at, _ = _enter(certificate, at)
+    at, _ = enter(certificate, 0)
+    at, _ = enter(certificate, at)
     if certificate[at] == _VERSION:
-        at = _skip(certificate, at)
+        at = skip(certificate, at)
     for _ in ("serialNumber", "signature"):
-        at = _skip(certificate, at)
+        at = skip(certificate, at)
     return at
 
 
 def _validity(certificate: bytes, at: int) -> tuple[float, float]:
-    start, _ = _enter(certificate, at)
-    return _time(certificate, start), _time(certificate, _skip(certificate, start))
+    start, _ = enter(certificate, at)
+    return _time(certificate, start), _time(certificate, skip(certificate, start))
 
 
 def _time(der: bytes, at: int) -> float:
-    start, end = _content(der, at)
+    start, end = content(der, at)
     text = der[start:end].decode("ascii")
     moment = datetime.strptime(text, _TIME_FORMATS[der[at]]).replace(tzinfo=UTC)
     if der[at] == _UTC_TIME and moment.year >= 2050:  # RFC 5280, 4.1.2.5.1: 50 to 99 are of the last century
@@ -88,37 +90,14 @@ def _time(der: bytes, at: int) -> float:
 def _name(der: bytes, at: int) -> str:
     """The attributes of a name that have a short form, in the order of the certificate."""
     parts: list[str] = []
-    at, end = _enter(der, at)
+    at, end = enter(der, at)
     while at < end:
-        relative, after = _enter(der, at, _SET)
-        inner, _ = _enter(der, relative)
-        start, stop = _content(der, inner)
+        relative, after = enter(der, at, SET)
+        inner, _ = enter(der, relative)
+        start, stop = content(der, inner)
         key = _ATTRIBUTES.get(der[start:stop])
         if key is not None:
-            start, stop = _content(der, stop)
+            start, stop = content(der, stop)
             parts.append(f"{key}={der[start:stop].decode('utf-8', 'replace')}")
         at = after
     return ", ".join(parts)
-
-
-def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Start and end of the content of the element at ``at`` (X.690, section 8.1.3)."""
-    length = der[at + 1]
-    start = at + 2
-    if length & 0x80:
-        size = length & 0x7F
-        length = int.from_bytes(der[start : start + size])
-        start += size
-    if start + length > len(der):
-        raise IndexError("cut off")
-    return start, start + length
-
-
-def _skip(der: bytes, at: int) -> int:
-    return _content(der, at)[1]
-
-
-def _enter(der: bytes, at: int, tag: int = _SEQUENCE) -> tuple[int, int]:
-    if der[at] != tag:
-        raise ValueError(f"no {'set' if tag == _SET else 'sequence'} at byte {at}")
-    return _content(der, at)

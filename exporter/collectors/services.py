@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -38,7 +38,8 @@ class ServicesCollector:
         self._services = services
         self._discovered = discovered
         self._clock = clock
-        self._failing: frozenset[tuple[str, str]] = frozenset()
+        self._failing: Mapping[tuple[str, str], float] = {}
+        """The probes that failed in the last round, and since when: Unix seconds of the first failure in a row."""
 
     def services(self) -> Sequence[Service]:
         """What is probed now: the configured services, then the discovered ones."""
@@ -46,8 +47,9 @@ class ServicesCollector:
         return [*self._services, *(found for found in self._discovered() if found.name not in configured)]
 
     def continue_from(self, former: "ServicesCollector") -> None:
-        """Takes over the results, so that /health is not unknown for a while."""
+        """Takes over the results, so that /health is not unknown for a while, and since when what fails does."""
         self.results = former.results
+        self._failing = former._failing
 
     async def collect(self) -> Sequence[Metric]:
         limit = self.deadline * 0.9  # so that one slow probe fails by itself, not all of them with the collector
@@ -58,22 +60,29 @@ class ServicesCollector:
                 for probe in service.probes
             )
         )
-        self._log_changes(self.results)
-        return families(self.results)
+        before, self._failing = self._failing, failing_since(self.results, self._failing)
+        self._log_changes(self.results, before)
+        return families(self.results, self._failing)
 
-    def _log_changes(self, results: Sequence[ProbeResult]) -> None:
-        failing = {(result.target, result.probe) for result in results if not result.success}
+    def _log_changes(self, results: Sequence[ProbeResult], before: Container[tuple[str, str]]) -> None:
         for result in results:
             key = (result.target, result.probe)
-            if key in failing and key not in self._failing:
+            if key in self._failing and key not in before:
                 log.warning("probe failed", target=result.target, probe=result.probe, reason=result.detail)
-            elif key in self._failing and key not in failing:
+            elif key in before and key not in self._failing:
                 log.info("probe recovered", target=result.target, probe=result.probe)
-        self._failing = frozenset(failing)
 
 
-def families(results: Sequence[ProbeResult]) -> Sequence[Metric]:
-    """The metrics of one round. Pure."""
+def failing_since(
+    results: Sequence[ProbeResult], before: Mapping[tuple[str, str], float]
+) -> Mapping[tuple[str, str], float]:
+    """The probes that fail, with the Unix seconds of the first failure in a row. Pure. before: as of the last round."""
+    failed = [result for result in results if not result.success]
+    return {key: before.get(key, result.checked_at) for result in failed for key in [(result.target, result.probe)]}
+
+
+def families(results: Sequence[ProbeResult], since: Mapping[tuple[str, str], float]) -> Sequence[Metric]:
+    """The metrics of one round. Pure. since: what fails, see failing_since."""
     labels = ["target", "probe"]
     success = GaugeMetricFamily("upkeeper_probe_success", "Whether the probe got the expected answer.", labels=labels)
     duration = GaugeMetricFamily("upkeeper_probe_duration_seconds", "How long the whole probe took.", labels=labels)
@@ -88,7 +97,8 @@ def families(results: Sequence[ProbeResult]) -> Sequence[Metric]:
     )
     not_after = GaugeMetricFamily(
         "upkeeper_probe_tls_not_after_timestamp_seconds",
-        "When the first certificate of the chain that the service sent expires, also of one that was refused.",
+        "When the first certificate of the service's chain expires, as this machine verifies it; also of one that was "
+        "refused. What is sent beside the chain does not count.",
         labels=labels,
     )
     min_validity = GaugeMetricFamily(
@@ -96,8 +106,21 @@ def families(results: Sequence[ProbeResult]) -> Sequence[Metric]:
         "Limit: for how long the certificate should still be valid.",
         labels=labels,
     )
+    failure = GaugeMetricFamily(
+        "upkeeper_probe_failure_info",
+        "1 while the probe fails, with the reason in a few words and, where the config says so, what that means.",
+        labels=[*labels, "reason", "means"],
+    )
+    failing = GaugeMetricFamily(
+        "upkeeper_probe_failing_since_timestamp_seconds",
+        "When the probe failed first since it last succeeded; absent while it succeeds.",
+        labels=labels,
+    )
     for result in results:
         values = [result.target, result.probe]
+        if not result.success:
+            failure.add_metric([*values, result.reason, result.means], 1)
+            failing.add_metric(values, since[result.target, result.probe])
         success.add_metric(values, result.success)
         duration.add_metric(values, result.duration)
         for name, seconds in result.phases.items():
@@ -108,4 +131,4 @@ def families(results: Sequence[ProbeResult]) -> Sequence[Metric]:
             not_after.add_metric(values, result.tls_not_after)
         if result.tls_min_validity is not None:
             min_validity.add_metric(values, result.tls_min_validity)
-    return success, duration, phase, status, not_after, min_validity
+    return success, duration, phase, status, failure, failing, not_after, min_validity

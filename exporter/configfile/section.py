@@ -153,8 +153,17 @@ def shown_url(url: str) -> str:
     return shown(f"{head}?..." if mark else head)
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{shown(text)} must be one line")
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 """A name that an alert may select: starts with a letter or digit; letters, digits, ``_``, ``.``, ``-``; 63 at most."""
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+"""Text that people read, of characters that can be shown."""
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute), WithJsonSchema({"type": "string", "pattern": "^/"})]
 

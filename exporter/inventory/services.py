@@ -11,6 +11,7 @@ from exporter.configfile.section import (
     AbsolutePath,
     Contradiction,
     Name,
+    OneLine,
     Regex,
     Section,
     repeated_names,
@@ -31,6 +32,9 @@ def _probeable(url: str) -> str:
         raise ValueError(f"{shown_url(url)} must end after the port: the probe needs no database and no user")
     return url
 
+
+StartTls = Literal["smtp", "imap", "pop3", "postgres", "ldap"]
+"""Protocols that begin without TLS, and their way to ask for it."""
 
 _DATABASES = ("postgres", "bolt")
 _PORTS = {"tcp": 5432, "postgres": 5432, "bolt": 7687}
@@ -53,7 +57,7 @@ _HTTP_ONLY = (
     "body_json",
     "follow_redirects",
 )
-_TCP_ONLY = ("send", "expect", "tls")
+_TCP_ONLY = ("send", "expect", "tls", "starttls")
 _TLS_KEYS = ("tls_ca_file", "tls_server_name", "tls_cert_file", "tls_key_file")
 
 
@@ -96,6 +100,11 @@ class Probe(Section):
     """One check of a service. It succeeds when the answer is the expected one and comes in time."""
 
     name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
+    means: OneLine = Field(
+        default="",
+        max_length=80,
+        description="what a failure means, in a few words, as in `database not reachable`; alerts are then titled so",
+    )
     url: ProbeUrl = Field(
         description="`http://...`, `https://...`; `postgres://host:port`, `bolt://host:port` (the server must answer); "
         "`tcp://host:port` (a connection must open)"
@@ -117,6 +126,9 @@ class Probe(Section):
     send: SentLine | None = Field(default=None, description="tcp: a line to send once connected")
     expect: Regex | None = Field(default=None, description="tcp: RE2 regular expression that a line must match")
     tls: bool = Field(default=False, description="tcp: begin with a TLS handshake")
+    starttls: StartTls | None = Field(
+        default=None, description="tcp: ask for TLS in the words of this protocol, as on ports 25, 143, 110, 5432, 389"
+    )
     tls_verify: bool = Field(default=True, description="an untrusted or expired certificate is a failure")
     tls_ca_file: AbsolutePath | None = Field(
         default=None, description="PEM file of the authorities to trust, in place of the system's"
@@ -146,8 +158,8 @@ class Probe(Section):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether it begins with a TLS handshake."""
-        return self.scheme == "https" or self.tls
+        """Whether it comes to a TLS handshake."""
+        return self.scheme == "https" or self.tls or self.starttls is not None
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -161,7 +173,12 @@ class Probe(Section):
             for key in _HTTP_ONLY:
                 if key in changed:
                     yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
-            yield from _unused_tls(changed, "tls" in changed, "needs `tls: true` for a tcp:// probe")
+            has_tls = bool({"tls", "starttls"} & changed)
+            yield from _unused_tls(changed, has_tls, "needs `tls: true` or `starttls:` for a tcp:// probe")
+            if {"tls", "starttls"} <= changed:
+                yield Contradiction(
+                    ("starttls",), "stands beside `tls: true`, which begins without asking; keep one of them"
+                )
         elif scheme in ("http", "https"):
             for key in _TCP_ONLY:
                 if key in changed:

@@ -75,7 +75,8 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         raise ProbeFailure("the request is malformed: look at its url and headers") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpcore.ProtocolError) as error:
         # Only the beginning: after the colon, it may quote what the server sent.
-        raise ProbeFailure(str(error).partition(": ")[0] or type(error).__name__) from None
+        text = str(error).partition(": ")[0] or type(error).__name__
+        raise ProbeFailure(text, brief=f"no valid HTTP answer ({type(error).__name__})") from None
     recorder.enter(None)
     judged = partial(_judged, probe, recorder, status, transport.body)
     if not probe.body_json or len(transport.body) <= _LARGE_BODY_BYTES:

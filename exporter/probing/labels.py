@@ -17,12 +17,14 @@ from exporter.inventory.services import Service
 PREFIX = "upkeeper.probe."
 KEYS = (
     "url",
+    "means",
     "method",
     "expect_status",
     "body_regex",
     "body_json",
     "timeout",
     "tls",
+    "starttls",
     "tls_verify",
     "tls_server_name",
     "tls_min_validity",

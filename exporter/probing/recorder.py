@@ -40,8 +40,10 @@ class Recorder:
         """The phase that goes on; None before the first and after the last."""
         self.phases: dict[Phase, float] = {}
         """Seconds of each phase that began. One that comes again, as after a redirect, adds up."""
-        self.chain: Sequence[bytes] = ()
+        self.sent: Sequence[bytes] = ()
         """The certificates in DER form that the server sent last, its own first."""
+        self.chain: Sequence[bytes] = ()
+        """Those of them that its own one is judged by, and the root that was not sent. Likewise."""
         self.steps: list[Step] = []
         self._secrets: set[str] = set()
         self.keep_secret(*secrets)

@@ -44,7 +44,8 @@ async def resolve(host: str, port: int, protocol: Protocol, fallback: bool, reco
         chosen = found
     recorder.note("resolved", host=host, addresses=[str(address) for address in found], protocol=protocol)
     if not chosen:
-        raise ProbeFailure(f"{_shown(host)} has no {'IPv4' if protocol == 'ipv4' else 'IPv6'} address")
+        kind = "IPv4" if protocol == "ipv4" else "IPv6"
+        raise ProbeFailure(f"{_shown(host)} has no {kind} address", brief=f"its name has no {kind} address")
     return chosen
 
 
@@ -60,9 +61,13 @@ def _lookup(host: str, port: int) -> list[Address]:
     try:
         return _getaddrinfo(host, port, 0)
     except OSError as error:
-        raise ProbeFailure(f"cannot resolve {_shown(host)}: {error.strerror}") from None
+        raise ProbeFailure(
+            f"cannot resolve {_shown(host)}: {error.strerror}", brief=f"cannot resolve its name: {error.strerror}"
+        ) from None
     except UnicodeError:
-        raise ProbeFailure(f"cannot resolve {_shown(host)}: it is no host name") from None
+        raise ProbeFailure(
+            f"cannot resolve {_shown(host)}: it is no host name", brief="cannot resolve its name: it is no host name"
+        ) from None
 
 
 def _shown(host: str) -> str:

@@ -17,6 +17,8 @@ class Answer:
     """What was found, where there is more to say than the status."""
     starting: bool = False
     """Whether the failure is, by the server's own word, that it is starting, recovering or shutting down."""
+    brief: str | None = None
+    """The failure as a label of a metric may have it: see ProbeFailure. None: the failure itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,14 @@ class ProbeResult:
     """Unix seconds."""
     status: int | None = None
     tls_not_after: float | None = None
-    """Unix seconds: when the first certificate of the chain that the server sent expires. Also of one refused."""
+    """Unix seconds: when the first certificate of the server's chain expires, as this machine verifies it. Also of one
+    refused. What the server sent beside the chain does not count."""
     phases: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds of each phase that began."""
+    reason: str = ""
+    """Why it failed as a label of a metric may have it: see ProbeFailure.brief. Empty when it succeeded."""
+    means: str = ""
+    """What a failure means, by the config's word."""
     tls_min_validity: float | None = None
     """Seconds that the certificate should be valid for; None without TLS."""
     starting: bool = False

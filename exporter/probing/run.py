@@ -2,19 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from exporter.base.urlsecrets import query_secrets
 from exporter.configfile.problem import secret_by_name
 from exporter.inventory.services import Probe
-from exporter.probing.failure import ProbeFailure, reason
-from exporter.probing.recorder import Recorder
+from exporter.probing.failure import ProbeFailure, brief, reason
+from exporter.probing.recorder import Phase, Recorder
 from exporter.probing.result import Answer, ProbeResult
 from exporter.probing.tls import earliest_expiry
 
 log = structlog.get_logger(__name__)
+
+_NOT_IN_TIME: Mapping[Phase | None, str] = {
+    "resolve": "address for its name",
+    "connect": "connection",
+    "tls": "TLS handshake",
+    "transfer": "complete answer",
+}
+"""What did not come within the time of a probe, by the phase that it was in."""
 
 
 async def run_probe(
@@ -44,11 +52,14 @@ async def run_probe(
             answer = await ask(probe, recorder, deadline)
     except TimeoutError:
         during = f", while in the phase {recorder.phase}" if recorder.phase else ""
-        answer = Answer(failure=f"no complete answer within {timeout:g} s{during}")
+        missing = _NOT_IN_TIME.get(recorder.phase, "answer")
+        answer = Answer(
+            failure=f"no complete answer within {timeout:g} s{during}", brief=f"no {missing} within {timeout:g} s"
+        )
     except ProbeFailure as failure:
-        answer = Answer(failure=str(failure))
+        answer = Answer(failure=str(failure), brief=failure.brief)
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-        answer = Answer(failure=reason(error))
+        answer = Answer(failure=reason(error), brief=brief(error))
     except Exception as error:
         log.exception("probe broke", target=target, probe=probe.name)
         answer = Answer(failure=f"unexpected {type(error).__name__}, described in the log")
@@ -64,6 +75,8 @@ async def run_probe(
         status=answer.status,
         tls_not_after=earliest_expiry(recorder.chain),
         phases=recorder.phases,
+        reason=answer.failure if answer.brief is None else answer.brief,
+        means=probe.means,
         tls_min_validity=probe.tls_min_validity if probe.uses_tls or recorder.chain else None,
         starting=answer.starting,
     )

@@ -53,6 +53,7 @@ async def connect(addresses: Sequence[Address], recorder: Recorder, deadline: fl
     recorder.enter("connect")
     loop = asyncio.get_running_loop()
     failures: list[str] = []
+    reasons: set[str] = set()
     for index, address in enumerate(addresses):
         left = len(addresses) - index
         until = deadline if left == 1 else loop.time() + (deadline - loop.time()) / left
@@ -70,7 +71,9 @@ async def connect(addresses: Sequence[Address], recorder: Recorder, deadline: fl
             return stream
         recorder.note("not connected", address=str(address), reason=failure)
         failures.append(f"{address}: {failure}")
-    raise ProbeFailure(f"cannot connect to {', '.join(failures)}")
+        reasons.add(failure)
+    brief = f"cannot connect: {', '.join(sorted(reasons))}"
+    raise ProbeFailure(f"cannot connect to {', '.join(failures)}", brief)
 
 
 async def _connect_one(address: Address) -> Stream:

@@ -8,6 +8,7 @@ from exporter.probing.conditions import search
 from exporter.probing.recorder import Recorder
 from exporter.probing.resolve import resolve
 from exporter.probing.result import Answer
+from exporter.probing.starttls import ask_for_tls
 from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
 
@@ -25,7 +26,10 @@ async def probe_tcp(probe: Probe, recorder: Recorder, deadline: float) -> Answer
     addresses = await resolve(host, port, probe.ip_protocol, probe.ip_protocol_fallback, recorder)
     stream = await connect(addresses, recorder, deadline)
     try:
-        if probe.tls:
+        if probe.starttls is not None:
+            recorder.enter("tls")
+            await ask_for_tls(probe.starttls, stream, recorder)
+        if probe.uses_tls:
             stream = await start_tls(stream, probe, probe.tls_server_name or host, recorder)
         if probe.send is None and probe.expect is None:
             return Answer()

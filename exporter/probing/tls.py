@@ -13,9 +13,6 @@ from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.shared import SharedCalls
 
-_HANDSHAKE, _CERTIFICATE = 22, 11
-"""Types of a TLS record and of a message of the handshake (RFC 8446, appendices B.1 and B.3)."""
-
 _not_after = lru_cache(maxsize=64)(not_after)
 
 _Stamp = tuple[tuple[int, int, int], ...]
@@ -36,12 +33,6 @@ class TlsSettings:
         """The files by their key in the config."""
         named = {"tls_ca_file": self.ca_file, "tls_cert_file": self.cert_file, "tls_key_file": self.key_file}
         return {key: path for key, path in named.items() if path is not None}
-
-
-class Peer(ssl.SSLObject):
-    """A connection's TLS that keeps the certificates which the server sends."""
-
-    chain: Sequence[bytes] = ()
 
 
 _contexts: dict[TlsSettings, tuple[_Stamp, ssl.SSLContext]] = {}
@@ -82,6 +73,7 @@ def _make(settings: TlsSettings) -> ssl.SSLContext:
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        context.load_default_certs()  # so that OpenSSL knows where a chain ends, though it may end anywhere
     elif settings.ca_file is None:
         context.load_default_certs()
     else:
@@ -91,9 +83,6 @@ def _make(settings: TlsSettings) -> ssl.SSLContext:
         _load("tls_cert_file", partial(context.load_cert_chain, settings.cert_file, settings.key_file, lambda: ""))
     if settings.protocol is not None:
         context.set_alpn_protocols([settings.protocol])
-    context.sslobject_class = Peer
-    if hasattr(context, "_msg_callback"):
-        context._msg_callback = _keep_chain
     return context
 
 
@@ -104,39 +93,6 @@ def _load(key: str, load: Any) -> None:
         raise ProbeFailure(f"{key} does not hold what it should: {tls_reason(error)}") from None
     except OSError as error:
         raise ProbeFailure(f"{key} cannot be read: {error.strerror}") from None
-
-
-def _keep_chain(peer: ssl.SSLObject, direction: str, version: int, record: int, message: int, data: bytes) -> None:
-    """Takes the certificates from the server's message itself.
-
-    The standard library hands out those of a connection whose handshake succeeded, and before Python 3.13 only the
-    server's own. The expiry of a certificate that was refused is exactly what one wants to see, and asking for it a
-    second time, without verification, would double what a failing probe costs. Where Python has no such callback, there
-    is nothing to see of a refused one.
-    """
-    if direction == "read" and record == _HANDSHAKE and message == _CERTIFICATE and isinstance(peer, Peer):
-        peer.chain = parse_certificate_message(data, tls13=version >= ssl.TLSVersion.TLSv1_3)
-
-
-def parse_certificate_message(data: bytes, tls13: bool) -> Sequence[bytes]:
-    """The DER certificates of a Certificate message with its header of four bytes; none when it is not well formed.
-
-    Layout: RFC 5246, section 7.4.2; RFC 8446, section 4.4.2, which adds a context before and extensions after each.
-    """
-    at = 4
-    if tls13:
-        at += 1 + (data[at] if len(data) > at else 0)
-    at += 3
-    found: list[bytes] = []
-    while at + 3 <= len(data):
-        end = at + 3 + int.from_bytes(data[at : at + 3])
-        if end > len(data):
-            return ()
-        found.append(data[at + 3 : end])
-        at = end
-        if tls13:
-            at += 2 + int.from_bytes(data[at : at + 2])
-    return found
 
 
 def earliest_expiry(chain: Sequence[bytes]) -> float | None:
@@ -150,29 +106,45 @@ def earliest_expiry(chain: Sequence[bytes]) -> float | None:
     return min(moments, default=None)
 
 
-def chain_of(tls: ssl.SSLObject) -> Sequence[bytes]:
+def sent_by(tls: ssl.SSLObject) -> Sequence[bytes]:
     """The certificates that the server sent, its own first, in DER form; none before it sent them."""
-    if isinstance(tls, Peer) and tls.chain:
-        return tls.chain
-    try:
-        own = tls.getpeercert(binary_form=True)
-    except ValueError:  # the handshake did not succeed
-        own = None
-    return [own] if own else ()
+    return _chain(tls, "get_unverified_chain")
+
+
+def chain_of(tls: ssl.SSLObject) -> Sequence[bytes]:
+    """The chain from the server's own certificate to a root, as OpenSSL found it, in DER form.
+
+    What the server sent beside it is left out, and the root that this machine trusts is there though it was not sent.
+    Of a connection that was refused, or need not verify, it goes as far as OpenSSL came.
+    """
+    return _chain(tls, "get_verified_chain") or sent_by(tls)[:1]
+
+
+def _chain(tls: ssl.SSLObject, method: str) -> Sequence[bytes]:
+    """Public since Python 3.13 (``SSLObject.get_verified_chain``); there under the same name in ``_ssl`` since 3.10.
+
+    Both answer of a refused handshake too: SSL_get0_verified_chain(3) has what the verification had built.
+    """
+    if hasattr(tls, method):
+        chain: Sequence[bytes] = getattr(tls, method)()
+        return chain
+    inner: Any = getattr(tls, "_sslobj", None)
+    found = getattr(inner, method)() if hasattr(inner, method) else None
+    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in found or ()]
 
 
 def note_chain(recorder: Recorder, tls: ssl.SSLObject, verification: str) -> None:
-    """Notes what was agreed on, and each certificate of the recorder's chain. verification: how it went, in words."""
+    """Notes what was agreed on, and each certificate that the server sent. verification: how it went, in words."""
     if not recorder.detailed:
         return
     cipher = tls.cipher()
     recorder.note("tls", version=tls.version(), cipher=cipher[0] if cipher else None, verification=verification)
-    for place, der in enumerate(recorder.chain):
+    for place, der in enumerate(recorder.sent):
         try:
             facts = _facts(read_certificate(der))
         except ValueError:
             facts = {"problem": "cannot be read"}
-        recorder.note("certificate", place=place, **facts)
+        recorder.note("certificate", place=place, of_chain=der in recorder.chain, **facts)
 
 
 def _facts(found: Certificate) -> Mapping[str, object]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from exporter.inventory.services import Probe
-from exporter.probing.failure import ProbeFailure, tls_reason
+from exporter.probing.failure import ProbeFailure, brief_of_tls, tls_reason
 from exporter.probing.recorder import Recorder
 from exporter.probing.stream import Stream
-from exporter.probing.tls import TlsSettings, chain_of, note_chain, tls_context
+from exporter.probing.tls import TlsSettings, chain_of, note_chain, sent_by, tls_context
 
 T = TypeVar("T")
 
@@ -31,6 +31,17 @@ class TlsStream(Stream):
             with contextlib.suppress(OSError):  # tells the server why, if that can be done without waiting
                 self.socket.send(self._to_send.read())
             raise
+
+    def close(self) -> None:
+        """Says goodbye as far as that needs no waiting: without it, servers log each probe as a broken connection."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed already, or no handshake took place
+            with contextlib.suppress(ssl.SSLWantReadError):  # its own goodbye is not waited for
+                self.tls.unwrap()
+            self.socket.send(self._to_send.read())
+            # What lies there unread, such as session tickets, would make the kernel reset the connection. Once: who
+            # sends more than that does not care.
+            self.socket.recv(_READ_BYTES)
+        super().close()
 
     async def read(self, limit: int) -> bytes:
         try:
@@ -75,14 +86,14 @@ async def start_tls(
     try:
         stream = TlsStream(plain, context, server_name)
     except ValueError as error:  # a name that TLS cannot ask for
-        raise ProbeFailure(f"TLS failed: {error}") from None
+        raise ProbeFailure(f"TLS failed: {error}", brief="TLS failed: no name to ask for") from None
     verification = "passed" if probe.tls_verify else "not asked for"
     try:
         await stream.handshake()
     except ssl.SSLError as error:
         verification = tls_reason(error)
-        raise ProbeFailure(verification) from None
+        raise ProbeFailure(verification, brief=brief_of_tls(verification)) from None
     finally:
-        recorder.chain = chain_of(stream.tls)
+        recorder.sent, recorder.chain = sent_by(stream.tls), chain_of(stream.tls)
         note_chain(recorder, stream.tls, verification)
     return stream

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.base.units import Duration
-from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, repeated_names, shown, split_url
+from exporter.configfile.section import (
+    AbsolutePath,
+    Contradiction,
+    Name,
+    OneLine,
+    Section,
+    repeated_names,
+    shown,
+    split_url,
+)
 from exporter.inventory.inventory import Inventory
 from remediator.config.matchers import parse_matchers
 
@@ -110,6 +119,17 @@ class Notify(Section):
 
     email: Email | None = Field(default=None, description="by mail")
     slack: Slack | None = Field(default=None, description="in Slack")
+    host: OneLine | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        description="what messages call this machine; default: its host name, which in a container says nothing",
+    )
+    runbooks: HttpUrl | None = Field(
+        default=None,
+        description="where you have put the pages of docs/runbooks for all to read: messages then link to "
+        "`URL/ALERT.md`",
+    )
 
 
 class Peer(Section):

@@ -123,6 +123,8 @@ class Runner:
         except (StepFailed, TaskError) as failure:
             return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
+        if effect.state == "done":
+            self._metrics.acted(run.task, run.target, self._clock())
         return ActionResult(effect.state, effect.detail, effect.freed_bytes)
 
     async def verify(self, run_id: int) -> None:

@@ -15,15 +15,21 @@ LABELS = {
     "note": "<!channel> <b>&amp;</b>",
 }
 ANNOTATIONS = {
-    "summary": "Log directory letta is over its limit <b>",
+    "summary": "Log directory letta: 3MiB, over its limit of 2MiB <b>",
     "description": "It holds 3MiB & more\nthan it may.",
-    "runbook_url": "docs/runbooks/UpkeeperLogDirectoryOverLimit.md",
+    "ended": "The log directory letta is within its max_bytes.",
+    "since": "2026-03-01 12:29:45 +0000 UTC",
 }
 
 
-async def post(url: str, ended: datetime | None = None, labels: dict[str, str] = LABELS) -> None:
+async def post(
+    url: str,
+    ended: datetime | None = None,
+    labels: dict[str, str] = LABELS,
+    annotations: dict[str, str] = ANNOTATIONS,
+) -> None:
     """Posts the alert as Prometheus does: firing, or resolved when it has ended."""
-    alert = {"labels": labels, "annotations": ANNOTATIONS, "startsAt": STARTED.isoformat()}
+    alert = {"labels": labels, "annotations": annotations, "startsAt": STARTED.isoformat()}
     if ended is not None:
         alert["endsAt"] = ended.isoformat()
     async with httpx.AsyncClient() as client:

@@ -1,6 +1,6 @@
 """A real Alertmanager with the config that `upkeeper up` writes, but without its waits."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from remediator.config.remedies import Notify
+from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir
 from tests import servers
 from tests.helpers import free_port
 from upkeeper.share import share_path
+from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 from upkeeper.up.write_configs import lay
@@ -33,7 +35,8 @@ def start(layout: Layout) -> Start:
 
     @asynccontextmanager
     async def started(notify: dict[str, Any]) -> AsyncIterator[servers.Server]:
-        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())
+        local = Local("pa-host", default_remedies())
+        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path(), local=local)
         without_waits(layout.alertmanager_config)
         async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
             yield server
@@ -43,6 +46,13 @@ def start(layout: Layout) -> Start:
 
 def without_waits(path: Path) -> None:
     config = yaml.safe_load(path.read_bytes())
-    for route in (config["route"], *config["route"]["routes"]):
+    for route in routes_of(config["route"]):
         route.update(group_wait="0s", group_interval="1s", repeat_interval="1h")
     path.write_text(yaml.safe_dump(config))
+
+
+def routes_of(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A route and all below it."""
+    yield route
+    for below in route.get("routes", []):
+        yield from routes_of(below)

@@ -1,77 +1,36 @@
 """A real Alertmanager mails through a real SMTP server, with our template."""
 
+import re
 from collections.abc import Iterator
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.alertmanager.alerts import ENDED, post
 from tests.alertmanager.conftest import Start
-from tests.helpers import free_port, wait_until
+from tests.alertmanager.mailbox import PASSWORD, USER, Mailbox, part, served
+from tests.helpers import wait_until
 
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning"),  # it is on loopback
 ]
 
-USER, PASSWORD = "up: 'keeper'", "s3cret {{ word }}"
-
-
-class Mailbox:
-    """Keeps what arrives: (recipients, message)."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[list[str], EmailMessage]] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        content = envelope.content
-        assert isinstance(content, bytes)
-        message = message_from_bytes(content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.mails.append((list(envelope.rcpt_tos), message))
-        return "250 kept"
-
-    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
-        assert isinstance(data, LoginPassword)
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
-
 
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
+def mailbox() -> Iterator[Mailbox]:
+    """Behind a server that wants a login."""
+    with served(Mailbox(), login=True) as mailbox:
+        yield mailbox
 
 
-@pytest.fixture
-def smtp(mailbox: Mailbox) -> Iterator[str]:
-    """An SMTP server that wants a login. Gives host:port."""
-    port = free_port()
-    controller = Controller(
-        mailbox,
-        hostname="127.0.0.1",
-        port=port,
-        authenticator=mailbox.authenticate,
-        auth_required=True,
-        auth_require_tls=False,
-        auth_exclude_mechanism=["LOGIN"],  # its prompts here are not the ones that Alertmanager knows
-    )
-    controller.start()
-    yield f"127.0.0.1:{port}"
-    controller.stop()
-
-
-async def test_firing_and_resolved_are_mailed(start: Start, smtp: str, mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_firing_and_resolved_are_mailed(start: Start, mailbox: Mailbox, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     email = {
         "to": "Ann <ann@example.org>, ops@example.org",
         "from": "Upkeeper <upkeeper@example.org>",
-        "smarthost": smtp,
+        "smarthost": mailbox.address,
         "username": USER,
         "password_file": str(tmp_path / "password"),
         "require_tls": False,
@@ -84,28 +43,102 @@ async def test_firing_and_resolved_are_mailed(start: Start, smtp: str, mailbox: 
 
     assert recipients == ["ann@example.org", "ops@example.org"]
     assert firing["From"] == email["from"]
-    assert firing["Subject"] == (
-        "[1 firing] UpkeeperLogDirectoryOverLimit on 127.0.0.1:10746: Log directory letta is over its limit <b>"
+    assert firing["Subject"] == "[warning] Log directory letta: 3MiB, over its limit of 2MiB <b> on pa-host"
+    assert part(firing, "plain").replace("\r\n", "\n") == (
+        "WARNING: Log directory letta: 3MiB, over its limit of 2MiB <b>\n\n"
+        "It holds 3MiB & more\nthan it may.\n\n"
+        "Host: pa-host\n"
+        "Since: 2026-03-01 12:29:45 UTC\n"
+        "Alert: UpkeeperLogDirectoryOverLimit, directory letta, note <!channel> <b>&amp;</b>\n"
+        "The remedy rotate-logs matches. It runs log-rotation: see `upkeeper history`.\n\n"
+        f"To silence, on pa-host: {silence_link(firing)}\n"
     )
-    plain, html = part(firing, "plain"), part(firing, "html")
-    assert "FIRING: Log directory letta is over its limit <b>" in plain
-    assert "Since 2026-03-01 12:30:00 UTC" in plain
-    assert "  directory: letta" in plain
-    assert "What to do: docs/runbooks/UpkeeperLogDirectoryOverLimit.md" in plain
-    assert "Log directory letta is over its limit &lt;b&gt;" in html
+    html = part(firing, "html")
+    assert "Log directory letta: 3MiB, over its limit of 2MiB &lt;b&gt;" in html
     assert "&lt;!channel&gt;" in html
     assert "<!channel>" not in html
+    assert "The remedy rotate-logs matches" in html
 
     _, resolved = mailbox.mails[1]
-    assert resolved["Subject"].startswith("[resolved] UpkeeperLogDirectoryOverLimit")
-    assert "RESOLVED: " in part(resolved, "plain")
-    assert "until 2026-03-01 12:45:30 UTC" in part(resolved, "plain")
-    assert "until 2026-03-01 12:45:30 UTC" in part(resolved, "html")
+    assert resolved["Subject"] == (
+        "[resolved, was warning] Log directory letta: 3MiB, over its limit of 2MiB <b> on pa-host"
+    )
+    plain, html = part(resolved, "plain"), part(resolved, "html")
+    for text in (
+        "RESOLVED: Log directory letta",
+        "What had been wrong: It holds 3MiB",
+        "What ended it: The log directory letta is within its max_bytes. (An alert ends also when nothing is",
+        "Since: 2026-03-01 12:29:45 UTC",
+        "Until: 2026-03-01 12:45:30 UTC, 15m30s after the alert began",
+    ):
+        assert text in plain
+        assert text in html
+    # Nothing is left to silence, and no remedy does anything now.
+    assert not [word for word in ("To silence", "remedy") if word in plain + html]
+    # No address that means something only on the machine itself, but for the link to the Alertmanager on it.
+    texts = [*map(str, (firing["Subject"], resolved["Subject"])), plain, part(firing, "plain").split("To silence")[0]]
+    assert not [text for text in texts if "127.0.0.1" in text]
 
 
-def part(message: EmailMessage, kind: str) -> str:
-    body = message.get_body((kind,))
-    assert body is not None, f"no {kind} part"
-    content = body.get_content()
-    assert isinstance(content, str)
-    return content
+def silence_link(message: EmailMessage) -> str:
+    found = re.search("To silence.*: (http://.*)", part(message, "plain"))
+    assert found is not None
+    return found[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "subject", "texts", "nowhere"),
+    [
+        (  # what no remedy matches: not a word of what Upkeeper does
+            {"alertname": "UpkeeperBackupOverdue", "severity": "critical", "instance": "nas:10746", "backup": "pa"},
+            {"summary": "Backup pa: there is none", "runbook_url": "docs/runbooks/UpkeeperBackupOverdue.md"},
+            "[critical] Backup pa: there is none on nas",
+            ["Host: nas\n", "Since: 2026-03-01 12:30:00 UTC\n"],
+            ["remedy", "upkeeper history", "docs/runbooks", "What to do"],
+        ),
+        (  # of another rule pack
+            {"alertname": "NodeFilesystemFull", "instance": "localhost:9100", "mountpoint": "/srv"},
+            {"runbook_url": "https://runbooks.example.org/node/full"},
+            "[firing] NodeFilesystemFull on pa-host",
+            [
+                "FIRING: NodeFilesystemFull\n",
+                "mountpoint /srv\n",
+                "What to do: https://runbooks.example.org/node/full\n",
+            ],
+            ["remedy"],
+        ),
+        (  # of a whole stack, without an instance
+            {"alertname": "Everything", "severity": "page"},
+            {"summary": "Nothing works"},
+            "[page] Nothing works",
+            ["PAGE: Nothing works\n"],
+            ["Host:"],
+        ),
+        (
+            {"alertname": "UpkeeperServiceDown", "severity": "critical", "instance": "[::1]:10746", "target": "n8n"},
+            {"summary": "n8n: database not reachable (probe ready)"},
+            "[critical] n8n: database not reachable (probe ready) on pa-host",
+            ["The remedy restart-down matches. It only records what service-restart would do: see `upkeeper history`."],
+            [],
+        ),
+    ],
+)
+async def test_the_message_says_what_is_known_and_no_more(
+    start: Start,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    subject: str,
+    texts: list[str],
+    nowhere: list[str],
+) -> None:
+    with served(Mailbox(), login=False) as mailbox:
+        email = {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address, "require_tls": False}
+        async with start({"email": email}) as server:
+            await post(server.url, labels=labels, annotations=annotations)
+            _, message = (await wait_until(lambda: mailbox.mails, what="a mail"))[0]
+    assert message["Subject"] == subject
+    plain = part(message, "plain").replace("\r\n", "\n")
+    for text in texts:
+        assert text in plain
+    for text in nowhere:
+        assert text not in plain + part(message, "html")

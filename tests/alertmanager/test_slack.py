@@ -53,17 +53,22 @@ async def test_firing_and_resolved_are_posted(start: Start, slack: StandIn, tmp_
     firing, resolved = slack.posts
     assert firing["channel"] == "#{{ops}}"
     attachment = firing["attachments"][0]
-    assert attachment["title"] == (
-        "[1 firing] UpkeeperLogDirectoryOverLimit on 127.0.0.1:10746: Log directory letta is over its limit &lt;b&gt;"
-    )
+    assert attachment["title"] == ("[warning] Log directory letta: 3MiB, over its limit of 2MiB &lt;b&gt; on pa-host")
     assert attachment["color"] == "danger"
     assert attachment["text"] == (
-        "*FIRING*: Log directory letta is over its limit &lt;b&gt;\n"
+        "*WARNING*: Log directory letta: 3MiB, over its limit of 2MiB &lt;b&gt;\n"
         "It holds 3MiB &amp; more\nthan it may.\n"
-        "What to do: docs/runbooks/UpkeeperLogDirectoryOverLimit.md\n"
-        "What Upkeeper does about it: `upkeeper history`"
+        "Since 2026-03-01 12:29:45 UTC\n"
+        "The remedy rotate-logs matches. It runs log-rotation: see `upkeeper history`.\n"
     )
     # Slack reads <...> as a link or a mention of everybody.
     assert not re.search("[<>]", attachment["text"] + attachment["title"] + attachment["fallback"])
     assert resolved["attachments"][0]["color"] == "good"
-    assert resolved["attachments"][0]["title"].startswith("[resolved] ")
+    assert resolved["attachments"][0]["title"].startswith("[resolved, was warning] Log directory letta")
+    assert resolved["attachments"][0]["text"] == (
+        "*RESOLVED*: Log directory letta: 3MiB, over its limit of 2MiB &lt;b&gt;\n"
+        "What had been wrong: It holds 3MiB &amp; more\nthan it may.\n"
+        "What ended it: The log directory letta is within its max_bytes. "
+        "(An alert ends also when nothing is measured any more, which has alerts of its own.)\n"
+        "Since 2026-03-01 12:29:45 UTC until 2026-03-01 12:45:30 UTC, 15m30s after the alert began\n"
+    )

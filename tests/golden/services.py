@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client.core import Metric
 
+from exporter.collectors.services import failing_since
 from exporter.collectors.services import families as families_of
 from exporter.probing.recorder import Phase
 from exporter.probing.result import ProbeResult
@@ -20,6 +21,7 @@ def _result(
     failure: str = "",
     status: int | None = None,
     not_after: float | None = None,
+    means: str = "",
 ) -> ProbeResult:
     return ProbeResult(
         target=target,
@@ -31,6 +33,8 @@ def _result(
         status=status,
         tls_not_after=not_after,
         phases=phases,
+        reason=failure,
+        means=means,
         tls_min_validity=None if not_after is None else 14 * DAY,
     )
 
@@ -48,6 +52,7 @@ RESULTS = [
         {"resolve": 0.00005, "connect": 0.0002, "processing": 0.031, "transfer": 0.0001},
         failure="status 503, expected 200",
         status=503,
+        means="database not reachable",
     ),
     _result(
         "web",
@@ -69,4 +74,4 @@ RESULTS = [
 
 def families() -> Sequence[Metric]:
     """The families of the round."""
-    return families_of(RESULTS)
+    return families_of(RESULTS, failing_since(RESULTS, {("n8n", "ready"): NOW - 90}))

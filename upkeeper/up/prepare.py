@@ -7,16 +7,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Self
 
 import yaml
 
 from exporter.configfile.file import find_config, load
 from remediator.config.remedies import Config
+from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir
 from upkeeper.share import share_path
 from upkeeper.up import existing as hookup
 from upkeeper.up.banner import Line
+from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
@@ -51,6 +54,8 @@ class Prepared:
     """Of Prometheus and Alertmanager, those that are to be started."""
     share: Path
     command: str
+    host: str
+    """The name of this machine."""
 
     @property
     def command_options(self) -> str:
@@ -67,12 +72,21 @@ class Prepared:
         config = load(config_path, Config, env=env).value
         peers = {PROMETHEUS: config.prometheus, ALERTMANAGER: config.alertmanager}
         programs = find_programs([one for one, peer in peers.items() if options.prometheus and peer is None], env)
-        return cls(options, config_path, config, Layout(state), ports, programs, share_path(), _command())
+        return cls(
+            options, config_path, config, Layout(state), ports, programs, share_path(), _command(), gethostname()
+        )
 
     def lay(self) -> Laid:
         """Writes what Prometheus and Alertmanager read. Raises as upkeeper.up.lay.lay does."""
-        peer = self.config.alertmanager
-        return lay(self.layout, self.ports, self.config.notify, self.share, peer.url if peer is not None else None)
+        peer, remedies = self.config.alertmanager, self.config.remedies
+        return lay(
+            self.layout,
+            self.ports,
+            self.config.notify,
+            self.share,
+            peer.url if peer is not None else None,
+            Local(self.host, default_remedies() if remedies is None else remedies),
+        )
 
     def document(self) -> dict[str, Any]:
         """What another process needs to prepare the same, as JSON."""

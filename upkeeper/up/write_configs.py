@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import yaml
 
 from exporter.configfile.problem import ConfigError, Problem
 from remediator.config.remedies import Notify
+from upkeeper.up.messages import UNKNOWN, Local, local_template, rules_with_runbooks
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 from upkeeper.up.render import alertmanager_config, prometheus_config, text
@@ -23,10 +24,17 @@ class Laid:
     alertmanager: bool
 
 
-def lay(layout: Layout, ports: Ports, notify: Notify, share: Path, alertmanager: str | None = None) -> Laid:
+def lay(
+    layout: Layout,
+    ports: Ports,
+    notify: Notify,
+    share: Path,
+    alertmanager: str | None = None,
+    local: Local = UNKNOWN,
+) -> Laid:
     """Writes configs, rules, templates and credentials, each file whole or not at all.
 
-    alertmanager: base URL of one that is already there, which our Prometheus is to use.
+    alertmanager: base URL of one that is already there, which our Prometheus is to use. local: for the messages.
 
     Raises ConfigError when a secret that ``notify`` names cannot be read, and then has written nothing;
     OSError when something cannot be written.
@@ -38,7 +46,7 @@ def lay(layout: Layout, ports: Ports, notify: Notify, share: Path, alertmanager:
     source = share / "prometheus" / "prometheus.yml"
     config = prometheus_config(yaml.safe_load(source.read_bytes()), layout, ports, alertmanager)
     rules_or_config = [
-        *_replace_all(layout.rules, _read(share.glob("prometheus/rules/*.yml"))),
+        *_replace_all(layout.rules, rules_with_runbooks(_read(share.glob("prometheus/rules/*.yml")), notify.runbooks)),
         _replace(layout.prometheus_config, text(config, source.name)),
     ]
 
@@ -48,7 +56,10 @@ def lay(layout: Layout, ports: Ports, notify: Notify, share: Path, alertmanager:
     for path, credential in credentials.items():
         _replace(path, credential)
     templates_or_config = [
-        *_replace_all(layout.templates, _read(share.glob("alertmanager/templates/*.tmpl"))),
+        *_replace_all(
+            layout.templates,
+            _read(share.glob("alertmanager/templates/*.tmpl")) | {"local.tmpl": local_template(local, notify.host)},
+        ),
         _replace(layout.alertmanager_config, text(config, f"{source.name} and `notify:` of upkeeper.yml")),
     ]
     return Laid(any(rules_or_config), any(templates_or_config))
@@ -82,7 +93,7 @@ def _read(paths: Iterable[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def _replace_all(directory: Path, files: dict[str, bytes]) -> list[bool]:
+def _replace_all(directory: Path, files: Mapping[str, bytes]) -> list[bool]:
     """Makes these the directory's only files: a rule that no longer ships must not go on firing."""
     stale = [path for path in directory.glob("*") if path.name not in files]
     for path in stale:

@@ -221,9 +221,13 @@ async def test_each_probe_has_its_own_figures() -> None:
         collector = ServicesCollector(services, CollectorSettings())
         assert collector.results is None
         values = await figures(collector)
+    since = values.pop(("failing_since_timestamp_seconds", "web", "probe1"))
+    assert collector.results is not None
+    assert since == collector.results[1].checked_at
     assert {key: value for key, value in values.items() if "duration" not in key[0]} == {
         ("success", "web", "probe0"): True,
         ("success", "web", "probe1"): False,
+        ("failure_info", "web", "probe1"): 1,
         ("success", "api", "probe0"): True,
         ("http_status_code", "web", "probe0"): 200,
         ("http_status_code", "api", "probe0"): 200,
@@ -233,6 +237,57 @@ async def test_each_probe_has_its_own_figures() -> None:
         ("web", False),
         ("api", True),
     ]
+
+
+async def test_it_fails_since_its_first_failure_in_a_row_also_after_a_reload() -> None:
+    statuses = [500, 200, 500, 502, 500, 200]
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=statuses.pop(0))
+
+    seconds = iter(range(100, 200))
+    async with answering(handle) as url:
+        former = ServicesCollector([service("web", url)], CollectorSettings(), clock=lambda: float(next(seconds)))
+        since = [await failing(former) for _ in range(4)]
+        latter = ServicesCollector([service("web", url)], CollectorSettings(), clock=lambda: float(next(seconds)))
+        latter.continue_from(former)
+        since += [await failing(latter) for _ in range(2)]
+    assert since == [100.0, None, 102.0, 102.0, 102.0, None]
+
+
+async def failing(collector: ServicesCollector) -> float | None:
+    return (await figures(collector)).get(("failing_since_timestamp_seconds", "web", "probe0"))
+
+
+async def test_the_reason_is_one_of_few_whatever_the_network_says() -> None:
+    """It is a label: no address, no port, no name that a server chose."""
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        raise web.HTTPFound(f"http://{request.path.strip('/')}.invalid/")
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 abc\r\n\r\n")
+
+    ports = [free_port(), free_port()]
+    refused = {(await result(f"{scheme}://127.0.0.1:{port}")).reason for port in ports for scheme in ("http", "tcp")}
+    assert refused == {"cannot connect: Connection refused"}
+    async with answering(elsewhere) as url:
+        led = {(await result(f"{url}/{name}", follow_redirects=True)).reason for name in ("a", "b")}
+        status = await result(url)
+    assert len(led) == 1
+    assert led.pop().startswith("cannot resolve its name: ")
+    assert status.reason == "status 302, expected 200"
+    async with speaking(silent) as port:
+        slow = await result(f"http://127.0.0.1:{port}/", timeout="200ms")
+    assert slow.reason == "no answer within 0.2 s"
+    async with speaking(rude) as port:
+        assert (await result(f"http://127.0.0.1:{port}/")).reason.startswith("no valid HTTP answer")
+    async with answering(says("hello")) as url:
+        well = await result(url, means="nobody is told")
+    assert (well.reason, well.means) == ("", "nobody is told")
 
 
 async def test_discovered_services_are_probed_unless_configured_by_that_name() -> None:

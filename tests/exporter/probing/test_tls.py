@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from exporter.probing import tls as probing_tls
-from exporter.probing.tls import parse_certificate_message
 from tests.exporter.serving import answering, detailed, result, says, speaking
 from tests.exporter.tls import Authority, Certificate, make_certificate
 
@@ -78,16 +77,54 @@ async def test_the_first_of_the_chain_to_expire_counts(authority: Authority) -> 
     assert abs(served.not_after - found.tls_not_after - 20 * DAY) < 60
 
 
-async def test_where_python_tells_no_messages_the_servers_own_certificate_is_known_once_verified(
-    authority: Authority, good: Certificate, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("scheme", ["https", "tcp"])
+async def test_what_is_sent_along_and_is_not_of_the_chain_that_verifies_does_not_count(
+    authority: Authority, tmp_path: Path, version: int, scheme: str
 ) -> None:
-    monkeypatch.setattr(probing_tls, "_contexts", {})
-    monkeypatch.setattr(probing_tls, "_keep_chain", None)
-    async with answering(says("hello"), good.server_context()) as url:
-        known = await result(url, tls_ca_file=str(authority.certificate))
-        refused = await result(url)
-    assert (known.success, known.tls_not_after) == (True, good.not_after)
-    assert (refused.success, refused.tls_not_after) == (False, None)
+    """A root that an older one signed, whose certificate has expired, as of Let's Encrypt in 2021; last year's leaf."""
+    older = Authority(tmp_path / "older", name="older root")
+    newer = Authority(tmp_path / "newer", name="newer root")
+    crossed = older.cross_sign(newer, -10)
+    leaf, former = newer.issue("leaf", 25), newer.issue("former", -30)
+    behind = newer.issue("behind", 20, through_days=40)
+    for served in (leaf.beside(crossed), leaf.beside(former.certificate), behind.beside(crossed, former.certificate)):
+        server = served.server_context()
+        server.minimum_version = server.maximum_version = ssl.TLSVersion(version)
+        async with answering(says("hello"), server) as url:
+            settings: dict[str, object] = {} if scheme == "https" else {"tls": True}
+            url = url.replace("https", scheme)
+            verified = await result(url, tls_ca_file=str(newer.certificate), **settings)
+            stranger = await result(url, tls_ca_file=str(authority.certificate), **settings)
+        assert (verified.success, verified.tls_not_after) == (True, served.not_after)
+        # Of a refused one, what would be of the chain: the expired root is what the client would have to trust.
+        assert not stranger.success
+        assert stranger.tls_not_after is not None
+
+
+async def test_the_steps_tell_what_is_sent_beside_the_chain(authority: Authority, good: Certificate) -> None:
+    former = authority.issue("former one", -30)
+    async with answering(says("hello"), good.beside(former.certificate).server_context()) as url:
+        _, recorder = await detailed(url, tls_ca_file=str(authority.certificate))
+    certificates = [step.facts for step in recorder.steps if step.what == "certificate"]
+    assert [(each["subject"], each["of_chain"]) for each in certificates] == [
+        ("CN=good", True),
+        ("CN=former one", False),
+    ]
+
+
+async def test_one_that_need_not_verify_is_judged_by_the_chain_that_it_has(tmp_path: Path) -> None:
+    own = Authority(tmp_path / "own", name="own root")
+    leaf, former = own.issue("leaf", 25), own.issue("former", -30)
+    expired = own.issue("expired", 25, through_days=-3)
+    async with answering(says("hello"), leaf.beside(former.certificate).server_context()) as url:
+        beside = await result(url, tls_verify=False)
+    async with answering(says("hello"), expired.server_context()) as url:
+        between = await result(url, tls_verify=False)
+    assert (beside.success, beside.tls_not_after) == (True, leaf.not_after)
+    assert between.success
+    assert between.tls_not_after is not None
+    assert abs(expired.not_after - between.tls_not_after - 28 * DAY) < 60
 
 
 async def test_the_name_to_verify_may_be_another_than_the_hosts(authority: Authority, good: Certificate) -> None:
@@ -179,15 +216,6 @@ async def test_the_steps_tell_what_was_agreed_on_and_each_certificate(authority:
         ("CN=shown", "CN=shown-between"),
         ("CN=shown-between", "CN=localhost"),
     ]
+    assert all(each["of_chain"] for each in certificates)
     assert "verify failed" in str(next(step.facts["verification"] for step in refused.steps if step.what == "tls"))
     assert [step.facts for step in refused.steps if step.what == "certificate"] == certificates
-
-
-def test_a_certificate_message_that_is_not_well_formed_holds_none() -> None:
-    certificate = b"\x30" + bytes(9)
-    entry = len(certificate).to_bytes(3) + certificate
-    for tls13, body in ((False, len(entry).to_bytes(3) + entry), (True, b"\0" + bytes(3) + entry + b"\0\0")):
-        message = b"\x0b\0\0\0" + body
-        assert parse_certificate_message(message, tls13) == [certificate]
-        for length in range(len(message) - 2):
-            assert list(parse_certificate_message(message[:length], tls13)) == []

@@ -1,5 +1,6 @@
 """The API over HTTP: credentials, shapes, errors, and the document that describes it."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -135,6 +136,7 @@ async def test_metrics_tell_of_runs_and_decisions(stack: Stack, client: Client) 
         "upkeeper_queue_depth 0.0",
     ):
         assert line in text
+    assert re.search('upkeeper_task_last_action_timestamp_seconds{target="attic",task="sweep"} [0-9]', text)
 
 
 async def test_the_document_describes_every_operation(client: Client) -> None:

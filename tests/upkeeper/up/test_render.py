@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from remediator.config.remedies import Notify
-from remediator.statedir import StateDir
+from remediator.statedir import DRILL_TARGET, StateDir
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
@@ -107,7 +107,7 @@ def test_slack_alone_makes_no_email_receiver() -> None:
 
 def test_people_are_told_after_the_remediator_and_never_of_the_watchdog() -> None:
     config = rendered({"email": EMAIL, "slack": SLACK})
-    watchdog, all_alerts, people = config["route"]["routes"]
+    watchdog, *drills, all_alerts, people = config["route"]["routes"]
     assert watchdog == {
         "receiver": "remediator",
         "matchers": ['alertname="Watchdog"'],
@@ -115,10 +115,14 @@ def test_people_are_told_after_the_remediator_and_never_of_the_watchdog() -> Non
         "group_interval": "15s",
         "repeat_interval": "1m",
     }
+    # No `continue`: the drill ends at the remediator.
+    assert drills == [
+        {"receiver": "remediator", "matchers": [f'{label}="{DRILL_TARGET}"']} for label in ("directory", "target")
+    ]
     assert all_alerts == {"receiver": "remediator", "continue": True}
     assert people["receiver"] == "people"
     assert config["route"]["group_by"] == ["..."]
-    assert people["group_by"] == ["alertname", "instance"]
+    assert people["group_by"] == ["..."]
 
 
 @pytest.mark.parametrize("value", UGLY)

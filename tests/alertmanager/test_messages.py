@@ -1,0 +1,100 @@
+"""What `upkeeper up` puts into the messages: a real Alertmanager renders it, whatever is in it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from remediator.config.matchers import parse_matchers
+from remediator.config.remedies import Notify, Remedy
+from tests import servers
+from tests.alertmanager.alerts import post
+from tests.alertmanager.conftest import without_waits
+from tests.alertmanager.mailbox import Mailbox, part, served
+from tests.helpers import free_port, wait_until
+from tests.upkeeper.up.test_render import UGLY
+from upkeeper.share import share_path
+from upkeeper.up.messages import Local, local_template, rules_with_runbooks
+from upkeeper.up.paths import Layout
+from upkeeper.up.ports import Ports
+from upkeeper.up.write_configs import lay
+
+MATCHERS = [
+    'alertname="A"',
+    'alertname="A", severity!="page"',
+    'alertname=~"A|B", target=~"n8n.*"',
+    'alertname!~"A|B"',
+    '"odd name"="x"',
+    r'target=~"a)|(b|\\d+"',
+    'target="{{ .Labels }} `x` \\"y\\" \\\\ \U0001f600"',
+    'target=""',
+]
+ALERTS = [
+    {"alertname": "A"},
+    {"alertname": "A", "severity": "page", "target": "n8n-1"},
+    {"alertname": "C", "target": "7"},
+    {"alertname": "B", "target": '{{ .Labels }} `x` "y" \\ \U0001f600'},
+    {"alertname": "B", "target": "nothing matches"},
+]
+
+
+def remedy(index: int, match: str) -> Remedy:
+    return Remedy(name=f"remedy-{index}", match=[match], task="log-rotation", target="x")
+
+
+@pytest.mark.servers
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")  # it is on loopback
+@pytest.mark.parametrize("order", [1, -1])
+async def test_the_remedy_that_a_message_names_is_the_first_that_matches(layout: Layout, order: int) -> None:
+    remedies = [remedy(index, match) for index, match in enumerate(MATCHERS)][::order]
+    with served(Mailbox(), login=False) as mailbox:
+        email = {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address, "require_tls": False}
+        notify = Notify.model_validate({"email": email, "host": '{{ . }} "pa" <b>'})
+        lay(layout, Ports.from_base(free_port()), notify, share_path(), local=Local("not this", remedies))
+        without_waits(layout.alertmanager_config)
+        async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
+            for number, labels in enumerate(ALERTS):
+                labels = labels | {"number": str(number), "instance": "127.0.0.1:1"}
+                await post(server.url, labels=labels, annotations={"summary": f"alert {number}"})
+            await wait_until(lambda: len(mailbox.mails) == len(ALERTS), what="all mails")
+    said = {str(message["Subject"]): part(message, "plain") for _, message in mailbox.mails}
+    for number, labels in enumerate(ALERTS):
+        text = said[f'[{labels.get("severity", "firing")}] alert {number} on {{{{ . }}}} "pa" <b>']
+        first = [one.name for one in remedies if all(m.matches(labels) for m in parse_matchers(one.match[0]))][:1]
+        assert [name for name in (one.name for one in remedies) if f"The remedy {name} matches" in text] == first
+
+
+def test_a_pattern_that_go_may_refuse_is_left_out() -> None:
+    """A template that does not compile would cost people the whole message."""
+    remedies = [remedy(0, 'alertname=~"(?P<x>a)"'), remedy(1, 'alertname="b"')]
+    made = local_template(Local("pa", remedies), None).decode()
+    assert "remedy-0" not in made
+    assert "remedy-1" in made
+
+
+@pytest.mark.parametrize("value", UGLY)
+def test_a_host_is_one_line(value: str) -> None:
+    if value.isprintable():
+        assert Notify.model_validate({"host": value}).host == value
+    else:
+        with pytest.raises(ValueError, match="must be one line"):
+            Notify.model_validate({"host": value})
+
+
+def test_runbooks_are_linked_where_the_config_says_where_they_are() -> None:
+    shipped = {path.name: path.read_bytes() for path in (share_path() / "prometheus" / "rules").glob("*.yml")}
+    assert rules_with_runbooks(shipped, None) == shipped
+    linked = rules_with_runbooks(shipped, "https://wiki.example.org/runbooks/")
+    assert linked.keys() == shipped.keys()
+    for name, content in linked.items():
+        rules, before = rules_of(content), rules_of(shipped[name])
+        for rule in rules:
+            url = rule["annotations"].pop("runbook_url")
+            assert url == f"https://wiki.example.org/runbooks/{rule['alert']}.md"
+            assert (Path(share_path()) / "docs" / "runbooks" / f"{rule['alert']}.md").exists()
+        assert rules == before
+
+
+def rules_of(content: bytes) -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(content)["groups"] for rule in group["rules"]]

@@ -1,0 +1,77 @@
+"""What messages to people say that only this machine knows: its name, its remedies, where its runbooks are. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from remediator.config.matchers import Matcher, parse_matchers
+from remediator.config.remedies import Remedy
+
+
+@dataclass(frozen=True)
+class Local:
+    """The name of this machine, and the remedies in force in their order."""
+
+    host: str = "this machine"
+    remedies: Sequence[Remedy] = ()
+
+
+UNKNOWN = Local()
+
+
+def local_template(local: Local, host: str | None) -> bytes:
+    """The file local.tmpl of Alertmanager's templates. host: the name by the config, in place of the machine's own."""
+    lines = [line for remedy in local.remedies if (line := _line(remedy))]
+    remedies = "{{ else }}".join(lines) + "{{ end }}" * len(lines)
+    return (
+        "{{/* Written by `upkeeper up`; what you change here is lost. */}}\n"
+        f'{{{{ define "upkeeper.host" }}}}{{{{ {_literal(host or local.host)} }}}}{{{{ end }}}}\n'
+        f'{{{{ define "upkeeper.remedy" }}}}{remedies}{{{{ end }}}}\n'
+    ).encode()
+
+
+def rules_with_runbooks(files: Mapping[str, bytes], base: str | None) -> Mapping[str, bytes]:
+    """The rule files, each alert with a link to its runbook where ``base`` says where they are: URL/ALERT.md."""
+    if base is None:
+        return files
+    return {name: _with_runbooks(content, base.rstrip("/")) for name, content in files.items()}
+
+
+def _with_runbooks(content: bytes, base: str) -> bytes:
+    document = yaml.safe_load(content)
+    for group in document["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                rule["annotations"]["runbook_url"] = f"{base}/{rule['alert']}.md"
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
+
+
+def _line(remedy: Remedy) -> str:
+    """A condition that is still open, and what it then prints; empty for a remedy that cannot be put into a template.
+
+    A pattern that Go refuses would cost people the whole message, and in the names of groups it differs from RE2.
+    """
+    parsed = [matcher for text in remedy.match for matcher in parse_matchers(text)]
+    if any(re.search(r"\(\?P?<", matcher.value) for matcher in parsed):
+        return ""
+    matchers = [_condition(matcher) for matcher in parsed]
+    does = f"runs {remedy.task}" if remedy.autonomy == "auto" else f"only records what {remedy.task} would do"
+    said = f"The remedy {remedy.name} matches. It {does}: see `upkeeper history`.\n"
+    return f"{{{{ if and {' '.join(matchers)} }}}}{{{{ {_literal(said)} }}}}"
+
+
+def _condition(matcher: Matcher) -> str:
+    """The matcher in the language of Go's templates. Regular expressions are Go's in both."""
+    label, value = f"(index .Labels {_literal(matcher.name)})", matcher.value
+    if matcher.op in ("=", "!="):
+        return f"({'eq' if matcher.op == '=' else 'ne'} {label} {_literal(value)})"
+    found = f"(match {_literal(f'^(?:{value})$')} {label})"
+    return found if matcher.op == "=~" else f"(not {found})"
+
+
+def _literal(text: str) -> str:
+    """The text as a constant of a Go template: nothing in it is obeyed."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
