@@ -14,7 +14,7 @@ https://pkg.go.dev/strconv#Unquote for the escapes.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
@@ -97,6 +97,12 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether the labels satisfy every matcher."""
     return all(matcher.matches(labels) for matcher in matchers)
+
+
+def whole_match(pattern: str) -> Callable[[str], bool]:
+    """Whether a whole text matches the regular expression, as in ``=~``. Raises MatcherError when it is not RE2's."""
+    regex = _compile(pattern)
+    return lambda text: regex.search(text.encode("utf-8", "surrogatepass")) is not None
 
 
 _ESCAPES_OF_REGEX = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(?P<escape>.)", re.DOTALL)

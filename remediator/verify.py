@@ -34,6 +34,10 @@ def of_actions(
     if failed:
         rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         return Conclusion("failed", f"{failed[0]}{rest}")
+    if improved and after.breached:
+        return Conclusion(
+            "ineffective", f"helped, not enough: {after.detail}" if after.detail else "helped, not enough"
+        )
     if improved:
         return Conclusion("effective", after.detail)
     if not before.breached and not after.breached and all(state == "skipped" for state, _ in states):

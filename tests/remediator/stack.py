@@ -8,6 +8,7 @@ from exporter.docker.engine import DockerEngine
 from remediator.config import Config, Remedy
 from remediator.core import Core
 from remediator.decide import Remedies
+from remediator.fingerprint import fingerprint
 from remediator.settings import Settings
 from remediator.shapes import RunView
 from remediator.webhook import Notification, ReceivedAlert
@@ -30,7 +31,7 @@ def alert(
 ) -> ReceivedAlert:
     labels = {"alertname": "Cluttered", "room": "attic", **labels}
     return ReceivedAlert(
-        fingerprint=f"{hash(tuple(sorted(labels.items()))) & (2**64 - 1):016x}",
+        fingerprint=fingerprint(labels),
         starts_at=starts_at,
         ends_at=None if status == "firing" else starts_at + 1,
         status=status,
@@ -62,6 +63,11 @@ class Stack:
         """Delivers alerts and waits until each has been decided about."""
         await self.core.inbox.accept(notification(*alerts))
         await wait_until(self._idle, what="all alerts to be decided")
+
+    async def pass_time(self, seconds: float) -> None:
+        """Lets so much time pass, and waits until what is due by then has been looked at."""
+        self.clock.now += seconds
+        await wait_until(self._idle, what="all that is due to be looked at")
 
     async def restart(self) -> None:
         """Stops the process's part in the middle of whatever it does, and starts it again on the same state."""

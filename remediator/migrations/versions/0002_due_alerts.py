@@ -1,0 +1,27 @@
+"""when an alert is to be looked at again"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+# No batch_alter_table: where that makes a table anew, the rows of others that refer to it go with the old one.
+
+
+def upgrade() -> None:
+    op.add_column("alerts", sa.Column("due_at", sa.Float(), nullable=True))
+    op.create_index(
+        "ix_alerts_due",
+        "alerts",
+        ["due_at"],
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_alerts_due", "alerts")
+    op.drop_column("alerts", "due_at")
