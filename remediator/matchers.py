@@ -69,6 +69,17 @@ class Matcher:
         found = self._regex.search(value.encode("utf-8", "surrogatepass")) is not None
         return found is (self.op == "=~")
 
+    def begins_with(self, prefix: str) -> bool:
+        """Whether every value that matches begins with the prefix; False where that cannot be told."""
+        if self.op == "=":
+            return self.value.startswith(prefix)
+        if self.op != "=~":
+            return False
+        start = prefix.encode()
+        # Some bytes more than the prefix, since the upper end is cut off and rounded up.
+        bounds = self._regex.possiblematchrange(len(start) + 8)
+        return all(bound.startswith(start) for bound in bounds)
+
     def __str__(self) -> str:
         """The canonical text: parsing it gives this matcher again."""
         name = self.name if re.fullmatch(_NAME, self.name) else _quote(self.name)
