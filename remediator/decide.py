@@ -9,7 +9,7 @@ has its turn; where it left the breach standing and no other remedy matches, onl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from exporter.units import format_duration
 from remediator.config import Remedy
@@ -22,7 +22,7 @@ Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 OBSERVE_AGAIN = DAY
 """Seconds after which a remedy that only observes plans again for an alert that goes on firing: nothing has changed."""
 AGAIN_SOONEST = 10.0
-"""Seconds between two tries of one remedy for one alert at the least, whatever its cooldown."""
+"""Seconds after which a remedy that had nothing to do looks again at the least: no guard counts such runs."""
 LOOK_SOONEST = 1.0
 """Seconds until an alert is looked at again at the least, so that a clock that jitters makes no busy loop."""
 
@@ -69,6 +69,14 @@ class Look:
 
     decisions: Sequence[Decision] = ()
     due_at: float | None = None
+
+
+class _Turn(NamedTuple):
+    """What a remedy does in its turn, when to look again because of it, and whether the next has its turn too."""
+
+    decision: Decision
+    due_at: float | None = None
+    next_too: bool = False
 
 
 class Remedies:
@@ -152,11 +160,11 @@ def decide(
         if now < again:
             dues.append(again)
             continue
-        decision, due, go_on = _turn(selection, targets, facts, tried, now)
-        decisions.append(decision)
-        if due is not None:
-            dues.append(due)
-        if not go_on:
+        turn = _turn(selection, targets, facts, tried, now)
+        decisions.append(turn.decision)
+        if turn.due_at is not None:
+            dues.append(turn.due_at)
+        if not turn.next_too:
             break
     return Look(decisions, min((_soon(due, now) for due in dues), default=None))
 
@@ -167,24 +175,23 @@ def _turn(
     facts: Callable[[Selection], Facts],
     tried: Sequence[Try],
     now: float,
-) -> tuple[Decision, float | None, bool]:
-    """A remedy's turn: what it does, when to look again because of it, and whether the next may have its turn too."""
+) -> _Turn:
     remedy = selection.remedy
     known = targets.get(remedy.task)
     if isinstance(known, TaskError):
         reason = f"the targets cannot be told now: {known}"
-        return Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, True
+        return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
     missing = _no_target(selection, known)
     if missing is not None:
-        return Decision("no-target", missing, selection), None, True
+        return _Turn(Decision("no-target", missing, selection), next_too=True)
     here = facts(selection)
     blocks = evaluate(here, limits_of(remedy))
     if blocks:
         return _held(blocks, selection, here, now)
     if remedy.autonomy == "observe":
         reason = f"remedy {remedy.name} only observes: the plan is recorded, nothing is done"
-        return Decision("observe", reason, selection), None, False
-    return Decision("run", _why_now(remedy, tried, now), selection), None, False
+        return _Turn(Decision("observe", reason, selection))
+    return _Turn(Decision("run", _why_now(remedy, tried, now), selection))
 
 
 def _no_target(selection: Selection, known: Collection[str] | None) -> str | None:
@@ -200,20 +207,18 @@ def _no_target(selection: Selection, known: Collection[str] | None) -> str | Non
     return f"{where} names no configured target of {remedy.task}"
 
 
-def _held(
-    blocks: Sequence[Block], selection: Selection, facts: Facts, now: float
-) -> tuple[Decision, float | None, bool]:
+def _held(blocks: Sequence[Block], selection: Selection, facts: Facts, now: float) -> _Turn:
     """A turn that the guards hold back. The next remedy waits where a run on the same target may yet end the alert."""
     first = blocks[0]
     decision = Decision("blocked", first.reason, selection, guard=first.guard)
     if first.guard == InFlight.name:
-        return decision, None, False
+        return _Turn(decision)
     due = over_at(blocks)
-    if facts.past and facts.past[0].helped:
+    if selection.remedy.autonomy != "observe" and facts.past and facts.past[0].helped:
         settled = facts.past[0].finished_at + selection.remedy.settle
         if now < settled:
-            return decision, settled if due is None else min(due, settled), False
-    return decision, due, True
+            return _Turn(decision, settled if due is None else min(due, settled))
+    return _Turn(decision, due, next_too=True)
 
 
 def _settled_at(tried: Sequence[Try], selections: Sequence[Selection]) -> float:
@@ -248,11 +253,11 @@ def _again_at(remedy: Remedy, tried: Sequence[Try]) -> float:
     ended = own[0].ended_at or 0.0
     if remedy.autonomy == "observe":
         return ended + OBSERVE_AGAIN
-    wait = max(remedy.cooldown, AGAIN_SOONEST)
     idle = sum(1 for _ in takewhile(lambda one: one.outcome in UNTOUCHED, own))
-    if idle:
-        wait = min(max(wait, remedy.settle) * 2 ** min(idle - 1, 10), max(wait, HOUR))
-    return ended + wait
+    if not idle:
+        return ended + remedy.cooldown
+    first = max(remedy.cooldown, remedy.settle, AGAIN_SOONEST)
+    return ended + min(first * 2.0 ** min(idle - 1, 10), max(first, HOUR))
 
 
 def _why_now(remedy: Remedy, tried: Sequence[Try], now: float) -> str:

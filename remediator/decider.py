@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 """Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
-HEARD_WITHIN = 900.0
-"""Seconds since an alert was last received in which a due look takes it for firing. Three of the repetitions that our
-Alertmanager sends: nothing is done about an alert whose end was lost on the way."""
+HEARD_WITHIN = 1800.0
+"""Seconds since an alert was last received in which a due look takes it for firing: nothing is done about one whose end
+was lost on the way. Our Alertmanager repeats an alert six times in it, and the default cooldown fits twice."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
@@ -98,8 +98,12 @@ class Decider:
         """Looks at some of the waiting alerts; how many."""
         now = self._clock()
         if self._all_due:
-            await self._database.write(partial(alerts.all_due, now=now))
             self._all_due = False
+            try:
+                await self._database.write(partial(alerts.all_due, now=now))
+            except BaseException:
+                self._all_due = True
+                raise
         waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH))
         if not waiting:
             return 0

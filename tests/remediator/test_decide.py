@@ -120,10 +120,11 @@ def test_where_there_is_nothing_to_do_it_looks_less_and_less_often(times: int, w
 
 
 def test_no_cooldown_makes_no_busy_loop() -> None:
+    """The rate counts runs that did something; those that had nothing to do are counted by no guard."""
     hasty = [remedy("logs", cooldown=0, settle=0)]
-    for outcome in ("failed", "effective", "nothing-to-do"):
-        found = look(hasty, ran("logs", outcome))
-        assert (told(found), found.due_at) == ([], NOW + 10)
+    assert told(look(hasty, ran("logs", "failed"))) == [("run", "logs")]
+    found = look(hasty, ran("logs", "nothing-to-do"))
+    assert (told(found), found.due_at) == ([], NOW + 10)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,12 @@ def test_a_remedy_switched_to_observe_plans_in_the_episode_that_is_under_way() -
 def test_an_observing_remedy_keeps_no_other_from_its_turn() -> None:
     found = look([OBSERVER, remedy("docker", "docker")], ran("logs", "planned", dry_run=True))
     assert told(found) == [("run", "docker")]
+
+
+def test_plans_of_another_alert_keep_no_other_remedy_from_its_turn() -> None:
+    planned = Facts(NOW, past=[PastRun(NOW - 5, NOW - 5, helped=True)])
+    found = look([OBSERVER, remedy("docker", "docker")], facts={"attic": planned})
+    assert told(found) == [("blocked", "logs"), ("run", "docker")]
 
 
 def test_plans_of_an_observing_remedy_count_for_its_rate() -> None:

@@ -325,7 +325,6 @@ async def test_the_loop_looks_again_by_itself_when_it_is_due_and_sleeps_meanwhil
         return await decide_batch()
 
     monkeypatch.setattr(core.decider, "decide_batch", counted)
-    monkeypatch.setattr("remediator.decide.AGAIN_SOONEST", 1.0)
     loop = asyncio.create_task(core.decider.run())
     try:
         await core.inbox.accept(notification(alert(starts_at=time.time())))
