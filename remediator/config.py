@@ -99,10 +99,10 @@ class Remedy(Section):
         ways = [key for key in ("target", "target_label") if given.get(key) is not None]
         if len(ways) == 2:
             yield Contradiction(("target_label",), "stands beside `target:`; keep one of them")
+        elif given.get("targets") is not None and given.get("target_label") is None:
+            yield Contradiction(("targets",), "needs `target_label:`, the alert's label whose value they match")
         elif not ways:
             yield Contradiction((), "needs `target:` (always the same) or `target_label:` (the alert's label names it)")
-        if given.get("targets") is not None and given.get("target_label") is None:
-            yield Contradiction(("targets",), "needs `target_label:`, the alert's label whose value they match")
 
 
 class Email(Section):
