@@ -8,7 +8,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# No batch_alter_table: where that makes a table anew, the rows of others that refer to it go with the old one.
+# No batch: where that makes a table anew, the rows that refer to it go with the old one, findings/alembic_batch_cascade.sh.
 
 
 def upgrade() -> None:
