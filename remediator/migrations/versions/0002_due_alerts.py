@@ -8,7 +8,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# No batch: where that makes a table anew, the rows that refer to it go with the old one, findings/alembic_batch_cascade.sh.
+# No batch: where that makes a table anew, the rows that refer to the old one go with it.
+# findings/alembic_batch_cascade.sh shows it.
 
 
 def upgrade() -> None:
