@@ -69,7 +69,7 @@ class House:
 def remedy(name: str, directory: str, *, autonomy: str = "auto", **more: Any) -> dict[str, Any]:
     match = f'alertname="UpkeeperLogDirectoryOverLimit", directory="{directory}"'
     shape = {"name": name, "match": [match], "task": "log-rotation", "target": directory, "autonomy": autonomy}
-    return {**shape, "cooldown": COOLDOWN, "settle": "3s", **more}
+    return {**shape, "cooldown": COOLDOWN, **more}
 
 
 async def finished(api: Api, count: int) -> list[dict[str, Any]]:
