@@ -16,8 +16,8 @@ from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
 from exporter.base.units import Bytes
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import measure
-from exporter.logmeter import LogMeter
+from exporter.logdirs.meter import LogMeter
+from exporter.logdirs.usage import measure
 
 DIRECTORIES = 100
 FILES = 1000
@@ -27,7 +27,7 @@ ACTIVE = 50
 _WHOLE_PROCESS = """
 import sys
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import measure
+from exporter.logdirs.usage import measure
 print(measure(LogDirectory.model_validate_json(sys.argv[1])).allocated_bytes)
 """
 

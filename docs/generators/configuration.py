@@ -112,7 +112,8 @@ def _type(schema: Mapping[str, Any]) -> str:
             word, comma, rest = _type(schema["items"]).partition(",")
             return f"list of {_PLURALS.get(word, word)}{comma}{rest}"
         case "object":
-            return f"mapping of {_type(schema['additionalProperties'])}"
+            keys = f"{_type(schema['propertyNames'])} to " if "propertyNames" in schema else ""
+            return f"mapping of {keys}{_type(schema['additionalProperties'])}"
         case "boolean":
             return "`true`, `false`"
         case "string" if "pattern" in schema:

@@ -16,9 +16,9 @@ from exporter.backups.hollow import is_about_others
 from exporter.backups.names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
 from exporter.backups.small import SmallFiles, file_is_hollow
+from exporter.base.samemount import OneMount
 from exporter.inventory.backups import MANIFEST, Backup
-from exporter.log_usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
-from exporter.samemount import OneMount
+from exporter.logdirs.usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened
 
 RECHECK_SECONDS = 3600.0
 """A complete set whose directory did not change is looked through again after this: a change may be deep inside."""

@@ -14,8 +14,8 @@ from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.inventory import DRILL_DIRECTORY
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import LogUsage
-from exporter.logmeter import LogMeter
+from exporter.logdirs.meter import LogMeter
+from exporter.logdirs.usage import LogUsage
 
 log = structlog.get_logger(__name__)
 

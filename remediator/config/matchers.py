@@ -14,7 +14,7 @@ https://pkg.go.dev/strconv#Unquote for the escapes.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
@@ -69,6 +69,17 @@ class Matcher:
         found = self._regex.search(value.encode("utf-8", "surrogatepass")) is not None
         return found is (self.op == "=~")
 
+    def begins_with(self, prefix: str) -> bool:
+        """Whether every value that matches begins with the prefix; False where that cannot be told."""
+        if self.op == "=":
+            return self.value.startswith(prefix)
+        if self.op != "=~":
+            return False
+        start = prefix.encode()
+        # Some bytes more than the prefix, since the upper end is cut off and rounded up.
+        bounds = self._regex.possiblematchrange(len(start) + 8)
+        return all(bound.startswith(start) for bound in bounds)
+
     def __str__(self) -> str:
         """The canonical text: parsing it gives this matcher again."""
         name = self.name if re.fullmatch(_NAME, self.name) else _quote(self.name)
@@ -97,6 +108,12 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether the labels satisfy every matcher."""
     return all(matcher.matches(labels) for matcher in matchers)
+
+
+def whole_match(pattern: str) -> Callable[[str], bool]:
+    """Whether a whole text matches the regular expression, as in ``=~``. Raises MatcherError when it is not RE2's."""
+    regex = _compile(pattern)
+    return lambda text: regex.search(text.encode("utf-8", "surrogatepass")) is not None
 
 
 _ESCAPES_OF_REGEX = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(?P<escape>.)", re.DOTALL)

@@ -18,13 +18,18 @@ from exporter.configfile.section import (
     split_url,
 )
 from exporter.inventory.inventory import Inventory
-from remediator.config.matchers import parse_matchers
+from remediator.config.matchers import parse_matchers, whole_match
 
 
 def _matchers_parse(text: str) -> str:
     if not parse_matchers(text):
         raise ValueError("it holds no matcher, so it would match every alert")
     return text
+
+
+def _whole_regex(pattern: str) -> str:
+    whole_match(pattern)
+    return pattern
 
 
 def _smarthost(text: str) -> str:
@@ -47,6 +52,9 @@ def _http(url: str) -> str:
 MatcherText = Annotated[str, AfterValidator(_matchers_parse)]
 """One or more matchers in Alertmanager's syntax, as in ``alertname="X"`` or ``{a="b", c=~"d.*"}``."""
 
+WholeRegex = Annotated[str, AfterValidator(_whole_regex), WithJsonSchema({"type": "string", "format": "regex"})]
+"""A regular expression in RE2 syntax that must match a whole value, as in matchers."""
+
 SmartHost = Annotated[str, AfterValidator(_smarthost)]
 Channel = Annotated[str, AfterValidator(_channel), WithJsonSchema({"type": "string", "pattern": "^[#@]"})]
 HttpUrl = Annotated[str, AfterValidator(_http), WithJsonSchema({"type": "string", "pattern": "^https?://"})]
@@ -67,17 +75,31 @@ class Breaker(Section):
 
 
 class Remedy(Section):
-    """A rule: alerts that match -> a task on a configured target."""
+    """A rule: alerts that match -> a task on a configured target.
+
+    Where several match an alert, they have their turns in the order of the file, each behind its own guards.
+    """
 
     name: Name = Field(description="names it in the record and in metrics")
     match: list[MatcherText] = Field(min_length=1, description="all must match; Alertmanager's matcher syntax")
     task: Name = Field(description="what to run; `upkeeper tasks` lists them")
     target: Name | None = Field(default=None, description="always this configured target")
     target_label: str | None = Field(default=None, description="the alert's label whose value names the target")
+    targets: dict[WholeRegex, Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="regular expressions of the whole value of `target_label:`, each with the target it stands for; "
+        "the first that matches decides, and without one there is no target",
+    )
     autonomy: Literal["observe", "auto"] = Field(
         default="observe", description="observe: record what would run; auto: run it"
     )
     cooldown: Duration = Field(default=900.0, description="time after a run before the next on the same target")
+    settle: Duration = Field(
+        default=60.0,
+        description="time after a run in which the alert should end; where it still fires then, the next remedy that "
+        "matches has its turn, or this one again",
+    )
     rate: Rate = Field(default=Rate(), description="how many runs are allowed")
     breaker: Breaker = Field(default=Breaker(), description="when to stop trying")
 
@@ -86,6 +108,8 @@ class Remedy(Section):
         ways = [key for key in ("target", "target_label") if given.get(key) is not None]
         if len(ways) == 2:
             yield Contradiction(("target_label",), "stands beside `target:`; keep one of them")
+        elif given.get("targets") is not None and given.get("target_label") is None:
+            yield Contradiction(("targets",), "needs `target_label:`, the alert's label whose value they match")
         elif not ways:
             yield Contradiction((), "needs `target:` (always the same) or `target_label:` (the alert's label names it)")
 

@@ -37,6 +37,7 @@ from remediator.model.shapes import (
     RunView,
     StatusView,
     TaskView,
+    TrackView,
 )
 from remediator.model.task import Task, TaskError
 from remediator.runs.steps import LOOK_TIMEOUT, Runner
@@ -54,6 +55,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 50
 RETENTION_INTERVAL = 3600.0
+NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 
 
 class Core:
@@ -72,9 +74,10 @@ class Core:
         self._clock = clock
         self._trigger = trigger
         self._database = Database(state.database)
-        self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock)
-        self._engine: Engine | None = None
         self.decider = Decider(self._database, self._tasks, self._remedies, self._submit, self.metrics, clock)
+        wake = self.decider.wake
+        self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock, wake)
+        self._engine: Engine | None = None
         self.inbox = Inbox(self._database, clock, self.decider.wake)
 
     def _tasks(self) -> Mapping[str, Task]:
@@ -86,6 +89,7 @@ class Core:
     def apply_settings(self, settings: Settings) -> None:
         """Takes a new config into use. Runs under way go on with what they started with, step by step."""
         self._settings = settings
+        self.decider.look_at_all()
 
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date."""
@@ -98,7 +102,6 @@ class Core:
         workers = self._settings.config.remediator.workers
         self._engine = Engine(self.state.database, self._runner, executor_id=platform.node() or "host", workers=workers)
         await self._engine.resume(await self._database.read(runs.unfinished))
-        self.decider.wake()
 
     async def _submit(self, run_id: int) -> None:
         assert self._engine is not None, "runs are queued only where there is an engine"
@@ -128,10 +131,7 @@ class Core:
         """The configured remedies in their order, each with its track."""
         tracks = await self._database.read(views.tracks)
         breakers = await self._open_breakers()
-        items = [
-            _remedy(remedy, tracks.get(remedy.name, {"runs": 0, "effective": 0}), breakers)
-            for remedy in self._remedies().remedies
-        ]
+        items = [_remedy(remedy, tracks.get(remedy.name, NO_TRACK), breakers) for remedy in self._remedies().remedies]
         return {"items": items, "next": None}
 
     async def tasks(self) -> Page[TaskView]:
@@ -216,6 +216,7 @@ class Core:
         """Ends the pause of a task, or the one of everything. The pauses still in force."""
         if not await self._database.write(partial(holds.resume, task=task)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
+        self.decider.look_at_all()
         log.info("resumed", task=task)
         return _pauses(await self._database.read(partial(holds.active_pauses, now=self._clock())))
 
@@ -224,6 +225,7 @@ class Core:
         if not any(one["task"] == task and one["target"] == target for one in await self._open_breakers()):
             raise not_found(f"no breaker is open for {task} on {target}")
         await self._database.write(partial(holds.close_breaker, task=task, target=target, now=self._clock()))
+        self.decider.look_at_all()
         log.info("breaker closed by hand", task=task, target=target)
         return await self._open_breakers()
 
@@ -280,7 +282,7 @@ class Core:
         raise not_found(f"there is no task {name!r}; {hint}")
 
 
-def _remedy(remedy: Remedy, track: object, breakers: Sequence[BreakerView]) -> RemedyView:
+def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[BreakerView]) -> RemedyView:
     view = remedy.model_dump(mode="python")
     open_on = [one["target"] for one in breakers if one["task"] == remedy.task]
     return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]

@@ -1,32 +1,82 @@
-"""Alert + remedies + guards -> decision. Pure: no I/O, and the time is among the facts."""
+"""Alert + remedies + what was tried + guards -> what to do now, and when to look again. Pure: no I/O, and the time is
+passed in.
+
+The remedies that match an alert have their turns one after the other: first those that were not tried yet, in the order
+of the config, then the one whose last try is longest ago. A run gets the time to end the alert before the next remedy
+has its turn; where it left the breach standing and no other remedy matches, only the guards hold it back.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import takewhile
+from typing import Literal, NamedTuple
 
-from remediator.config.matchers import matches_all, parse_matchers
+from exporter.base.units import format_duration
+from remediator.config.matchers import matches_all, parse_matchers, whole_match
 from remediator.config.remedies import Remedy
-from remediator.guards.evaluate import Block, Facts, Limits, evaluate
+from remediator.guards.evaluate import DAY, HOUR, UNKNOWN_FOR, Block, Facts, InFlight, Limits, evaluate, over_at
+from remediator.model.task import TaskError
 
 Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
+
+OBSERVE_AGAIN = DAY
+"""Seconds after which a remedy that only observes plans again for an alert that goes on firing: nothing has changed."""
+AGAIN_SOONEST = 10.0
+"""Seconds after which a remedy that had nothing to do looks again at the least: no guard counts such runs."""
+LOOK_SOONEST = 1.0
+"""Seconds until an alert is looked at again at the least, so that a clock that jitters makes no busy loop."""
+
+UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "cancelled"})
+"""Outcomes of runs that changed nothing, so that no alert can end by them."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The remedy of an alert and the target that it selects; the target may not exist."""
+    """A remedy that matches an alert, and the target that it selects; None where the alert names none, and why."""
 
     remedy: Remedy
-    target: str
+    target: str | None
+    why_none: str = ""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is done about one alert, and why."""
+    """What one remedy does about one alert now, and why."""
 
     verdict: Verdict
     reason: str
     selection: Selection | None = None
     guard: str | None = None
+
+
+@dataclass(frozen=True)
+class Try:
+    """A run of a remedy for the same episode. outcome and ended_at (Unix seconds) are None while it is under way."""
+
+    run_id: int
+    remedy: str | None
+    dry_run: bool
+    outcome: str | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of looking at an alert. due_at: when to look again, in Unix seconds; None: when something happens.
+
+    A run that the look starts, or that is under way, is such an event when it ends.
+    """
+
+    decisions: Sequence[Decision] = ()
+    due_at: float | None = None
+
+
+class _Turn(NamedTuple):
+    """What a remedy does in its turn, when to look again because of it, and whether the next has its turn too."""
+
+    decision: Decision
+    due_at: float | None = None
+    next_too: bool = False
 
 
 class Remedies:
@@ -37,14 +87,18 @@ class Remedies:
         self._matchers = [
             tuple(matcher for text in remedy.match for matcher in parse_matchers(text)) for remedy in remedies
         ]
+        self._selectors = [_selector(remedy) for remedy in remedies]
 
-    def select(self, labels: Mapping[str, str]) -> Selection | None:
-        """The first remedy whose matchers all match, and the target it names; None when none matches."""
-        for remedy, matchers in zip(self.remedies, self._matchers, strict=True):
-            if matches_all(matchers, labels):
-                target = remedy.target if remedy.target is not None else labels.get(remedy.target_label or "", "")
-                return Selection(remedy, target)
-        return None
+    def select(self, labels: Mapping[str, str]) -> Sequence[Selection]:
+        """The remedies whose matchers all match, in order, each with the target that the labels select."""
+        return [
+            select(labels)
+            for matchers, select in zip(self._matchers, self._selectors, strict=True)
+            if matches_all(matchers, labels)
+        ]
+
+    def named(self, name: str | None) -> Remedy | None:
+        return next((remedy for remedy in self.remedies if remedy.name == name), None)
 
     def limits(self, task: str) -> Limits:
         """The guards' settings of a run that no alert asked for: of the task's first remedy, else the defaults."""
@@ -54,6 +108,25 @@ class Remedies:
         return limits_of(Remedy(name="default", match=['alertname="none"'], task=task, target="none"))
 
 
+def _selector(remedy: Remedy) -> Callable[[Mapping[str, str]], Selection]:
+    """How the labels of an alert select the remedy's target: by its exact name, or through the remedy's map."""
+    ways = [(whole_match(pattern), target) for pattern, target in (remedy.targets or {}).items()]
+
+    def select(labels: Mapping[str, str]) -> Selection:
+        label = remedy.target_label
+        if label is None:
+            return Selection(remedy, remedy.target)
+        value = labels.get(label)
+        if value is None:
+            return Selection(remedy, None, f"the alert has no label {label}")
+        if remedy.targets is None:
+            return Selection(remedy, value)
+        target = next((target for matches, target in ways if matches(value)), None)
+        return Selection(remedy, target, f"the alert's label {label} matches none of the remedy's `targets:`")
+
+    return select
+
+
 def limits_of(remedy: Remedy) -> Limits:
     return Limits(cooldown=remedy.cooldown, rate=remedy.rate, breaker=remedy.breaker)
 
@@ -61,32 +134,143 @@ def limits_of(remedy: Remedy) -> Limits:
 def decide(
     labels: Mapping[str, str],
     remedies: Remedies,
-    targets: Mapping[str, Collection[str]],
-    facts: Callable[[str, str], Facts],
-) -> Decision:
-    """What to do about a firing alert that no run has been made for yet.
+    targets: Mapping[str, Collection[str] | TaskError],
+    facts: Callable[[Selection], Facts],
+    tried: Sequence[Try],
+    now: float,
+) -> Look:
+    """What to do now about a firing alert.
 
-    targets: the names that each task can work on. A label selects one of them by its exact name, or nothing.
-    facts: what the guards judge by, for a task and target.
+    targets: the names that each task can work on, or why they cannot be told.
+    facts: what the guards judge by, for the task and target of a selection.
+    tried: the runs for this episode of the last day, newest first.
     """
-    selection = remedies.select(labels)
-    if selection is None:
-        return Decision("unmatched", "no remedy matches")
+    selections = remedies.select(labels)
+    if not selections:
+        return Look([Decision("unmatched", "no remedy matches")])
+    if any(one.outcome is None for one in tried):
+        return Look()
+    settled = _settled_at(tried, selections)
+    if now < settled:
+        return Look(due_at=_soon(settled, now))
+    decisions: list[Decision] = []
+    dues: list[float] = []
+    for selection in sorted(selections, key=lambda one: _last_tried(one.remedy, tried)):
+        again = _again_at(selection.remedy, tried)
+        if now < again:
+            dues.append(again)
+            continue
+        turn = _turn(selection, targets, facts, tried, now)
+        decisions.append(turn.decision)
+        if turn.due_at is not None:
+            dues.append(turn.due_at)
+        if not turn.next_too:
+            break
+    return Look(decisions, min((_soon(due, now) for due in dues), default=None))
+
+
+def _turn(
+    selection: Selection,
+    targets: Mapping[str, Collection[str] | TaskError],
+    facts: Callable[[Selection], Facts],
+    tried: Sequence[Try],
+    now: float,
+) -> _Turn:
     remedy = selection.remedy
-    if remedy.task not in targets:
-        return Decision("no-target", f"task {remedy.task} is not available here", selection)
-    if selection.target not in targets[remedy.task]:
-        where = f"label {remedy.target_label}" if remedy.target_label else "the remedy"
-        return Decision("no-target", f"{where} names no configured target of {remedy.task}", selection)
-    blocks = evaluate(facts(remedy.task, selection.target), limits_of(remedy))
+    known = targets.get(remedy.task)
+    if isinstance(known, TaskError):
+        reason = f"the targets cannot be told now: {known}"
+        return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
+    missing = _no_target(selection, known)
+    if missing is not None:
+        return _Turn(Decision("no-target", missing, selection), next_too=True)
+    here = facts(selection)
+    blocks = evaluate(here, limits_of(remedy))
     if blocks:
-        return _blocked(blocks[0], selection)
+        return _held(blocks, selection, here, now)
     if remedy.autonomy == "observe":
-        return Decision(
-            "observe", f"remedy {remedy.name} only observes: the plan is recorded, nothing is done", selection
-        )
-    return Decision("run", f"remedy {remedy.name} matches", selection)
+        reason = f"remedy {remedy.name} only observes: the plan is recorded, nothing is done"
+        return _Turn(Decision("observe", reason, selection))
+    return _Turn(Decision("run", _why_now(remedy, tried, now), selection))
 
 
-def _blocked(block: Block, selection: Selection) -> Decision:
-    return Decision("blocked", block.reason, selection, guard=block.guard)
+def _no_target(selection: Selection, known: Collection[str] | None) -> str | None:
+    """Why there is nothing to work on; None when there is."""
+    remedy, target = selection.remedy, selection.target
+    if known is None:
+        return f"task {remedy.task} is not available here"
+    if target in known:
+        return None
+    if target is None:
+        return selection.why_none
+    where = f"label {remedy.target_label}" if remedy.target_label and remedy.targets is None else "the remedy"
+    return f"{where} names no configured target of {remedy.task}"
+
+
+def _held(blocks: Sequence[Block], selection: Selection, facts: Facts, now: float) -> _Turn:
+    """A turn that the guards hold back. The next remedy waits where a run on the same target may yet end the alert."""
+    first = blocks[0]
+    decision = Decision("blocked", first.reason, selection, guard=first.guard)
+    if first.guard == InFlight.name:
+        return _Turn(decision)
+    due = over_at(blocks)
+    if selection.remedy.autonomy != "observe" and facts.past and facts.past[0].helped:
+        settled = facts.past[0].finished_at + selection.remedy.settle
+        if now < settled:
+            return _Turn(decision, settled if due is None else min(due, settled))
+    return _Turn(decision, due, next_too=True)
+
+
+def _settled_at(tried: Sequence[Try], selections: Sequence[Selection]) -> float:
+    """Until when the alert may still end by the last run for it."""
+    last = next((one for one in tried if one.outcome not in UNTOUCHED), None)
+    remedy = next((each.remedy for each in selections if last is not None and each.remedy.name == last.remedy), None)
+    if last is None or last.ended_at is None or remedy is None:
+        return 0.0
+    if last.outcome in ("ineffective", "failed") and len(selections) == 1:
+        return 0.0
+    return last.ended_at + remedy.settle
+
+
+def _own(remedy: Remedy, tried: Sequence[Try]) -> Sequence[Try]:
+    """The remedy's own tries. What it did while it only observed is none of them once it acts."""
+    observing = remedy.autonomy == "observe"
+    return [one for one in tried if one.remedy == remedy.name and one.dry_run == observing]
+
+
+def _last_tried(remedy: Remedy, tried: Sequence[Try]) -> float:
+    return next((one.ended_at or 0.0 for one in _own(remedy, tried)), 0.0)
+
+
+def _again_at(remedy: Remedy, tried: Sequence[Try]) -> float:
+    """From when on the remedy may have another turn for the same alert.
+
+    Where it has nothing to do although the alert fires, it looks less and less often, up to once an hour.
+    """
+    own = _own(remedy, tried)
+    if not own:
+        return 0.0
+    ended = own[0].ended_at or 0.0
+    if remedy.autonomy == "observe":
+        return ended + OBSERVE_AGAIN
+    idle = sum(1 for _ in takewhile(lambda one: one.outcome in UNTOUCHED, own))
+    if not idle:
+        return ended + remedy.cooldown
+    first = max(remedy.cooldown, remedy.settle, AGAIN_SOONEST)
+    return ended + min(first * 2.0 ** min(idle - 1, 10), max(first, HOUR))
+
+
+def _why_now(remedy: Remedy, tried: Sequence[Try], now: float) -> str:
+    """Why the remedy has its turn, for people."""
+    if not tried or tried[0].ended_at is None:
+        return f"remedy {remedy.name} matches"
+    last = tried[0]
+    since = format_duration(max(1, round(now - (last.ended_at or now))))
+    by = "its" if last.remedy == remedy.name else f"{last.remedy}'s"
+    return (
+        f"remedy {remedy.name} matches, and the alert still fires {since} after {by} run {last.run_id} ({last.outcome})"
+    )
+
+
+def _soon(due: float, now: float) -> float:
+    return max(due, now + LOOK_SOONEST)

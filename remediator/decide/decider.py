@@ -1,19 +1,20 @@
-"""Decides about stored alerts, in the background, and queues the runs that follow."""
+"""Looks at stored alerts, in the background: when they come and when they are due. Queues the runs that follow."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 import sqlalchemy as sa
 import structlog
 
-from remediator.decide.decide import Decision, Remedies, Selection, decide
-from remediator.guards.evaluate import Facts
+from remediator.decide.decide import Decision, Look, Remedies, Selection, decide
+from remediator.guards.evaluate import DAY, UNKNOWN_FOR, Facts
 from remediator.metrics import Metrics
 from remediator.model.task import Task, TaskError
 from remediator.store import alerts, decisions, holds, runs
-from remediator.store.alerts import Undecided
+from remediator.store.alerts import Looked, Waiting
 from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
 
@@ -21,6 +22,11 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 """Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
+HEARD_WITHIN = 1800.0
+"""Seconds since an alert was last received in which a due look takes it for firing: nothing is done about one whose end
+was lost on the way. Our Alertmanager repeats an alert six times in it, and the default cooldown fits twice."""
+LONGEST_SLEEP = 60.0
+"""Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
 Targets = Mapping[str, Collection[str] | TaskError]
 """The targets of each task, or why they cannot be told."""
@@ -35,7 +41,7 @@ class _Decided:
 
 
 class Decider:
-    """Takes stored alerts that wait for a decision, oldest first.
+    """Takes stored alerts that came, oldest first, and those that are due.
 
     submit: queues a run in the engine.
     """
@@ -56,33 +62,56 @@ class Decider:
         self._metrics = metrics
         self._clock = clock
         self._wake = asyncio.Event()
+        self._all_due = False
 
     def wake(self) -> None:
-        """There may be something to decide."""
+        """There may be something to look at."""
+        self._wake.set()
+
+    def look_at_all(self) -> None:
+        """What was decided may be otherwise now: remedies, pauses or breakers have changed."""
+        self._all_due = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Decides whenever there is something to decide. Ends by cancellation."""
+        """Looks whenever an alert came or is due. Ends by cancellation."""
+        self.look_at_all()
         while True:
             self._wake.clear()
-            try:
-                while await self.decide_batch():
-                    pass
-            except (sa.exc.SQLAlchemyError, OSError):
-                # The alerts are still stored as undecided: the next one that comes, or a restart, brings them back.
-                log.exception("decisions could not be stored")
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(await self._look()):
+                    await self._wake.wait()
+
+    async def _look(self) -> float | None:
+        """Looks at everything that waits. The seconds until there is something to look at again; None: an event."""
+        try:
+            while await self.decide_batch():
+                pass
+            due = await self._database.read(alerts.next_due)
+        except (sa.exc.SQLAlchemyError, OSError):
+            # The alerts are still stored as they were: they are looked at again then.
+            log.exception("decisions could not be stored")
+            return UNKNOWN_FOR
+        return None if due is None else max(0.0, min(due - self._clock(), LONGEST_SLEEP))
 
     async def decide_batch(self) -> int:
-        """Decides about some of the waiting alerts; how many."""
-        waiting = await self._database.write(partial(alerts.undecided, limit=BATCH))
+        """Looks at some of the waiting alerts; how many."""
+        now = self._clock()
+        if self._all_due:
+            self._all_due = False
+            try:
+                await self._database.write(partial(alerts.all_due, now=now))
+            except BaseException:
+                self._all_due = True
+                raise
+        waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH))
         if not waiting:
             return 0
         remedies = self._remedies()
-        selections = [remedies.select(alert.labels) for alert in waiting]
-        targets = await self._targets({selection.remedy.task for selection in selections if selection})
+        selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
+        targets = await self._targets({selection.remedy.task for selection in selections})
         decided = await self._database.write(
-            partial(_decide_batch, batch=waiting, remedies=remedies, targets=targets, now=self._clock())
+            partial(_look_at_batch, batch=waiting, remedies=remedies, targets=targets, now=now)
         )
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
@@ -110,60 +139,69 @@ class _Facts:
     def __init__(self, connection: sa.Connection, now: float) -> None:
         self._connection = connection
         self._now = now
-        self._read: dict[tuple[str, str], Facts] = {}
+        self._read: dict[tuple[str, str, bool], Facts] = {}
 
-    def __call__(self, task: str, target: str) -> Facts:
-        if (task, target) not in self._read:
-            self._read[task, target] = holds.facts(self._connection, task, target, self._now)
-        return self._read[task, target]
+    def __call__(self, selection: Selection) -> Facts:
+        assert selection.target is not None, "guards are asked about a target that there is"
+        observing = selection.remedy.autonomy == "observe"
+        key = (selection.remedy.task, selection.target, observing)
+        if key not in self._read:
+            task, target, _ = key
+            self._read[key] = holds.facts(self._connection, task, target, self._now, observing=observing)
+        return self._read[key]
 
     def make_run(self, request: runs.Request) -> int:
         """Stores a run to be done; its id."""
-        self._read.pop((request.task, request.target), None)
+        for observing in (False, True):
+            self._read.pop((request.task, request.target, observing), None)
         return runs.create(self._connection, request, self._now)
 
 
-def _decide_batch(
-    connection: sa.Connection, batch: Sequence[Undecided], remedies: Remedies, targets: Targets, now: float
+def _look_at_batch(
+    connection: sa.Connection, batch: Sequence[Waiting], remedies: Remedies, targets: Targets, now: float
 ) -> _Decided:
     decided = _Decided()
     facts = _Facts(connection, now)
     ids = [alert.id for alert in batch]
-    ran = decisions.episodes_with_run(connection, ids)
+    firing = alerts.firing(connection, ids)
+    tries = runs.tries(connection, ids, since=now - DAY)
     latest = decisions.latest(connection, ids)
+    looked = []
     for alert in batch:
-        before = latest.get(alert.id)
-        if alert.id not in ran:
-            _decide_one(alert, before, remedies, targets, facts, decided)
-        elif before is not None:  # still broken, and nothing new to decide
-            decided.repeats.append(Repeat(before.id))
+        look = Look()
+        if alert.id in firing and _is_heard_of(alert, now):
+            look = decide(alert.labels, remedies, targets, facts, tries.get(alert.id, ()), now)
+            _keep(alert, look, latest.get(alert.id, {}), facts, decided)
+        looked.append(Looked(alert, look.due_at if alert.id in firing else None))
     decisions.insert(connection, decided.new, now)
     decisions.count_repeats(connection, decided.repeats, now)
-    alerts.settle(connection, batch)
+    alerts.settle(connection, looked)
     return decided
 
 
-def _decide_one(
-    alert: Undecided, before: Latest | None, remedies: Remedies, targets: Targets, facts: _Facts, decided: _Decided
-) -> None:
-    decision = _decision(alert, remedies, targets, facts)
-    run_id = None
-    if decision.selection is not None and decision.verdict in ("run", "observe"):
-        run_id = facts.make_run(_request(alert, decision.selection, decision.verdict == "observe"))
-    if before is not None and run_id is None and before.is_as(decision):
-        decided.repeats.append(Repeat(before.id, decision.reason))
-    else:
-        decided.new.append(New(alert.id, decision, run_id))
+def _is_heard_of(alert: Waiting, now: float) -> bool:
+    """Whether the alert still fires, as far as can be told: its end may have been lost on the way."""
+    return alert.came or (not alert.superseded and now - alert.last_received_at <= HEARD_WITHIN)
 
 
-def _decision(alert: Undecided, remedies: Remedies, targets: Targets, facts: _Facts) -> Decision:
-    known = {task: names for task, names in targets.items() if not isinstance(names, TaskError)}
-    selection = remedies.select(alert.labels)
-    if selection is not None and isinstance(error := targets.get(selection.remedy.task), TaskError):
-        return Decision("blocked", f"the targets cannot be told now: {error}", selection, guard="targets")
-    return decide(alert.labels, remedies, known, facts)
+def _keep(alert: Waiting, look: Look, latest: Mapping[str | None, Latest], facts: _Facts, decided: _Decided) -> None:
+    """Notes what the look led to, making the runs that it asks for."""
+    for decision in look.decisions:
+        before = latest.get(decision.selection.remedy.name if decision.selection else None)
+        if decision.verdict in ("run", "observe"):
+            decided.new.append(New(alert.id, decision, facts.make_run(_request(alert, decision))))
+        elif before is not None and before.is_as(decision):
+            decided.repeats.append(Repeat(before.id, decision.reason))
+        else:
+            decided.new.append(New(alert.id, decision, None))
+    if alert.came and not look.decisions and latest:  # still broken, and nothing new to decide
+        decided.repeats.append(Repeat(max(one.id for one in latest.values())))
 
 
-def _request(alert: Undecided, selection: Selection, dry_run: bool) -> runs.Request:
+def _request(alert: Waiting, decision: Decision) -> runs.Request:
+    selection = decision.selection
+    assert selection is not None, "a decision to run is about a target"
+    assert selection.target is not None, "a decision to run is about a target"
     remedy = selection.remedy
+    dry_run = decision.verdict == "observe"
     return runs.Request(remedy.task, selection.target, "alert", dry_run, remedy=remedy.name, alert_id=alert.id)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from exporter.base.samemount import OneMount
 from exporter.base.text import printable
-from exporter.samemount import OneMount
 from remediator.model.task import TaskError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

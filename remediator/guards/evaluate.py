@@ -61,72 +61,93 @@ class Facts:
     """When a person last closed the breaker; runs before that do not count for it."""
 
 
+@dataclass(frozen=True)
+class Hold:
+    """Why a run must not happen now, for people, and when that ends by itself (Unix seconds).
+
+    until is None where no time ends it but an event: a run that finishes, a person who resumes.
+    """
+
+    reason: str
+    until: float | None = None
+
+
 class Guard(Protocol):
     """One reason that can block a run."""
 
     name: str
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
-        """Why the run must not happen now, for people; None when it may."""
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
+        """What speaks against the run now; None when it may happen."""
         ...
 
 
 class Paused:
     name = "paused"
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
         for pause in facts.pauses:
             if pause.until is None or pause.until > facts.now:
                 what = f"task {pause.task} is" if pause.task else "all tasks are"
                 end = f" for another {format_duration(round(pause.until - facts.now))}" if pause.until else ""
-                return f"{what} paused{end}: {pause.reason}"
+                return Hold(f"{what} paused{end}: {pause.reason}", pause.until)
         return None
 
 
 class InFlight:
     name = "in-flight"
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
-        return (
-            None if facts.in_flight is None else f"run {facts.in_flight} of the same task on this target is under way"
-        )
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
+        if facts.in_flight is None:
+            return None
+        return Hold(f"run {facts.in_flight} of the same task on this target is under way")
 
 
 class BreakerOpen:
     name = "breaker"
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
         since = breaker_open_since(facts, limits.breaker)
         if since is None:
             return None
-        left = since + limits.breaker.reset_after - facts.now
-        return (
-            f"the last {limits.breaker.failures} runs on this target did not help; "
-            f"a person should look (closes by itself in {format_duration(max(1, round(left)))})"
+        until = since + limits.breaker.reset_after
+        return Hold(
+            f"the last {limits.breaker.failures} runs on this target did not help; a person should look"
+            f" (closes by itself in {_left(until, facts.now)})",
+            until,
         )
 
 
 class Cooldown:
     name = "cooldown"
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
         if not facts.past:
             return None
-        left = facts.past[0].finished_at + limits.cooldown - facts.now
-        if left <= 0:
+        until = facts.past[0].finished_at + limits.cooldown
+        if until <= facts.now:
             return None
-        return f"the last run on this target is too recent; {format_duration(max(1, round(left)))} of cooldown left"
+        return Hold(f"the last run on this target is too recent; {_left(until, facts.now)} of cooldown left", until)
 
 
 class RateLimit:
     name = "rate"
 
-    def blocks(self, facts: Facts, limits: Limits) -> str | None:
+    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
+        holds = []
         for span, allowed, unit in ((HOUR, limits.rate.per_hour, "hour"), (DAY, limits.rate.per_day, "day")):
-            count = sum(run.started_at > facts.now - span for run in facts.past)
-            if count >= allowed:
-                return f"{count} runs on this target in the last {unit}, of {allowed} allowed"
-        return None
+            started = sorted((run.started_at for run in facts.past if run.started_at + span > facts.now), reverse=True)
+            if len(started) >= allowed:
+                reason = f"{len(started)} runs on this target in the last {unit}, of {allowed} allowed"
+                holds.append((started[allowed - 1] + span, reason))
+        if not holds:
+            return None
+        until, reason = max(holds)
+        return Hold(reason, until)
+
+
+def _left(until: float, now: float) -> str:
+    return format_duration(max(1, round(until - now)))
 
 
 GUARDS: Sequence[Guard] = (Paused(), InFlight(), BreakerOpen(), Cooldown(), RateLimit())
@@ -147,10 +168,15 @@ def breaker_open_since(facts: Facts, breaker: Breaker) -> float | None:
 
 @dataclass(frozen=True)
 class Block:
-    """A guard that blocks, with its reason for people."""
+    """A guard that blocks, with its reason for people, and when that ends by itself (Unix seconds), if it does."""
 
     guard: str
     reason: str
+    until: float | None = None
+
+
+UNKNOWN_FOR = 60.0
+"""Seconds after which what could not be evaluated is tried again."""
 
 
 def evaluate(facts: Facts, limits: Limits, guards: Sequence[Guard] = GUARDS) -> list[Block]:
@@ -158,10 +184,17 @@ def evaluate(facts: Facts, limits: Limits, guards: Sequence[Guard] = GUARDS) -> 
     blocks = []
     for guard in guards:
         try:
-            reason = guard.blocks(facts, limits)
+            hold = guard.blocks(facts, limits)
         except Exception as error:
             log.exception("guard failed", guard=guard.name)
             reason = f"the guard could not be evaluated: {type(error).__name__}"
-        if reason is not None:
-            blocks.append(Block(guard.name, reason))
+            hold = Hold(reason, facts.now + UNKNOWN_FOR)
+        if hold is not None:
+            blocks.append(Block(guard.name, hold.reason, hold.until))
     return blocks
+
+
+def over_at(blocks: Sequence[Block]) -> float | None:
+    """When the last of the blocks ends by itself (Unix seconds); None when one of them needs an event."""
+    ends = [block.until for block in blocks]
+    return None if None in ends else max((end for end in ends if end is not None), default=None)

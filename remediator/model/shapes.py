@@ -25,7 +25,7 @@ class Page(TypedDict, Generic[T]):
 
 
 class AlertView(TypedDict):
-    """One episode of an alert."""
+    """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens."""
 
     id: int
     fingerprint: str
@@ -37,10 +37,15 @@ class AlertView(TypedDict):
     first_received_at: str
     last_received_at: str
     receptions: int
+    due_at: str | None
 
 
 class DecisionView(TypedDict):
-    """What was decided about an alert, how often, and why."""
+    """What a remedy decided about an alert, how often, and why.
+
+    ``due_at``, on the newest decision about a firing alert, is when it is looked at again; null: when something
+    happens, such as the end of a run.
+    """
 
     id: int
     at: str
@@ -55,6 +60,7 @@ class DecisionView(TypedDict):
     guard: str | None
     reason: str
     run_id: int | None
+    due_at: str | None
 
 
 class MeasurementView(TypedDict):
@@ -105,10 +111,16 @@ class RunView(TypedDict):
 
 
 class TrackView(TypedDict):
-    """How a remedy has done so far."""
+    """How a remedy has done so far, fire drills left out.
+
+    ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
+    only planned, while the remedy observed; ``would_act`` those of them with something to do.
+    """
 
     runs: int
     effective: int
+    plans: int
+    would_act: int
 
 
 class RemedyView(TypedDict):
@@ -119,8 +131,10 @@ class RemedyView(TypedDict):
     task: str
     target: str | None
     target_label: str | None
+    targets: dict[str, str] | None
     autonomy: Literal["observe", "auto"]
     cooldown: float
+    settle: float
     rate: dict[str, int]
     breaker: dict[str, float]
     track: TrackView

@@ -19,7 +19,7 @@ from remediator.metrics import Metrics
 from remediator.model.task import Measurement, Plan, Task, TaskError
 from remediator.runs import verify
 from remediator.runs.verify import Conclusion
-from remediator.store import holds, runs
+from remediator.store import alerts, holds, runs
 from remediator.store.database import Database
 from remediator.store.runs import ActionResult, Run
 
@@ -43,6 +43,7 @@ class Runner:
     """Does the steps of runs.
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
+    on_finished: called when a run has ended, to wake whoever decides.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Runner:
         remedies: Callable[[], Remedies],
         metrics: Metrics,
         clock: Callable[[], float],
+        on_finished: Callable[[], None],
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._remedies = remedies
         self._metrics = metrics
         self._clock = clock
+        self._on_finished = on_finished
 
     async def measure(self, run_id: int) -> Next:
         """Measures the target before anything is done."""
@@ -160,8 +163,8 @@ class Runner:
 
     async def _stop(self, run: Run, verdict: Conclusion) -> Next:
         now = self._clock()
-        finish = partial(runs.finish, run_id=run.id, outcome=verdict.outcome, reason=verdict.reason, now=now)
-        if await self._write(finish):
+        if await self._write(partial(_finish, run_id=run.id, verdict=verdict, now=now)):
+            self._on_finished()
             seconds = now - (run.started_at or now)
             self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)
             log.info("run finished", run=run.id, task=run.task, target=run.target,
@@ -176,16 +179,22 @@ class Runner:
 
     def _limits(self, run: Run) -> Limits:
         remedies = self._remedies()
-        for remedy in remedies.remedies:
-            if remedy.name == run.remedy:
-                return limits_of(remedy)
-        return remedies.limits(run.task)
+        remedy = remedies.named(run.remedy)
+        return limits_of(remedy) if remedy is not None else remedies.limits(run.task)
 
     async def _read(self, run_id: int) -> Run:
         return await self._database.read(partial(runs.get, run_id=run_id))
 
     async def _write(self, work: Callable[[sa.Connection], T]) -> T:
         return await self._database.write(work)
+
+
+def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
+    """Closes a run, and has the alerts looked at that wait for its end; False when it was closed already."""
+    finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
+    if finished:
+        alerts.due_after_run(connection, run_id, now)
+    return finished
 
 
 @asynccontextmanager

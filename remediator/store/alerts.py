@@ -1,22 +1,43 @@
-"""Episodes of alerts: what Alertmanager sent, and which of them wait for a decision."""
+"""Episodes of alerts: what Alertmanager sent, and which of them are to be looked at, now or when."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from remediator.store.tables import alerts
+from remediator.store.tables import alerts, decisions, runs
 from remediator.webhook.payload import ReceivedAlert
 
 
 @dataclass(frozen=True)
-class Undecided:
-    """A firing episode that waits for a decision. ``receptions`` tells whether it came again meanwhile."""
+class Waiting:
+    """A firing episode to be looked at. Times are Unix seconds.
+
+    receptions: how often it came so far; decided_receptions: how often of that it was looked at.
+    superseded: the same alert has begun anew since, so that this episode is over although nobody said so.
+    """
 
     id: int
     labels: Mapping[str, str]
     receptions: int
+    decided_receptions: int
+    last_received_at: float
+    superseded: bool
+
+    @property
+    def came(self) -> bool:
+        """It was received since it was last looked at; else it is due."""
+        return self.decided_receptions < self.receptions
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An episode that was looked at as far as it had been received, and when to look again."""
+
+    alert: Waiting
+    due_at: float | None
 
 
 def _upsert() -> sa.Insert:
@@ -33,6 +54,7 @@ def _upsert() -> sa.Insert:
             "generator_url": new.generator_url,
             "last_received_at": new.last_received_at,
             "receptions": alerts.c.receptions + 1,
+            "due_at": sa.case((sa.or_(ended, new.status == "resolved"), None), else_=alerts.c.due_at),
         },
     )
 
@@ -67,21 +89,71 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
     connection.execute(_UPSERT, rows)
 
 
-def undecided(connection: sa.Connection, limit: int) -> Sequence[Undecided]:
-    """Firing episodes that wait for a decision, oldest first; settles those that ended meanwhile."""
-    waiting = alerts.c.decided_receptions < alerts.c.receptions
+def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiting]:
+    """Firing episodes to be looked at: those that came, oldest first, then those that are due.
+
+    Settles those that ended meanwhile.
+    """
+    came = alerts.c.decided_receptions < alerts.c.receptions
     connection.execute(
-        alerts.update().where(waiting, alerts.c.status == "resolved").values(decided_receptions=alerts.c.receptions)
+        alerts.update().where(came, alerts.c.status == "resolved").values(decided_receptions=alerts.c.receptions)
     )
-    rows = connection.execute(
-        sa.select(alerts.c.id, alerts.c.labels, alerts.c.receptions).where(waiting).order_by(alerts.c.id).limit(limit)
-    )
-    return [Undecided(*row) for row in rows]
+    found = _waiting(connection, came, alerts.c.id, limit)
+    if len(found) < limit:
+        due = sa.and_(alerts.c.due_at <= now, alerts.c.status == "firing", sa.not_(came))
+        found += _waiting(connection, due, alerts.c.due_at, limit - len(found))
+    return found
 
 
-def settle(connection: sa.Connection, decided: Iterable[Undecided]) -> None:
-    """The alerts have been decided as far as they had been received."""
-    rows = [{"alert": alert.id, "decided": alert.receptions} for alert in decided]
+def _waiting(
+    connection: sa.Connection, where: sa.ColumnElement[bool], order: sa.Column[Any], limit: int
+) -> list[Waiting]:
+    later = alerts.alias()
+    superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    columns = (
+        alerts.c.id,
+        alerts.c.labels,
+        alerts.c.receptions,
+        alerts.c.decided_receptions,
+        alerts.c.last_received_at,
+        superseded,
+    )
+    rows = connection.execute(sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(limit))
+    return [Waiting(*row) for row in rows]
+
+
+def firing(connection: sa.Connection, ids: Collection[int]) -> set[int]:
+    """Those of the episodes that have not ended."""
+    return set(connection.scalars(sa.select(alerts.c.id).where(alerts.c.id.in_(ids), alerts.c.status == "firing")))
+
+
+def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
+    """The alerts have been looked at as far as they had been received."""
+    rows = [{"alert": one.alert.id, "decided": one.alert.receptions, "due": one.due_at} for one in looked]
     if rows:
         settled = alerts.update().where(alerts.c.id == sa.bindparam("alert"))
-        connection.execute(settled.values(decided_receptions=sa.bindparam("decided")), rows)
+        connection.execute(settled.values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due")), rows)
+
+
+def next_due(connection: sa.Connection) -> float | None:
+    """When the next episode is to be looked at (Unix seconds); None when none is."""
+    due: float | None = connection.scalar(sa.select(sa.func.min(alerts.c.due_at)).where(alerts.c.status == "firing"))
+    return due
+
+
+def all_due(connection: sa.Connection, now: float) -> None:
+    """Every firing episode is to be looked at: what is decided about any of them may have changed."""
+    connection.execute(alerts.update().where(alerts.c.status == "firing").values(due_at=now))
+
+
+def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:
+    """A run has ended: the episode that asked for it is to be looked at, and those held back on the same target."""
+    run = sa.select(runs.c.task, runs.c.target, runs.c.alert_id).where(runs.c.id == run_id).subquery()
+    held_back = sa.exists().where(
+        decisions.c.alert_id == alerts.c.id,
+        decisions.c.verdict == "blocked",
+        decisions.c.task == run.c.task,
+        decisions.c.target == run.c.target,
+    )
+    asked = alerts.c.id == sa.select(run.c.alert_id).scalar_subquery()
+    connection.execute(alerts.update().where(alerts.c.status == "firing", sa.or_(asked, held_back)).values(due_at=now))

@@ -1,4 +1,4 @@
-"""Decisions about alerts. The same decision about the same episode again is counted, not repeated."""
+"""Decisions about alerts. The same decision of the same remedy about the same episode is counted, not repeated."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from remediator.decide.decide import Decision
-from remediator.store.tables import decisions, runs
+from remediator.store.tables import decisions
 
 
 @dataclass(frozen=True)
 class Latest:
-    """The last decision about an episode."""
+    """The last decision of a remedy about an episode; of none, where no remedy matched."""
 
     id: int
     verdict: str
@@ -41,19 +41,20 @@ class Repeat:
     reason: str | None = None
 
 
-def episodes_with_run(connection: sa.Connection, alert_ids: Collection[int]) -> set[int]:
-    """Those of the episodes that have already led to a run."""
-    return set(connection.scalars(sa.select(runs.c.alert_id).where(runs.c.alert_id.in_(alert_ids))))
-
-
-def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int, Latest]:
-    """The last decision about each of the episodes that have any, by the episode's id."""
+def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int, Mapping[str | None, Latest]]:
+    """The last decision of each remedy about each of the episodes that have any."""
     newest = (
-        sa.select(sa.func.max(decisions.c.id)).where(decisions.c.alert_id.in_(alert_ids)).group_by(decisions.c.alert_id)
+        sa.select(sa.func.max(decisions.c.id))
+        .where(decisions.c.alert_id.in_(alert_ids))
+        .group_by(decisions.c.alert_id, decisions.c.remedy)
     )
     columns = (decisions.c.alert_id, decisions.c.id, decisions.c.verdict, decisions.c.remedy, decisions.c.guard)
     rows = connection.execute(sa.select(*columns).where(decisions.c.id.in_(newest)))
-    return {alert_id: Latest(*rest) for alert_id, *rest in rows}
+    found: dict[int, dict[str | None, Latest]] = {}
+    for alert_id, *rest in rows:
+        one = Latest(*rest)
+        found.setdefault(alert_id, {})[one.remedy] = one
+    return found
 
 
 def insert(connection: sa.Connection, made: Iterable[New], now: float) -> None:

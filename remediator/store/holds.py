@@ -37,26 +37,38 @@ def close_breaker(connection: sa.Connection, task: str, target: str, now: float)
     connection.execute(breaker_resets.insert().values(task=task, target=target, at=now))
 
 
-def facts(connection: sa.Connection, task: str, target: str, now: float, *, excluding_run: int | None = None) -> Facts:
+def facts(
+    connection: sa.Connection,
+    task: str,
+    target: str,
+    now: float,
+    *,
+    excluding_run: int | None = None,
+    observing: bool = False,
+) -> Facts:
     """What the guards judge by. excluding_run: the run that is being judged itself.
 
     Only runs that an alert asked for or that tried to change something count as past: a person who looks does not wear
-    out a cooldown.
+    out a cooldown. observing: for a remedy that only observes its own plans count too, so that they do not pile up.
     """
     here = (runs.c.task == task, runs.c.target == target)
     in_flight = connection.scalar(
         sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
     )
     acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "failed")))
+    acted_on_purpose = sa.and_(
+        runs.c.dry_run.is_(False),
+        runs.c.outcome.in_(("effective", "ineffective", "failed")),
+        sa.or_(runs.c.trigger == "alert", acted),
+    )
+    planned = sa.and_(runs.c.dry_run.is_(True), runs.c.outcome == "planned", runs.c.trigger == "alert")
     past = connection.execute(
         sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome, runs.c.after)
         .where(
             *here,
             runs.c.finished_at.is_not(None),
             runs.c.started_at.is_not(None),
-            runs.c.dry_run.is_(False),
-            runs.c.outcome.in_(("effective", "ineffective", "failed")),
-            sa.or_(runs.c.trigger == "alert", acted),
+            sa.or_(acted_on_purpose, planned) if observing else acted_on_purpose,
         )
         .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
         .limit(REMEMBERED_RUNS)
@@ -68,7 +80,10 @@ def facts(connection: sa.Connection, task: str, target: str, now: float, *, excl
         now=now,
         pauses=[hold for hold in active_pauses(connection, now) if hold.task in (None, task)],
         in_flight=in_flight,
-        past=[PastRun(row.started_at, row.finished_at, _left_well(row.outcome, row.after)) for row in past],
+        past=[
+            PastRun(row.started_at, row.finished_at, row.outcome == "planned" or _left_well(row.outcome, row.after))
+            for row in past
+        ],
         breaker_closed_at=closed or 0.0,
     )
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from remediator.model.shapes import ActionView, AlertView, DecisionView, Page, RunView, TrackView
+from remediator.statedir import DRILL_TARGET
 from remediator.store.tables import actions, alerts, decisions, runs
 
 T = TypeVar("T")
@@ -58,11 +59,15 @@ def _alert(row: Row) -> AlertView:
         "first_received_at": timestamp(row["first_received_at"]),
         "last_received_at": timestamp(row["last_received_at"]),
         "receptions": row["receptions"],
+        "due_at": _maybe(row["due_at"]),
     }
 
 
 def list_decisions(connection: sa.Connection, limit: int, before: int | None = None) -> Page[DecisionView]:
-    select = sa.select(decisions, alerts.c.labels).join(alerts, alerts.c.id == decisions.c.alert_id)
+    later = decisions.alias()
+    newest = sa.not_(sa.exists().where(later.c.alert_id == decisions.c.alert_id, later.c.id > decisions.c.id))
+    due = sa.case((sa.and_(newest, alerts.c.status == "firing"), alerts.c.due_at), else_=None).label("due_at")
+    select = sa.select(decisions, alerts.c.labels, due).join(alerts, alerts.c.id == decisions.c.alert_id)
     return _page(connection, select, decisions.c.id, _decision, limit=limit, before=before)
 
 
@@ -81,6 +86,7 @@ def _decision(row: Row) -> DecisionView:
         "guard": row["guard"],
         "reason": row["reason"],
         "run_id": row["run_id"],
+        "due_at": _maybe(row["due_at"]),
     }
 
 
@@ -162,13 +168,28 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
 
 
 def tracks(connection: sa.Connection) -> dict[str, TrackView]:
-    """How each remedy's finished runs ended, dry runs left out."""
+    """How each remedy's finished runs ended."""
+    real, planned = runs.c.dry_run.is_(False), runs.c.outcome == "planned"
+    has_actions = sa.exists().where(actions.c.run_id == runs.c.id)
+
+    def count(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((sa.and_(*conditions), 1), else_=0))
+
     rows = connection.execute(
-        sa.select(runs.c.remedy, sa.func.count(), sa.func.sum(sa.case((runs.c.outcome == "effective", 1), else_=0)))
-        .where(runs.c.remedy.is_not(None), runs.c.state == "finished", runs.c.dry_run.is_(False))
+        sa.select(
+            runs.c.remedy,
+            count(real),
+            count(real, runs.c.outcome == "effective"),
+            count(planned),
+            count(planned, has_actions),
+        )
+        .where(runs.c.remedy.is_not(None), runs.c.state == "finished", runs.c.target != DRILL_TARGET)
         .group_by(runs.c.remedy)
     )
-    return {remedy: {"runs": count, "effective": effective} for remedy, count, effective in rows}
+    return {
+        remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act}
+        for remedy, ran, effective, plans, would_act in rows
+    }
 
 
 def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:

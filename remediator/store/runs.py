@@ -1,11 +1,12 @@
 """Runs and their actions, step by step. Every write here may happen twice: a step is repeated after a crash."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
 
+from remediator.decide.decide import Try
 from remediator.model.task import Action, Measurement, Plan
 from remediator.store.tables import actions, runs
 
@@ -88,6 +89,17 @@ def get(connection: sa.Connection, run_id: int) -> Run:
 def unfinished(connection: sa.Connection) -> Sequence[int]:
     """The ids of runs that are queued or were under way, oldest first."""
     return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state != "finished").order_by(runs.c.id)))
+
+
+def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -> Mapping[int, Sequence[Try]]:
+    """The runs for each of these episodes that are under way or ended since then (Unix seconds), newest first."""
+    recent = sa.or_(runs.c.finished_at.is_(None), runs.c.finished_at > since)
+    columns = (runs.c.alert_id, runs.c.id, runs.c.remedy, runs.c.dry_run, runs.c.outcome, runs.c.finished_at)
+    select = sa.select(*columns).where(runs.c.alert_id.in_(alert_ids), recent).order_by(runs.c.id.desc())
+    found: dict[int, list[Try]] = {}
+    for alert_id, *rest in connection.execute(select):
+        found.setdefault(alert_id, []).append(Try(*rest))
+    return found
 
 
 def begin(connection: sa.Connection, run_id: int, now: float) -> None:

@@ -40,13 +40,20 @@ alerts = Table(
     Column("last_received_at", Float, nullable=False),
     Column("receptions", Integer, nullable=False),
     Column("decided_receptions", Integer, nullable=False),
+    Column("due_at", Float),
     UniqueConstraint("fingerprint", "starts_at"),
     sqlite_autoincrement=True,
 )
-"""One row an episode. It waits for a decision while ``decided_receptions`` < ``receptions``."""
+"""One row an episode. It waits for a decision while ``decided_receptions`` < ``receptions``.
+
+due_at: when it is to be looked at again in any case; null when only an event brings that, and once it has ended.
+"""
 
 Index("ix_alerts_undecided", alerts.c.id, sqlite_where=text("decided_receptions < receptions"),
       postgresql_where=text("decided_receptions < receptions"))  # fmt: skip
+
+Index("ix_alerts_due", alerts.c.due_at, sqlite_where=text("due_at IS NOT NULL"),
+      postgresql_where=text("due_at IS NOT NULL"))  # fmt: skip
 
 runs = Table(
     "runs",

@@ -2,6 +2,9 @@ r"""Alertmanager's webhook payload, version 4, as values. Pure: bytes in, a Noti
 
 Shape: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config and the types ``notify/webhook.Message``
 and ``template.Alert`` of https://github.com/prometheus/alertmanager. Keys that are not known are ignored.
+Grafana's own alerting posts the same fields as version 1
+(https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/).
+Alertmanager up to 0.18 sends no fingerprint: it is computed then, as Alertmanager itself does.
 
 The payload is taken as a whole or not at all: one that Alertmanager cannot have written comes from something else.
 What Alertmanager can write is always taken, so that one odd alert never costs another one of its group. That includes
@@ -12,12 +15,14 @@ UTF-8 are refused: Go's JSON encoder, which writes U+FFFD in their place, never 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
+
+from remediator.webhook.fingerprint import fingerprint
 
 MAX_BODY = 1024**2
 """Bytes of the largest payload taken."""
@@ -27,7 +32,7 @@ Status = Literal["firing", "resolved"]
 Reason = Literal[
     "method", "unauthorized", "content-type", "too-large", "timeout", "truncated", "malformed", "invalid", "store"
 ]
-"""Why a request was not taken; ``malformed`` is no JSON, ``invalid`` is JSON but no payload of version 4."""
+"""Why a request was not taken; ``malformed`` is no JSON, ``invalid`` is JSON but no payload of version 4 or 1."""
 
 
 class Rejection(Exception):
@@ -73,7 +78,7 @@ class ReceivedAlert:
     Its own status counts; the group's is not kept. ends_at is None while no end is known. Times are Unix seconds.
     """
 
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] = ""
     starts_at: Annotated[float, PlainValidator(_unix_seconds), Field(validation_alias="startsAt")]
     ends_at: Annotated[float | None, PlainValidator(_unix_seconds_of_end), Field(validation_alias="endsAt")] = None
     status: Status
@@ -96,7 +101,7 @@ class Notification:
 class _Payload(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    version: Literal["4"]
+    version: Literal["4", "1"]
     group_key: str = Field(validation_alias="groupKey")
     receiver: str
     truncated_alerts: int = Field(default=0, ge=0, lt=2**64, validation_alias="truncatedAlerts")
@@ -143,8 +148,12 @@ def parse_notification(body: bytes) -> Notification:
         receiver=payload.receiver,
         truncated_alerts=payload.truncated_alerts,
         external_url=payload.external_url,
-        alerts=payload.alerts,
+        alerts=tuple(map(_identified, payload.alerts)),
     )
+
+
+def _identified(alert: ReceivedAlert) -> ReceivedAlert:
+    return alert if alert.fingerprint else replace(alert, fingerprint=fingerprint(alert.labels))
 
 
 def _explain(error: ErrorDetails) -> str:

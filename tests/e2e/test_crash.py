@@ -21,13 +21,14 @@ class Host:
     def __init__(self, root: Path, lines: int) -> None:
         self.logs = root / "logs"
         self.logs.mkdir()
-        (self.logs / "app.log").write_text("".join(LINE.format(number=number) for number in range(lines)))
+        text = "".join(LINE.format(number=number) for number in range(lines))
+        (self.logs / "app.log").write_text(text)
         self.lines = lines
         self.config = root / "upkeeper.yml"
         directory = {
             "name": "app",
             "path": str(self.logs),
-            "max_bytes": "64KiB",
+            "max_bytes": len(text) // 2,
             "rotation": {"max_file_bytes": "32KiB", "method": "rename"},
         }
         self.config.write_text(yaml.safe_dump({"logs": [directory], "collectors": {"docker": {"enabled": False}}}))

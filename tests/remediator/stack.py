@@ -18,6 +18,7 @@ from remediator.metrics import Metrics
 from remediator.model.shapes import RunView
 from remediator.runs.steps import Runner
 from remediator.store.database import Database
+from remediator.webhook.fingerprint import fingerprint
 from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.sweep import Sweep
@@ -38,7 +39,7 @@ def alert(
 ) -> ReceivedAlert:
     labels = {"alertname": "Cluttered", "room": "attic", **labels}
     return ReceivedAlert(
-        fingerprint=f"{hash(tuple(sorted(labels.items()))) & (2**64 - 1):016x}",
+        fingerprint=fingerprint(labels),
         starts_at=starts_at,
         ends_at=None if status == "firing" else starts_at + 1,
         status=status,
@@ -71,6 +72,11 @@ class Stack:
         await self.core.inbox.accept(notification(*alerts))
         await wait_until(self._idle, what="all alerts to be decided")
 
+    async def pass_time(self, seconds: float) -> None:
+        """Lets so much time pass, and waits until what is due by then has been looked at."""
+        self.clock.now += seconds
+        await wait_until(self._idle, what="all that is due to be looked at")
+
     async def restart(self) -> None:
         """Stops the process's part in the middle of whatever it does, and starts it again on the same state."""
         await self.core.close()
@@ -101,7 +107,9 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     database = Database(path)
     await database.migrate()
     known = {task.name: task for task in tasks}
-    runner = Runner(database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START)
+    runner = Runner(
+        database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START, lambda: None
+    )
     engine = Engine(path, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:
         yield engine, database

@@ -8,9 +8,10 @@ from remediator.model.task import Action, Disruption, Effect, Measurement, Plan,
 
 
 class Sweep:
-    """Deletes every file of a directory, at most ``limit`` of which are allowed.
+    """Deletes the files of a directory, at most ``limit`` of which are allowed: every one, or ``most`` in a run.
 
-    useless: it claims to delete and does not. broken: applying fails.
+    Its target is the attic; a cellar beside it is another. useless: it claims to delete and does not. broken: applying
+    fails.
     """
 
     name = "sweep"
@@ -22,6 +23,8 @@ class Sweep:
     def __init__(self, directory: Path, limit: int = 0) -> None:
         self.directory = directory
         self.limit = limit
+        self.most: int | None = None
+        self.cellar: Path | None = None
         self.useless = False
         self.broken = False
         self.unknown_targets = False
@@ -32,17 +35,21 @@ class Sweep:
     async def targets(self) -> Sequence[str]:
         if self.unknown_targets:
             raise TaskError("the directory service does not answer")
-        return ["attic"]
+        return ["attic"] if self.cellar is None else ["attic", "cellar"]
 
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self.directory.iterdir() if path.is_file())
+    def _room(self, target: str) -> Path:
+        return self.cellar if target == "cellar" and self.cellar is not None else self.directory
+
+    def _files(self, target: str) -> list[Path]:
+        return sorted(path for path in self._room(target).iterdir() if path.is_file())
 
     async def measure(self, target: str) -> Measurement:
-        count = len(self._files())
+        count = len(self._files(target))
         return Measurement(breached=count > self.limit, values={"files": count}, detail=f"{count} files")
 
     async def plan(self, target: str) -> Plan:
-        return Plan(actions=[Action(kind="delete", object=path.name, reason="a file") for path in self._files()])
+        files = self._files(target)[: self.most]
+        return Plan(actions=[Action(kind="delete", object=path.name, reason="a file") for path in files])
 
     async def apply(self, target: str, action: Action) -> Effect:
         self.applied.append(action.object)
@@ -50,7 +57,7 @@ class Sweep:
             await self.stuck.wait()
         if self.broken:
             raise TaskError(f"{action.object} will not go")
-        path = self.directory / action.object
+        path = self._room(target) / action.object
         if self.useless:
             return Effect(state="done")
         if not path.exists():

@@ -25,6 +25,7 @@ def alert(id: int = 1, **changes: object) -> AlertView:
         "first_received_at": NOW,
         "last_received_at": NOW,
         "receptions": 1,
+        "due_at": None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]
 
@@ -44,6 +45,7 @@ def decision(**changes: object) -> DecisionView:
         "guard": None,
         "reason": "",
         "run_id": 1,
+        "due_at": None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]
 
@@ -100,11 +102,13 @@ def remedy(**changes: object) -> RemedyView:
         "task": "log-rotation",
         "target": None,
         "target_label": "directory",
+        "targets": None,
         "autonomy": "auto",
         "cooldown": 60.0,
+        "settle": 60.0,
         "rate": {"per_hour": 20, "per_day": 100},
         "breaker": {"failures": 3, "reset_after": 86400.0},
-        "track": {"runs": 0, "effective": 0},
+        "track": {"runs": 0, "effective": 0, "plans": 0, "would_act": 0},
         "open_breakers": [],
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]

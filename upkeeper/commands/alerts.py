@@ -41,8 +41,8 @@ async def alerts(session: Session, limit: int, before: int | None) -> None:
 async def decisions(session: Session, limit: int, before: int | None) -> None:
     """List what was decided about each alert, and why.
 
-    Each alert that matches a remedy is run, observed or blocked by a guard; the others are unmatched. The reason is
-    the one that the record holds.
+    Each remedy that an alert matches runs, observes, is blocked by a guard or has no target; an alert that matches none
+    is unmatched. While the alert fires it is looked at again, and the list tells when, or after which event.
 
     \b
     Example:

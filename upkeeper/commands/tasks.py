@@ -32,7 +32,8 @@ async def remedies(session: Session) -> None:
     """List remedies with their autonomy and track.
 
     A remedy is a rule of the config: alerts that match start a task on a target. `observe` only records what would
-    run; `auto` runs it. The track is how often it ran, and how often that helped.
+    run; `auto` runs it. The track is how often it ran, and how often that helped; of one that observes, how many plans
+    it made, and how many of them had something to do. Fire drills do not count.
 
     \b
     Example:

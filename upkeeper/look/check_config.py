@@ -12,16 +12,16 @@ from pathlib import Path
 
 from exporter.base.units import format_duration
 from exporter.configfile.file import Loaded, load
-from exporter.configfile.problem import ConfigError, Problem, in_order, nearest
+from exporter.configfile.problem import ConfigError, Problem, in_order
 from exporter.configfile.source import KeyPath
 from exporter.docker.engine import DockerEngine
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
-from remediator.config.matchers import parse_matchers
-from remediator.config.remedies import Config, Remedy
-from remediator.overlaps import Place, overlaps, place_of
+from remediator.config.remedies import Config
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.service_restart.task import ServiceRestart
+from upkeeper.look.check_overlaps import Place, overlaps, place_of
+from upkeeper.look.check_remedies import remedy_problems
 
 _DOCKER_SECONDS = 3.0
 _SECRET_FILE = "_file"  # noqa: S105 - the end of the keys that name a file with a secret
@@ -57,11 +57,10 @@ async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[
 def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
     """The problems of a config that is valid by itself. Pure."""
     problems = [
-        problem
-        for index, remedy in enumerate(loaded.value.remedies or ())
-        for problem in _of_remedy(loaded, index, remedy, facts)
+        *remedy_problems(loaded, facts.targets, facts.found_later),
+        *_slower_than_their_interval(loaded),
+        *_overlapping(loaded, facts),
     ]
-    problems += [*_never_deciding(loaded), *_slower_than_their_interval(loaded), *_overlapping(loaded, facts)]
     for key, path, _ in _directories(loaded.value):
         if path in facts.directories:
             message = f"{path!r} {facts.directories[path]}"
@@ -137,33 +136,6 @@ def secret_file_problem(path: Path, public: bool = False) -> str:
     return ""
 
 
-def _of_remedy(loaded: Loaded[Config], index: int, remedy: Remedy, facts: Facts) -> Iterator[Problem]:
-    at = ("remedies", index)
-    targets = facts.targets.get(remedy.task)
-    if targets is None:
-        yield loaded.problem((*at, "task"), f"there is no task {remedy.task!r}", _choice(remedy.task, facts.targets))
-    elif remedy.target is not None and remedy.target not in targets:
-        later = remedy.task in facts.found_later
-        yield loaded.problem(
-            (*at, "target"),
-            f"{remedy.task} has no target {remedy.target!r}" + (" at present" if later else ""),
-            _choice(remedy.target, targets),
-            "warning" if later else "error",
-        )
-
-
-def _never_deciding(loaded: Loaded[Config]) -> Iterator[Problem]:
-    """Remedies that no alert reaches, since an earlier one asks for less and the first that matches decides."""
-    earlier: list[tuple[str, frozenset[str]]] = []
-    for index, remedy in enumerate(loaded.value.remedies or ()):
-        matchers = frozenset(str(matcher) for text in remedy.match for matcher in parse_matchers(text))
-        first = next((name for name, fewer in earlier if fewer <= matchers), None)
-        if first is not None:
-            message = f"never decides: {first!r} above it matches every alert that this one does"
-            yield loaded.problem(("remedies", index, "match"), message, "put the narrower one first", "warning")
-        earlier.append((remedy.name, matchers))
-
-
 def _overlapping(loaded: Loaded[Config], facts: Facts) -> Iterator[Problem]:
     """Log directories that rotate each other's logs: each by its own rules, so the stricter ones win."""
     logs = loaded.value.logs
@@ -182,10 +154,6 @@ def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:
             deadline, interval = format_duration(settings.deadline), format_duration(settings.interval)
             message = f"the deadline of {deadline} is longer than the interval of {interval}"
             yield loaded.problem(key, message, "a slow collection then delays the next", "warning")
-
-
-def _choice(word: str, known: Collection[str]) -> str:
-    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "there is none")
 
 
 def _secret_files(loaded: Loaded[Config]) -> Sequence[tuple[KeyPath, str]]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from remediator.model.shapes import AlertView, DecisionView, Page
 from upkeeper.screens.screen import Cell, Column, Screen, state
-from upkeeper.screens.text import ago
+from upkeeper.screens.text import ago, ahead
 
 _UNTOLD = {"alertname", "severity"}
 """Labels that have a column of their own."""
@@ -67,7 +67,7 @@ def show_decisions(screen: Screen, page: Page[DecisionView]) -> None:
                 decision["remedy"] or "-",
                 " ".join(part for part in (decision["task"], decision["target"]) if part) or "-",
                 str(decision["run_id"] or "-"),
-                _because(decision),
+                _because(decision, now),
             ]
             for decision in page["items"]
         ],
@@ -80,10 +80,11 @@ def _labels(labels: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name not in _UNTOLD)
 
 
-def _because(decision: DecisionView) -> str:
+def _because(decision: DecisionView, now: datetime) -> str:
     times = f" ({decision['repeats'] + 1} times)" if decision["repeats"] else ""
     guard = f"{decision['guard']}: " if decision["guard"] else ""
-    return f"{guard}{decision['reason']}{times}"
+    again = f"; looked at again {ahead(decision['due_at'], now)}" if decision["due_at"] is not None else ""
+    return f"{guard}{decision['reason']}{times}{again}"
 
 
 def more(screen: Screen, cursor: int | None) -> None:

@@ -44,7 +44,7 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
             [
                 Cell(remedy["name"], "bold"),
                 remedy["task"],
-                remedy["target"] or f"label {remedy['target_label']}",
+                _target(remedy),
                 state(remedy["autonomy"]),
                 format_duration(remedy["cooldown"]),
                 track(remedy),
@@ -59,10 +59,24 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
             screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
 
 
+def _target(remedy: RemedyView) -> str:
+    if remedy["target"] is not None:
+        return remedy["target"]
+    label = f"label {remedy['target_label']}"
+    chosen = dict.fromkeys((remedy["targets"] or {}).values())
+    return f"{label}: {', '.join(chosen)}" if chosen else label
+
+
 def track(remedy: RemedyView) -> str:
-    """How often a remedy ran and how often that helped."""
-    runs, effective = remedy["track"]["runs"], remedy["track"]["effective"]
-    return f"{effective} of {runs} effective" if runs else "no runs yet"
+    """How often a remedy ran and how often that helped; how often it only planned, and had something to do."""
+    its = remedy["track"]
+    parts = []
+    if its["runs"]:
+        parts.append(f"{its['effective']} of {its['runs']} effective")
+    if its["plans"]:
+        plans = f"{its['plans']} plan{'s' if its['plans'] > 1 else ''}"
+        parts.append(f"{plans}, {its['would_act'] or 'none'} with something to do")
+    return "; ".join(parts) or "no runs yet"
 
 
 def show_plan(screen: Screen, plan: PlanView) -> None:

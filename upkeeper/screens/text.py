@@ -63,6 +63,12 @@ def ago(text: str | None, now: datetime) -> str:
     return f"{coarse((now - moment(text)).total_seconds())} ago"
 
 
+def ahead(text: str, now: datetime) -> str:
+    """How far off a time of the API is: ``in 12s``, or ``now``."""
+    seconds = (moment(text) - now).total_seconds()
+    return f"in {coarse(seconds)}" if seconds >= 1 else "now"
+
+
 def coarse(seconds: float) -> str:
     """A duration to the precision people care for: seconds below two minutes, then minutes, hours, days."""
     seconds = max(0.0, seconds)

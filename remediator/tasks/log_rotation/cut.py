@@ -18,8 +18,8 @@ again.
 import os
 import threading
 
-from remediator.attributes import copy_attributes
 from remediator.files import linux
+from remediator.files.attributes import copy_attributes
 from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, where_it_ends
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.model.task import TaskError

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from remediator.attributes import copy_attributes
+from remediator.files.attributes import copy_attributes
 from remediator.files.compress import GzipCopy, Stopped, mostly_holes, where_it_ends
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import use_of

@@ -8,8 +8,8 @@ that still has the log open goes on writing to the rotated file.
 import contextlib
 import os
 
-from remediator.attributes import copy_attributes
 from remediator.files import linux
+from remediator.files.attributes import copy_attributes
 from remediator.files.folder import Changed, Folder, Identity, NoHardLinks
 from remediator.tasks.log_rotation.names import variants
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from exporter.base.statx import birth_time, is_fixed
 from exporter.inventory.logs import LogDirectory
-from exporter.statx import birth_time, is_fixed
 from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import FREE, Use, name_writers, use_of

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import LogUsage, measure
+from exporter.logdirs.usage import LogUsage, measure
 from remediator.files.folder import open_root
 from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.log_rotation.act import act

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.backups.directory import BackupDirectory
 from exporter.inventory.backups import MANIFEST
-from exporter.log_usage import MAX_DEPTH
+from exporter.logdirs.usage import MAX_DEPTH
 from tests.exporter.backups.backupdir import DAY, backup, by_name, make_file, make_set, states
 from tests.exporter.fakes import FakeClock
 from tests.helpers import missing, wait_until

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exporter.backups.directory import RECHECK_SECONDS, BackupDirectory
-from exporter.log_usage import WalkStopped
+from exporter.logdirs.usage import WalkStopped
 from tests.exporter.backups.backupdir import backup, by_name, make_file, make_set, states
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until

@@ -11,7 +11,7 @@ from exporter.collectors.logs import LogsCollector, LogUsage
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.inventory import DRILL_DIRECTORY, Inventory, with_drill
 from exporter.inventory.logs import LogDirectory
-from exporter.logmeter import LogMeter
+from exporter.logdirs.meter import LogMeter
 from tests.exporter.fakes import FakeClock
 
 

@@ -23,7 +23,7 @@ async def test_a_breach_is_remedied_verified_and_recorded(stack: Stack) -> None:
     (decision,) = (await stack.core.decisions())["items"]
     assert (decision["verdict"], decision["run_id"]) == ("run", run["id"])
     (remedy,) = (await stack.core.remedies())["items"]
-    assert remedy["track"] == {"runs": 1, "effective": 1}
+    assert remedy["track"] == {"runs": 1, "effective": 1, "plans": 0, "would_act": 0}
     assert run["alert_ended_at"] is None
     await stack.receive(alert(status="resolved"))
     assert (await stack.core.run(run["id"]))["alert_ended_at"] == "2027-01-15T08:00:01.000Z"
@@ -38,14 +38,19 @@ async def test_ten_identical_notifications_at_once_make_one_run(stack: Stack) ->
     assert episode["receptions"] == 21
 
 
-async def test_an_alert_repeated_for_an_hour_makes_one_run_and_a_new_episode_another(stack: Stack) -> None:
+async def test_an_alert_repeated_until_a_run_has_ended_it_makes_one_run_and_a_new_episode_another(
+    stack: Stack,
+) -> None:
     stack.clutter()
-    for _ in range(60):
-        await stack.receive(alert())
-        stack.clock.now += 60
+    await stack.receive(alert())
     await stack.finished(1)
+    for _ in range(11):
+        stack.clock.now += 5
+        await stack.receive(alert())
     (decision,) = (await stack.core.decisions())["items"]
-    assert decision["repeats"] == 59
+    assert decision["repeats"] == 11
+    stack.clock.now += 5
+    await stack.receive(alert(status="resolved"))
     stack.clutter()
     await stack.receive(alert(starts_at=START + 3000))
     assert [run["outcome"] for run in await stack.finished(2)] == ["effective", "effective"]

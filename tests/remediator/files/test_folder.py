@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import statx
-from remediator.attributes import copy_attributes
+from exporter.base import statx
 from remediator.files import linux
+from remediator.files.attributes import copy_attributes
 from remediator.files.folder import Changed, Identity, decode_path, encode_path, open_below, open_root, printable
 from remediator.model.task import TaskError
 from tests.remediator.tasks.log_rotation.logdir import bound, names

@@ -1,9 +1,22 @@
 """Each guard at its edges, with the time passed in."""
 
+from dataclasses import replace
+
 import pytest
 
 from remediator.config.remedies import Breaker, Rate
-from remediator.guards.evaluate import DAY, GUARDS, HOUR, Facts, Limits, PastRun, Pause, breaker_open_since, evaluate
+from remediator.guards.evaluate import (
+    DAY,
+    GUARDS,
+    HOUR,
+    Facts,
+    Limits,
+    PastRun,
+    Pause,
+    breaker_open_since,
+    evaluate,
+    over_at,
+)
 
 NOW = 1_000_000.0
 LIMITS = Limits(cooldown=60.0, rate=Rate(per_hour=3, per_day=5), breaker=Breaker(failures=3, reset_after=1000.0))
@@ -74,3 +87,25 @@ def test_a_guard_that_cannot_be_evaluated_blocks() -> None:
     (block,) = evaluate(Facts(NOW), LIMITS, [Broken()])
     assert block.guard == "broken"
     assert "could not be evaluated: ZeroDivisionError" in block.reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "until"),
+    [
+        (Facts(NOW, pauses=[Pause(None, "x", 0.0, NOW + 33)]), NOW + 33),
+        (Facts(NOW, pauses=[Pause(None, "x", 0.0, None)]), None),
+        (Facts(NOW, in_flight=7), None),
+        (Facts(NOW, past=[ran(100, helped=False)] * 3), NOW + 3500),
+        (Facts(NOW, past=[ran(10)]), NOW + 50),
+        # Five ran where three are allowed: there is room again when the third newest is an hour old.
+        (Facts(NOW, past=[ran(ago) for ago in (100, 200, 300, 400, 500)]), NOW + DAY - 500),
+        (Facts(NOW, past=[ran(ago) for ago in (100, 200, 300, 400)]), NOW + HOUR - 300),
+    ],
+)
+def test_each_guard_tells_when_it_ends(facts: Facts, until: float | None) -> None:
+    blocks = evaluate(facts, LIMITS)
+    assert over_at(blocks) == until
+    if until is not None:
+        later = replace(facts, now=until)
+        assert evaluate(later, LIMITS) == []
+        assert evaluate(replace(facts, now=until - 0.001), LIMITS) != []

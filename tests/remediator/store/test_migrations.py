@@ -1,26 +1,42 @@
-"""The migrations lead to exactly the tables that the code works with."""
+"""The migrations lead to exactly the tables that the code works with, and bring what earlier releases wrote along."""
 
+import gzip
+import json
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from remediator.control.core import Core
+from remediator.statedir import StateDir
 from remediator.store.database import MIGRATIONS, Database, newest_version
 from remediator.store.tables import metadata
+from tests.remediator.conftest import REMEDY
+from tests.remediator.stack import Clock, Stack, settings
+from tests.remediator.sweep import Sweep
+
+RELEASES = sorted(Path(__file__).parent.glob("releases/*.sql.gz"))
+"""Filled databases of earlier releases; releases/fill.py tells how they were made."""
+OURS = ("alerts", "decisions", "runs", "actions", "pauses", "breaker_resets")
+
+
+def differences(connection: Connection) -> list[Any]:
+    """Between the tables of the database and the code's, those of the engine in the same file left out."""
+    options = {"include_name": lambda name, kind, parents: kind != "table" or name in metadata.tables}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
 async def test_the_migrated_tables_are_those_of_the_code(tmp_path: Path) -> None:
     database = Database(tmp_path / "upkeeper.db")
     await database.migrate()
-
-    def differences(connection: Connection) -> list[Any]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
-
     assert await database.read(differences) == []
     await database.migrate()
     await database.close()
@@ -39,3 +55,74 @@ async def test_tables_that_are_up_to_date_need_no_alembic(tmp_path: Path) -> Non
     for needed in ("True", "False"):
         done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == needed
+
+
+@pytest.fixture(params=RELEASES, ids=lambda path: path.name.partition(".")[0])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> StateDir:
+    """A state directory as an earlier release left it, one of its runs under way."""
+    state = StateDir(tmp_path / "state")
+    state.ensure()
+    with sqlite3.connect(state.database) as connection:
+        connection.executescript(gzip.decompress(request.param.read_bytes()).decode())
+    return state
+
+
+def rows(database: Path, tables: Callable[[str], list[str]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of our tables, each as the columns that are asked for."""
+    with sqlite3.connect(database) as connection:
+        connection.row_factory = sqlite3.Row
+        return {
+            table: [
+                {key: row[key] for key in tables(table)}
+                for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")
+            ]
+            for table in OURS
+        }
+
+
+async def test_what_an_earlier_release_wrote_is_kept_to_the_last_value(filled: StateDir) -> None:
+    with sqlite3.connect(filled.database) as connection:
+        columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in OURS}
+    before = rows(filled.database, columns.__getitem__)
+    assert all(len(before[table]) > 0 for table in OURS)
+    database = Database(filled.database)
+    await database.migrate()
+    assert await database.read(differences) == []
+    await database.close()
+    assert rows(filled.database, columns.__getitem__) == before
+    with sqlite3.connect(filled.database) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_the_remediator_goes_on_where_an_earlier_release_left_off(
+    filled: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.node", lambda: "host")  # the machine that the dump is of
+    attic = tmp_path / "attic"
+    attic.mkdir()
+    for number in range(4):
+        (attic / f"f{number}").touch()
+    with sqlite3.connect(filled.database) as connection:
+        ((last_seen,),) = connection.execute("SELECT max(last_received_at) FROM alerts").fetchall()
+        ((under_way,),) = connection.execute("SELECT id FROM runs WHERE state != 'finished'").fetchall()
+    task, clock = Sweep(attic), Clock(last_seen + 1)
+    stack = Stack(Core(filled, settings(task, [REMEDY]), clock=clock), clock, task, attic, [REMEDY])
+    await stack.core.open()
+    try:
+        await stack.core.start_engine()
+        runs = await stack.finished(under_way)
+        assert (runs[-1]["id"], runs[-1]["outcome"]) == (under_way, "ineffective"), "f3 was not in its plan"
+        assert [path.name for path in attic.iterdir()] == ["f3"]
+        (pause,) = (await stack.core.status())["paused"]
+        assert pause["task"] == "sweep"
+        await stack.core.resume("sweep")
+        # The alert still fires: what is left of the breach is looked at after the cooldown, in the same episode.
+        await stack.pass_time(REMEDY.cooldown)
+        assert (await stack.finished(under_way + 1))[-1]["outcome"] == "effective"
+        assert list(attic.iterdir()) == []
+        for page in (await stack.core.alerts(), await stack.core.decisions(), await stack.core.runs()):
+            json.dumps(page)
+        assert (await stack.core.remedies())["items"][0]["track"]["plans"] == 1
+    finally:
+        await stack.core.close()

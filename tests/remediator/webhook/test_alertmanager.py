@@ -1,6 +1,7 @@
 """The webhook against the real Alertmanager: it understands what is sent, and its answers do what they should."""
 
 import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from remediator.webhook.fingerprint import fingerprint
 from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.webhook.webhook_server import TOKEN, Webhook, running_webhook
@@ -85,6 +87,26 @@ async def test_what_alertmanager_sends_is_understood(pair: Pair) -> None:
         (known,) = (await client.get(f"{pair.alertmanager}/api/v2/alerts")).json()
     assert alert.fingerprint == known["fingerprint"]
     assert pair.webhook.rejected() == {}
+
+
+async def test_a_computed_fingerprint_is_alertmanagers_own(pair: Pair) -> None:
+    source = random.Random(13)
+    alphabet = 'az_AZ09 é🙂\u0430\x7f\t"\\=,{}\ufffd\U0010ffff'
+    sets = [
+        {"alertname": "Full"}
+        | {
+            source.choice("aAzZ_") + str(n): "".join(source.choices(alphabet, k=source.randint(1, 40)))
+            for n in range(source.randint(0, 12))
+        }
+        for _ in range(200)
+    ]
+    await pair.post(*({"labels": labels, "startsAt": STARTED} for labels in sets))
+    async with httpx.AsyncClient() as client:
+        known = (await client.get(f"{pair.alertmanager}/api/v2/alerts")).json()
+    assert len(known) == len({tuple(sorted(labels.items())) for labels in sets})
+    assert {fingerprint(one["labels"]): one["fingerprint"] for one in known} == {
+        one["fingerprint"]: one["fingerprint"] for one in known
+    }
 
 
 async def test_an_alert_that_resolves_in_a_firing_group(pair: Pair) -> None:

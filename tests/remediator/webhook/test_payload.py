@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from remediator.webhook.fingerprint import fingerprint
 from remediator.webhook.payload import MAX_BODY, PayloadError, check_head, parse_notification
 from tests.remediator.payloads import ZERO_TIME, alert, payload, without
 from tests.remediator.webhook.mutations import mutated
@@ -91,6 +92,34 @@ def test_nul_becomes_the_replacement_character_and_costs_no_alert() -> None:
     assert notification.alerts[1].labels == alert()["labels"]
 
 
+def test_a_payload_without_fingerprints_gets_those_of_its_labels() -> None:
+    """As Alertmanager up to 0.18 sends it."""
+    labels = alert()["labels"]
+    (one, other) = parse_notification(
+        without(payload(alert(labels=labels), alert()), "alerts", 0, "fingerprint")
+    ).alerts
+    assert (one.fingerprint, other.fingerprint) == (fingerprint(labels), "00e3a1b2c3d4e5f6")
+
+
+def test_a_payload_of_grafana_is_taken() -> None:
+    """In the shape of Grafana's documentation; there is no Grafana to send it."""
+    extra = {
+        "values": {"B": 44.23, "C": 1},
+        "silenceURL": "https://grafana.example/alerting/silence/new",
+        "dashboardURL": "",
+        "panelURL": "",
+        "imageURL": "",
+        "startsAt": "2026-03-01T12:20:30.123456+02:00",
+        "labels": {"alertname": "Disk full", "grafana_folder": "Hosts", "mountpoint": "/var"},
+    }
+    more = {"version": "1", "orgId": 1, "title": "[FIRING:1] Disk full", "state": "alerting", "message": "**Firing**"}
+    body = payload(alert(**extra), alert(status="resolved", endsAt="2026-03-01T10:25:30Z", values=None), **more)
+    (firing, resolved) = parse_notification(body).alerts
+    assert (firing.fingerprint, firing.status, firing.starts_at) == ("00e3a1b2c3d4e5f6", "firing", 1772360430.123456)
+    assert firing.labels["mountpoint"] == "/var"
+    assert resolved.ends_at == 1772360730.0
+
+
 MALFORMED = {
     "empty": b"",
     "not JSON": b"alerts=1",
@@ -114,6 +143,7 @@ INVALID = {
     "no version": (without(payload(alert()), "version"), "version: Field required"),
     "version 3": (payload(alert(), version="3"), "version: "),
     "version as number": (payload(alert(), version=4), "version: "),
+    "version 1 as number": (payload(alert(), version=1), "version: "),
     "no alerts": (without(payload(), "alerts"), "alerts: Field required"),
     "alerts null": (payload(alerts=None), "alerts: "),
     "alerts object": (payload(alerts={SECRET: 1}), "alerts: "),
@@ -124,7 +154,8 @@ INVALID = {
     "count as text": (payload(truncatedAlerts="1"), "truncatedAlerts: "),
     "count of 65 bits": (payload(truncatedAlerts=2**64), "truncatedAlerts: "),
     "status": (payload(alert(status=SECRET)), "alerts.0.status: "),
-    "no fingerprint": (without(payload(alert()), "alerts", 0, "fingerprint"), "alerts.0.fingerprint: "),
+    "fingerprint empty": (payload(alert(fingerprint="")), "alerts.0.fingerprint: "),
+    "fingerprint null": (payload(alert(fingerprint=None)), "alerts.0.fingerprint: "),
     "short fingerprint": (payload(alert(fingerprint="00e3")), "alerts.0.fingerprint: "),
     "fingerprint with a line feed": (payload(alert(fingerprint="00e3a1b2c3d4e5f6\n")), "alerts.0.fingerprint: "),
     "fingerprint in capitals": (payload(alert(fingerprint="00E3A1B2C3D4E5F6")), "alerts.0.fingerprint: "),
@@ -152,7 +183,7 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("body", "detail"), INVALID.values(), ids=INVALID.keys())
-def test_what_is_no_payload_of_version_4_is_refused(body: bytes, detail: str) -> None:
+def test_what_is_no_payload_of_version_4_or_1_is_refused(body: bytes, detail: str) -> None:
     with pytest.raises(PayloadError) as caught:
         parse_notification(body)
     message = str(caught.value)

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.helpers import free_port
-from tests.remediator.stack import START, alert
+from tests.remediator.stack import START, alert, settings
 from tests.upkeeper.commandline import ended, invoke, process
 from tests.upkeeper.conftest import Remote
 
@@ -53,6 +53,31 @@ async def test_what_is_listed_is_what_happened(remote: Remote) -> None:
     assert "label room" in remedies
     tasks = (await remote.upkeeper("tasks")).out
     assert "sweep never touches:\n  directories\n" in tasks
+
+
+async def test_what_waits_and_what_did_not_help_enough_is_told(remote: Remote) -> None:
+    await remote.stack.core.pause(None, "dinner", 60.0)
+    remote.stack.clutter(3)
+    remote.stack.task.most = 1
+    await remote.stack.receive(alert())
+    waits = (await remote.upkeeper("decisions")).out
+    assert "paused: all tasks are paused for another 1m: dinner; looked at again in " in " ".join(waits.split())
+    await remote.stack.pass_time(60)
+    await remote.stack.finished(1)
+    assert "run 1: sweep on attic: ineffective, helped, not enough: 2 files" in (await remote.upkeeper("show", "1")).out
+    assert "helped, not enough: 2 files" in (await remote.upkeeper("history")).out
+    assert "0 of 1 effective" in (await remote.upkeeper("remedies")).out
+
+
+async def test_the_track_of_a_remedy_that_observes(remote: Remote) -> None:
+    stack = remote.stack
+    observer = stack.remedies[0].model_copy(update={"autonomy": "observe"})
+    stack.core.apply_settings(settings(stack.task, [observer]))
+    assert "no runs yet" in (await remote.upkeeper("remedies")).out
+    stack.clutter()
+    await stack.receive(alert())
+    await stack.finished(1)
+    assert "1 plan, 1 with something to do" in (await remote.upkeeper("remedies")).out
 
 
 async def test_pages(remote: Remote) -> None:

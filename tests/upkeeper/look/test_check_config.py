@@ -14,15 +14,15 @@ TARGETS = {"log-rotation": ["app", "web"], "docker-cleanup": ["docker"], "servic
 REMEDIES = """\
 remedies:
   - name: good
-    match: ['a="good"']
+    match: ['instance="me"', 'a="good"']
     task: log-rotation
     target: app
   - name: by-label
-    match: ['a="by-label"']
+    match: ['instance="me"', 'a="by-label"']
     task: service-restart
     target_label: container
   - name: other
-    match: ['a="other"']
+    match: ['instance="me"', 'a="other"']
     task: {task}
     target: {target}
 """
@@ -133,11 +133,11 @@ logs:
 services:
   - {{name: n8n, container: n8n, probes: [{{url: "http://127.0.0.1/"}}]}}
 remedies:
-  - {{name: a, match: ['x="a"'], task: log-rotation, target: gone}}
-  - {{name: b, match: ['x="b"'], task: log-rotation, target: nowhere}}
-  - {{name: c, match: ['x="c"'], task: service-restart, target: n8n}}
-  - {{name: d, match: ['x="d"'], task: service-restart, target: labelled-perhaps}}
-  - {{name: e, match: ['x="e"'], task: health-check, target: all}}
+  - {{name: a, match: ['instance="a"'], task: log-rotation, target: gone}}
+  - {{name: b, match: ['instance="b"'], task: log-rotation, target: nowhere}}
+  - {{name: c, match: ['instance="c"'], task: service-restart, target: n8n}}
+  - {{name: d, match: ['instance="d"'], task: service-restart, target: labelled-perhaps}}
+  - {{name: e, match: ['instance="e"'], task: health-check, target: all}}
 """)
     problems = await check(file)
     assert [(problem.severity, problem.line) for problem in problems] == [("warning", 4), ("error", 9), ("warning", 11)]

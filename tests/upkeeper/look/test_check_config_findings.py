@@ -4,25 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile.file import load
-from exporter.configfile.problem import Problem
-from remediator.config.remedies import Config
-from upkeeper.look.check_config import Facts, findings
-
-FACTS = Facts({"log-rotation": ["app"]})
-
-
-def found(tmp_path: Path, text: str) -> list[Problem]:
-    file = tmp_path / "upkeeper.yml"
-    file.write_text(text)
-    problems = findings(load(file, Config), FACTS)
-    assert {problem.severity for problem in problems} <= {"warning"}
-    return problems
+from tests.upkeeper.look.checked import found
 
 
 def remedies(*matches: str) -> str:
+    """Remedies for these matchers, of alerts of this host."""
     return "remedies:\n" + "".join(
-        f"  - {{name: r{index}, task: log-rotation, target: app, match: {match}}}\n"
+        f"  - {{name: r{index}, task: log-rotation, target: app, match: {match}}}\n".replace("['", "['instance=me', '")
         for index, match in enumerate(matches)
     )
 
@@ -39,7 +27,7 @@ def remedies(*matches: str) -> str:
 def test_a_remedy_that_an_earlier_one_keeps_every_alert_from(tmp_path: Path, first: str, second: str) -> None:
     [problem] = found(tmp_path, remedies("""['z="z"']""", first, second))
     assert (problem.line, problem.key) == (4, "remedies[2].match")
-    assert problem.message == "never decides: 'r1' above it matches every alert that this one does"
+    assert problem.message == "adds nothing: 'r1' above it does the same about every alert that this one matches"
 
 
 @pytest.mark.parametrize(

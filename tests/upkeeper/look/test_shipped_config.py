@@ -15,6 +15,7 @@ from upkeeper.look.check_config import Facts, findings
 
 SHIPPED = Path(__file__).parents[3] / "upkeeper.yml"
 
+_YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z0-9_]+:(?: .*)?)$")
 
 
@@ -97,6 +98,17 @@ async def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     assert "ready" in {probe.name for probe in config.services[0].probes}
     assert any(probe.url.startswith("https://") for service in config.services for probe in service.probes)
     assert findings(loaded, await facts(config, tmp_path)) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/remedies.md"])
+def test_remedies_that_the_pages_show_have_no_findings(tmp_path: Path, page: str) -> None:
+    shown = [block for block in _YAML_BLOCK.findall((SHIPPED.parent / page).read_text()) if "remedies:" in block]
+    assert shown
+    for text in shown:
+        file = tmp_path / "upkeeper.yml"
+        file.write_text(text)
+        known = Facts({"log-rotation": ["app", "pa"], "docker-cleanup": ["docker"]})
+        assert findings(load(file, Config, env={}), known) == []
 
 
 @pytest.mark.parametrize("remedies", ["shipped", "default"])

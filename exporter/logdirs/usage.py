@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from exporter.base.samemount import OneMount
 from exporter.inventory.logs import LogDirectory
-from exporter.samemount import OneMount
 
 MAX_DEPTH = 100
 """Levels below the directory; each costs an open file while the walk is below it."""

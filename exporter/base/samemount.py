@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Self
 
-from exporter import statx
+from exporter.base import statx
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter import inotify, logmeter, watch
-from exporter.log_usage import LogUsage, WalkStopped, measure
-from exporter.logmeter import FULL_SECONDS, LogMeter
-from exporter.watch import HOT_SECONDS
+from exporter.logdirs.meter import FULL_SECONDS, LogMeter
+from exporter.logdirs.usage import LogUsage, WalkStopped, measure
+from exporter.logdirs.watch import HOT_SECONDS
 from tests.exporter.fakes import FakeClock
-from tests.exporter.test_log_usage import directory, write
+from tests.exporter.logdirs.test_usage import directory, write
 from tests.filesystems import bound, mount, mounted
 
 

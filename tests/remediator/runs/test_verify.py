@@ -44,3 +44,8 @@ def test_the_outcome_tells_what_was_gained_and_what_is_stuck(
 ) -> None:
     conclusion = of_actions(before, after, improved, states)
     assert (conclusion.outcome, conclusion.reason) == (outcome, reason)
+
+
+def test_not_enough_without_a_figure() -> None:
+    over = Measurement(breached=True, detail="")
+    assert of_actions(over, over, True, [DONE]).reason == "helped, not enough"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from exporter.backups.directory import BackupDirectory
-from exporter.log_usage import measure
+from exporter.logdirs.usage import measure
 from tests.exporter.backups.backupdir import DAY, backup, make_file, make_set, states
-from tests.exporter.test_log_usage import directory
+from tests.exporter.logdirs.test_usage import directory
 from tests.filesystems import bound, mounted
 from tests.remediator.tasks.log_rotation.logdir import content, done, lines, names, rotated, run, task, write_log
 

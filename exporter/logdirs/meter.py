@@ -11,8 +11,8 @@ from collections.abc import Callable
 import structlog
 
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import OPEN_ROOT, LogUsage, Stop, measure
-from exporter.watch import Lost, TreePath, Untold, WatchedTree
+from exporter.logdirs.usage import OPEN_ROOT, LogUsage, Stop, measure
+from exporter.logdirs.watch import Lost, TreePath, Untold, WatchedTree
 
 log = structlog.get_logger(__name__)
 

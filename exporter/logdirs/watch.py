@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from exporter import inotify, statx
+from exporter.base import statx
+from exporter.base.samemount import OneMount
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
-from exporter.inotify import Event, Inotify
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import (
+from exporter.logdirs import inotify
+from exporter.logdirs.inotify import Event, Inotify
+from exporter.logdirs.usage import (
     BLOCK_BYTES,
     GONE,
     MAX_DEPTH,
@@ -35,7 +37,6 @@ from exporter.log_usage import (
     name_filter,
     opened,
 )
-from exporter.samemount import OneMount
 
 HOT_SECONDS = 600.0
 """A file that did not change for so long is no longer looked at by itself. XFS takes back what it allocated ahead of a

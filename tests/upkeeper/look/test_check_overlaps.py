@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from remediator.overlaps import may_meet
 from tests.remediator.tasks.log_rotation.logdir import bound, mounted
 from upkeeper.look.check_config import check
+from upkeeper.look.check_overlaps import may_meet
 
 
 async def warnings(tmp_path: Path, *directories: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.inventory.logs import LogDirectory
-from exporter.log_usage import MAX_DEPTH, LogUsage, WalkStopped, measure, name_filter
+from exporter.logdirs.usage import MAX_DEPTH, LogUsage, WalkStopped, measure, name_filter
 from tests.helpers import require_program
 
 
