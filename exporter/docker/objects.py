@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from exporter.docker.arrival import untagged_since
 from exporter.docker.engine import DockerEngine, DockerUnavailable, checked, is_gone
 from exporter.docker.origins import Origin, origin_of
 from exporter.docker.references import used_containers
@@ -60,7 +61,7 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
     pulled: float | None = None
-    """When it last got a tag on this engine, by pull, build or tag; read for untagged images only."""
+    """When it came here or last had a tag, at the earliest; read for untagged images only."""
     origin: Origin = ""
     """Where it could be had again; empty where nothing tells, and for tagged images."""
     bytes: int = 0
@@ -200,6 +201,7 @@ def _read(client: "APIClient") -> Usage:
         networks=[found for entry in client.networks() if (found := inspect(client.inspect_network, entry["Id"]))],
         containers={entry["Id"]: inspect(client.inspect_container, entry["Id"]) for entry in inspected},
         images={key: inspect(client.inspect_image, key) for key in untagged},
+        since=untagged_since(client, images),
     )
 
 
@@ -217,10 +219,12 @@ def parse_usage(
     networks: list[Mapping[str, Any]],
     containers: Mapping[str, Mapping[str, Any]],
     images: Mapping[str, Mapping[str, Any]],
+    since: Mapping[str, float] | None = None,
 ) -> Usage:
     """The engine's answers as values.
 
     usage: of ``/system/df``, in the form of API 1.41 to 1.52 (``Images`` ...) or 1.52 and up (``ImageUsage`` ...).
+    since: of images, as exporter.docker.arrival tells.
     networks: each inspected. containers, images: the inspected ones by id; empty where the object had vanished.
     """
     container_entries = _items(usage, "Containers", "ContainerUsage")
@@ -228,7 +232,7 @@ def parse_usage(
     return Usage(
         containers=tuple(_container(entry, containers.get(entry["Id"], {})) for entry in container_entries),
         images=tuple(
-            _image(entry, images.get(entry["Id"], {}), users[entry["Id"]])
+            _image(entry, images.get(entry["Id"], {}), users[entry["Id"]], (since or {}).get(entry["Id"]))
             for entry in _items(usage, "Images", "ImageUsage")
         ),
         networks=tuple(_network(entry) for entry in networks),
@@ -295,7 +299,8 @@ def container_name(entry: Mapping[str, Any]) -> str:
     return next((name for name in names if "/" not in name), str(entry["Id"])[:12])
 
 
-def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int) -> Image:
+def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int, since: float | None) -> Image:
+    tagged = timestamp((inspected.get("Metadata") or {}).get("LastTagTime"))
     digests = tuple(digest for digest in entry.get("RepoDigests") or () if digest != "<none>@<none>")
     return Image(
         id=entry["Id"],
@@ -303,7 +308,7 @@ def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int) -
         digests=digests,
         labels=entry.get("Labels") or {},
         created=timestamp(entry.get("Created")),
-        pulled=timestamp((inspected.get("Metadata") or {}).get("LastTagTime")),
+        pulled=max((moment for moment in (tagged, since) if moment is not None), default=None),
         origin=origin_of(inspected, digests) if inspected else "",
         bytes=max(0, entry.get("Size") or 0),
         shared_bytes=max(0, entry.get("SharedSize") or 0),

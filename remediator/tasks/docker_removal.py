@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from exporter.docker.arrival import untagged_since
 from exporter.docker.engine import checked
 from exporter.docker.objects import Usage, parse_usage
 from exporter.docker.selection import Kind
@@ -32,9 +33,13 @@ def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
             network = client.inspect_network(key)
             return parse_usage({"Containers": containers}, networks=[network], containers={}, images={})
         image = client.inspect_image(key)
-        images = [entry for entry in client.images() if entry["Id"] == key]  # without those that others build upon
+        images = client.images()  # without those that others build upon
         return parse_usage(
-            {"Containers": containers, "Images": images}, networks=[], containers={}, images={key: image}
+            {"Containers": containers, "Images": [entry for entry in images if entry["Id"] == key]},
+            networks=[],
+            containers={},
+            images={key: image},
+            since=untagged_since(client, images),
         )
     except NotFound:
         return None

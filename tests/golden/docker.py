@@ -111,7 +111,7 @@ class RecordedClient:
         return self._inspections[key]
 
     def inspect_image(self, key: str) -> dict[str, Any]:
-        return {"Id": key, "Metadata": {"LastTagTime": "2023-10-01T00:00:00Z"}}
+        return {"Id": key, "Comment": "buildkit.dockerfile.v0", "Metadata": {"LastTagTime": "2023-10-01T00:00:00Z"}}
 
     def networks(self) -> list[dict[str, Any]]:
         return []

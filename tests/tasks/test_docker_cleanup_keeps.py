@@ -239,6 +239,25 @@ class TestPinned:
         clean_dockerd.client.api.pull(name)
         return name
 
+    async def test_the_image_before_the_last_pull_stays_as_long_as_the_limit_says(
+        self, clean_dockerd: Dockerd, make: MakeTask, registry: Registry
+    ) -> None:
+        """Its age is that of the pull that took its tag, not that of its build."""
+        api = clean_dockerd.client.api
+        for year in (2019, 2020):
+            built = clean_dockerd.load_built([{"payload": os.urandom(64)}], created=(year - 1970) * 365.25 * DAY)
+            digest = registry.push(clean_dockerd, built, "app")
+            for entry in api.images():  # with its digest: nothing of it is left here
+                if digest in (entry.get("RepoDigests") or ()) or entry["Id"] == built:
+                    api.remove_image(entry["Id"], force=True)
+            api.pull(f"{registry.address}/app", "1")
+        assert len(api.images()) == 2
+        task = make()
+
+        assert objects(await task.plan(TARGET)) != set(), "two days later it may go"
+        task._clock = time.time
+        assert objects(await task.plan(TARGET)) == set(), "a moment after the pull it stays"
+
     def digest(self, name: str) -> str:
         return name.rpartition(":")[2]
 
@@ -250,6 +269,12 @@ class TestPinned:
         plan = await cleaned(make())
 
         assert objects(plan) == (set() if tagged else {pinned})
+
+    async def test_its_age_is_not_that_of_its_build(self, clean_dockerd: Dockerd, make: MakeTask, pinned: str) -> None:
+        task = make()
+        task._clock = time.time
+
+        assert objects(await task.plan(TARGET)) == set()
 
     @pytest.mark.parametrize("place", ["compose.yaml", "compose.override.yaml", ".env", "base.yaml"])
     async def test_named_by_a_compose_file_it_stays_though_no_container_is_there(
