@@ -1,12 +1,13 @@
 """Alert + remedies + guards -> decision. Pure: no I/O, and the time is among the facts."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from remediator.config import Remedy
 from remediator.guards import Block, Facts, Limits, evaluate
 from remediator.matchers import matches_all, parse_matchers
+from remediator.tasks import CONTAINER_LABELS, CONTAINER_TARGET
 
 Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 
@@ -75,6 +76,7 @@ def decide(
     remedy = selection.remedy
     if remedy.task not in targets:
         return Decision("no-target", f"task {remedy.task} is not available here", selection)
+    selection = by_container(selection, targets[remedy.task])
     if selection.target not in targets[remedy.task]:
         where = f"label {remedy.target_label}" if remedy.target_label else "the remedy"
         return Decision("no-target", f"{where} names no configured target of {remedy.task}", selection)
@@ -86,6 +88,14 @@ def decide(
             "observe", f"remedy {remedy.name} only observes: the plan is recorded, nothing is done", selection
         )
     return Decision("run", f"remedy {remedy.name} matches", selection)
+
+
+def by_container(selection: Selection, known: Collection[str]) -> Selection:
+    """A label that names a container means that container, also where a service has the same name."""
+    qualified = f"{CONTAINER_TARGET}{selection.target}"
+    if selection.remedy.target_label in CONTAINER_LABELS and qualified in known:
+        return replace(selection, target=qualified)
+    return selection
 
 
 def _blocked(block: Block, selection: Selection) -> Decision:

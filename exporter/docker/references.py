@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _JOINED = "container:"
-_MODES = {"NetworkMode": "network", "PidMode": "process namespace", "IpcMode": "shared memory"}
+PROCESSES = "process namespace"
+_MODES = {"NetworkMode": "network", "PidMode": PROCESSES, "IpcMode": "shared memory"}
 _SHORT_ID = 12
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from exporter.docker.references import PROCESSES, joined_containers
+
 Health = Literal["none", "starting", "healthy", "unhealthy"]
 How = Literal["restart", "start"]
 
@@ -46,10 +48,17 @@ class ContainerState:
     stop_seconds: int = _DEFAULT_STOP_SECONDS
     """How long the engine waits for its process to end before it kills it: 300 at most, also for "never"."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """What it shares with another container, in words, and that container's id; see exporter.docker.references."""
 
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    @property
+    def ends_with_parent(self) -> bool:
+        """Whether the kernel ends its processes with those of the container that it joined."""
+        return PROCESSES in self.joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,8 @@ def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
     """The state in the engine's answer to an inspect call. What an engine leaves out or sets to null has a default."""
     state = inspected["State"]
     config = inspected.get("Config") or {}
-    policy = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
+    host = inspected.get("HostConfig") or {}
+    policy = host.get("RestartPolicy") or {}
     health = state.get("Health") or {}
     stop_seconds = config.get("StopTimeout")
     if stop_seconds is None:
@@ -86,6 +96,7 @@ def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
         restart_policy=policy.get("Name") or "no",
         stop_seconds=min(stop_seconds, _MAX_STOP_SECONDS) if stop_seconds >= 0 else _MAX_STOP_SECONDS,
         labels=config.get("Labels") or {},
+        joined=joined_containers(host),
     )
 
 

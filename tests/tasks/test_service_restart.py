@@ -10,7 +10,8 @@ import pytest
 from exporter.docker.engine import DockerEngine
 from exporter.settings.services import Probe, Service
 from remediator.tasks import Action, TaskError
-from remediator.tasks.service_restart import Pacing, ServiceRestart
+from remediator.tasks.container_restart import Pacing
+from remediator.tasks.service_restart import ServiceRestart
 from tests.dockerd import Dockerd
 from tests.helpers import free_port, wait_until
 
