@@ -81,7 +81,8 @@ async def test_cpu_is_what_the_engine_says_just_before_and_after(
     measured = value(await collector.collect(), "cpu_seconds_total", "burn")
     after = statistics(clean_dockerd, "burn")["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     assert measured is not None
-    assert before < measured < after
+    assert before <= measured <= after
+    assert measured > 0.5
 
 
 async def test_memory_is_what_the_engine_says(collector: DockerCollector, clean_dockerd: Dockerd) -> None:
