@@ -14,7 +14,8 @@ _DEFAULT_HEALTH_SECONDS = 30.0
 _DEFAULT_RETRIES = 3
 _DEFAULT_STOP_SECONDS = 10
 _MAX_STOP_SECONDS = 300
-_SIGNALLED = frozenset({130, 137, 143})
+_KILLED = 137
+_SIGNALLED = frozenset({130, _KILLED, 143})
 """Exit codes of a process ended by SIGINT, SIGKILL or SIGTERM, as ``docker stop`` and ``docker kill`` send them."""
 _OUTPUT_LIMIT = 200
 
@@ -183,6 +184,7 @@ def _judge_exited(state: ContainerState) -> Verdict:
         return Verdict(None, f"{state.name} was stopped by somebody: its restart policy is {state.restart_policy}")
     if state.exit_code == 0:
         return Verdict(None, f"{state.name} has finished or was stopped: exit code 0")
-    if state.exit_code in _SIGNALLED and not state.oom_killed:
+    killed_for_memory = state.oom_killed and state.exit_code == _KILLED  # else a child was, some time before
+    if state.exit_code in _SIGNALLED and not killed_for_memory:
         return Verdict(None, f"{state.name} was stopped by somebody: exit code {state.exit_code}")
     return Verdict("start", describe(state))
