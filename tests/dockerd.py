@@ -28,6 +28,7 @@ from tests.docker_programs import buildkit_client, dockerd_environ, dockerd_prog
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _NANOSECONDS = 10**9
+_FIXTURES = frozenset({"dockerd", "dockerd_factory"})
 
 
 class Dockerd:
@@ -287,6 +288,13 @@ def private_dockerd(directory: Path) -> Iterator[Dockerd]:
         yield dockerd
     finally:
         dockerd.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that start an engine: ``-m docker`` is all of them, to be tried on another one."""
+    for item in items:
+        if _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.docker)
 
 
 @pytest.fixture(scope="session")
