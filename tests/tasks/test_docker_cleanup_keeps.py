@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 from exporter.docker.engine import DockerEngine
 from exporter.findings.pinned import PinnedDigests
@@ -54,6 +55,12 @@ def compose(clean_dockerd: Dockerd, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
+def of_service(dockerd: Dockerd, service: str) -> Container:
+    """The container of a service: Compose 1 and 2 name it differently."""
+    (found,) = dockerd.client.containers.list(all=True, filters={"label": f"com.docker.compose.service={service}"})
+    return found
+
+
 async def cleaned(task: DockerCleanup) -> Plan:
     """Removes what the plan names."""
     plan = await task.plan(TARGET)
@@ -84,17 +91,17 @@ async def test_a_stack_with_an_anonymous_volume_finds_its_data_again(
         + f"  web: {service}}}\n".replace("CMD", "'sleep 1000'"),
     )
     compose("up", "-d")
-    db = clean_dockerd.client.containers.get("pa_db_1")
+    db, web = (of_service(clean_dockerd, service) for service in ("db", "web"))
     await wait_until(lambda: db.exec_run(["cat", "/data/db"]).output == b"first\n")
     db.exec_run(["sh", "-c", "echo precious > /data/db"])
     compose("stop")
 
     plan = await cleaned(make())
 
-    assert objects(plan) == {"pa_web_1"}
-    assert "Container pa_db_1 stays: a new container would not find its anonymous volume." in plan.notes
+    assert objects(plan) == {web.name}
+    assert f"Container {db.name} stays: a new container would not find its anonymous volume." in plan.notes
     compose("up", "-d")
-    again = clean_dockerd.client.containers.get("pa_db_1")
+    again = of_service(clean_dockerd, "db")
     assert again.exec_run(["cat", "/data/db"]).output == b"precious\n"
 
 
@@ -108,7 +115,7 @@ async def test_a_stopped_service_keeps_what_it_wrote_and_a_one_off_run_does_not(
         f"services:\n  n8n: {{image: '{image}', network_mode: none, stop_signal: SIGKILL, command: {write}}}\n",
     )
     compose("up", "-d")
-    n8n = clean_dockerd.client.containers.get("pa_n8n_1")
+    n8n = of_service(clean_dockerd, "n8n")
     await wait_until(lambda: n8n.exec_run(["wc", "-c", "/state"]).output == b"65536 /state\n")
     compose("stop")
     compose("run", "--name", "one-off", "n8n", "dd", "if=/dev/zero", "of=/other", "bs=1024", "count=64")
@@ -117,7 +124,7 @@ async def test_a_stopped_service_keeps_what_it_wrote_and_a_one_off_run_does_not(
 
     assert objects(plan) == {"one-off"}
     assert "that it wrote go with it" in plan.actions[0].reason
-    assert "Container pa_n8n_1 stays: a service of a stack that is stopped, with what it wrote." in plan.notes
+    assert f"Container {n8n.name} stays: a service of a stack that is stopped, with what it wrote." in plan.notes
     compose("start")
     assert n8n.exec_run(["wc", "-c", "/state"]).output == b"65536 /state\n"
 
@@ -182,7 +189,7 @@ async def test_networks_that_compose_did_not_make_stay(
         "networks: {proxy: {external: true}}\n",
     )
     compose("up", "-d")
-    clean_dockerd.client.containers.get("pa_web_1").remove(force=True)
+    of_service(clean_dockerd, "web").remove(force=True)
 
     plan = await cleaned(make())
 
