@@ -13,46 +13,11 @@
 # Runs a private engine of the distribution (packages docker.io, iproute2, busybox-static, as root), or the one that
 # DOCKERD names, without a network. Exits 1 when it sees something else.
 set -eu
-dockerd=${DOCKERD:-dockerd}
-work=$(mktemp -d)
-host=unix://$work/d.sock
-docker() { command docker -H "$host" "$@"; }
-finish() {
-    docker ps -aq 2>/dev/null | while read -r id; do docker rm -f "$id" >/dev/null 2>&1 || true; done
-    [ -z "${pid:-}" ] || { kill "$pid" && wait "$pid" || true; }
-    awk -v below="$work/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r umount -l
-    rm -rf "$work"
-}
-trap finish EXIT
-export DOCKER_CONFIG="$work/cli"
-mkdir "$work/cli"
-echo '{}' >"$work/daemon.json"
-PATH=$(dirname "$(command -v "$dockerd")"):$PATH "$dockerd" --config-file="$work/daemon.json" --data-root="$work/root" \
-    --exec-root="$work/exec" --pidfile="$work/pid" -H "$host" --bridge=none --iptables=false --ip6tables=false \
-    --ip-forward=false >"$work/log" 2>&1 &
-pid=$!
-i=0
-until docker version >/dev/null 2>&1; do
-    i=$((i + 1))
-    [ "$i" -lt 300 ] || { tail "$work/log"; exit 1; }
-    sleep 0.2
-done
-api=$(docker version --format '{{.Server.APIVersion}}')
-echo "engine $(docker version --format '{{.Server.Version}}'), API $api"
-
-mkdir -p "$work/image/bin"
-cp "$(command -v busybox)" "$work/image/bin/busybox"
-for applet in sh dd sleep touch; do ln -s busybox "$work/image/bin/$applet"; done
-tar -C "$work/image" -c . | docker import - box:1 >/dev/null
+. "$(dirname "$0")/private-dockerd.sh"
 
 too_much="dd if=/dev/zero of=/dev/null bs=64M count=1"
 run() { docker run -d --network none --memory 16m --memory-swap 16m --stop-signal KILL --name "$1" box:1 sh -c "$2" >/dev/null; }
 state() { docker inspect --format '{{.State.Status}} code={{.State.ExitCode}} OOMKilled={{.State.OOMKilled}}' "$1"; }
-failed=0
-expect() { # what, seen, wanted
-    echo "$1: $2"
-    [ "$2" = "$3" ] || { echo "  expected: $3"; failed=1; }
-}
 
 run again "[ -e /second ] && exec sleep 1000; touch /second; exec $too_much"
 docker wait again >/dev/null

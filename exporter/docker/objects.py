@@ -36,8 +36,8 @@ class Container:
     name: str
     image_id: str
     state: str
-    image: str = ""
-    """Its image as it was asked for: a name with a tag or a digest, or an id."""
+    images: frozenset[str] = frozenset()
+    """Its image and those that are mounted into it, as they were asked for: names with a tag or a digest, or ids."""
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
     finished: float | None = None
@@ -276,7 +276,7 @@ def _container(entry: Mapping[str, Any], inspected: Mapping[str, Any]) -> Contai
         name=container_name(entry),
         image_id=entry.get("ImageID") or "",
         state=entry.get("State") or "",
-        image=entry.get("Image") or "",
+        images=frozenset(_images(entry)),
         labels=entry.get("Labels") or {},
         created=timestamp(entry.get("Created")),
         finished=timestamp((inspected.get("State") or {}).get("FinishedAt")),
@@ -285,6 +285,12 @@ def _container(entry: Mapping[str, Any], inspected: Mapping[str, Any]) -> Contai
         uses=used_containers(inspected.get("HostConfig") or entry.get("HostConfig") or {}),
         anonymous_volumes=sum(_is_anonymous(mount) for mount in inspected.get("Mounts") or entry.get("Mounts") or ()),
     )
+
+
+def _images(entry: Mapping[str, Any]) -> Iterator[str]:
+    """From API 1.48 on an image can be a mount; the engine does not refuse to remove it."""
+    names = [mount.get("Name") for mount in entry.get("Mounts") or () if mount.get("Type") == "image"]
+    yield from (name for name in (entry.get("Image"), *names) if name)
 
 
 def _is_anonymous(mount: Mapping[str, Any]) -> bool:

@@ -129,12 +129,13 @@ def _dangling_images(
 
 
 def is_pinned(image: Image, usage: Usage, containers: Sequence[Container]) -> bool:
-    """Whether one of the containers or a Compose file names an image by its digest, or may.
+    """Whether one of the containers or a Compose file names an image by its digest or id, or may.
 
     On the classic store an image that was pulled by its digest has no tag.
     """
     digests = {digest.rpartition("@")[2].removeprefix("sha256:") for digest in (*image.digests, image.id)}
-    if digests & usage.named_digests or any(digest in each.image for each in containers for digest in digests):
+    names = [name for container in containers for name in container.images]
+    if digests & usage.named_digests or any(digest in name for name in names for digest in digests):
         return True
     return bool(image.digests and usage.unread_projects)
 

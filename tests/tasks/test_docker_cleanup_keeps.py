@@ -216,6 +216,31 @@ async def test_what_nobody_could_pull_or_build_again_stays(clean_dockerd: Docker
     ]
 
 
+async def test_an_image_that_is_mounted_into_a_container_stays(clean_dockerd: Dockerd, make: MakeTask) -> None:
+    """The engine would not refuse to remove it."""
+    api = clean_dockerd.client.api
+    if tuple(map(int, api.api_version.split("."))) < (1, 48):
+        pytest.skip(f"API {api.api_version} has no mounts of images; see UPKEEPER_DOCKERD")
+    image = clean_dockerd.dangling_image()
+    mount = {"Type": "image", "Source": image, "Target": "/mounted"}
+    host = {"NetworkMode": "none", "Mounts": [mount]}
+    body = {
+        "Image": clean_dockerd.import_busybox(),
+        "Cmd": ["sleep", "1000"],
+        "StopSignal": "SIGKILL",
+        "HostConfig": host,
+    }
+    answer = api._post_json(api._url("/containers/create"), data=body, params={"name": "user"})
+    assert answer.status_code == 201, answer.text
+    clean_dockerd.client.containers.get("user").start()
+
+    assert objects(await cleaned(make())) == set()
+    assert api.inspect_image(image)
+
+    clean_dockerd.client.containers.get("user").stop()
+    assert objects(await cleaned(make())) == {"user", image.removeprefix("sha256:")[:12]}
+
+
 @pytest.mark.parametrize("last_step", ["RUN echo one > /one", 'CMD ["sh"]', "ARG A=1\nRUN echo $A > /one"])
 async def test_what_the_classic_builder_built_can_be_built_again(
     clean_dockerd: Dockerd, make: MakeTask, last_step: str

@@ -69,7 +69,7 @@ EXPECTED = Usage(
             name="web",
             image_id="sha256:i1",
             state="exited",
-            image="app:1",
+            images=frozenset({"app:1"}),
             labels={"a": "b"},
             created=1700000000,
             finished=1700000000.5,
@@ -135,6 +135,12 @@ def test_a_volume_without_a_name_is_an_anonymous_one() -> None:
     """API 1.56 tells no name of a volume that was asked for as a bare path among the binds."""
     inspected = {"c1": {"Mounts": [{"Type": "volume", "Source": "/var/lib/docker/volumes/0f/_data"}]}}
     assert parse_usage({"Containers": [CONTAINER]}, [], inspected, {}).containers[0].anonymous_volumes == 1
+
+
+def test_an_image_that_is_mounted_is_one_of_the_container() -> None:
+    mount = {"Type": "image", "Name": "sha256:944e", "Source": "/var/lib/docker/rootfs/overlayfs/1e00"}
+    found = parse_usage({"Containers": [CONTAINER | {"Mounts": [mount]}]}, [], {}, {}).containers[0]
+    assert found.images == {"app:1", "sha256:944e"}
 
 
 def test_mounts_of_the_listing_count_where_nothing_was_inspected() -> None:

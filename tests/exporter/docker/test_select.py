@@ -194,9 +194,9 @@ def test_an_image_whose_digest_something_names_stays(digests: tuple[str, ...]) -
     pinned = image(digests=digests, origin="pulled")
     assert selected(Usage(images=(pinned,))) != []
     assert selected(Usage(images=(pinned,), named_digests=frozenset({DIGEST}))) == []
-    running = container(state="running", image=f"app@sha256:{DIGEST}")
+    running = container(state="running", images=frozenset({"other:1", f"app@sha256:{DIGEST}"}))
     assert selected(Usage(images=(pinned,), containers=(running,))) == []
-    leaving = container(image=f"app@sha256:{DIGEST}")
+    leaving = container(images=frozenset({f"app@sha256:{DIGEST}"}))
     assert ("images", pinned.id) in selected(Usage(images=(pinned,), containers=(leaving,)))
 
 
