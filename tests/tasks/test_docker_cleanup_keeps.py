@@ -251,7 +251,7 @@ async def test_what_the_classic_builder_built_can_be_built_again(
     )
     clean_dockerd.tagged_image("new:1")
     clean_dockerd.client.images.get("new:1").tag("old", "1")
-    told = "ContainerConfig" in image.attrs  # engines from 25 on do not tell, and then it stays
+    told = "ContainerConfig" in image.attrs  # API 1.45 and up does not tell, and then it stays
 
     plan = await cleaned(make())
 
