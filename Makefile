@@ -44,9 +44,9 @@ bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench
 	$(BIN)/python -m bench $(ARGS)
 
-compat: $(DEV) ## The end-to-end test with UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER= binaries
+compat: $(DEV) ## The end-to-end test on UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER=, all of Docker on UPKEEPER_DOCKERD=
 	@scripts/setup-servers test
-	$(BIN)/pytest tests/e2e/test_loop.py $(ARGS)
+	$(BIN)/pytest $(if $(UPKEEPER_DOCKERD),-m docker,tests/e2e/test_loop.py) $(ARGS)
 
 docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboards
 	$(BIN)/python docs/generate.py

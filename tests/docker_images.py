@@ -1,27 +1,17 @@
-"""What a private Docker engine needs: root, programs, and root file systems as tar, as there is no registry."""
+"""Root file systems and whole images, as tar."""
 
+import hashlib
 import io
-import os
-import shutil
-import subprocess
+import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.helpers import missing, require_program
 
 BUSYBOX = "upkeeper-test/busybox:1"
 APPLETS = ("sh", "sleep", "httpd", "cat", "echo", "touch", "rm", "dd", "wc", "true", "false")
-
-
-def require_docker() -> None:
-    """Skips the test (fails it under UPKEEPER_REQUIRE_ALL=1) where a private engine cannot run."""
-    if os.geteuid() != 0:
-        missing("a private Docker engine needs root")
-    require_program("dockerd", "docker.io")
-    require_program("ip", "iproute2")
-    require_program("setpriv", "util-linux")
-    static_busybox()
 
 
 def static_busybox() -> bytes:
@@ -31,20 +21,6 @@ def static_busybox() -> bytes:
     if b"/ld-linux" in content or b"/ld-musl" in content:
         missing(f"{path} is linked dynamically, and an image needs a static one (Debian package busybox-static)")
     return content
-
-
-def buildkit_client() -> str:
-    """A docker client that can drive BuildKit: one before 23.0 does so itself, later ones need the buildx plugin."""
-    for directory in os.get_exec_path():
-        client = shutil.which("docker", path=directory)
-        if client is None:
-            continue
-        version = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
-        buildx = subprocess.run([client, "buildx", "version"], capture_output=True, check=False)
-        if int(version.removeprefix("Docker version ").partition(".")[0]) < 23 or buildx.returncode == 0:
-            return client
-    missing("no docker client on PATH can use BuildKit (Debian package docker.io)")
-    raise AssertionError("unreachable")
 
 
 def root_tar(files: Mapping[str, bytes]) -> bytes:
@@ -62,3 +38,27 @@ def root_tar(files: Mapping[str, bytes]) -> bytes:
             link.linkname = "busybox"
             tar.addfile(link)
     return buffer.getvalue()
+
+
+def built_image(layers: Sequence[Mapping[str, bytes]], labels: Mapping[str, str], created: float) -> bytes:
+    """An image without a name as ``docker save`` writes it, by whose history BuildKit has made it.
+
+    Takes the engine a tenth of the time of a build, and leaves no build cache.
+    layers: the files of each, the lowest first. created: Unix seconds at which it says that it was built.
+    """
+    tars = [root_tar(files) for files in layers]
+    moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
+    step = {"created": moment, "created_by": "COPY . / # buildkit", "comment": "buildkit.dockerfile.v0"}
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "created": moment,
+        "config": {"Labels": dict(labels)},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in tars]},
+        "history": [step for _ in tars],
+    }
+    content = json.dumps(config).encode()
+    name = f"{hashlib.sha256(content).hexdigest()}.json"
+    members = {f"{number}/layer.tar": tar for number, tar in enumerate(tars)}
+    manifest = [{"Config": name, "RepoTags": None, "Layers": list(members)}]
+    return root_tar({name: content, **members, "manifest.json": json.dumps(manifest).encode()})

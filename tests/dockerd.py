@@ -21,12 +21,14 @@ import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from tests.docker_images import BUSYBOX, buildkit_client, require_docker, root_tar, static_busybox
+from tests.docker_images import BUSYBOX, built_image, root_tar, static_busybox
 from tests.docker_leftovers import end_processes, is_stopped, unmount_below
+from tests.docker_programs import buildkit_client, dockerd_environ, dockerd_program, require_docker
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _NANOSECONDS = 10**9
+_FIXTURES = frozenset({"dockerd", "dockerd_factory"})
 
 
 class Dockerd:
@@ -73,7 +75,7 @@ class Dockerd:
             self._process = subprocess.Popen(
                 [
                     *("setpriv", "--pdeathsig=TERM", "--"),  # it ends by itself if the tests are killed
-                    "dockerd",
+                    dockerd_program(),
                     f"--config-file={config}",
                     f"--data-root={self.directory}/root",
                     f"--exec-root={self.directory}/exec",
@@ -87,6 +89,7 @@ class Dockerd:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=dockerd_environ(),
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
@@ -171,7 +174,22 @@ class Dockerd:
         return self._import(name, {"payload": os.urandom(size)}, labels)
 
     def dangling_image(self, size: int = 4096, labels: Mapping[str, str] | None = None) -> str:
-        """The id of a new image without a tag that holds one file of ``size`` random bytes."""
+        """The id of a new image without a tag, built by BuildKit, that holds one file of ``size`` random bytes."""
+        return self.load_built([{"payload": os.urandom(size)}], labels)
+
+    def load_built(
+        self,
+        layers: Sequence[Mapping[str, bytes]],
+        labels: Mapping[str, str] | None = None,
+        created: float | None = None,
+    ) -> str:
+        """The id of an image without a tag, as BuildKit makes it of such layers. created: Unix seconds; None is now."""
+        archive = built_image(layers, labels or {}, time.time() if created is None else created)
+        loaded = "".join(str(line.get("stream", "")) for line in self.client.api.load_image(archive))
+        return loaded.partition("Loaded image ID: ")[2].strip()
+
+    def imported_image(self, size: int = 4096, labels: Mapping[str, str] | None = None) -> str:
+        """The id of a new image without a tag that nobody could pull or build again."""
         return self._import(None, {"payload": os.urandom(size)}, labels)
 
     def run(
@@ -270,6 +288,13 @@ def private_dockerd(directory: Path) -> Iterator[Dockerd]:
         yield dockerd
     finally:
         dockerd.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that start an engine: ``-m docker`` is all of them, to be tried on another one."""
+    for item in items:
+        if _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.docker)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ from prometheus_client.core import Metric
 
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.docker.containers import ListedContainer, Lister
+from exporter.docker.ends import Ends
 from exporter.docker.engine import DockerEngine, DockerUnavailable
-from exporter.docker.events import OomEvents
+from exporter.docker.events import ContainerEvents, Event
 from exporter.docker.families import Measured, container_families, engine_families
 from exporter.docker.figures import Figures, KernelFiles
 from exporter.docker.measured_containers import selector
@@ -74,18 +75,20 @@ class DockerCollector:
         self._statistics = EngineStatistics(engine, settings.interval * _STATISTICS_ROUNDS)
         self._looking = threading.Lock()
         self._threads = KeyedThreads()
-        self._events = OomEvents(clock)
+        self._clock = clock
+        self._events = ContainerEvents(clock)
         self._kills = OomKills()
+        self._ends = Ends()
         self._slow: set[str] = set()
 
     def continue_from(self, former: "DockerCollector") -> None:
         """Takes over what a collector of the config before knew, so that no count begins anew."""
         self.containers = former.containers
-        self._events, self._kills = former._events, former._kills
+        self._events, self._kills, self._ends = former._events, former._kills, former._ends
 
     async def collect(self) -> Sequence[Metric]:
         try:
-            self.containers, kills = await self._engine.call(self._look)
+            self.containers, events = await self._engine.call(self._look)
         except DockerUnavailable as error:
             if self.up is not False:
                 log.warning("docker engine unavailable", reason=str(error))
@@ -98,15 +101,21 @@ class DockerCollector:
         figures, logs = await asyncio.gather(
             self._figures(chosen), self._in_thread("container logs", partial(_log_sizes, chosen))
         )
-        counts = self._kill_counts(chosen, figures, kills)
+        kernel = {key: each.consumption.oom_kills for key, each in figures.items()}
+        counts = self._kill_counts(chosen, kernel, events)
+        ends = self._ends.update(
+            chosen, events, {key: count for key, count in kernel.items() if count is not None}, self._clock()
+        )
         measured = [
-            Measured(each, figures.get(each.id, Figures()), (logs or {}).get(each.id), counts.get(each.id))
+            Measured(
+                each, figures.get(each.id, Figures()), (logs or {}).get(each.id), counts.get(each.id), ends[each.id]
+            )
             for each in chosen
         ]
         return [*engine_families(True, self._docker), *container_families(measured)]
 
-    def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[tuple[str, float]]]:
-        """The containers, and the kills since the last look. Blocks, one look at a time.
+    def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[Event]]:
+        """The containers, and the events since the last look. Blocks, one look at a time.
 
         Raises DockerUnavailable while an earlier look goes on, which was given up and still occupies its thread.
         """
@@ -130,17 +139,16 @@ class DockerCollector:
     def _kill_counts(
         self,
         containers: Sequence[ListedContainer],
-        figures: Mapping[str, Figures],
-        events: Sequence[tuple[str, float]],
+        kernel: Mapping[str, int | None],
+        events: Sequence[Event],
     ) -> Mapping[str, int]:
-        """By container id. 0 only where a kill would be noticed."""
-        kernel = {key: each.consumption.oom_kills for key, each in figures.items()}
+        """By container id. 0 only where a kill would be noticed. Kills before the exporter's start do not count."""
         counts = self._kills.update(
             [
                 Look(each.id, each.inspected.started, kernel.get(each.id), each.inspected.oom_killed)
                 for each in containers
             ],
-            events,
+            [(event.id, event.at) for event in events if event.exit_code is None and event.at > self._events.began],
         )
         heard = self._engine.socket is not None and not self._events.refused
         return {key: count for key, count in counts.items() if heard or count or kernel.get(key) is not None}

@@ -1,13 +1,14 @@
 """What Docker's objects take up, what could be freed, and how much of that docker-cleanup may free."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.objects import STOPPED, Usage, read_usage
 from exporter.docker.selection import Removal, select
+from exporter.findings.pinned import PinnedDigests
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 
@@ -18,6 +19,7 @@ class DockerUsageCollector:
     Raises ConnectionError when an engine that once answered does not. One that never did is not a failure:
     a machine without Docker has no usage to report.
 
+    pinned: tells which images Compose files name.
     engine: patience with the disk usage call is taken from the collector's deadline, not from the engine's own timeout.
     clock: Unix seconds.
     """
@@ -30,11 +32,13 @@ class DockerUsageCollector:
         docker: Docker,
         settings: CollectorSettings,
         clock: Callable[[], float] = time.time,
+        pinned: PinnedDigests | None = None,
     ) -> None:
         self.interval = settings.interval
         self.deadline = settings.deadline
         self._engine = engine
         self._docker = docker
+        self._pinned = pinned if pinned is not None else PinnedDigests()
         self._clock = clock
         self._answered = False
 
@@ -47,6 +51,7 @@ class DockerUsageCollector:
                 raise ConnectionError(str(error)) from error
             return []
         self._answered = True
+        usage = await self._pinned.add_to(usage)
         removals = select(usage, self._docker.cleanup, self._clock())
         return [*_usage_families(usage), *_cleanable_families(removals, int(self._docker.cleanable_max_bytes))]
 
@@ -70,29 +75,35 @@ def _usage_families(usage: Usage) -> Sequence[Metric]:
 
 
 def _figures(usage: Usage) -> Iterator[tuple[str, int, int, int]]:
-    """Kind, number of objects, bytes, reclaimable bytes."""
+    """Kind, number of objects, bytes, reclaimable bytes: the engine's own where it sums up."""
+    for kind, (count, total, free) in _counted(usage).items():
+        told = usage.totals.get(kind)
+        yield (kind, told.count, told.bytes, told.reclaimable) if told is not None else (kind, count, total, free)
+
+
+def _counted(usage: Usage) -> Mapping[str, tuple[int, int, int]]:
+    """Number, bytes and reclaimable bytes by kind, counted from the objects as the Docker CLI does."""
     stopped = STOPPED | {"removing"}
     used_images = sum(max(0, image.bytes - image.shared_bytes) for image in usage.images if image.users)
     cache = [record for record in usage.build_cache if not record.shared]
-    yield "images", len(usage.images), usage.layers_bytes, max(0, usage.layers_bytes - used_images)
-    yield (
-        "containers",
-        len(usage.containers),
-        sum(container.bytes for container in usage.containers),
-        sum(container.bytes for container in usage.containers if container.state in stopped),
-    )
-    yield (
-        "volumes",
-        len(usage.volumes),
-        sum(volume.bytes or 0 for volume in usage.volumes),
-        sum(volume.bytes or 0 for volume in usage.volumes if not volume.used),
-    )
-    yield (
-        "build_cache",
-        len(usage.build_cache),
-        sum(record.bytes for record in cache),
-        sum(record.bytes for record in cache if not record.in_use),
-    )
+    return {
+        "images": (len(usage.images), usage.layers_bytes, max(0, usage.layers_bytes - used_images)),
+        "containers": (
+            len(usage.containers),
+            sum(container.bytes for container in usage.containers),
+            sum(container.bytes for container in usage.containers if container.state in stopped),
+        ),
+        "volumes": (
+            len(usage.volumes),
+            sum(volume.bytes or 0 for volume in usage.volumes),
+            sum(volume.bytes or 0 for volume in usage.volumes if not volume.used),
+        ),
+        "build_cache": (
+            len(usage.build_cache),
+            sum(record.bytes for record in cache),
+            sum(record.bytes for record in cache if not record.in_use),
+        ),
+    }
 
 
 def _cleanable_families(removals: Sequence[Removal], max_bytes: int) -> Iterator[Metric]:

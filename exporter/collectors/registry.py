@@ -23,6 +23,7 @@ from exporter.docker.engine import DockerEngine
 from exporter.docker.reading import ReadingEngine
 from exporter.findings.audit import Audit
 from exporter.findings.found import Found, found_in
+from exporter.findings.pinned import PinnedDigests
 from exporter.inventory.inventory import Inventory
 from exporter.inventory.services import Service
 from exporter.probing.labels import labelled_services
@@ -83,7 +84,8 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
     if docker is not None:
         collectors.append(docker)
     if settings.docker_usage.enabled:
-        collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage))
+        pinned = PinnedDigests(inventory.configuration.compose_files)
+        collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage, pinned=pinned))
     if settings.neo4j.enabled and inventory.neo4j:
         collectors.append(Neo4jCollector(inventory.neo4j, settings.neo4j))
     if settings.postgres.enabled and inventory.postgres:

@@ -34,6 +34,10 @@ class Inspected:
     """By its restart policy, since it was last started by hand."""
     oom_killed: bool = False
     """Whether it is stopped, and ended because the kernel killed a process of it for want of memory."""
+    exit_code: int | None = None
+    """Of its last end; None while it runs, as the engine forgets it then, and before its first start."""
+    oom_at: float | None = None
+    """Unix seconds of its last end, if a process was killed for want of memory by then; None while it runs."""
     memory_limit: int | None = None
     """Bytes; None without a limit."""
     network_mode: str = ""
@@ -81,12 +85,19 @@ def least_age(status: str) -> float:
 def inspected(answer: Mapping[str, Any]) -> Inspected:
     """The facts in the engine's answer to an inspection, each of which may be null or absent. Pure."""
     state, host = answer.get("State") or {}, answer.get("HostConfig") or {}
+    stopped = not state.get("Pid")
+    oom_killed = stopped and bool(
+        state.get("OOMKilled")
+    )  # of a running one it is its last end's, or of its present life
     log = host.get("LogConfig") or {}
+    started = timestamp(state.get("StartedAt"))
     return Inspected(
         pid=state.get("Pid") or 0,
-        started=timestamp(state.get("StartedAt")),
+        started=started,
         restarts=answer.get("RestartCount") or 0,
-        oom_killed=bool(state.get("OOMKilled")) and not state.get("Pid"),  # else of its last end
+        oom_killed=oom_killed,
+        exit_code=state.get("ExitCode") if started is not None and stopped else None,
+        oom_at=timestamp(state.get("FinishedAt")) if oom_killed else None,
         memory_limit=host.get("Memory") or None,
         network_mode=host.get("NetworkMode") or "",
         image=(answer.get("Config") or {}).get("Image") or "",

@@ -13,6 +13,7 @@ from prometheus_client.core import (
 
 from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
+from exporter.docker.ends import End
 from exporter.docker.figures import Figures
 from exporter.inventory.docker import Docker
 
@@ -30,6 +31,7 @@ class Measured:
     figures: Figures = field(default_factory=Figures)
     log_bytes: int | None = None
     oom_kills: int | None = None
+    end: End = field(default_factory=End)
 
 
 def engine_families(up: bool, docker: Docker) -> Sequence[Metric]:
@@ -58,6 +60,7 @@ def container_families(measured: Sequence[Measured]) -> Sequence[Metric]:
     """How each container fares, and what it uses."""
     return [
         *_standing([each.container for each in measured]),
+        *_lives(measured),
         *_memory_kills(measured),
         *_logs(measured),
         *_consumption(measured),
@@ -90,6 +93,24 @@ def _standing(containers: Sequence[ListedContainer]) -> Iterator[Metric]:
     yield from (info, state, health, restarts)
 
 
+def _lives(measured: Sequence[Measured]) -> Iterator[Metric]:
+    started = GaugeMetricFamily(
+        "upkeeper_container_start_timestamp_seconds", "When the container was last started.", labels=_LABELS
+    )
+    code = GaugeMetricFamily(
+        "upkeeper_container_exit_code",
+        "Exit code of the container's last end, also when it was started again; absent where it is not known.",
+        labels=_LABELS,
+    )
+    for each in measured:
+        name = [each.container.name]
+        if each.container.inspected.started is not None:
+            started.add_metric(name, each.container.inspected.started)
+        if each.end.exit_code is not None:
+            code.add_metric(name, each.end.exit_code)
+    yield from (started, code)
+
+
 def _memory_kills(measured: Sequence[Measured]) -> Iterator[Metric]:
     kills = CounterMetricFamily(
         "upkeeper_container_oom_kills",
@@ -101,11 +122,19 @@ def _memory_kills(measured: Sequence[Measured]) -> Iterator[Metric]:
         "Whether the container is stopped because the kernel killed a process of it for want of memory.",
         labels=_LABELS,
     )
+    last = GaugeMetricFamily(
+        "upkeeper_container_oom_timestamp_seconds",
+        "When the kernel last killed a process of the container for want of memory, also when it was started again.",
+        labels=_LABELS,
+    )
     for each in measured:
+        name = [each.container.name]
         if each.oom_kills is not None:
-            kills.add_metric([each.container.name], each.oom_kills)
-        killed.add_metric([each.container.name], each.container.inspected.oom_killed)
-    yield from (kills, killed)
+            kills.add_metric(name, each.oom_kills)
+        killed.add_metric(name, each.container.inspected.oom_killed)
+        if each.end.oom_at is not None:
+            last.add_metric(name, each.end.oom_at)
+    yield from (kills, killed, last)
 
 
 def _logs(measured: Sequence[Measured]) -> Iterator[Metric]:

@@ -4,13 +4,17 @@ Field meanings: ``GET /system/df``, ``/networks`` and the inspect calls of https
 """
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from exporter.docker.arrival import untagged_since
 from exporter.docker.engine import DockerEngine, DockerUnavailable, checked, is_gone
+from exporter.docker.origins import Origin, origin_of
+from exporter.docker.references import used_containers
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -20,6 +24,7 @@ STOPPED = frozenset({"created", "exited", "dead"})
 
 _BUSY = "already running"
 _BUSY_PAUSE_SECONDS = 0.5
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _BUILTIN_NETWORKS = frozenset({"bridge", "host", "none", "nat", "docker_gwbridge", "ingress"})
 
 
@@ -31,6 +36,8 @@ class Container:
     name: str
     image_id: str
     state: str
+    images: frozenset[str] = frozenset()
+    """Its image and those that are mounted into it, as they were asked for: names with a tag or a digest, or ids."""
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
     finished: float | None = None
@@ -38,6 +45,10 @@ class Container:
     """Its writable layer; 0 where the engine left it out."""
     networks: frozenset[str] = frozenset()
     """Names and ids of its networks. A stopped container keeps them."""
+    uses: frozenset[str] = frozenset()
+    """Ids or names of containers that it names: whose network, processes or volumes it shares, or that it links to."""
+    anonymous_volumes: int = 0
+    """Volumes that nothing but this container tells of: a new one would get new ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,9 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
     pulled: float | None = None
-    """When it last got a tag on this engine, by pull, build or tag; read for untagged images only."""
+    """When it came here or last had a tag, at the earliest; read for untagged images only."""
+    origin: Origin = ""
+    """Where it could be had again; empty where nothing tells, and for tagged images."""
     bytes: int = 0
     """All of its layers."""
     shared_bytes: int = 0
@@ -97,6 +110,16 @@ class CacheRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """Objects of one kind as the engine sums them up."""
+
+    count: int = 0
+    bytes: int = 0
+    reclaimable: int = 0
+    """Bytes that removing the unused ones would free."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """All of the engine's objects at one moment."""
 
@@ -107,6 +130,18 @@ class Usage:
     build_cache: tuple[CacheRecord, ...] = ()
     layers_bytes: int = 0
     """All image layers together, each counted once."""
+    totals: Mapping[str, Total] = field(default_factory=dict)
+    """By kind (containers, images, volumes, build_cache), what the engine itself counts; empty before API 1.52."""
+    named_digests: frozenset[str] = frozenset()
+    """Digests that Compose files name, as 64 hexadecimal digits: see exporter.findings.pinned."""
+    unread_projects: tuple[str, ...] = ()
+    """Compose projects of which not every file could be read: any image that has a digest may be theirs."""
+
+    @property
+    def total_bytes(self) -> int:
+        """What removing containers, images and build cache could free at most. Volumes are not in it."""
+        containers = sum(container.bytes for container in self.containers)
+        return self.layers_bytes + containers + sum(record.bytes for record in self.build_cache if not record.shared)
 
 
 def timestamp(value: object) -> float | None:
@@ -158,13 +193,15 @@ def _read(client: "APIClient") -> Usage:
     usage = _disk_usage(client)
     containers = _items(usage, "Containers", "ContainerUsage")
     images = _items(usage, "Images", "ImageUsage")
-    stopped = [entry["Id"] for entry in containers if entry.get("State") in STOPPED]
+    # Any container may name a stopped one, and only an inspection tells.
+    inspected = containers if any(entry.get("State") in STOPPED for entry in containers) else []
     untagged = [entry["Id"] for entry in images if not _tags(entry)]
     return parse_usage(
         usage,
         networks=[found for entry in client.networks() if (found := inspect(client.inspect_network, entry["Id"]))],
-        containers={key: inspect(client.inspect_container, key) for key in stopped},
+        containers={entry["Id"]: inspect(client.inspect_container, entry["Id"]) for entry in inspected},
         images={key: inspect(client.inspect_image, key) for key in untagged},
+        since=untagged_since(client, images),
     )
 
 
@@ -182,10 +219,12 @@ def parse_usage(
     networks: list[Mapping[str, Any]],
     containers: Mapping[str, Mapping[str, Any]],
     images: Mapping[str, Mapping[str, Any]],
+    since: Mapping[str, float] | None = None,
 ) -> Usage:
     """The engine's answers as values.
 
     usage: of ``/system/df``, in the form of API 1.41 to 1.52 (``Images`` ...) or 1.52 and up (``ImageUsage`` ...).
+    since: of images, as exporter.docker.arrival tells.
     networks: each inspected. containers, images: the inspected ones by id; empty where the object had vanished.
     """
     container_entries = _items(usage, "Containers", "ContainerUsage")
@@ -193,14 +232,30 @@ def parse_usage(
     return Usage(
         containers=tuple(_container(entry, containers.get(entry["Id"], {})) for entry in container_entries),
         images=tuple(
-            _image(entry, images.get(entry["Id"], {}), users[entry["Id"]])
+            _image(entry, images.get(entry["Id"], {}), users[entry["Id"]], (since or {}).get(entry["Id"]))
             for entry in _items(usage, "Images", "ImageUsage")
         ),
         networks=tuple(_network(entry) for entry in networks),
         volumes=tuple(_volume(entry) for entry in _items(usage, "Volumes", "VolumeUsage")),
         build_cache=tuple(_record(entry) for entry in _items(usage, "BuildCache", "BuildCacheUsage")),
         layers_bytes=max(0, (usage.get("ImageUsage") or {}).get("TotalSize") or usage.get("LayersSize") or 0),
+        totals=dict(_totals(usage)),
     )
+
+
+def _totals(usage: Mapping[str, Any]) -> Iterator[tuple[str, Total]]:
+    """The engine leaves out what is 0."""
+    kinds = {
+        "containers": "ContainerUsage",
+        "images": "ImageUsage",
+        "volumes": "VolumeUsage",
+        "build_cache": "BuildCacheUsage",
+    }
+    for kind, key in kinds.items():
+        told = usage.get(key)
+        if told is not None:
+            figures = (told.get(name) or 0 for name in ("TotalCount", "TotalSize", "Reclaimable"))
+            yield kind, Total(*(max(0, figure) for figure in figures))
 
 
 def _items(usage: Mapping[str, Any], old: str, new: str) -> list[Mapping[str, Any]]:
@@ -221,12 +276,27 @@ def _container(entry: Mapping[str, Any], inspected: Mapping[str, Any]) -> Contai
         name=container_name(entry),
         image_id=entry.get("ImageID") or "",
         state=entry.get("State") or "",
+        images=frozenset(_images(entry)),
         labels=entry.get("Labels") or {},
         created=timestamp(entry.get("Created")),
         finished=timestamp((inspected.get("State") or {}).get("FinishedAt")),
         bytes=max(0, entry.get("SizeRw") or 0),
         networks=frozenset(name for name in (*attached, *networks, mode) if name),
+        uses=used_containers(inspected.get("HostConfig") or entry.get("HostConfig") or {}),
+        anonymous_volumes=sum(_is_anonymous(mount) for mount in inspected.get("Mounts") or entry.get("Mounts") or ()),
     )
+
+
+def _images(entry: Mapping[str, Any]) -> Iterator[str]:
+    """From API 1.48 on an image can be a mount; the engine does not refuse to remove it."""
+    names = [mount.get("Name") for mount in entry.get("Mounts") or () if mount.get("Type") == "image"]
+    yield from (name for name in (entry.get("Image"), *names) if name)
+
+
+def _is_anonymous(mount: Mapping[str, Any]) -> bool:
+    """A volume whose name the engine made up. API 1.56 leaves out the name of one that was asked for as a bare path."""
+    name = mount.get("Name") or ""
+    return mount.get("Type") == "volume" and (not name or _ANONYMOUS.fullmatch(name) is not None)
 
 
 def container_name(entry: Mapping[str, Any]) -> str:
@@ -235,14 +305,17 @@ def container_name(entry: Mapping[str, Any]) -> str:
     return next((name for name in names if "/" not in name), str(entry["Id"])[:12])
 
 
-def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int) -> Image:
+def _image(entry: Mapping[str, Any], inspected: Mapping[str, Any], users: int, since: float | None) -> Image:
+    tagged = timestamp((inspected.get("Metadata") or {}).get("LastTagTime"))
+    digests = tuple(digest for digest in entry.get("RepoDigests") or () if digest != "<none>@<none>")
     return Image(
         id=entry["Id"],
         tags=_tags(entry),
-        digests=tuple(digest for digest in entry.get("RepoDigests") or () if digest != "<none>@<none>"),
+        digests=digests,
         labels=entry.get("Labels") or {},
         created=timestamp(entry.get("Created")),
-        pulled=timestamp((inspected.get("Metadata") or {}).get("LastTagTime")),
+        pulled=max((moment for moment in (tagged, since) if moment is not None), default=None),
+        origin=origin_of(inspected, digests) if inspected else "",
         bytes=max(0, entry.get("Size") or 0),
         shared_bytes=max(0, entry.get("SharedSize") or 0),
         users=max(users, entry.get("Containers") or 0),

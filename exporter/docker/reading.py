@@ -99,6 +99,9 @@ class EngineReader:
     def ping(self) -> str:
         return checked(self.get("/_ping")).text
 
+    def info(self) -> Any:
+        return self._ask("/info")
+
     def version(self) -> Any:
         return self._ask("/version")
 

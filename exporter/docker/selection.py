@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporter.base.units import format_duration
-from exporter.docker.objects import STOPPED, CacheRecord, Container, Image, Network, Usage
+from exporter.docker import composelabels
+from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage
+from exporter.docker.stopped import is_stopped, sort_stopped
 from exporter.inventory.docker import DockerCleanup
 
 Kind = Literal["containers", "networks", "images", "build_cache"]
@@ -33,25 +35,27 @@ class Removal:
     reason: str
 
 
-def select(usage: Usage, policy: DockerCleanup, now: float) -> list[Removal]:
+def select(usage: Usage, policy: DockerCleanup, now: float, only: str | None = None) -> list[Removal]:
     """What may be removed now, in the order in which to remove it. Pure.
 
-    Containers that stopped, then what only those used: networks with nobody attached, images without a tag; then
-    build cache that no image shares. Each older than its limit in ``policy``. Left alone: what carries the keep label,
-    whatever its value; what a remaining container uses, running or not; everything whose age is not known; volumes.
+    Containers that stopped, then what only those used: networks of Compose with nobody attached, images without a tag;
+    then build cache that no image shares. Each older than its limit in ``policy``. Left alone: what carries the keep
+    label, whatever its value; what a remaining container uses or names, running or not; what could not be had again;
+    everything whose age is not known; volumes.
 
-    now: Unix seconds.
+    now: Unix seconds. only: the id of an object; everything else then counts as remaining.
     """
-    containers = list(_stopped_containers(usage.containers, policy, now))
+    containers = list(_stopped_containers(usage.containers, policy, now, only))
     gone = {removal.id for removal in containers}
     staying = [container for container in usage.containers if container.id not in gone]
     leaving = [container for container in usage.containers if container.id in gone]
-    return [
+    removals = [
         *containers,
         *_unused_networks(usage.networks, staying, gone, policy, now),
-        *_dangling_images(usage.images, leaving, policy, now),
+        *_dangling_images(usage, staying, leaving, policy, now),
         *_old_build_cache(usage.build_cache, policy, now),
     ]
+    return removals if only is None else [removal for removal in removals if removal.id == only]
 
 
 def _age(since: float | None, limit: float, now: float) -> str | None:
@@ -63,16 +67,27 @@ def _age(since: float | None, limit: float, now: float) -> str | None:
     return format_duration(age // unit * unit)
 
 
-def _stopped_containers(containers: Sequence[Container], policy: DockerCleanup, now: float) -> Iterator[Removal]:
-    for container in containers:
-        if container.state not in STOPPED or policy.keep_label in container.labels:
-            continue
-        never_ran = container.state == "created"
-        since = container.created if never_ran else container.finished
-        age = _age(since, policy.containers_min_age, now)
-        if since is not None and age is not None:
-            reason = f"made {age} ago and never started" if never_ran else f"stopped {age} ago"
-            yield Removal("containers", container.id, container.name, container.bytes, since, reason)
+def _stopped_containers(
+    containers: Sequence[Container], policy: DockerCleanup, now: float, only: str | None
+) -> Iterator[Removal]:
+    old = [each for each in containers if _old_container(each, policy, now) and only in (None, each.id)]
+    for container in sort_stopped(containers, old).leaving:
+        found = _old_container(container, policy, now)
+        assert found is not None
+        since, reason = found
+        yield Removal("containers", container.id, container.name, container.bytes, since, reason)
+
+
+def _old_container(container: Container, policy: DockerCleanup, now: float) -> tuple[float, str] | None:
+    """Since when it is stopped, and that in words; None for one that is not, is young, or has the keep label."""
+    if not is_stopped(container, policy.keep_label):
+        return None
+    never_ran = container.state == "created"
+    since = container.created if never_ran else container.finished
+    age = _age(since, policy.containers_min_age, now)
+    if since is None or age is None:
+        return None
+    return since, f"made {age} ago and never started" if never_ran else f"stopped {age} ago"
 
 
 def _unused_networks(
@@ -80,7 +95,7 @@ def _unused_networks(
 ) -> Iterator[Removal]:
     used = frozenset[str]().union(*(container.networks for container in staying))
     for network in networks:
-        if network.builtin or policy.keep_label in network.labels:
+        if network.builtin or policy.keep_label in network.labels or not made_by_compose(network):
             continue
         if network.id in used or network.name in used or not network.attached <= gone:
             continue
@@ -91,19 +106,38 @@ def _unused_networks(
             )
 
 
+def made_by_compose(network: Network) -> bool:
+    """Whether Compose made it, and makes it again. Any other may be the external network of a stack that is down."""
+    return composelabels.NETWORK in network.labels and composelabels.PROJECT in network.labels
+
+
 def _dangling_images(
-    images: Sequence[Image], leaving: Sequence[Container], policy: DockerCleanup, now: float
+    usage: Usage, staying: Sequence[Container], leaving: Sequence[Container], policy: DockerCleanup, now: float
 ) -> Iterator[Removal]:
     released = Counter(container.image_id for container in leaving)
-    for image in images:
+    for image in usage.images:
         if image.tags or policy.keep_label in image.labels or image.users > released[image.id]:
+            continue
+        if not image.origin or is_pinned(image, usage, staying):
             continue
         since = image.created if image.pulled is None else image.pulled
         age = _age(since, policy.images_min_age, now)
         if since is not None and age is not None:
             name = image.digests[0] if image.digests else image.id.removeprefix("sha256:")[:12]
             unique = max(0, image.bytes - image.shared_bytes)
-            yield Removal("images", image.id, name, unique, since, f"without a tag, pulled or built {age} ago")
+            yield Removal("images", image.id, name, unique, since, f"without a tag, {image.origin} {age} ago")
+
+
+def is_pinned(image: Image, usage: Usage, containers: Sequence[Container]) -> bool:
+    """Whether one of the containers or a Compose file names an image by its digest or id, or may.
+
+    On the classic store an image that was pulled by its digest has no tag.
+    """
+    digests = {digest.rpartition("@")[2].removeprefix("sha256:") for digest in (*image.digests, image.id)}
+    names = [name for container in containers for name in container.images]
+    if digests & usage.named_digests or any(digest in name for name in names for digest in digests):
+        return True
+    return bool(image.digests and usage.unread_projects)
 
 
 def _old_build_cache(records: Sequence[CacheRecord], policy: DockerCleanup, now: float) -> Iterator[Removal]:

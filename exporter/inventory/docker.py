@@ -34,8 +34,10 @@ class DockerCleanup(Section):
     """What docker-cleanup may remove, and from what age. A limit of 0s means any age."""
 
     containers_min_age: Duration = Field(default=86400.0, description="since the container stopped")
-    images_min_age: Duration = Field(default=86400.0, description="since the dangling image was pulled or built")
-    networks_min_age: Duration = Field(default=86400.0, description="since the network was made")
+    images_min_age: Duration = Field(
+        default=86400.0, description="since the image without a tag was pulled, built or last tagged"
+    )
+    networks_min_age: Duration = Field(default=86400.0, description="since the network was made by Compose")
     build_cache_min_age: Duration = Field(default=86400.0, description="since the build cache record was last used")
     keep_label: str = Field(
         default="upkeeper.keep", min_length=1, description="objects with this label are never touched"

@@ -7,7 +7,7 @@ has its turn; where it left the breach standing and no other remedy matches, onl
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from exporter.base.units import format_duration
 from remediator.config.matchers import matches_all, parse_matchers, whole_match
 from remediator.config.remedies import Remedy
 from remediator.guards.evaluate import DAY, HOUR, UNKNOWN_FOR, Block, Facts, InFlight, Limits, evaluate, over_at
-from remediator.model.task import TaskError
+from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET, TaskError
 
 Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 
@@ -181,6 +181,7 @@ def _turn(
     if isinstance(known, TaskError):
         reason = f"the targets cannot be told now: {known}"
         return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
+    selection = by_container(selection, known or ())
     missing = _no_target(selection, known)
     if missing is not None:
         return _Turn(Decision("no-target", missing, selection), next_too=True)
@@ -274,3 +275,11 @@ def _why_now(remedy: Remedy, tried: Sequence[Try], now: float) -> str:
 
 def _soon(due: float, now: float) -> float:
     return max(due, now + LOOK_SOONEST)
+
+
+def by_container(selection: Selection, known: Collection[str]) -> Selection:
+    """A label that names a container means that container, also where a service has the same name."""
+    qualified = f"{CONTAINER_TARGET}{selection.target}"
+    if selection.remedy.target_label in CONTAINER_LABELS and qualified in known:
+        return replace(selection, target=qualified)
+    return selection

@@ -13,6 +13,12 @@ Disruption = Literal["none", "brief", "outage"]
 """``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
 
 
+CONTAINER_TARGET = "container:"
+"""Begins the name of a target that is the container of that name, where a service has the same name."""
+CONTAINER_LABELS = frozenset({"container", "container_name", "name"})
+"""Labels of alerts that name a container: ours, and those of cAdvisor and of other exporters."""
+
+
 class _Record(BaseModel):
     """Values that go into the record and through the durable engine: plain JSON, immutable."""
 

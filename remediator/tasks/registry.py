@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
 from exporter.findings.found import secret_files
+from exporter.findings.pinned import PinnedDigests
 from remediator.config.remedies import Config
 from remediator.model.task import Task
 from remediator.tasks.configuration_audit.task import configuration_audit, validate_config
@@ -20,7 +21,7 @@ def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:
     tasks: list[Task] = [
         HealthCheck(config.services, docker),
         LogRotation(config.logs),
-        DockerCleanup(docker, config.docker),
+        DockerCleanup(docker, config.docker, PinnedDigests(config.configuration.compose_files)),
         ServiceRestart(config.services, docker, config.docker.cleanup.keep_label),
         configuration_audit(audit, docker),
         validate_config(audit, docker),

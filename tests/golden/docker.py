@@ -63,7 +63,14 @@ def inspections(directory: Path) -> dict[str, dict[str, Any]]:
             "Config": {"Image": "letta/letta:0.11"},
         },
         STOPPED: {
-            "State": {"Status": "exited", "Pid": 0, "OOMKilled": True, "StartedAt": "2023-11-14T21:13:20.5Z"},
+            "State": {
+                "Status": "exited",
+                "Pid": 0,
+                "OOMKilled": True,
+                "ExitCode": 137,
+                "StartedAt": "2023-11-14T21:13:20.5Z",
+                "FinishedAt": "2023-11-14T22:08:20Z",
+            },
             "RestartCount": 0,
             "LogPath": str(directory / "n8n-json.log"),
             "HostConfig": {"Memory": 0, "NetworkMode": "pa_default", "LogConfig": {"Type": "json-file", "Config": {}}},
@@ -73,6 +80,12 @@ def inspections(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 EVENTS = [
+    {
+        "Type": "container",
+        "Action": "die",
+        "Actor": {"ID": WEB, "Attributes": {"exitCode": "3"}},
+        "timeNano": int((NOW - 600) * 10**9),
+    },
     {"Type": "container", "Action": "oom", "Actor": {"ID": STOPPED}, "timeNano": int((NOW - 300) * 10**9)},
 ]
 
@@ -111,7 +124,7 @@ class RecordedClient:
         return self._inspections[key]
 
     def inspect_image(self, key: str) -> dict[str, Any]:
-        return {"Id": key, "Metadata": {"LastTagTime": "2023-10-01T00:00:00Z"}}
+        return {"Id": key, "Comment": "buildkit.dockerfile.v0", "Metadata": {"LastTagTime": "2023-10-01T00:00:00Z"}}
 
     def networks(self) -> list[dict[str, Any]]:
         return []

@@ -5,8 +5,11 @@ All functions here block; they run in DockerEngine's threads.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from exporter.docker.arrival import untagged_since
+from exporter.docker.engine import checked
 from exporter.docker.objects import Usage, parse_usage
 from exporter.docker.selection import Kind
 
@@ -17,27 +20,41 @@ if TYPE_CHECKING:
 def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
     """What decides about one container, network or image now, without the engine's expensive disk usage.
 
-    Holds that object alone of its kind, and every container beside a network or image. Sizes are left out.
-    None when the object is gone.
+    Holds that object alone of its kind, but every container. Sizes are left out. None when the object is gone.
     """
     from docker.errors import NotFound
 
     containers: list[Any] = client.containers(all=True)
     try:
         if kind == "containers":
-            inspected = client.inspect_container(key)
-            own = [entry for entry in containers if entry["Id"] == key]
-            return parse_usage({"Containers": own}, networks=[], containers={key: inspected}, images={})
+            inspected = {key: client.inspect_container(key), **_inspect_others(client, containers, key)}
+            return parse_usage({"Containers": containers}, networks=[], containers=inspected, images={})
         if kind == "networks":
             network = client.inspect_network(key)
             return parse_usage({"Containers": containers}, networks=[network], containers={}, images={})
         image = client.inspect_image(key)
-        images = [entry for entry in client.images() if entry["Id"] == key]
+        images = client.images()  # without those that others build upon
         return parse_usage(
-            {"Containers": containers, "Images": images}, networks=[], containers={}, images={key: image}
+            {"Containers": containers, "Images": [entry for entry in images if entry["Id"] == key]},
+            networks=[],
+            containers={},
+            images={key: image},
+            since=untagged_since(client, images),
         )
     except NotFound:
         return None
+
+
+def _inspect_others(client: "APIClient", containers: Sequence[Any], key: str) -> dict[str, Any]:
+    """The inspections of all containers but one, without those that vanish meanwhile."""
+    from docker.errors import NotFound
+
+    inspected: dict[str, Any] = {}
+    for entry in containers:
+        if entry["Id"] != key:
+            with suppress(NotFound):
+                inspected[entry["Id"]] = client.inspect_container(entry["Id"])
+    return inspected
 
 
 def remove_unless_used(client: "APIClient", kind: Kind, key: str) -> int | str:
@@ -70,10 +87,33 @@ def _remove_container(client: "APIClient", key: str) -> int:
 
 
 def _remove_image(client: "APIClient", key: str) -> int:
-    layers = client.inspect_image(key)["RootFS"].get("Layers") or []
-    history = [entry["Size"] for entry in client.history(key)]
+    if _on_containerd(client):
+        before = _held_bytes(client)
+        client.remove_image(key, force=False)
+        return max(0, before - _held_bytes(client))
+    layers = (client.inspect_image(key).get("RootFS") or {}).get("Layers") or []
+    history = [entry.get("Size") or 0 for entry in client.history(key)]
     deleted = {entry.get("Deleted") for entry in client.remove_image(key, force=False)}
     return freed_by_layers(history, len(layers), sum(chain_id in deleted for chain_id in chain_ids(layers)))
+
+
+def _on_containerd(client: "APIClient") -> bool:
+    """Whether containerd keeps the images: then the engine does not name the layers that it deletes.
+
+    https://docs.docker.com/engine/storage/containerd/
+    """
+    return any("io.containerd.snapshotter.v1" in entry for entry in client.info().get("DriverStatus") or ())
+
+
+def _held_bytes(client: "APIClient") -> int:
+    """Of all image layers and the build cache, in which a layer may live on. Takes the engine no walk over the disk."""
+    response = client.get(
+        f"{client.base_url}/v{client.api_version}/system/df",
+        params={"verbose": "1", "type": ["image", "build-cache"]},
+        timeout=client.timeout,
+    )
+    usage = parse_usage(checked(response).json(), networks=[], containers={}, images={})
+    return usage.total_bytes
 
 
 def chain_ids(layers: Sequence[str]) -> list[str]:
@@ -106,4 +146,4 @@ def prune_build_cache(client: "APIClient", keys: Sequence[str], unused_for: floa
     """
     filters: Any = {"id": f'"^({"|".join(keys)})$"', "until": f"{max(0.0, unused_for):.3f}s"}
     answer = client.prune_builds(filters=filters)
-    return len(answer.get("CachesDeleted") or ()), answer["SpaceReclaimed"]
+    return len(answer.get("CachesDeleted") or ()), answer.get("SpaceReclaimed") or 0

@@ -1,7 +1,7 @@
 """docker-cleanup: removes what nothing uses any more and is old enough, by the policy in ``docker.cleanup``."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -10,10 +10,12 @@ from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
+from exporter.findings.pinned import PinnedDigests
 from exporter.inventory.docker import Docker
 from exporter.inventory.docker import DockerCleanup as Policy
 from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.docker import ask, engine_errors
+from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
 
 TARGET = "docker"
@@ -34,25 +36,35 @@ _KINDS = {action: kind for kind, action in _ACTIONS.items()}
 class DockerCleanup:
     """Removes stopped containers, unused networks, dangling images and old build cache.
 
-    What may go is decided by ``exporter.collectors.docker_usage.select``, when planning and again before each removal.
+    What may go is decided by ``exporter.docker.selection.select``, when planning and again before each removal.
 
+    pinned: tells which images Compose files name.
     clock: Unix seconds.
     """
 
     name = "docker-cleanup"
-    summary = "Removes stopped containers, unused networks, images without a tag and old build cache."
+    summary = "Removes stopped containers, unused networks of Compose, images without a tag and old build cache."
     never = (
-        "volumes, named or anonymous",
-        "containers that are not stopped",
-        "images with a tag, and images and networks of any container, stopped ones too",
+        "volumes, named or anonymous, and containers with an anonymous one",
+        "containers that are not stopped, or that another container names",
+        "stopped services of a Compose stack that hold what they wrote",
+        "images with a tag, images and networks of any container, and images that a Compose file names by digest",
+        "images that could not be pulled or built again, and networks that Compose did not make",
         "objects with the keep label (upkeeper.keep)",
         "objects younger than their limit, or of unknown age",
     )
     disruption: Disruption = "none"
     action_timeout = REMOVAL_SECONDS + 60.0
 
-    def __init__(self, engine: DockerEngine, docker: Docker, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: DockerEngine,
+        docker: Docker,
+        pinned: PinnedDigests | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._engine = engine
+        self._pinned = pinned if pinned is not None else PinnedDigests()
         self._policy = docker.cleanup
         self._max_bytes = int(docker.cleanable_max_bytes)
         self._clock = clock
@@ -84,11 +96,14 @@ class DockerCleanup:
     async def _usage(self) -> Usage:
         await ask(self._engine, lambda client: client.ping())  # a hung engine is noticed soon
         with engine_errors():
-            return await read_usage(self._engine.patient(USAGE_SECONDS))
+            usage = await read_usage(self._engine.patient(USAGE_SECONDS))
+        return await self._pinned.add_to(usage)
 
     async def _remove(self, kind: Kind, action: Action) -> Effect:
         key = str(action.params["id"])
         usage = await ask(self._engine, partial(look, kind=kind, key=key))
+        if usage is not None:
+            usage = await self._pinned.add_to(usage)
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
@@ -112,15 +127,13 @@ def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measur
     """What could be freed by the policy against its limit. Pure."""
     removals = select(usage, policy, now)
     cleanable = sum(removal.bytes for removal in removals)
-    containers = sum(container.bytes for container in usage.containers)
-    cache = sum(record.bytes for record in usage.build_cache if not record.shared)
     return Measurement(
         breached=cleanable > max_bytes,
         values={
             "cleanable_bytes": cleanable,
             "cleanable_max_bytes": max_bytes,
             "cleanable_objects": len(removals),
-            "total_bytes": usage.layers_bytes + containers + cache,
+            "total_bytes": usage.total_bytes,
         },
         detail=f"{format_bytes(cleanable)} to free of {format_bytes(max_bytes)} allowed",
     )
@@ -131,17 +144,24 @@ def make_plan(usage: Usage, policy: Policy, now: float) -> Plan:
     removals = select(usage, policy, now)
     actions = [_removal_action(removal) for removal in removals if removal.kind != "build_cache"]
     cache = _cache_action(usage, policy, removals, now)
-    return Plan(actions=[*actions, cache] if cache else actions, notes=list(_notes(usage, policy)))
+    return Plan(actions=[*actions, cache] if cache else actions, notes=list(notes_on(usage, policy)))
 
 
 def _removal_action(removal: Removal) -> Action:
     return Action(
         kind=_ACTIONS[removal.kind],
         object=removal.name,
-        reason=removal.reason,
+        reason=_reason(removal),
         estimated_bytes=removal.bytes,
         params={"id": removal.id, "since": removal.since},
     )
+
+
+def _reason(removal: Removal) -> str:
+    """What a container wrote outside its volumes cannot be had again, so the plan says that it goes."""
+    if removal.kind == "containers" and removal.bytes:
+        return f"{removal.reason}; {format_bytes(removal.bytes)} that it wrote go with it"
+    return removal.reason
 
 
 def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now: float) -> Action | None:
@@ -168,27 +188,14 @@ def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now
     )
 
 
-def _notes(usage: Usage, policy: Policy) -> Iterator[str]:
-    labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
-    kept = sum(policy.keep_label in each for each in labels)
-    if kept:
-        yield f"Kept by the label {policy.keep_label}: {kept} object{'s' if kept > 1 else ''}."
-    unused = [volume for volume in usage.volumes if not volume.used]
-    if unused:
-        size = format_bytes(sum(volume.bytes or 0 for volume in unused))
-        yield f"Volumes are never touched: {len(unused)} unused, {size}."
-
-
 def why_not(usage: Usage | None, policy: Policy, kind: Kind, key: str, since: float, now: float) -> str | None:
     """Why an object of a plan is not removed now; None when it is as it was planned. Pure.
 
-    usage: as ``docker_removal.look`` reads it. Every container that is still there counts as a user, also a stopped one
-    that the plan meant to remove.
+    usage: as ``docker_removal.look`` reads it. Every other container that is still there counts as a user, also a
+    stopped one that the plan meant to remove.
     """
     if usage is None:
         return "already gone"
-    if kind != "containers":
-        policy = policy.model_copy(update={"containers_min_age": float("inf")})
-    if any((removal.id, removal.since) == (key, since) for removal in select(usage, policy, now)):
+    if any((removal.kind, removal.since) == (kind, since) for removal in select(usage, policy, now, only=key)):
         return None
     return "changed since the plan: used, started, tagged or labelled now"

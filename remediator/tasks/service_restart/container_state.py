@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from exporter.docker.references import PROCESSES, joined_containers
+
 Health = Literal["none", "starting", "healthy", "unhealthy"]
 How = Literal["restart", "start"]
 
@@ -12,7 +14,8 @@ _DEFAULT_HEALTH_SECONDS = 30.0
 _DEFAULT_RETRIES = 3
 _DEFAULT_STOP_SECONDS = 10
 _MAX_STOP_SECONDS = 300
-_SIGNALLED = frozenset({130, 137, 143})
+_KILLED = 137
+_SIGNALLED = frozenset({130, _KILLED, 143})
 """Exit codes of a process ended by SIGINT, SIGKILL or SIGTERM, as ``docker stop`` and ``docker kill`` send them."""
 _OUTPUT_LIMIT = 200
 
@@ -46,10 +49,17 @@ class ContainerState:
     stop_seconds: int = _DEFAULT_STOP_SECONDS
     """How long the engine waits for its process to end before it kills it: 300 at most, also for "never"."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """What it shares with another container, in words, and that container's id; see exporter.docker.references."""
 
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    @property
+    def ends_with_parent(self) -> bool:
+        """Whether the kernel ends its processes with those of the container that it joined."""
+        return PROCESSES in self.joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,8 @@ def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
     """The state in the engine's answer to an inspect call. What an engine leaves out or sets to null has a default."""
     state = inspected["State"]
     config = inspected.get("Config") or {}
-    policy = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
+    host = inspected.get("HostConfig") or {}
+    policy = host.get("RestartPolicy") or {}
     health = state.get("Health") or {}
     stop_seconds = config.get("StopTimeout")
     if stop_seconds is None:
@@ -86,6 +97,7 @@ def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
         restart_policy=policy.get("Name") or "no",
         stop_seconds=min(stop_seconds, _MAX_STOP_SECONDS) if stop_seconds >= 0 else _MAX_STOP_SECONDS,
         labels=config.get("Labels") or {},
+        joined=joined_containers(host),
     )
 
 
@@ -176,6 +188,7 @@ def _judge_exited(state: ContainerState) -> Verdict:
         return Verdict(None, f"{state.name} was stopped by somebody: its restart policy is {state.restart_policy}")
     if state.exit_code == 0:
         return Verdict(None, f"{state.name} has finished or was stopped: exit code 0")
-    if state.exit_code in _SIGNALLED and not state.oom_killed:
+    killed_for_memory = state.oom_killed and state.exit_code == _KILLED  # else a child was, some time before
+    if state.exit_code in _SIGNALLED and not killed_for_memory:
         return Verdict(None, f"{state.name} was stopped by somebody: exit code {state.exit_code}")
     return Verdict("start", describe(state))

@@ -2,54 +2,34 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
-from exporter.docker.objects import container_name
 from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
-from remediator.tasks.docker import ask
-from remediator.tasks.service_restart.container_state import ContainerState, How, Verdict, describe, judge, parse_state
-
-if TYPE_CHECKING:
-    from docker import APIClient
+from remediator.model.task import CONTAINER_TARGET, Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.tasks.service_restart.container_state import ContainerState, Verdict, describe, judge
+from remediator.tasks.service_restart.containers import Containers
+from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
+from remediator.tasks.service_restart.sharing import Sharer, sharers_of, why_unstartable
 
 log = structlog.get_logger(__name__)
 
-RESTART_LABEL = "upkeeper.restart=true"
-"""Containers with this label are targets without being named in the config."""
+RESTART_LABEL = "upkeeper.restart"
+"""Containers with this label and the value ``true`` are targets without being named in the config."""
 
 Prober = Callable[[str, Probe], Awaitable[ProbeResult]]
 
 
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How patient a restart is. All in seconds but ``attempts``."""
-
-    attempts: int = 3
-    """Restarts within one action before it gives up."""
-    backoff: float = 5.0
-    """Pause before the second attempt; doubles before each further one."""
-    poll: float = 0.5
-    """Between two looks at a container that is coming up."""
-    probes: float = 60.0
-    """Time for the probes to succeed, after that of the container's own health check."""
-    settle: float = 10.0
-    """How long a container that nothing checks must have run without a crash."""
-    engine: float = 30.0
-    """Time for the engine to start a container."""
-
-
 class ServiceRestart:
     """Restarts one container: of a service in the config, named there as ``container:``, or labelled for it.
+
+    With it go the running containers that share its network, processes or shared memory: they would be cut off.
 
     probe, clock (monotonic seconds) and sleep are passed in by tests.
     """
@@ -59,8 +39,9 @@ class ServiceRestart:
     never = (
         "containers with the keep label (upkeeper.keep)",
         "containers that somebody stopped or paused, or that have finished",
-        "containers of which neither the health check nor a probe fails",
-        "any container but the target's, and nothing of its data: it is restarted, never removed or made anew",
+        "containers of which neither the health check nor a probe fails, unless they share the network of one that is",
+        "containers that could not be started again, as the one whose network they share is gone",
+        "any other container than the target's and those, and nothing of its data: none is removed or made anew",
     )
     disruption: Disruption = "brief"
     action_timeout = 900.0
@@ -71,52 +52,77 @@ class ServiceRestart:
         engine: DockerEngine,
         keep_label: str = "upkeeper.keep",
         *,
-        pacing: Pacing = Pacing(),
+        pacing: Pacing = DEFAULT_PACING,
         probe: Prober = run_probe,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._services = {service.name: service for service in services}
-        self._engine = engine
+        self._containers = Containers(engine)
+        self._restarter = Restarter(engine, pacing, clock, sleep)
         self._keep_label = keep_label
-        self._pacing = pacing
         self._probe = probe
-        self._clock = clock
-        self._sleep = sleep
 
     async def targets(self) -> Sequence[str]:
-        """Services with a container, these containers, and the labelled ones (none while the engine is away)."""
-        with_container = {name: service.container for name, service in self._services.items() if service.container}
+        """Services with a container, these containers, and the labelled ones (none while the engine is away).
+
+        A name means a service first. A container that has the name of a service, and is another one's, has the target
+        ``container:NAME``.
+        """
         try:
-            labelled = await ask(self._engine, _labelled)
+            labels = await self._containers.labels()
         except TaskError as error:
             log.debug("labelled containers unknown", error=str(error))
-            labelled = []
-        return list(dict.fromkeys([*with_container, *with_container.values(), *labelled]))
+            labels = {}
+        return target_names(self._services, labels)
 
     async def measure(self, target: str) -> Measurement:
-        """Values: ``running`` and ``unhealthy`` (0 or 1), ``probes_failing``, ``restarts`` by Docker's own policy."""
+        """Values: ``running`` and ``unhealthy`` (0 or 1), ``probes_failing``, ``restarts`` by Docker's own policy, and
+        ``cut_off``, the containers that have a network or the like of it from before its last start.
+        """
         state = await self._state(target)
         failing = _words(await self._failing(target, state))
+        cut_off = [sharer for sharer in sharers_of(state, await self._containers.all()) if sharer.cut_off]
         unhealthy = state.running and state.health == "unhealthy"
+        words = [*failing, *(f"{sharer.state.name} is cut off from its {sharer.what}" for sharer in cut_off)]
         return Measurement(
-            breached=not state.running or unhealthy or bool(failing),
+            breached=not state.running or unhealthy or bool(failing or cut_off),
             values={
                 "running": float(state.running),
                 "unhealthy": float(unhealthy),
                 "probes_failing": len(failing),
                 "restarts": state.restarts,
+                "cut_off": len(cut_off),
             },
-            detail=f"{state.name}: {describe(state, failing)}",
+            detail=f"{state.name}: {describe(state, words)}",
         )
 
     async def plan(self, target: str) -> Plan:
         state = await self._state(target)
-        verdict = await self._judge(target, state)
+        containers = await self._containers.all()
+        sharers = sharers_of(state, containers)
+        verdict = await self._verdict(target, state, containers)
         if verdict.action is None:
-            return Plan(notes=[f"{verdict.reason}."])
+            cut_off = [sharer for sharer in sharers if sharer.cut_off]
+            return Plan(
+                actions=tuple(self._sharing(each) for each in cut_off if self._keep_label not in each.state.labels),
+                notes=[f"{verdict.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
+            )
         params = {"container_id": state.id, "started_at": state.started_at}
-        return Plan(actions=[Action(kind=verdict.action, object=state.name, reason=verdict.reason, params=params)])
+        action = Action(kind=verdict.action, object=state.name, reason=verdict.reason, params=params)
+        return Plan(
+            actions=[action, *(self._sharing(sharer) for sharer in sharers)],
+            notes=[f"{_of(sharer)}: it is restarted too." for sharer in sharers],
+        )
+
+    @staticmethod
+    def _sharing(sharer: Sharer) -> Action:
+        params = {
+            "container_id": sharer.state.id,
+            "started_at": sharer.state.started_at,
+            "parent_id": sharer.parent.id,
+        }
+        return Action(kind="restart", object=sharer.state.name, reason=_of(sharer), params=params)
 
     async def apply(self, target: str, action: Action) -> Effect:
         """Restarts until healthy, a few times with growing pauses. Raises TaskError with the last state if that fails.
@@ -124,112 +130,85 @@ class ServiceRestart:
         A container that was started since the plan, by a person or by this action before a crash, is not restarted:
         it is only waited for.
         """
-        state = await self._find(str(action.params["container_id"]))
+        state = await self._containers.find(str(action.params["container_id"]))
         if state is None:
             return Effect(state="skipped", detail="the container is gone")
-        ends = self._clock() + self.action_timeout * 0.9
+        ends = self._restarter.ends(self.action_timeout * 0.9)
+        if "parent_id" in action.params:
+            return await self._restart_sharing(state, action, ends)
+        checks = self._checks(target)
         if state.started_at != action.params["started_at"]:
-            problem = await self._wait_until_well(target, state, ends)
+            problem = await self._restarter.wait(state, checks, ends)
             if problem is not None:
                 raise TaskError(f"{state.name} was started again since the plan, and is not well: {problem}")
             return Effect(state="skipped", detail="it was started again since the plan, and is well")
-        verdict = await self._judge(target, state)
+        verdict = await checks.judge(state)
         if verdict.action is None:
             return Effect(state="skipped", detail=verdict.reason)
-        return await self._restart_until_well(target, state, verdict.action, ends)
+        return await self._restarter.until_well(state, verdict.action, checks, ends)
+
+    async def _restart_sharing(self, state: ContainerState, action: Action, ends: float) -> Effect:
+        """Restarts a container that is cut off by its parent's restart, or that ended by it, and no other."""
+        parent = await self._containers.find(str(action.params["parent_id"]))
+        if parent is None or not parent.running:
+            return Effect(state="skipped", detail="the container that it shares with does not run: it would not start")
+        if self._keep_label in state.labels:
+            return Effect(state="skipped", detail=f"{state.name} has the label {self._keep_label}")
+        if state.started_at != action.params["started_at"] or not Sharer(state, parent, "").cut_off:
+            return Effect(state="skipped", detail=f"it is not cut off from {parent.name}")
+        if not state.running and not state.ends_with_parent:
+            return Effect(state="skipped", detail=f"{state.name} was stopped since the plan")
+        checks = self._checks(CONTAINER_TARGET + state.name, sharing=True)
+        return await self._restarter.until_well(state, "restart" if state.running else "start", checks, ends)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """It was failing, and is not any more."""
         return before.breached and not after.breached
 
-    async def _restart_until_well(self, target: str, state: ContainerState, how: How, ends: float) -> Effect:
-        next_step: How | None = how
-        restarts, pause, problem = 0, self._pacing.backoff, None
-        for attempt in range(1, self._pacing.attempts + 1):
-            if next_step is None:
-                problem = await self._wait_until_well(target, state, ends)
-            else:
-                restarts += 1
-                problem = await self._restart(target, state, next_step, ends)
-            if problem is None:
-                return Effect(state="done", detail=f"well after {_times(restarts)}")
-            log.warning("container is not well", container=state.name, restarts=restarts, problem=problem)
-            if attempt == self._pacing.attempts or self._clock() + pause >= ends:
-                break
-            await self._sleep(pause)
-            pause *= 2
-            state = await self._state_of(state)
-            verdict = await self._judge(target, state)
-            if verdict.action is None and not verdict.may_be_well:
-                raise TaskError(f"gave up after {_times(restarts)}: {verdict.reason}")
-            next_step = verdict.action
-        raise TaskError(f"{state.name} is not well after {_times(restarts)}: {problem}")
+    def _checks(self, target: str, *, sharing: bool = False) -> Checks:
+        async def failing(state: ContainerState) -> list[str]:
+            return _words(await self._failing(target, state))
 
-    async def _restart(self, target: str, state: ContainerState, how: How, ends: float) -> str | None:
-        """Restarts once and waits. None when it is well, else what is wrong, in words."""
+        async def verdict(state: ContainerState) -> Verdict:
+            return await self._verdict(target, state, await self._containers.all(), sharing=sharing)
 
-        def act(client: "APIClient") -> None:
-            if how == "start":
-                client.start(state.id)
-            else:
-                client.restart(state.id, timeout=state.stop_seconds)
+        return Checks(failing, lambda state: bool(self._probes(target, state)), verdict)
 
-        try:
-            await ask(self._engine.patient(state.stop_seconds + self._pacing.engine), act)
-        except TaskError as error:
-            return str(error)
-        return await self._wait_until_well(target, await self._state_of(state), ends)
+    async def _verdict(
+        self, target: str, state: ContainerState, containers: Sequence[ContainerState], *, sharing: bool = False
+    ) -> Verdict:
+        """What a restart may do for a container, those considered that share with it.
 
-    async def _wait_until_well(self, target: str, start: ContainerState, ends: float) -> str | None:
-        """Follows one start of a container. None once it is well, else what is wrong, in words.
-
-        Well is: running, its health check says healthy if it has one, and its probes succeed. A container that nothing
-        checks must not crash for a while.
+        sharing: it is not the target itself, but shares with that.
         """
-        began = self._clock()
-        deadline = min(ends, began + start.health_seconds + self._pacing.probes)
-        while True:
-            state = await self._state_of(start)
-            if not state.running or state.health == "unhealthy":
-                return describe(state)
-            if state.started_at != start.started_at:
-                return "it stopped and was started again, not by this run"
-            failing: list[str] = []
-            if state.health != "starting":
-                failing = _words(await self._failing(target, state))
-                checked = state.health == "healthy" or bool(self._probes(target, state))
-                if not failing and (checked or self._clock() >= began + self._pacing.settle):
-                    return None
-            if self._clock() >= deadline:
-                return describe(state, failing)
-            await self._sleep(self._pacing.poll)
+        if not sharing and not self._may_restart(target, state):
+            reason = f"{state.name} is no target: neither a service names it nor its label {RESTART_LABEL}"
+            return Verdict(None, reason)
+        failing = await self._failing(target, state)
+        starting = any(each.starting for each in failing)
+        verdict = judge(state, _words(failing), self._keep_label, starting=starting)
+        if verdict.action is None:
+            return verdict
+        unstartable = why_unstartable(state, containers)
+        if unstartable is not None:
+            return Verdict(None, unstartable)
+        kept = [each for each in sharers_of(state, containers) if self._keep_label in each.state.labels]
+        if kept:
+            return Verdict(None, f"{_of(kept[0])}, would be cut off and has the label {self._keep_label}")
+        return verdict
+
+    def _may_restart(self, target: str, state: ContainerState) -> bool:
+        if not target.startswith(CONTAINER_TARGET):
+            return True  # it is one of the targets
+        configured = any(service.container == state.name for service in self._services.values())
+        return configured or state.labels.get(RESTART_LABEL) == "true"
 
     async def _state(self, target: str) -> ContainerState:
         """The state of the target's container. Raises TaskError when there is none of exactly that name."""
         service = self._services.get(target)
-        wanted = service.container if service is not None and service.container else target
-        state = await self._find(wanted)
-        if state is None or state.name != wanted:  # the engine also finds containers by the beginning of an id
-            raise TaskError(f"there is no container {wanted}")
-        return state
-
-    async def _state_of(self, known: ContainerState) -> ContainerState:
-        state = await self._find(known.id)
-        if state is None:
-            raise TaskError(f"{known.name} was removed meanwhile")
-        return state
-
-    async def _find(self, key: str) -> ContainerState | None:
-        def inspect(client: "APIClient") -> Any:
-            from docker.errors import NotFound
-
-            try:
-                return client.inspect_container(key)
-            except NotFound:
-                return None
-
-        inspected = await ask(self._engine, inspect)
-        return None if inspected is None else parse_state(inspected)
+        if service is not None and service.container:
+            return await self._containers.named(service.container)
+        return await self._containers.named(target.removeprefix(CONTAINER_TARGET))
 
     def _probes(self, target: str, state: ContainerState) -> list[tuple[str, Probe]]:
         """The probes of the target if it is a service, else of all services in the config or labels that it serves."""
@@ -240,10 +219,6 @@ class ServiceRestart:
             configured = [service for service in self._services.values() if service.container == state.name]
             services = [*configured, *(service for service in labelled if service.name not in self._services)]
         return [(service.name, probe) for service in services for probe in service.probes]
-
-    async def _judge(self, target: str, state: ContainerState) -> Verdict:
-        failing = await self._failing(target, state)
-        return judge(state, _words(failing), self._keep_label, starting=any(each.starting for each in failing))
 
     async def _failing(self, target: str, state: ContainerState) -> list[ProbeResult]:
         """Its probes that fail now. None of them is tried while the container does not run."""
@@ -257,10 +232,14 @@ def _words(failing: Sequence[ProbeResult]) -> list[str]:
     return [f"probe {result.target}/{result.probe}: {result.detail}" for result in failing]
 
 
-def _times(attempts: int) -> str:
-    return "one restart" if attempts == 1 else f"{attempts} restarts"
+def target_names(services: Mapping[str, Service], labels: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The targets of these services and of containers with these labels. Pure."""
+    own = {name: service.container for name, service in services.items() if service.container}
+    labelled = sorted(name for name, its in labels.items() if its.get(RESTART_LABEL) == "true")
+    homonyms = sorted(name for name in {*labels, *own.values()} if own.get(name, name) != name)
+    containers = [name for name in (*own.values(), *labelled) if name not in homonyms]
+    return list(dict.fromkeys([*own, *containers, *(CONTAINER_TARGET + name for name in homonyms)]))
 
 
-def _labelled(client: "APIClient") -> list[str]:
-    entries: list[Any] = client.containers(all=True, filters={"label": RESTART_LABEL})
-    return sorted(container_name(entry) for entry in entries)
+def _of(sharer: Sharer) -> str:
+    return f"{sharer.state.name} has the {sharer.what} of {sharer.parent.name}"

@@ -1,6 +1,7 @@
 """The docker collector on recorded answers: what it chooses, what it leaves out, and what it remembers."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from prometheus_client.core import Metric
 from exporter.collectors.docker import DockerCollector
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerUnavailable
-from exporter.docker.events import OomEvents
+from exporter.docker.events import LOOK_BACK_SECONDS, ContainerEvents, Event
 from exporter.docker.families import Measured, container_families
 from exporter.docker.figures import Figures, KernelFiles
 from exporter.docker.measured_containers import selector
@@ -49,6 +50,10 @@ async def test_every_family_has_a_sample_and_is_as_recorded() -> None:
     assert 'upkeeper_container_oom_kills_total{container="letta"} 3.0' in lines
     assert 'upkeeper_container_oom_kills_total{container="n8n"} 1.0' in lines
     assert 'upkeeper_container_oom_killed{container="n8n"} 1.0' in lines
+    assert 'upkeeper_container_oom_timestamp_seconds{container="n8n"} 1.6999997e+09' in lines
+    assert 'upkeeper_container_exit_code{container="n8n"} 137.0' in lines
+    assert 'upkeeper_container_exit_code{container="letta"} 3.0' in lines, "by its event, though it runs again"
+    assert 'upkeeper_container_start_timestamp_seconds{container="letta"} 1.6999928005e+09' in lines
     assert 'upkeeper_container_log_bytes{container="letta"} 11234.0' in lines
     assert 'upkeeper_container_log_max_bytes{container="letta"} 3.145728e+07' in lines
     assert 'upkeeper_container_log_limited{container="n8n"} 0.0' in lines
@@ -243,26 +248,43 @@ class EventClient:
 
 def test_events_since_the_last_time_are_asked_for(tmp_path: Path) -> None:
     clock, client = FakeClock(1000.0), EventClient()
-    events = OomEvents(clock)
-    assert events.read(client) == []  # type: ignore[arg-type]
-    assert client.asked == []
+    events = ContainerEvents(clock)
+    client.text = oom("b", 500)
+    assert events.read(client) == [Event("b", 500.0)]  # type: ignore[arg-type]
+    assert events.began == 1000.0
     clock.now = 1015.0
-    client.text = (
-        '{"Actor": {"ID": "c"}, "timeNano": 1000000000000}\n\n{"Actor": {"ID": "d"}, "timeNano": 1010500000000}\n'
-    )
-    assert events.read(client) == [("d", 1010.5)]  # type: ignore[arg-type]
-    assert (client.asked[0]["since"], client.asked[0]["until"]) == ("1000.000000000", "1015.000000000")
+    client.text = f"{oom('c', 1000)}\n{oom('d', 1010.5)}{die('d', 1011, '137')}"
+    assert events.read(client) == [Event("d", 1010.5), Event("d", 1011.0, 137)]  # type: ignore[arg-type]
+    assert [(asked["since"], asked["until"]) for asked in client.asked] == [
+        (f"{1000 - LOOK_BACK_SECONDS:.9f}", "1000.000000000"),
+        ("1000.000000000", "1015.000000000"),
+    ]
     clock.now = 900.0  # put back
     assert events.read(client) == []  # type: ignore[arg-type]
     clock.now = 930.0
-    client.text = '{"Actor": {"ID": "c"}, "timeNano": 910000000000}\n'
-    assert events.read(client) == [("c", 910.0)]  # type: ignore[arg-type]
+    client.text = oom("c", 910)
+    assert events.read(client) == [Event("c", 910.0)]  # type: ignore[arg-type]
+
+
+def test_events_of_other_kinds_and_without_an_exit_code_are_left_out() -> None:
+    clock, client = FakeClock(1000.0), EventClient()
+    client.text = f'{die("a", 900, "")}{die("b", 900, "x")}{oom("c", 900).replace("oom", "start")}{{"Actor": null}}\n'
+    assert ContainerEvents(clock).read(client) == []  # type: ignore[arg-type]
+
+
+def oom(key: str, at: float) -> str:
+    return f"{json.dumps({'Action': 'oom', 'Actor': {'ID': key}, 'timeNano': int(at * 10**9)})}\n"
+
+
+def die(key: str, at: float, code: str) -> str:
+    actor = {"ID": key, "Attributes": {"exitCode": code, "image": "app:1"}}
+    return f"{json.dumps({'Action': 'die', 'Actor': actor, 'timeNano': int(at * 10**9)})}\n"
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (500, 2)])
 def test_an_engine_that_refuses_is_not_asked_again(status: int, asked: int) -> None:
     clock, client = FakeClock(1000.0), EventClient(status)
-    events = OomEvents(clock)
+    events = ContainerEvents(clock)
     for _ in range(2):
         clock.now += 15
         assert events.read(client) == []  # type: ignore[arg-type]

@@ -1,8 +1,20 @@
 """The Docker engine's answers read into values."""
 
+from dataclasses import replace
+
 import pytest
 
-from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage, Volume, parse_usage, timestamp
+from exporter.docker.objects import (
+    CacheRecord,
+    Container,
+    Image,
+    Network,
+    Total,
+    Usage,
+    Volume,
+    parse_usage,
+    timestamp,
+)
 
 CONTAINER = {
     "Id": "c1",
@@ -37,7 +49,17 @@ RECORD = {
     "LastUsedAt": "2023-11-14T22:13:21Z",
 }
 NETWORK = {"Id": "n1", "Name": "front", "Scope": "local", "Created": "2023-11-14T22:13:20Z", "Containers": {}}
-INSPECTED = {"c1": {"State": {"FinishedAt": "2023-11-14T22:13:20.5Z"}}}
+INSPECTED = {
+    "c1": {
+        "State": {"FinishedAt": "2023-11-14T22:13:20.5Z"},
+        "HostConfig": {"NetworkMode": "front", "PidMode": "container:c2", "VolumesFrom": ["c3:ro"]},
+        "Mounts": [
+            {"Type": "volume", "Name": "data"},
+            {"Type": "volume", "Name": "0123456789abcdef" * 4},
+            {"Type": "bind", "Source": "/etc"},
+        ],
+    }
+}
 TAGGED = {"sha256:i1": {"Metadata": {"LastTagTime": "2023-11-14T23:13:20+01:00"}}}
 
 EXPECTED = Usage(
@@ -47,11 +69,14 @@ EXPECTED = Usage(
             name="web",
             image_id="sha256:i1",
             state="exited",
+            images=frozenset({"app:1"}),
             labels={"a": "b"},
             created=1700000000,
             finished=1700000000.5,
             bytes=123,
             networks=frozenset({"front", "back", "n1"}),
+            uses=frozenset({"c2", "c3"}),
+            anonymous_volumes=1,
         ),
     ),
     images=(
@@ -60,6 +85,7 @@ EXPECTED = Usage(
             digests=("app@sha256:d1",),
             created=1700000000,
             pulled=1700000000,
+            origin="pulled",
             bytes=1000,
             shared_bytes=300,
             users=1,
@@ -86,14 +112,40 @@ def test_the_form_up_to_api_1_52(parents: dict[str, object]) -> None:
     assert parse_usage(usage, [NETWORK], INSPECTED, TAGGED) == EXPECTED
 
 
-def test_the_form_from_api_1_53() -> None:
+def test_the_form_from_api_1_52() -> None:
+    """The engine leaves out figures that are 0."""
     usage = {
-        "ImageUsage": {"TotalSize": 5000, "Items": [IMAGE]},
-        "ContainerUsage": {"Items": [CONTAINER]},
-        "VolumeUsage": {"Items": [VOLUME]},
-        "BuildCacheUsage": {"Items": [RECORD | {"Parents": ["p"]}]},
+        "ImageUsage": {"ActiveCount": 1, "TotalCount": 1, "TotalSize": 5000, "Items": [IMAGE]},
+        "ContainerUsage": {"TotalCount": 1, "TotalSize": 123, "Reclaimable": 123, "Items": [CONTAINER]},
+        "VolumeUsage": {"ActiveCount": 1, "TotalCount": 1, "TotalSize": 77, "Items": [VOLUME]},
+        "BuildCacheUsage": {"TotalCount": 1, "TotalSize": 55, "Items": [RECORD | {"Parents": ["p"]}]},
     }
-    assert parse_usage(usage, [NETWORK], INSPECTED, TAGGED) == EXPECTED
+    assert parse_usage(usage, [NETWORK], INSPECTED, TAGGED) == replace(
+        EXPECTED,
+        totals={
+            "containers": Total(1, 123, 123),
+            "images": Total(1, 5000, 0),
+            "volumes": Total(1, 77, 0),
+            "build_cache": Total(1, 55, 0),
+        },
+    )
+
+
+def test_a_volume_without_a_name_is_an_anonymous_one() -> None:
+    """API 1.56 tells no name of a volume that was asked for as a bare path among the binds."""
+    inspected = {"c1": {"Mounts": [{"Type": "volume", "Source": "/var/lib/docker/volumes/0f/_data"}]}}
+    assert parse_usage({"Containers": [CONTAINER]}, [], inspected, {}).containers[0].anonymous_volumes == 1
+
+
+def test_an_image_that_is_mounted_is_one_of_the_container() -> None:
+    mount = {"Type": "image", "Name": "sha256:944e", "Source": "/var/lib/docker/rootfs/overlayfs/1e00"}
+    found = parse_usage({"Containers": [CONTAINER | {"Mounts": [mount]}]}, [], {}, {}).containers[0]
+    assert found.images == {"app:1", "sha256:944e"}
+
+
+def test_mounts_of_the_listing_count_where_nothing_was_inspected() -> None:
+    listed = CONTAINER | {"Mounts": [{"Type": "volume", "Name": "f" * 64}]}
+    assert parse_usage({"Containers": [listed]}, [], {}, {}).containers[0].anonymous_volumes == 1
 
 
 @pytest.mark.parametrize(
@@ -105,7 +157,7 @@ def test_the_form_from_api_1_53() -> None:
     ],
 )
 def test_everything_may_be_null_or_absent(usage: dict[str, object]) -> None:
-    assert parse_usage(usage, [], {}, {}) == Usage()
+    assert replace(parse_usage(usage, [], {}, {}), totals={}) == Usage()
 
 
 def test_objects_with_the_fewest_fields() -> None:

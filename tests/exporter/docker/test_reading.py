@@ -118,7 +118,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_made_anew(serve: Any) -
         return b"" if len(served) == 3 else good(target)
 
     server = serve(answer)
-    asked = engine(server)
+    asked = ReadingEngine(f"unix://{server.path}", 5.0, threads=1)  # each thread keeps a connection of its own
     for _ in range(3):
         assert await containers(asked) == []
     asked.close()

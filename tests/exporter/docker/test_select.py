@@ -13,6 +13,9 @@ DAY = 86400.0
 OLD = NOW - 2 * DAY
 NEW = NOW - DAY / 2
 KEEP = {"upkeeper.keep": ""}
+COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
+SERVICE = {"com.docker.compose.project": "pa", "com.docker.compose.service": "db", "com.docker.compose.oneoff": "False"}
+DIGEST = "0123456789abcdef" * 4
 POLICY = DockerCleanup()
 
 
@@ -21,11 +24,11 @@ def container(**facts: object) -> Container:
 
 
 def image(**facts: object) -> Image:
-    return Image(**{"id": "sha256:0123456789abcdef", "created": OLD, "bytes": 100, **facts})  # type: ignore[arg-type]
+    return Image(**{"id": "sha256:0123456789abcdef", "created": OLD, "bytes": 100, "origin": "built", **facts})  # type: ignore[arg-type]
 
 
 def network(**facts: object) -> Network:
-    return Network(**{"id": "n", "name": "net", "created": OLD, **facts})  # type: ignore[arg-type]
+    return Network(**{"id": "n", "name": "net", "created": OLD, "labels": COMPOSE, **facts})  # type: ignore[arg-type]
 
 
 def record(**facts: object) -> CacheRecord:
@@ -59,6 +62,13 @@ def selected(usage: Usage, policy: DockerCleanup = POLICY) -> list[tuple[str, st
         ({"labels": KEEP}, False),
         ({"labels": {"upkeeper.keep": "false"}}, False),
         ({"labels": {"upkeeper.keeper": "x"}}, True),
+        ({"anonymous_volumes": 1}, False),
+        ({"state": "created", "created": OLD, "anonymous_volumes": 1}, False),
+        ({"bytes": 10**9}, True),
+        ({"labels": SERVICE, "bytes": 8192}, True),
+        ({"labels": SERVICE, "bytes": 8193}, False),
+        ({"labels": SERVICE | {"com.docker.compose.oneoff": "True"}, "bytes": 10**9}, True),
+        ({"uses": frozenset({"web", "c"})}, True),
     ],
 )
 def test_containers(facts: dict[str, object], goes: bool) -> None:
@@ -79,6 +89,8 @@ def test_containers(facts: dict[str, object], goes: bool) -> None:
         ({"created": None}, False),
         ({"created": NOW + 10}, False),
         ({"labels": KEEP}, False),
+        ({"origin": ""}, False),
+        ({"origin": "pulled"}, True),
     ],
 )
 def test_images(facts: dict[str, object], goes: bool) -> None:
@@ -94,7 +106,10 @@ def test_images(facts: dict[str, object], goes: bool) -> None:
         ({"attached": frozenset({"c"})}, False),
         ({"created": NEW}, False),
         ({"created": None}, False),
-        ({"labels": KEEP}, False),
+        ({"labels": COMPOSE | KEEP}, False),
+        ({"labels": {}}, False),
+        ({"labels": {"com.docker.compose.project": "pa"}}, False),
+        ({"labels": {"com.docker.compose.network": "default"}}, False),
     ],
 )
 def test_networks(facts: dict[str, object], goes: bool) -> None:
@@ -135,6 +150,64 @@ def test_what_only_leaving_containers_use_leaves_after_them() -> None:
 def test_an_image_that_another_container_uses_as_well_stays() -> None:
     usage = Usage(containers=(container(), container(id="d", state="running")), images=(image(id="i", users=2),))
     assert selected(usage) == [("containers", "c")]
+
+
+@pytest.mark.parametrize("reference", ["c", "web", "c" * 64])
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_a_container_that_another_one_names_stays(reference: str, state: str) -> None:
+    named = container(id=reference if len(reference) == 64 else "c")
+    user = container(id="d", name="user", state=state, finished=NEW, uses=frozenset({reference}))
+    assert selected(Usage(containers=(named, user))) == []
+
+
+def test_a_short_reference_means_an_id_but_no_part_of_a_name() -> None:
+    named = container(id=DIGEST, name="web")
+    for reference, stays in ((DIGEST[:12], True), (DIGEST[:11], False), ("we", False), ("webs", False)):
+        user = container(id="d", name="user", state="running", uses=frozenset({reference}))
+        assert (selected(Usage(containers=(named, user))) == []) is stays, reference
+
+
+def test_containers_that_name_each_other_go_before_those_that_they_name() -> None:
+    chain = tuple(container(id=key, name=key, uses=frozenset({other})) for key, other in ("ab", "bc", "cx"))
+    assert selected(Usage(containers=chain[::-1])) == [("containers", key) for key in "abc"]
+    circle = tuple(container(id=key, name=key, uses=frozenset({other})) for key, other in ("ab", "ba"))
+    assert set(selected(Usage(containers=circle))) == {("containers", "a"), ("containers", "b")}
+
+
+def test_what_a_container_that_stays_names_stays_through_others() -> None:
+    young = container(id="a", name="a", finished=NEW, uses=frozenset({"b"}))
+    named, by_that = container(id="b", name="b", uses=frozenset({"c"})), container(id="c", name="c")
+    assert selected(Usage(containers=(by_that, named, young))) == []
+
+
+def test_of_one_object_everything_else_remains() -> None:
+    """Right before a removal, what should have gone first and did not is still a user."""
+    user, named = container(id="a", name="a", uses=frozenset({"b"})), container(id="b", name="b")
+    usage = Usage(containers=(user, named))
+    assert [removal.id for removal in select(usage, POLICY, NOW, only="a")] == ["a"]
+    assert select(usage, POLICY, NOW, only="b") == []
+    assert [removal.id for removal in select(Usage(containers=(named,)), POLICY, NOW, only="b")] == ["b"]
+
+
+@pytest.mark.parametrize("digests", [(f"app@sha256:{DIGEST}",), (f"other@sha256:{'f' * 64}", f"app@sha256:{DIGEST}")])
+def test_an_image_whose_digest_something_names_stays(digests: tuple[str, ...]) -> None:
+    pinned = image(digests=digests, origin="pulled")
+    assert selected(Usage(images=(pinned,))) != []
+    assert selected(Usage(images=(pinned,), named_digests=frozenset({DIGEST}))) == []
+    running = container(state="running", images=frozenset({"other:1", f"app@sha256:{DIGEST}"}))
+    assert selected(Usage(images=(pinned,), containers=(running,))) == []
+    leaving = container(images=frozenset({f"app@sha256:{DIGEST}"}))
+    assert ("images", pinned.id) in selected(Usage(images=(pinned,), containers=(leaving,)))
+
+
+def test_on_the_containerd_store_the_id_is_the_digest() -> None:
+    usage = Usage(images=(image(id=f"sha256:{DIGEST}"),), named_digests=frozenset({DIGEST}))
+    assert selected(usage) == []
+
+
+def test_an_image_that_an_unread_project_may_name_stays() -> None:
+    pulled, built = image(digests=(f"app@sha256:{DIGEST}",), origin="pulled"), image(id="sha256:b")
+    assert selected(Usage(images=(pulled, built), unread_projects=("/srv/compose.yaml",))) == [("images", built.id)]
 
 
 def test_a_kept_container_keeps_what_it_uses() -> None:
@@ -196,6 +269,7 @@ def test_a_removal_says_what_it_frees_and_why() -> None:
     found = {removal.kind: removal for removal in select(usage, POLICY, NOW)}
     assert (found["containers"].name, found["containers"].bytes) == ("web", 5)
     assert found["containers"].since == NOW - 2 * DAY - 7300
+    assert found["images"].reason == "without a tag, built 2d ago"
     assert found["containers"].reason == "stopped 2d2h ago"
     assert (found["images"].name, found["images"].bytes) == ("app@sha256:1", 70)
     assert found["build_cache"].name == "RUN make"

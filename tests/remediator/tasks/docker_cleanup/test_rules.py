@@ -1,6 +1,7 @@
 """docker-cleanup's decisions, without an engine."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -26,14 +27,16 @@ def record(key: str, days_ago: float, *, shared: bool = False, size: int = 100) 
     return CacheRecord(id=key, bytes=size, shared=shared, last_used=NOW - days_ago * DAY)
 
 
-OLD_IMAGE = Image(id="sha256:old", created=NOW - 2 * DAY, bytes=500, shared_bytes=200)
+OLD_IMAGE = Image(id="sha256:old", created=NOW - 2 * DAY, origin="built", bytes=500, shared_bytes=200)
+COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
+LONELY = Network(id="net", name="lonely", labels=COMPOSE, created=NOW - 2 * DAY)
 
 
 def test_a_plan_has_an_action_for_each_object_and_one_for_the_build_cache() -> None:
     usage = Usage(
         containers=(stopped("old", 2), stopped("young", 0.5)),
         images=(OLD_IMAGE,),
-        networks=(Network(id="net", name="lonely", created=NOW - 2 * DAY),),
+        networks=(LONELY,),
         build_cache=(record("aaa", 2), record("bbb", 3), record("young", 0.5)),
     )
 
@@ -84,14 +87,13 @@ def test_a_container_is_removed_only_as_it_was_planned(container: Container | No
 
 @pytest.mark.parametrize("users", [(stopped("user", 2, image_id="sha256:old", networks=frozenset({"net"})),), ()])
 def test_a_container_that_stayed_keeps_its_image_and_network(users: Sequence[Container]) -> None:
-    image = Image(id="sha256:old", created=NOW - 2 * DAY, users=len(users))
-    network = Network(id="net", name="lonely", created=NOW - 2 * DAY)
+    image = replace(OLD_IMAGE, users=len(users))
 
     of_image = why_not(
         Usage(containers=tuple(users), images=(image,)), POLICY, "images", "sha256:old", NOW - 2 * DAY, NOW
     )
     of_network = why_not(
-        Usage(containers=tuple(users), networks=(network,)), POLICY, "networks", "net", NOW - 2 * DAY, NOW
+        Usage(containers=tuple(users), networks=(LONELY,)), POLICY, "networks", "net", NOW - 2 * DAY, NOW
     )
 
     assert (of_image is not None) == (of_network is not None) == bool(users)

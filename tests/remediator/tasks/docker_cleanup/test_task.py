@@ -1,6 +1,7 @@
 """docker-cleanup against a private engine that holds objects in every state."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.servers
 
 ANY_AGE = Policy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
 KEEP = {"upkeeper.keep": "true"}
+COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
 FOREVER = "sleep 1000"
 MIB = 1024**2
 HANG_GUARD = 30.0
@@ -91,15 +93,17 @@ async def only_action(task: DockerCleanup) -> Action:
 def populate(dockerd: Dockerd) -> set[tuple[str, str]]:
     """Makes objects in every state. Returns what a cleanup of any age may remove, build cache apart."""
     kept_image = dockerd.dangling_image(labels=KEEP)
+    dockerd.imported_image()
     running_image, stopped_image, kept_users_image = (dockerd.dangling_image() for _ in range(3))
     unused_image = dockerd.dangling_image(size=MIB)
     dockerd.tagged_image("unused:1")
     for network, labels in (
-        ("lonely", {}),
-        ("stopped-net", {}),
-        ("busy-net", {}),
-        ("held-net", {}),
-        ("kept-net", KEEP),
+        ("lonely", COMPOSE),
+        ("stopped-net", COMPOSE),
+        ("busy-net", COMPOSE),
+        ("held-net", COMPOSE),
+        ("kept-net", COMPOSE | KEEP),
+        ("external", {}),
     ):
         dockerd.network(network, labels)
 
@@ -108,7 +112,8 @@ def populate(dockerd: Dockerd) -> set[tuple[str, str]]:
     dockerd.run("restarting", "exit 1", restart_policy={"Name": "always"})
     dockerd.run("never-started", FOREVER, start=False)
     exited(dockerd, "stopped", "dd if=/dev/zero of=/written bs=1024 count=64", network_mode="stopped-net")
-    exited(dockerd, "failed", "exit 3", volumes=["named:/named", "/anonymous"])
+    exited(dockerd, "failed", "exit 3", volumes=["named:/named"])
+    exited(dockerd, "with-data", volumes=["/anonymous"])
     exited(dockerd, "kept", labels=KEEP, network_mode="held-net")
 
     create = partial(dockerd.client.containers.create, command=["/payload"], network_mode="none")
@@ -249,8 +254,7 @@ class TestChangedSinceThePlan:
         assert clean_dockerd.client.images.get(image).id == image
 
     async def test_an_image_that_another_was_built_upon(self, clean_dockerd: Dockerd, task: DockerCleanup) -> None:
-        image = str(exited(clean_dockerd, "base").commit().id)
-        clean_dockerd.client.containers.get("base").remove()
+        image = clean_dockerd.dangling_image()
         action = await only_action(task)
         assert action.object == short(image)
         upon = clean_dockerd.client.containers.create(image, ["sh"], name="upon", network_mode="none")
@@ -262,7 +266,7 @@ class TestChangedSinceThePlan:
         assert inventory(clean_dockerd) == before
 
     async def test_a_network_that_a_stopped_container_uses(self, clean_dockerd: Dockerd, task: DockerCleanup) -> None:
-        network = clean_dockerd.network("lonely")
+        network = clean_dockerd.network("lonely", COMPOSE)
         action = await only_action(task)
         clean_dockerd.run("user", FOREVER, start=False, network_mode="lonely")
 
@@ -288,7 +292,7 @@ class TestChangedSinceThePlan:
     ) -> None:
         """The plan meant to remove the container first; while it is still there, its network and image are in use."""
         image = clean_dockerd.dangling_image()
-        clean_dockerd.network("its-net")
+        clean_dockerd.network("its-net", COMPOSE)
         clean_dockerd.client.containers.create(image, ["/payload"], name="user", network="its-net")
         plan = await task.plan(TARGET)
         before = inventory(clean_dockerd)
@@ -319,10 +323,11 @@ async def test_the_engine_has_the_last_word(clean_dockerd: Dockerd, engine: Dock
 async def test_layers_that_the_build_cache_holds_go_in_the_same_run(
     clean_dockerd: Dockerd, task: DockerCleanup
 ) -> None:
-    """A rebuild leaves the old image untagged and its layers in the build cache: only both together free the space."""
+    """A new build leaves the old image untagged, and its layers in the build cache: both together free the space."""
     busybox = clean_dockerd.import_busybox()
-    for step in ("one", "two"):
-        clean_dockerd.build("app:1", f"FROM {busybox}\nRUN dd if=/dev/zero of=/{step} bs=1024 count=1024\n")
+    for name in ("app", "next"):
+        clean_dockerd.build(f"{name}:1", f"FROM {busybox}\nRUN dd if=/dev/urandom of=/{name} bs=1024 count=1024\n")
+    clean_dockerd.client.images.get("next:1").tag("app", "1")
     before = await task.measure(TARGET)
     plan = await task.plan(TARGET)
     assert [action.kind for action in plan.actions] == ["remove-image", "prune-build-cache"]
@@ -330,7 +335,7 @@ async def test_layers_that_the_build_cache_holds_go_in_the_same_run(
     image, cache = await apply_all(task, plan)
 
     after = await task.measure(TARGET)
-    assert image.freed_bytes == 0, "the build cache still held its layer"
+    assert image.freed_bytes < MIB // 10, "the build cache still held its layer"
     assert cache.freed_bytes >= MIB
     assert before.values["total_bytes"] - after.values["total_bytes"] == image.freed_bytes + cache.freed_bytes
     assert clean_dockerd.client.images.get("app:1")
@@ -339,23 +344,22 @@ async def test_layers_that_the_build_cache_holds_go_in_the_same_run(
 async def test_freed_bytes_of_an_image_leave_out_layers_that_others_hold(
     clean_dockerd: Dockerd, task: DockerCleanup
 ) -> None:
-    busybox = clean_dockerd.import_busybox()
-    for name in ("base", "app"):
-        builder = exited(clean_dockerd, name, "dd if=/dev/zero of=/written bs=1024 count=100", image=busybox)
-        committed = builder.commit()
-        builder.remove()
-        busybox = str(committed.id)
-    clean_dockerd.client.images.get(busybox).tag("tagged", "1")
-    clean_dockerd.client.images.remove("tagged:1", noprune=True)
+    base, app = ({"payload": os.urandom(size)} for size in (100 * 1024, 50 * 1024))
+    wanted, lower, upper = (
+        clean_dockerd.load_built(layers) for layers in ([base, {"wanted": b""}], [base], [base, app])
+    )
+    clean_dockerd.client.images.get(wanted).tag("wanted", "1")
     before = await task.measure(TARGET)
     plan = await task.plan(TARGET)
+    assert planned(plan)["images"] == {lower, upper}
 
     effects = await apply_all(task, plan)
 
     after = await task.measure(TARGET)
-    assert sum(effect.freed_bytes for effect in effects) >= 100 * 1024
-    assert before.values["total_bytes"] - after.values["total_bytes"] == sum(effect.freed_bytes for effect in effects)
-    assert clean_dockerd.client.images.get(clean_dockerd.import_busybox())
+    freed = sum(effect.freed_bytes for effect in effects)
+    assert before.values["total_bytes"] - after.values["total_bytes"] == freed
+    assert 50 * 1024 <= freed < 130 * 1024, "the base is still held by another image"
+    assert clean_dockerd.client.images.get("wanted:1")
 
 
 async def test_a_hung_engine_is_an_error_in_time(clean_dockerd: Dockerd) -> None:

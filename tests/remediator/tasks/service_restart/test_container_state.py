@@ -23,6 +23,7 @@ def state(**changes: Any) -> ContainerState:
         (state(status="exited", exit_code=1), [], "start"),
         (state(status="exited", exit_code=139, restart_policy="on-failure"), [], "start"),
         (state(status="exited", exit_code=137, oom_killed=True), [], "start"),
+        (state(status="exited", exit_code=143, oom_killed=True), [], None),
         (state(status="exited", exit_code=128, restart_policy="always", error="port in use"), [], "start"),
     ],
 )

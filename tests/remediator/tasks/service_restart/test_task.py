@@ -12,7 +12,8 @@ import pytest
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.services import Probe, Service
 from remediator.model.task import Action, TaskError
-from remediator.tasks.service_restart.task import Pacing, ServiceRestart
+from remediator.tasks.service_restart.restarter import Pacing
+from remediator.tasks.service_restart.task import ServiceRestart
 from tests.dockerd import Dockerd
 from tests.helpers import free_port, wait_until
 from tests.postgres_server import PostgresServer

@@ -1,0 +1,61 @@
+"""The engine's containers as service-restart looks at them."""
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.docker.engine import DockerEngine
+from exporter.docker.objects import container_name
+from remediator.model.task import TaskError
+from remediator.tasks.docker import ask
+from remediator.tasks.service_restart.container_state import ContainerState, parse_state
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+class Containers:
+    """Asks an engine. Every call raises TaskError when it does not answer."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self._engine = engine
+
+    async def find(self, key: str) -> ContainerState | None:
+        """The container of this id or name, or of an id that begins so."""
+        inspected = await ask(self._engine, lambda client: _inspect(client, key))
+        return None if inspected is None else parse_state(inspected)
+
+    async def named(self, name: str) -> ContainerState:
+        """The container of exactly this name. Raises TaskError when there is none."""
+        state = await self.find(name)
+        if state is None or state.name != name:  # the engine also finds containers by the beginning of an id
+            raise TaskError(f"there is no container {name}")
+        return state
+
+    async def again(self, known: ContainerState) -> ContainerState:
+        """The same container as it is now. Raises TaskError when it was removed."""
+        state = await self.find(known.id)
+        if state is None:
+            raise TaskError(f"{known.name} was removed meanwhile")
+        return state
+
+    async def all(self) -> list[ContainerState]:
+        """All of them, running or not."""
+
+        def inspect_all(client: "APIClient") -> list[Any]:
+            return [_inspect(client, entry["Id"]) for entry in client.containers(all=True)]
+
+        return [parse_state(inspected) for inspected in await ask(self._engine, inspect_all) if inspected is not None]
+
+    async def labels(self) -> dict[str, dict[str, str]]:
+        """The labels of each container by its name."""
+        entries: list[Any] = await ask(self._engine, lambda client: client.containers(all=True))
+        return {container_name(entry): entry.get("Labels") or {} for entry in entries}
+
+
+def _inspect(client: "APIClient", key: str) -> Any:
+    """None for a container that is not there."""
+    from docker.errors import NotFound
+
+    try:
+        return client.inspect_container(key)
+    except NotFound:
+        return None
