@@ -12,7 +12,7 @@ from exporter.findings import CHECKS, SEVERITIES, Check, Finding, Severity
 from exporter.findings.boundary import place_of
 from exporter.findings.checks import all_checks
 from exporter.findings.found import Found
-from exporter.findings.gather import DAEMON_FILE, Gatherer
+from exporter.findings.gather import DAEMON_FILE, Gatherer, configured
 from exporter.findings.material import Material
 from exporter.findings.tools import Tools, Verdict
 from exporter.settings.configuration import Accepted, Configuration
@@ -84,7 +84,7 @@ class Audit:
     @property
     def finds_projects(self) -> bool:
         """Whether running containers name the projects, as none is configured."""
-        return not self._settings.compose_files
+        return not configured(self._settings)
 
     def continue_from(self, former: "Audit") -> None:
         """Takes over what hangs in the audit that this one replaces."""

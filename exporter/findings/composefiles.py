@@ -6,17 +6,19 @@ from exporter.configuration.source import SourceError
 from exporter.findings import Place, word
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import TextFile, Unreadable
-from exporter.findings.merge import normalized
+from exporter.findings.merge import merge, misshapen, normalized
 from exporter.findings.paths import joined
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
-from exporter.findings.tree import Flaw, Node, read_tree
+from exporter.findings.tree import Flaw, Node, VariableUse, read_trees
 from exporter.text import printable
 
 MAX_FILES = 100
 """Files of one project."""
 
 Read = Callable[[str], TextFile]
+
+_DOLLAR = "put the value in single quotes, or write $$ for a dollar sign"
 
 
 class ComposeFiles:
@@ -35,14 +37,25 @@ class ComposeFiles:
 
         env_files: none means ``.env`` in the project's directory, if there is one.
         """
-        variables = dict(outer)
+        values: dict[str, str] = {}
         for path in env_files or [joined(directory, ".env")]:
             env = self.env_file(path, required=bool(env_files), place=self._project.place())
             if env is not None:
-                variables |= env.values(outer)
-        return variables
+                values |= self.resolved(env, outer, values)
+        return {**values, **outer}
 
-    def env_file(self, path: str, *, required: bool, place: Place) -> EnvFile | None:
+    def resolved(self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str]) -> Mapping[str, str]:
+        """The values of an env file; what is wrong with them is noted. See EnvFile.resolve."""
+        resolved = env.resolve(outer, earlier)
+        self._project.uses += [VariableUse(use, Place(env.path, line)) for line, use in resolved.uses]
+        self._project.flaws += [
+            Flaw(Place(env.path, bad.line), f"the value of {word(bad.name)} cannot be read: {bad.reason}", _DOLLAR)
+            for bad in resolved.bad
+        ]
+        self._project.env_texts.setdefault(env.path, {}).update(resolved.own)
+        return resolved.values
+
+    def env_file(self, path: str, *, required: bool, place: Place, raw: bool = False) -> EnvFile | None:
         """An env file; None, with the reason noted if it is required, when it cannot be read. place: what names it."""
         if path in self._project.env_files:
             return self._project.env_files[path]
@@ -50,7 +63,7 @@ class ComposeFiles:
         if file is None:
             return None
         try:
-            env = self._project.env_files[path] = parse_env(file)
+            env = self._project.env_files[path] = parse_env(file, raw=raw)
         except Unreadable as error:
             self._unreadable(error)
             return None
@@ -86,29 +99,35 @@ class ComposeFiles:
         if file is None:
             return None
         try:
-            tree = read_tree(file, variables)
+            trees = read_trees(file, variables)
         except SourceError as error:
             self._project.flaws.append(Flaw(Place(path, error.line), str(error)))
             self._project.unread.append(f"{printable(path)} cannot be read: it is not valid YAML")
             return None
-        self._project.uses += tree.uses
-        self._project.flaws += tree.flaws
-        root = tree.root
-        services = root.at("services")
-        if services is not None and services.value is not None:
-            if not isinstance(services.value, dict):
-                self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
-            for name, service in services.mapping.items():
-                if not isinstance(service.value, dict) and not service.tag:
-                    self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
-            known = {
-                name: normalized(service)
-                for name, service in services.mapping.items()
-                if isinstance(service.value, dict) or service.tag
-            }
-            root = root.with_value({**root.mapping, "services": services.with_value(known)})
-        self._trees[key] = root
+        root: Node | None = None
+        for tree in trees:  # Compose lays the documents of a file over each other
+            self._project.uses += tree.uses
+            self._project.flaws += tree.flaws
+            root = merge(root, self._with_services(tree.root))
+        if root is not None:
+            self._trees[key] = root
         return root
+
+    def _with_services(self, root: Node) -> Node:
+        """A document with each service in its normal form, those left out that are none."""
+        services = root.at("services")
+        if services is None or services.value is None:
+            return root
+        if not isinstance(services.value, dict):
+            self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
+        known: dict[str, Node] = {}
+        for name, service in services.mapping.items():
+            if isinstance(service.value, dict) or service.tag:
+                self._project.flaws += list(misshapen(name, service))
+                known[name] = normalized(service)
+            else:
+                self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
+        return root.with_value({**root.mapping, "services": services.with_value(known)})
 
 
 def ambient(directory: str) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
 from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.paths import is_pattern, matches
-from exporter.findings.project import Project, with_override
+from exporter.findings.project import Invocation, Project
 from exporter.settings.configuration import Configuration
 from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
@@ -61,6 +61,17 @@ class _Unit:
     read: Callable[[], Reading]
 
 
+def configured(settings: Configuration) -> list[Invocation]:
+    """The projects that a config names."""
+    return [
+        *(Invocation(tuple(text.split(":"))) for text in settings.compose_files),
+        *(
+            Invocation(tuple(project.files), tuple(project.env_files), project.project_directory or "")
+            for project in settings.compose_projects
+        ),
+    ]
+
+
 class Gatherer:
     """Reads the files that a configuration names.
 
@@ -79,19 +90,19 @@ class Gatherer:
         """Takes over reads that hang, so that none hangs twice."""
         self._threads = former._threads
 
-    async def gather(self, seconds: float, found: Sequence[Sequence[str]] = ()) -> Material:
+    async def gather(self, seconds: float, found: Sequence[Invocation] = ()) -> Material:
         """Everything that can be read within so many seconds; what cannot is noted in the material.
 
-        found: the files of projects that were found elsewhere, for when none is configured.
+        found: projects that were found elsewhere, for when none is configured.
         """
-        configured = [text.split(":") for text in self._settings.compose_files]
-        units = [*self._units(configured or [list(files) for files in found], not configured)]
+        named = configured(self._settings)
+        units = [*self._units(named or found, not named)]
         readings = await asyncio.gather(*(self._read(unit, seconds) for unit in units))
         return _joined(readings)
 
-    def _units(self, projects: Sequence[Sequence[str]], optional: bool) -> Iterator[_Unit]:
-        for files in projects:
-            yield _Unit(("project", *files), printable(files[0]), _ALL, partial(_project, files, optional))
+    def _units(self, projects: Sequence[Invocation], optional: bool) -> Iterator[_Unit]:
+        for project in projects:
+            yield _Unit(project, printable(project.files[0]), _ALL, partial(_project, project, optional))
         if projects:
             yield _Unit("daemon", printable(self._daemon_file), (), partial(_daemon, self._daemon_file))
         for pattern in self._settings.env_files:
@@ -132,9 +143,14 @@ def _joined(readings: Sequence[Reading]) -> Material:
     )
 
 
-def _project(files: Sequence[str], optional: bool) -> Reading:
+def _project(invocation: Invocation, optional: bool) -> Reading:
     """A Compose project with all of its files. optional: as if it were not there when its files cannot be read."""
-    project = load_project(with_override(files, os.path.lexists), read_file)
+    gone = [path for path in invocation.env_files if not os.path.lexists(path)] if optional else []
+    if optional and not any(os.path.lexists(path) for path in invocation.files):
+        return Reading()
+    if gone:  # without its variables there would be nothing but false findings
+        return Reading(_ALL).missed(f"{printable(gone[0])}, with which the project was started, is not there any more")
+    project = load_project(invocation.with_override(os.path.lexists), read_file)
     if optional and not any(path in project.read for path in project.files):
         return Reading()
     reading = Reading(_ALL, projects=[project], env_files=list(project.env_files.values()))
@@ -148,7 +164,7 @@ def _project(files: Sequence[str], optional: bool) -> Reading:
     for node in secrets.mapping.values() if secrets is not None else ():
         named = node.at("file")
         if named is not None and named.text:
-            _add_mode(reading, project.path(named), "secret")
+            _add_mode(reading, named.text, "secret")
     return reading
 
 

@@ -58,7 +58,7 @@ class ComposeValid:
             for flaw in project.flaws:
                 if (flaw.place, flaw.message) not in seen:
                     seen.add((flaw.place, flaw.message))
-                    yield self._finding(printable(flaw.place.file), flaw.place, flaw.message, _REMEDY)
+                    yield self._finding(printable(flaw.place.file), flaw.place, flaw.message, flaw.remedy or _REMEDY)
             if not project.services and not project.unread:
                 yield self._finding(
                     printable(project.files[0]), project.place(), "it has no services", "is it the right file?"
