@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from exporter.findings import Place, word
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
+from exporter.findings.envfile import EnvFile, Resolved
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Invocation, Project
@@ -190,6 +191,7 @@ class _Loader:
         given = environment.mapping.items() if environment is not None else ()
         outer = {**{name: value.text for name, value in given if value.value is not None}, **self._project.variables}
         values: dict[str, str] = {}
+        read: list[tuple[EnvFile, Resolved]] = []
         for entry in (node.items or [node]) if node is not None else ():
             required, kind = entry.at("required"), entry.at("format")
             path = entry.at("path") if entry.mapping else entry
@@ -201,7 +203,9 @@ class _Loader:
                     raw=kind is not None and kind.text == "raw",
                 )
                 if env is not None:
-                    values |= self._files.resolved(env, outer, values)
+                    read.append((env, self._files.resolved(env, outer, values)))
+                    values |= read[-1][1].values
+        self._files.in_force(read, environment.mapping if environment is not None else ())
 
 
 def _without_extends(service: Node) -> Node:

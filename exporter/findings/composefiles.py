@@ -1,10 +1,10 @@
 """The single files of a Compose project: read once, their variables replaced, their services in one form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from exporter.configuration.source import SourceError
 from exporter.findings import Place, word
-from exporter.findings.envfile import EnvFile, parse_env
+from exporter.findings.envfile import EnvFile, Resolved, parse_env
 from exporter.findings.files import TextFile, Unreadable
 from exporter.findings.merge import merge, misshapen, normalized
 from exporter.findings.paths import joined
@@ -17,6 +17,10 @@ MAX_FILES = 100
 """Files of one project."""
 
 Read = Callable[[str], TextFile]
+
+_OF_NAMES = ("services", "networks", "volumes", "secrets", "configs", "models")
+SECTIONS = frozenset({"version", "name", "include", *_OF_NAMES})
+"""https://docs.docker.com/reference/compose-file/"""
 
 _DOLLAR = "put the value in single quotes, or write $$ for a dollar sign"
 
@@ -38,22 +42,32 @@ class ComposeFiles:
         env_files: none means ``.env`` in the project's directory, if there is one.
         """
         values: dict[str, str] = {}
+        read: list[tuple[EnvFile, Resolved]] = []
         for path in env_files or [joined(directory, ".env")]:
             env = self.env_file(path, required=bool(env_files), place=self._project.place())
             if env is not None:
-                values |= self.resolved(env, outer, values)
+                read.append((env, self.resolved(env, outer, values)))
+                values |= read[-1][1].values
+        self.in_force(read, outer)
         return {**values, **outer}
 
-    def resolved(self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str]) -> Mapping[str, str]:
-        """The values of an env file; what is wrong with them is noted. See EnvFile.resolve."""
+    def resolved(self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str]) -> Resolved:
+        """An env file with its references replaced; what is wrong with it is noted. See EnvFile.resolve."""
         resolved = env.resolve(outer, earlier)
         self._project.uses += [VariableUse(use, Place(env.path, line)) for line, use in resolved.uses]
         self._project.flaws += [
             Flaw(Place(env.path, bad.line), f"the value of {word(bad.name)} cannot be read: {bad.reason}", _DOLLAR)
             for bad in resolved.bad
         ]
-        self._project.env_texts.setdefault(env.path, {}).update(resolved.own)
-        return resolved.values
+        return resolved
+
+    def in_force(self, read: Sequence[tuple[EnvFile, Resolved]], over: Collection[str]) -> None:
+        """Notes what files set that neither a later one sets again nor anything that goes over them all."""
+        done = set(over)
+        for env, resolved in reversed(read):
+            texts = {name: own for name, own in resolved.own.items() if name not in done}
+            self._project.env_texts.setdefault(env.path, {}).update(texts)
+            done |= resolved.own.keys()
 
     def env_file(self, path: str, *, required: bool, place: Place, raw: bool = False) -> EnvFile | None:
         """An env file; None, with the reason noted if it is required, when it cannot be read. place: what names it."""
@@ -115,11 +129,14 @@ class ComposeFiles:
 
     def _with_services(self, root: Node) -> Node:
         """A document with each service in its normal form, those left out that are none."""
+        for key, node in root.mapping.items():
+            if key not in SECTIONS and not key.startswith("x-"):
+                self._project.flaws.append(Flaw(node.place, f"{word(key)} is no section of a Compose file"))
+            elif key in _OF_NAMES and not isinstance(node.value, dict | None) and not node.tag:
+                self._project.flaws.append(Flaw(node.place, f"`{key}` must be a mapping"))
         services = root.at("services")
         if services is None or services.value is None:
             return root
-        if not isinstance(services.value, dict):
-            self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
         known: dict[str, Node] = {}
         for name, service in services.mapping.items():
             if isinstance(service.value, dict) or service.tag:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from exporter.findings import Kind, secret_name
+from exporter.findings import Kind
 from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
@@ -20,6 +20,7 @@ from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_
 from exporter.findings.material import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Invocation, Project
+from exporter.findings.secretnames import holds_secret
 from exporter.settings.configuration import Configuration
 from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
@@ -43,6 +44,7 @@ class Reading:
     texts: list[TextFile] = field(default_factory=list)
     modes: list[Mode] = field(default_factory=list)
     unread: list[tuple[Kind, str]] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
     daemon_logs: DaemonLogs | None = None
 
     def missed(self, reason: object, kinds: Sequence[Kind] = ()) -> "Reading":
@@ -132,6 +134,7 @@ def _joined(readings: Sequence[Reading]) -> Material:
     modes = [mode for reading in readings for mode in reading.modes]
     daemons = [reading.daemon_logs for reading in readings if reading.daemon_logs is not None]
     return Material(
+        owners={path: owner for reading in readings for path, owner in reading.owners.items()},
         projects=[project for reading in readings for project in reading.projects],
         env_files=list({each.path: each for reading in readings for each in reading.env_files}.values()),
         texts=list({each.path: each for reading in readings for each in reading.texts}.values()),
@@ -160,11 +163,22 @@ def _project(invocation: Invocation, optional: bool) -> Reading:
     for path, file in project.read.items():
         env = project.env_files.get(path)
         reading.modes.append(_mode(file, "env" if env is not None and _holds_secrets(env) else "config"))
-    secrets = project.top.get("secrets")
-    for node in secrets.mapping.values() if secrets is not None else ():
-        named = node.at("file")
-        if named is not None and named.text:
-            _add_mode(reading, named.text, "secret")
+    for section, kind in (("secrets", "secret"), ("configs", "config")):
+        node = project.top.get(section)
+        for name, one in node.mapping.items() if node is not None else ():
+            named = one.at("file")
+            if named is not None and named.text:
+                try:
+                    mode = read_mode(named.text, kind)
+                except Unreadable as error:
+                    if error.missing:
+                        project.missing[kind, name] = named.text
+                    else:
+                        reading.missed(error, ("mode",))
+                else:
+                    reading.modes.append(mode)
+    owned = [*project.files, *project.read, *(mode.path for mode in reading.modes)]
+    reading.owners = dict.fromkeys(map(printable, owned), project.files[0])
     return reading
 
 
@@ -239,4 +253,4 @@ def _mode(file: TextFile, kind: str) -> Mode:
 
 
 def _holds_secrets(env: EnvFile) -> bool:
-    return any(secret_name(variable.name) and variable.value for variable in env.variables)
+    return any(holds_secret(variable.name, variable.value) for variable in env.variables)

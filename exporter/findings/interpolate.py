@@ -13,7 +13,7 @@ MAX_DEPTH = 20
 MAX_LENGTH = 1024 * 1024
 """Characters that one text may grow to."""
 
-ELSEWHERE = "$"
+ELSEWHERE = "\ufffc"
 """What stands for the value of a variable where only that is looked at which is written here."""
 
 UseKind = Literal["plain", "default", "required", "alternative"]

@@ -61,9 +61,11 @@ class Project:
     """Every file of the project, by its path: Compose files and .env files."""
     env_files: dict[str, EnvFile] = field(default_factory=dict)
     env_texts: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
-    """What is written of each variable of an env file, by the file's path. See exporter.findings.envfile.Resolved."""
+    """What env files set and is in force, as far as it is written there: path, name, text. See envfile.Resolved."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What its files can refer to."""
+    missing: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Files of secrets and configs that do not exist, by kind (``secret``) and name."""
     unread: list[str] = field(default_factory=list)
     """What could not be looked at, one line each. Without it, the project is known as a whole."""
     unreadable: list[str] = field(default_factory=list)
@@ -86,3 +88,19 @@ def profiles_of(service: Node) -> frozenset[str]:
     """The profiles that a service belongs to; none for one that is always there."""
     node = service.at("profiles")
     return frozenset(item.text for item in node.items if item.text) if node is not None else frozenset()
+
+
+def active_services(project: Project, running: frozenset[tuple[str, str]]) -> Mapping[str, Node]:
+    """The services that Compose starts: those of no profile, and those of profiles that are switched on or in use.
+
+    running: services of which a container runs, each with its project's first file.
+    """
+    profiles = set(project.profiles)
+    for name, service in project.services.items():
+        if (project.files[0], name) in running:
+            profiles |= profiles_of(service)
+    return {
+        name: service
+        for name, service in project.services.items()
+        if not (own := profiles_of(service)) or "*" in profiles or own & profiles
+    }

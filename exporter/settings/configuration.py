@@ -73,11 +73,15 @@ class Configuration(Section):
     alertmanager_configs: list[AbsolutePath] = Field(default=[], description="given to `amtool check-config`")
     placeholder_patterns: list[Regex] = Field(
         default=[
-            "(?i)change[_-]?me",
-            "(?i)replace[_-](me|this|with)",
-            r"(?i)\byour[_-]([a-z0-9]+[_-])*(here|key|token|password|secret)\b",
+            "(?i)(^|[^a-z])change[_ -]?(me|it|this|password|passwd|secret|now)([^a-z]|$)",
+            "(?i)please[_ -]?(change|replace|update)",
+            "(?i)should[_ -]be[_ -](changed|replaced|updated)",
+            "(?i)(^|[^a-z])replace[_-](me|this|with)([^a-z]|$)",
+            "(?i)(^|[^a-z])your[_-]?([a-z0-9]+[_-])*(here|key|token|password|secret)([^a-z]|$)",
+            "(?i)(^|[^a-z])your[_-]?(domain|hostname|company|email)([^a-z]|$)",
             "(?i)<(your|insert|enter|change|replace)[^<>]*>",
-            r"(?i)\b(insert|enter)[_-](your|a)[_-]",
+            "(?i)(^|[^a-z])(insert|enter)[_-](your|a)[_-]",
+            "(?i)(^|[^a-z0-9])x{8,}([^a-z0-9]|$)",
         ],
         description="RE2 regular expressions of values that were to be changed",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, word
+from exporter.findings import Finding, Group, Kind, Place, word
 from exporter.findings.envfile import EnvFile
 from exporter.findings.material import Material
 from exporter.text import printable
@@ -28,6 +28,7 @@ class EnvFiles:
                     "the line is no variable, or its quote is never closed"
                     + (", so that Compose reads nothing of the file" if critical else ""),
                     "write NAME=value, with the value in quotes if it holds spaces, quotes or #",
+                    (Group("{count} lines of env files are no variables"),),
                 )
             for variable in file.variables:
                 if variable.hash_value:
@@ -38,6 +39,7 @@ class EnvFiles:
                         Place(printable(file.path), variable.line),
                         f"what follows the = of {word(variable.name)} is its value, and no comment",
                         "put the comment on a line of its own, or the value in quotes",
+                        (Group("what follows the = of {count} variables is their value, and no comment: {names}"),),
                     )
 
     def _duplicates(self, file: EnvFile) -> Iterator[Finding]:
@@ -53,6 +55,7 @@ class EnvFiles:
                     f"{word(variable.name)} stands on line {line} already"
                     + ("" if value == variable.value else ", with another value; this one wins"),
                     "keep one of them",
+                    (Group("{count} variables stand twice in a file, of which the last wins: {names}"),),
                 )
             seen[variable.name] = (variable.line, variable.value)
 

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, word
+from exporter.findings import Finding, Group, Kind, Severity, word
 from exporter.findings.material import Material
 from exporter.findings.service import Port, ports
 
@@ -28,6 +28,13 @@ GUARDED = {
 }
 """Ports of servers that belong behind something else, by their number within the container."""
 
+PUBLIC = frozenset({"25", "80", "110", "143", "443", "465", "587", "993", "995", "4190"})
+"""Ports of the host that are published on purpose: of the web, and of mail."""
+
+_GUARDED = Group("{count} ports of databases and the like are open to every network of this host: of {names}")
+_PURPOSE = Group("{count} ports of the web or of mail are open to every network of this host: of {names}")
+_OPEN = Group("{count} ports are open to every network of this host: of {names}")
+
 
 class PublishedPorts:
     name = "published-ports"
@@ -42,15 +49,23 @@ class PublishedPorts:
 
     def _finding(self, name: str, port: Port) -> Finding:
         guarded = next((what for number, what in GUARDED.items() if number in port), None)
+        message = f"port {port} of {word(name)} is open to every network of this host"
+        severity: Severity = "warning"
+        groups: tuple[Group, ...] = (_OPEN,)
+        if guarded:
+            severity, message = "critical", f"{message}, and it is that of {guarded}"
+            groups = (Group(message), _GUARDED)
+        elif port.published in PUBLIC:
+            severity, message, groups = "info", f"{message}, as those of the web and of mail are", (_PURPOSE,)
         return Finding(
             self.name,
-            "critical" if guarded else "warning",
+            severity,
             word(name),
             port.place.printable(),
-            f"port {port} of {word(name)} is open to every network of this host"
-            + (f", and it is that of {guarded}" if guarded else ""),
+            message,
             f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port.published or port}:{port}"
             + ("; containers of the project reach it without" if guarded else ""),
+            groups,
         )
 
 

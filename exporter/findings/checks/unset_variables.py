@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings import Finding, Kind, Place, Severity
+from exporter.findings import Finding, Group, Kind, Place, Severity
 from exporter.findings.interpolate import Use
 from exporter.findings.material import Material
 
@@ -45,4 +45,8 @@ def _finding(use: Use, place: Place, in_env_file: bool) -> Finding:
         remedy = f"put the value in single quotes, or write $$ for the dollar sign; if a variable is meant, set {name}"
     elif not required:
         remedy += f", or write ${{{name}:-}} if it may be empty"
-    return Finding("unset-variables", severity, name, place.printable(), f"{name} {what}", remedy)
+    groups = (
+        Group(f"{name} {what}, in {{count}} places"),
+        Group(f"{{count}} variables, of which each {what}: {{names}}"),
+    )
+    return Finding("unset-variables", severity, name, place.printable(), f"{name} {what}", remedy, groups)

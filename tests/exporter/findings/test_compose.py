@@ -292,7 +292,7 @@ services:
   web:
     image: web:1
     imagee: web:1
-    depends_on: {db: {condition: service_started}, maybe: {condition: service_started, required: false}}
+    depends_on: {db: {condition: service_started}}
     networks: [front, default]
     volumes: ["data:/data", "./here:/here", "/there:/there"]
     secrets: [token]

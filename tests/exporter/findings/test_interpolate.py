@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.findings.interpolate import MAX_LENGTH, BadReference, Use, interpolate
+from exporter.findings.interpolate import ELSEWHERE, MAX_LENGTH, BadReference, Use, interpolate
 from tests.compose import require_compose
 from tests.helpers import require_program
 
@@ -98,14 +98,14 @@ def test_it_neither_nests_nor_grows_without_end() -> None:
     ("text", "own"),
     [
         ("plain", "plain"),
-        ("a${SET}b", "a$b"),
+        ("a${SET}b", f"a{ELSEWHERE}b"),
         ("${UNSET:-changeme}", "changeme"),
-        ("${SET:-changeme}", "$"),
-        ("${SET:?changeme}", "$"),
+        ("${SET:-changeme}", ELSEWHERE),
+        ("${SET:?changeme}", ELSEWHERE),
         ("${SET:+changeme}", "changeme"),
         ("${UNSET:+changeme}", ""),
-        ("${UNSET:-${SET}-x}", "$-x"),
-        ("amqp://guest:$SET@mq", "amqp://guest:$@mq"),
+        ("${UNSET:-${SET}-x}", f"{ELSEWHERE}-x"),
+        ("amqp://guest:$SET@mq", f"amqp://guest:{ELSEWHERE}@mq"),
         ("a$$b", "a$b"),
     ],
 )
