@@ -79,7 +79,9 @@ class Group:
     """What findings say together, so that many are told in one line."""
 
     message: str
-    """A sentence without its full stop, with ``{count}`` and ``{names}`` for how many and which."""
+    """A sentence without its full stop. ``{count}`` stands for how many things it is about, ``{names}`` for which, and
+    ``{places}`` for the findings.
+    """
     total: int = 0
     """How many were looked at; 0 where that says nothing."""
 

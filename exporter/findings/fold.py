@@ -35,15 +35,17 @@ def _together(parts: Sequence[Finding], widely: bool) -> Finding:
         return first
     group = first.groups[-1 if widely else 0]
     names = list(dict.fromkeys(part.subject for part in parts))
-    number = len(names) if widely else len(parts)
-    count = f"{number} of {group.total}" if group.total else str(number)
+    count = f"{len(names)} of {group.total}" if group.total else str(len(names))
     shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+    message = group.message.replace("{count}", count).replace("{places}", str(len(parts))).replace("{names}", shown)
+    if len(names) == 1 and "{count}" in group.message:
+        message = first.message
     return Finding(
         check=first.check,
         severity=first.severity,
         subject=first.subject if len(names) == 1 else first.project or first.place.file,
         place=first.place if len({part.place for part in parts}) == 1 else Place(first.place.file),
-        message=group.message.replace("{count}", count).replace("{names}", shown),
+        message=message,
         remedy=first.remedy,
         groups=first.groups,
         project=first.project,

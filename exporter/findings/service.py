@@ -123,7 +123,9 @@ _ONCE = frozenset({
     "puller", "provision", "seed", "seeder", "setup",
 })  # fmt: skip
 """Words in the names of services that do one thing and end."""
-_ONCE_COMMAND = re.compile(r"\b(ollama pull|alembic upgrade|prisma migrate|migrate\b|mc (alias|mb)|chown -R)")
+_ONCE_COMMAND = re.compile(
+    r"\b(ollama pull|alembic upgrade|prisma migrate|geoipupdate|migrate\b|mc (alias|mb)|chown -R)"
+)
 
 
 def finishing(services: Mapping[str, Node]) -> frozenset[str]:

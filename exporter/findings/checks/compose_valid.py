@@ -66,11 +66,8 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
             yield _finding(word(name), flaw, severity)
         yield from _keys(name, service)
         image = service.at("image")
-        if (
-            (image is None or image.value in (None, ""))
-            and service.at("build") is None
-            and service.at("provider") is None
-        ):
+        made = any(node is not None and node.value for node in (service.at("build"), service.at("provider")))
+        if not made and (image is None or image.value in (None, "")):
             why = ", as a variable in it is not set" if image is not None and not image.literal else ""
             place = image.place if image is not None else service.place
             flaw = Flaw(place, f"{word(name)} has neither an image nor a build{why}", "give it one")

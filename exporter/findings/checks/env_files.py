@@ -28,7 +28,7 @@ class EnvFiles:
                     "the line is no variable, or its quote is never closed"
                     + (", so that Compose reads nothing of the file" if critical else ""),
                     "write NAME=value, with the value in quotes if it holds spaces, quotes or #",
-                    (Group("{count} lines of env files are no variables"),),
+                    (Group("{places} lines of env files are no variables"),),
                 )
             for variable in file.variables:
                 if variable.hash_value:

@@ -9,8 +9,10 @@ from exporter.findings.material import Material
 from exporter.findings.secretnames import secret_in_url, secret_name
 from exporter.findings.tree import Node
 
-_HARMLESS = re.compile(r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|[0-9]{1,4}|/.*")
-_GROUP = Group("{count} secrets are written out in the Compose file: of {names}")
+_HARMLESS = re.compile(
+    r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|invalid|[0-9]{1,4}|/.*"
+)
+_GROUP = Group("{places} secrets are written out in the Compose file: of {names}")
 
 
 class PlainSecrets:

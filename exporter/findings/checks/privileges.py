@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from exporter.findings import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.material import Material
+from exporter.findings.project import active_services
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
 
@@ -25,18 +26,21 @@ _ROOTS = frozenset({
 })  # fmt: skip
 _RAW_DEVICES = re.compile(r"/dev/?|/dev/(mem|kmem|port|kmsg|[sv]d[a-z]+[0-9]*|nvme[0-9].*|dm-[0-9]+|mapper/.*)")
 """Memory and disks of the host: who has them has all that is on it."""
-_UNCONFINED = re.compile(r"(seccomp|apparmor|label)[:=](unconfined|disable)")
+_UNCONFINED = re.compile(r"(seccomp|apparmor)[:=]unconfined")
 
 Matter = tuple[Severity, Place, str, str]
 """Severity, place, what the service has or is, and the remedy."""
 
 
 class Privileges:
+    """Of a service that its profile keeps away, nothing is critical."""
+
     name = "privileges"
     needs: frozenset[Kind] = frozenset({"project"})
 
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
+            active = active_services(project, material.running)
             for name, service in project.services.items():
                 for severity, place, what, remedy in (
                     *_of_keys(service),
@@ -46,6 +50,8 @@ class Privileges:
                 ):
                     groups = (Group(f"{{count}} services, of which each {what}: {{names}}"), _WIDE)
                     message = f"{word(name)} {what}"
+                    if severity == "critical" and name not in active:
+                        severity = "warning"
                     yield Finding(self.name, severity, word(name), place.printable(), message, remedy, groups)
 
 

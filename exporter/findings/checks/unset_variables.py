@@ -46,7 +46,7 @@ def _finding(use: Use, place: Place, in_env_file: bool) -> Finding:
     elif not required:
         remedy += f", or write ${{{name}:-}} if it may be empty"
     groups = (
-        Group(f"{name} {what}, in {{count}} places"),
+        Group(f"{name} {what}, in {{places}} places"),
         Group(f"{{count}} variables, of which each {what}: {{names}}"),
     )
     return Finding("unset-variables", severity, name, place.printable(), f"{name} {what}", remedy, groups)

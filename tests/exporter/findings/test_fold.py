@@ -52,7 +52,7 @@ def test_a_variable_in_many_places_is_one_line_and_many_variables_are_one_too() 
 
     def variables(count: int) -> list[Finding]:
         return [
-            one(f"V{at}", Group(f"V{at} is not set, in {{count}} places"), wide, line=line)
+            one(f"V{at}", Group(f"V{at} is not set, in {{places}} places"), wide, line=line)
             for at in range(count)
             for line in (at, at + 100)
         ]
