@@ -112,7 +112,7 @@ class Audit:
         material = await self._gatherer.gather(seconds * 0.4, found.projects)
         material = replace(material, health_checked=found.health_checked, running=found.running)
         verdicts, results = await asyncio.gather(
-            self._tools.check(material.projects, seconds * 0.45), self._judged(material, seconds * 0.5)
+            self._tools.check(material.projects, seconds * 0.45, found.running), self._judged(material, seconds * 0.5)
         )
         results = [*results, *(_of_verdict(verdict, material) for verdict in verdicts)]
         order: dict[str, int] = {name: position for position, name in enumerate(CHECKS)}

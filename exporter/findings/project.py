@@ -1,6 +1,6 @@
 """A Compose project: how it is started, and what was read of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from exporter.findings import Place
@@ -90,15 +90,18 @@ def profiles_of(service: Node) -> frozenset[str]:
     return frozenset(item.text for item in node.items if item.text) if node is not None else frozenset()
 
 
-def active_services(project: Project, running: frozenset[tuple[str, str]]) -> Mapping[str, Node]:
-    """The services that Compose starts: those of no profile, and those of profiles that are switched on or in use.
+def profiles_in_use(project: Project, running: Collection[tuple[str, str]]) -> frozenset[str]:
+    """The profiles that are switched on, or that ``--profile`` switched on for what runs.
 
     running: services of which a container runs, each with its project's first file.
     """
-    profiles = set(project.profiles)
-    for name, service in project.services.items():
-        if (project.files[0], name) in running:
-            profiles |= profiles_of(service)
+    used = [one for name, one in project.services.items() if (project.files[0], name) in running]
+    return project.profiles.union(*map(profiles_of, used))
+
+
+def active_services(project: Project, running: Collection[tuple[str, str]]) -> Mapping[str, Node]:
+    """The services that Compose starts: those of no profile, and those of profiles in use."""
+    profiles = profiles_in_use(project, running)
     return {
         name: service
         for name, service in project.services.items()

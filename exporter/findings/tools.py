@@ -7,7 +7,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from exporter.findings import CheckName, Finding, Place, word
 from exporter.findings.files import Unreadable, check_readable
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
-from exporter.findings.project import Project
+from exporter.findings.project import Project, profiles_in_use
 from exporter.settings.configuration import Configuration
 from exporter.text import printable
 from exporter.threads import KeyedThreads, StillStuck
@@ -128,8 +128,13 @@ class Tools:
         self._threads = KeyedThreads()
         self._kept: dict[object, tuple[float, ComposeSays]] = {}
 
-    async def check(self, projects: Sequence[Project], seconds: float) -> Sequence[Verdict]:
-        """The verdicts of the checks for which anything is configured, all within so many seconds and a little."""
+    async def check(
+        self, projects: Sequence[Project], seconds: float, running: Collection[tuple[str, str]] = ()
+    ) -> Sequence[Verdict]:
+        """The verdicts of the checks for which anything is configured, all within so many seconds and a little.
+
+        running: services of which a container runs, so that their profiles are in use.
+        """
         wanted: list[tuple[CheckName, str, Sequence[str], Sequence[str]]] = [
             ("prometheus-config", "promtool", ("check", "config"), self._settings.prometheus_configs),
             ("prometheus-rules", "promtool", ("check", "rules"), self._settings.prometheus_rules),
@@ -137,7 +142,7 @@ class Tools:
         ]
         end = asyncio.get_running_loop().time() + seconds
         verdicts = await asyncio.gather(
-            self._compose(projects, end),
+            self._compose(projects, running, end),
             *(self._files(check, tool, words, paths, end) for check, tool, words, paths in wanted if paths),
         )
         return [verdict for verdict in verdicts if verdict is not None]
@@ -157,14 +162,16 @@ class Tools:
         finally:
             self._slots.release()
 
-    async def _compose(self, projects: Sequence[Project], end: float) -> Verdict | None:
+    async def _compose(
+        self, projects: Sequence[Project], running: Collection[tuple[str, str]], end: float
+    ) -> Verdict | None:
         """None where Compose is not installed. A project that could not be read is left out: Compose would hang too."""
         command = await self._compose_command(end) if projects else None
         if command is None:
             return None
         verdict = await _together(
             "compose-config",
-            [self._of_project(command, project, end) for project in projects if not project.unreadable],
+            [self._of_project(command, project, running, end) for project in projects if not project.unreadable],
         )
         left_out = [reason for project in projects for reason in project.unreadable]
         self._forget()
@@ -182,8 +189,13 @@ class Tools:
             return [docker, "compose"]
         return [standalone] if standalone is not None else None
 
-    async def _of_project(self, command: Sequence[str], project: Project, end: float) -> Sequence[Finding]:
-        options = project.invocation.options
+    async def _of_project(
+        self, command: Sequence[str], project: Project, running: Collection[tuple[str, str]], end: float
+    ) -> Sequence[Finding]:
+        profiles = profiles_in_use(project, running)
+        # Those that its variables switch on need no option, and are off as soon as there is one.
+        switched = sorted(profiles) if profiles > project.profiles else ()
+        options = [*project.invocation.options, *(part for name in switched for part in ("--profile", name))]
         stamps = tuple(sorted((path, file.stamp) for path, file in project.read.items()))
         key = (*command, *options, stamps)
         now = self._monotonic()

@@ -129,6 +129,22 @@ def test_it_is_not(name: str, tmp_path: Path) -> None:
     assert criticals(tmp_path) == []
 
 
+def test_a_profile_that_is_in_use_counts(tmp_path: Path) -> None:
+    compose = "services: {a: {image: x, depends_on: [b]}, b: {image: x, profiles: [p], networks: [n]}}"
+    write(tmp_path, {"compose.yaml": compose})
+
+    def found(*running: str) -> list[tuple[str, str]]:
+        names = frozenset((f"{tmp_path}/compose.yaml", name) for name in running)
+        findings = ComposeValid().find(Material(projects=[load(tmp_path)], running=names))
+        return [(one.severity, one.message.partition(",")[0]) for one in findings]
+
+    kept_away, no_network = "a needs the service b", "b names the network n"
+    assert found() == [("critical", kept_away), ("warning", no_network)]
+    assert found("b") == [("critical", no_network)]
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=x, p\n")
+    assert found() == [("critical", no_network)]
+
+
 @pytest.mark.servers
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "refused"), [*((name, True) for name in REFUSED), *((name, False) for name in TAKEN)])

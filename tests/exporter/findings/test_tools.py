@@ -151,6 +151,16 @@ async def test_how_the_project_is_started_is_handed_on(tmp_path: Path) -> None:
     )
 
 
+async def test_the_profiles_of_what_runs_are_in_use(tmp_path: Path) -> None:
+    services = "services: {a: {image: x}, b: {image: x, profiles: [p, q]}, c: {image: x, profiles: [r]}}\n"
+    write(tmp_path, {"compose.yaml": services, ".env": "COMPOSE_PROFILES=r\n"})
+    standalone = script(tmp_path / "bin", "docker-compose", 'echo "$@" > used')
+    tools, loaded, file = Tools(Configuration(), which=which(standalone)), load(tmp_path), f"{tmp_path}/compose.yaml"
+    for running, options in (({(file, "b")}, " --profile p --profile q --profile r"), ({(file, "c"), ("/x", "b")}, "")):
+        await tools.check([loaded], 30, running)
+        assert (tmp_path / "used").read_text() == f"-f {file}{options} config -q\n"
+
+
 @pytest.mark.parametrize(
     ("said", "subjects"),
     [
