@@ -84,6 +84,8 @@ class Group:
     """
     total: int = 0
     """How many were looked at; 0 where that says nothing."""
+    few: int = 3
+    """How many narrower groups within it are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)

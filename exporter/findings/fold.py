@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from exporter.findings import Finding, Place
 
-FEW = 3
-"""Lines of a project, check and severity that are told one by one; more become one where they belong together."""
 _NAMES = 3
 
 
@@ -24,7 +22,8 @@ def fold(findings: Iterable[Finding]) -> list[Finding]:
     joined: dict[object, list[Finding]] = {}
     for key, parts in lines.items():
         outer = of_wide.get(key)
-        joined.setdefault(outer if outer is not None and len(wide[outer]) > FEW else key, []).extend(parts)
+        many = outer is not None and len(wide[outer]) > parts[0].groups[-1].few
+        joined.setdefault(outer if many else key, []).extend(parts)
     return [_together(parts, len({part.groups[:1] for part in parts}) > 1) for parts in joined.values()]
 
 

@@ -6,6 +6,9 @@ from exporter.findings import Finding, Group, Kind, Place, Severity
 from exporter.findings.interpolate import Use
 from exporter.findings.material import Material
 
+_FEW = 10
+"""Variables that are told one by one."""
+
 
 class UnsetVariables:
     """Compose puts nothing in the place of such a variable, or refuses the file where it is required.
@@ -47,6 +50,6 @@ def _finding(use: Use, place: Place, in_env_file: bool) -> Finding:
         remedy += f", or write ${{{name}:-}} if it may be empty"
     groups = (
         Group(f"{name} {what}, in {{places}} places"),
-        Group(f"{{count}} variables, of which each {what}: {{names}}"),
+        Group(f"{{count}} variables, of which each {what}: {{names}}", few=_FEW),
     )
     return Finding("unset-variables", severity, name, place.printable(), f"{name} {what}", remedy, groups)

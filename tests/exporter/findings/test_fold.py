@@ -4,9 +4,10 @@ from pathlib import Path
 
 from exporter.findings import Finding, Group, Place
 from exporter.findings.audit import CheckResult, Report
-from exporter.findings.fold import FEW, fold
+from exporter.findings.fold import fold
 from tests.exporter.findings.material import audit, write
 
+FEW = 4
 ALL = Group("{count} services have no limit: {names}", 57)
 FILE = "/srv/pa/compose.yaml"
 
@@ -48,7 +49,7 @@ def test_projects_severities_and_kinds_stay_apart() -> None:
 
 
 def test_a_variable_in_many_places_is_one_line_and_many_variables_are_one_too() -> None:
-    wide = Group("{count} variables are not set: {names}")
+    wide = Group("{count} variables are not set: {names}", few=FEW)
 
     def variables(count: int) -> list[Finding]:
         return [
@@ -59,7 +60,7 @@ def test_a_variable_in_many_places_is_one_line_and_many_variables_are_one_too() 
 
     assert [line.message for line in fold(variables(FEW))] == [f"V{at} is not set, in 2 places" for at in range(FEW)]
     (line,) = fold(variables(FEW + 1))
-    assert line.message == f"{FEW + 1} variables are not set: V0, V1, V2 and 1 more"
+    assert line.message == f"{FEW + 1} variables are not set: V0, V1, V2 and 2 more"
     assert len(line.parts) == 2 * (FEW + 1)
 
 
