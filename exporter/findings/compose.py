@@ -11,7 +11,7 @@ from exporter.findings.composefiles import ComposeFiles, Read, ambient
 from exporter.findings.envfile import EnvFile, Resolved
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
-from exporter.findings.project import Invocation, Project
+from exporter.findings.project import Invocation, Project, active_services
 from exporter.findings.rebase import rebase
 from exporter.findings.tree import Flaw, Node
 from exporter.text import printable
@@ -34,8 +34,9 @@ def load_project(invocation: Invocation, read: Read) -> Project:
     project = Project(invocation)
     loader = _Loader(project, read)
     loader.load(invocation.files, invocation.directory, invocation.env_files, ambient(invocation.directory), ())
-    for service in project.services.values():
-        loader.service_env_files(service)
+    active = active_services(project, ())
+    for name, service in project.services.items():
+        loader.service_env_files(service, name in active)
     return project
 
 
@@ -185,8 +186,11 @@ class _Loader:
             self._rebased[key] = rebase(found, parent(path))
         return self._rebased[key]
 
-    def service_env_files(self, service: Node) -> None:
-        """Reads the files that ``env_file`` names, each with the variables of the project and of those before it."""
+    def service_env_files(self, service: Node, active: bool) -> None:
+        """Reads the files that ``env_file`` names, each with the variables of the project and of those before it.
+
+        active: whether Compose looks at them. It does not where the service's profile is off.
+        """
         node, environment = service.at("env_file"), service.at("environment")
         given = environment.mapping.items() if environment is not None else ()
         outer = {**{name: value.text for name, value in given if value.value is not None}, **self._project.variables}
@@ -198,13 +202,14 @@ class _Loader:
             if path is not None and path.text:
                 env = self._files.env_file(
                     path.text,
-                    required=required is None or required.true,
+                    required=active and (required is None or required.true),
                     place=entry.place,
                     raw=kind is not None and kind.text == "raw",
                 )
                 if env is not None:
-                    read.append((env, self._files.resolved(env, outer, values)))
-                    values |= read[-1][1].values
+                    resolved = self._files.resolved(env, outer, values, "critical" if active else "warning")
+                    read.append((env, resolved))
+                    values |= resolved.values
         self._files.in_force(read, environment.mapping if environment is not None else ())
 
 

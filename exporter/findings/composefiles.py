@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from exporter.configuration.source import SourceError
-from exporter.findings import Place, word
+from exporter.findings import Place, Severity, word
 from exporter.findings.envfile import EnvFile, Resolved, parse_env
 from exporter.findings.files import TextFile, Unreadable
 from exporter.findings.merge import merge, misshapen, normalized
@@ -51,14 +51,17 @@ class ComposeFiles:
         self.in_force(read, outer)
         return {**values, **outer}
 
-    def resolved(self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str]) -> Resolved:
+    def resolved(
+        self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str], severity: Severity = "critical"
+    ) -> Resolved:
         """An env file with its references replaced; what is wrong with it is noted. See EnvFile.resolve."""
         resolved = env.resolve(outer, earlier)
         self._project.uses += [VariableUse(use, Place(env.path, line)) for line, use in resolved.uses]
-        self._project.flaws += [
-            Flaw(Place(env.path, bad.line), f"the value of {word(bad.name)} cannot be read: {bad.reason}", _DOLLAR)
-            for bad in resolved.bad
-        ]
+        if severity == "critical":
+            self._project.needed_env_files.add(env.path)
+        for bad in resolved.bad:
+            message = f"the value of {word(bad.name)} cannot be read: {bad.reason}"
+            self._project.flaws.append(Flaw(Place(env.path, bad.line), message, _DOLLAR, severity))
         return resolved
 
     def in_force(self, read: Sequence[tuple[EnvFile, Resolved]], over: Collection[str]) -> None:

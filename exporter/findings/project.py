@@ -60,6 +60,8 @@ class Project:
     read: dict[str, TextFile] = field(default_factory=dict)
     """Every file of the project, by its path: Compose files and .env files."""
     env_files: dict[str, EnvFile] = field(default_factory=dict)
+    needed_env_files: set[str] = field(default_factory=set)
+    """Those of them that Compose looks at, whichever profile is off."""
     env_texts: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     """What env files set and is in force, as far as it is written there: path, name, text. See envfile.Resolved."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -45,15 +45,25 @@ _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w))+|0")
 
 
 def refused(name: str, service: Node) -> Iterator[Flaw]:
-    """What keeps Compose from reading a project with this service."""
+    """What keeps Compose from reading a project with this service, whatever its profile."""
     if not _SERVICE_NAME.fullmatch(name):
         yield Flaw(service.place, f"{word(name)} cannot be the name of a service", "use letters, digits, . _ and -")
     yield from _shapes(name, service)
     yield from _values(name, service)
-    yield from _contradictions(name, service)
-    yield from _mounts(name, service)
+    yield from _volumes(name, service)
     for port in ports_misread(service):
         yield Flaw(port.place, f"an item of `ports` of {word(name)} is no port", "write HOST:CONTAINER, as in 8080:80")
+
+
+def inconsistent(name: str, service: Node) -> Iterator[Flaw]:
+    """What keeps Compose from starting a project in which this service is active."""
+    test = service.at("healthcheck", "test")
+    first = test.items[0].text if test is not None and test.items else ""
+    if test is not None and test.items and first not in ("CMD", "CMD-SHELL", "NONE"):
+        what = f"the health check of {word(name)} must begin with CMD, CMD-SHELL or NONE"
+        yield Flaw(test.place, what, "write it as text")
+    yield from _contradictions(name, service)
+    yield from _mounts(name, service)
 
 
 def _shapes(name: str, service: Node) -> Iterator[Flaw]:
@@ -96,12 +106,6 @@ def _values(name: str, service: Node) -> Iterator[Flaw]:
             yield Flaw(
                 condition.place, f"a condition in `depends_on` of {word(name)} is none", ", ".join(sorted(_CONDITIONS))
             )
-    test = service.at("healthcheck", "test")
-    first = test.items[0].text if test is not None and test.items else ""
-    if test is not None and test.items and first not in ("CMD", "CMD-SHELL", "NONE"):
-        yield Flaw(
-            test.place, f"the health check of {word(name)} must begin with CMD, CMD-SHELL or NONE", "write it as text"
-        )
     for path in _SIZES:
         size = service.at(*path)
         if size is not None and size.text not in ("", "-1") and not _SIZE.fullmatch(size.text):
@@ -136,7 +140,7 @@ def _number(node: Node) -> object:
     return float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " ")
 
 
-def _mounts(name: str, service: Node) -> Iterator[Flaw]:
+def _volumes(name: str, service: Node) -> Iterator[Flaw]:
     volumes = service.at("volumes")
     for item in volumes.items if volumes is not None else ():
         parts = item.text.split(":")
@@ -145,6 +149,9 @@ def _mounts(name: str, service: Node) -> Iterator[Flaw]:
             yield Flaw(
                 item.place, f"a volume of {word(name)} lacks a part between its colons{why}", "write SOURCE:TARGET"
             )
+
+
+def _mounts(name: str, service: Node) -> Iterator[Flaw]:
     tmpfs = service.at("tmpfs")
     listed = [] if tmpfs is None else tmpfs.items or [tmpfs]
     seen = {item.text.partition(":")[0] for item in listed}

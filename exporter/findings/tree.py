@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exporter.configuration.source import KeyPath, Source, read_documents
-from exporter.findings import Place
+from exporter.findings import Place, Severity
 from exporter.findings.files import TextFile
 from exporter.findings.interpolate import BadReference, Interpolated, Use, interpolate
 
@@ -79,6 +79,7 @@ class Flaw:
     message: str
     remedy: str = ""
     """What to do about it, where that can be told."""
+    severity: Severity = "critical"
 
 
 @dataclass

@@ -7,7 +7,7 @@ from exporter.findings import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.material import Material
 from exporter.findings.project import Project, active_services
 from exporter.findings.references import circle, declared, references
-from exporter.findings.refused import refused
+from exporter.findings.refused import inconsistent, refused
 from exporter.findings.tree import Flaw, Node
 from exporter.text import printable
 
@@ -40,7 +40,7 @@ _WIDE = Group("{count} things keep Compose from starting the project: in {names}
 class ComposeValid:
     """Whatever keeps Compose from reading or starting the project, and names in it that lead nowhere.
 
-    Of a service that its profile keeps away it is only a warning: Compose looks at it when the profile is switched on.
+    What Compose sees only when a profile is switched on is a warning where it is off.
     """
 
     name = "compose-valid"
@@ -56,13 +56,15 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
     for flaw in project.flaws:
         if (flaw.place, flaw.message) not in seen:
             seen.add((flaw.place, flaw.message))
-            yield _finding(printable(flaw.place.file), flaw)
+            yield _finding(printable(flaw.place.file), flaw, flaw.severity)
     if not project.services and not project.unread and not seen:
         place = project.place()
         yield _finding(printable(place.file), Flaw(place, "it has no services", "is it the right file?"))
     for name, service in project.services.items():
         severity: Severity = "critical" if name in active else "warning"
         for flaw in refused(name, service):
+            yield _finding(word(name), flaw)
+        for flaw in inconsistent(name, service):
             yield _finding(word(name), flaw, severity)
         yield from _keys(name, service)
         image = service.at("image")

@@ -15,7 +15,7 @@ class EnvFiles:
     needs: frozenset[Kind] = frozenset({"env"})
 
     def find(self, material: Material) -> Iterator[Finding]:
-        read_by_compose = {path for project in material.projects for path in project.env_files}
+        read_by_compose = {path for project in material.projects for path in project.needed_env_files}
         for file in material.env_files:
             yield from self._duplicates(file)
             for line, refused in _no_variables(file):

@@ -106,6 +106,16 @@ def test_the_line_of_the_variable_is_named_also_in_the_env_file_of_a_service(tmp
     assert "def" not in repr(finding)
 
 
+@pytest.mark.parametrize("text", ["no variable\n", "A=abc${def\n"])
+def test_of_a_service_whose_profile_is_off_it_is_a_warning(text: str, tmp_path: Path) -> None:
+    compose = "services: {a: {image: x}, b: {image: x, profiles: [p], env_file: [b.env, gone.env]}}"
+    loaded = project(tmp_path, compose, b__env=text)
+    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
+    findings = [*EnvFiles().find(material), *ComposeValid().find(material)]
+    assert [(one.severity, one.place.line) for one in findings] == [("warning", 1)]
+    assert loaded.unread == []
+
+
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_compose_refuses(text: str, tmp_path: Path) -> None:
     loaded = project(tmp_path, COMPOSE, __env=f"GOOD=1\n{text}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.findings import Finding
 from exporter.findings.checks.compose_valid import ComposeValid
@@ -65,7 +66,7 @@ services: {a: {image: x, depends_on: {b: {condition: service_started, required: 
     "no duration": "services: {a: {image: x, healthcheck: {test: 'true', interval: soon}}}",
     "two limits": "services: {a: {image: x, mem_limit: 1g, deploy: {resources: {limits: {memory: 2g}}}}}",
     "two counts of processors": "services: {a: {image: x, cpus: 1, deploy: {resources: {limits: {cpus: '2'}}}}}",
-    "a name for many": "services: {a: {image: x, container_name: a, scale: 2}}",
+    "a name for many": "services: {a: {image: x, container_name: ab, scale: 2}}",
     "a port of words": "services: {a: {image: x, ports: ['http:80']}}",
     "a port too large": "services: {a: {image: x, ports: ['80:99999']}}",
     "a list as a command's place": "services: {a: {image: x, command: {a: b}}}",
@@ -127,6 +128,23 @@ def test_it_is_critical(name: str, tmp_path: Path) -> None:
 def test_it_is_not(name: str, tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": TAKEN[name]})
     assert criticals(tmp_path) == []
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFUSED)
+def test_where_a_profile_is_off_the_real_compose_thinks_the_same(name: str, tmp_path: Path) -> None:
+    try:
+        (document,) = yaml.safe_load_all(REFUSED[name])
+        for service in document["services"].values():
+            service["profiles"] = ["off"]
+    except (TypeError, ValueError):
+        return  # it is no mapping at all, or two documents
+    document["services"]["on"] = {"image": "x"}
+    write(tmp_path, {"compose.yaml": yaml.safe_dump(document)})
+    for compose in require_compose():
+        judged = compose.config(tmp_path, "-q")
+        assert judged.refused == bool(criticals(tmp_path)), (compose.program, judged.complaint)
 
 
 def test_a_profile_that_is_in_use_counts(tmp_path: Path) -> None:
