@@ -174,6 +174,8 @@ def _statement(text: str, begin: int, line: int) -> tuple[Variable | Malformed, 
     end = _end_of(_NAME, text, begin)
     name, sign = text[begin:end].rstrip(), text[end : end + 1]
     line_end = _end_of(_LINE, text, begin)
+    if export and begin == len(text):
+        return Malformed(line), begin
     if not sign:  # without a line break at its end, Compose takes a name for the value of a variable without one
         return Malformed(line, refused=False), line_end
     if sign not in "=:\n" or " " in name:

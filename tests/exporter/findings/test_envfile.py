@@ -60,6 +60,7 @@ REFUSED = [
     "A='never closed\n",
     "A='it''s'\n",
     "A!=b\n",
+    "export ",
     "A=abc${def\n",
     "A=${}\n",
     "A=${2FA}\n",
