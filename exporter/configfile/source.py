@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,13 +74,35 @@ class Source:
         return value
 
 
-def read_source(text: bytes, environment: Mapping[str, str] | None, tags: Collection[str] = ()) -> Source:
+def read_source(text: bytes, environment: Mapping[str, str] | None) -> Source:
     """Parses one YAML document, with ``${NAME}`` in strings replaced from the environment and ``$$`` by ``$``.
 
     With no environment (None) dollar signs mean themselves.
-    tags: those that may stand in it, as in ``!reset``.
     Raises SourceError when the text is no YAML mapping; lesser errors, each with its path, are listed in the result.
     """
+    with _loader(text) as loader:
+        node = _document(loader.get_single_node())
+        return Source() if node is None else _Builder(loader, environment).build(node)
+
+
+def read_documents(text: bytes, tags: Collection[str]) -> list[Source]:
+    """Parses the YAML documents of a file that is none of ours: dollar signs mean themselves, and ``<<`` stands once.
+
+    tags: those that may stand in it, as in ``!reset``.
+    Raises SourceError as read_source does.
+    """
+    found: list[Source] = []
+    with _loader(text) as loader:
+        while loader.check_node():
+            node = _document(loader.get_node())
+            if node is not None:
+                found.append(_Builder(loader, None, tags, merge_once=True).build(node))
+    return found
+
+
+@contextmanager
+def _loader(text: bytes) -> Iterator[Loader]:
+    """A parser of a text. What it raises is raised as SourceError."""
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -90,12 +113,7 @@ def read_source(text: bytes, environment: Mapping[str, str] | None, tags: Collec
     except yaml.reader.ReaderError as error:
         raise _control_character(decoded, error) from error
     try:
-        node = loader.get_single_node()
-        if node is None or node.tag == TAG + "null":
-            return Source()
-        if not isinstance(node, yaml.MappingNode):
-            raise SourceError.at(node, "the file must hold a mapping of sections", "begin with a key such as `logs:`")
-        return _Builder(loader, environment, tags).build(node)
+        yield loader
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error) from error
     except yaml.reader.ReaderError as error:
@@ -104,6 +122,15 @@ def read_source(text: bytes, environment: Mapping[str, str] | None, tags: Collec
         raise SourceError("the document is nested too deeply", "a config needs about five levels", line=1) from error
     finally:
         loader.dispose()
+
+
+def _document(node: yaml.Node | None) -> yaml.MappingNode | None:
+    """A document, None for an empty one. Raises SourceError where it is no mapping."""
+    if node is None or node.tag == TAG + "null":
+        return None
+    if not isinstance(node, yaml.MappingNode):
+        raise SourceError.at(node, "the file must hold a mapping of sections", "begin with a key such as `logs:`")
+    return node
 
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> SourceError:
@@ -148,10 +175,18 @@ _Entries = Mapping[str, tuple[yaml.Node, yaml.Node]]
 class _Builder:
     """Walks the nodes of a document, once."""
 
-    def __init__(self, loader: Loader, environment: Mapping[str, str] | None, tags: Collection[str]) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        environment: Mapping[str, str] | None,
+        tags: Collection[str] = (),
+        *,
+        merge_once: bool = False,
+    ) -> None:
         self._loader = loader
         self._environment = environment
         self._tags = tags
+        self._merge_once = merge_once
         self._source = Source()
         self._open: list[yaml.Node] = []
         self._entries_of: dict[int, _Entries] = {}
@@ -211,24 +246,30 @@ class _Builder:
             return self._entries_of[id(node)]
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merge_node: yaml.Node | None = None
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise SourceError.at(key_node, "a key must be a name", "keys are words such as `logs`")
             _refuse_surrogates(key_node)
             name = str(key_node.value)
             if key_node.tag == TAG + "merge":
+                if merge_node is not None and self._merge_once:
+                    self._repeated(key_node, merge_node, (*path, name), "write `<<: [*one, *other]`")
+                merge_node = key_node
                 for mapping in _mergeable(value_node):
                     self._enter(mapping)
                     merged = {**self._entries(mapping, path), **merged}
                     self._open.pop()
             elif name in own:
-                hint = f"the other is on line {own[name][0].start_mark.line + 1}; keep one"
-                error = SourceError.at(key_node, "this key stands here twice", hint)
-                self._source.errors.append(((*path, name), error))
+                self._repeated(key_node, own[name][0], (*path, name), "keep one")
             else:
                 own[name] = key_node, value_node
         self._entries_of[id(node)] = {**merged, **own}
         return self._entries_of[id(node)]
+
+    def _repeated(self, node: yaml.Node, other: yaml.Node, path: KeyPath, remedy: str) -> None:
+        hint = f"the other is on line {other.start_mark.line + 1}; {remedy}"
+        self._source.errors.append((path, SourceError.at(node, "this key stands here twice", hint)))
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         _refuse_surrogates(node)

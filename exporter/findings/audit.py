@@ -12,8 +12,9 @@ from exporter.base.threads import KeyedThreads
 from exporter.findings.boundary import place_of
 from exporter.findings.checks.registry import all_checks
 from exporter.findings.finding import CHECKS, SEVERITIES, Check, Finding, Severity
+from exporter.findings.fold import fold
 from exporter.findings.found import Found
-from exporter.findings.gather import DAEMON_FILE, Gatherer
+from exporter.findings.gather import DAEMON_FILE, Gatherer, configured
 from exporter.findings.inputs import Material
 from exporter.findings.tools import Tools, Verdict
 from exporter.inventory.audit import Accepted, Configuration
@@ -48,6 +49,8 @@ class Report:
     """The results of the checks that ran, in the order of exporter.findings.CHECKS."""
 
     results: Sequence[CheckResult] = field(default=())
+    projects: Sequence[str] = ()
+    """The projects that were looked at, by their first files."""
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -56,13 +59,19 @@ class Report:
         return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.place.file, one.place.line or 0))
 
     @property
+    def lines(self) -> Sequence[Finding]:
+        """The findings as they are told, many of a kind in one line, the worst first."""
+        found = [finding for result in self.results for finding in fold(result.findings)]
+        return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.project))
+
+    @property
     def problems(self) -> Sequence[str]:
         """What could not be looked at, each once."""
         return list(dict.fromkeys(problem for result in self.results for problem in result.problems))
 
     def only(self, checks: Collection[str]) -> "Report":
         """The part of it that is of these checks."""
-        return Report([result for result in self.results if result.check in checks])
+        return Report([result for result in self.results if result.check in checks], self.projects)
 
 
 class Audit:
@@ -84,7 +93,7 @@ class Audit:
     @property
     def finds_projects(self) -> bool:
         """Whether running containers name the projects, as none is configured."""
-        return not self._settings.compose_files
+        return not configured(self._settings)
 
     def continue_from(self, former: "Audit") -> None:
         """Takes over what hangs in the audit that this one replaces."""
@@ -101,14 +110,15 @@ class Audit:
 
     async def _run(self, seconds: float, found: Found) -> Report:
         material = await self._gatherer.gather(seconds * 0.4, found.projects)
-        material = replace(material, health_checked=found.health_checked)
+        material = replace(material, health_checked=found.health_checked, running=found.running)
         verdicts, results = await asyncio.gather(
-            self._tools.check(material.projects, seconds * 0.45), self._judged(material, seconds * 0.5)
+            self._tools.check(material.projects, seconds * 0.45, found.running), self._judged(material, seconds * 0.5)
         )
-        results = [*results, *(_of_verdict(verdict) for verdict in verdicts)]
+        results = [*results, *(_of_verdict(verdict, material) for verdict in verdicts)]
         order: dict[str, int] = {name: position for position, name in enumerate(CHECKS)}
         results.sort(key=lambda one: order[one.check])
-        return Report([accept(result, self._settings.ignore) for result in results])
+        projects = [project.files[0] for project in material.projects]
+        return Report([accept(result, self._settings.ignore) for result in results], projects)
 
     async def _judged(self, material: Material, seconds: float) -> list[CheckResult]:
         async with asyncio.timeout(seconds):
@@ -123,7 +133,7 @@ def judge(material: Material, checks: Iterable[Check]) -> list[CheckResult]:
             continue
         problems = [reason for kind in sorted(check.needs) for reason in material.unread.get(kind, ())]
         try:
-            findings = list(check.find(material))
+            findings = _owned(check.find(material), material)
         except Exception as error:  # noqa: BLE001 - the boundary: one broken check costs only itself
             log.error("check broke", check=check.name, error=type(error).__name__, line=place_of(error))
             findings, problems = [], [*problems, f"the check broke: {type(error).__name__}, described in the log"]
@@ -148,5 +158,10 @@ def _covers(accepted: Accepted, finding: Finding) -> bool:
     return any(fnmatch.fnmatchcase(name, accepted.subject) for name in names)
 
 
-def _of_verdict(verdict: Verdict) -> CheckResult:
-    return CheckResult(verdict.check, verdict.findings, problems=verdict.problems)
+def _of_verdict(verdict: Verdict, material: Material) -> CheckResult:
+    return CheckResult(verdict.check, _owned(verdict.findings, material), problems=verdict.problems)
+
+
+def _owned(findings: Iterable[Finding], material: Material) -> list[Finding]:
+    """The findings with the projects that they are in."""
+    return [replace(one, project=material.owners.get(one.place.file, "")) for one in findings]

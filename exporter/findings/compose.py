@@ -1,17 +1,19 @@
 """Compose projects as Docker Compose reads them: several files laid over each other, ``include``, ``extends``.
 
 By the Compose Specification, https://docs.docker.com/reference/compose-file/. Nothing is fetched from elsewhere: what
-names a Git or OCI source is noted as not looked at. Profiles make no difference: every service is looked at.
+names a Git or OCI source is noted as not looked at. Every service is read, whatever its profile.
 """
 
 from collections.abc import Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
+from exporter.findings.envfile import EnvFile, Resolved
 from exporter.findings.finding import Place, word
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
-from exporter.findings.project import Project
+from exporter.findings.project import Invocation, Project, active_services
+from exporter.findings.rebase import rebase
 from exporter.findings.tree import Flaw, Node
 
 MAX_LOADS = 200
@@ -24,15 +26,17 @@ MAX_MERGED = 500_000
 _REMOTE = ("https://", "http://", "ssh://", "git://", "git@", "oci://", "github.com/")
 
 
-def load_project(files: Sequence[str], read: Read, env_file: str | None = None) -> Project:
+def load_project(invocation: Invocation, read: Read) -> Project:
     """Reads a project. Blocks as ``read`` does. Whatever is wrong with it is in the result.
 
-    files: absolute paths, later ones over earlier ones. read: raises Unreadable.
-    env_file: None means ``.env`` beside the first file, which need not exist.
+    read: raises Unreadable.
     """
-    project = Project(list(files))
-    env_files = [env_file] if env_file else []
-    _Loader(project, read).load(files, project.directory, env_files, ambient(project.directory), ())
+    project = Project(invocation)
+    loader = _Loader(project, read)
+    loader.load(invocation.files, invocation.directory, invocation.env_files, ambient(invocation.directory), ())
+    active = active_services(project, ())
+    for name, service in project.services.items():
+        loader.service_env_files(service, name in active)
     return project
 
 
@@ -47,6 +51,7 @@ class _Loader:
         self._scopes: list[Mapping[str, str]] = []
         """Every set of variables, kept so that their ids stay theirs."""
         self._merged = 0
+        self._rebased: dict[tuple[str, int], Node] = {}
 
     def load(
         self,
@@ -62,6 +67,8 @@ class _Loader:
             return
         variables = self._files.variables(env_files, directory, outer)
         self._scopes.append(variables)
+        if not above:
+            self._project.variables = variables
         merged: Node | None = None
         for path in files:
             root = self._files.root(path, variables)
@@ -70,19 +77,15 @@ class _Loader:
             for entry in (root.at("include") or root).items:
                 self._include(entry, directory, variables, (*above, path))
             try:
-                root = self._extended(root, path, variables)
+                root = self._extended(root, path, directory, variables)
             except _Stop:
                 return
             merged = merge(merged, root)
-        if merged is None:
-            return
-        self._add(merged, bool(above))
-        services = merged.at("services")
-        for service in services.mapping.values() if services is not None else ():
-            self._service_env_files(service, directory)
+        if merged is not None:
+            self._add(rebase(merged, directory), bool(above))
 
     def _add(self, merged: Node, included: bool) -> None:
-        for section in ("volumes", "networks", "secrets", "configs"):
+        for section in ("volumes", "networks", "secrets", "configs", "models"):
             node = merged.at(section)
             known = self._project.top.get(section)
             if node is not None:
@@ -114,12 +117,12 @@ class _Loader:
         env_files = [joined(directory, node.text) for node in (env.items or [env])] if env is not None else []
         self.load(files, inner, env_files, variables, above)
 
-    def _extended(self, root: Node, path: str, variables: Mapping[str, str]) -> Node:
+    def _extended(self, root: Node, path: str, directory: str, variables: Mapping[str, str]) -> Node:
         services = root.at("services")
         if services is None:
             return root
         done = {
-            name: self._extend(service, services, path, variables, ((path, name),))
+            name: self._extend(service, services, path, directory, variables, ((path, name),))
             for name, service in services.mapping.items()
         }
         return root.with_value({**root.mapping, "services": services.with_value(done)})
@@ -129,10 +132,13 @@ class _Loader:
         service: Node,
         services: Node,
         path: str,
+        directory: str,
         variables: Mapping[str, str],
         above: tuple[tuple[str, str], ...],
     ) -> Node:
         """A service with that laid below it which it extends. Raises _Stop.
+
+        directory: what the path of another file is relative to.
 
         https://docs.docker.com/reference/compose-file/services/#extends
         """
@@ -142,23 +148,24 @@ class _Loader:
         wanted = extends.at("service") if extends.mapping else extends
         file = extends.at("file")
         name = wanted.text if wanted is not None else ""
-        other, others = path, services
+        other, others, inner = path, services, directory
         if file is not None and file.text:
             if file.text.startswith(_REMOTE):
                 self._project.unread.append(f"{extends.place} extends what is not on this machine")
                 return _without_extends(service)
-            other = joined(parent(path), file.text)
-            root = self._files.root(other, variables, extends.place)
-            if root is None:
+            other = joined(directory, file.text)
+            inner = parent(other)
+            found = self._rebased_root(other, variables, extends.place)
+            if found is None:
                 raise _Stop
-            others = root.at("services") or root.with_value({})
+            others = found.at("services") or found.with_value({})
         if (other, name) in above or len(above) > MAX_EXTENDS:
             self._flaw(extends.place, "`extends` leads back to the service that it begins with")
         base = others.mapping.get(name)
         if base is None:
             self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {printable(other)}")
         assert base is not None
-        below = self._extend(base, others, other, variables, (*above, (other, name)))
+        below = self._extend(base, others, other, inner, variables, (*above, (other, name)))
         self._merged += sum(len(node.mapping) + len(node.items) for node in below.mapping.values())
         if self._merged > MAX_MERGED:
             self._flaw(extends.place, "`extends` makes the services too large")
@@ -169,14 +176,41 @@ class _Loader:
         self._project.unread.append(f"{place}: the services cannot be told")
         raise _Stop
 
-    def _service_env_files(self, service: Node, directory: str) -> None:
-        node = service.at("env_file")
+    def _rebased_root(self, path: str, variables: Mapping[str, str], place: Place) -> Node | None:
+        """The tree of another file that is extended, whose paths are relative to it."""
+        key = (path, id(variables))
+        if key not in self._rebased:
+            found = self._files.root(path, variables, place)
+            if found is None:
+                return None
+            self._rebased[key] = rebase(found, parent(path))
+        return self._rebased[key]
+
+    def service_env_files(self, service: Node, active: bool) -> None:
+        """Reads the files that ``env_file`` names, each with the variables of the project and of those before it.
+
+        active: whether Compose looks at them. It does not where the service's profile is off.
+        """
+        node, environment = service.at("env_file"), service.at("environment")
+        given = environment.mapping.items() if environment is not None else ()
+        outer = {**{name: value.text for name, value in given if value.value is not None}, **self._project.variables}
+        values: dict[str, str] = {}
+        read: list[tuple[EnvFile, Resolved]] = []
         for entry in (node.items or [node]) if node is not None else ():
-            path, required = (entry.at("path"), entry.at("required")) if entry.mapping else (entry, None)
+            required, kind = entry.at("required"), entry.at("format")
+            path = entry.at("path") if entry.mapping else entry
             if path is not None and path.text:
-                self._files.env_file(
-                    joined(directory, path.text), required=required is None or required.true, place=entry.place
+                env = self._files.env_file(
+                    path.text,
+                    required=active and (required is None or required.true),
+                    place=entry.place,
+                    raw=kind is not None and kind.text == "raw",
                 )
+                if env is not None:
+                    resolved = self._files.resolved(env, outer, values, "critical" if active else "warning")
+                    read.append((env, resolved))
+                    values |= resolved.values
+        self._files.in_force(read, environment.mapping if environment is not None else ())
 
 
 def _without_extends(service: Node) -> Node:

@@ -1,22 +1,28 @@
 """The single files of a Compose project: read once, their variables replaced, their services in one form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.configfile.source import SourceError
-from exporter.findings.envfile import EnvFile, parse_env
+from exporter.findings.envfile import EnvFile, Resolved, parse_env
 from exporter.findings.files import TextFile, Unreadable
-from exporter.findings.finding import Place, word
-from exporter.findings.merge import normalized
+from exporter.findings.finding import Place, Severity, word
+from exporter.findings.merge import merge, misshapen, normalized
 from exporter.findings.paths import joined
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
-from exporter.findings.tree import Flaw, Node, read_tree
+from exporter.findings.tree import Flaw, Node, VariableUse, read_trees
 
 MAX_FILES = 100
 """Files of one project."""
 
 Read = Callable[[str], TextFile]
+
+_OF_NAMES = ("services", "networks", "volumes", "secrets", "configs", "models")
+SECTIONS = frozenset({"version", "name", "include", *_OF_NAMES})
+"""https://docs.docker.com/reference/compose-file/"""
+
+_DOLLAR = "put the value in single quotes, or write $$ for a dollar sign"
 
 
 class ComposeFiles:
@@ -35,14 +41,38 @@ class ComposeFiles:
 
         env_files: none means ``.env`` in the project's directory, if there is one.
         """
-        variables = dict(outer)
+        values: dict[str, str] = {}
+        read: list[tuple[EnvFile, Resolved]] = []
         for path in env_files or [joined(directory, ".env")]:
             env = self.env_file(path, required=bool(env_files), place=self._project.place())
             if env is not None:
-                variables |= env.values(outer)
-        return variables
+                read.append((env, self.resolved(env, outer, values)))
+                values |= read[-1][1].values
+        self.in_force(read, outer)
+        return {**values, **outer}
 
-    def env_file(self, path: str, *, required: bool, place: Place) -> EnvFile | None:
+    def resolved(
+        self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str], severity: Severity = "critical"
+    ) -> Resolved:
+        """An env file with its references replaced; what is wrong with it is noted. See EnvFile.resolve."""
+        resolved = env.resolve(outer, earlier)
+        self._project.uses += [VariableUse(use, Place(env.path, line)) for line, use in resolved.uses]
+        if severity == "critical":
+            self._project.needed_env_files.add(env.path)
+        for bad in resolved.bad:
+            message = f"the value of {word(bad.name)} cannot be read: {bad.reason}"
+            self._project.flaws.append(Flaw(Place(env.path, bad.line), message, _DOLLAR, severity))
+        return resolved
+
+    def in_force(self, read: Sequence[tuple[EnvFile, Resolved]], over: Collection[str]) -> None:
+        """Notes what files set that neither a later one sets again nor anything that goes over them all."""
+        done = set(over)
+        for env, resolved in reversed(read):
+            texts = {name: own for name, own in resolved.own.items() if name not in done}
+            self._project.env_texts.setdefault(env.path, {}).update(texts)
+            done |= resolved.own.keys()
+
+    def env_file(self, path: str, *, required: bool, place: Place, raw: bool = False) -> EnvFile | None:
         """An env file; None, with the reason noted if it is required, when it cannot be read. place: what names it."""
         if path in self._project.env_files:
             return self._project.env_files[path]
@@ -50,7 +80,7 @@ class ComposeFiles:
         if file is None:
             return None
         try:
-            env = self._project.env_files[path] = parse_env(file)
+            env = self._project.env_files[path] = parse_env(file, raw=raw)
         except Unreadable as error:
             self._unreadable(error)
             return None
@@ -86,29 +116,38 @@ class ComposeFiles:
         if file is None:
             return None
         try:
-            tree = read_tree(file, variables)
+            trees = read_trees(file, variables)
         except SourceError as error:
             self._project.flaws.append(Flaw(Place(path, error.line), str(error)))
             self._project.unread.append(f"{printable(path)} cannot be read: it is not valid YAML")
             return None
-        self._project.uses += tree.uses
-        self._project.flaws += tree.flaws
-        root = tree.root
-        services = root.at("services")
-        if services is not None and services.value is not None:
-            if not isinstance(services.value, dict):
-                self._project.flaws.append(Flaw(services.place, "`services` must be a mapping"))
-            for name, service in services.mapping.items():
-                if not isinstance(service.value, dict) and not service.tag:
-                    self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
-            known = {
-                name: normalized(service)
-                for name, service in services.mapping.items()
-                if isinstance(service.value, dict) or service.tag
-            }
-            root = root.with_value({**root.mapping, "services": services.with_value(known)})
-        self._trees[key] = root
+        root: Node | None = None
+        for tree in trees:  # Compose lays the documents of a file over each other
+            self._project.uses += tree.uses
+            self._project.flaws += tree.flaws
+            root = merge(root, self._with_services(tree.root))
+        if root is not None:
+            self._trees[key] = root
         return root
+
+    def _with_services(self, root: Node) -> Node:
+        """A document with each service in its normal form, those left out that are none."""
+        for key, node in root.mapping.items():
+            if key not in SECTIONS and not key.startswith("x-"):
+                self._project.flaws.append(Flaw(node.place, f"{word(key)} is no section of a Compose file"))
+            elif key in _OF_NAMES and not isinstance(node.value, dict | None) and not node.tag:
+                self._project.flaws.append(Flaw(node.place, f"`{key}` must be a mapping"))
+        services = root.at("services")
+        if services is None or services.value is None:
+            return root
+        known: dict[str, Node] = {}
+        for name, service in services.mapping.items():
+            if isinstance(service.value, dict) or service.tag:
+                self._project.flaws += list(misshapen(name, service))
+                known[name] = normalized(service)
+            else:
+                self._project.flaws.append(Flaw(service.place, f"the service {word(name)} must be a mapping"))
+        return root.with_value({**root.mapping, "services": services.with_value(known)})
 
 
 def ambient(directory: str) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ names, places and numbers, since a value may be a secret.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
@@ -75,6 +75,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What findings say together, so that many are told in one line."""
+
+    message: str
+    """A sentence without its full stop. ``{count}`` stands for how many things it is about, ``{names}`` for which, and
+    ``{places}`` for the findings.
+    """
+    total: int = 0
+    """How many were looked at; 0 where that says nothing."""
+    few: int = 3
+    """How many narrower groups within it are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong."""
 
@@ -87,6 +101,17 @@ class Finding:
     """What is wrong, as a sentence without its full stop."""
     remedy: str
     """What to do about it, likewise."""
+    groups: tuple[Group, ...] = ()
+    """What it belongs to, from narrow to wide. See exporter.findings.fold."""
+    project: str = ""
+    """The first file of the project that it is in; empty for none."""
+    parts: tuple["Finding", ...] = ()
+    """The findings that it stands for, if it is several told in one line."""
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Every place that it is about."""
+        return list(dict.fromkeys(part.place for part in self.parts)) or [self.place]
 
 
 class Check(Protocol):
@@ -110,18 +135,3 @@ def word(name: object) -> str:
         return text
     quoted = ascii(text)
     return quoted if len(quoted) <= 60 else f"{quoted[:57]}..."
-
-
-_SECRET = re.compile(
-    r"(?i)(passw(or)?d|passphrase|secret|token|api_?key|(private|access|encryption|signing|master|service_role|anon)_?key"
-    r"|credential|^pwd$|_pwd$|_auth$|_salt$)"
-)
-_NOT_SECRET = re.compile(
-    r"(?i)(_file|_path|_url|_uri|_host|_port|_name|_ttl|_expiry|_expires?(_in)?|_lifetime|_limit|_length|_type|_count"
-    r"|_enabled|_required|_algorithm|_policy|max_tokens|_tokens|_min|_max|_user(name)?|_id)$"
-)
-
-
-def secret_name(name: str) -> bool:
-    """Whether a variable of this name holds a secret, going by its name. One that names a file with it does not."""
-    return _SECRET.search(name) is not None and _NOT_SECRET.search(name) is None

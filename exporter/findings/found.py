@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
-from exporter.findings.paths import joined
+from exporter.findings.paths import joined, parent
+from exporter.findings.project import Invocation
 
 _SECRET_FILE = re.compile(r"_file$")
 _PUBLIC_FILE = re.compile(r"(^|_)(ca|cert|certificate|chain|env|config)s?_file$")
@@ -16,10 +17,12 @@ _PUBLIC_FILE = re.compile(r"(^|_)(ca|cert|certificate|chain|env|config)s?_file$"
 class Found:
     """What running containers tell of the projects that they belong to."""
 
-    projects: Sequence[Sequence[str]] = ()
-    """The Compose files of each project, as they were given to Compose."""
+    projects: Sequence[Invocation] = ()
+    """How each project was started."""
     health_checked: frozenset[tuple[str, str]] = frozenset()
     """Services of which a container has a health check, be it that of its image: the project's first file, the name."""
+    running: frozenset[tuple[str, str]] = frozenset()
+    """Services of which a container runs, likewise: their profiles are in use."""
 
 
 def found_in(containers: Iterable[ListedContainer]) -> Found:
@@ -27,18 +30,25 @@ def found_in(containers: Iterable[ListedContainer]) -> Found:
 
     Compose 1.29 writes the paths as they were given, so relative ones are below the working directory.
     """
-    projects: dict[tuple[str, ...], None] = {}
+    projects: dict[tuple[str, ...], Invocation] = {}
     checked: set[tuple[str, str]] = set()
+    running: set[tuple[str, str]] = set()
     for container in containers:
         directory = container.labels.get(composelabels.DIRECTORY, "")
-        names = [name for name in container.labels.get(composelabels.FILES, "").split(",") if name]
-        paths = tuple(joined(directory, name) for name in names)
-        if not paths or not all(path.startswith("/") for path in paths):
+        files, env_files = (
+            tuple(joined(directory, name) for name in container.labels.get(label, "").split(",") if name)
+            for label in (composelabels.FILES, composelabels.ENV_FILES)
+        )
+        if not files or not all(path.startswith("/") for path in (*files, *env_files)):
             continue
-        projects[paths] = None
-        if container.state == "running" and container.health != "none":
-            checked.add((paths[0], container.labels.get(composelabels.SERVICE, "")))
-    return Found(list(projects), frozenset(checked))
+        own = directory if directory.startswith("/") and directory != parent(files[0]) else ""
+        projects[files] = Invocation(files, env_files, own)
+        if container.state == "running":
+            service = (files[0], container.labels.get(composelabels.SERVICE, ""))
+            running.add(service)
+            if container.health != "none":
+                checked.add(service)
+    return Found(list(projects.values()), frozenset(checked), frozenset(running))
 
 
 def secret_files(document: object) -> list[str]:

@@ -18,10 +18,11 @@ from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
-from exporter.findings.finding import Kind, secret_name
+from exporter.findings.finding import Kind
 from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.paths import is_pattern, matches
-from exporter.findings.project import Project, with_override
+from exporter.findings.project import Invocation, Project
+from exporter.findings.secretnames import holds_secret
 from exporter.inventory.audit import Configuration
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Reading:
     texts: list[TextFile] = field(default_factory=list)
     modes: list[Mode] = field(default_factory=list)
     unread: list[tuple[Kind, str]] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
     daemon_logs: DaemonLogs | None = None
 
     def missed(self, reason: object, kinds: Sequence[Kind] = ()) -> "Reading":
@@ -59,6 +61,17 @@ class _Unit:
     name: str
     kinds: tuple[Kind, ...]
     read: Callable[[], Reading]
+
+
+def configured(settings: Configuration) -> list[Invocation]:
+    """The projects that a config names."""
+    return [
+        *(Invocation(tuple(text.split(":"))) for text in settings.compose_files),
+        *(
+            Invocation(tuple(project.files), tuple(project.env_files), project.project_directory or "")
+            for project in settings.compose_projects
+        ),
+    ]
 
 
 class Gatherer:
@@ -79,19 +92,19 @@ class Gatherer:
         """Takes over reads that hang, so that none hangs twice."""
         self._threads = former._threads
 
-    async def gather(self, seconds: float, found: Sequence[Sequence[str]] = ()) -> Material:
+    async def gather(self, seconds: float, found: Sequence[Invocation] = ()) -> Material:
         """Everything that can be read within so many seconds; what cannot is noted in the material.
 
-        found: the files of projects that were found elsewhere, for when none is configured.
+        found: projects that were found elsewhere, for when none is configured.
         """
-        configured = [text.split(":") for text in self._settings.compose_files]
-        units = [*self._units(configured or [list(files) for files in found], not configured)]
+        named = configured(self._settings)
+        units = [*self._units(named or found, not named)]
         readings = await asyncio.gather(*(self._read(unit, seconds) for unit in units))
         return _joined(readings)
 
-    def _units(self, projects: Sequence[Sequence[str]], optional: bool) -> Iterator[_Unit]:
-        for files in projects:
-            yield _Unit(("project", *files), printable(files[0]), _ALL, partial(_project, files, optional))
+    def _units(self, projects: Sequence[Invocation], optional: bool) -> Iterator[_Unit]:
+        for project in projects:
+            yield _Unit(project, printable(project.files[0]), _ALL, partial(_project, project, optional))
         if projects:
             yield _Unit("daemon", printable(self._daemon_file), (), partial(_daemon, self._daemon_file))
         for pattern in self._settings.env_files:
@@ -121,6 +134,7 @@ def _joined(readings: Sequence[Reading]) -> Material:
     modes = [mode for reading in readings for mode in reading.modes]
     daemons = [reading.daemon_logs for reading in readings if reading.daemon_logs is not None]
     return Material(
+        owners={path: owner for reading in readings for path, owner in reading.owners.items()},
         projects=[project for reading in readings for project in reading.projects],
         env_files=list({each.path: each for reading in readings for each in reading.env_files}.values()),
         texts=list({each.path: each for reading in readings for each in reading.texts}.values()),
@@ -132,9 +146,14 @@ def _joined(readings: Sequence[Reading]) -> Material:
     )
 
 
-def _project(files: Sequence[str], optional: bool) -> Reading:
+def _project(invocation: Invocation, optional: bool) -> Reading:
     """A Compose project with all of its files. optional: as if it were not there when its files cannot be read."""
-    project = load_project(with_override(files, os.path.lexists), read_file)
+    gone = [path for path in invocation.env_files if not os.path.lexists(path)] if optional else []
+    if optional and not any(os.path.lexists(path) for path in invocation.files):
+        return Reading()
+    if gone:  # without its variables there would be nothing but false findings
+        return Reading(_ALL).missed(f"{printable(gone[0])}, with which the project was started, is not there any more")
+    project = load_project(invocation.with_override(os.path.lexists), read_file)
     if optional and not any(path in project.read for path in project.files):
         return Reading()
     reading = Reading(_ALL, projects=[project], env_files=list(project.env_files.values()))
@@ -144,11 +163,22 @@ def _project(files: Sequence[str], optional: bool) -> Reading:
     for path, file in project.read.items():
         env = project.env_files.get(path)
         reading.modes.append(_mode(file, "env" if env is not None and _holds_secrets(env) else "config"))
-    secrets = project.top.get("secrets")
-    for node in secrets.mapping.values() if secrets is not None else ():
-        named = node.at("file")
-        if named is not None and named.text:
-            _add_mode(reading, project.path(named), "secret")
+    for section, kind in (("secrets", "secret"), ("configs", "config")):
+        node = project.top.get(section)
+        for name, one in node.mapping.items() if node is not None else ():
+            named = one.at("file")
+            if named is not None and named.text:
+                try:
+                    mode = read_mode(named.text, kind)
+                except Unreadable as error:
+                    if error.missing:
+                        project.missing[kind, name] = named.text
+                    else:
+                        reading.missed(error, ("mode",))
+                else:
+                    reading.modes.append(mode)
+    owned = [*project.files, *project.read, *(mode.path for mode in reading.modes)]
+    reading.owners = dict.fromkeys(map(printable, owned), project.files[0])
     return reading
 
 
@@ -223,4 +253,4 @@ def _mode(file: TextFile, kind: str) -> Mode:
 
 
 def _holds_secrets(env: EnvFile) -> bool:
-    return any(secret_name(variable.name) and variable.value for variable in env.variables)
+    return any(holds_secret(variable.name, variable.value) for variable in env.variables)

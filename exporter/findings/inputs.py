@@ -31,6 +31,10 @@ class Material:
     """Every file that is text, those of the projects too."""
     modes: Sequence[Mode] = ()
     daemon_logs: DaemonLogs = DaemonLogs()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """The project of each file that belongs to one, by the project's first file."""
+    running: frozenset[tuple[str, str]] = frozenset()
+    """Services of which a container runs: the project's first file, the name."""
     health_checked: frozenset[tuple[str, str]] = frozenset()
     """Services of which a running container has a health check: the project's first file, the name."""
     present: frozenset[Kind] = frozenset()

@@ -1,14 +1,18 @@
 """Merging of Compose files: https://docs.docker.com/reference/compose-file/merge/"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from exporter.findings.tree import Node
+from exporter.findings.finding import word
+from exporter.findings.tree import Flaw, Node
 
 _AS_MAPPING = frozenset({"environment", "labels", "annotations", "args", "sysctls", "extra_hosts"})
 """Keys that may be a list of ``NAME=value`` in place of a mapping."""
 
 _NAMES = frozenset({"depends_on", "networks"})
 """Keys that may be a list of names in place of a mapping."""
+
+_LISTED = frozenset({"env_file", "label_file"})
+"""Keys that may be a text in place of a list."""
 
 _REPLACED = frozenset({"command", "entrypoint", "test"})
 _UNIQUE = frozenset({"ports", "volumes", "secrets", "configs"})
@@ -25,7 +29,18 @@ def normalized(service: Node) -> Node:
     return service.with_value(entries) if isinstance(service.value, dict) else service
 
 
+def misshapen(name: str, service: Node) -> Iterator[Flaw]:
+    """What is neither a name nor ``NAME=value`` in lists of these, as in ``- NAME: value``."""
+    for key, node in service.mapping.items():
+        for item in node.items if key in _AS_MAPPING or key in _NAMES else ():
+            if isinstance(item.value, dict | list):
+                form = "a name" if key in _NAMES else "NAME=value"
+                yield Flaw(item.place, f"each item of `{key}` of {word(name)} must be {form}, and no mapping")
+
+
 def _normal(key: str, node: Node) -> Node:
+    if key in _LISTED and isinstance(node.value, str):
+        return node.with_value([node])
     if not isinstance(node.value, list):
         return node
     if key in _NAMES:
@@ -36,8 +51,8 @@ def _normal(key: str, node: Node) -> Node:
             name, sign, value = item.text.partition("=")
             if key == "extra_hosts" and not sign:
                 name, sign, value = item.text.partition(":")
-            written = item.written.partition("=")[2]
-            pairs[name] = Node(value if sign else None, item.place, written)
+            written, own = (text.partition("=")[2] for text in (item.written, item.own))
+            pairs[name] = Node(value if sign else None, item.place, written, own)
         return node.with_value(pairs)
     return node
 

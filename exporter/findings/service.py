@@ -46,6 +46,19 @@ class Mount:
 
 def ports(service: Node) -> Iterator[Port]:
     """The published ports, those in a form that cannot be told left out."""
+    for _, port in _ports(service):
+        if port is not None:
+            yield port
+
+
+def ports_misread(service: Node) -> Iterator[Node]:
+    """What is in a form that cannot be told."""
+    for item, port in _ports(service):
+        if port is None:
+            yield item
+
+
+def _ports(service: Node) -> Iterator[tuple[Node, Port | None]]:
     node = service.at("ports")
     for item in node.items if node is not None else ():
         if item.mapping:
@@ -60,8 +73,7 @@ def ports(service: Node) -> Iterator[Port]:
                 if match
                 else None
             )
-        if found is not None:
-            yield found
+        yield item, found
 
 
 def _port(place: Place, host_ip: str, target: str, published: str) -> Port | None:
@@ -106,13 +118,49 @@ def tag_of(image: str) -> str:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
+_ONCE = frozenset({
+    "bootstrap", "create", "init", "initialize", "install", "migrate", "migration", "migrations", "migrator", "pull",
+    "puller", "provision", "seed", "seeder", "setup",
+})  # fmt: skip
+"""Words in the names of services that do one thing and end."""
+_ONCE_COMMAND = re.compile(
+    r"\b(ollama pull|alembic upgrade|prisma migrate|geoipupdate|migrate\b|mc (alias|mb)|chown -R)"
+)
+
+
 def finishing(services: Mapping[str, Node]) -> frozenset[str]:
-    """Services that are meant to end: another waits for them with ``service_completed_successfully``."""
+    """Services that are meant to end: another waits for that, or their name or command says so.
+
+    What is always restarted is none.
+    """
     found: set[str] = set()
-    for service in services.values():
+    for name, service in services.items():
         depends = service.at("depends_on")
-        for name, node in depends.mapping.items() if depends is not None else ():
+        for other, node in depends.mapping.items() if depends is not None else ():
             condition = node.at("condition")
             if condition is not None and condition.text == "service_completed_successfully":
-                found.add(name)
+                found.add(other)
+        restart = service.at("restart")
+        always = restart is not None and restart.text in ("always", "unless-stopped")
+        if not always and (not _ONCE.isdisjoint(re.split(r"[^a-z]+", name.lower())) or _one_shot(service)):
+            found.add(name)
     return frozenset(found)
+
+
+def restarts(service: Node) -> bool:
+    """Whether Docker starts it again after it ended by itself."""
+    restart = service.at("restart")
+    if restart is not None and restart.text not in ("", "no", "false"):
+        return True
+    policy = service.at("deploy", "restart_policy")
+    condition = policy.at("condition") if policy is not None else None
+    return policy is not None and (condition is None or condition.text != "none")
+
+
+def _one_shot(service: Node) -> bool:
+    for key in ("command", "entrypoint"):
+        node = service.at(key)
+        text = " ".join(item.text for item in node.items) if node is not None and node.items else ""
+        if _ONCE_COMMAND.search((text or (node.text if node is not None else ""))[:2000]):
+            return True
+    return False

@@ -1,12 +1,13 @@
 """Checks by the programs that will read the files: Docker Compose, promtool and amtool.
 
-Their output may quote what it complains of, passwords too, so it is thrown away: the exit status is all that counts.
+Their output may quote what it complains of, passwords too: the exit status counts, and the names in Compose's warnings.
 """
 
 import asyncio
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,10 +15,10 @@ from exporter.base import programs as commands
 from exporter.base.text import printable
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.findings.files import Unreadable, check_readable
-from exporter.findings.finding import CheckName, Finding, Place
+from exporter.findings.finding import CheckName, Finding, Place, word
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
-from exporter.findings.project import Project
+from exporter.findings.project import Project, profiles_in_use
 from exporter.inventory.audit import Configuration
 
 TOOL_SECONDS = 20.0
@@ -29,16 +30,23 @@ _AT_ONCE = 2
 _FETCH_NOTHING = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
 """Compose then includes only what is on this machine."""
 _PASSED_ON = ("DOCKER_CONFIG",)
+_WARNING = re.compile(r"level=warning|^WARN|^WARNING|^The .* variable is not set")
+_UNSET = re.compile(r'The (?:\\?")?([A-Za-z_][A-Za-z0-9_]*)(?:\\?")? variable is not set')
+_HARMLESS = re.compile(r"attribute `?version`? is obsolete")
+"""A remark that most published files earn, and that changes nothing."""
 
 
 class ToolFailed(Exception):
     """A program gave no verdict. The message is one line, and quotes nothing that it said."""
 
 
-async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SECONDS) -> int:
-    """The exit status of a program, which is killed with all that it started when the time is over.
+async def run(
+    arguments: Sequence[str], directory: str, seconds: float = TOOL_SECONDS, *, output: bool = False
+) -> commands.Finished:
+    """What a program left behind, which is killed with all that it started when the time is over.
 
-    It gets neither input nor our environment, in which there may be secrets. Raises ToolFailed.
+    It gets neither input nor our environment, in which there may be secrets. output: whether what it says is kept.
+    Raises ToolFailed.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -48,15 +56,50 @@ async def run(arguments: Sequence[str], directory: str, seconds: float = TOOL_SE
                 passed_on=_PASSED_ON,
                 cwd=directory,
                 polite=False,
-                output=False,
+                output=output,
             )
     except TimeoutError:
         raise ToolFailed(f"{name_of(arguments[0])} did not end within {seconds:g} s") from None
+    except commands.CommandFailed:
+        raise ToolFailed(f"{name_of(arguments[0])} wrote too much") from None
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the system allows no more threads
         raise ToolFailed(f"{arguments[0]} cannot be started: {type(error).__name__}") from error
     if done.status < 0:
         raise ToolFailed(f"{name_of(arguments[0])} was killed by signal {-done.status}")
-    return done.status
+    return done
+
+
+@dataclass(frozen=True)
+class ComposeSays:
+    """What Compose said of a project: of its own words only the names of variables are kept."""
+
+    refuses: bool = False
+    unset: frozenset[str] = frozenset()
+    """Variables that it warns of."""
+    warns: bool = False
+    """Whether it warns of anything else."""
+
+
+def understood(done: commands.Finished) -> ComposeSays:
+    """Compose 2 and 5 warn with exit status 0. Pure."""
+    lines = [line for line in done.errors.splitlines() if _WARNING.search(line)]
+    unset = {match[1] for line in lines if (match := _UNSET.search(line))}
+    other = [line for line in lines if not _UNSET.search(line) and not _HARMLESS.search(line)]
+    return ComposeSays(done.status != 0, frozenset(unset), bool(other))
+
+
+def _compose_findings(name: str, says: ComposeSays, project: Project) -> Iterator[Finding]:
+    """What Compose said, but for the variables that were found to be not set without it."""
+    place = project.place().printable()
+    remedy = f"`{name} config -q` there says {'why' if says.refuses else 'of what'}"
+    if says.refuses:
+        yield Finding("compose-config", "critical", str(place), place, f"{name} refuses the project", remedy)
+        return
+    if says.warns:
+        yield Finding("compose-config", "warning", str(place), place, f"{name} warns of something", remedy)
+    for variable in sorted(says.unset - {each.use.name for each in project.uses}):
+        message = f"{name} warns that {word(variable)} is not set"
+        yield Finding("compose-config", "warning", word(variable), place, message, f"set {word(variable)}, or see `$$`")
 
 
 @dataclass(frozen=True)
@@ -83,10 +126,15 @@ class Tools:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._plugin: tuple[float, bool] | None = None
         self._threads = KeyedThreads()
-        self._kept: dict[object, tuple[float, int]] = {}
+        self._kept: dict[object, tuple[float, ComposeSays]] = {}
 
-    async def check(self, projects: Sequence[Project], seconds: float) -> Sequence[Verdict]:
-        """The verdicts of the checks for which anything is configured, all within so many seconds and a little."""
+    async def check(
+        self, projects: Sequence[Project], seconds: float, running: Collection[tuple[str, str]] = ()
+    ) -> Sequence[Verdict]:
+        """The verdicts of the checks for which anything is configured, all within so many seconds and a little.
+
+        running: services of which a container runs, so that their profiles are in use.
+        """
         wanted: list[tuple[CheckName, str, Sequence[str], Sequence[str]]] = [
             ("prometheus-config", "promtool", ("check", "config"), self._settings.prometheus_configs),
             ("prometheus-rules", "promtool", ("check", "rules"), self._settings.prometheus_rules),
@@ -94,12 +142,14 @@ class Tools:
         ]
         end = asyncio.get_running_loop().time() + seconds
         verdicts = await asyncio.gather(
-            self._compose(projects, end),
+            self._compose(projects, running, end),
             *(self._files(check, tool, words, paths, end) for check, tool, words, paths in wanted if paths),
         )
         return [verdict for verdict in verdicts if verdict is not None]
 
-    async def _run(self, arguments: Sequence[str], directory: str, end: float) -> int:
+    async def _run(
+        self, arguments: Sequence[str], directory: str, end: float, *, output: bool = False
+    ) -> commands.Finished:
         """As run, when its turn comes. end: on the loop's clock. Raises ToolFailed."""
         clock = asyncio.get_running_loop().time
         try:
@@ -108,18 +158,20 @@ class Tools:
         except TimeoutError:
             raise ToolFailed(f"{name_of(arguments[0])} had no time left, as others were slow") from None
         try:
-            return await run(arguments, directory, max(0.0, min(TOOL_SECONDS, end - clock())))
+            return await run(arguments, directory, max(0.0, min(TOOL_SECONDS, end - clock())), output=output)
         finally:
             self._slots.release()
 
-    async def _compose(self, projects: Sequence[Project], end: float) -> Verdict | None:
+    async def _compose(
+        self, projects: Sequence[Project], running: Collection[tuple[str, str]], end: float
+    ) -> Verdict | None:
         """None where Compose is not installed. A project that could not be read is left out: Compose would hang too."""
         command = await self._compose_command(end) if projects else None
         if command is None:
             return None
         verdict = await _together(
             "compose-config",
-            [self._of_project(command, project, end) for project in projects if not project.unreadable],
+            [self._of_project(command, project, running, end) for project in projects if not project.unreadable],
         )
         left_out = [reason for project in projects for reason in project.unreadable]
         self._forget()
@@ -130,28 +182,29 @@ class Tools:
         now = self._monotonic()
         if docker is not None and (self._plugin is None or now - self._plugin[0] > KEPT_SECONDS):
             try:
-                self._plugin = now, await self._run([docker, "compose", "version"], "/", end) == 0
+                self._plugin = now, (await self._run([docker, "compose", "version"], "/", end)).status == 0
             except ToolFailed:
                 self._plugin = now, False
         if docker is not None and self._plugin is not None and self._plugin[1]:
             return [docker, "compose"]
         return [standalone] if standalone is not None else None
 
-    async def _of_project(self, command: Sequence[str], project: Project, end: float) -> Finding | None:
-        options = [part for path in project.files for part in ("-f", path)]
+    async def _of_project(
+        self, command: Sequence[str], project: Project, running: Collection[tuple[str, str]], end: float
+    ) -> Sequence[Finding]:
+        profiles = profiles_in_use(project, running)
+        # Those that its variables switch on need no option, and are off as soon as there is one.
+        switched = sorted(profiles) if profiles > project.profiles else ()
+        options = [*project.invocation.options, *(part for name in switched for part in ("--profile", name))]
         stamps = tuple(sorted((path, file.stamp) for path, file in project.read.items()))
-        key = (*command, *project.files, stamps)
+        key = (*command, *options, stamps)
         now = self._monotonic()
-        at, status = self._kept.get(key, (float("-inf"), 0))
+        at, says = self._kept.get(key, (float("-inf"), ComposeSays()))
         if now - at > KEPT_SECONDS:
-            status = await self._run([*command, *options, "config", "-q"], project.directory, end)
-            self._kept[key] = now, status
-        if status == 0:
-            return None
-        name = " ".join([name_of(command[0]), *command[1:]])
-        place = Place(printable(project.files[0]))
-        message = f"{name} refuses the project"
-        return Finding("compose-config", "critical", str(place), place, message, f"`{name} config -q` there says why")
+            done = await self._run([*command, *options, "config", "-q"], project.invocation.directory, end, output=True)
+            says = understood(done)
+            self._kept[key] = now, says
+        return list(_compose_findings(" ".join([name_of(command[0]), *command[1:]]), says, project))
 
     def _forget(self) -> None:
         """Drops what was kept of files as they were."""
@@ -184,13 +237,12 @@ class Tools:
         except (OSError, RuntimeError) as error:
             return [], [f"{printable(pattern)} cannot be read: {type(error).__name__}"]
 
-    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Finding | None:
+    async def _of_file(self, check: CheckName, command: Sequence[str], path: str, end: float) -> Sequence[Finding]:
         name = " ".join([name_of(command[0]), *command[1:]])
-        status = await self._run([*command, path], "/", end)
-        if status == 0:
-            return None
+        if (await self._run([*command, path], "/", end)).status == 0:
+            return ()
         place = Place(printable(path))
-        return Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")
+        return [Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")]
 
 
 def _readable(pattern: str) -> tuple[list[str], list[str]]:
@@ -206,7 +258,7 @@ def _readable(pattern: str) -> tuple[list[str], list[str]]:
     return readable, problems
 
 
-async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Finding | None]"]) -> Verdict:
+async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Sequence[Finding]]"]) -> Verdict:
     results = await asyncio.gather(*checks, return_exceptions=True)
     problems: list[str] = []
     findings: list[Finding] = []
@@ -215,6 +267,6 @@ async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[F
             problems.append(str(result))
         elif isinstance(result, BaseException):
             raise result
-        elif result is not None:
-            findings.append(result)
+        else:
+            findings += result
     return Verdict(check, findings, problems)

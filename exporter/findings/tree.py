@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exporter.configfile.source import KeyPath, Source, read_source
+from exporter.configfile.source import KeyPath, Source, read_documents
 from exporter.findings.files import TextFile
-from exporter.findings.finding import Place
-from exporter.findings.interpolate import BadReference, Use, interpolate
+from exporter.findings.finding import Place, Severity
+from exporter.findings.interpolate import BadReference, Interpolated, Use, interpolate
 
 TAGS = frozenset({"!reset", "!override"})
 MAX_CHARACTERS = 16 * 1024 * 1024
@@ -22,6 +22,8 @@ class Node:
     place: Place
     written: str = field(default="", repr=False)
     """A text as it is written, before variables were replaced."""
+    own: str = field(default="", repr=False)
+    """What of a text is written here and in force. See exporter.findings.interpolate.Interpolated."""
     tag: str = ""
 
     @property
@@ -75,6 +77,9 @@ class Flaw:
 
     place: Place
     message: str
+    remedy: str = ""
+    """What to do about it, where that can be told."""
+    severity: Severity = "critical"
 
 
 @dataclass
@@ -86,13 +91,15 @@ class Tree:
     flaws: list[Flaw] = field(default_factory=list)
 
 
-def read_tree(file: TextFile, variables: Mapping[str, str]) -> Tree:
-    """The tree of a YAML file. Raises exporter.configfile.source.SourceError, which quotes nothing of the file."""
-    source = read_source(file.data, None, TAGS)
-    tree = Tree(Node(None, Place(file.path)))
-    tree.root = _Planter(file.path, source, variables, tree).node(source.data, ())
-    tree.flaws += [Flaw(Place(file.path, error.line), str(error)) for _, error in source.errors]
-    return tree
+def read_trees(file: TextFile, variables: Mapping[str, str]) -> list[Tree]:
+    """The trees of a YAML file, one a document; an empty file has one. Raises SourceError, which quotes nothing."""
+    trees: list[Tree] = []
+    for source in read_documents(file.data, TAGS) or [Source()]:
+        tree = Tree(Node(None, Place(file.path)))
+        tree.root = _Planter(file.path, source, variables, tree).node(source.data, ())
+        tree.flaws += [Flaw(Place(file.path, error.line), str(error)) for _, error in source.errors]
+        trees.append(tree)
+    return trees
 
 
 class _Planter:
@@ -112,20 +119,21 @@ class _Planter:
         if isinstance(data, list):
             return Node([self.node(value, (*path, index)) for index, value in enumerate(data)], place, tag=tag)
         if not isinstance(data, str):
-            return Node(data, place, str(data), tag)
-        return Node(self._text(data, place), place, data, tag)
+            return Node(data, place, str(data), str(data), tag)
+        found = self._text(data, place)
+        return Node(found.text, place, data, found.own, tag)
 
-    def _text(self, text: str, place: Place) -> str:
+    def _text(self, text: str, place: Place) -> Interpolated:
         try:
-            value, uses = interpolate(text, self._variables)
-            self._grown += len(value)
+            found = interpolate(text, self._variables)
+            self._grown += len(found.text)
             if self._grown > MAX_CHARACTERS:
                 raise BadReference("its variables make the file grow too long")
         except BadReference as error:
             self._tree.flaws.append(Flaw(place, str(error)))
-            return ""
-        self._tree.uses += [VariableUse(use, place) for use in uses]
-        return value
+            return Interpolated("")
+        self._tree.uses += [VariableUse(use, place) for use in found.uses]
+        return found
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -25,6 +25,18 @@ ComposeFiles = Annotated[
 """The files of one Compose project: ``/srv/pa/compose.yaml``, or several with colons."""
 
 
+class ComposeProject(Section):
+    """A Compose project that is started with more than its files: what is given to ``docker compose``."""
+
+    files: list[AbsolutePath] = Field(min_length=1, description="as with `-f`; later ones are laid over earlier ones")
+    env_files: list[AbsolutePath] = Field(
+        default=[], description="as with `--env-file`; later ones win. With none, `.env` in the project's directory"
+    )
+    project_directory: AbsolutePath | None = Field(
+        default=None, description="as with `--project-directory`; without it, that of the first file"
+    )
+
+
 class Accepted(Section):
     """Findings that are known and are meant to stay. They are counted apart, and no alert fires on them."""
 
@@ -38,11 +50,14 @@ class Accepted(Section):
 
 
 class Configuration(Section):
-    """Files of the stack that are looked at for mistakes. With no `compose_files`, running containers name them."""
+    """Files of the stack that are looked at for mistakes. Where no project is named, running containers name them."""
 
     compose_files: list[ComposeFiles] = Field(
         default=[],
         description="Compose files, each a project with the `.env` beside it; several of one with colons between them",
+    )
+    compose_projects: list[ComposeProject] = Field(
+        default=[], description="projects that are started with `--env-file` or `--project-directory`"
     )
     env_files: list[AbsolutePath] = Field(default=[], description="further `.env` files (shell patterns)")
     files: list[AbsolutePath] = Field(
@@ -58,11 +73,15 @@ class Configuration(Section):
     alertmanager_configs: list[AbsolutePath] = Field(default=[], description="given to `amtool check-config`")
     placeholder_patterns: list[Regex] = Field(
         default=[
-            "(?i)change[_-]?me",
-            "(?i)replace[_-](me|this|with)",
-            r"(?i)\byour[_-]([a-z0-9]+[_-])*(here|key|token|password|secret)\b",
+            "(?i)(^|[^a-z])change[_ -]?(me|it|this|password|passwd|secret|now)([^a-z]|$)",
+            "(?i)please[_ -]?(change|replace|update)",
+            "(?i)should[_ -]be[_ -](changed|replaced|updated)",
+            "(?i)(^|[^a-z])replace[_-](me|this|with)([^a-z]|$)",
+            "(?i)(^|[^a-z])your[_-]?([a-z0-9]+[_-])*(here|key|token|password|secret)([^a-z]|$)",
+            "(?i)(^|[^a-z])your[_-]?(domain|hostname|company|email)([^a-z]|$)",
             "(?i)<(your|insert|enter|change|replace)[^<>]*>",
-            r"(?i)\b(insert|enter)[_-](your|a)[_-]",
+            "(?i)(^|[^a-z])(insert|enter)[_-](your|a)[_-]",
+            "(?i)(^|[^a-z0-9])x{8,}([^a-z0-9]|$)",
         ],
         description="RE2 regular expressions of values that were to be changed",
     )
@@ -71,12 +90,30 @@ class Configuration(Section):
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         projects = given.get("compose_files")
+        named = given.get("compose_projects")
+        begins = [
+            *((("compose_files", index), _begin(text)) for index, text in enumerate(_list(projects))),
+            *((("compose_projects", index), _begin(_first(each))) for index, each in enumerate(_list(named))),
+        ]
         seen: set[str] = set()
-        for index, text in enumerate(projects if isinstance(projects, list) else ()):
-            first = os.path.normpath(text.partition(":")[0]) if isinstance(text, str) else ""
-            if first in seen:
-                yield Contradiction(("compose_files", index), f"{shown(first)} begins two projects; keep one of them")
-            seen.add(first or str(index))
+        for at, first in begins:
+            if first and first in seen:
+                yield Contradiction(at, f"{shown(first)} begins two projects; keep one of them")
+            seen.add(first)
+
+
+def _list(given: object) -> list[Any]:
+    return given if isinstance(given, list) else []
+
+
+def _first(project: object) -> object:
+    """The first file of a project that is not validated yet."""
+    files = project.get("files") if isinstance(project, Mapping) else getattr(project, "files", None)
+    return next(iter(_list(files)), None)
+
+
+def _begin(text: object) -> str:
+    return os.path.normpath(text.partition(":")[0]) if isinstance(text, str) else ""
 
 
 class FindingsSettings(CollectorSettings):

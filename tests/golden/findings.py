@@ -35,7 +35,8 @@ def families() -> Sequence[Metric]:
                     accepted=[_finding("privileges", "warning", "health-monitor", 78)],
                 ),
             ]
-        )
+        ),
+        {("published-ports", "warning"): 1},
     )
 
 

@@ -4,133 +4,134 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from exporter.base.text import printable
-from exporter.findings.finding import Finding, Kind, Place, Severity, word
+from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.inputs import Material
-from exporter.findings.project import Project
-from exporter.findings.service import mounts
-from exporter.findings.tree import Node
+from exporter.findings.project import Project, active_services
+from exporter.findings.references import circle, declared, references
+from exporter.findings.refused import inconsistent, refused
+from exporter.findings.tree import Flaw, Node
 
 SERVICE_KEYS = frozenset({
     "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",
     "configs", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period",
     "cpu_rt_runtime", "cpu_shares", "cpus", "cpuset", "credential_spec", "depends_on", "deploy", "develop",
-    "device_cgroup_rules", "devices", "dns", "dns_opt", "dns_search", "domainname", "driver_opts", "entrypoint",
+    "device_cgroup_rules", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint",
     "env_file", "environment", "expose", "extends", "external_links", "extra_hosts", "gpus", "group_add",
     "healthcheck", "hostname", "image", "init", "ipc", "isolation", "label_file", "labels", "links", "logging",
     "mac_address", "mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit", "models", "network_mode",
     "networks", "oom_kill_disable", "oom_score_adj", "pid", "pids_limit", "platform", "ports", "post_start",
-    "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart", "runtime", "scale",
+    "pre_stop", "privileged", "profiles", "provider", "pull_policy", "pull_refresh_after", "read_only",
+    "restart", "runtime", "scale",
     "secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt",
-    "sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user", "userns_mode", "uts", "volume_driver",
+    "sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user", "userns_mode", "uts",
     "volumes", "volumes_from", "working_dir",
 })  # fmt: skip
 """https://docs.docker.com/reference/compose-file/services/"""
 
-_LISTS = frozenset({
-    "cap_add", "cap_drop", "configs", "devices", "expose", "external_links", "group_add", "links", "ports", "profiles",
-    "secrets", "security_opt", "volumes", "volumes_from",
-})  # fmt: skip
-_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging"})
-_EITHER = frozenset({"depends_on", "environment", "labels", "networks"})
-_TEXTS = frozenset({
-    "container_name", "cpus", "hostname", "image", "mem_limit", "network_mode", "pid", "privileged", "restart", "user",
-    "working_dir",
-})  # fmt: skip
-
 MAX_UNKNOWN = 20
 """Unknown keys of one service: with more, it is something else than a service."""
-
-Declared = Mapping[str, frozenset[str]]
-"""The names that a project has, by section."""
 
 _REMEDY = "`docker compose config` shows the place; Compose can start nothing before it is mended"
 
 
+_WIDE = Group("{count} things keep Compose from starting the project: in {names}")
+
+
 class ComposeValid:
-    """Whatever keeps Compose from reading the files, and names in them that lead nowhere."""
+    """Whatever keeps Compose from reading or starting the project, and names in it that lead nowhere.
+
+    What Compose sees only when a profile is switched on is a warning where it is off.
+    """
 
     name = "compose-valid"
     needs: frozenset[Kind] = frozenset({"project"})
 
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
-            seen: set[tuple[Place, str]] = set()
-            for flaw in project.flaws:
-                if (flaw.place, flaw.message) not in seen:
-                    seen.add((flaw.place, flaw.message))
-                    yield self._finding(printable(flaw.place.file), flaw.place, flaw.message, _REMEDY)
-            if not project.services and not project.unread:
-                yield self._finding(
-                    printable(project.files[0]), project.place(), "it has no services", "is it the right file?"
+            yield from _of_project(project, active_services(project, material.running))
+
+
+def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:
+    seen: set[tuple[Place, str]] = set()
+    for flaw in project.flaws:
+        if (flaw.place, flaw.message) not in seen:
+            seen.add((flaw.place, flaw.message))
+            yield _finding(printable(flaw.place.file), flaw, flaw.severity)
+    if not project.services and not project.unread and not seen:
+        place = project.place()
+        yield _finding(printable(place.file), Flaw(place, "it has no services", "is it the right file?"))
+    for name, service in project.services.items():
+        severity: Severity = "critical" if name in active else "warning"
+        for flaw in refused(name, service):
+            yield _finding(word(name), flaw)
+        for flaw in inconsistent(name, service):
+            yield _finding(word(name), flaw, severity)
+        yield from _keys(name, service)
+        image = service.at("image")
+        made = any(node is not None and node.value for node in (service.at("build"), service.at("provider")))
+        if not made and (image is None or image.value in (None, "")):
+            why = ", as a variable in it is not set" if image is not None and not image.literal else ""
+            place = image.place if image is not None else service.place
+            flaw = Flaw(place, f"{word(name)} has neither an image nor a build{why}", "give it one")
+            yield _finding(word(name), flaw, severity)
+    if not project.unread:  # of what could not be read, the missing names may be part
+        yield from _names(project, active)
+    if names := circle(active):
+        message = f"services wait for each other in a circle: {', '.join(map(word, names[:5]))}"
+        yield _finding(word(names[0]), Flaw(active[names[0]].place, message, "take one `depends_on` out of it"))
+
+
+def _keys(name: str, service: Node) -> Iterator[Finding]:
+    unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
+    for key in unknown[:MAX_UNKNOWN]:
+        near = difflib.get_close_matches(key[:40], SERVICE_KEYS, n=1)
+        flaw = Flaw(
+            service.mapping[key].place,
+            f"{word(key)} is no key of a service",
+            f"did you mean {near[0]}?" if near else "remove it, unless your Compose is newer than this check",
+        )
+        yield _finding(word(name), flaw, "critical" if near else "warning")
+
+
+def _names(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:
+    """What services name and the project does not have, and files of secrets and configs that are not there."""
+    known = declared(project)
+    for name, service in project.services.items():
+        severity: Severity = "critical" if name in active else "warning"
+        for reference in references(service):
+            kind, wanted = reference.kind, reference.name
+            if wanted not in known[kind]:
+                flaw = Flaw(
+                    reference.place,
+                    f"{word(name)} names the {kind} {word(wanted)}, which there is not",
+                    f"declare the {kind}",
                 )
-            # Of what could not be read, the missing names may be part.
-            declared = _declared(project) if not project.unread else None
-            for name, service in project.services.items():
-                yield from self._service(declared, name, service)
-
-    def _service(self, declared: Declared | None, name: str, service: Node) -> Iterator[Finding]:
-        subject = word(name)
-        if not any(service.at(key) is not None for key in ("image", "build", "provider")):
-            yield self._finding(subject, service.place, f"{subject} has neither an image nor a build", "give it one")
-        for key, node in service.mapping.items():
-            shape = _wrong_shape(key, node)
-            if shape:
-                yield self._finding(subject, node.place, f"`{key}` of {subject} must be {shape}", "write it as such")
-        unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
-        for key in unknown[:MAX_UNKNOWN]:
-            near = difflib.get_close_matches(key[:40], SERVICE_KEYS, n=1)
-            remedy = f"did you mean {near[0]}?" if near else "remove it"
-            place = service.mapping[key].place
-            yield self._finding(subject, place, f"{word(key)} is no key of a service", remedy, "warning")
-        for place, kind, wanted in _names(declared, service) if declared is not None else ():
-            yield self._finding(
-                subject, place, f"{subject} names the {kind} {word(wanted)}, which there is not", f"declare the {kind}"
-            )
-
-    def _finding(
-        self, subject: str, place: Place, message: str, remedy: str, severity: Severity = "critical"
-    ) -> Finding:
-        return Finding(self.name, severity, subject, place.printable(), message, remedy)
+                yield _finding(word(name), flaw, severity)
+            elif kind == "service" and name in active and wanted not in active and not reference.optional:
+                flaw = Flaw(
+                    reference.place,
+                    f"{word(name)} needs the service {word(wanted)}, whose profile is not switched on",
+                    "add the profile to COMPOSE_PROFILES in .env, or `required: false`",
+                )
+                yield _finding(word(name), flaw)
+            elif kind in ("secret", "config"):
+                path = project.missing.get((kind, wanted))
+                if path is not None:
+                    message = f"the file {printable(path)} of the {kind} {word(wanted)} does not exist"
+                    yield _finding(word(wanted), Flaw(reference.place, message, "create it"), severity)
+    for section in ("secrets", "configs"):
+        node = project.top.get(section)
+        for name, one in node.mapping.items() if node is not None else ():
+            given = [key for key in _SOURCES[section] if one.at(key) is not None]
+            if len(given) != 1 and not any(one.at(key) is not None for key in ("external", "driver")):
+                what = f"the {section[:-1]} {word(name)} must have one of {', '.join(_SOURCES[section])}"
+                yield _finding(word(name), Flaw(one.place, what, "give it one of them"))
 
 
-def _wrong_shape(key: str, node: Node) -> str:
-    """What a key of a service must be, where it is something else. What is null is left to Compose itself."""
-    value = node.value
-    if value is None:
-        return ""
-    if key in _LISTS:
-        return "" if isinstance(value, list) else "a list"
-    if key in _MAPPINGS:
-        return "" if isinstance(value, dict) else "a mapping"
-    if key in _EITHER:
-        return "" if isinstance(value, dict | list) else "a list or a mapping"
-    return "text" if key in _TEXTS and isinstance(value, dict | list) else ""
+_SOURCES = {"secrets": ("file", "environment"), "configs": ("file", "environment", "content")}
 
 
-def _names(declared: Declared, service: Node) -> Iterator[tuple[Place, str, str]]:
-    """What a service names and the project does not have."""
-    depends = service.at("depends_on")
-    for other, node in depends.mapping.items() if depends is not None else ():
-        required = node.at("required")
-        if other not in declared["services"] and (required is None or required.true):
-            yield node.place, "service", other
-    networks = service.at("networks")
-    for network, node in networks.mapping.items() if networks is not None else ():
-        if network != "default" and network not in declared["networks"]:
-            yield node.place, "network", network
-    for mount in mounts(service):
-        named = mount.kind == "volume" and mount.source and "/" not in mount.source
-        if named and mount.source not in declared["volumes"]:
-            yield mount.place, "volume", mount.source
-    for section, kind in (("secrets", "secret"), ("configs", "config")):
-        listed = service.at(section)
-        for item in listed.items if listed is not None else ():
-            source = item.at("source") if item.mapping else item
-            if source is not None and source.text and source.text not in declared[section]:
-                yield item.place, kind, source.text
-
-
-def _declared(project: Project) -> Declared:
-    sections = {section: project.top.get(section) for section in ("networks", "volumes", "secrets", "configs")}
-    names = {section: frozenset(node.mapping if node is not None else ()) for section, node in sections.items()}
-    return {**names, "services": frozenset(project.services)}
+def _finding(subject: str, flaw: Flaw, severity: Severity = "critical") -> Finding:
+    groups = (Group(flaw.message), _WIDE)
+    remedy = flaw.remedy or _REMEDY
+    return Finding("compose-valid", severity, subject, flaw.place.printable(), flaw.message, remedy, groups)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from exporter.base.text import printable
 from exporter.findings.envfile import EnvFile
-from exporter.findings.finding import Finding, Kind, Place
+from exporter.findings.finding import Finding, Group, Kind, Place, word
 from exporter.findings.inputs import Material
 
 
@@ -15,30 +15,55 @@ class EnvFiles:
     needs: frozenset[Kind] = frozenset({"env"})
 
     def find(self, material: Material) -> Iterator[Finding]:
+        read_by_compose = {path for project in material.projects for path in project.needed_env_files}
         for file in material.env_files:
             yield from self._duplicates(file)
-            for line in file.malformed:
+            for line, refused in _no_variables(file):
+                critical = refused and file.path in read_by_compose
                 yield Finding(
                     self.name,
-                    "warning",
+                    "critical" if critical else "warning",
                     printable(file.path),
                     Place(printable(file.path), line),
-                    "the line is no variable, or its quote is never closed",
+                    "the line is no variable, or its quote is never closed"
+                    + (", so that Compose reads nothing of the file" if critical else ""),
                     "write NAME=value, with the value in quotes if it holds spaces, quotes or #",
+                    (Group("{places} lines of env files are no variables"),),
                 )
+            for variable in file.variables:
+                if variable.hash_value:
+                    yield Finding(
+                        self.name,
+                        "warning",
+                        variable.name,
+                        Place(printable(file.path), variable.line),
+                        f"what follows the = of {word(variable.name)} is its value, and no comment",
+                        "put the comment on a line of its own, or the value in quotes",
+                        (Group("what follows the = of {count} variables is their value, and no comment: {names}"),),
+                    )
 
     def _duplicates(self, file: EnvFile) -> Iterator[Finding]:
         seen: dict[str, tuple[int, str]] = {}
         for variable in file.variables:
-            if variable.name in seen:
+            if variable.name and variable.name in seen:
                 line, value = seen[variable.name]
                 yield Finding(
                     self.name,
                     "info" if value == variable.value else "warning",
                     variable.name,
                     Place(printable(file.path), variable.line),
-                    f"{variable.name} stands on line {line} already"
+                    f"{word(variable.name)} stands on line {line} already"
                     + ("" if value == variable.value else ", with another value; this one wins"),
                     "keep one of them",
+                    (Group("{count} variables stand twice in a file, of which the last wins: {names}"),),
                 )
             seen[variable.name] = (variable.line, variable.value)
+
+
+def _no_variables(file: EnvFile) -> Iterator[tuple[int, bool]]:
+    """Lines that are none, and whether Compose refuses the file for them."""
+    for each in file.malformed:
+        yield each.line, each.refused
+    for variable in file.variables:
+        if not variable.name:
+            yield variable.line, False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from exporter.base.text import printable
 from exporter.findings.files import Mode
-from exporter.findings.finding import Finding, Kind, Place, Severity
+from exporter.findings.finding import Finding, Group, Kind, Place, Severity
 from exporter.findings.inputs import Material
 
 _KINDS = {
@@ -30,13 +30,19 @@ class FileModes:
             private = file.kind in _READ_AND_WRITE
             remedy = "chmod 600 it" if private else "chmod o-w it"
             if file.mode & stat.S_IWOTH:
-                yield self._finding(file, "critical", f"everybody may write it ({permissions}), and it {what}", remedy)
+                many = "everybody may write {count} files of the stack: {names}"
+                message = f"everybody may write it ({permissions}), and it {what}"
+                yield self._finding(file, "critical", message, remedy, many)
             elif private and file.mode & stat.S_IROTH:
                 severity: Severity = "critical" if file.kind == "key" else "warning"
-                yield self._finding(file, severity, f"everybody may read it ({permissions}), and it {what}", remedy)
+                many = "everybody may read {count} files with secrets: {names}"
+                message = f"everybody may read it ({permissions}), and it {what}"
+                yield self._finding(file, severity, message, remedy, many)
             elif private and file.mode & (stat.S_IRGRP | stat.S_IWGRP):
-                yield self._finding(file, "info", f"its group may read it ({permissions}), and it {what}", remedy)
+                many = "their group may read {count} files with secrets: {names}"
+                message = f"its group may read it ({permissions}), and it {what}"
+                yield self._finding(file, "info", message, remedy, many)
 
-    def _finding(self, file: Mode, severity: Severity, message: str, remedy: str) -> Finding:
+    def _finding(self, file: Mode, severity: Severity, message: str, remedy: str, many: str) -> Finding:
         path = printable(file.path)
-        return Finding(self.name, severity, path, Place(path), message, remedy)
+        return Finding(self.name, severity, path, Place(path), message, remedy, (Group(many),))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Material
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
@@ -17,6 +17,7 @@ class HealthChecks:
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
             once = finishing(project.services)
+            total = len(project.services.keys() - once)
             for name, service in project.services.items():
                 check = service.at("healthcheck")
                 if name in once or (check is not None and not _off(check)):
@@ -32,6 +33,7 @@ class HealthChecks:
                     f"{word(name)} has {'its health check switched off' if check else 'no health check'}, so that"
                     " nothing notices when it hangs",
                     "add a healthcheck, or accept this finding if its image has one",
+                    (Group("{count} services have no health check, or one that is switched off: {names}", total),),
                 )
 
 

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, Severity, word
 from exporter.findings.inputs import Material
 from exporter.findings.service import tag_of
 
-_MOVING = re.compile(
-    r"(?i)(main|master|edge|nightly|dev|develop|development|stable|beta|rolling|lts|current)([-_.].*)?"
-)
+_VERSION = re.compile(r"v?[0-9]+([._].*)?|(?=[a-f0-9]*[0-9])(?=[0-9]*[a-f])[a-f0-9]{7,40}", re.IGNORECASE)
+"""A number, or a commit: a part of a tag that a release does not take along."""
+_LATEST = Group("{count} services have an image without a tag or `latest`, so that any pull may bring another: {names}")
+_MOVING = Group("{count} services have an image with a tag that moves with each release: {names}")
+_REMEDY = "write the version that runs now, or better its digest"
 
 
 class Images:
@@ -25,23 +27,23 @@ class Images:
                 if node is None or not node.text or service.at("build") is not None or "@sha256:" in node.text:
                     continue
                 tag = tag_of(node.text)
-                place = node.place.printable()
-                if tag in ("", "latest"):
+                if moves(tag):
+                    latest = tag.lower() in ("", "latest")
+                    severity: Severity = "warning" if latest else "info"
+                    what = "has a tag that moves with each release"
+                    if latest:
+                        what = f"{'is `latest`' if tag else 'has no tag'}, so that any pull may bring another version"
                     yield Finding(
                         self.name,
-                        "warning",
+                        severity,
                         word(name),
-                        place,
-                        f"the image of {word(name)} {'has no tag' if not tag else 'is `latest`'}, so that any pull may"
-                        " bring another version",
-                        "write the version that runs now, or better its digest",
+                        node.place.printable(),
+                        f"the image of {word(name)} {what}",
+                        _REMEDY,
+                        (_LATEST if latest else _MOVING,),
                     )
-                elif _MOVING.fullmatch(tag):
-                    yield Finding(
-                        self.name,
-                        "info",
-                        word(name),
-                        place,
-                        f"the image of {word(name)} has a tag that moves with each release",
-                        "write the version that runs now, or better its digest",
-                    )
+
+
+def moves(tag: str) -> bool:
+    """Whether a tag names no version: ``stable-alpine`` does not, and ``stable-2024.01.02`` does."""
+    return not any(_VERSION.fullmatch(part) for part in tag.split("-"))

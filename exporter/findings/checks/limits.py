@@ -2,20 +2,31 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Material
+from exporter.findings.service import finishing
 from exporter.findings.tree import Node
+
+_MEMORY = "{count} services have no memory limit, so that a leak takes the whole host down: {names}"
+_PROCESSORS = "{count} services have no limit of processor time: {names}"
 
 
 class Limits:
-    """A service without a memory limit can drive the host into the arms of the kernel's OOM killer."""
+    """A service without a memory limit can drive the host into the arms of the kernel's OOM killer.
+
+    Services that are meant to end are left out.
+    """
 
     name = "limits"
     needs: frozenset[Kind] = frozenset({"project"})
 
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
-            for name, service in project.services.items():
+            once = finishing(project.services)
+            lasting = {name: service for name, service in project.services.items() if name not in once}
+            memory = Group(_MEMORY, len(lasting))
+            processors = Group(_PROCESSORS, len(lasting))
+            for name, service in lasting.items():
                 place = service.place.printable()
                 if not _given(service, ("mem_limit",), ("deploy", "resources", "limits", "memory")):
                     yield Finding(
@@ -25,6 +36,7 @@ class Limits:
                         place,
                         f"{word(name)} has no memory limit, so that a leak takes the whole host down",
                         "set deploy.resources.limits.memory, or mem_limit",
+                        (memory,),
                     )
                 if not _given(service, ("cpus",), ("cpu_quota",), ("deploy", "resources", "limits", "cpus")):
                     yield Finding(
@@ -34,6 +46,7 @@ class Limits:
                         place,
                         f"{word(name)} has no limit of processor time",
                         "set deploy.resources.limits.cpus, or cpus",
+                        (processors,),
                     )
 
 

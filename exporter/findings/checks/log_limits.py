@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Material
 from exporter.findings.tree import Node
 
@@ -30,6 +30,7 @@ class LogLimits:
                     node.place.printable(),
                     f"the log of {word(name)} grows without a limit",
                     "set logging.options.max-size and max-file, or log-opts in the daemon's daemon.json",
+                    (Group("the logs of {count} services grow without a limit: {names}", len(project.services)),),
                 )
 
 

@@ -1,22 +1,32 @@
 """Values that were to be changed and were not: ``CHANGE_ME_`` and its like."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.configfile.section import regex_search
+from exporter.findings.envfile import EnvFile
 from exporter.findings.files import TextFile
-from exporter.findings.finding import Finding, Kind, Place, secret_name
+from exporter.findings.finding import Finding, Group, Kind, Place, word
 from exporter.findings.inputs import Material
+from exporter.findings.project import Project
+from exporter.findings.secretnames import secret_name
+from exporter.findings.tree import Node
 
 MAX_IN_A_FILE = 100
 """Findings of one file: more only say the same again."""
 
+_MAX_LINE = 4096
 _KEY = re.compile(rb"[\s-]*(?:export\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,80})[\"']?\s*[=:]")
+_MARKS = (b"#", b"//", b";")
+Search = Callable[[bytes], bool]
 
 
 class Placeholders:
-    """patterns: RE2 regular expressions, searched in each line that is no comment."""
+    """What is in force of Compose files and env files, and the lines of other files that are no comments.
+
+    patterns: RE2 regular expressions.
+    """
 
     name = "placeholders"
     needs: frozenset[Kind] = frozenset({"text"})
@@ -25,30 +35,91 @@ class Placeholders:
         self._patterns = patterns
 
     def find(self, material: Material) -> Iterator[Finding]:
-        if not self._patterns or not material.texts:
+        if not self._patterns:
             return
         search = regex_search("|".join(f"(?:{pattern})" for pattern in self._patterns))
+        understood: set[str] = set()
+        for project in material.projects:
+            understood |= project.read.keys()
+            yield from _unique(_of_project(project, search))
+        for env in material.env_files:
+            if env.path not in understood:
+                understood.add(env.path)
+                yield from _unique(_of_env(env, {one.name: one.value for one in env.variables}, search))
         for file in material.texts:
-            if search(file.data):
-                yield from self._in(file, [*_lines(file, search)][:MAX_IN_A_FILE])
-
-    def _in(self, file: TextFile, lines: Sequence[tuple[int, bytes]]) -> Iterator[Finding]:
-        for number, line in lines:
-            match = _KEY.match(line)
-            name = match[1].decode() if match else ""
-            secret = bool(name) and secret_name(name)
-            yield Finding(
-                check=self.name,
-                severity="critical" if secret else "warning",
-                subject=name or printable(file.path),
-                place=Place(printable(file.path), number),
-                message=f"{name or 'the line'} still holds a placeholder"
-                + (", so that anybody can know it" if secret else ""),
-                remedy="put a long random value in its place" if secret else "put the real value in its place",
-            )
+            if file.path not in understood and search(file.data):
+                yield from _unique(_of_text(file, search))
 
 
-def _lines(file: TextFile, search: Callable[[bytes], bool]) -> Iterator[tuple[int, bytes]]:
+def _of_project(project: Project, search: Search) -> Iterator[Finding]:
+    for path, texts in project.env_texts.items():
+        yield from _of_env(project.env_files[path], texts, search)
+    for section in (project.services, *(node.mapping for node in project.top.values())):
+        for name, node in section.items():
+            for key, part in _texts(name, node):
+                if _in_force(part.own.encode("utf-8", "replace"), search):
+                    yield _finding(key, part.place.printable())
+
+
+def _texts(key: str, node: Node) -> Iterator[tuple[str, Node]]:
+    """Every text below a node, with the name of what it is the value of."""
+    if node.own:
+        yield key, node
+    for name, child in node.mapping.items():
+        yield from _texts(name, child)
+    for child in node.items:
+        yield from _texts(key, child)
+
+
+def _in_force(text: bytes, search: Search) -> bool:
+    """Whether there is one in a text; one of many lines is perhaps a script or a config with comments of its own."""
+    if not search(text):
+        return False
+    return b"\n" not in text or any(_in_line(line, search) for line in text.split(b"\n"))
+
+
+def _in_line(line: bytes, search: Search) -> bool:
+    """Whether there is one in a line of a file, outside of its comments."""
+    if line.lstrip().startswith(_MARKS):
+        return False
+    code, mark, rest = line.partition(b" #")
+    while mark and (code.count(b'"') % 2 or code.count(b"'") % 2) and len(code) < _MAX_LINE:
+        more, mark, rest = rest.partition(b" #")
+        code += b" #" + more
+    return search(code)
+
+
+def _of_env(env: EnvFile, texts: Mapping[str, str], search: Search) -> Iterator[Finding]:
+    lines = {variable.name: variable.line for variable in env.variables}
+    for name, text in texts.items():
+        if search(text.encode("utf-8", "replace")):
+            yield _finding(name, Place(printable(env.path), lines.get(name)))
+
+
+def _of_text(file: TextFile, search: Search) -> Iterator[Finding]:
     for number, line in enumerate(file.data.split(b"\n"), 1):
-        if search(line) and not line.lstrip().startswith((b"#", b"//", b";")):
-            yield number, line
+        if search(line) and _in_line(line, search):
+            match = _KEY.match(line)
+            yield _finding(match[1].decode() if match else "", Place(printable(file.path), number))
+
+
+def _unique(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Each place and name once, and not without end in one file."""
+    seen: dict[str, set[object]] = {}
+    for finding in findings:
+        known = seen.setdefault(finding.place.file, set())
+        if (finding.place, finding.subject) not in known and len(known) < MAX_IN_A_FILE:
+            known.add((finding.place, finding.subject))
+            yield finding
+
+
+def _finding(name: str, place: Place) -> Finding:
+    secret = bool(name) and secret_name(name)
+    known = ", so that anybody can know it" if secret else ""
+    message = f"{word(name) if name else 'the line'} still holds a placeholder{known}"
+    many = "{count} variables still hold placeholders" + (", which anybody can know" if secret else "") + ": {names}"
+    remedy = "put a long random value in its place" if secret else "put the real value in its place"
+    groups = (Group(message), Group(many))
+    return Finding(
+        "placeholders", "critical" if secret else "warning", name or place.file, place, message, remedy, groups
+    )

@@ -3,8 +3,9 @@
 import ipaddress
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, Severity, word
 from exporter.findings.inputs import Material
+from exporter.findings.project import active_services
 from exporter.findings.service import Port, ports
 
 GUARDED = {
@@ -28,29 +29,47 @@ GUARDED = {
 }
 """Ports of servers that belong behind something else, by their number within the container."""
 
+PUBLIC = frozenset({"25", "80", "110", "143", "443", "465", "587", "993", "995", "4190"})
+"""Ports of the host that are published on purpose: of the web, and of mail."""
+
+_GUARDED = Group("{places} ports of databases and the like are open to every network of this host: of {names}")
+_PURPOSE = Group("{places} ports of the web or of mail are open to every network of this host: of {names}")
+_OPEN = Group("{places} ports are open to every network of this host: of {names}")
+
 
 class PublishedPorts:
+    """Of a service that its profile keeps away, nothing is critical: nothing of it is open."""
+
     name = "published-ports"
     needs: frozenset[Kind] = frozenset({"project"})
 
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
+            active = active_services(project, material.running)
             for name, service in project.services.items():
                 for port in ports(service):
                     if _open(port.host_ip):
-                        yield self._finding(name, port)
+                        yield self._finding(name, port, name in active)
 
-    def _finding(self, name: str, port: Port) -> Finding:
+    def _finding(self, name: str, port: Port, active: bool) -> Finding:
         guarded = next((what for number, what in GUARDED.items() if number in port), None)
+        message = f"port {port} of {word(name)} is open to every network of this host"
+        severity: Severity = "warning"
+        groups: tuple[Group, ...] = (_OPEN,)
+        if guarded:
+            severity, message = "critical" if active else "warning", f"{message}, and it is that of {guarded}"
+            groups = (Group(message), _GUARDED)
+        elif port.published in PUBLIC:
+            severity, message, groups = "info", f"{message}, as those of the web and of mail are", (_PURPOSE,)
         return Finding(
             self.name,
-            "critical" if guarded else "warning",
+            severity,
             word(name),
             port.place.printable(),
-            f"port {port} of {word(name)} is open to every network of this host"
-            + (f", and it is that of {guarded}" if guarded else ""),
+            message,
             f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port.published or port}:{port}"
             + ("; containers of the project reach it without" if guarded else ""),
+            groups,
         )
 
 

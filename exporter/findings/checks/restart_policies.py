@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Material
-from exporter.findings.service import finishing
-from exporter.findings.tree import Node
+from exporter.findings.service import finishing, restarts
 
 
 class RestartPolicies:
-    """Services that others wait for to finish are meant to end, and are left out."""
+    """Services that are meant to end are left out."""
 
     name = "restart-policies"
     needs: frozenset[Kind] = frozenset({"project"})
@@ -17,8 +16,9 @@ class RestartPolicies:
     def find(self, material: Material) -> Iterator[Finding]:
         for project in material.projects:
             once = finishing(project.services)
+            total = len(project.services.keys() - once)
             for name, service in project.services.items():
-                if name in once or _restarts(service):
+                if name in once or restarts(service):
                     continue
                 yield Finding(
                     self.name,
@@ -27,13 +27,5 @@ class RestartPolicies:
                     service.place.printable(),
                     f"{word(name)} is not restarted after a crash or a reboot",
                     "set `restart: unless-stopped`",
+                    (Group("{count} services are not restarted after a crash or a reboot: {names}", total),),
                 )
-
-
-def _restarts(service: Node) -> bool:
-    restart = service.at("restart")
-    if restart is not None and restart.text not in ("", "no", "false"):
-        return True
-    policy = service.at("deploy", "restart_policy")
-    condition = policy.at("condition") if policy is not None else None
-    return policy is not None and (condition is None or condition.text != "none")

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind
+from exporter.findings.finding import Finding, Group, Kind, Place, Severity
 from exporter.findings.inputs import Material
+from exporter.findings.interpolate import Use
+
+_FEW = 10
+"""Variables that are told one by one."""
 
 
 class UnsetVariables:
@@ -24,15 +28,28 @@ class UnsetVariables:
                 if use.satisfied or use.kind not in ("plain", "required") or key in seen:
                     continue
                 seen.add(key)
-                required = use.kind == "required"
-                yield Finding(
-                    self.name,
-                    "critical" if required else "warning",
-                    use.name,
-                    place.printable(),
-                    f"{use.name} is required and not set, so that Compose refuses the file"
-                    if required
-                    else f"{use.name} is not set, so that nothing stands in its place",
-                    f"set {use.name} in the .env file"
-                    + ("" if required else f", or write ${{{use.name}:-}} if it may be empty"),
-                )
+                yield _finding(use, place, place.file in project.env_files)
+
+
+def _finding(use: Use, place: Place, in_env_file: bool) -> Finding:
+    name = use.name
+    required = use.kind == "required"
+    severity: Severity = "warning"
+    if use.needed and required:
+        severity, what = "critical", "is required and not set, so that Compose refuses the file"
+    elif use.needed:
+        what = "is not set, so that nothing stands in its place"
+    elif required:
+        what = "is required and not set; it is in a default that is not used, but Compose up to 2.40 refuses the file"
+    else:
+        severity, what = "info", "is not set; it is in a default that is not used, but Compose up to 2.40 warns of it"
+    remedy = f"set {name} in the .env file"
+    if in_env_file:
+        remedy = f"put the value in single quotes, or write $$ for the dollar sign; if a variable is meant, set {name}"
+    elif not required:
+        remedy += f", or write ${{{name}:-}} if it may be empty"
+    groups = (
+        Group(f"{name} {what}, in {{places}} places"),
+        Group(f"{{count}} variables, of which each {what}: {{names}}", few=_FEW),
+    )
+    return Finding("unset-variables", severity, name, place.printable(), f"{name} {what}", remedy, groups)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.findings.finding import Finding, Kind, word
+from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Material
 from exporter.findings.service import mounts, repository
 
@@ -13,6 +13,8 @@ STATEFUL = frozenset({
     "timescaledb", "timescaledb-ha", "valkey", "vaultwarden", "weaviate",
 })  # fmt: skip
 """Images, by the last part of their name, that keep data."""
+
+_GROUP = Group("{count} services keep data without a named volume: {names}")
 
 
 class Volumes:
@@ -41,4 +43,5 @@ class Volumes:
                     if anonymous
                     else f"{word(name)} keeps data and has no volume for it",
                     "name a volume for it under `volumes:`",
+                    (_GROUP,),
                 )

@@ -9,7 +9,7 @@ from exporter.base.threads import StillStuck
 from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit, Report
-from exporter.findings.finding import CHECKS, SEVERITIES, VALID, CheckName
+from exporter.findings.finding import CHECKS, SEVERITIES, VALID, CheckName, Finding
 from exporter.findings.found import Found, found_in
 from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.configuration_audit.notes import line
@@ -60,12 +60,15 @@ class ConfigurationAudit:
             if (count := result.count(severity)) is not None
         }
         breached = bool(report.problems) or any(finding.severity != "info" for finding in report.findings)
-        return Measurement(breached=breached, values=values, detail=_summary(report))
+        return Measurement(breached=breached, values=values, detail=_summary(report, _told(report, target)))
 
     async def plan(self, target: str) -> Plan:
-        """Never an action; a note for each finding, the worst first, and one for whatever could not be looked at."""
+        """Never an action; a note for each line, the worst first, and one for whatever could not be looked at.
+
+        For ``all``, findings of one kind are one line; for one check, each stands for itself.
+        """
         report, remarks = await self._look(target)
-        found = report.findings
+        found = _told(report, target)
         notes = [line(finding) for finding in found[:MAX_NOTES]]
         if len(found) > MAX_NOTES:
             notes.append(f"There are {len(found) - MAX_NOTES} further findings.")
@@ -114,12 +117,18 @@ def validate_config(audit: Audit, engine: DockerEngine | None) -> ConfigurationA
     return ConfigurationAudit(audit, engine, "validate-config", summary, VALID)
 
 
-def _summary(report: Report) -> str:
+def _told(report: Report, target: str) -> Sequence[Finding]:
+    return report.lines if target == ALL else report.findings
+
+
+def _summary(report: Report, told: Sequence[Finding]) -> str:
     if not report.results:
         return "there is nothing to look at: name Compose files and others under `configuration:`"
-    counts = {severity: sum(one.severity == severity for one in report.findings) for severity in reversed(SEVERITIES)}
+    counts = {severity: sum(one.severity == severity for one in told) for severity in reversed(SEVERITIES)}
     found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    text = f"{_count(len(report.findings), 'finding')}: {found}" if found else "no findings"
+    text = f"{_count(len(told), 'finding')}: {found}" if found else "no findings"
+    if len(told) < len(report.findings):
+        text += f", in {len(report.findings)} places"
     if report.problems:
         text += f"; not looked at: {_count(len(report.problems), 'thing')}"
     return f"{text}, by {_count(len(report.results), 'check')}"

@@ -58,6 +58,7 @@ def _findings() -> list[Json]:
             Column("Critical", f'{FOUND}{{severity="critical"}}', steps=ANY_IS_BAD),
             Column("Warnings", f'{FOUND}{{severity="warning"}}', steps=ANY_IS_ODD),
             Column("Information", f'{FOUND}{{severity="info"}}'),
+            Column("New", f"sum by (check) ({FOUND}_new)", steps=ANY_IS_ODD),
             Column("Accepted", f"sum by (check) ({IGNORED})"),
             about="A cell is empty where the check has no findings of that severity to make.",
         ),

@@ -9,7 +9,7 @@ from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
 from exporter.findings.finding import Check, Finding
 from exporter.findings.inputs import DaemonLogs, Material
-from exporter.findings.project import Project
+from exporter.findings.project import Invocation, Project
 from exporter.inventory.audit import Configuration
 
 PROJECTS = Path(__file__).parent / "projects"
@@ -35,10 +35,15 @@ def write(directory: Path, files: Mapping[str, str]) -> Path:
     return directory
 
 
+def load(directory: Path, *names: str) -> Project:
+    """The project of files below a directory."""
+    return load_project(Invocation(tuple(str(directory / name) for name in names or ("compose.yaml",))), read_file)
+
+
 def project(directory: Path, compose: str, **files: str) -> Project:
     """The project of a Compose file. files: others beside it, with two underscores for a dot in the name."""
     write(directory, {"compose.yaml": compose, **{name.replace("__", "."): text for name, text in files.items()}})
-    return load_project([str(directory / "compose.yaml")], read_file)
+    return load(directory)
 
 
 def found(check: Check, *projects: Project, daemon: DaemonLogs = DaemonLogs()) -> list[Finding]:  # noqa: B008

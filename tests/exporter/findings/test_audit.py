@@ -12,8 +12,10 @@ from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
 from exporter.findings.finding import Finding, Kind, Place
 from exporter.findings.found import Found, found_in, secret_files
 from exporter.findings.inputs import Material
+from exporter.findings.project import Invocation
 from exporter.inventory.audit import Accepted, Configuration
 from exporter.inventory.inventory import Inventory, with_secret_files
+from tests.compose import require_compose
 from tests.exporter.findings.material import GUARD, audit, copy, write
 from tests.hung_mount import hung_mount
 
@@ -117,12 +119,87 @@ def test_running_containers_name_their_projects() -> None:
             ListedContainer(id="2", name="b", state="running"),
         ]
     )
-    assert found.projects == [("/srv/pa/compose.yaml", "/srv/pa/b.yaml"), ("/srv/old/docker-compose.yml",)]
+    assert found.projects == [
+        Invocation(("/srv/pa/compose.yaml", "/srv/pa/b.yaml")),
+        Invocation(("/srv/old/docker-compose.yml",)),
+    ]
+
+
+def test_how_a_project_was_started_is_in_its_labels() -> None:
+    compose = "/srv/pa/deploy/compose.yaml"
+    found = found_in(
+        [
+            container("healthy", "web", config_files=compose, working_dir="/srv/pa", environment_file="/etc/a,/etc/b"),
+            container(config_files="/srv/x/compose.yaml", working_dir="/srv/x", environment_file="prod.env"),
+        ]
+    )
+    assert found.projects == [
+        Invocation((compose,), ("/etc/a", "/etc/b"), "/srv/pa"),
+        Invocation(("/srv/x/compose.yaml",), ("/srv/x/prod.env",)),
+    ]
+    assert found.health_checked == {(compose, "web")}
+
+
+STARTED = {
+    "deploy/compose.yaml": """
+services:
+  web:
+    image: "web:${TAG:?}"
+    env_file: web.env
+    extends: {file: base.yaml, service: base}
+    secrets: [pw]
+secrets: {pw: {file: pw.txt}}
+""",
+    "base.yaml": "services: {base: {mem_limit: 1g, environment: {PASSWORD: '${PASSWORD:?}'}}}",
+    "web.env": "OF=${TAG}\n",
+    "pw.txt": "hunter2-hunter2",
+    "etc/common.env": "TAG=1\nPASSWORD=other\n",
+    "etc/prod.env": "PASSWORD=x$abc\n",
+}
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_a_project_that_is_started_with_env_files_and_a_directory(
+    configured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # Compose 1.29 knows one env file only
+    write(tmp_path, STARTED)
+    files, env_files = [f"{tmp_path}/deploy/compose.yaml"], [f"{tmp_path}/etc/common.env", f"{tmp_path}/etc/prod.env"]
+    project = {"files": files, "env_files": env_files, "project_directory": str(tmp_path)}
+    labels = {"config_files": files[0], "working_dir": str(tmp_path), "environment_file": ",".join(env_files)}
+    settings = Configuration.model_validate({"compose_projects": [project]} if configured else {})
+    report = await Audit(settings, daemon_file="/nonexistent").run(GUARD, found_in([container(**labels)]))
+    assert report.problems == []
+    found = [f"{Path(one.place.file).name}:{one.place.line} {one.check}" for one in report.findings if one.place.line]
+    assert "prod.env:1 unset-variables" in found, "the real env file is looked at"
+    assert [one for one in report.findings if one.severity == "critical"] == []
+    assert {Path(one.place.file).name for one in report.findings if one.check == "file-modes"} >= {"prod.env", "pw.txt"}
+
+
+async def test_an_env_file_that_is_gone_makes_no_false_findings(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": "services: {web: {image: '${IMAGE:?}'}}"})
+    labels = {"config_files": f"{tmp_path}/compose.yaml", "environment_file": f"{tmp_path}/gone.env"}
+    report = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found_in([container(**labels)]))
+    assert report.findings == []
+    assert report.problems == [f"{tmp_path}/gone.env, with which the project was started, is not there any more"]
+    named = {"files": [f"{tmp_path}/compose.yaml"], "env_files": [f"{tmp_path}/gone.env"]}
+    report = await audit(compose_projects=[named])
+    assert any("gone.env that it names does not exist" in one.message for one in report.findings)
+
+
+@pytest.mark.servers
+async def test_the_real_compose_starts_such_a_project_in_the_same_way(tmp_path: Path) -> None:
+    write(tmp_path, STARTED)
+    options = ["--project-directory", ".", "--env-file", "etc/common.env", "--env-file", "etc/prod.env", "-q"]
+    for compose in require_compose():
+        judged = compose.config(tmp_path, *options, files=["deploy/compose.yaml"])
+        assert (judged.refused, judged.unset) == (False, {"abc"}), judged.complaint
+        assert compose.config(tmp_path, "-q", files=["deploy/compose.yaml"]).refused
 
 
 async def test_projects_that_were_found_count_only_where_none_is_configured(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
-    found = Found([[f"{path}/compose.yaml"], ["/nonexistent/compose.yaml"]])
+    found = Found([Invocation((f"{path}/compose.yaml",)), Invocation(("/nonexistent/compose.yaml",))])
     by_labels = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found)
     assert len(by_labels.findings) > 30
     assert by_labels.problems == [], "one that cannot be seen from here is left out"

@@ -16,11 +16,11 @@ from exporter.findings.checks.registry import all_checks
 from exporter.findings.checks.restart_policies import RestartPolicies
 from exporter.findings.checks.volumes import Volumes
 from exporter.findings.files import TextFile
-from exporter.findings.finding import CHECKS, Check, secret_name, word
+from exporter.findings.finding import CHECKS, Check, word
 from exporter.findings.gather import Gatherer
 from exporter.findings.inputs import DaemonLogs, Material
 from exporter.inventory.audit import Configuration
-from tests.exporter.findings.material import found, project
+from tests.exporter.findings.material import found, load, project, write
 
 WELL: list[str] = []
 WARNING, CRITICAL, INFO = ["warning"], ["critical"], ["info"]
@@ -31,13 +31,24 @@ CASES: list[tuple[Check, str, list[str]]] = [
     (Images(), "image: example.org:5000/nginx", WARNING),
     (Images(), "image: example.org:5000/nginx:1.27", WELL),
     (Images(), "image: nginx:1.27-alpine", WELL),
-    (Images(), "image: nginx:stable-alpine", INFO),
+    *((Images(), f"image: nginx:{tag}", INFO) for tag in (
+        "stable-alpine", "latest-alpine", "latest-cuda", "release", "next", "canary", "mainline", "alpine", "trunk",
+        "main", "bookworm", "lts", "LTS-slim",
+    )),
+    *((Images(), f"image: nginx:{tag}", WELL) for tag in (
+        "stable-2024.01.02", "lts-1.2.3", "main-abc1234", "nightly-2024-01-02", "v2", "16", "16-alpine",
+        "RELEASE.2024-01-02",        "sha-0a1b2c3", "20240102", "2024.1_build3",
+    )),
     (Images(), f"image: nginx@sha256:{'0' * 64}", WELL),
     (Images(), f"image: nginx:latest@sha256:{'0' * 64}", WELL),
     (Images(), "{build: ., image: nginx}", WELL),
     (Images(), "image: nginx:${TAG:-latest}", WARNING),
     (PublishedPorts(), 'ports: ["8080:80"]', WARNING),
     (PublishedPorts(), "ports: [80]", WARNING),
+    *((PublishedPorts(), f"ports: ['{port}:{port}']", INFO) for port in (80, 443, 25, 465, 587, 110, 995, 143, 993)),
+    (PublishedPorts(), "ports: ['4190:4190', '4191:4191']", ["info", "warning"]),
+    (PublishedPorts(), "ports: ['443:8443/udp', '80:3306']", ["info", "critical"]),
+    (PublishedPorts(), "ports: ['127.0.0.1:443:443']", WELL),
     (PublishedPorts(), 'ports: ["8080-8090:80-90/udp"]', WARNING),
     (PublishedPorts(), 'ports: ["127.0.0.1:8080:80"]', WELL),
     (PublishedPorts(), 'ports: ["[::1]:8080:80"]', WELL),
@@ -75,7 +86,17 @@ CASES: list[tuple[Check, str, list[str]]] = [
     (Privileges(), "privileged: true", CRITICAL),
     (Privileges(), "privileged: ${YES:-true}", CRITICAL),
     (Privileges(), "privileged: false", WELL),
-    (Privileges(), "cap_add: [NET_ADMIN, CAP_SYS_PTRACE]", WARNING),
+    (Privileges(), "cap_add: [NET_ADMIN, CAP_SYS_PTRACE, NET_BIND_SERVICE]", ["warning", "warning"]),
+    (Privileges(), "cap_add: [DAC_READ_SEARCH]", CRITICAL),
+    (Privileges(), "security_opt: ['seccomp:unconfined', 'apparmor=unconfined', 'no-new-privileges']", ["warning"] * 2),
+    (Privileges(), "devices: ['/dev/dri:/dev/dri', '/dev/ttyUSB0']", ["info", "info"]),
+    (Privileges(), "devices: ['/dev/sda:/dev/sda', {source: /dev/mem, target: /dev/mem}]", ["critical", "critical"]),
+    (Privileges(), "devices: ['nvidia.com/gpu=all']", WELL),
+    (Privileges(), "device_cgroup_rules: ['a *:* rwm']", CRITICAL),
+    (Privileges(), "use_api_socket: true", WARNING),
+    (Privileges(), "volumes: ['/run/user/1000/podman/podman.sock:/x']", WARNING),
+    (Privileges(), "volumes: ['/srv/engine:/var/run/docker.sock:ro']", WARNING),
+    (Privileges(), "volumes: ['${SOCKET:-/var/run/docker.sock}:/tmp/x.sock']", WARNING),
     (Privileges(), "cap_add: [CAP_SYS_ADMIN]", CRITICAL),
     (Privileges(), "cap_add: [all]", CRITICAL),
     (Privileges(), "{network_mode: host, pid: host}", ["warning", "warning"]),
@@ -88,6 +109,8 @@ CASES: list[tuple[Check, str, list[str]]] = [
     (PlainSecrets(), "environment: [API_KEY=hunter2-hunter2]", WARNING),
     (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD}'}", WELL),
     (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD:-hunter2-hunter2}'}", WARNING),
+    (PlainSecrets(), "environment: {DB_PASSWORD: '${HOME:-hunter2-hunter2}', A_TOKEN: 'x-${HOME}'}", WELL),
+    (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD:?hunter2-hunter2}'}", WELL),
     (PlainSecrets(), "environment: {DB_PASSWORD: '${DB_PASSWORD:-}', TOKEN: '${TOKEN:-${OTHER}}'}", WELL),
     (PlainSecrets(), "environment: {DB_PASSWORD: hunter2$$hunter2}", WARNING),
     (PlainSecrets(), "environment: {DB_PASSWORD: , API_KEY: ''}", WELL),
@@ -96,6 +119,7 @@ CASES: list[tuple[Check, str, list[str]]] = [
     (PlainSecrets(), "environment: {NEO4J_AUTH: none, N8N_BASIC_AUTH: 'true', MAX_TOKENS: 4096}", WELL),
     (PlainSecrets(), "environment: {URL: 'amqp://guest:hunter2-hunter2@mq:5672'}", WARNING),
     (PlainSecrets(), "environment: {URL: 'amqp://guest:${PASS}@mq:5672', X: 'http://host:80/a@b'}", WELL),
+    (PlainSecrets(), "environment: {URL: '${URL:-amqp://x:hunter2@mq}', HOME: '${HOME:-x://a:b@c}'}", WARNING),
     (PlainSecrets(), "build: {context: ., args: [NPM_TOKEN=hunter2-hunter2]}", WARNING),
     (Volumes(), "image: postgres:16", INFO),
     (Volumes(), '{image: "example.org/x/postgres:16", volumes: ["data:/var/lib/postgresql/data"]}', WELL),
@@ -133,16 +157,20 @@ def test_the_remedy_for_an_open_port_keeps_its_number_on_the_host(port: str, rem
     assert f"as in {remedy}" in finding.remedy
 
 
-@pytest.mark.parametrize("check", [HealthChecks(), RestartPolicies()])
+@pytest.mark.parametrize("check", [HealthChecks(), RestartPolicies(), Limits()])
 def test_a_service_that_is_meant_to_end_is_left_out(check: Check, tmp_path: Path) -> None:
     compose = """
 services:
-  migrate: {image: x}
+  first: {image: x}
+  ollama-pull-llama: {image: x, restart: "no"}
+  db_migrations: {image: x, restart: on-failure}
+  models: {image: x, entrypoint: /bin/sh, command: [-c, "sleep 3; ollama pull llama3"]}
   web:
     image: x
-    depends_on: {migrate: {condition: service_completed_successfully}}
+    depends_on: {first: {condition: service_completed_successfully}}
+  init-proxy: {image: x, restart: always, mem_limit: 1g, cpus: 1, healthcheck: {test: "true"}}
 """
-    assert [finding.subject for finding in found(check, project(tmp_path, compose))] == ["web"]
+    assert {finding.subject for finding in found(check, project(tmp_path, compose))} == {"web"}
 
 
 @pytest.mark.parametrize(
@@ -189,12 +217,79 @@ def text(data: bytes) -> Material:
         (b"HOST=exchange.mediocre.example.org", None),
         (b"PASSWORD=hunter2", None),
         (b"key: yourself", None),
+        (b"QUEUE=exchange_messages", None),
+        (b"A=interchange-meta", None),
+        (b"PASSWORD=hunter2 # CHANGE_ME", None),
+        (b"PASSWORD='x # changeme'", "critical"),
+        *(
+            (b"ADMIN_PASSWORD=" + value, "critical")
+            for value in (
+                b"changePassword",
+                b"changeit",
+                b"please_change",
+                b"yourpassword",
+                b"sk-proj-xxxxxxxx",
+                b"CHANGEME123",
+                b"this_password_is_insecure_and_should_be_updated",
+                b"your-super-secret-and-long-password",
+            )
+        ),
+        (b"SITE_URL=https://your-domain.example.com", "warning"),
     ],
 )
 def test_placeholders(line: bytes, severity: str | None) -> None:
     findings = list(Placeholders(Configuration().placeholder_patterns).find(text(b"x=1\n" + line + b"\n")))
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
     assert all(finding.place.line == 2 for finding in findings)
+
+
+IN_FORCE = """
+services:
+  web:
+    image: x
+    environment:
+      SET_PASSWORD: ${SET_PASSWORD:-changeme}      # CHANGE_ME
+      OPEN_PASSWORD: ${OPEN_PASSWORD:-changeme}
+      NEEDED_PASSWORD: ${NEEDED_PASSWORD:?CHANGE_ME}
+      OF_ENV: ${ENV_PASSWORD}
+      GONE: changeme
+      TWICE_PASSWORD: changeme
+    env_file: web.env
+    command: |
+      # changeme
+      run --with "nothing"
+"""
+
+
+def test_placeholders_count_where_they_are_in_force(tmp_path: Path) -> None:
+    env = "SET_PASSWORD=x\nNEEDED_PASSWORD=y\n# changeme\nENV_PASSWORD=changeme # changeme\nA=b # changeme\n"
+    override = "services: {web: {environment: {GONE: real}}}"
+    loaded = project(
+        tmp_path,
+        IN_FORCE,
+        __env=f"ENV_PASSWORD=changeme\n{env}",
+        web__env="TWICE_PASSWORD=changeme\nB_TOKEN=changeit\n",
+    )
+    write(tmp_path, {"override.yaml": override})
+    loaded = load(tmp_path, "compose.yaml", "override.yaml")
+    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()), texts=list(loaded.read.values()))
+    check = Placeholders(Configuration().placeholder_patterns)
+    assert sorted((Path(one.place.file).name, one.place.line, one.subject) for one in check.find(material)) == [
+        (".env", 5, "ENV_PASSWORD"),
+        ("compose.yaml", 7, "OPEN_PASSWORD"),
+        ("compose.yaml", 11, "TWICE_PASSWORD"),
+        ("web.env", 2, "B_TOKEN"),
+    ]
+
+
+@pytest.mark.parametrize("check", [PlainSecrets(), Placeholders(["hunter2"])])
+def test_a_line_that_is_part_of_many_services_counts_once(check: Check, tmp_path: Path) -> None:
+    compose = "x-env: &env\n  DB_PASSWORD: hunter2-hunter2\nservices:\n" + "".join(
+        f"  s{at}: {{image: x, environment: {{<<: *env, A: b}}}}\n" for at in range(9)
+    )
+    loaded = project(tmp_path, compose)
+    material = Material(projects=[loaded], texts=list(loaded.read.values()))
+    assert [finding.place.line for finding in check.find(material)] == [2]
 
 
 def test_placeholders_of_ones_own() -> None:
@@ -206,21 +301,6 @@ def test_placeholders_of_ones_own() -> None:
 def test_a_file_full_of_placeholders_is_not_listed_at_any_length() -> None:
     findings = list(Placeholders(["CHANGE_ME"]).find(text(b"A=CHANGE_ME\n" * 50_000)))
     assert len(findings) == 100
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["PASSWORD", "db_passwd", "API_KEY", "apikey", "JWT_SECRET", "SECRET_KEY_BASE", "GITHUB_TOKEN", "NEO4J_AUTH"],
-)
-def test_names_of_secrets(name: str) -> None:
-    assert secret_name(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["HOST", "PASSWORD_FILE", "TOKEN_TTL", "MAX_TOKENS", "SECRET_NAME", "KEYBOARD", "AUTHOR"]
-)
-def test_names_of_none(name: str) -> None:
-    assert not secret_name(name)
 
 
 def test_an_odd_name_is_shown_harmlessly() -> None:

@@ -5,17 +5,12 @@ from pathlib import Path
 import pytest
 
 from exporter.findings.checks.compose_valid import ComposeValid
-from exporter.findings.compose import load_project
-from exporter.findings.files import read_file
-from exporter.findings.project import Project, with_override
+from exporter.findings.project import Invocation, Project
 from exporter.findings.service import ports
-from tests.exporter.findings.material import SECRET, found, project, write
+from tests.compose import require_compose
+from tests.exporter.findings.material import SECRET, found, load, project, write
 
 pytestmark = pytest.mark.slow
-
-
-def load(directory: Path, *names: str) -> Project:
-    return load_project([str(directory / name) for name in names or ("compose.yaml",)], read_file)
 
 
 def messages(loaded: Project) -> list[str]:
@@ -95,8 +90,9 @@ def test_override_replaces(tmp_path: Path) -> None:
     ],
 )
 def test_the_override_file_beside_a_default_name_is_taken(files: list[str], taken: list[str]) -> None:
-    found_files = with_override([f"/srv/{name}" for name in files], lambda path: path == "/srv/compose.override.yml")
-    assert found_files == [f"/srv/{name}" for name in taken]
+    given = Invocation(tuple(f"/srv/{name}" for name in files))
+    found_files = given.with_override(lambda path: path == "/srv/compose.override.yml").files
+    assert list(found_files) == [f"/srv/{name}" for name in taken]
 
 
 def test_include_has_its_own_directory_and_variables(tmp_path: Path) -> None:
@@ -154,6 +150,66 @@ services:
         "C": "low",
     }
     assert (text(loaded, "a", "image"), text(loaded, "a", "mem_limit")) == ("base:1", "1g")
+
+
+ELSEWHERE = {
+    "compose.yaml": """
+include: [sub/inc.yaml]
+services:
+  web: {extends: {file: common/base.yaml, service: base}}
+""",
+    "common/base.yaml": """
+services:
+  base: {extends: {file: deep/lowest.yaml, service: lowest}, env_file: ./base.env}
+""",
+    "common/base.env": "A=1\n",
+    "common/deep/lowest.yaml": "services: {lowest: {image: x, env_file: [{path: low.env}]}}",
+    "common/deep/low.env": "B=1\n",
+    "sub/inc.yaml": """
+services:
+  db: {image: y, env_file: db.env, secrets: [pw], configs: [conf]}
+secrets: {pw: {file: ./pw.txt}}
+configs: {conf: {file: ./db.conf}}
+""",
+    "sub/db.env": "C=1\n",
+    "sub/pw.txt": "x",
+    "sub/db.conf": "x",
+}
+
+
+def test_paths_are_relative_to_the_file_that_says_them(tmp_path: Path) -> None:
+    write(tmp_path, ELSEWHERE)
+    loaded = load(tmp_path)
+    assert (messages(loaded), loaded.unread) == ([], [])
+    assert {str(Path(path).relative_to(tmp_path)) for path in loaded.env_files} == {
+        "common/base.env",
+        "common/deep/low.env",
+        "sub/db.env",
+    }
+    for section, name, path in (("secrets", "pw", "sub/pw.txt"), ("configs", "conf", "sub/db.conf")):
+        node = loaded.top[section].at(name, "file")
+        assert node is not None
+        assert node.text == f"{tmp_path}/{path}"
+
+
+@pytest.mark.servers
+def test_the_real_compose_finds_them_in_the_same_places(tmp_path: Path) -> None:
+    write(tmp_path, ELSEWHERE)
+    for compose in require_compose():
+        assert compose.environments(tmp_path) == {"web": {"A": "1", "B": "1"}, "db": {"C": "1"}}
+        judged = compose.config(tmp_path, "-q")
+        assert not judged.refused, judged.complaint
+
+
+def test_documents_of_one_file_are_laid_over_each_other(tmp_path: Path) -> None:
+    loaded = project(
+        tmp_path, "services: {a: {image: x, mem_limit: 1g}}\n---\nservices: {a: {image: y}, b: {image: z}}\n"
+    )
+    assert messages(loaded) == []
+    assert (text(loaded, "a", "image"), text(loaded, "a", "mem_limit")) == ("y", "1g")
+    assert set(loaded.services) == {"a", "b"}
+    for compose in require_compose():
+        assert not compose.config(tmp_path, "-q").refused
 
 
 def test_anchors_and_merge_keys(tmp_path: Path) -> None:
@@ -236,7 +292,7 @@ services:
   web:
     image: web:1
     imagee: web:1
-    depends_on: {db: {condition: service_started}, maybe: {condition: service_started, required: false}}
+    depends_on: {db: {condition: service_started}}
     networks: [front, default]
     volumes: ["data:/data", "./here:/here", "/there:/there"]
     secrets: [token]

@@ -11,11 +11,11 @@ import pytest
 
 from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
-from exporter.findings.project import Project
+from exporter.findings.project import Invocation, Project
 from exporter.findings.tools import KEPT_SECONDS, ToolFailed, Tools, Verdict, run
 from exporter.inventory.audit import Configuration
 from tests.exporter.fakes import FakeClock
-from tests.exporter.findings.material import write
+from tests.exporter.findings.material import load, write
 from tests.exporter.scripts import alive, script
 from tests.helpers import require_program, wait_until
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     write(tmp_path / "p", {"compose.yaml": "services: {a: {image: x}}\n"})
-    return load_project([f"{tmp_path}/p/compose.yaml"], read_file)
+    return load(tmp_path / "p")
 
 
 def which(*programs: Path) -> Callable[[str], str | None]:
@@ -35,7 +35,7 @@ def which(*programs: Path) -> Callable[[str], str | None]:
 async def test_it_gets_neither_input_nor_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_PASSWORD", "hunter2-hunter2")
     program = script(tmp_path, "tool", "env > out; cat > in; pwd > where; exit 7")
-    assert await run([str(program)], str(tmp_path)) == 7
+    assert (await run([str(program)], str(tmp_path))).status == 7
     said = (tmp_path / "out").read_text()
     assert "hunter2" not in said
     assert "COMPOSE_EXPERIMENTAL_GIT_REMOTE=false" in said
@@ -54,7 +54,7 @@ async def test_one_that_hangs_is_killed_with_all_that_it_started(trap: str, tmp_
 
 async def test_what_it_leaves_behind_is_killed(tmp_path: Path) -> None:
     program = script(tmp_path, "tool", "sleep 1000 & echo $! > child; exit 0")
-    assert await run([str(program)], str(tmp_path)) == 0
+    assert (await run([str(program)], str(tmp_path))).status == 0
     pid = int((tmp_path / "child").read_text())
     await wait_until(lambda: not alive([pid]), what="the child to be gone")
 
@@ -132,9 +132,56 @@ async def test_it_runs_again_only_after_a_change_or_an_hour(tmp_path: Path, proj
     await compose_verdict(tools, project)
     assert runs() == 2
     (tmp_path / "p" / ".env").write_text("A=b\n")
-    changed = load_project(project.files, read_file)
+    changed = load(tmp_path / "p")
     await compose_verdict(tools, changed)
     assert runs() == 3
+
+
+async def test_how_the_project_is_started_is_handed_on(tmp_path: Path) -> None:
+    write(tmp_path, {"a/compose.yaml": "services: {a: {image: x}}\n", "prod.env": "A=b\n", "b.env": "A=c\n"})
+    standalone = script(tmp_path / "bin", "docker-compose", 'echo "$@" > used')
+    names = f"{tmp_path}/prod.env", f"{tmp_path}/b.env"
+    started = load_project(Invocation((f"{tmp_path}/a/compose.yaml",), names, str(tmp_path)), read_file)
+    assert await compose_verdict(Tools(Configuration(), which=which(standalone)), started) == Verdict(
+        "compose-config", [], []
+    )
+    assert (tmp_path / "used").read_text() == (
+        f"--project-directory {tmp_path} --env-file {tmp_path}/prod.env --env-file {tmp_path}/b.env"
+        f" -f {tmp_path}/a/compose.yaml config -q\n"
+    )
+
+
+async def test_the_profiles_of_what_runs_are_in_use(tmp_path: Path) -> None:
+    services = "services: {a: {image: x}, b: {image: x, profiles: [p, q]}, c: {image: x, profiles: [r]}}\n"
+    write(tmp_path, {"compose.yaml": services, ".env": "COMPOSE_PROFILES=r\n"})
+    standalone = script(tmp_path / "bin", "docker-compose", 'echo "$@" > used')
+    tools, loaded, file = Tools(Configuration(), which=which(standalone)), load(tmp_path), f"{tmp_path}/compose.yaml"
+    for running, options in (({(file, "b")}, " --profile p --profile q --profile r"), ({(file, "c"), ("/x", "b")}, "")):
+        await tools.check([loaded], 30, running)
+        assert (tmp_path / "used").read_text() == f"-f {file}{options} config -q\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "subjects"),
+    [
+        (r'time="x" level=warning msg="The \"def123\" variable is not set. Defaulting to a blank string."', ["def123"]),
+        ("The def123 variable is not set. Defaulting to a blank string.", ["def123"]),
+        ('WARN[0000] The "def123" variable is not set. Defaulting to a blank string.', ["def123"]),
+        (r'level=warning msg="/x/compose.yaml: the attribute `version` is obsolete, it will be ignored"', []),
+        (r'level=warning msg="hunter2-hunter2 is odd"', ["compose.yaml"]),
+        ("hunter2-hunter2", []),
+    ],
+)
+async def test_a_warning_of_compose_is_its_word_too(
+    said: str, subjects: list[str], tmp_path: Path, project: Project
+) -> None:
+    (tmp_path / "said").write_text(f"{said}\n{said}\n")
+    standalone = script(tmp_path / "bin", "docker-compose", f"cat {tmp_path}/said >&2")
+    verdict = await compose_verdict(Tools(Configuration(), which=which(standalone)), project)
+    assert verdict is not None
+    assert [os.path.basename(one.subject) for one in verdict.findings] == subjects
+    assert {one.severity for one in verdict.findings} <= {"warning"}
+    assert "hunter2" not in repr(verdict)
 
 
 async def test_one_that_hangs_gives_no_verdict(tmp_path: Path, project: Project) -> None:
@@ -150,7 +197,7 @@ async def test_many_that_hang_do_not_add_up(tmp_path: Path) -> None:
     projects = []
     for at in range(5):
         write(tmp_path / str(at), {"compose.yaml": "services: {a: {image: x}}\n"})
-        projects.append(load_project([f"{tmp_path}/{at}/compose.yaml"], read_file))
+        projects.append(load(tmp_path / str(at)))
     (verdict,) = await Tools(Configuration(), which=which(standalone)).check(projects, 0.5)
     assert len(verdict.problems) == 5
     assert sum("had no time left" in problem for problem in verdict.problems) == 3

@@ -47,13 +47,14 @@ async def test_a_run_lists_the_findings_and_fails(upkeeper: Upkeeper) -> None:
     assert rows[0].startswith("critical  /")
     assert rows[-1].startswith("info ")
     open_port = next(row for row in rows if "PostgreSQL" in row)
-    assert "/mistakes/compose.yaml:10  port 5432 of supabase-db is open to every network of this host" in open_port
+    assert "/mistakes/compose.yaml:10 " in open_port
+    assert "port 5432 of supabase-db is open to every network of this host" in open_port
     assert open_port.rstrip().endswith("containers of the project reach it without")
     counts = [sum(row.startswith(severity) for row in rows) for severity in ("critical", "warning", "info")]
-    assert min(counts) > 5
+    assert min(counts) >= 4
     assert conclusion == (
         f"run 1: configuration-audit on all: ineffective, {len(rows)} findings: {counts[0]} critical, "
-        f"{counts[1]} warning, {counts[2]} info, by 14 checks"
+        f"{counts[1]} warning, {counts[2]} info, in 40 places, by 14 checks"
     )
     assert SECRET not in done.out + done.err
 

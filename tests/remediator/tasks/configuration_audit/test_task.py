@@ -11,7 +11,7 @@ from exporter.findings.finding import CHECKS, VALID, Finding, Place
 from exporter.inventory.audit import Configuration
 from remediator.config.remedies import Config
 from remediator.model.task import Action, TaskError
-from remediator.tasks.configuration_audit.notes import cells, line
+from remediator.tasks.configuration_audit.notes import cells, line, short
 from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config
 from remediator.tasks.registry import build_tasks
 from tests.dockerd import Dockerd
@@ -44,8 +44,10 @@ async def test_every_finding_is_a_note_the_worst_first_and_none_a_secret(tmp_pat
     measurement, plan = await subject.measure("all"), await subject.plan("all")
     assert measurement.breached
     assert measurement.values["published-ports/critical"] == 3
-    assert sum(measurement.values.values()) == len(plan.notes)
+    places = sum(measurement.values.values())
+    assert len(plan.notes) < places
     assert measurement.detail.startswith(f"{len(plan.notes)} findings: ")
+    assert measurement.detail.endswith(f", in {places:.0f} places, by 14 checks")
     assert plan.actions == ()
     rows = [cells(note) for note in plan.notes]
     severities = [row[1] for row in rows if row is not None]
@@ -66,6 +68,34 @@ async def test_one_check_alone(tmp_path: Path) -> None:
         "compose.yaml:13",
         "compose.yaml:31",
     }
+
+
+async def test_a_line_for_many_is_opened_by_its_check(tmp_path: Path) -> None:
+    subject = task("mistakes", tmp_path)
+    (line_for_many,) = [note for note in (await subject.plan("all")).notes if "limit of processor time" in note]
+    assert line_for_many == (
+        f"{tmp_path}/mistakes/compose.yaml:3,12,30 | info | 3 of 5 services have no limit of processor time: "
+        "supabase-db, neo4j, letta | set deploy.resources.limits.cpus, or cpus"
+    )
+    opened = (await subject.plan("limits")).notes
+    assert sum("limit of processor time" in note for note in opened) == 3
+    places = cells(line_for_many)
+    assert places is not None
+    assert short(places[0]) == f"{tmp_path}/mistakes/compose.yaml:3 and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("places", "shown"),
+    [
+        ("/a/b.yaml:3", "/a/b.yaml:3"),
+        ("/a/b.yaml", "/a/b.yaml"),
+        ("/a/b.yaml:3,4,5; /a/.env:7", "/a/b.yaml:3 and 3 more"),
+        ("/a/x; /a/y; /a/z", "/a/x and 2 more"),
+        ("/a:b", "/a:b"),
+    ],
+)
+def test_a_table_shows_the_first_place(places: str, shown: str) -> None:
+    assert short(places) == shown
 
 
 @pytest.mark.parametrize("target", ["", "ALL", "../images", "images\0", "іmages"])

@@ -1,0 +1,161 @@
+"""What Compose refuses of a service as it is written: by the JSON Schema of the Compose Specification, and by what its
+loader checks beyond. https://github.com/compose-spec/compose-go/blob/main/loader/validate.go
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from exporter.findings.finding import word
+from exporter.findings.service import mounts, ports_misread
+from exporter.findings.tree import Flaw, Node
+
+_LISTS = frozenset({
+    "cap_add", "cap_drop", "configs", "devices", "expose", "external_links", "group_add", "links", "ports", "profiles",
+    "secrets", "security_opt", "volumes", "volumes_from",
+})  # fmt: skip
+_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging"})
+_EITHER = frozenset({"depends_on", "environment", "labels", "networks"})
+_TEXTS = frozenset({
+    "container_name", "cpus", "hostname", "image", "mem_limit", "network_mode", "pid", "privileged", "restart", "user",
+    "working_dir",
+})  # fmt: skip
+_KEYS = {
+    "healthcheck": frozenset({
+        "disable", "interval", "retries", "start_interval", "start_period", "test", "timeout",
+    }),
+    "logging": frozenset({"driver", "options"}),
+    "deploy": frozenset({
+        "endpoint_mode", "labels", "mode", "placement", "replicas", "resources", "restart_policy", "rollback_config",
+        "update_config",
+    }),
+}  # fmt: skip
+"""The keys of what a service holds."""
+_CONDITIONS = frozenset({"service_started", "service_healthy", "service_completed_successfully"})
+_SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_SIZES: Sequence[tuple[str, ...]] = (
+    *(("mem_limit",), ("mem_reservation",), ("shm_size",)),
+    ("deploy", "resources", "limits", "memory"),
+)
+_DURATIONS: Sequence[tuple[str, ...]] = (
+    *(("healthcheck", key) for key in ("interval", "timeout", "start_period", "start_interval")),
+    ("stop_grace_period",),
+)
+_SIZE = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*([kmgtp]i?)?b?\s*", re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w))+|0")
+
+
+def refused(name: str, service: Node) -> Iterator[Flaw]:
+    """What keeps Compose from reading a project with this service, whatever its profile."""
+    if not _SERVICE_NAME.fullmatch(name):
+        yield Flaw(service.place, f"{word(name)} cannot be the name of a service", "use letters, digits, . _ and -")
+    yield from _shapes(name, service)
+    yield from _values(name, service)
+    yield from _volumes(name, service)
+    for port in ports_misread(service):
+        yield Flaw(port.place, f"an item of `ports` of {word(name)} is no port", "write HOST:CONTAINER, as in 8080:80")
+
+
+def inconsistent(name: str, service: Node) -> Iterator[Flaw]:
+    """What keeps Compose from starting a project in which this service is active."""
+    test = service.at("healthcheck", "test")
+    first = test.items[0].text if test is not None and test.items else ""
+    if test is not None and test.items and first not in ("CMD", "CMD-SHELL", "NONE"):
+        what = f"the health check of {word(name)} must begin with CMD, CMD-SHELL or NONE"
+        yield Flaw(test.place, what, "write it as text")
+    yield from _contradictions(name, service)
+    yield from _mounts(name, service)
+
+
+def _shapes(name: str, service: Node) -> Iterator[Flaw]:
+    for key, node in service.mapping.items():
+        shape = _wrong_shape(key, node)
+        if shape:
+            yield Flaw(node.place, f"`{key}` of {word(name)} must be {shape}", "write it as such")
+        known = _KEYS.get(key)
+        for inner, value in node.mapping.items() if known else ():
+            if known and inner not in known and not inner.startswith("x-"):
+                yield Flaw(value.place, f"{word(inner)} is no key of `{key}` of {word(name)}", "remove it")
+    for key in ("environment", "labels"):
+        node = service.at(key) or service
+        for variable, value in node.mapping.items() if node is not service else ():
+            if isinstance(value.value, dict | list):
+                yield Flaw(value.place, f"{word(variable)} in `{key}` of {word(name)} must be text", "put it in quotes")
+
+
+def _wrong_shape(key: str, node: Node) -> str:
+    """What a key of a service must be, where it is something else. What is null is left to Compose itself."""
+    value = node.value
+    if value is None:
+        return ""
+    if key in _LISTS:
+        return "" if isinstance(value, list) else "a list"
+    if key in _MAPPINGS:
+        return "" if isinstance(value, dict) else "a mapping"
+    if key in _EITHER:
+        return "" if isinstance(value, dict | list) else "a list or a mapping"
+    if key in ("command", "entrypoint"):
+        return "text or a list" if isinstance(value, dict) else ""
+    return "text" if key in _TEXTS and isinstance(value, dict | list) else ""
+
+
+def _values(name: str, service: Node) -> Iterator[Flaw]:
+    depends = service.at("depends_on")
+    for other in depends.mapping.values() if depends is not None else ():
+        condition = other.at("condition")
+        if condition is not None and condition.text not in _CONDITIONS:
+            yield Flaw(
+                condition.place, f"a condition in `depends_on` of {word(name)} is none", ", ".join(sorted(_CONDITIONS))
+            )
+    for path in _SIZES:
+        size = service.at(*path)
+        if size is not None and size.text not in ("", "-1") and not _SIZE.fullmatch(size.text):
+            yield Flaw(size.place, f"`{path[-1]}` of {word(name)} is no size", "write it as 512m or 2g")
+    for path in _DURATIONS:
+        duration = service.at(*path)
+        if duration is not None and duration.text and not _DURATION.fullmatch(duration.text):
+            yield Flaw(duration.place, f"`{path[-1]}` of {word(name)} is no duration", "write it as 30s or 1m30s")
+
+
+def _contradictions(name: str, service: Node) -> Iterator[Flaw]:
+    mode, networks = service.at("network_mode"), service.at("networks")
+    if mode is not None and mode.text and networks is not None and (networks.mapping or networks.items):
+        yield Flaw(mode.place, f"{word(name)} has both `network_mode` and `networks`", "remove one of them")
+    for key, limit in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
+        one, other = service.at(key), service.at("deploy", "resources", "limits", limit)
+        if one is not None and other is not None and one.text and other.text and _number(one) != _number(other):
+            yield Flaw(
+                one.place, f"`{key}` of {word(name)} differs from its limit under `deploy`", "remove one of them"
+            )
+    replicas = service.at("scale") or service.at("deploy", "replicas")
+    container = service.at("container_name")
+    if replicas is not None and replicas.text.isdigit() and int(replicas.text[:9]) > 1 and container is not None:
+        yield Flaw(container.place, f"{word(name)} has a `container_name` and more than one replica", "remove the name")
+
+
+def _number(node: Node) -> object:
+    """A size or number in one form."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)i?b?\s*", node.text, re.IGNORECASE)
+    if match is None:
+        return node.text
+    return float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " ")
+
+
+def _volumes(name: str, service: Node) -> Iterator[Flaw]:
+    volumes = service.at("volumes")
+    for item in volumes.items if volumes is not None else ():
+        parts = item.text.split(":")
+        if not item.mapping and (not all(parts) or len(parts) > (4 if len(parts[0]) == 1 else 3)):
+            why = ", as a variable in it is not set" if not item.literal and not all(parts) else ""
+            yield Flaw(
+                item.place, f"a volume of {word(name)} lacks a part between its colons{why}", "write SOURCE:TARGET"
+            )
+
+
+def _mounts(name: str, service: Node) -> Iterator[Flaw]:
+    tmpfs = service.at("tmpfs")
+    listed = [] if tmpfs is None else tmpfs.items or [tmpfs]
+    seen = {item.text.partition(":")[0] for item in listed}
+    for mount in mounts(service):  # of two volumes in one place Compose takes the latter
+        if mount.target in seen:
+            what = f"{word(name)} has a mount and a `tmpfs` in one place"
+            yield Flaw(mount.place, what, "remove one of them")

@@ -1,0 +1,173 @@
+"""What Compose refuses without Compose being there; Compose 2 and 5 are asked whether they really do."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.findings.checks.compose_valid import ComposeValid
+from exporter.findings.checks.env_files import EnvFiles
+from exporter.findings.checks.unset_variables import UnsetVariables
+from exporter.findings.finding import Finding
+from exporter.findings.inputs import Material
+from tests.compose import require_compose
+from tests.exporter.findings.material import load, write
+
+REFUSED = {
+    "a merge key twice": """
+x-a: &a {tty: true}
+x-b: &b {init: true}
+services:
+  a:
+    <<: *a
+    <<: *b
+    image: x
+""",
+    "a circle": """
+services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [c]}, c: {image: x, depends_on: [a]}}
+""",
+    "a circle of other kinds": "services: {a: {image: x, links: [b]}, b: {image: x, network_mode: 'service:a'}}",
+    "an optional one that there is not": """
+services: {a: {image: x, depends_on: {b: {condition: service_started, required: false}}}}
+""",
+    "itself": "services: {a: {image: x, depends_on: [a]}}",
+    "network of none": "services: {a: {image: x, network_mode: 'service:b'}}",
+    "processes of none": "services: {a: {image: x, pid: 'service:b'}}",
+    "memory of none": "services: {a: {image: x, ipc: 'service:b'}}",
+    "links to none": "services: {a: {image: x, links: ['b:db']}}",
+    "volumes from none": "services: {a: {image: x, volumes_from: ['b:ro']}}",
+    "waits for none": "services: {a: {image: x, depends_on: {b: {condition: service_started}}}}",
+    "waits for one whose profile is off": "services: {a: {image: x, depends_on: [b]}, b: {image: x, profiles: [p]}}",
+    "no such condition": "services: {a: {image: x, depends_on: {b: {condition: healthy}}}, b: {image: x}}",
+    "a list of mappings": "services: {a: {image: x, environment: [{A: 1}]}}",
+    "a list of labels": "services: {a: {image: x, labels: [{A: 1}]}}",
+    "a mapping as a value": "services: {a: {image: x, environment: {A: {B: 1}}}}",
+    "an empty image": "services: {a: {image: '${IMAGE}'}}",
+    "an empty source": "services: {a: {image: x, volumes: ['${DATA}:/data']}}",
+    "an empty target": "services: {a: {image: x, volumes: ['/data:']}}",
+    "too many colons": "services: {a: {image: x, volumes: ['/a:/b:ro:z']}}",
+    "no such volume": "services: {a: {image: x, volumes: ['data:/data']}}",
+    "no such volume, long": "services: {a: {image: x, volumes: [{type: volume, source: d, target: /d}]}}",
+    "no such network": "services: {a: {image: x, networks: [n]}}",
+    "no such secret": "services: {a: {image: x, secrets: [s]}}",
+    "no such config": "services: {a: {image: x, configs: [{source: c, target: /c}]}}",
+    "no such build secret": "services: {a: {build: {context: ., secrets: [s]}}}",
+    "a mount and tmpfs in one place": "services: {a: {image: x, tmpfs: [/d], volumes: ['/b:/d']}}",
+    "mode and networks": "services: {a: {image: x, network_mode: host, networks: [n]}}\nnetworks: {n: {}}",
+    "neither image nor build": "services: {a: {command: 'true'}}",
+    "a secret of nothing": "services: {a: {image: x}}\nsecrets: {s: {}}",
+    "a config of two things": "services: {a: {image: x}}\nconfigs: {c: {file: ./compose.yaml, content: x}}",
+    "an unknown section": "service: {}\nservices: {a: {image: x}}",
+    "an unknown key": "services: {a: {image: x, enviroment: {A: 1}}}",
+    "an unknown key below": "services: {a: {image: x, healthcheck: {tset: 'true'}}}",
+    "a test of no kind": "services: {a: {image: x, healthcheck: {test: [curl, x]}}}",
+    "no size": "services: {a: {image: x, mem_limit: much}}",
+    "no size below": "services: {a: {image: x, deploy: {resources: {limits: {memory: 1 gig}}}}}",
+    "no duration": "services: {a: {image: x, healthcheck: {test: 'true', interval: soon}}}",
+    "two limits": "services: {a: {image: x, mem_limit: 1g, deploy: {resources: {limits: {memory: 2g}}}}}",
+    "two counts of processors": "services: {a: {image: x, cpus: 1, deploy: {resources: {limits: {cpus: '2'}}}}}",
+    "a name for many": "services: {a: {image: x, container_name: ab, scale: 2}}",
+    "a port of words": "services: {a: {image: x, ports: ['http:80']}}",
+    "a port too large": "services: {a: {image: x, ports: ['80:99999']}}",
+    "a list as a command's place": "services: {a: {image: x, command: {a: b}}}",
+    "a scalar service": "services: {a: image}",
+    "ports that are no list": "services: {a: {image: x, ports: '80:80'}}",
+    "two documents, one wrong": "services: {a: {image: x}}\n---\nservices: {b: {}}\n",
+    "a name of a service": "services: {'a b': {image: x}}",
+    "volumes as a list": "services: {a: {image: x}}\nvolumes: [a]",
+    "an env file that is not there": "services: {a: {image: x, env_file: gone.env}}",
+    "required and not set": "services: {a: {image: 'x:${TAG:?}'}}",
+}
+TAKEN = {
+    "two documents": "services: {a: {image: x}}\n---\nservices: {a: {tty: true}}\n",
+    "a merge of two": "x-a: &a {tty: true}\nx-b: &b {init: true}\nservices: {a: {<<: [*a, *b], image: x}}\n",
+    "two volumes in one place": "services: {a: {image: x, volumes: ['/a:/d', '/b:/d']}}",
+    "an optional profile": """
+services:
+  a: {image: x, depends_on: {b: {condition: service_started, required: false}}}
+  b: {image: x, profiles: [p]}
+""",
+    "volumes from a container": "services: {a: {image: x, volumes_from: ['container:b']}}",
+    "network of a container": "services: {a: {image: x, network_mode: 'container:b'}}",
+    "a network that is null": "services: {a: {image: x, networks: {n: }}}\nnetworks: {n: }",
+    "external": "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {external: true}}",
+    "a secret of a variable": "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: S}}",
+    "sizes": "services: {a: {image: x, mem_limit: 1.5gb, shm_size: 64M, mem_reservation: 1024}}",
+    "durations": "services: {a: {image: x, stop_grace_period: 1m30s, healthcheck: {test: 'true', interval: 1h2m3.5s}}}",
+    "ports": """
+services: {a: {image: x, ports: [80, '81', '82:82/udp', '127.0.0.1::83', '[::1]:84:84', '8000-8001:85-86', ':87']}}
+""",
+    "an anonymous volume": "services: {a: {image: x, volumes: [/data, '/var/lib/x:/y:ro,z']}}",
+    "what a profile keeps away": "services: {a: {image: x}, b: {image: x, profiles: [p], networks: [n]}}",
+    "one replica with a name": "services: {a: {image: x, container_name: ab, deploy: {replicas: 1}}}",
+    "one limit twice": "services: {a: {image: x, mem_limit: 1g, deploy: {resources: {limits: {memory: 1024m}}}}}",
+    "values": "services: {a: {image: x, environment: {A: 1, B: true, C: , D: 1.5}, command: [a, '1']}}",
+    "models": "services: {a: {image: x, models: [m]}}\nmodels: {m: {model: ai/x}}",
+    "extensions": "x-y: 1\nservices: {a: {image: x, x-z: {a: b}, healthcheck: {test: 'true', x-z: 1}}}",
+    "an image of a variable": "services: {a: {image: 'x:${TAG}', volumes: ['${DATA:-./d}:/data']}}",
+    "an env file that need not be there": "services: {a: {image: x, env_file: [{path: gone.env, required: false}]}}",
+}
+
+
+def criticals(directory: Path) -> list[Finding]:
+    loaded = load(directory)
+    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
+    checks = (ComposeValid(), EnvFiles(), UnsetVariables())
+    return [one for check in checks for one in check.find(material) if one.severity == "critical"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_critical(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": REFUSED[name]})
+    found = criticals(tmp_path)
+    assert found
+    assert all(one.place.file == f"{tmp_path}/compose.yaml" and one.place.line for one in found), found
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_it_is_not(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": TAKEN[name]})
+    assert criticals(tmp_path) == []
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFUSED)
+def test_where_a_profile_is_off_the_real_compose_thinks_the_same(name: str, tmp_path: Path) -> None:
+    try:
+        (document,) = yaml.safe_load_all(REFUSED[name])
+        for service in document["services"].values():
+            service["profiles"] = ["off"]
+    except (TypeError, ValueError):
+        return  # it is no mapping at all, or two documents
+    document["services"]["on"] = {"image": "x"}
+    write(tmp_path, {"compose.yaml": yaml.safe_dump(document)})
+    for compose in require_compose():
+        judged = compose.config(tmp_path, "-q")
+        assert judged.refused == bool(criticals(tmp_path)), (compose.program, judged.complaint)
+
+
+def test_a_profile_that_is_in_use_counts(tmp_path: Path) -> None:
+    compose = "services: {a: {image: x, depends_on: [b]}, b: {image: x, profiles: [p], networks: [n]}}"
+    write(tmp_path, {"compose.yaml": compose})
+
+    def found(*running: str) -> list[tuple[str, str]]:
+        names = frozenset((f"{tmp_path}/compose.yaml", name) for name in running)
+        findings = ComposeValid().find(Material(projects=[load(tmp_path)], running=names))
+        return [(one.severity, one.message.partition(",")[0]) for one in findings]
+
+    kept_away, no_network = "a needs the service b", "b names the network n"
+    assert found() == [("critical", kept_away), ("warning", no_network)]
+    assert found("b") == [("critical", no_network)]
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=x, p\n")
+    assert found() == [("critical", no_network)]
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "refused"), [*((name, True) for name in REFUSED), *((name, False) for name in TAKEN)])
+def test_the_real_compose_thinks_the_same(name: str, refused: bool, tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": (REFUSED if refused else TAKEN)[name]})
+    for compose in require_compose():
+        judged = compose.config(tmp_path, "-q")
+        assert judged.refused == refused, (compose.program, judged.complaint)
