@@ -9,12 +9,14 @@ import sqlalchemy as sa
 import structlog
 
 from remediator.decide import Decision, Remedies, Selection, decide
+from remediator.errors import NoRoom
 from remediator.guards import Facts
 from remediator.metrics import Metrics
 from remediator.store import alerts, decisions, holds, runs
 from remediator.store.alerts import Undecided
 from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
+from remediator.store.room import ROOM_INTERVAL
 from remediator.tasks import Task, TaskError
 
 log = structlog.get_logger(__name__)
@@ -68,6 +70,10 @@ class Decider:
             try:
                 while await self.decide_batch():
                     pass
+            except NoRoom:
+                # Said by the store, once. What waits there is decided when there is room again.
+                await asyncio.sleep(ROOM_INTERVAL)
+                continue
             except (sa.exc.SQLAlchemyError, OSError):
                 # The alerts are still stored as undecided: the next one that comes, or a restart, brings them back.
                 log.exception("decisions could not be stored")

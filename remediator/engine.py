@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -30,11 +29,11 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 class Engine:
     """Runs the steps of queued runs, a bounded number of runs at a time. One in a process.
 
-    database: the SQLite file; its write-ahead log must be on already.
+    database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
     """
 
-    def __init__(self, database: Path, runner: Runner, *, executor_id: str, workers: int) -> None:
+    def __init__(self, database: str, runner: Runner, *, executor_id: str, workers: int) -> None:
         self._database = database
         self._runner = runner
         self._executor_id = executor_id
@@ -52,7 +51,7 @@ class Engine:
         _quieten()
         config: DBOSConfig = {
             "name": "upkeeper",
-            "system_database_url": f"sqlite:///{self._database}",
+            "system_database_url": self._database,
             "executor_id": self._executor_id,
             "application_version": APPLICATION_VERSION,
             "max_executor_threads": THREADS,

@@ -5,18 +5,24 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.complaints import Complaints
 from exporter.reload import ConfigWatch
 from exporter.server import serving
 from remediator import endpoints
 from remediator.app import build_app, over_limit, own_credential
 from remediator.core import Core, locked
+from remediator.errors import NoRoom
 from remediator.settings import Settings
 from remediator.statedir import StateDir
+from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
@@ -32,7 +38,9 @@ class Remediator:
         self._state = state
         self._front = front
         self._settings = Settings.load(config_path, state)
-        self.core = Core(state, self._settings, clock=time.time, trigger="api")
+        self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
+        self._on_room = partial(self._room.note, str(state.root))
+        self.core = Core(state, self._settings, clock=time.time, trigger="api", on_room=self._on_room)
         self.watch = ConfigWatch(config_path, self.reload)
         self.core.registry.register(_Families(self.watch))
         if front is not None:
@@ -44,17 +52,26 @@ class Remediator:
         self.core.apply_settings(self._settings)
 
     async def serve(self, listen: str) -> None:
-        """Serves until SIGTERM or SIGINT. Raises exporter.server.CannotListen, and ValueError for no address."""
+        """Serves until SIGTERM or SIGINT. Raises exporter.server.CannotListen, and ValueError for no address.
+
+        On a full disk it reads, answers 503 to what cannot be stored, and begins to act as soon as there is room.
+        """
         stop = _stop_signal()
         ready = False
-        await self.core.open()
         try:
+            if not await self._with_room(self.core.open, stop):
+                return
             # The address first: alerts that come while the engine starts are stored and wait for it.
-            async with serving(build_app(self.core, lambda: ready), listen, self._front):
-                await self.core.start_engine()
+            waits = partial(self._room.reason, str(self._state.root))
+            async with serving(build_app(self.core, lambda: ready, waits), listen, self._front):
+                if not await self._with_room(partial(self._announce, listen), stop):
+                    return
+                if not await self._with_room(self.core.start_engine, stop):
+                    return
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
+                        background.create_task(self.core.queue_again()),
                         background.create_task(self.core.housekeeping()),
                         background.create_task(self.watch.run()),
                     ]
@@ -72,7 +89,26 @@ class Remediator:
         finally:
             await self.core.close()
             self._settings.close()
-        log.info("remediator stopped")
+            log.info("remediator stopped")
+
+    async def _announce(self, listen: str) -> None:
+        tls = self._front is not None and self._front.tls
+        with explained(self._state.root):
+            endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
+
+    async def _with_room(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+        """Does what needs room on the disk, as soon as there is some. False when told to stop before."""
+        while not stop.is_set():
+            try:
+                await work()
+            except NoRoom as full:
+                self._on_room(str(full))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), ROOM_INTERVAL)
+            else:
+                self._on_room("")
+                return True
+        return False
 
 
 async def serve(config_path: Path | None, state_dir: Path | None, listen: str, web_config: Path | None = None) -> None:
@@ -86,7 +122,6 @@ async def serve(config_path: Path | None, state_dir: Path | None, listen: str, w
     state.ensure()
     with locked(state):
         front = _front(web_config, state) if web_config is not None else None
-        endpoints.update(state.root, remediator=endpoints.url_of(listen, tls=front is not None and front.tls))
         await Remediator(config_path, state, front).serve(listen)
 
 

@@ -121,7 +121,7 @@ async def remediator(session: Session, listen: str, web_config: Path | None) -> 
     from remediator.service import serve
 
     _logs(session)
-    with _explained():
+    with _explained(session.state().root):
         await serve(find_config(session.config), session.state_dir, listen, web_config)
 
 
@@ -140,13 +140,15 @@ def _drilled(session: Session) -> Path | None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What keeps a service from starting, as one line. Raises ClientError."""
+def _explained(writes: Path | None = None) -> Iterator[None]:
+    """What keeps a service from starting, as one line. writes: the directory it writes to. Raises ClientError."""
     from exporter.configuration.problem import ConfigError
     from exporter.server import CannotListen
     from remediator.errors import EXIT_USAGE, ClientError
+    from remediator.store.room import no_room
 
     try:
         yield
     except (ConfigError, CannotListen, OSError) as error:
-        raise ClientError(str(error), EXIT_USAGE) from error
+        full = None if writes is None else no_room(error, writes)
+        raise full or ClientError(str(error), EXIT_USAGE) from error

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from remediator.errors import EXIT_USAGE, ClientError
@@ -26,8 +26,9 @@ def held(path: Path) -> Iterator[None]:
                 "Stop that one first, or give this one its own --state-dir and --port-base.",
                 EXIT_USAGE,
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # for people only; a full disk must not keep anything from starting
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 
 from exporter.configuration.problem import ConfigError
 from remediator.errors import EXIT_USAGE, ClientError
+from remediator.statedir import StateDir
+from remediator.store.room import no_room
 from remediator.up.lock import held
 from remediator.up.prepare import Prepared, UpOptions
 from remediator.up.stack import Stack
@@ -27,5 +29,6 @@ async def up(options: UpOptions, screen: Screen, env: Mapping[str, str] = os.env
             prepared.require_free_ports()
             prepared.lay()
         except (ConfigError, OSError) as error:
-            raise ClientError(str(error), EXIT_USAGE) from error
+            full = no_room(error, StateDir.find(options.state_dir, env).root)
+            raise full or ClientError(str(error), EXIT_USAGE) from error
         return await Stack(prepared, screen).run()

@@ -104,7 +104,10 @@ class Stack:
     async def _announce(self) -> None:
         prepared = self._prepared
         where = self._endpoints()
-        endpoints.write(prepared.layout.state.root, where)
+        try:
+            endpoints.write(prepared.layout.state.root, where)
+        except OSError as error:  # as on a full disk, where what runs is needed most
+            log.warning("commands will not find what runs here by themselves", error=str(error))
         engine = DockerEngine(prepared.config.docker.host, _DOCKER_SECONDS)
         try:
             found = await discover(prepared.config, engine)

@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from remediator import linux
 from remediator.tasks import Action, Effect, Plan
 from remediator.tasks.log_rotation import LogRotation
 from tests.helpers import missing
+from tests.smalldisk import mount
+from tests.smalldisk import mounted as mounted
 
 KIB = 1024
 DAY = 86400.0
@@ -141,39 +142,10 @@ class Writer:
 
 
 @contextlib.contextmanager
-def mounted(directory: Path, kind: str, size: int, options: str = "") -> Iterator[Path]:
-    """A small file system of its own, ``ext4`` or ``tmpfs``, mounted at the directory; skips where that is refused."""
-    directory.mkdir(exist_ok=True)
-    if kind == "ext4":
-        maker = shutil.which("mkfs.ext4") or shutil.which("mkfs.ext4", path="/usr/sbin:/sbin")
-        if maker is None:
-            missing("mkfs.ext4 is not installed (Debian package e2fsprogs)")
-        assert maker is not None
-        image = directory.with_suffix(".img")
-        with image.open("wb") as file:
-            file.truncate(size)
-        subprocess.run([maker, "-q", "-m", "0", str(image)], check=True)
-        command = ["mount", "-o", "loop", str(image), str(directory)]
-    else:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", str(directory)]
-    _mount(command)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
-@contextlib.contextmanager
 def bound(source: Path, target: Path) -> Iterator[None]:
     """A bind mount."""
-    _mount(["mount", "--bind", str(source), str(target)])
+    mount(["mount", "--bind", str(source), str(target)])
     try:
         yield
     finally:
         subprocess.run(["umount", str(target)], check=True)
-
-
-def _mount(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        missing(f"mounting is not permitted here: {result.stderr.strip()}")
