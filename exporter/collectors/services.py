@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -38,7 +38,8 @@ class ServicesCollector:
         self._services = services
         self._discovered = discovered
         self._clock = clock
-        self._failing: frozenset[tuple[str, str]] = frozenset()
+        self._reasons: Mapping[tuple[str, str], str] = {}
+        """Why each probe that fails does, as of the last round."""
 
     def services(self) -> Sequence[Service]:
         """What is probed now: the configured services, then the discovered ones."""
@@ -46,8 +47,9 @@ class ServicesCollector:
         return [*self._services, *(found for found in self._discovered() if found.name not in configured)]
 
     def continue_from(self, former: "ServicesCollector") -> None:
-        """Takes over the results, so that /health is not unknown for a while."""
+        """Takes over the results, so that /health is not unknown for a while, and what was said of them."""
         self.results = former.results
+        self._reasons = former._reasons
 
     async def collect(self) -> Sequence[Metric]:
         limit = self.deadline * 0.9  # so that one slow probe fails by itself, not all of them with the collector
@@ -62,14 +64,15 @@ class ServicesCollector:
         return families(self.results)
 
     def _log_changes(self, results: Sequence[ProbeResult]) -> None:
-        failing = {(result.target, result.probe) for result in results if not result.success}
+        """A line when a probe begins to fail, fails for another reason, and is well again."""
+        reasons = {(result.target, result.probe): result.detail for result in results if not result.success}
         for result in results:
             key = (result.target, result.probe)
-            if key in failing and key not in self._failing:
+            if key in reasons and reasons[key] != self._reasons.get(key):
                 log.warning("probe failed", target=result.target, probe=result.probe, reason=result.detail)
-            elif key in self._failing and key not in failing:
+            elif key in self._reasons and key not in reasons:
                 log.info("probe recovered", target=result.target, probe=result.probe)
-        self._failing = frozenset(failing)
+        self._reasons = reasons
 
 
 def families(results: Sequence[ProbeResult]) -> Sequence[Metric]:
