@@ -20,6 +20,12 @@ class Endpoints:
     remediator: str | None = None
     prometheus: str | None = None
     alertmanager: str | None = None
+    config: str | None = None
+    """No URL: the path of the config file that they run with; None for none, and where it is not known."""
+
+    def urls(self) -> dict[str, str | None]:
+        """The URL of each service, by its name."""
+        return {name: value for name, value in asdict(self).items() if name != "config"}
 
 
 def read(state_dir: Path) -> Endpoints | None:
@@ -49,6 +55,16 @@ def write(state_dir: Path, endpoints: Endpoints) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def running_config(state_dir: Path) -> Path | None:
+    """The config file of what runs on a state directory; None where it is not known, or is not there any more."""
+    try:
+        known = read(state_dir)
+    except OSError:
+        return None
+    path = Path(known.config) if known is not None and known.config else None
+    return path if path is not None and path.is_file() else None
 
 
 def update(state_dir: Path, **urls: str | None) -> None:

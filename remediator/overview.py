@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict
@@ -41,7 +40,7 @@ async def look(client: Client, state_dir: Path | None) -> Overview:
     Raises ClientError when the remediator that is meant cannot be asked, and OSError.
     """
     known = endpoints.read(state_dir) if state_dir is not None else None
-    urls = asdict(known or endpoints.Endpoints())
+    urls = (known or endpoints.Endpoints()).urls()
     urls["remediator"] = client.url if isinstance(client, HttpClient) else None
     services, status, runs, remedies = await asyncio.gather(
         _services({name: url for name, url in urls.items() if url is not None or name == "remediator"}),

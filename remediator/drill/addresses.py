@@ -1,7 +1,6 @@
 """Where the services of the drill are."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from exporter.configuration.file import find_config, load
@@ -37,7 +36,7 @@ def addresses(
         configured["prometheus"] = config.prometheus.url
     if config.alertmanager is not None:
         configured["alertmanager"] = config.alertmanager.url
-    known = asdict(written)
+    known = written.urls()
     return {
         name: (options.get(name) or known[name] or configured.get(name) or DEFAULTS[name]).rstrip("/")
         for name in SERVICES

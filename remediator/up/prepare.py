@@ -33,6 +33,8 @@ class UpOptions:
     prometheus: bool = True
     """Whether to start a Prometheus and an Alertmanager; those that the config gives a URL of are never started."""
     verbose: bool = False
+    log_format: str | None = None
+    """``text`` or ``json``; None: text on a terminal, else JSON."""
 
 
 @dataclass

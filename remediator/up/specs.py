@@ -14,12 +14,16 @@ RETENTION_TIME = "15d"
 RETENTION_SIZE = "1GB"
 
 
-def exporter(layout: Layout, ports: Ports, config: Path | None, *, verbose: bool) -> ProcessSpec:
-    return _service("exporter", ports.exporter, layout, config, verbose)
+def exporter(
+    layout: Layout, ports: Ports, config: Path | None, *, verbose: bool, log_format: str | None = None
+) -> ProcessSpec:
+    return _service("exporter", ports.exporter, layout, config, verbose, log_format)
 
 
-def remediator(layout: Layout, ports: Ports, config: Path | None, *, verbose: bool) -> ProcessSpec:
-    return _service("remediator", ports.remediator, layout, config, verbose)
+def remediator(
+    layout: Layout, ports: Ports, config: Path | None, *, verbose: bool, log_format: str | None = None
+) -> ProcessSpec:
+    return _service("remediator", ports.remediator, layout, config, verbose, log_format)
 
 
 def prometheus(layout: Layout, ports: Ports, program: Path) -> ProcessSpec:
@@ -50,7 +54,9 @@ def alertmanager(layout: Layout, ports: Ports, program: Path) -> ProcessSpec:
     return ProcessSpec("alertmanager", argv, f"{url(ports.alertmanager)}/-/ready", layout.log("alertmanager"))
 
 
-def _service(name: str, port: int, layout: Layout, config: Path | None, verbose: bool) -> ProcessSpec:
+def _service(
+    name: str, port: int, layout: Layout, config: Path | None, verbose: bool, log_format: str | None
+) -> ProcessSpec:
     argv = [
         sys.executable,
         # Not from the directory that `up` is called in: it may hold an `exporter` of somebody else's.
@@ -60,5 +66,6 @@ def _service(name: str, port: int, layout: Layout, config: Path | None, verbose:
         f"--state-dir={layout.state.root}",
         *([f"--config={config.absolute()}"] if config is not None else []),
         *(["--verbose"] if verbose else []),
+        *([f"--log.format={log_format}"] if log_format is not None else []),
     ]
     return ProcessSpec(name, argv, f"{url(port)}/-/ready", env={"PYTHONPATH": str(_OUR_CODE)})

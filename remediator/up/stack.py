@@ -90,10 +90,10 @@ class Stack:
     def _specs(self) -> list[ProcessSpec]:
         """In the order of the start. The end is the other way round: no alert is then sent to what is gone already."""
         prepared = self._prepared
-        layout, ports, verbose = prepared.layout, prepared.ports, prepared.options.verbose
+        layout, ports, options = prepared.layout, prepared.ports, prepared.options
         wanted = [
-            specs.exporter(layout, ports, prepared.config_path, verbose=verbose),
-            specs.remediator(layout, ports, prepared.config_path, verbose=verbose),
+            make(layout, ports, prepared.config_path, verbose=options.verbose, log_format=options.log_format)
+            for make in (specs.exporter, specs.remediator)
         ]
         if ALERTMANAGER in prepared.programs:
             wanted.append(specs.alertmanager(layout, ports, prepared.programs[ALERTMANAGER]))
@@ -136,6 +136,7 @@ class Stack:
             remediator=url(prepared.ports.remediator),
             prometheus=url(prepared.ports.prometheus) if PROMETHEUS in prepared.programs else prometheus,
             alertmanager=url(prepared.ports.alertmanager) if ALERTMANAGER in prepared.programs else alertmanager,
+            config=None if prepared.config_path is None else str(prepared.config_path.absolute()),
         )
 
     def _watch(self, supervisor: Supervisor) -> ConfigWatch:

@@ -170,8 +170,15 @@ def _actions(screen: Screen, run: RunView) -> None:
             ]
             for action in run["actions"]
         ],
-        empty="it had nothing to do",
+        empty=_without_actions(run),
     )
+
+
+def _without_actions(run: RunView) -> str:
+    """What to say of a run that has no actions."""
+    if run["state"] != "finished":
+        return "there is no plan yet"
+    return "it had nothing to do" if run["outcome"] in ("nothing-to-do", "planned") else "nothing was done"
 
 
 def show_history(screen: Screen, page: Page[RunView]) -> None:
