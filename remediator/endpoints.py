@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 FILE = "endpoints.json"
+CONFIG_FILE = "config-path"
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,6 @@ class Endpoints:
     remediator: str | None = None
     prometheus: str | None = None
     alertmanager: str | None = None
-    config: str | None = None
-    """No URL: the path of the config file that they run with; None for none, and where it is not known."""
-
-    def urls(self) -> dict[str, str | None]:
-        """The URL of each service, by its name."""
-        return {name: value for name, value in asdict(self).items() if name != "config"}
 
 
 def read(state_dir: Path) -> Endpoints | None:
@@ -48,23 +43,33 @@ def read(state_dir: Path) -> Endpoints | None:
 
 def write(state_dir: Path, endpoints: Endpoints) -> None:
     """Replaces the file whole, so that a reader sees the old or the new one. Raises OSError."""
-    path = state_dir / FILE
-    draft = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps(asdict(endpoints), indent=2) + "\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    _replace(state_dir / FILE, json.dumps(asdict(endpoints), indent=2) + "\n")
+
+
+def write_config(state_dir: Path, config: Path | None) -> None:
+    """Notes the config file that what runs was started with, which may be none. Raises OSError."""
+    if config is None:
+        (state_dir / CONFIG_FILE).unlink(missing_ok=True)
+    else:
+        _replace(state_dir / CONFIG_FILE, f"{config.absolute()}\n")
 
 
 def running_config(state_dir: Path) -> Path | None:
-    """The config file of what runs on a state directory; None where it is not known, or is not there any more."""
+    """The config file of what runs, or ran last; None where there was none, or is none any more."""
     try:
-        known = read(state_dir)
-    except OSError:
+        path = Path((state_dir / CONFIG_FILE).read_text().removesuffix("\n"))
+    except (OSError, UnicodeError):
         return None
-    path = Path(known.config) if known is not None and known.config else None
-    return path if path is not None and path.is_file() else None
+    return path if path.is_file() else None
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def update(state_dir: Path, **urls: str | None) -> None:

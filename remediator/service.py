@@ -94,8 +94,8 @@ class Remediator:
     async def _announce(self, listen: str) -> None:
         tls = self._front is not None and self._front.tls
         with explained(self._state.root):
-            config = None if self._config_path is None else str(self._config_path.absolute())
-            endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls), config=config)
+            endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
+            endpoints.write_config(self._state.root, self._config_path)
 
     async def _with_room(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Does what needs room on the disk, as soon as there is some. False when told to stop before."""

@@ -1,6 +1,7 @@
 """Where the services of the drill are."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from exporter.configuration.file import find_config, load
@@ -36,7 +37,7 @@ def addresses(
         configured["prometheus"] = config.prometheus.url
     if config.alertmanager is not None:
         configured["alertmanager"] = config.alertmanager.url
-    known = written.urls()
+    known = asdict(written)
     return {
         name: (options.get(name) or known[name] or configured.get(name) or DEFAULTS[name]).rstrip("/")
         for name in SERVICES

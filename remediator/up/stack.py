@@ -136,7 +136,6 @@ class Stack:
             remediator=url(prepared.ports.remediator),
             prometheus=url(prepared.ports.prometheus) if PROMETHEUS in prepared.programs else prometheus,
             alertmanager=url(prepared.ports.alertmanager) if ALERTMANAGER in prepared.programs else alertmanager,
-            config=None if prepared.config_path is None else str(prepared.config_path.absolute()),
         )
 
     def _watch(self, supervisor: Supervisor) -> ConfigWatch:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from exporter.units import format_bytes
 from remediator.follow import Progress
+from remediator.healthchecks import checks_of
 from remediator.shapes import Page, RunView
 from remediator.views.alerts import more
 from remediator.views.findings import TASKS as FINDING_TASKS
@@ -96,17 +97,14 @@ def show_summary(screen: Screen, run: RunView) -> None:
 
 def _checks(screen: Screen, run: RunView) -> None:
     """What a health-check looked at: its measurement has a value for each check, its notes say more of it."""
-    results = run["before"]["values"] if run["before"] is not None else {}
-    rows: list[list[str | Cell]] = []
-    for name, value in sorted(results.items(), key=lambda item: item[1]):
-        note = next((note for note in run["notes"] if note.startswith(f"{name}: ")), "")
-        rows.append([name, state("ok" if value else "failed"), note.partition(", ")[2]])
+    checks, _ = checks_of(run["before"]["values"] if run["before"] is not None else {}, run["notes"])
+    rows: list[list[Cell | str]] = [[check["name"], state(check["state"]), check["detail"]] for check in checks]
     screen.table(
         [Column("check"), Column("result"), Column("detail", wide=True)], rows, empty="there is nothing to check"
     )
-    passed = sum(value == 1 for value in results.values())
+    passed = sum(check["state"] == "ok" for check in checks)
     outcome = state(run["outcome"] or run["state"])
-    screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(results)} checks pass")
+    screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(checks)} checks pass")
 
 
 def show_run(screen: Screen, run: RunView) -> None:

@@ -203,11 +203,11 @@ async def test_without_a_config_it_takes_the_one_of_what_runs_on_the_state_direc
 ) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    endpoints.write(state, endpoints.Endpoints(exporter="http://127.0.0.1:1", config=str(config)))
+    endpoints.write_config(state, config)
     env = {"TOKEN": TOKEN, "SHORT": "abc"}
     done = await invoke("probe", "--state-dir", state, "letta/live", env=env)
     assert (done.status, done.err) == (0, "")
-    endpoints.write(state, endpoints.Endpoints(exporter="http://127.0.0.1:1", config=str(tmp_path / "gone.yml")))
+    endpoints.write_config(state, tmp_path / "gone.yml")
     done = await invoke("probe", "--state-dir", state, "letta/live", env=env)
     assert done.status == 2
     assert "there is no service 'letta'" in done.err
