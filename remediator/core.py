@@ -138,14 +138,19 @@ class Core:
             raise
 
     async def queue_again(self) -> None:
-        """Hands the engine, as soon as there is room, the runs that it could not take for want of it. Ends by
-        cancellation.
+        """Hands the engine, as soon as there is room, the runs that it could not take or go on with for want of it.
+
+        Ends by cancellation.
         """
         while True:
             await asyncio.sleep(ROOM_INTERVAL)
-            if self._unqueued:
-                with suppress(NoRoom):
+            if self._unqueued or (self._engine is not None and self._engine.lost):
+                try:
                     await self._resume()
+                except NoRoom:
+                    pass  # said already
+                except (SQLAlchemyError, OSError):
+                    log.exception("runs could not be gone on with")
 
     async def close(self) -> None:
         if self._engine is not None:

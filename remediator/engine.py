@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -42,6 +43,8 @@ class Engine:
         self._workflow: Any = None
         self._stopping = False
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.lost: set[int] = set()
+        """Runs that broke off without the engine's being able to store that: it takes them for running still."""
 
     async def start(self) -> None:
         """Starts the workers and goes on with the runs that an earlier process left unfinished.
@@ -77,13 +80,16 @@ class Engine:
             await DBOS.enqueue_workflow_async(self._queue, self._workflow, run_id)
 
     async def resume(self, run_ids: Iterable[int]) -> None:
-        """Queues unfinished runs that a crash kept from the queue, and closes those that the engine has given up."""
+        """Queues unfinished runs that were kept from the queue or broken off, and closes those that were given up."""
         for run_id in run_ids:
             status = await DBOS.get_workflow_status_async(_workflow_id(run_id))
             if status is None:
                 await self.submit(run_id)
             elif status.status in ENDED:
                 await self._runner.abandon(run_id, f"the engine gave it up ({status.status.lower().replace('_', ' ')})")
+            elif run_id in self.lost:
+                await DBOS.resume_workflow_async(_workflow_id(run_id), queue_name=self._queue)
+            self.lost.discard(run_id)
 
     async def forget(self, run_ids: Iterable[int]) -> None:
         """Deletes what the engine remembers of finished runs."""
@@ -98,14 +104,19 @@ class Engine:
         # The engine made its own threads the loop's default, and ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
-    async def _starts(self) -> None:
+    async def _starts(self, run_id: int) -> None:
         """Called by each run when it starts, in its own task."""
         task = asyncio.current_task()
         assert task is not None
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(partial(self._ended, run_id))
         if self._stopping:
             await asyncio.Future()  # taken from the queue too late; dropped in a moment
+
+    def _ended(self, run_id: int, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.lost.add(run_id)
 
     async def _drop_runs(self) -> None:
         for task in self._under_way:
@@ -118,11 +129,11 @@ class Engine:
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
 
 
-def _workflow(runner: Runner, starts: Callable[[], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+def _workflow(runner: Runner, starts: Callable[[int], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
     """The steps of a run, as the plain function that the engine wants."""
 
     async def run(run_id: int) -> None:
-        await starts()
+        await starts(run_id)
         if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id) == "stop":
             return
         count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id)
