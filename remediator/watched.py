@@ -15,6 +15,8 @@ from exporter.units import format_bytes, format_duration
 WatchedState = Literal["critical", "warning", "ok"]
 _ORDER: Mapping[str, int] = {"critical": 0, "warning": 1, "ok": 2}
 _COARSE = 60
+_WRONG_STATES = frozenset({"restarting", "dead"})
+"""Of a container. One that has ended may have been meant to."""
 
 
 class WatchedView(TypedDict):
@@ -130,6 +132,18 @@ def _servers(kind: str, metric: str) -> Callable[[_Figures], Iterator[WatchedVie
     return servers
 
 
+def _containers(figures: _Figures) -> Iterator[WatchedView]:
+    killed = figures.of("container_oom_killed", "container")
+    for sample in _all(figures, "container_state"):
+        if not sample.value:
+            continue
+        name, state = sample.labels.get("container", ""), sample.labels.get("upkeeper_container_state", "")
+        if killed.get(name):
+            yield _view("container", name, "warning", f"{state}; it was ended for want of memory")
+        else:
+            yield _view("container", name, "warning" if state in _WRONG_STATES else "ok", state)
+
+
 def _units(figures: _Figures) -> Iterator[WatchedView]:
     for sample in _all(figures, "host_systemd_failed_units"):
         count = int(sample.value)
@@ -152,6 +166,7 @@ _KINDS: tuple[Callable[[_Figures], Iterator[WatchedView]], ...] = (
     _servers("PostgreSQL server", "postgres_up"),
     _servers("Neo4j server", "neo4j_up"),
     _certificates,
+    _containers,
     _logs,
     _units,
     _collectors,

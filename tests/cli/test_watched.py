@@ -36,6 +36,12 @@ def certificate(not_after: float) -> list[Sample]:
     ]
 
 
+def container(state: str) -> list[Sample]:
+    metric = "upkeeper_container_state"
+    states = ("created", "running", "exited", "restarting")
+    return [Sample(metric, {"container": "db", metric: one}, float(one == state)) for one in states]
+
+
 @pytest.mark.parametrize(
     ("found", "kind", "state", "detail"),
     [
@@ -72,6 +78,15 @@ def certificate(not_after: float) -> list[Sample]:
         (certificate(NOW + 90 * DAY), "certificate", "ok", "expires in 90d"),
         (certificate(NOW + DAY), "certificate", "warning", "expires in 1d"),
         (certificate(NOW - 2 * DAY), "certificate", "critical", "expired 2d ago"),
+        (container("running"), "container", "ok", "running"),
+        (container("exited"), "container", "ok", "exited"),
+        (container("restarting"), "container", "warning", "restarting"),
+        (
+            [*container("running"), Sample("upkeeper_container_oom_killed", {"container": "db"}, 1)],
+            "container",
+            "warning",
+            "running; it was ended for want of memory",
+        ),
         ([Sample("upkeeper_host_systemd_failed_units", {}, 2)], "systemd", "warning", "2 failed"),
         (samples("collector", "docker", collector_success=1), "collector", "ok", ""),
         (
