@@ -4,8 +4,10 @@
 ``kill -9`` it may name what is gone, so a reader must bear a refused connection.
 """
 
+import errno
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -64,12 +66,27 @@ def running_config(state_dir: Path) -> Path | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Replaces a file whole. On a full disk it takes the place that the one before had, as far as it was kept."""
+    with suppress(OSError, UnicodeError):
+        if path.read_text() == text:
+            return
+    draft, spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}"), _spare(path)
     try:
         draft.write_text(text)
         draft.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not spare.exists():
+            raise
+        with spare.open("r+") as file:
+            file.write(text)
+            file.truncate()
+        spare.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _spare(path: Path) -> Path:
+    return path.with_name(f".{path.name}.spare")
 
 
 def update(state_dir: Path, **urls: str | None) -> None:
@@ -79,8 +96,9 @@ def update(state_dir: Path, **urls: str | None) -> None:
 
 
 def remove(state_dir: Path) -> None:
-    """Forgets the endpoints. Raises OSError."""
-    (state_dir / FILE).unlink(missing_ok=True)
+    """Forgets the endpoints, and keeps their place for the next ones: the disk may be full by then. Raises OSError."""
+    with suppress(FileNotFoundError):
+        (state_dir / FILE).replace(_spare(state_dir / FILE))
 
 
 def url_of(listen: str, *, tls: bool = False) -> str:

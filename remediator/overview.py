@@ -32,7 +32,9 @@ _UNMUTED = "/api/v2/alerts?inhibited=false&silenced=false"
 
 
 class ServiceView(TypedDict):
-    """A service of the stack. ``url`` is null where it is not known to have been started."""
+    """A service of the stack. ``url`` is null where it is not known to have been started. ``detail`` tells why it is
+    down, or why one that is up does not act.
+    """
 
     name: str
     url: str | None
@@ -94,12 +96,12 @@ async def look(client: Client, urls: Mapping[str, str | None] | None, guess: str
     figures_known = None if isinstance(figures, ClientError) else figures
     return {
         "problems": _worst_first(
-            *((0, problem) for problem in _of_services(services)),
+            *((0, problem) for problem in problems(services, ())),
             *((0, str(failure)) for failure in (record, checked) if isinstance(failure, ClientError) and not silent),
             *((0, f"{check['name']} fails: {check['detail']}") for check in checks if check["state"] == "failed"),
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
-            *((1, problem) for problem in _of_breakers(recorded.status["open_breakers"] if recorded else ())),
+            *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
         ),
         "services": services,
         "checks": checks,
@@ -248,11 +250,18 @@ def _unknown(whole: bool, figures: list[WatchedView] | ClientError | None, sourc
         yield "The alerts are those that the remediator was told of, as neither Prometheus nor Alertmanager answers."
 
 
-def _of_services(services: Iterable[ServiceView]) -> Iterator[str]:
-    for service in services:
-        if not service["up"]:
-            title = _title(service)
-            yield f"{title} is down: {service['detail']}" if service["url"] else f"{title} is not running"
+def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView]) -> list[str]:
+    """What is wrong with the stack itself, a sentence each."""
+    down = [
+        f"{_title(service)} is down: {service['detail']}" if service["url"] else f"{_title(service)} is not running"
+        for service in services
+        if not service["up"]
+    ]
+    idle = [f"{_title(one)} does not act: {one['detail']}" for one in services if one["up"] and one["detail"]]
+    return [*down, *idle] + [
+        f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
+        for breaker in breakers
+    ]
 
 
 def _of_alerts(alerts: Iterable[FiringView]) -> Iterator[tuple[int, str]]:
@@ -272,11 +281,6 @@ def _of_watched(things: Iterable[WatchedView]) -> Iterator[tuple[int, str]]:
 
 def _worst_first(*ranked: tuple[int, str]) -> list[str]:
     return [problem for _, problem in sorted(ranked, key=lambda each: each[0])]
-
-
-def _of_breakers(breakers: Iterable[BreakerView]) -> Iterator[str]:
-    for breaker in breakers:
-        yield f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
 
 
 def _title(service: ServiceView) -> str:
@@ -303,4 +307,18 @@ async def _service(http: "httpx.AsyncClient", name: str, url: str | None) -> Ser
         return {"name": name, "url": url, "up": False, "detail": str(error)}
     # One that asks who we are is there: a web config may ask for a user on every path.
     up = response.is_success or response.status_code == HTTPStatus.UNAUTHORIZED
-    return {"name": name, "url": url, "up": up, "detail": "" if up else f"HTTP {response.status_code}"}
+    if not up:
+        return {"name": name, "url": url, "up": False, "detail": f"HTTP {response.status_code}"}
+    return {"name": name, "url": url, "up": True, "detail": await _not_ready(http, url) if name == "remediator" else ""}
+
+
+async def _not_ready(http: "httpx.AsyncClient", url: str) -> str:
+    """Why a remediator that answers does not act; empty when it does."""
+    import httpx
+
+    try:
+        response = await http.get(f"{url}/-/ready")
+        document = response.json() if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE else {}
+        return str(document.get("detail", ""))
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return ""

@@ -64,8 +64,7 @@ class Remediator:
             # The address first: alerts that come while the engine starts are stored and wait for it.
             waits = partial(self._room.reason, str(self._state.root))
             async with serving(build_app(self.core, lambda: ready, waits), listen, self._front):
-                if not await self._with_room(partial(self._announce, listen), stop):
-                    return
+                announced = self._announce(listen)
                 if not await self._with_room(self.core.start_engine, stop):
                     return
                 async with asyncio.TaskGroup() as background:
@@ -77,6 +76,8 @@ class Remediator:
                     ]
                     if self._front is not None:
                         work.append(background.create_task(self._front.run()))
+                    if not announced and not self._announce(listen):
+                        work.append(background.create_task(self._announce_later(listen)))
                     # What the start left in memory stays: a full collection would walk it, and hold up every webhook
                     # for a tenth of a second.
                     gc.freeze()
@@ -91,11 +92,22 @@ class Remediator:
             self._settings.close()
             log.info("remediator stopped")
 
-    async def _announce(self, listen: str) -> None:
+    def _announce(self, listen: str) -> bool:
+        """Writes down for commands where it listens, and with which config. False when there is no room for that."""
         tls = self._front is not None and self._front.tls
-        with explained(self._state.root):
-            endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
-            endpoints.write_config(self._state.root, self._config_path)
+        try:
+            with explained(self._state.root):
+                endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
+                endpoints.write_config(self._state.root, self._config_path)
+        except NoRoom:
+            return False  # the database, which matters more, says so
+        return True
+
+    async def _announce_later(self, listen: str) -> None:
+        done = False
+        while not done:
+            await asyncio.sleep(ROOM_INTERVAL)
+            done = self._announce(listen)
 
     async def _with_room(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Does what needs room on the disk, as soon as there is some. False when told to stop before."""

@@ -1,6 +1,10 @@
 """The log file of a process that `upkeeper up` started: bounded, and never in the way of the process."""
 
+import errno
+import os
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 LIMIT = 5 * 1024**2
 """Bytes after which the file becomes ``.1``, in place of the one before: a log takes twice this at most."""
+QUIET_SECONDS = 300.0
+"""So long it is not said again that lines are lost."""
 TAIL = 20
 """Lines kept in memory, to be shown when the process ends unasked."""
 
@@ -17,25 +23,26 @@ TAIL = 20
 class ChildLog:
     """Takes a process's output line by line. When the file cannot be written, lines are lost and no more."""
 
-    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+    def __init__(self, path: Path, limit: int = LIMIT, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self.tail: deque[str] = deque(maxlen=TAIL)
         self._limit = limit
         self._file: BinaryIO | None = None
-        self._failing = False
+        self._monotonic = monotonic
+        self._said = float("-inf")
 
     def write(self, line: bytes) -> None:
         """Adds a line, with its line end."""
         self.tail.append(line.decode(errors="replace").rstrip())
         try:
             file = self._room_for(len(line))
-            file.write(line)
+            if file.write(line) < len(line):  # the last of the room
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            if not self._failing:
+            now = self._monotonic()
+            if now - self._said > QUIET_SECONDS:  # on a full disk, a line fits now and then
                 log.warning("log file cannot be written, lines are lost", path=str(self.path), error=error.strerror)
-            self._failing = True
-        else:
-            self._failing = False
+                self._said = now
 
     def close(self) -> None:
         """Closes the file; a later line opens it again."""

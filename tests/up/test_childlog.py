@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from remediator.up.childlog import TAIL, ChildLog
+from tests.smalldisk import fill, mounted
 
 
 def test_the_file_and_the_one_before_hold_the_last_lines(tmp_path: Path) -> None:
@@ -50,3 +51,16 @@ def test_a_file_that_cannot_be_written_costs_lines_only(tmp_path: Path, capsys: 
     log.close()
     assert (tmp_path / "taken").read_text() == "kept\n"
     assert list(log.tail) == ["lost", "lost too", "kept"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last of the room takes a part of a line, which is no error to the system."""
+    with mounted(tmp_path / "disk", "tmpfs", 1024 * 1024) as disk:
+        log = ChildLog(disk / "one.log")
+        log.write(b"first\n")
+        fill(disk)
+        for _ in range(500):
+            log.write(b"x" * 100 + b"\n")
+        log.close()
+    assert capsys.readouterr().out.count("lines are lost") == 1
