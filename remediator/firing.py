@@ -82,6 +82,11 @@ def _sorted(views: Iterable[FiringView]) -> list[FiringView]:
     return sorted(loud, key=lambda view: (view["state"] == "pending", _ORDER.get(view["severity"], _OTHER)))
 
 
+def is_quiet(view: FiringView) -> bool:
+    """Whether an alert fires that a person need not look at: it only tells something, or was just mended."""
+    return view["state"] == "firing" and (view["severity"] == "info" or view["handled"])
+
+
 def with_doing(
     views: Sequence[FiringView],
     received: Sequence[AlertView],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from remediator.client import Client, HttpClient, verification
 from remediator.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.firing import FiringView, Source, of_alertmanager, of_prometheus, of_record, with_doing
+from remediator.firing import FiringView, Source, is_quiet, of_alertmanager, of_prometheus, of_record, with_doing
 from remediator.healthchecks import CheckView, checks_of
 from remediator.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
 from remediator.watched import WatchedView, watched
@@ -267,7 +267,7 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
 def _of_alerts(alerts: Iterable[FiringView]) -> Iterator[tuple[int, str]]:
     """Those that fire, each with its rank, but for those that only tell something or have just been mended."""
     for alert in alerts:
-        if alert["state"] == "firing" and alert["severity"] != "info" and not alert["handled"]:
+        if alert["state"] == "firing" and not is_quiet(alert):
             about = f": {alert['summary']}" if alert["summary"] else ""
             doing = f"; {alert['doing']}" if alert["doing"] else ""
             yield (0 if alert["severity"] == "critical" else 1), f"{alert['name']} fires{about}{doing}"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from remediator.firing import is_quiet
 from remediator.overview import Overview, ServiceView
 from remediator.shapes import BreakerView, PauseView, RunView, StatusView
 from remediator.views.screen import Cell, Column, Screen, state
@@ -50,12 +51,18 @@ def _well(seen: Overview) -> str:
     passed = sum(check["state"] == "ok" for check in seen["checks"])
     kinds = Counter(one["kind"] for one in seen["watched"] if one["state"] == "ok")
     waiting = sum(alert["state"] == "pending" for alert in seen["alerts"])
+    quiet = sum(is_quiet(alert) for alert in seen["alerts"])
     parts = [
         f"{passed} of {len(seen['checks'])} checks" if seen["checks"] else "",
         *(f"{count} {kind if count == 1 else _PLURALS.get(kind, f'{kind}s')}" for kind, count in kinds.items()),
+        _alerts(waiting, "pending"),
+        _alerts(quiet, "that nobody need look at"),
     ]
-    counted = "; ".join(part for part in parts if part)
-    return f"{counted}; {waiting} alert{'s' if waiting > 1 else ''} pending" if waiting else counted
+    return "; ".join(part for part in parts if part)
+
+
+def _alerts(count: int, words: str) -> str:
+    return f"{count} alert{'s' if count > 1 else ''} {words}" if count else ""
 
 
 def _everything(screen: Screen, seen: Overview, now: datetime) -> None:
