@@ -37,7 +37,9 @@ class RequestError(ClientError):
 
 
 class NoRoom(RequestError):
-    """Something cannot be written because a file system is full. The message names it and says what to do."""
+    """Something cannot be written because a file system is full, or takes no writes. The message names it and says what
+    to do.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 503, EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""Whether an error comes of a full file system, and what to say then."""
+"""Whether an error comes of a file system that is full or takes no writes, and what to say then."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from remediator.errors import NoRoom
 ROOM_INTERVAL = 5.0
 """Seconds between two attempts at what there was no room for."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _SQLITE_FULL = 13
 _SQLITE_OF_A_FULL_DISK = frozenset({8, 10, 14})
@@ -62,11 +62,13 @@ def mounted_at(path: Path) -> Mount | None:
 
 
 def _shortage(path: Path) -> str | None:
-    """What the file system is short of: ``space`` or ``inodes``; None for nothing, or when it cannot be told."""
+    """What the file system is short of: ``space``, ``inodes`` or ``writes``; None for nothing, or where nobody knows."""
     try:
         held = os.statvfs(_existing(path))
     except OSError:
         return None
+    if held.f_flag & os.ST_RDONLY:
+        return "writes"
     root = os.geteuid() == 0
     if (held.f_bfree if root else held.f_bavail) * held.f_frsize < _LITTLE_BYTES:
         return "space"
@@ -79,6 +81,10 @@ def _existing(path: Path) -> Path:
 
 def _sentence(path: Path, short: str) -> str:
     place, named = _place(path)
+    if short == "writes":
+        return (
+            f"{named} is mounted read-only, so nothing can be recorded in {path}; find out why: dmesg, findmnt {place}"
+        )
     if short == "inodes":
         return f"{named} has no inodes left, so nothing can be recorded in {path}; remove files on it: df -i {place}"
     return f"{named} is full, so nothing can be recorded in {path}; free some space on it: df -h {place}"

@@ -6,6 +6,7 @@ On btrfs the same writes once ended the process by SIGBUS, since its write-ahead
 import itertools
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,24 @@ async def test_a_first_start_without_room_is_one_clear_error(disk: Disk) -> None
         done = await disk.upkeeper(command)
         assert done.status == 1
         assert says_so(done.err.splitlines()[-1], disk)
+
+
+@slow
+async def test_a_file_system_that_became_read_only_is_read_too(tmp_path: Path) -> None:
+    """As ext4 does by itself after an error of the disk."""
+    with mounted(tmp_path / "disk", "ext4", 32 * MIB) as point:
+        disk = Disk(point, point / "state", False, tmp_path / "log")
+        assert (await disk.upkeeper("run", "health-check", "all")).status == 0
+        subprocess.run(["mount", "-o", "remount,ro", str(point)], check=True)
+        for arguments in (("history",), ("show", "1"), ("plan", "health-check", "all")):
+            done = await disk.upkeeper(*arguments)
+            assert done.status == 0, (arguments, done.err)
+        for command in ("run health-check all", "pause", "remediator"):
+            done = await disk.upkeeper(*command.split())
+            error = done.err.splitlines()[-1]
+            assert (done.status, error.startswith("error: ")) == (1, True), (command, done.err)
+            assert f"the file system {point} (" in error
+            assert "is mounted read-only" in error
 
 
 @slow
