@@ -62,7 +62,7 @@ def mounted_at(path: Path) -> Mount | None:
 
 
 def _shortage(path: Path) -> str | None:
-    """What the file system is short of: ``space``, ``inodes`` or ``writes``; None for nothing, or where nobody knows."""
+    """What the file system does not give: ``space``, ``inodes`` or ``writes``; None where it seems to give them all."""
     try:
         held = os.statvfs(_existing(path))
     except OSError:
@@ -82,9 +82,7 @@ def _existing(path: Path) -> Path:
 def _sentence(path: Path, short: str) -> str:
     place, named = _place(path)
     if short == "writes":
-        return (
-            f"{named} is mounted read-only, so nothing can be recorded in {path}; find out why: dmesg, findmnt {place}"
-        )
+        return f"{named} is mounted read-only, so nothing can be recorded in {path}; see: findmnt {place}, dmesg"
     if short == "inodes":
         return f"{named} has no inodes left, so nothing can be recorded in {path}; remove files on it: df -i {place}"
     return f"{named} is full, so nothing can be recorded in {path}; free some space on it: df -h {place}"
