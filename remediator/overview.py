@@ -86,7 +86,7 @@ async def look(client: Client, urls: Mapping[str, str | None] | None, guess: str
         )
         if isinstance(record, ClientError):
             checking.cancel()
-            if urls is None:
+            if not any(url for name, url in known.items() if name != "remediator"):
                 raise record
         checked = await (_last_checks(http, known.get("exporter")) if isinstance(record, ClientError) else checking)
     recorded = record if isinstance(record, _Record) else None
