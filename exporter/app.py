@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from exporter import landing
+from exporter.base.metricsanswer import metrics_answer
 from exporter.base.problem import problem, problem_middleware
-from exporter.exposition import accepts_gzip, choose_format, compress
+from exporter.exposition import Format, compress
 from exporter.snapshot import Snapshot, UnknownCollector
 
 Health = Callable[[], tuple[int, Mapping[str, object]]]
@@ -20,21 +21,16 @@ def build_app(snapshot: Snapshot, health: Health, wall: Callable[[], float] = ti
     """
 
     async def metrics(request: web.Request) -> web.Response:
-        form = choose_format(_header(request, hdrs.ACCEPT))
-        gzip = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
         names = request.query.getall("collect[]", [])
-        if names:
-            try:
-                body = snapshot.part(names, form)
-            except UnknownCollector as error:
-                return problem(400, detail=str(error))
-            body = compress(body) if gzip else body
-        else:
-            body = snapshot.body(form, gzip)
-        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding"}
-        if gzip:
-            headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=body, headers=headers)
+
+        def part(form: Format, gzip: bool) -> bytes:
+            body = snapshot.part(names, form)
+            return compress(body) if gzip else body
+
+        try:
+            return metrics_answer(request, part if names else snapshot.body)
+        except UnknownCollector as error:
+            return problem(400, detail=str(error))
 
     async def show_health(_: web.Request) -> web.Response:
         status, document = health()
@@ -63,8 +59,3 @@ def build_app(snapshot: Snapshot, health: Health, wall: Callable[[], float] = ti
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", ready)
     return app
-
-
-def _header(request: web.Request, name: str) -> str:
-    """A list header, which may be sent in several lines."""
-    return ", ".join(request.headers.getall(name, []))

@@ -180,7 +180,7 @@ class Snapshot:
 
     def _failed(self, section: Section, error: Exception) -> None:
         message = str(error) or type(error).__name__
-        if section.success is not False:
+        if section.success is not False or section.error != message:
             surprise = None if isinstance(error, OSError) else error
             log.warning("collector failed", collector=section.collector.name, error=message, exc_info=surprise)
         if section.failing_since is None:

@@ -4,12 +4,15 @@
 ``kill -9`` it may name what is gone, so a reader must bear a refused connection.
 """
 
+import errno
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 FILE = "endpoints.json"
+CONFIG_FILE = "config-path"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,48 @@ def read(state_dir: Path) -> Endpoints | None:
 
 def write(state_dir: Path, endpoints: Endpoints) -> None:
     """Replaces the file whole, so that a reader sees the old or the new one. Raises OSError."""
-    path = state_dir / FILE
-    draft = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+    _replace(state_dir / FILE, json.dumps(asdict(endpoints), indent=2) + "\n")
+
+
+def write_config(state_dir: Path, config: Path | None) -> None:
+    """Notes the config file that what runs was started with, which may be none. Raises OSError."""
+    if config is None:
+        (state_dir / CONFIG_FILE).unlink(missing_ok=True)
+    else:
+        _replace(state_dir / CONFIG_FILE, f"{config.absolute()}\n")
+
+
+def running_config(state_dir: Path) -> Path | None:
+    """The config file of what runs, or ran last; None where there was none, or is none any more."""
     try:
-        draft.write_text(json.dumps(asdict(endpoints), indent=2) + "\n")
+        path = Path((state_dir / CONFIG_FILE).read_text().removesuffix("\n"))
+    except (OSError, UnicodeError):
+        return None
+    return path if path.is_file() else None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replaces a file whole. On a full disk it takes the place that the one before had, as far as it was kept."""
+    with suppress(OSError, UnicodeError):
+        if path.read_text() == text:
+            return
+    draft, spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}"), _spare(path)
+    try:
+        draft.write_text(text)
         draft.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not spare.exists():
+            raise
+        with spare.open("r+") as file:
+            file.write(text)
+            file.truncate()
+        spare.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _spare(path: Path) -> Path:
+    return path.with_name(f".{path.name}.spare")
 
 
 def update(state_dir: Path, **urls: str | None) -> None:
@@ -58,8 +96,9 @@ def update(state_dir: Path, **urls: str | None) -> None:
 
 
 def remove(state_dir: Path) -> None:
-    """Forgets the endpoints. Raises OSError."""
-    (state_dir / FILE).unlink(missing_ok=True)
+    """Forgets the endpoints, and keeps their place for the next ones: the disk may be full by then. Raises OSError."""
+    with suppress(FileNotFoundError):
+        (state_dir / FILE).replace(_spare(state_dir / FILE))
 
 
 def url_of(listen: str, *, tls: bool = False) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -40,12 +40,12 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 class Engine:
     """Runs the steps of runs, a bounded number of runs at a time. One in a process.
 
-    database: the SQLite file; its write-ahead log must be on already.
+    database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
     """
 
     def __init__(
-        self, database: Path, runner: Runner, *, executor_id: str, workers: int, idle_seconds: float = IDLE_SECONDS
+        self, database: str, runner: Runner, *, executor_id: str, workers: int, idle_seconds: float = IDLE_SECONDS
     ) -> None:
         self._database = database
         self._runner = runner
@@ -60,6 +60,8 @@ class Engine:
         self._stopping = False
         self._under_way: set[asyncio.Task[Any]] = set()
         self._resting: asyncio.Task[None] | None = None
+        self.lost: set[int] = set()
+        """Runs that broke off without the engine's being able to store that: it takes them for running still."""
 
     async def submit(self, run_id: int) -> None:
         """Starts a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
@@ -68,7 +70,7 @@ class Engine:
             await self._start(run_id)
 
     async def resume(self, run_ids: Iterable[int]) -> None:
-        """Goes on with unfinished runs of an earlier process, and closes those that the engine has given up."""
+        """Goes on with unfinished runs, of an earlier process or that broke off, and closes those given up."""
         unfinished = list(run_ids)
         if not unfinished:
             return
@@ -83,6 +85,10 @@ class Engine:
                 elif status.status in ENDED:
                     reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
                     await self._runner.abandon(run_id, reason)
+                elif run_id in self.lost:
+                    await DBOS.resume_workflow_async(_workflow_id(run_id), queue_name=self._queue)
+                self.lost.discard(run_id)
+            self._keep_own_threads()
 
     async def forget(self, run_ids: Iterable[int]) -> None:
         """Deletes what the engine remembers of finished runs."""
@@ -117,25 +123,20 @@ class Engine:
         """Starts DBOS where it is not up, on this event loop. Its import takes longer than its start."""
         if self._workflow is None:
             await asyncio.to_thread(_import)
-            self._launch()
-            from dbos import DBOS
-
-            await DBOS.register_queue_async(
-                self._queue,
-                worker_concurrency=self._width,
-                polling_interval_sec=POLL_INTERVAL,
-                on_conflict="always_update",
-            )
-            self._keep_own_threads()
+            try:
+                await self._launch()
+            except BaseException:
+                await self._rest()
+                raise
         if self._resting is None or self._resting.done():
             self._resting = asyncio.create_task(self._rest_when_idle(), name="engine rest")
 
-    def _launch(self) -> None:
+    async def _launch(self) -> None:
         from dbos import DBOS, DBOSPortableJSONSerializer
 
         config: DBOSConfig = {
             "name": "upkeeper",
-            "system_database_url": f"sqlite:///{self._database}",
+            "system_database_url": self._database,
             "executor_id": self._executor_id,
             "application_version": APPLICATION_VERSION,
             "max_executor_threads": THREADS,
@@ -149,6 +150,13 @@ class Engine:
         # Runs are started at once and not queued; the queue is that of a release which queued them.
         DBOS.listen_queues([self._queue])
         DBOS.launch()
+        await DBOS.register_queue_async(
+            self._queue,
+            worker_concurrency=self._width,
+            polling_interval_sec=POLL_INTERVAL,
+            on_conflict="always_update",
+        )
+        self._keep_own_threads()
 
     def _keep_own_threads(self) -> None:
         """DBOS makes its own threads the loop's default at its calls, and ends them when it stops."""
@@ -179,15 +187,20 @@ class Engine:
         await asyncio.get_running_loop().run_in_executor(self._threads, _destroy)
         log.debug("engine at rest")
 
-    async def _starts(self) -> None:
+    async def _starts(self, run_id: int) -> None:
         """Called by each run when it starts, in its own task."""
         task = asyncio.current_task()
         assert task is not None
         self._keep_own_threads()
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(partial(self._ended, run_id))
         if self._stopping:
             await asyncio.Future()  # taken from the queue too late; dropped in a moment
+
+    def _ended(self, run_id: int, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.lost.add(run_id)
 
     async def _drop_runs(self) -> None:
         for task in self._under_way:
@@ -209,13 +222,13 @@ def _destroy() -> None:
 
 
 def _workflow(
-    runner: Runner, starts: Callable[[], Awaitable[None]], workers: asyncio.Semaphore
+    runner: Runner, starts: Callable[[int], Awaitable[None]], workers: asyncio.Semaphore
 ) -> Callable[[int], Awaitable[None]]:
     """The steps of a run, as the plain function that the engine wants."""
     from dbos import DBOS
 
     async def run(run_id: int) -> None:
-        await starts()
+        await starts(run_id)
         async with workers:
             await steps(run_id)
 

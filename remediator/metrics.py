@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from exporter import __version__
+
+# As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
@@ -47,8 +50,7 @@ class Metrics:
         )
         self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
-        self._build = Gauge("upkeeper_remediator_build_info", "The running version", ["version"], registry=registry)
-        self._build.labels(__version__).set(1)
+        Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
         self._runs.labels(task, outcome, trigger).inc()

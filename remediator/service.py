@@ -5,18 +5,24 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.base.complaints import Complaints
 from exporter.base.reload import ConfigWatch
 from exporter.base.server import serving
 from remediator import endpoints
 from remediator.api.app import build_app, over_limit, own_credential
 from remediator.control.core import Core, locked
 from remediator.control.settings import Settings
+from remediator.model.errors import NoRoom
 from remediator.statedir import StateDir
+from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
@@ -32,7 +38,9 @@ class Remediator:
         self._state = state
         self._front = front
         self._settings = Settings.load(config_path, state)
-        self.core = Core(state, self._settings, clock=time.time, trigger="api")
+        self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
+        self._on_room = partial(self._room.note, str(state.root))
+        self.core = Core(state, self._settings, clock=time.time, trigger="api", on_room=self._on_room)
         self.watch = ConfigWatch(config_path, self.reload)
         self.core.registry.register(_Families(self.watch))
         if front is not None:
@@ -44,22 +52,32 @@ class Remediator:
         self.core.apply_settings(self._settings)
 
     async def serve(self, listen: str) -> None:
-        """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, and ValueError for no address."""
+        """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, and ValueError for no address.
+
+        On a full disk it reads, answers 503 to what cannot be stored, and begins to act as soon as there is room.
+        """
         stop = _stop_signal()
         ready = False
-        await self.core.open()
         try:
+            if not await self._with_room(self.core.open, stop):
+                return
             # The address first: alerts that come while the engine starts are stored and wait for it.
-            async with serving(build_app(self.core, lambda: ready), listen, self._front):
-                await self.core.start_engine()
+            waits = partial(self._room.reason, str(self._state.root))
+            async with serving(build_app(self.core, lambda: ready, waits), listen, self._front):
+                announced = self._announce(listen)
+                if not await self._with_room(self.core.start_engine, stop):
+                    return
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
+                        background.create_task(self.core.queue_again()),
                         background.create_task(self.core.housekeeping()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:
                         work.append(background.create_task(self._front.run()))
+                    if not announced and not self._announce(listen):
+                        work.append(background.create_task(self._announce_later(listen)))
                     # What the start left in memory stays: a full collection would walk it, and hold up every webhook
                     # for a tenth of a second.
                     gc.freeze()
@@ -72,7 +90,38 @@ class Remediator:
         finally:
             await self.core.close()
             self._settings.close()
-        log.info("remediator stopped")
+            log.info("remediator stopped")
+
+    def _announce(self, listen: str) -> bool:
+        """Writes down for commands where it listens, and with which config. False when there is no room for that."""
+        tls = self._front is not None and self._front.tls
+        try:
+            with explained(self._state.root):
+                endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
+                endpoints.write_config(self._state.root, self._config_path)
+        except NoRoom:
+            return False  # the database, which matters more, says so
+        return True
+
+    async def _announce_later(self, listen: str) -> None:
+        done = False
+        while not done:
+            await asyncio.sleep(ROOM_INTERVAL)
+            done = self._announce(listen)
+
+    async def _with_room(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+        """Does what needs room on the disk, as soon as there is some. False when told to stop before."""
+        while not stop.is_set():
+            try:
+                await work()
+            except NoRoom as full:
+                self._on_room(str(full))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), ROOM_INTERVAL)
+            else:
+                self._on_room("")
+                return True
+        return False
 
 
 async def serve(config_path: Path | None, state_dir: Path | None, listen: str, web_config: Path | None = None) -> None:
@@ -86,7 +135,6 @@ async def serve(config_path: Path | None, state_dir: Path | None, listen: str, w
     state.ensure()
     with locked(state):
         front = _front(web_config, state) if web_config is not None else None
-        endpoints.update(state.root, remediator=endpoints.url_of(listen, tls=front is not None and front.tls))
         await Remediator(config_path, state, front).serve(listen)
 
 

@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "remediator": Entry("services:remediator", "Start the remediator: it acts."),
     },
     "Look": {
-        "status": Entry("status:status", "Show what is up, paused, running and broken."),
+        "status": Entry("status:status", "Show what is wrong, and what is being done about it."),
         "probe": Entry("probe:probe", "Run the probes of a service now."),
         "alerts": Entry("alerts:alerts", "List the alerts that were received."),
         "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),

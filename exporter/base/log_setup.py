@@ -1,15 +1,18 @@
-"""Log lines: to standard error, as JSON unless that is a terminal, with key-values in place of prose.
+"""Log lines: to standard error, as JSON unless that is a terminal, where they are sentences.
 
 Standard library loggers (aiohttp, docker, DBOS ...) go through the same processors, so that every line has one form.
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from exporter.base.prose import Prose, local_time
 
 _CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "urllib3", "watchfiles")
 """Libraries whose informational lines say nothing that our own do not."""
@@ -65,7 +68,7 @@ def configure(json: bool | None = None, level: str = "info") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso", utc=True) if json else local_time(),
         structlog.processors.StackInfoRenderer(),
     ]
     structlog.configure(
@@ -104,7 +107,8 @@ def _renderers(json: bool) -> list[Processor]:
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ]
     # Plain tracebacks: the pretty ones print local variables, which may hold secrets.
-    return [_escape_controls, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    colours = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return [_escape_controls, structlog.processors.format_exc_info, Prose(colours)]
 
 
 def _escape_controls(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -40,6 +40,8 @@ class ServicesCollector:
         self._clock = clock
         self._failing: Mapping[tuple[str, str], float] = {}
         """The probes that failed in the last round, and since when: Unix seconds of the first failure in a row."""
+        self._reasons: Mapping[tuple[str, str], str] = {}
+        """Why each probe that fails does, as of the last round."""
 
     def services(self) -> Sequence[Service]:
         """What is probed now: the configured services, then the discovered ones."""
@@ -47,9 +49,10 @@ class ServicesCollector:
         return [*self._services, *(found for found in self._discovered() if found.name not in configured)]
 
     def continue_from(self, former: "ServicesCollector") -> None:
-        """Takes over the results, so that /health is not unknown for a while, and since when what fails does."""
+        """Takes over the results, so that /health is not unknown for a while, and what was said of them."""
         self.results = former.results
         self._failing = former._failing
+        self._reasons = former._reasons
 
     async def collect(self) -> Sequence[Metric]:
         limit = self.deadline * 0.9  # so that one slow probe fails by itself, not all of them with the collector
@@ -60,17 +63,20 @@ class ServicesCollector:
                 for probe in service.probes
             )
         )
-        before, self._failing = self._failing, failing_since(self.results, self._failing)
-        self._log_changes(self.results, before)
+        self._failing = failing_since(self.results, self._failing)
+        self._log_changes(self.results)
         return families(self.results, self._failing)
 
-    def _log_changes(self, results: Sequence[ProbeResult], before: Container[tuple[str, str]]) -> None:
+    def _log_changes(self, results: Sequence[ProbeResult]) -> None:
+        """A line when a probe begins to fail, fails for another reason, and is well again."""
+        reasons = {(result.target, result.probe): result.detail for result in results if not result.success}
         for result in results:
             key = (result.target, result.probe)
-            if key in self._failing and key not in before:
+            if key in reasons and reasons[key] != self._reasons.get(key):
                 log.warning("probe failed", target=result.target, probe=result.probe, reason=result.detail)
-            elif key in before and key not in self._failing:
+            elif key in self._reasons and key not in reasons:
                 log.info("probe recovered", target=result.target, probe=result.probe)
+        self._reasons = reasons
 
 
 def failing_since(

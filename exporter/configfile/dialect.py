@@ -43,6 +43,14 @@ for _kind, _pattern, _first in (
         _class.add_implicit_resolver(TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
+def scalar(text: str) -> object:
+    """What a number means where it stands without quotes in a config: ``2`` is one, ``2s`` is text. Else the text."""
+    for tag, pattern in Loader.yaml_implicit_resolvers.get(text[:1], []):
+        if tag in (f"{TAG}int", f"{TAG}float") and pattern.match(text):
+            return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
 def dump(document: Mapping[str, Any]) -> str:
     """The document as YAML that reads as the same document, in ASCII: names in it may come from anywhere."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)

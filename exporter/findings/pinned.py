@@ -4,7 +4,7 @@ import asyncio
 import os.path
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from exporter.base.threads import KeyedThreads, StillStuck
@@ -13,18 +13,10 @@ from exporter.docker.objects import Container, Usage
 from exporter.findings.compose import load_project
 from exporter.findings.files import TextFile, Unreadable, read_file
 from exporter.findings.paths import joined
-from exporter.findings.project import with_override
+from exporter.findings.project import Invocation
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _READ_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectFiles:
-    """What Compose was given for one project: absolute paths."""
-
-    files: tuple[str, ...]
-    env_files: tuple[str, ...] = ()
 
 
 class PinnedDigests:
@@ -38,7 +30,7 @@ class PinnedDigests:
     """
 
     def __init__(self, compose_files: Sequence[str] = (), seconds: float = _READ_SECONDS) -> None:
-        self._configured = [ProjectFiles(tuple(text.split(":"))) for text in compose_files]
+        self._configured = [Invocation(tuple(text.split(":"))) for text in compose_files]
         self._seconds = seconds
         self._threads = KeyedThreads()
         self._turn = asyncio.Lock()
@@ -58,7 +50,7 @@ class PinnedDigests:
             ),
         )
 
-    async def _read(self, project: ProjectFiles) -> frozenset[str] | None:
+    async def _read(self, project: Invocation) -> frozenset[str] | None:
         """None where the project could not be read as a whole."""
         try:
             async with asyncio.timeout(self._seconds):
@@ -67,9 +59,9 @@ class PinnedDigests:
             return None
 
 
-def projects_of(containers: Iterable[Container]) -> list[ProjectFiles]:
+def projects_of(containers: Iterable[Container]) -> list[Invocation]:
     """The projects that Compose's labels name. Pure."""
-    projects: dict[ProjectFiles, None] = {}
+    projects: dict[Invocation, None] = {}
     for container in containers:
         directory = container.labels.get(composelabels.DIRECTORY, "")
         files, env_files = (
@@ -77,11 +69,11 @@ def projects_of(containers: Iterable[Container]) -> list[ProjectFiles]:
             for label in (composelabels.FILES, composelabels.ENV_FILES)
         )
         if files and all(path.startswith("/") for path in (*files, *env_files)):
-            projects[ProjectFiles(files, env_files)] = None
+            projects[Invocation(files, env_files)] = None
     return list(projects)
 
 
-def digests_in(project: ProjectFiles) -> frozenset[str]:
+def digests_in(project: Invocation) -> frozenset[str]:
     """The digests in all files of a project, as 64 digits. Blocks. Raises Unreadable."""
     texts: dict[str, bytes] = {}
 
@@ -96,9 +88,9 @@ def digests_in(project: ProjectFiles) -> frozenset[str]:
         return file
 
     refused: list[Unreadable] = []
-    files = with_override(project.files, os.path.lexists)
-    load_project(files, read)
-    for path in (*files, *project.env_files):  # one with a mistake in it keeps the loader from those after it
+    project = project.with_override(os.path.lexists)
+    load_project(project, read)
+    for path in (*project.files, *project.env_files):  # one with a mistake in it keeps the loader from those after it
         if path not in texts:
             try:
                 read(path)

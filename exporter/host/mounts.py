@@ -64,5 +64,18 @@ def one_each(mounts: Iterable[Mount], wanted: Collection[bytes] = ()) -> list[Mo
     return sorted([*best.values(), *others], key=lambda mount: mount.mountpoint)
 
 
+def mount_of(mounts: Iterable[Mount], path: bytes) -> Mount | None:
+    """The mount that a path lies on: the one with the longest mount point above it. Pure.
+
+    path: absolute, without symbolic links. By name and not by ``st_dev``, which btrfs gives each subvolume anew.
+    """
+    above = [mount for mount in mounts if _as_prefix(path).startswith(_as_prefix(mount.mountpoint))]
+    return max(above, key=lambda mount: len(mount.mountpoint), default=None)
+
+
+def _as_prefix(path: bytes) -> bytes:
+    return path.rstrip(b"/") + b"/"
+
+
 def _unescape(field: bytes) -> bytes:
     return _ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field)

@@ -50,6 +50,8 @@ ProbeUrl = Annotated[
 _HTTP_ONLY = (
     "method",
     "headers",
+    "body",
+    "body_file",
     "basic_auth",
     "bearer_token_file",
     "expect_status",
@@ -112,6 +114,15 @@ class Probe(Section):
     method: Literal["GET", "HEAD", "POST"] = Field(default="GET", description="HTTP method")
     headers: dict[HeaderName, HeaderValue] = Field(
         default={}, repr=False, description="HTTP headers to send; write credentials as `${NAME}`"
+    )
+    body: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,
+        description="what to send with `method: POST`; JSON or text, unless a header Content-Type says otherwise",
+    )
+    body_file: AbsolutePath | None = Field(
+        default=None, description="file with the body to send, where it holds a secret; read anew for each probe"
     )
     basic_auth: BasicAuth | None = Field(default=None, description="user and password for HTTP")
     bearer_token_file: AbsolutePath | None = Field(
@@ -187,6 +198,11 @@ class Probe(Section):
                 for key in ("body_regex", "body_json"):
                     if key in changed:
                         yield Contradiction((key,), "the answer to HEAD has no body; use GET, or remove this key")
+            for key in ("body", "body_file"):
+                if key in changed and given.get("method") != "POST":
+                    yield Contradiction((key,), "is sent with `method: POST`; add that, or remove this key")
+            if {"body", "body_file"} <= changed:
+                yield Contradiction(("body_file",), "a probe sends one body; remove this or body")
             may_have_tls = scheme == "https" or "follow_redirects" in changed
             yield from _unused_tls(changed - {"tls_verify"}, may_have_tls, "means nothing for an http:// probe")
         yield from _of_credentials(given, changed)

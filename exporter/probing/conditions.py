@@ -33,8 +33,11 @@ class Finding:
     """Likewise. Of any length."""
 
 
-def judge(probe: Probe, status: int, body: bytes) -> Iterator[Finding]:
-    """Each condition of an HTTP probe in turn; the first that is not met is why the probe fails."""
+def judge(probe: Probe, status: int, body: bytes, unreadable: str = "") -> Iterator[Finding]:
+    """Each condition of an HTTP probe in turn; the first that is not met is why the probe fails.
+
+    unreadable: what is wrong with a body that cannot be looked at, in words that go on after "the body".
+    """
     wanted = " or ".join(map(str, probe.expect_status))
     yield Finding(
         status in probe.expect_status,
@@ -42,6 +45,11 @@ def judge(probe: Probe, status: int, body: bytes) -> Iterator[Finding]:
         lambda: f"status {wanted}",
         lambda: f"status {status}",
     )
+    if unreadable and (probe.body_regex is not None or probe.body_json):
+        yield Finding(
+            False, f"status {status}, but the body {unreadable}", lambda: "body is readable", lambda: f"it {unreadable}"
+        )
+        return
     if probe.body_regex is not None:
         met, regex = search(probe.body_regex, body), probe.body_regex
         yield Finding(

@@ -1,4 +1,4 @@
-"""What a probe shows to be let in, from files that are read anew for each probe."""
+"""What a probe takes from files that are read anew for each probe: what lets it in, and what it sends."""
 
 import base64
 import re
@@ -29,6 +29,18 @@ async def authorization(probe: Probe, recorder: Recorder) -> str | None:
         recorder.keep_secret(token)
         return f"Bearer {token}"
     return None
+
+
+async def body_to_send(probe: Probe, recorder: Recorder) -> bytes | None:
+    """The body of the request; None for none. The recorder is told to keep one from a file secret.
+
+    Raises ProbeFailure.
+    """
+    if probe.body_file is None:
+        return None if probe.body is None else probe.body.encode()
+    body = await _secret("body_file", probe.body_file)
+    recorder.keep_secret(body)
+    return body.encode()
 
 
 async def _secret(key: str, path: str) -> str:

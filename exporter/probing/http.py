@@ -4,6 +4,7 @@ httpx makes the requests and follows redirects; the connections are our own, a n
 can be told apart, addresses chosen, and nothing is left of a probe that is cut short.
 """
 
+import re
 import sys
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -17,13 +18,14 @@ from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.configfile.problem import secret_by_name
 from exporter.inventory.services import Probe
 from exporter.probing.conditions import MAX_BODY_BYTES, judge
-from exporter.probing.credentials import authorization
+from exporter.probing.credentials import authorization, body_to_send
 from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import HIDDEN, Recorder
 from exporter.probing.resolve import resolve
 from exporter.probing.result import Answer
 from exporter.probing.stream import Stream, connect
 from exporter.probing.tlsstream import start_tls
+from exporter.probing.unpack import CannotUnpack, unpack
 
 if find_spec("sniffio") is None:
     # httpcore looks for it at each request; where it is not, each time through every directory of sys.path.
@@ -39,7 +41,7 @@ _MAX_BESIDE_BODY = 256 * 1024
 _DEFAULT_HEADERS = {
     "User-Agent": f"upkeeper/{__version__}",
     "Accept": "*/*",
-    "Accept-Encoding": "identity",  # a compressed body could unfold to any size
+    "Accept-Encoding": "identity",  # to unfold what is compressed costs both sides time
     "Connection": "close",
 }
 
@@ -47,6 +49,9 @@ _LARGE_BODY_BYTES = 64 * 1024
 """A JSON path may take seconds in a larger one, and the event loop has others to serve."""
 
 _judging = KeyedThreads()
+
+_QUOTED = re.compile(r": (?=bytearray\(|b?['\"])")
+"""Where an error begins to quote what the server sent."""
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -64,7 +69,10 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
     if credentials is not None:
         headers["Authorization"] = credentials
     transport = _Transport(probe, recorder, deadline)
-    request = httpx.Request(probe.method, _url(probe.url), headers=headers)
+    content = await body_to_send(probe, recorder)
+    if content is not None and "content-type" not in own:
+        headers["Content-Type"] = "application/json" if content.lstrip()[:1] in (b"{", b"[") else "text/plain"
+    request = httpx.Request(probe.method, _url(probe.url), headers=headers, content=content)
     try:
         if probe.follow_redirects:
             status = await _followed(request, transport)
@@ -74,11 +82,11 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         # Not as it says itself: it quotes the header.
         raise ProbeFailure("the request is malformed: look at its url and headers") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpcore.ProtocolError) as error:
-        # Only the beginning: after the colon, it may quote what the server sent.
-        text = str(error).partition(": ")[0] or type(error).__name__
+        # Only the beginning, as far as it does not quote what the server sent.
+        text = _QUOTED.split(str(error))[0] or type(error).__name__
         raise ProbeFailure(text, brief=f"no valid HTTP answer ({type(error).__name__})") from None
     recorder.enter(None)
-    judged = partial(_judged, probe, recorder, status, transport.body)
+    judged = partial(_judged, probe, recorder, status, transport.body, transport.unreadable)
     if not probe.body_json or len(transport.body) <= _LARGE_BODY_BYTES:
         return Answer(status, judged())
     try:
@@ -106,10 +114,10 @@ def _url(text: str) -> httpx.URL:
     return httpx.URL(text)
 
 
-def _judged(probe: Probe, recorder: Recorder, status: int, body: bytes) -> str:
+def _judged(probe: Probe, recorder: Recorder, status: int, body: bytes, unreadable: str) -> str:
     """The failure; empty for none. Where steps are wanted, every condition is looked at, else those up to the first."""
     failure = ""
-    for finding in judge(probe, status, body):
+    for finding in judge(probe, status, body, unreadable):
         if recorder.detailed:
             found = recorder.hide(finding.found(), _SHOWN)
             recorder.note("condition", expected=finding.expected(), found=found, met=finding.met)
@@ -125,7 +133,9 @@ class _Transport(httpx.AsyncBaseTransport):
 
     def __init__(self, probe: Probe, recorder: Recorder, deadline: float) -> None:
         self.body = b""
-        """Of the last answer, as it came; as much as conditions may look at."""
+        """Of the last answer, uncompressed; as much as conditions may look at."""
+        self.unreadable = ""
+        """Why there is no body to look at, when it was compressed in a way that cannot be undone."""
         self._probe = probe
         self._recorder = recorder
         self._deadline = deadline
@@ -168,6 +178,8 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def _exchange(self, request: httpx.Request, stream: Stream, at_home: bool) -> tuple[int, _Headers]:
         recorder, url = self._recorder, request.url
+        if not at_home and request.headers.get("Content-Length", "0") != "0":
+            raise ProbeFailure("the redirect leads to another server, which the body to send is not meant for")
         recorder.enter("processing")
         headers = [
             (name, value)
@@ -191,6 +203,11 @@ class _Transport(httpx.AsyncBaseTransport):
             version = answer.extensions["http_version"].decode("ascii")
             recorder.note("response", status=answer.status, version=version, headers=_shown(answer.headers))
         self.body = await _read(answer, core_stream)
+        codings = _values(answer.headers, b"content-encoding")
+        try:
+            self.body, self.unreadable = unpack(self.body, codings, MAX_BODY_BYTES), ""
+        except CannotUnpack as error:
+            self.unreadable = str(error)
         if recorder.detailed:
             excerpt = recorder.hide(self.body.decode(errors="replace"), _EXCERPT)
             recorder.note("body", bytes=len(self.body), cut=len(self.body) >= MAX_BODY_BYTES, excerpt=excerpt)
@@ -205,6 +222,12 @@ async def _read(answer: httpcore.Response, stream: "_CoreStream") -> bytes:
         if len(body) >= MAX_BODY_BYTES:
             break
     return bytes(body)
+
+
+def _values(headers: _Headers, name: bytes) -> list[str]:
+    """The elements of a list header, which may come in several lines."""
+    lines = (value.decode("ascii", "replace") for found, value in headers if found.lower() == name)
+    return [element for line in lines for element in line.split(",")]
 
 
 def _shown(headers: _Headers) -> dict[str, str]:

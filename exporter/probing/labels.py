@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from exporter.configfile.dialect import scalar
 from exporter.docker.containers import ListedContainer
 from exporter.inventory.services import Service
 
@@ -19,6 +20,7 @@ KEYS = (
     "url",
     "means",
     "method",
+    "body",
     "expect_status",
     "body_regex",
     "body_json",
@@ -34,6 +36,7 @@ KEYS = (
     "ip_protocol",
 )
 
+_DURATIONS = frozenset({"timeout", "tls_min_validity"})
 _NOT_STARTED = frozenset({"created", "removing"})
 
 
@@ -66,6 +69,8 @@ def _service(name: str, values: Mapping[str, str]) -> Service:
     probe: dict[str, object] = dict(values)
     if "expect_status" in values:
         probe["expect_status"] = [part.strip() for part in values["expect_status"].split(",")]
+    for key in _DURATIONS & values.keys():
+        probe[key] = scalar(values[key].strip())  # a label is always text, where the config has a number
     if "body_json" in values:
         # What is no JSON stays text, which the model then refuses in its own words.
         with contextlib.suppress(ValueError):

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from exporter import __version__
+from exporter.base.metricsanswer import metrics_answer
 from exporter.base.problem import problem, problem_middleware
+from exporter.exposition import Format, compress, join, render
 from remediator.api.routes import ROUTES, endpoint, openapi
 from remediator.control.core import Core
 from remediator.statedir import StateDir, read_token
@@ -19,10 +20,11 @@ API = "/api/v1"
 WEBHOOK = f"{API}/alertmanager"
 
 
-def build_app(core: Core, ready: Callable[[], bool]) -> web.Application:
+def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = lambda: "") -> web.Application:
     """The application on an opened Core.
 
-    ready: whether alerts that are accepted now will be acted on.
+    ready: whether alerts that are accepted now will be acted on. waits: why not, where there is more to say than that
+    the engine has not started yet.
     """
     operator = read_token(core.state.operator_token)
     alertmanager = read_token(core.state.alertmanager_token)
@@ -34,7 +36,7 @@ def build_app(core: Core, ready: Callable[[], bool]) -> web.Application:
     app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))
     app.router.add_get("/-/healthy", _healthy)
-    app.router.add_get("/-/ready", _ready(ready))
+    app.router.add_get("/-/ready", _ready(ready, waits))
     return app
 
 
@@ -80,7 +82,12 @@ async def _document(request: web.Request) -> web.Response:
 def _metrics(core: Core) -> Handler:
     async def respond(request: web.Request) -> web.Response:
         await core.refresh_metrics()
-        return web.Response(body=generate_latest(core.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        def body(form: Format, gzip: bool) -> bytes:
+            whole = join([render(core.registry.collect())], form)
+            return compress(whole) if gzip else whole
+
+        return metrics_answer(request, body)
 
     return respond
 
@@ -89,8 +96,10 @@ async def _healthy(request: web.Request) -> web.Response:
     return web.Response(text="Healthy\n")
 
 
-def _ready(ready: Callable[[], bool]) -> Handler:
+def _ready(ready: Callable[[], bool], waits: Callable[[], str]) -> Handler:
     async def respond(request: web.Request) -> web.Response:
-        return web.Response(text="Ready\n") if ready() else problem(503, detail="the engine is not running yet")
+        if ready():
+            return web.Response(text="Ready\n")
+        return problem(503, detail=waits() or "the engine is not running yet")
 
     return respond

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from exporter import __version__
 from remediator.config.remedies import Remedy
@@ -25,7 +25,7 @@ from remediator.decide.decide import Remedies
 from remediator.decide.decider import Decider
 from remediator.guards.evaluate import Pause, breaker_open_since, evaluate
 from remediator.metrics import Metrics
-from remediator.model.errors import not_found, refused, unavailable
+from remediator.model.errors import NoRoom, not_found, refused, unavailable
 from remediator.model.shapes import (
     AlertView,
     BreakerView,
@@ -45,6 +45,7 @@ from remediator.statedir import StateDir
 from remediator.store import holds, retention, runs
 from remediator.store import pages as views
 from remediator.store.database import Database
+from remediator.store.room import ROOM_INTERVAL, explained
 from remediator.store.runs import Trigger
 from remediator.webhook.inbox import Inbox
 
@@ -61,11 +62,17 @@ NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 class Core:
     """What can be read of a remediator and asked of it. Shapes: remediator.model.shapes.
 
-    Methods raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError.
+    Methods raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError. on_room: as the Database's.
     """
 
     def __init__(
-        self, state: StateDir, settings: Settings, *, clock: Callable[[], float] = time.time, trigger: Trigger = "cli"
+        self,
+        state: StateDir,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        trigger: Trigger = "cli",
+        on_room: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.state = state
         self.registry = CollectorRegistry()
@@ -73,7 +80,9 @@ class Core:
         self._settings = settings
         self._clock = clock
         self._trigger = trigger
-        self._database = Database(state.database)
+        self._database = Database(state.database, on_room)
+        self._unqueued = False
+        """Whether a stored run could not be handed to the engine for want of room."""
         self.decider = Decider(self._database, self._tasks, self._remedies, self._submit, self.metrics, clock)
         wake = self.decider.wake
         self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock, wake)
@@ -92,20 +101,53 @@ class Core:
         self.decider.look_at_all()
 
     async def open(self) -> None:
-        """Opens the record, bringing its tables up to date."""
+        """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
         await self._database.migrate()
 
     async def start_engine(self) -> None:
-        """Starts the workers, and goes on with what an earlier process left unfinished."""
+        """Makes the engine, and goes on with what an earlier process left unfinished.
+
+        Raises NoRoom, and then may be called again.
+        """
         from remediator.engine import Engine
 
-        workers = self._settings.config.remediator.workers
-        self._engine = Engine(self.state.database, self._runner, executor_id=platform.node() or "host", workers=workers)
-        await self._engine.resume(await self._database.read(runs.unfinished))
+        if self._engine is None:
+            await self._database.migrate()  # again, as it may be open only to read
+            self._database.require_room()
+            workers = self._settings.config.remediator.workers
+            host = platform.node() or "host"
+            self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=workers)
+        await self._resume()
+
+    async def _resume(self) -> None:
+        assert self._engine is not None
+        with explained(self.state.root):
+            await self._engine.resume(await self._database.read(runs.unfinished))
+        self._unqueued = False
 
     async def _submit(self, run_id: int) -> None:
         assert self._engine is not None, "runs are queued only where there is an engine"
-        await self._engine.submit(run_id)
+        try:
+            with explained(self.state.root):
+                await self._engine.submit(run_id)
+        except NoRoom:
+            self._unqueued = True
+            raise
+
+    async def queue_again(self) -> None:
+        """Hands the engine, as soon as there is room, the runs that it could not take or go on with for want of it.
+
+        Ends by cancellation.
+        """
+        while True:
+            await asyncio.sleep(ROOM_INTERVAL)
+            if self._unqueued or (self._engine is not None and self._engine.lost):
+                try:
+                    await self._resume()
+                except NoRoom:
+                    pass  # said already
+                except (SQLAlchemyError, OSError):
+                    log.exception("runs could not be gone on with")
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -239,7 +281,12 @@ class Core:
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""
         while True:
-            await self.purge()
+            try:
+                await self.purge()
+            except NoRoom:
+                pass  # said already, and nothing is lost
+            except (SQLAlchemyError, OSError):
+                log.exception("old runs could not be deleted")
             await asyncio.sleep(RETENTION_INTERVAL)
 
     async def purge(self) -> None:

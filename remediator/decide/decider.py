@@ -12,11 +12,13 @@ import structlog
 from remediator.decide.decide import Decision, Look, Remedies, Selection, decide
 from remediator.guards.evaluate import DAY, UNKNOWN_FOR, Facts
 from remediator.metrics import Metrics
+from remediator.model.errors import NoRoom
 from remediator.model.task import Task, TaskError
 from remediator.store import alerts, decisions, holds, runs
 from remediator.store.alerts import Looked, Waiting
 from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
+from remediator.store.room import ROOM_INTERVAL
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +90,8 @@ class Decider:
             while await self.decide_batch():
                 pass
             due = await self._database.read(alerts.next_due)
+        except NoRoom:
+            return ROOM_INTERVAL  # said by the store, once; what waits there is looked at when there is room again
         except (sa.exc.SQLAlchemyError, OSError):
             # The alerts are still stored as they were: they are looked at again then.
             log.exception("decisions could not be stored")

@@ -36,6 +36,15 @@ class RequestError(ClientError):
         self.status = status
 
 
+class NoRoom(RequestError):
+    """Something cannot be written because a file system is full, or takes no writes. The message names it and says what
+    to do.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 503, EXIT_FAILED)
+
+
 def bad_request(message: str) -> RequestError:
     """It cannot be understood."""
     return RequestError(message, 400, EXIT_USAGE)

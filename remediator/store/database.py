@@ -3,36 +3,39 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
+
+from remediator.model.errors import NoRoom
+from remediator.store.room import explained, no_room
+from remediator.store.sqlitefile import Way, sqlite_engine, url, ways
 
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def sqlite_engine(path: Path, *, begin: str, **settings: Any) -> sa.Engine:
-    """An engine on one SQLite file: WAL, every commit on disk before it returns, waits 30 s for a lock.
+@dataclass(frozen=True)
+class _Engines:
+    way: Way
+    writer: sa.Engine
+    reader: sa.Engine
 
-    begin: the statement that opens a transaction. ``BEGIN IMMEDIATE`` for whoever writes after reading, since a
-    read lock cannot be raised without risking "database is locked" (https://sqlite.org/lang_transaction.html).
-    """
-    engine = sa.create_engine(f"sqlite:///{path}", **settings)
+    @classmethod
+    def make(cls, path: Path, way: Way) -> "_Engines":
+        begin = "BEGIN" if way == "frozen" else "BEGIN IMMEDIATE"
+        return cls(
+            way,
+            sqlite_engine(path, way, begin=begin, pool_size=1, max_overflow=0),
+            sqlite_engine(path, way, begin="BEGIN", pool_size=4, max_overflow=0),
+        )
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    def dispose(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
 
 
 def newest_version() -> str:
@@ -40,49 +43,117 @@ def newest_version() -> str:
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-class Database:
-    """One SQLite file with its tables migrated to the newest version."""
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return version
 
-    def __init__(self, path: Path) -> None:
-        self._writer = sqlite_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
-        self._reader = sqlite_engine(path, begin="BEGIN", pool_size=4, max_overflow=0)
+
+class Database:
+    """One SQLite file with its tables migrated to the newest version.
+
+    On a full disk it can be opened and read, unless its tables are to be brought up to date first. Whatever cannot be
+    written for want of room raises NoRoom.
+
+    on_room: called after each write with why there was no room for it, empty when there was; from another thread.
+    """
+
+    def __init__(self, path: Path, on_room: Callable[[str], None] = lambda _: None) -> None:
+        self._path = path
+        self._on_room = on_room
+        self._engines: _Engines | None = None
+        self._full: NoRoom | None = None
+        """Why it could be opened only to read."""
         self._write_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-write")
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 
+    @property
+    def url(self) -> str:
+        """For another library that is to use the same file from this process."""
+        return url(self._path, self._opened().way).render_as_string(hide_password=False)
+
     async def migrate(self) -> None:
-        """Brings the tables up to date. Keeps every row."""
+        """Opens the file and brings the tables up to date. Keeps every row. May be called again.
+
+        Raises NoRoom, and sqlalchemy.exc.DBAPIError.
+        """
         await asyncio.get_running_loop().run_in_executor(self._write_thread, self._migrate)
 
     def _migrate(self) -> None:
-        if self._version() == newest_version():
+        self._open()
+        # First a look: what only reads must not need room on the disk, nor wait for whoever writes.
+        if self._in(self._opened().reader, _version) == newest_version():
             return  # without Alembic, which would stay in memory for nothing
         from alembic import command
         from alembic.config import Config
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self._writer.begin() as connection:
+
+        def upgrade(connection: sa.Connection) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def _version(self) -> str | None:
-        with self._writer.begin() as connection:
-            if not sa.inspect(connection).has_table("alembic_version"):
-                return None
-            version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-            return version
+        self._in(self._opened().writer, upgrade)
+
+    def _open(self) -> None:
+        """Opens the file in the best way that works. One that could be opened only to read is tried again."""
+        if self._engines is not None and self._engines.way != "frozen":
+            return
+        full: NoRoom | None = None
+        for way in ways(self._path):
+            engines = _Engines.make(self._path, way)
+            try:
+                with engines.reader.begin() as connection:
+                    connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+            except sa.exc.DBAPIError as error:
+                engines.dispose()
+                full = no_room(error, self._path.parent)
+                if full is None:
+                    raise
+            else:
+                former, self._engines = self._engines, engines
+                self._full = full if way == "frozen" else None
+                if former is not None:
+                    former.dispose()
+                return
+        assert full is not None, "there is at least one way to open a database"
+        raise full
+
+    def require_room(self) -> None:
+        """Raises NoRoom when the file could be opened only to read."""
+        if self._full is not None:
+            raise self._full
+
+    def _opened(self) -> _Engines:
+        assert self._engines is not None, "the database is opened before it is used"
+        return self._engines
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """The result of ``work`` in one transaction, on disk when this returns. Raises sqlalchemy.exc.DBAPIError."""
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._in, self._writer, work)
+        """The result of ``work`` in one transaction, on disk when this returns.
+
+        Raises NoRoom, and sqlalchemy.exc.DBAPIError.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, work)
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            result = self._in(self._opened().writer, work)
+        except NoRoom as error:
+            self._on_room(str(error))
+            raise
+        self._on_room("")
+        return result
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of ``work`` on one consistent view of the data."""
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._in, self._reader, work)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._read_threads, lambda: self._in(self._opened().reader, work)
+        )
 
-    @staticmethod
-    def _in(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-        with engine.begin() as connection:
+    def _in(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        with explained(self._path.parent), engine.begin() as connection:
             return work(connection)
 
     async def close(self) -> None:
@@ -92,5 +163,5 @@ class Database:
     def _close(self) -> None:
         self._read_threads.shutdown()
         self._write_thread.shutdown()
-        self._reader.dispose()
-        self._writer.dispose()
+        if self._engines is not None:
+            self._engines.dispose()

@@ -14,6 +14,7 @@ from aiohttp import ClientError, hdrs, web
 from prometheus_client import CollectorRegistry, Counter
 
 from exporter.base.problem import problem
+from remediator.model.errors import NoRoom
 from remediator.webhook.payload import Notification, Reason, Rejection, check_head, check_size, parse_notification
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,9 @@ def webhook_handler(
             return problem(rejection.status, detail=str(rejection), headers=_HEADERS.get(rejection.status))
         try:
             accepted = await accept(notification)
+        except NoRoom as full:  # said by the store, once; Alertmanager sends it again until there is room
+            metrics.rejected("store")
+            return problem(503, detail=str(full))
         except Exception:
             metrics.rejected("store")
             log.exception("webhook not stored", alerts=len(notification.alerts), remote=request.remote)

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import pytest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -72,6 +73,21 @@ async def test_a_collector_that_raises_costs_only_itself(snapshot: Snapshot) -> 
     assert 'upkeeper_collector_success{collector="good"} 1.0' in lines
     assert not any(line.startswith("upkeeper_collector_last_success") and "bad" in line for line in lines)
     assert [entry["error"] for entry in logs if entry["event"] == "collector failed"] == ["no luck"], "logged once"
+
+
+async def test_a_failure_for_another_reason_is_said_too(snapshot: Snapshot) -> None:
+    collector = FakeCollector()
+    with capture_logs() as logs:
+        for reason in ("refused", "no password"):
+            collector.error = RuntimeError(reason)
+            rounds = collector.rounds
+            await snapshot.replace([collector], FOREVER)
+            await wait_until(partial(_ran_since, collector, rounds))
+    assert [entry["error"] for entry in logs if entry["event"] == "collector failed"] == ["refused", "no password"]
+
+
+def _ran_since(collector: FakeCollector, rounds: int) -> bool:
+    return collector.rounds > rounds + 2
 
 
 async def test_families_that_cannot_be_rendered_are_a_failure_too(snapshot: Snapshot) -> None:

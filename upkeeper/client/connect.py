@@ -93,6 +93,7 @@ async def _alone(
     from exporter.configfile.file import find_config
     from exporter.configfile.problem import ConfigError
     from remediator.control.core import open_core
+    from remediator.store.room import no_room
 
     try:
         async with open_core(find_config(config, env), state.root, engine=engine) as core:
@@ -100,6 +101,15 @@ async def _alone(
     except ConfigError as error:
         raise ClientError(str(error), EXIT_USAGE) from error
     except OSError as error:
-        raise ClientError(f"cannot use the state directory {state.root}: {error}", EXIT_USAGE) from error
+        full = no_room(error, state.root)
+        raise full or ClientError(f"cannot use the state directory {state.root}: {error}", EXIT_USAGE) from error
     except SQLAlchemyError as error:
+        if _is_held(error):
+            message = f"another upkeeper command is at work on {state.database}; try again when it has ended"
+            raise ClientError(message, EXIT_FAILED) from error
         raise ClientError(f"cannot use the record {state.database}: {error}", EXIT_FAILED) from error
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether a database error says that another process did not let go of the database in time (SQLITE_BUSY)."""
+    return bool(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == 5)

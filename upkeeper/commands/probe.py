@@ -12,13 +12,14 @@ DOCKER_SECONDS = 5.0
 @click.command()
 @click.argument("name", metavar="NAME[/PROBE]", shell_complete=complete_probe)
 @click.option("--debug", is_flag=True, help="Show each step: addresses, certificates, request, answer, conditions.")
-@shared("config", "json", "verbose")
+@shared("config", "state_dir", "json", "verbose")
 @operation
 async def probe(session: Session, name: str, debug: bool) -> int:
     """Run the probes of a service now.
 
-    NAME is a service of the config, or a container whose labels declare one; NAME/PROBE is one of its probes. Nothing
-    is recorded, and no alert comes of it. Values of Authorization, and what came from files or the environment, are not
+    NAME is a service of the config (unless told otherwise, the one that what runs on the state directory was started
+    with), or a container whose labels declare one; NAME/PROBE is one of its probes. Nothing is recorded, and no alert
+    comes of it. Values of Authorization, and what came from files or the environment, are not
     shown. The exit status is 1 when a probe fails.
 
     \b
@@ -31,13 +32,14 @@ async def probe(session: Session, name: str, debug: bool) -> int:
     from exporter.configfile.problem import ConfigError
     from exporter.docker.engine import DockerEngine
     from remediator.config.remedies import Config
+    from remediator.endpoints import running_config
     from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
     from upkeeper.look.probe import choose, probe_now
     from upkeeper.screens.probe import show_probes
 
     configure(level="debug" if session.verbose else "error")
     try:
-        loaded = load(find_config(session.config), Config)
+        loaded = load(find_config(session.config or running_config(session.state().root)), Config)
     except ConfigError as error:
         raise ClientError(str(error), EXIT_USAGE) from error
     engine = DockerEngine(loaded.value.docker.host, DOCKER_SECONDS)

@@ -37,6 +37,15 @@ def _listen_option(default: str) -> Decorator:
     )
 
 
+def _log_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--log.format",
+        "log_format",
+        type=click.Choice(["text", "json"]),
+        help="How log lines look. Default: text on a terminal, else JSON.",
+    )(command)
+
+
 def _web_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--web.config.file",
@@ -57,9 +66,10 @@ def _web_option(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Exporter, remediator, Prometheus and Alertmanager listen on N, N+1, N+2 and N+3.",
 )
 @click.option("--no-prometheus", is_flag=True, help="Start neither Prometheus nor Alertmanager; say how to use yours.")
+@_log_option
 @shared("config", "state_dir", "verbose")
 @operation
-async def up(session: Session, port_base: int, no_prometheus: bool) -> None:
+async def up(session: Session, port_base: int, no_prometheus: bool, log_format: str | None) -> None:
     """Start Prometheus, Alertmanager, exporter and remediator.
 
     Makes the credentials, starts the processes on loopback, keeps them running, and says what is watched. Ctrl-C or
@@ -73,16 +83,17 @@ async def up(session: Session, port_base: int, no_prometheus: bool) -> None:
     from upkeeper.up.main import up as run
     from upkeeper.up.prepare import UpOptions
 
-    _logs(session)
-    await run(UpOptions(session.config, session.state_dir, port_base, not no_prometheus, session.verbose))
+    _logs(session, log_format)
+    await run(UpOptions(session.config, session.state_dir, port_base, not no_prometheus, session.verbose, log_format))
 
 
 @click.command()
 @_listen_option("127.0.0.1:10746")
 @_web_option
+@_log_option
 @shared("config", "state_dir", "verbose")
 @operation
-async def exporter(session: Session, listen: str, web_config: Path | None) -> None:
+async def exporter(session: Session, listen: str, web_config: Path | None, log_format: str | None) -> None:
     """Start the exporter: it measures.
 
     It measures what the config names and what it discovers, in the background, and serves the figures on /metrics and
@@ -96,7 +107,7 @@ async def exporter(session: Session, listen: str, web_config: Path | None) -> No
     from exporter.configfile.file import find_config
     from exporter.main import serve
 
-    _logs(session)
+    _logs(session, log_format)
     with _explained():
         await serve(find_config(session.config), listen, _drilled(session), web_config)
 
@@ -104,9 +115,10 @@ async def exporter(session: Session, listen: str, web_config: Path | None) -> No
 @click.command()
 @_listen_option("127.0.0.1:10747")
 @_web_option
+@_log_option
 @shared("config", "state_dir", "verbose")
 @operation
-async def remediator(session: Session, listen: str, web_config: Path | None) -> None:
+async def remediator(session: Session, listen: str, web_config: Path | None, log_format: str | None) -> None:
     """Start the remediator: it acts.
 
     It takes alerts from Alertmanager, runs the task of the remedy that matches, checks that it helped, and keeps the
@@ -119,15 +131,15 @@ async def remediator(session: Session, listen: str, web_config: Path | None) -> 
     from exporter.configfile.file import find_config
     from remediator.service import serve
 
-    _logs(session)
-    with _explained():
+    _logs(session, log_format)
+    with _explained(session.state().root):
         await serve(find_config(session.config), session.state_dir, listen, web_config)
 
 
-def _logs(session: Session) -> None:
+def _logs(session: Session, log_format: str | None) -> None:
     from exporter.base.log_setup import configure
 
-    configure(level="debug" if session.verbose else "info")
+    configure(None if log_format is None else log_format == "json", "debug" if session.verbose else "info")
 
 
 def _drilled(session: Session) -> Path | None:
@@ -139,13 +151,15 @@ def _drilled(session: Session) -> Path | None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What keeps a service from starting, as one line. Raises ClientError."""
+def _explained(writes: Path | None = None) -> Iterator[None]:
+    """What keeps a service from starting, as one line. writes: the directory it writes to. Raises ClientError."""
     from exporter.base.server import CannotListen
     from exporter.configfile.problem import ConfigError
     from remediator.model.errors import EXIT_USAGE, ClientError
+    from remediator.store.room import no_room
 
     try:
         yield
     except (ConfigError, CannotListen, OSError) as error:
-        raise ClientError(str(error), EXIT_USAGE) from error
+        full = None if writes is None else no_room(error, writes)
+        raise full or ClientError(str(error), EXIT_USAGE) from error

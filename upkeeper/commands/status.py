@@ -1,27 +1,43 @@
 """``status``: everything at a glance."""
 
+from dataclasses import replace
+
 import click
 
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 
 @click.command()
+@click.option("-a", "--all", "everything", is_flag=True, help="List what is well too, and the remedies.")
 @shared(*CLIENT)
 @operation
-async def status(session: Session) -> int:
-    """Show what is up, paused, running and broken.
+async def status(session: Session, everything: bool) -> int:
+    """Show what is wrong, and what is being done about it.
 
-    The services, the queue, pauses, open breakers, the last runs, and how each remedy has done. The exit status is 1
-    when a person should look: a service that is down, an open breaker.
+    Asks every probe and container now, as `upkeeper run health-check` does, and looks at what the exporter measures,
+    the alerts that fire, pauses, open breakers and the last runs. What is wrong comes first, the worst before the rest;
+    what is well is counted. Where a part of the stack is down, it says so and shows what the others know. The exit
+    status is 1 when a person should look.
 
     \b
-    Example:
-      upkeeper status || mail -s "upkeeper" me@example.org < /dev/null
+    Examples:
+      upkeeper status
+      upkeeper status --all
+      upkeeper status > /tmp/now || mail -s "upkeeper" me@example.org < /tmp/now
     """
+    from remediator.endpoints import running_config
+    from upkeeper.look.stackurls import stack_urls
     from upkeeper.look.status import look
     from upkeeper.screens.status import show_status
 
-    async with session.client() as client:
-        seen = await look(client, session.state().root if session.url is None else None)
-    show_status(session.screen, seen)
+    if session.url is not None:
+        async with session.client() as client:
+            seen = await look(client, None)
+    else:
+        state = session.state()
+        session = replace(session, config=session.config or running_config(state.root))
+        async with session.client() as client:
+            urls, guess = stack_urls(state, session.config)
+            seen = await look(client, urls, guess)
+    show_status(session.screen, seen, everything=everything)
     return 1 if seen["problems"] else 0

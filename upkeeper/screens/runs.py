@@ -13,6 +13,7 @@ from rich.text import Text
 from exporter.base.units import format_bytes
 from remediator.model.shapes import Page, RunView
 from upkeeper.client.follow import Progress
+from upkeeper.look.healthchecks import checks_of
 from upkeeper.screens.alerts import more
 from upkeeper.screens.findings import TASKS as FINDING_TASKS
 from upkeeper.screens.findings import show_findings
@@ -96,17 +97,14 @@ def show_summary(screen: Screen, run: RunView) -> None:
 
 def _checks(screen: Screen, run: RunView) -> None:
     """What a health-check looked at: its measurement has a value for each check, its notes say more of it."""
-    results = run["before"]["values"] if run["before"] is not None else {}
-    rows: list[list[str | Cell]] = []
-    for name, value in sorted(results.items(), key=lambda item: item[1]):
-        note = next((note for note in run["notes"] if note.startswith(f"{name}: ")), "")
-        rows.append([name, state("ok" if value else "failed"), note.partition(", ")[2]])
+    checks, _ = checks_of(run["before"]["values"] if run["before"] is not None else {}, run["notes"])
+    rows: list[list[Cell | str]] = [[check["name"], state(check["state"]), check["detail"]] for check in checks]
     screen.table(
         [Column("check"), Column("result"), Column("detail", wide=True)], rows, empty="there is nothing to check"
     )
-    passed = sum(value == 1 for value in results.values())
+    passed = sum(check["state"] == "ok" for check in checks)
     outcome = state(run["outcome"] or run["state"])
-    screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(results)} checks pass")
+    screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(checks)} checks pass")
 
 
 def show_run(screen: Screen, run: RunView) -> None:
@@ -170,8 +168,15 @@ def _actions(screen: Screen, run: RunView) -> None:
             ]
             for action in run["actions"]
         ],
-        empty="it had nothing to do",
+        empty=_without_actions(run),
     )
+
+
+def _without_actions(run: RunView) -> str:
+    """What to say of a run that has no actions."""
+    if run["state"] != "finished":
+        return "there is no plan yet"
+    return "it had nothing to do" if run["outcome"] in ("nothing-to-do", "planned") else "nothing was done"
 
 
 def show_history(screen: Screen, page: Page[RunView]) -> None:

@@ -1,26 +1,98 @@
 """The stack at a glance, pauses and breakers on the screen."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from remediator.model.shapes import BreakerView, PauseView, StatusView
+from remediator.model.shapes import BreakerView, PauseView, RunView, StatusView
+from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
 from upkeeper.screens.screen import Cell, Column, Screen, state
 from upkeeper.screens.tasks import track
 from upkeeper.screens.text import STYLES, ago, local
 
+_PLURALS = {"log directory": "log directories"}
+_RANKS = {"failed": 0, "critical": 0, "warning": 1, "ok": 2}
 
-def show_status(screen: Screen, seen: Overview) -> None:
-    """Problems first, then the services, what is held back, what runs, what ran, and the remedies."""
+
+def show_status(screen: Screen, seen: Overview, *, everything: bool) -> None:
+    """Problems first, then what is well in numbers, what is held back, what runs and what ran.
+
+    everything: what is well is listed too, and the remedies.
+    """
     now = datetime.now(UTC)
-    status = seen["remediator"]
     screen.document(seen)
     for problem in seen["problems"]:
         screen.line(Cell("look: ", STYLES["failed"]), problem)
+    if everything:
+        _everything(screen, seen, now)
+    running = [f"{service['name']} {service['url']}" for service in seen["services"] if service["up"]]
+    if running and not everything:
+        screen.line(Cell("up        ", STYLES["up"]), ", ".join(running))
+    well = _well(seen)
+    if well:
+        screen.line(Cell("ok        ", STYLES["ok"]), well)
+    for note in seen["notes"]:
+        screen.line(Cell("note      ", "dim"), note)
+    if seen["remediator"] is not None:
+        _remediator(screen, seen["remediator"], now)
+        _runs(screen, seen["runs"], now)
+    if everything:
+        screen.line()
+        screen.table(
+            [Column("remedy"), Column("autonomy"), Column("track")],
+            [[remedy["name"], state(remedy["autonomy"]), track(remedy)] for remedy in seen["remedies"]],
+            empty="there are no remedies: alerts are recorded and nothing runs",
+        )
+
+
+def _well(seen: Overview) -> str:
+    """What is well, in numbers."""
+    passed = sum(check["state"] == "ok" for check in seen["checks"])
+    kinds = Counter(one["kind"] for one in seen["watched"] if one["state"] == "ok")
+    waiting = sum(alert["state"] == "pending" for alert in seen["alerts"])
+    quiet = sum(is_quiet(alert) for alert in seen["alerts"])
+    parts = [
+        f"{passed} of {len(seen['checks'])} checks" if seen["checks"] else "",
+        *(f"{count} {kind if count == 1 else _PLURALS.get(kind, f'{kind}s')}" for kind, count in kinds.items()),
+        _alerts(waiting, "pending"),
+        _alerts(quiet, "that nobody need look at"),
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _alerts(count: int, words: str) -> str:
+    return f"{count} alert{'s' if count > 1 else ''} {words}" if count else ""
+
+
+def _everything(screen: Screen, seen: Overview, now: datetime) -> None:
     screen.table(
         [Column("service"), Column("state"), Column("url", wide=True)],
         [_service(service) for service in seen["services"]],
     )
+    screen.line()
+    things: list[tuple[str, str, str]] = [(check["name"], check["state"], check["detail"]) for check in seen["checks"]]
+    things += [(f"{one['kind']} {one['name']}", one["state"], one["detail"]) for one in seen["watched"]]
+    screen.table(
+        [Column("watched", wide=True), Column("state"), Column("detail", wide=True)],
+        [[name, state(word), detail] for name, word, detail in sorted(things, key=lambda thing: _RANKS[thing[1]])],
+        empty="nothing is watched",
+    )
+    screen.line()
+    screen.table(
+        [Column("alert"), Column("severity"), Column("state"), Column("since"), Column("about", wide=True),
+         Column("doing", wide=True)],
+        [
+            [alert["name"], state(alert["severity"]), state(alert["state"]), ago(alert["since"], now),
+             alert["summary"], alert["doing"]]
+            for alert in seen["alerts"]
+        ],
+        empty="no alert fires",
+    )  # fmt: skip
+    screen.line()
+
+
+def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
     _holds(screen, status)
     running = [f"{run['task']} on {run['target']} ({run['state']})" for run in status["running"]]
     screen.line(
@@ -29,6 +101,9 @@ def show_status(screen: Screen, seen: Overview) -> None:
     screen.line(
         f"alerts    last received {ago(status['last_alert_at'], now)}, watchdog {ago(status['watchdog_at'], now)}"
     )
+
+
+def _runs(screen: Screen, runs: Sequence[RunView], now: datetime) -> None:
     screen.line()
     screen.table(
         [Column("run", right=True), Column("when"), Column("task"), Column("target"), Column("outcome")],
@@ -40,15 +115,9 @@ def show_status(screen: Screen, seen: Overview) -> None:
                 run["target"],
                 state(run["outcome"] or run["state"]),
             ]
-            for run in seen["runs"]
+            for run in runs
         ],
         empty="nothing has run yet",
-    )
-    screen.line()
-    screen.table(
-        [Column("remedy"), Column("autonomy"), Column("track")],
-        [[remedy["name"], state(remedy["autonomy"]), track(remedy)] for remedy in seen["remedies"]],
-        empty="there are no remedies: alerts are recorded and nothing runs",
     )
 
 

@@ -32,6 +32,7 @@ STYLES = {
     "info": "dim",
     "failed": "red",
     "firing": "red",
+    "pending": "yellow",
     "open": "red",
     "down": "red",
     "running": "cyan",

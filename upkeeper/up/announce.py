@@ -27,7 +27,10 @@ def main(arguments: Sequence[str]) -> None:
 async def announce(prepared: Prepared, screen: Screen) -> None:
     """Writes down where everything is, and prints the banner."""
     where = _endpoints(prepared)
-    endpoints.write(prepared.layout.state.root, where)
+    try:
+        endpoints.write(prepared.layout.state.root, where)
+    except OSError as error:  # as on a full disk, where what runs is needed most
+        screen.note(f"warning: commands will not find what runs here by themselves: {error}")
     engine = DockerEngine(prepared.config.docker.host, _DOCKER_SECONDS)
     try:
         found = await discover(prepared.config, engine)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from remediator.model.errors import EXIT_USAGE, ClientError
@@ -24,6 +25,7 @@ def hold(path: Path) -> int:
             "Stop that one first, or give this one its own --state-dir and --port-base.",
             EXIT_USAGE,
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with suppress(OSError):  # for people only; a full disk must not keep anything from starting
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

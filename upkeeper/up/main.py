@@ -5,15 +5,17 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.configfile.problem import ConfigError
 from remediator.control.core import locked
-from remediator.model.errors import EXIT_USAGE, ClientError
+from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
 from remediator.statedir import StateDir
 from remediator.store.database import Database
+from remediator.store.room import no_room
 from upkeeper.up.lock import hold
 from upkeeper.up.plan import plan
 from upkeeper.up.prepare import OUR_CODE, Prepared, UpOptions
@@ -39,7 +41,8 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
         prepared.lay()
         await _migrate(prepared.layout.state)
     except (ConfigError, OSError, SQLAlchemyError) as error:
-        raise ClientError(str(error), EXIT_USAGE) from error
+        full = no_room(error, StateDir.find(options.state_dir, env).root)
+        raise full or ClientError(str(error), EXIT_USAGE) from error
     os.set_inheritable(lock, True)
     _become_supervisor(json.dumps(plan(prepared, lock)).encode())
 
@@ -49,7 +52,8 @@ async def _migrate(state: StateDir) -> None:
     with locked(state):
         database = Database(state.database)
         try:
-            await database.migrate()
+            with suppress(NoRoom):  # the remediator says so, and waits for room
+                await database.migrate()
         finally:
             await database.close()
 

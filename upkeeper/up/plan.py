@@ -16,10 +16,10 @@ def plan(prepared: Prepared, lock: int) -> dict[str, Any]:
 
     lock: the descriptor of the lock on the state directory.
     """
-    layout, ports, verbose = prepared.layout, prepared.ports, prepared.options.verbose
+    layout, ports, options = prepared.layout, prepared.ports, prepared.options
     services = [
-        processes.exporter(layout, ports, prepared.config_path, verbose=verbose),
-        processes.remediator(layout, ports, prepared.config_path, verbose=verbose),
+        make(layout, ports, prepared.config_path, verbose=options.verbose, log_format=options.log_format)
+        for make in (processes.exporter, processes.remediator)
     ]
     programs = []
     if ALERTMANAGER in prepared.programs:
@@ -36,7 +36,8 @@ def plan(prepared: Prepared, lock: int) -> dict[str, Any]:
         "config": str(prepared.config_path.absolute()) if prepared.config_path is not None else None,
         "remove": [str(layout.state.root / ENDPOINTS)],
         "locks": [lock],
-        "verbose": verbose,
+        "verbose": options.verbose,
+        "log_format": options.log_format,
     }
 
 

@@ -39,6 +39,8 @@ class UpOptions:
     prometheus: bool = True
     """Whether to start a Prometheus and an Alertmanager; those that the config gives a URL of are never started."""
     verbose: bool = False
+    log_format: str | None = None
+    """``text`` or ``json``; None: text on a terminal, else JSON."""
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Prepared:
             "port_base": self.options.port_base,
             "prometheus": self.options.prometheus,
             "command": self.command,
+            "log_format": self.options.log_format,
         }
 
     @classmethod
@@ -107,6 +110,7 @@ class Prepared:
             state_dir=None if state_dir is None else Path(state_dir),
             port_base=document["port_base"],
             prometheus=document["prometheus"],
+            log_format=document["log_format"],
         )
         prepared = cls.from_options(options, env)
         prepared.command = document["command"]

@@ -33,12 +33,16 @@ class ProcessSpec:
         return asdict(self) | {"argv": list(self.argv), "log": None if self.log is None else str(self.log)}
 
 
-def exporter(layout: Layout, ports: Ports, config: Path | None, *, verbose: bool) -> ProcessSpec:
-    return _service("exporter", ports.exporter, layout, config, verbose)
+def exporter(
+    layout: Layout, ports: Ports, config: Path | None, *, verbose: bool, log_format: str | None = None
+) -> ProcessSpec:
+    return _service("exporter", ports.exporter, layout, config, verbose, log_format)
 
 
-def remediator(layout: Layout, ports: Ports, config: Path | None, *, verbose: bool) -> ProcessSpec:
-    return _service("remediator", ports.remediator, layout, config, verbose)
+def remediator(
+    layout: Layout, ports: Ports, config: Path | None, *, verbose: bool, log_format: str | None = None
+) -> ProcessSpec:
+    return _service("remediator", ports.remediator, layout, config, verbose, log_format)
 
 
 def prometheus(layout: Layout, ports: Ports, program: Path) -> ProcessSpec:
@@ -69,12 +73,15 @@ def alertmanager(layout: Layout, ports: Ports, program: Path) -> ProcessSpec:
     return ProcessSpec("alertmanager", argv, f"{url(ports.alertmanager)}/-/ready", layout.log("alertmanager"))
 
 
-def _service(name: str, port: int, layout: Layout, config: Path | None, verbose: bool) -> ProcessSpec:
+def _service(
+    name: str, port: int, layout: Layout, config: Path | None, verbose: bool, log_format: str | None
+) -> ProcessSpec:
     argv = [
         name,
         f"--listen={LOOPBACK}:{port}",
         f"--state-dir={layout.state.root}",
         *([f"--config={config.absolute()}"] if config is not None else []),
         *(["--verbose"] if verbose else []),
+        *([f"--log.format={log_format}"] if log_format is not None else []),
     ]
     return ProcessSpec(name, argv, f"{url(port)}/-/ready")

@@ -19,9 +19,11 @@ def main(arguments: Sequence[str]) -> None:
 
     arguments: the document of Prepared.
     """
-    configure()
+    document = json.loads(arguments[0])
+    log_format = document["log_format"]
+    configure(None if log_format is None else log_format == "json")
     try:
-        laid = Prepared.from_document(json.loads(arguments[0])).lay()
+        laid = Prepared.from_document(document).lay()
     except (ConfigError, ClientError, OSError) as error:
         log.error("config not reloaded, the old one stays in force", error=str(error))
         sys.exit(1)

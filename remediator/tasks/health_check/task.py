@@ -113,12 +113,7 @@ class HealthCheck:
         results = await asyncio.gather(
             *(self._probe(service.name, probe) for service in services for probe in service.probes)
         )
-        return [
-            Check(
-                f"{result.target}/{result.probe}", result.success, f"{result.detail} in {result.duration * 1000:.0f} ms"
-            )
-            for result in results
-        ]
+        return [Check(f"{each.target}/{each.probe}", each.success, _found(each)) for each in results]
 
     async def _containers(self) -> tuple[Sequence[ListedContainer], str | None]:
         """The containers, and why they are not known if they are not."""
@@ -136,6 +131,11 @@ class HealthCheck:
         """The services by name; one in the config wins over one that a label declares."""
         labelled, _ = labelled_services(containers)
         return self._services | {service.name: service for service in labelled if service.name not in self._services}
+
+
+def _found(result: ProbeResult) -> str:
+    """Why it failed, or what was found and how fast."""
+    return f"{result.detail} in {result.duration * 1000:.0f} ms" if result.success else result.detail
 
 
 def _checked(containers: Sequence[ListedContainer]) -> list[ListedContainer]:

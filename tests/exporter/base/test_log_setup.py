@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -107,3 +108,23 @@ async def test_running_out_of_file_descriptors_does_not_fill_the_disk_with_lines
     asyncio.get_running_loop().call_exception_handler({"message": "something else"})
     told = [str(line["message"]) for line in lines(capsys)]
     assert told == [trouble["message"]] * 2 + ["something else"]
+
+
+@pytest.mark.parametrize(
+    ("event", "facts", "sentence"),
+    [
+        ("exporter stopped", {}, "exporter stopped"),
+        ("probe failed", {"target": "n8n", "reason": "no answer"}, "warning: probe failed: no answer (target n8n)"),
+        ("reloading", {"process": "prometheus", "changed": False}, "reloading (process prometheus, changed False)"),
+        ("cannot be read", {"error": "denied", "detail": "x"}, "error: cannot be read: denied (detail x)"),
+        ("listening", {"config": None, "waited_seconds": 1.5}, "listening (waited seconds 1.5)"),
+    ],
+)
+def test_on_a_terminal_a_line_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], event: str, facts: dict[str, object], sentence: str
+) -> None:
+    logs.configure(json=False)
+    level = sentence.partition(": ")[0] if sentence.startswith(("warning: ", "error: ")) else "info"
+    getattr(structlog.get_logger("exporter.main"), level)(event, **facts)
+    line = capsys.readouterr().err.rstrip("\n")
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d  exporter    {re.escape(sentence)}", line)

@@ -6,14 +6,15 @@ import pytest
 
 from exporter.docker.objects import Container, Image, Usage
 from exporter.findings.files import Unreadable
-from exporter.findings.pinned import PinnedDigests, ProjectFiles, digests_in, projects_of
+from exporter.findings.pinned import PinnedDigests, digests_in, projects_of
+from exporter.findings.project import Invocation
 
 ONE, TWO, THREE = "1" * 64, "2" * 64, "3" * 64
 LOOSE = Image(id="sha256:i", digests=(f"app@sha256:{ONE}",), origin="pulled")
 
 
-def project(directory: Path, *names: str) -> ProjectFiles:
-    return ProjectFiles(tuple(f"{directory}/{name}" for name in names))
+def project(directory: Path, *names: str) -> Invocation:
+    return Invocation(tuple(f"{directory}/{name}" for name in names))
 
 
 def container(**labels: str) -> Container:
@@ -50,16 +51,16 @@ def test_what_does_not_exist_names_nothing_and_what_cannot_be_read_is_an_error(t
     ("labels", "files"),
     [
         ({}, []),
-        ({"config_files": "/srv/a.yaml,/srv/b.yaml"}, [ProjectFiles(("/srv/a.yaml", "/srv/b.yaml"))]),
-        ({"config_files": "a.yaml", "working_dir": "/srv"}, [ProjectFiles(("/srv/a.yaml",))]),
+        ({"config_files": "/srv/a.yaml,/srv/b.yaml"}, [Invocation(("/srv/a.yaml", "/srv/b.yaml"))]),
+        ({"config_files": "a.yaml", "working_dir": "/srv"}, [Invocation(("/srv/a.yaml",))]),
         (
             {"config_files": "/srv/a.yaml", "environment_file": "/srv/x.env,/srv/y.env"},
-            [ProjectFiles(("/srv/a.yaml",), ("/srv/x.env", "/srv/y.env"))],
+            [Invocation(("/srv/a.yaml",), ("/srv/x.env", "/srv/y.env"))],
         ),
         ({"config_files": "a.yaml"}, []),
     ],
 )
-def test_the_projects_of_containers(labels: dict[str, str], files: list[ProjectFiles]) -> None:
+def test_the_projects_of_containers(labels: dict[str, str], files: list[Invocation]) -> None:
     assert projects_of([container(**labels), container(**labels)]) == files
 
 

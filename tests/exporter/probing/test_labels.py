@@ -1,8 +1,13 @@
 """Services declared by container labels."""
 
+from pathlib import Path
+
 import pytest
 
+from exporter.configfile.file import load
+from exporter.configfile.problem import ConfigError
 from exporter.docker.containers import ListedContainer
+from exporter.inventory.inventory import Inventory
 from exporter.probing.labels import labelled_services
 
 URL = {"upkeeper.probe.url": "http://127.0.0.1:8080/health"}
@@ -39,6 +44,23 @@ def test_the_other_labels_mean_what_they_mean_in_the_config() -> None:
     assert (probe.body_json[0].path, probe.body_json[0].equals) == ("$.status", "ok")
     assert (probe.tls_min_validity, probe.ip_protocol) == (3 * 86400, "ipv6")
     assert problems == {}
+
+
+@pytest.mark.parametrize(
+    "written", ["2", "2.5", ".5", "1e1", "2s", "1m30s", "500ms", "0x10", "two", "-1", ".inf", " 2"]
+)
+@pytest.mark.parametrize("key", ["timeout", "tls_min_validity"])
+def test_a_duration_is_taken_as_the_config_takes_it(tmp_path: Path, key: str, written: str) -> None:
+    config = tmp_path / "upkeeper.yml"
+    config.write_text(f"services: [{{name: web, probes: [{{url: 'https://x/', {key}: {written}}}]}}]\n")
+    try:
+        expected = getattr(load(config, Inventory).value.services[0].probes[0], key)
+    except ConfigError:
+        expected = None
+    labels = {"upkeeper.probe.url": "https://x/", f"upkeeper.probe.{key}": written}
+    services, problems = labelled_services([container(labels)])
+    assert (getattr(services[0].probes[0], key) if services else None) == expected
+    assert bool(problems) is (expected is None)
 
 
 @pytest.mark.parametrize(

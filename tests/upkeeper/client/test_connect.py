@@ -15,6 +15,7 @@ from remediator.model.errors import EXIT_USAGE, ClientError
 from remediator.model.shapes import TaskView
 from remediator.statedir import StateDir
 from tests.helpers import free_port
+from tests.smalldisk import fill, mounted
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.shapes import NOW
 from upkeeper.client.connect import is_running, running_url
@@ -54,6 +55,30 @@ async def test_the_url_of_the_one_that_runs_is_the_one_that_was_written(remote: 
         assert await running_url(state) == remote.url
         endpoints.write(state.root, Endpoints(remediator=f"http://127.0.0.1:{free_port()}"))
         assert await running_url(state) is None  # a command that works by itself holds it, and has no URL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "tmpfs"])
+def test_where_something_runs_is_written_down_on_a_full_disk_too(tmp_path: Path, kind: str) -> None:
+    sizes = {"ext4": 16, "xfs": 320, "tmpfs": 1}
+    before, after = (
+        Endpoints(remediator="http://127.0.0.1:1"),
+        Endpoints("http://e", "http://r", "http://p", "http://a"),
+    )
+    with mounted(tmp_path / "disk", kind, sizes[kind] * 1024 * 1024) as disk:
+        endpoints.write(disk, before)
+        endpoints.remove(disk)
+        assert endpoints.read(disk) is None
+        fill(disk)
+        endpoints.write(disk, after)
+        assert endpoints.read(disk) == after
+        endpoints.write(disk, after)
+        with pytest.raises(OSError, match="No space left"):
+            endpoints.write(disk, before)
+        assert endpoints.read(disk) == after
+        endpoints.remove(disk)
+        endpoints.remove(disk)
+        assert endpoints.read(disk) is None
 
 
 def test_endpoints_are_read_as_written(state: StateDir) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from exporter.configfile.file import load
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
+from remediator import endpoints
 from remediator.config.remedies import Config
 from remediator.model.errors import ClientError
 from tests.exporter.serving import answering
@@ -195,3 +196,18 @@ async def test_a_broken_config_exits_2(config: Path) -> None:
     done = await probe(config, "letta")
     assert done.status == 2
     assert "servces" in done.err
+
+
+async def test_without_a_config_it_takes_the_one_of_what_runs_on_the_state_directory(
+    config: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    endpoints.write_config(state, config)
+    env = {"TOKEN": TOKEN, "SHORT": "abc"}
+    done = await invoke("probe", "--state-dir", state, "letta/live", env=env)
+    assert (done.status, done.err) == (0, "")
+    endpoints.write_config(state, tmp_path / "gone.yml")
+    done = await invoke("probe", "--state-dir", state, "letta/live", env=env)
+    assert done.status == 2
+    assert "there is no service 'letta'" in done.err

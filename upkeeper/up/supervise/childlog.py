@@ -1,11 +1,17 @@
 """The log file of a process that `upkeeper up` started: bounded, and never in the way of the process."""
 
+from __future__ import annotations
+
+import errno
 import os
+import time
 
 from upkeeper.up.supervise.say import say
 
 LIMIT = 5 * 1024**2
 """Bytes after which the file becomes ``.1``, in place of the one before: a log takes twice this at most."""
+QUIET_SECONDS = 300.0
+"""So long it is not said again that lines are lost."""
 TAIL = 20
 """Lines kept in memory, to be shown when the process ends unasked."""
 
@@ -18,19 +24,19 @@ class ChildLog:
         self.tail: list[str] = []
         self._limit = limit
         self._file: int | None = None
-        self._failing = False
+        self._said = float("-inf")
 
     def write(self, line: bytes) -> None:
         """Adds a line, with its line end."""
         self.tail = [*self.tail[1 - TAIL :], line.decode(errors="replace").rstrip()]
         try:
-            os.write(self._room_for(len(line)), line)
+            if os.write(self._room_for(len(line)), line) < len(line):  # the last of the room
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            if not self._failing:
+            now = time.monotonic()
+            if now - self._said > QUIET_SECONDS:  # on a full disk, a line fits now and then
                 say("warning", "log file cannot be written, lines are lost", path=self.path, error=error.strerror)
-            self._failing = True
-        else:
-            self._failing = False
+                self._said = now
 
     def close(self) -> None:
         """Closes the file; a later line opens it again."""

@@ -11,13 +11,14 @@ The plan is JSON:
 - ``remove``: files to remove at the end
 - ``locks``: descriptors that hold locks for as long as this program runs
 - ``verbose``: whether the processes' logs are shown too
+- ``log_format``: see say.use_format
 """
 
 import json
 import os
 import sys
 
-from upkeeper.up.supervise.say import complain, say
+from upkeeper.up.supervise.say import complain, say, use_format
 from upkeeper.up.supervise.supervisor import StartError, Supervisor
 
 
@@ -25,6 +26,7 @@ def main(descriptor: int) -> int:
     """Supervises. Returns 0 when all ended as they were told to, else 1."""
     with os.fdopen(descriptor, "rb") as file:
         plan = json.loads(file.read())
+    use_format(plan["log_format"])
     for lock in plan["locks"]:
         os.set_inheritable(lock, False)
     supervisor = Supervisor(plan)

@@ -1,5 +1,7 @@
 """Log lines in the form of exporter.base.log_setup, without its libraries."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -8,13 +10,25 @@ import time
 _LOGGER = "upkeeper.up"
 
 
+_as_json: bool | None = None
+
+
+def use_format(name: str | None) -> None:
+    """``text`` or ``json``; None: text on a terminal, else JSON."""
+    global _as_json
+    _as_json = None if name is None else name == "json"
+
+
 def say(level: str, message: str, **facts: object) -> None:
-    """A line on standard error: JSON unless that is a terminal."""
+    """A line on standard error, in the form of exporter.base.log_setup: a sentence for people, or a JSON document."""
     now = time.time()
-    if _is_terminal():
-        extra = "".join(f" {key}={value}" for key, value in facts.items())
+    if not _json():
+        why = facts.pop("error", None)
+        rest = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+        words = f"{message}{f': {why}' if why else ''}{f' ({rest})' if rest else ''}"
+        grave = "" if level == "info" else f"{level}: "
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        _write(f"{stamp} [{level:<8}] {message}{extra}".encode("unicode_escape").decode())
+        _write(f"{stamp}  {'up':<10}  {grave}{words}".encode("unicode_escape").decode())
     else:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
         line = {**facts, "level": level, "logger": _LOGGER, "timestamp": stamp, "message": message}
@@ -31,11 +45,13 @@ def complain(first: str, *rest: str) -> None:
     _write("\n".join([f"error: {first}", *(f"  {line}" for line in rest)]))
 
 
-def _is_terminal() -> bool:
+def _json() -> bool:
+    if _as_json is not None:
+        return _as_json
     try:
-        return os.isatty(2)
+        return not os.isatty(2)
     except OSError:
-        return False
+        return True
 
 
 def _write(text: str) -> None:

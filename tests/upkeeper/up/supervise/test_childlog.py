@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.smalldisk import fill, mounted
 from upkeeper.up.supervise.childlog import TAIL, ChildLog
 
 
@@ -50,3 +51,16 @@ def test_a_file_that_cannot_be_written_costs_lines_only(tmp_path: Path, capsys: 
     log.close()
     assert (tmp_path / "taken").read_text() == "kept\n"
     assert log.tail == ["lost", "lost too", "kept"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last of the room takes a part of a line, which is no error to the system."""
+    with mounted(tmp_path / "disk", "tmpfs", 1024 * 1024) as disk:
+        log = ChildLog(str(disk / "one.log"))
+        log.write(b"first\n")
+        fill(disk)
+        for _ in range(500):
+            log.write(b"x" * 100 + b"\n")
+        log.close()
+    assert capsys.readouterr().err.count("lines are lost") == 1

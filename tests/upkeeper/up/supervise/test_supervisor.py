@@ -45,6 +45,7 @@ def plan(specs: Sequence[ProcessSpec], **more: Any) -> dict[str, Any]:
         "remove": [],
         "locks": [],
         "verbose": False,
+        "log_format": None,
         **more,
     }
 

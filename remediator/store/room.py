@@ -1,0 +1,102 @@
+"""Whether an error comes of a file system that is full or takes no writes, and what to say then."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exporter.host.mounts import MOUNTINFO, Mount, mount_of, parse_mountinfo
+from remediator.model.errors import NoRoom
+
+ROOM_INTERVAL = 5.0
+"""Seconds between two attempts at what there was no room for."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+_SQLITE_FULL = 13
+_SQLITE_OF_A_FULL_DISK = frozenset({8, 10, 14})
+"""SQLITE_READONLY, SQLITE_IOERR and SQLITE_CANTOPEN (https://sqlite.org/rescode.html): said of a file beside the
+database that could not be made, too, which is for want of room only where there is none."""
+
+_LITTLE_BYTES = 1024 * 1024
+_FEW_INODES = 16
+"""XFS and btrfs refuse before the last block is given away."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raises NoRoom in place of an error of the system or the database that means so. path: what was to be written."""
+    try:
+        yield
+    except Exception as error:
+        found = no_room(error, path)
+        if found is None:
+            raise
+        raise found from error
+
+
+def no_room(error: BaseException, path: Path) -> NoRoom | None:
+    """What an error means if it means that there is no room; None for any other."""
+    if isinstance(error, NoRoom):
+        return error
+    if isinstance(error, OSError):
+        if error.errno not in _FULL:
+            return None
+        return NoRoom(_quota(path) if error.errno == errno.EDQUOT else _sentence(path, _shortage(path) or "space"))
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+    if code is None:
+        return None
+    short = _shortage(path)
+    if code & 0xFF == _SQLITE_FULL:
+        return NoRoom(_sentence(path, short or "space"))
+    return NoRoom(_sentence(path, short)) if short and code & 0xFF in _SQLITE_OF_A_FULL_DISK else None
+
+
+def mounted_at(path: Path) -> Mount | None:
+    """The mount that holds a path, which need not exist; None where the kernel does not tell."""
+    try:
+        return mount_of(parse_mountinfo(MOUNTINFO.read_bytes()), os.fsencode(_existing(path).resolve()))
+    except OSError:
+        return None
+
+
+def _shortage(path: Path) -> str | None:
+    """What the file system does not give: ``space``, ``inodes`` or ``writes``; None where it seems to give them all."""
+    try:
+        held = os.statvfs(_existing(path))
+    except OSError:
+        return None
+    if held.f_flag & os.ST_RDONLY:
+        return "writes"
+    root = os.geteuid() == 0
+    if (held.f_bfree if root else held.f_bavail) * held.f_frsize < _LITTLE_BYTES:
+        return "space"
+    return "inodes" if held.f_files and (held.f_ffree if root else held.f_favail) < _FEW_INODES else None
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _sentence(path: Path, short: str) -> str:
+    place, named = _place(path)
+    if short == "writes":
+        return f"{named} is mounted read-only, so nothing can be recorded in {path}; see: findmnt {place}, dmesg"
+    if short == "inodes":
+        return f"{named} has no inodes left, so nothing can be recorded in {path}; remove files on it: df -i {place}"
+    return f"{named} is full, so nothing can be recorded in {path}; free some space on it: df -h {place}"
+
+
+def _quota(path: Path) -> str:
+    _, named = _place(path)
+    return f"the disk quota on {named} is used up, so nothing can be recorded in {path}; remove files, or raise it"
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """The mount point, and the file system with it in words."""
+    mount = mounted_at(path)
+    if mount is None:
+        return str(path), f"the file system of {path}"
+    place, device = (os.fsdecode(part) for part in (mount.mountpoint, mount.device))
+    return place, f"the file system {place} ({mount.fstype} on {device})"
