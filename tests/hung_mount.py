@@ -1,5 +1,6 @@
 """A file system that never answers, as on a dead NFS server: a real FUSE mount whose every operation waits for ever."""
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -40,7 +41,10 @@ async def hung_mount(point: Path) -> AsyncIterator[None]:
 def main(point: str) -> None:
     """Serves the file system until it is killed."""
     import threading
+    from ctypes.util import find_library
 
+    # Where libfuse 2 is installed too, mfusepy would take that one, which mounts on empty directories only.
+    os.environ.setdefault("FUSE_LIBRARY_PATH", find_library("fuse3") or "")
     import mfusepy
 
     class Hangs(mfusepy.Operations):

@@ -81,6 +81,7 @@ def plain(directory: Path) -> None:
 
 
 def empty_expired(directory: Path) -> None:
+    (directory / "app.log").touch()
     for name in ("app.log-20200101-000000", "app.log-20200102-000000"):
         (directory / name).touch()
         os.utime(directory / name, (1_577_836_800, 1_577_836_800))
@@ -173,6 +174,7 @@ class Obstacle:
 
 async def test_a_file_that_got_stuck_after_the_plan_is_named_in_the_outcome(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ext4", 32 * MIB) as disk:
+        (disk / "app.log").touch()
         stuck = expired(disk)[0]
         async with loop(tmp_path / "state", disk, stuck=stuck) as runs:
             for others in (2, 0, 0, 0):
