@@ -15,10 +15,11 @@ _LEAST = {"ext4": 0, "xfs": 320 << 20, "btrfs": 128 << 20, "exfat": 0}
 
 
 @contextlib.contextmanager
-def mounted(directory: Path, kind: str, size: int, options: str = "") -> Iterator[Path]:
+def mounted(directory: Path, kind: str, size: int, options: str = "", make: tuple[str, ...] = ()) -> Iterator[Path]:
     """A file system mounted at the directory: ``ext4``, ``xfs``, ``btrfs``, ``exfat`` (through FUSE) or ``tmpfs``.
 
     size: bytes, more where the kind asks for it. options: further ones of a tmpfs, with a comma before each.
+    make: further ones for the maker of another kind, which is then taken at its word about the size.
     """
     directory.mkdir(exist_ok=True)
     if kind == "tmpfs":
@@ -30,8 +31,9 @@ def mounted(directory: Path, kind: str, size: int, options: str = "") -> Iterato
         return
     image = directory.with_suffix(".img")
     with image.open("wb") as file:
-        file.truncate(max(size, _LEAST[kind]))
-    subprocess.run([_program(f"mkfs.{kind}", kind), *_OPTIONS[kind], str(image)], check=True, stdout=subprocess.DEVNULL)
+        file.truncate(size if make else max(size, _LEAST[kind]))
+    maker = [_program(f"mkfs.{kind}", kind), *_OPTIONS[kind], *make, str(image)]
+    subprocess.run(maker, check=True, stdout=subprocess.DEVNULL)
     with _looped(image) as device:
         # The kernel's own exFAT is missing from many builds; the FUSE one has no hard links either.
         mount([_program("mount.exfat-fuse", kind) if kind == "exfat" else "mount", device, str(directory)])

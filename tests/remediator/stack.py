@@ -110,7 +110,7 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     runner = Runner(
         database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START, lambda: None
     )
-    engine = Engine(path, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
+    engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:
         yield engine, database
     finally:

@@ -17,8 +17,9 @@ import pytest
 
 from remediator.store.sqlitefile import choose
 from tests.e2e.processes import Api, end, firing, upkeeper
+from tests.filesystems import mounted
 from tests.helpers import free_port, wait_until
-from tests.smalldisk import fill, mounted, take_inodes
+from tests.smalldisk import fill, take_inodes
 from tests.upkeeper.commandline import Done, invoke
 
 MIB = 1024 * 1024

@@ -8,11 +8,12 @@ import pytest
 from remediator.control.core import Core
 from remediator.model.shapes import RunView
 from remediator.statedir import StateDir
+from tests.filesystems import mounted
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Clock, Stack, alert, settings
 from tests.remediator.sweep import Sweep
-from tests.smalldisk import fill, mounted
+from tests.smalldisk import fill
 
 pytestmark = pytest.mark.slow
 

@@ -276,8 +276,6 @@ async def test_where_the_first_has_nothing_to_do_the_second_has_its_turn_at_once
     assert house.task.cellar is not None
     (house.task.cellar / "f9").touch()
     await house.receive(alert())
-    await house.finished(1)
-    await house.pass_time(0)
     assert told(await house.finished(2)) == [("up", "nothing-to-do"), ("down", "effective")]
 
 

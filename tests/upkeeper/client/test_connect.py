@@ -14,8 +14,9 @@ from remediator.endpoints import Endpoints, url_of
 from remediator.model.errors import EXIT_USAGE, ClientError
 from remediator.model.shapes import TaskView
 from remediator.statedir import StateDir
+from tests.filesystems import mounted
 from tests.helpers import free_port
-from tests.smalldisk import fill, mounted
+from tests.smalldisk import fill
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.shapes import NOW
 from upkeeper.client.connect import is_running, running_url

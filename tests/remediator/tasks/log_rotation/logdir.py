@@ -16,8 +16,8 @@ from remediator.model.task import Action, Effect, Plan
 from remediator.tasks.log_rotation.steps import Deletion
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.filesystems import bound as bound
+from tests.filesystems import mounted as mounted
 from tests.helpers import missing
-from tests.smalldisk import mounted as mounted
 
 KIB = 1024
 DAY = 86400.0

@@ -12,8 +12,8 @@ import pytest
 
 from remediator.files.folder import decode_path
 from remediator.model.task import Action, TaskError
+from tests.remediator.tasks.log_rotation.log_tree import NOW, Entry, Tree, entries, text
 from tests.remediator.tasks.log_rotation.logdir import DAY, deleted_by, task
-from tests.remediator.tasks.log_tree import NOW, Entry, Tree, entries, text
 
 pytestmark = pytest.mark.slow
 

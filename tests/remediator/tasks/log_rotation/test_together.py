@@ -42,7 +42,7 @@ class Rotator:
 
     def __enter__(self) -> "Rotator":
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.remediator.tasks.log_rotator", *self._arguments],
+            [sys.executable, "-m", "tests.remediator.tasks.log_rotation.log_rotator", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.smalldisk import fill, mounted
+from tests.filesystems import mounted
+from tests.smalldisk import fill
 from upkeeper.up.supervise.childlog import TAIL, ChildLog
 
 
