@@ -47,7 +47,7 @@ def facts(connection: sa.Connection, task: str, target: str, now: float, *, excl
     in_flight = connection.scalar(
         sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
     )
-    acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "failed")))
+    acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "partial", "failed")))
     past = connection.execute(
         sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome, runs.c.after)
         .where(
