@@ -19,6 +19,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from exporter.base.samemount import OneMount
 from exporter.base.text import printable
+from remediator.files import linux
 from remediator.model.task import TaskError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -210,13 +211,25 @@ class Folder:
         except NoHardLinks:
             return self.move(name, wanted())
 
-    def move(self, name: str, wanted: Iterable[str]) -> str:
+    def move(self, name: str, wanted: Iterable[str], announce: Callable[[str], None] | None = None) -> str:
         """Renames a file to the first of those names that is free.
 
-        What it replaces is an empty file that was made here as a proof that the name was free, now or by a try that
-        was killed: no byte is lost. So this is for names that no other program opens.
+        announce: is told each name before the file gets it, if it then is still free.
+        Where the system cannot rename to free names only, what is replaced is an empty file that was made here as a
+        proof that the name was free, now or by a try that was killed: no byte is lost. So this is for names that no
+        other program opens.
         """
         for candidate in wanted:
+            taken = self.stat(candidate)
+            if taken is not None and (not stat.S_ISREG(taken.st_mode) or taken.st_size):
+                continue
+            if announce is not None:
+                announce(candidate)
+            try:
+                if taken is None and linux.rename_to_free(self.fd, name, candidate):
+                    return candidate
+            except FileExistsError:
+                continue
             try:
                 os.close(self.create_new(candidate))
             except FileExistsError:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 Verdict = Literal["run", "observe", "blocked", "unmatched", "no-target"]
 Trigger = Literal["alert", "cli", "api"]
 RunState = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
-ActionState = Literal["planned", "running", "done", "skipped", "failed"]
+ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
 
 
 class Page(TypedDict, Generic[T]):

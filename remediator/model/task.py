@@ -62,8 +62,11 @@ class Plan(_Record):
 class Effect(_Record):
     """What one action did."""
 
-    state: Literal["done", "skipped"]
-    """``skipped``: the object was gone or had changed since the plan, so it was left alone."""
+    state: Literal["done", "partial", "skipped"]
+    """``skipped``: the object was gone or had changed since the plan, so it was left alone.
+
+    ``partial``: of many objects some were done and some got stuck, as by a TaskError; the detail names those.
+    """
     detail: str = ""
     freed_bytes: int = 0
     """Bytes that this action measurably freed."""

@@ -32,10 +32,11 @@ def of_actions(
     """The outcome after the actions ran. states: state and detail of each action, in order.
 
     Within its limit, a target has had all it needed once what was due is done, whatever that freed. An action that
-    failed is named, and fails the run where none was done: one stuck file does not undo what the others gained.
+    failed, or did so in part, is named, and fails the run where nothing was done: one stuck file does not undo what the
+    others gained.
     """
-    failed = [detail for state, detail in states if state == "failed"]
-    done = any(state == "done" for state, _ in states)
+    failed = [_stuck(state, detail) for state, detail in states if state in ("failed", "partial")]
+    done = any(state in ("done", "partial") for state, _ in states)
     if failed and not done:
         return Conclusion("failed", _named(failed))
     stuck = f"; but {_named(failed)}" if failed else ""
@@ -49,6 +50,10 @@ def of_actions(
 def _short_of(after: Measurement, improved: bool) -> str:
     word = "helped, not enough" if improved else "measured again, it is no better"
     return f"{word}: {after.detail}" if after.detail else word
+
+
+def _stuck(state: str, detail: str) -> str:
+    return f"only in part: {detail}" if state == "partial" else detail
 
 
 def _named(failed: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def facts(
     in_flight = connection.scalar(
         sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
     )
-    acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "failed")))
+    acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "partial", "failed")))
     acted_on_purpose = sa.and_(
         runs.c.dry_run.is_(False),
         runs.c.outcome.in_(("effective", "ineffective", "failed")),

@@ -164,7 +164,7 @@ def action_started(connection: sa.Connection, run_id: int, position: int, now: f
 class ActionResult:
     """How one action ended."""
 
-    state: Literal["done", "skipped", "failed"]
+    state: Literal["done", "partial", "skipped", "failed"]
     detail: str
     freed_bytes: int = 0
 

@@ -65,7 +65,7 @@ def action(position: int = 0, state: ActionState = "done", **changes: object) ->
         "detail": "",
         "freed_bytes": 900 if state == "done" else 0,
         "started_at": None if state == "planned" else NOW,
-        "finished_at": NOW if state in ("done", "skipped", "failed") else None,
+        "finished_at": NOW if state in ("done", "partial", "skipped", "failed") else None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]
 

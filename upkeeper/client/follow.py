@@ -35,13 +35,13 @@ class Progress:
 
     state: str
     ended: int
-    """Actions that are done, skipped or failed."""
+    """Actions that are done, wholly or in part, skipped or failed."""
     total: int
     freed_bytes: int
 
     @classmethod
     def of(cls, run: RunView) -> "Progress":
-        ended = sum(action["state"] in ("done", "skipped", "failed") for action in run["actions"])
+        ended = sum(action["state"] in ("done", "partial", "skipped", "failed") for action in run["actions"])
         return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"])
 
     def worth_a_line(self, last: "Progress | None") -> bool:

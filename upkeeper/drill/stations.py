@@ -35,7 +35,7 @@ MEANING = {
     Station.RESOLVED: "the alert has ended everywhere",
 }
 
-_ENDED = {"done", "skipped", "failed"}
+_ENDED = {"done", "partial", "skipped", "failed"}
 
 
 def evidence(facts: Facts) -> dict[Station, float | None]:

@@ -90,8 +90,8 @@ def show_summary(screen: Screen, run: RunView) -> None:
     if run["dry_run"]:
         _actions(screen, run)
     for action in run["actions"]:
-        if action["state"] == "failed":
-            screen.line(state("failed"), f" {action['kind']} {action['object']}: {action['detail']}")
+        if action["state"] in ("failed", "partial"):
+            screen.line(state(action["state"]), f" {action['kind']} {action['object']}: {action['detail']}")
     _facts(screen, run)
 
 

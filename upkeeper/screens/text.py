@@ -21,6 +21,7 @@ STYLES = {
     "closed": "green",
     "ineffective": "yellow",
     "skipped": "yellow",
+    "partial": "yellow",
     "observe": "cyan",
     "auto": "green",
     "blocked": "yellow",

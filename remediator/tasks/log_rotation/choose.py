@@ -11,7 +11,7 @@ from exporter.inventory.logs import LogDirectory, LogRotation
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
 from remediator.tasks.log_rotation.ages import Aged, by_age, oldest_line
-from remediator.tasks.log_rotation.names import Work, fits, is_for, parse_rotated, rotated_name, variants
+from remediator.tasks.log_rotation.names import Work, copy_name, fits, is_for, parse_rotated, rotated_name, variants
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.tasks.log_rotation.steps import Compress, Delete, Deletion, Method, Rotate, Step, fresh_name, listed
 
@@ -53,7 +53,7 @@ class _Draft:
     left_alone: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)
-    """Paths of rotated files that this plan deletes or compresses."""
+    """Paths of rotated files that this plan deletes, compresses or finishes."""
     _fresh: Iterator[int] = field(default_factory=count)
 
     def at(self, file: File) -> dict[str, str]:
@@ -147,6 +147,8 @@ def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, tok
     for reason, paths in found.left_alone.items():
         draft.left_alone[reason].extend(paths)
     rotations = _rotations(draft)
+    # Such a copy is finished or made anew, so nothing else is done with it.
+    draft.settled.update(one.to for one in rotations if one.resumed and one.method == "copytruncate")
     _delete_remains(draft, rotations)
     _delete_expired(draft)
     _compress_copies(draft)
@@ -191,12 +193,18 @@ def _unfinished(draft: _Draft, log: Log) -> _Rotation | None:
                 log, copy.file.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True
             )
     for remains in draft.found.remains:
-        if remains.work != "copy" or remains.linked is None or _source(draft, remains):
+        if remains.work not in ("copy", "named") or remains.linked is None or _source(draft, remains):
             continue
         if _log_of(remains.linked) == log.file.path:
-            temporary = encode_path(_name(remains.file.path))
+            temporary = encode_path(_temporary_of(remains))
             return _Rotation(log, remains.linked, "copytruncate", reason, temporary, resumed=True)
     return None
+
+
+def _temporary_of(remains: Remains) -> str:
+    """The temporary name of the work that these are the remains of."""
+    name = _name(remains.file.path)
+    return copy_name(name) if remains.work == "named" else name
 
 
 def _log_of(path: str) -> str | None:
@@ -311,7 +319,7 @@ def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
     """Removes what interrupted runs left, but for what is nowhere else."""
     resumed = {rotation.temporary for rotation in rotations if rotation.resumed}
     for remains in draft.found.remains:
-        if encode_path(_name(remains.file.path)) in resumed or _source(draft, remains):
+        if encode_path(_temporary_of(remains)) in resumed or _source(draft, remains):
             continue  # the action that makes this file again finishes what was begun
         if remains.work == "swap" and remains.file.identity.size and not remains.file.links:
             draft.left_alone["left by an interrupted run, and what is in it is nowhere else"].append(remains.file.path)

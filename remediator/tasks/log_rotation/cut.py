@@ -8,11 +8,11 @@ The content is copied, proven on disk and given its name before anything is take
 - Elsewhere, and for a log smaller than a block, it is truncated, if it is still exactly as long as what was copied.
   A line written between that look and the truncation, some microseconds, is lost: bench/rotation_window.py measures it.
 
-A kill at any point loses nothing. The temporary name of the copy stays until the log is cut, so that a second try
-knows that it has to find out whether the cut was done: it was not if the log still begins with the copied content.
-Only a kill between taking the blocks and writing the blanks leaves the lines of that one block in both files; on a file
-system without hard links, one between naming the copy and cutting the log leaves all of them in both, if nobody tries
-again.
+A kill at any point loses nothing. The temporary name of the copy, or the note of its name on a file system without hard
+links (leftovers.py), stays until the log is cut, so that a second try knows which file is the copy, and that it has to
+find out whether the cut was done: it was not if the log still begins with the copied content. No other file is taken
+for the copy, whatever its name and content are. Only a kill between taking the blocks and writing the blanks leaves the
+lines of that one block in both files.
 """
 
 import os
@@ -21,11 +21,10 @@ import threading
 from remediator.files import linux
 from remediator.files.attributes import copy_attributes
 from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, where_it_ends
-from remediator.files.folder import Changed, Folder, Identity, allocated
+from remediator.files.folder import Changed, Folder, Identity, NoHardLinks, allocated
 from remediator.model.task import TaskError
-from remediator.tasks.log_rotation.leftovers import left_behind
-from remediator.tasks.log_rotation.names import variants
-from remediator.tasks.log_rotation.packed import HEAD, is_packed
+from remediator.tasks.log_rotation.leftovers import left_behind, write_note
+from remediator.tasks.log_rotation.names import copy_name, is_for, note_name, variants
 
 _CATCH_UP = 5
 """Rounds of copying what was written during the round before."""
@@ -50,45 +49,41 @@ def copy_and_cut(
         if Identity.of(os.fstat(fd)).key != identity.key:
             raise Changed("another file by now")
         before = allocated(os.fstat(fd))
-        for earlier, copied in left_behind(folder, "copy", log):
-            if earlier != temporary and copied is not None:
-                _resume(folder, fd, copied, earlier)
-                folder.discard(earlier)
-        wanted, planned = _name_for(folder, fd, wanted, temporary), wanted
-        name = _resume(folder, fd, wanted, temporary)
+        note = note_name(temporary, log)
+        name = None
+        for witness, copied in left_behind(folder, "copy", log):
+            if copied is None:
+                continue
+            if not _was_cut(folder, fd, copied):
+                _give_up(folder, copied, copy_name(witness) if is_for(witness, "named", log) else witness, log)
+            elif witness in (temporary, note):
+                name = copied
+            else:
+                folder.discard(witness)
         if name is None:
-            if os.fstat(fd).st_size < identity.size and (folder.stat(wanted) or folder.stat(planned)):
+            if os.fstat(fd).st_size < identity.size and (
+                folder.stat(wanted) or folder.stat(wanted.removesuffix(".gz"))
+            ):
                 return None
             identity.check(os.fstat(fd), may_grow=True)
             if os.fstat(fd).st_nlink > 1:
                 raise Changed("has other hard links")
-            name = _rotate(folder, fd, wanted, temporary, stop)
+            name = _rotate(folder, fd, log, _name_for(fd, wanted), temporary, stop)
         folder.discard(temporary)
+        folder.discard(note)
         copy = folder.stat(name)
         return name, max(0, before - allocated(os.fstat(fd)) - (allocated(copy) if copy else 0))
     finally:
         os.close(fd)
 
 
-def _name_for(folder: Folder, fd: int, wanted: str, temporary: str) -> str:
-    """The rotated file's name without ``.gz`` where packing the zeros of holes would take more than they do now.
-
-    A second try goes on as the first one did, which its copy shows.
-    """
+def _name_for(fd: int, wanted: str) -> str:
+    """The rotated file's name without ``.gz`` where packing the zeros of holes would take more than they do now."""
     plain = wanted.removesuffix(".gz")
-    if plain == wanted:
-        return wanted
-    if folder.stat(temporary) is not None:
-        begun = folder.open(temporary)
-        try:
-            head = os.pread(begun, HEAD, 0)
-        finally:
-            os.close(begun)
-        return plain if head and not is_packed(head) else wanted
-    return plain if mostly_holes(fd) else wanted
+    return plain if plain != wanted and mostly_holes(fd) else wanted
 
 
-def _rotate(folder: Folder, fd: int, wanted: str, temporary: str, stop: threading.Event) -> str:
+def _rotate(folder: Folder, fd: int, log: str, wanted: str, temporary: str, stop: threading.Event) -> str:
     name = None
     sink = folder.create(temporary)
     try:
@@ -97,14 +92,11 @@ def _rotate(folder: Folder, fd: int, wanted: str, temporary: str, stop: threadin
                 end = _copy_lines(fd, copy)
                 copy_attributes(fd, sink)
                 copy.settle()
-                name = folder.give(temporary, lambda: variants(wanted), sink)
+                name = _name(folder, sink, log, wanted, temporary)
                 folder.sync()
                 rest = _cut(fd, copy, end)
             except (OSError, Changed, Stopped, TaskError):
-                # Nothing was taken from the log, so the copy is not needed.
-                if name is not None:
-                    folder.discard(name)
-                folder.discard(temporary)
+                _give_up(folder, name, temporary, log)
                 raise
             if rest:
                 os.pwrite(fd, b" " * (rest - 1) + b"\n", 0)
@@ -113,6 +105,25 @@ def _rotate(folder: Folder, fd: int, wanted: str, temporary: str, stop: threadin
     finally:
         os.close(sink)
     return name
+
+
+def _name(folder: Folder, sink: int, log: str, wanted: str, temporary: str) -> str:
+    """Gives a copy its name, in such a way that whoever comes after a kill knows it as the copy."""
+    try:
+        return folder.link(temporary, variants(wanted), sink)
+    except NoHardLinks:
+        note = note_name(temporary, log)
+        return folder.move(temporary, variants(wanted), lambda name: write_note(folder, note, sink, name))
+
+
+def _give_up(folder: Folder, name: str | None, temporary: str, log: str) -> None:
+    """Removes a copy, where nothing was taken from the log. A kill in between leaves no witness of another's file."""
+    if name is not None and folder.stat(temporary) is not None:
+        folder.discard(name)
+    elif name is not None:
+        os.rename(name, temporary, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
+    folder.discard(note_name(temporary, log))
+    folder.discard(temporary)
 
 
 def _copier(fd: int, sink: int, wanted: str, stop: threading.Event) -> Copy:
@@ -165,23 +176,16 @@ def _cut(fd: int, copy: Copy, end: int) -> int:
     raise TaskError("it is written to faster than it can be copied, on a file system that cannot cut it safely")
 
 
-def _resume(folder: Folder, fd: int, wanted: str, temporary: str) -> str | None:
-    """The name of the copy by which a killed try cut the log; None if there is none, or it is removed as not needed."""
-    witness = folder.stat(temporary)
-    name = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
-    if name is None:
-        return None
+def _was_cut(folder: Folder, fd: int, name: str) -> bool:
+    """Whether a killed try came so far as to cut the log of which this is the copy."""
     sink = folder.open(name)
     try:
-        end = where_it_ends(fd, sink, compressed=wanted.endswith(".gz"))
-        uncut = end is not None and _is_uncut(fd, sink, end)
+        end = where_it_ends(fd, sink, compressed=name.endswith(".gz"))
+        return end is None or not _is_uncut(fd, sink, end)
     except ValueError:
-        uncut = witness is not None  # the copy is incomplete, so the kill came while the log still grew into it
+        return False  # the copy is incomplete, so the kill came while the log still grew into it
     finally:
         os.close(sink)
-    if uncut:
-        folder.discard(name)
-    return name if witness and not uncut else None
 
 
 def _is_uncut(fd: int, sink: int, end: int) -> bool:

@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import threading
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -105,32 +104,42 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
 
 
 @dataclass
+class _Left:
+    """Files that stay: how many, and the first of them with the reasons."""
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, path: str, reason: str) -> None:
+        self.count += 1
+        if len(self.named) < _NAMED:
+            self.named.append(f"{printable(path)} ({reason})")
+
+
+@dataclass
 class _Tally:
     """What became of many files."""
 
     deleted: int = 0
     gone: int = 0
     freed: int = 0
-    left_alone: "Counter[str]" = field(default_factory=Counter)
-    refused: "Counter[str]" = field(default_factory=Counter)
-    named: list[str] = field(default_factory=list)
-
-    def leave(self, path: str, reason: str, among: "Counter[str]") -> None:
-        among[reason] += 1
-        if len(self.named) < _NAMED:
-            self.named.append(f"{printable(path)} ({reason})")
+    left_alone: _Left = field(default_factory=_Left)
+    """No longer what the plan saw."""
+    refused: _Left = field(default_factory=_Left)
 
     def effect(self) -> Effect:
         """Raises TaskError where nothing could be deleted, and something of it for want of rights."""
-        left = self.left_alone.total() + self.refused.total()
-        more = f" and {left - len(self.named)} more" if left > len(self.named) else ""
-        rest = f"left alone: {', '.join(self.named)}{more}" if left else ""
-        if self.refused and not self.deleted:
+        left = self.left_alone.count + self.refused.count
+        named = [*self.refused.named, *self.left_alone.named][:_NAMED]  # what is stuck first: it is told of the run
+        more = f" and {left - len(named)} more" if left > len(named) else ""
+        rest = f"left alone: {', '.join(named)}{more}" if left else ""
+        if self.refused.count and not self.deleted:
             raise TaskError(rest)
         parts = [f"deleted {self.deleted:,} files"] if self.deleted else []
         parts += [f"{self.gone:,} were gone"] if self.gone else []
         parts += [rest] if rest else []
-        return Effect(state="done" if self.deleted else "skipped", detail="; ".join(parts), freed_bytes=self.freed)
+        state = "partial" if self.refused.count else "done" if self.deleted else "skipped"
+        return Effect(state=state, detail="; ".join(parts), freed_bytes=self.freed)
 
 
 def delete_files(
@@ -156,7 +165,7 @@ def delete_files(
                 _delete_in(folder, members, device, directory, stop, excess, tally)
         except Changed as error:
             for name, _ in members:
-                tally.leave(f"{path}/{name}" if path else name, str(error), tally.left_alone)
+                tally.left_alone.add(f"{path}/{name}" if path else name, str(error))
     return tally.effect()
 
 
@@ -183,6 +192,6 @@ def _delete_in(
             if folder.stat(name) is None:
                 tally.gone += 1
             else:
-                tally.leave(folder.join(name), str(error), tally.left_alone)
+                tally.left_alone.add(folder.join(name), str(error))
         except OSError as error:
-            tally.leave(folder.join(name), str(error.strerror), tally.refused)
+            tally.refused.add(folder.join(name), str(error.strerror))

@@ -24,12 +24,16 @@ _DATED = re.compile(
     r"|\.(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<time>\d\d(?:-\d\d){0,2}))?)",
     re.DOTALL,
 )
-_TEMPORARY = re.compile(r"\.[0-9a-z]+-\d+\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|pack|swap)\.upkeeper-tmp")
+_TEMPORARY = re.compile(
+    r"\.(?P<token>[0-9a-z]+-\d+)\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|named|pack|swap)\.upkeeper-tmp"
+)
 _EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
 """As the build of November 2026 named it."""
 
-Work = Literal["copy", "pack", "swap"]
-"""``copy``: of a log; ``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place."""
+Work = Literal["copy", "named", "pack", "swap"]
+"""``copy``: of a log; ``named``: the note of which rotated file the copy became, where a file cannot have two names;
+``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place.
+"""
 
 
 class Rotated(NamedTuple):
@@ -79,13 +83,24 @@ def temporary_name(token: str, work: Work, subject: str) -> str:
     return f".{token}.{_digest(subject)}.{work}.upkeeper-tmp"
 
 
+def note_name(temporary: str, log: str) -> str:
+    """The note (leftovers.py) beside the temporary name of a log's copy."""
+    match = _TEMPORARY.fullmatch(temporary)
+    return temporary_name(match["token"] if match else "0-0", "named", log)
+
+
+def copy_name(note: str) -> str:
+    """The temporary name of a copy that has this note."""
+    return note.removesuffix(".named.upkeeper-tmp") + ".copy.upkeeper-tmp"
+
+
 def is_for(temporary: str, work: Work, subject: str) -> bool:
     """Whether a temporary file is of this work on this log or rotated file."""
     match = _TEMPORARY.fullmatch(temporary)
     if match:
         return match["work"] == work and match["subject"] == _digest(subject)
     wanted = earlier_wanted_name(temporary)
-    if wanted is None:
+    if wanted is None or work == "named":
         return False
     if work == "pack":
         return wanted == f"{subject}.gz"

@@ -14,6 +14,7 @@ from exporter.inventory.logs import LogDirectory
 from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import FREE, Use, name_writers, use_of
+from remediator.tasks.log_rotation.leftovers import noted
 from remediator.tasks.log_rotation.names import Rotated, Work, is_log, is_protected, parse_rotated, work_of
 from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
@@ -64,7 +65,7 @@ class Remains:
     file: File
     work: Work
     linked: str | None
-    """Path of the rotated file that it did become, when only the last step is missing."""
+    """Path of the rotated file that it did become, or is the note of, when only the last step is missing."""
 
 
 @dataclass
@@ -200,7 +201,7 @@ def _scan_file(view: _View, name: str, facts: os.stat_result, found: Scan) -> No
     links = facts.st_nlink - (view.temporary_links[_key(facts)] if view.temporary_links else 0)
     file = File(path, Identity.of(facts), allocated(facts), links, FREE)
     if work is not None:
-        linked = view.linked(facts)
+        linked = noted(folder, name) if work == "named" else view.linked(facts)
         found.remains.append(Remains(_in_use(folder, name, file), work, folder.join(linked) if linked else None))
     elif rotated is None:
         log = _log(folder, name, file)

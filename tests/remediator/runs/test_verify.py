@@ -8,6 +8,7 @@ from remediator.runs.verify import of_actions
 WITHIN = Measurement(breached=False, detail="1 of 2")
 OVER = Measurement(breached=True, detail="3 of 2")
 DONE, SKIPPED = ("done", ""), ("skipped", "gone")
+PARTIAL = ("partial", "deleted 9 files; left alone: a")
 
 
 def failed(name: str) -> tuple[str, str]:
@@ -32,6 +33,10 @@ def failed(name: str) -> tuple[str, str]:
         (OVER, OVER, True, [DONE, failed("a")], "ineffective", "helped, not enough: 3 of 2; but cannot delete a"),
         (OVER, OVER, False, [failed("a"), failed("b")], "failed", "cannot delete a (and 1 more)"),
         (WITHIN, WITHIN, False, [failed("a"), SKIPPED], "failed", "cannot delete a"),
+        (WITHIN, WITHIN, True, [PARTIAL], "effective", f"1 of 2; but only in part: {PARTIAL[1]}"),
+        (WITHIN, WITHIN, True, [PARTIAL, failed("b")], "effective",
+            f"1 of 2; but only in part: {PARTIAL[1]} (and 1 more)"),
+        (OVER, OVER, True, [PARTIAL], "ineffective", f"helped, not enough: 3 of 2; but only in part: {PARTIAL[1]}"),
     ],
 )  # fmt: skip
 def test_the_outcome_tells_what_was_gained_and_what_is_stuck(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.tasks.log_rotation.names import temporary_name, wanted_name
+from remediator.tasks.log_rotation.names import is_for, note_name, temporary_name, work_of
 from tests.helpers import require_program, wait_until
 from tests.remediator.tasks.log_rotation.logdir import (
     DAY,
@@ -164,7 +164,7 @@ async def test_names_as_long_as_they_can_be(tmp_path: Path, method: str, compres
     rotation = task(tmp_path, rotation={"method": method, "compress": compress})
     results = await run(rotation)
     assert all(effect.state == "done" for _, effect in results)
-    assert not [name for name in names(tmp_path) if wanted_name(name)]
+    assert not [name for name in names(tmp_path) if work_of(name)]
     if length <= 236:
         (copy,) = rotated(tmp_path, log.name)
         assert content(copy) == before
@@ -181,9 +181,12 @@ async def test_names_as_long_as_they_can_be(tmp_path: Path, method: str, compres
 
 def test_temporary_names_fit_and_differ() -> None:
     long = [f"{'x' * 240}{number}" for number in range(100)]
-    made = {temporary_name(name) for name in long}
-    assert len(made) == 100
-    assert all(len(name) <= 255 and wanted_name(name) for name in made)
+    for work in ("copy", "named", "pack", "swap"):
+        made = {name: temporary_name("0123456789ab-0", work, name) for name in long}  # type: ignore[arg-type]
+        assert len(set(made.values())) == 100
+        assert all(len(temporary) <= 255 and work_of(temporary) == work for temporary in made.values())
+        assert all(is_for(made[name], work, subject) == (name == subject) for name in long for subject in long[:5])
+    assert note_name(temporary_name("0a-1", "copy", "a"), "a") == temporary_name("0a-1", "named", "a")
 
 
 @METHODS

@@ -130,7 +130,9 @@ def chattr(flag: str, path: Path) -> None:
 
 
 def expired(directory: Path, count: int = 3, size: int = MIB) -> list[Path]:
-    paths = [directory / f"app.log-2020010{number}-000000.gz" for number in range(1, count + 1)]
+    """Rotated files that are due to be deleted, oldest first, beside their log."""
+    (directory / "app.log").touch()
+    paths = [directory / f"app.log-20200101-0000{number:02}.gz" for number in range(1, count + 1)]
     for path in paths:
         path.write_bytes(gzip.compress(random.Random(0).randbytes(size)))
         os.utime(path, (1_577_836_800, 1_577_836_800))
@@ -183,6 +185,23 @@ async def test_a_file_that_got_stuck_after_the_plan_is_named_in_the_outcome(tmp_
                 # With nothing else to do it failed; within the limit that is no reason to block what is due next.
                 assert run["outcome"] == ("effective" if others else "failed")
                 assert f"cannot delete {stuck.name}: Operation not permitted" in run["reason"]
+            assert not await runs.breaker_is_open()
+
+
+async def test_a_file_that_got_stuck_among_many_is_named_and_the_rest_of_them_goes(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "ext4", 32 * MIB) as disk:
+        stuck, *others = expired(disk, 55, KIB)
+        async with loop(tmp_path / "state", disk, stuck=stuck) as runs:
+            run = await runs.run()
+            (action,) = run["actions"]
+            assert (action["kind"], action["state"], run["outcome"]) == ("delete-many", "partial", "effective")
+            left = f"deleted 54 files; left alone: {stuck.name} (Operation not permitted)"
+            assert run["reason"].endswith(f"but only in part: {left}")
+            assert stuck.exists()
+            assert not any(path.exists() for path in others)
+            run = await runs.run()
+            assert (run["outcome"], [action["state"] for action in run["actions"]]) == ("failed", ["failed"])
+            assert f"cannot delete {stuck.name}: Operation not permitted" in run["reason"]
             assert not await runs.breaker_is_open()
 
 
