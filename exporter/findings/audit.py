@@ -10,12 +10,13 @@ import structlog
 
 from exporter.base.threads import KeyedThreads
 from exporter.findings.boundary import place_of
+from exporter.findings.check import Check
 from exporter.findings.checks.registry import all_checks
-from exporter.findings.finding import CHECKS, SEVERITIES, Check, Finding, Severity
+from exporter.findings.finding import CHECKS, SEVERITIES, Finding, Severity
 from exporter.findings.fold import fold
 from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer, configured
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.tools import Tools, Verdict
 from exporter.inventory.audit import Accepted, Configuration
 
@@ -109,31 +110,31 @@ class Audit:
             return await self._run(seconds, found)
 
     async def _run(self, seconds: float, found: Found) -> Report:
-        material = await self._gatherer.gather(seconds * 0.4, found.projects)
-        material = replace(material, health_checked=found.health_checked, running=found.running)
+        inputs = await self._gatherer.gather(seconds * 0.4, found.projects)
+        inputs = replace(inputs, health_checked=found.health_checked, running=found.running)
         verdicts, results = await asyncio.gather(
-            self._tools.check(material.projects, seconds * 0.45, found.running), self._judged(material, seconds * 0.5)
+            self._tools.check(inputs.projects, seconds * 0.45, found.running), self._judged(inputs, seconds * 0.5)
         )
-        results = [*results, *(_of_verdict(verdict, material) for verdict in verdicts)]
+        results = [*results, *(_of_verdict(verdict, inputs) for verdict in verdicts)]
         order: dict[str, int] = {name: position for position, name in enumerate(CHECKS)}
         results.sort(key=lambda one: order[one.check])
-        projects = [project.files[0] for project in material.projects]
+        projects = [project.files[0] for project in inputs.projects]
         return Report([accept(result, self._settings.ignore) for result in results], projects)
 
-    async def _judged(self, material: Material, seconds: float) -> list[CheckResult]:
+    async def _judged(self, inputs: Inputs, seconds: float) -> list[CheckResult]:
         async with asyncio.timeout(seconds):
-            return await self._threads.run("checks", partial(judge, material, self._checks))
+            return await self._threads.run("checks", partial(judge, inputs, self._checks))
 
 
-def judge(material: Material, checks: Iterable[Check]) -> list[CheckResult]:
+def judge(inputs: Inputs, checks: Iterable[Check]) -> list[CheckResult]:
     """What the checks find, those left out for which there is nothing to look at. Pure but for the log."""
     results: list[CheckResult] = []
     for check in checks:
-        if not check.needs & material.present:
+        if not check.needs & inputs.present:
             continue
-        problems = [reason for kind in sorted(check.needs) for reason in material.unread.get(kind, ())]
+        problems = [reason for kind in sorted(check.needs) for reason in inputs.unread.get(kind, ())]
         try:
-            findings = _owned(check.find(material), material)
+            findings = _owned(check.find(inputs), inputs)
         except Exception as error:  # noqa: BLE001 - the boundary: one broken check costs only itself
             log.error("check broke", check=check.name, error=type(error).__name__, line=place_of(error))
             findings, problems = [], [*problems, f"the check broke: {type(error).__name__}, described in the log"]
@@ -158,10 +159,10 @@ def _covers(accepted: Accepted, finding: Finding) -> bool:
     return any(fnmatch.fnmatchcase(name, accepted.subject) for name in names)
 
 
-def _of_verdict(verdict: Verdict, material: Material) -> CheckResult:
-    return CheckResult(verdict.check, _owned(verdict.findings, material), problems=verdict.problems)
+def _of_verdict(verdict: Verdict, inputs: Inputs) -> CheckResult:
+    return CheckResult(verdict.check, _owned(verdict.findings, inputs), problems=verdict.problems)
 
 
-def _owned(findings: Iterable[Finding], material: Material) -> list[Finding]:
+def _owned(findings: Iterable[Finding], inputs: Inputs) -> list[Finding]:
     """The findings with the projects that they are in."""
-    return [replace(one, project=material.owners.get(one.place.file, "")) for one in findings]
+    return [replace(one, project=inputs.owners.get(one.place.file, "")) for one in findings]

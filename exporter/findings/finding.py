@@ -5,14 +5,11 @@ names, places and numbers, since a value may be a secret.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import Literal, get_args
 
 from exporter.base.text import printable
-
-if TYPE_CHECKING:
-    from exporter.findings.inputs import Material
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -112,20 +109,6 @@ class Finding:
     def places(self) -> Sequence[Place]:
         """Every place that it is about."""
         return list(dict.fromkeys(part.place for part in self.parts)) or [self.place]
-
-
-class Check(Protocol):
-    """Looks for one kind of mistake. Pure: the same material gives the same findings."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def needs(self) -> frozenset[Kind]:
-        """What it looks at. Where none of that is configured, it does not run; where some cannot be read, it fails."""
-        ...
-
-    def find(self, material: "Material") -> Iterable[Finding]: ...
 
 
 def word(name: object) -> str:

@@ -19,7 +19,7 @@ from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
 from exporter.findings.finding import Kind
-from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Material
+from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Inputs
 from exporter.findings.paths import is_pattern, matches
 from exporter.findings.project import Invocation, Project
 from exporter.findings.secretnames import holds_secret
@@ -92,8 +92,8 @@ class Gatherer:
         """Takes over reads that hang, so that none hangs twice."""
         self._threads = former._threads
 
-    async def gather(self, seconds: float, found: Sequence[Invocation] = ()) -> Material:
-        """Everything that can be read within so many seconds; what cannot is noted in the material.
+    async def gather(self, seconds: float, found: Sequence[Invocation] = ()) -> Inputs:
+        """Everything that can be read within so many seconds; what cannot is noted in the inputs.
 
         found: projects that were found elsewhere, for when none is configured.
         """
@@ -125,7 +125,7 @@ class Gatherer:
             return Reading(unit.kinds).missed(f"{unit.name} cannot be read: {type(error).__name__}")
 
 
-def _joined(readings: Sequence[Reading]) -> Material:
+def _joined(readings: Sequence[Reading]) -> Inputs:
     """All readings as one, each file once."""
     unread: dict[Kind, list[str]] = {}
     for kind, reason in (each for reading in readings for each in reading.unread):
@@ -133,7 +133,7 @@ def _joined(readings: Sequence[Reading]) -> Material:
             unread[kind].append(reason)
     modes = [mode for reading in readings for mode in reading.modes]
     daemons = [reading.daemon_logs for reading in readings if reading.daemon_logs is not None]
-    return Material(
+    return Inputs(
         owners={path: owner for reading in readings for path, owner in reading.owners.items()},
         projects=[project for reading in readings for project in reading.projects],
         env_files=list({each.path: each for reading in readings for each in reading.env_files}.values()),

@@ -22,7 +22,7 @@ class DaemonLogs:
 
 
 @dataclass(frozen=True)
-class Material:
+class Inputs:
     """All that was read. Each file is in it once."""
 
     projects: Sequence[Project] = ()

@@ -36,7 +36,7 @@ _ANSWER_TO_PLAIN_HTTP = (
 
 
 class TlsProblem(Exception):
-    """Material that TLS cannot be served with. The message never holds any of it.
+    """Inputs that TLS cannot be served with. The message never holds any of it.
 
     key: the part of the config that is to blame, ``cert``, ``key`` or ``client_ca``.
     """
@@ -48,7 +48,7 @@ class TlsProblem(Exception):
 
 
 @dataclass(frozen=True)
-class Material:
+class Inputs:
     """PEM as it was read. client_ca: None without client certificates."""
 
     cert: bytes = field(repr=False)
@@ -122,7 +122,7 @@ def handshakes(context: ServerContext) -> Handshakes:
     return stand_in
 
 
-def build_context(settings: TlsServerConfig, material: Material) -> ServerContext:
+def build_context(settings: TlsServerConfig, inputs: Inputs) -> ServerContext:
     """A context that a server can use. Raises TlsProblem; never asks for the passphrase of a key."""
     context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Connection
@@ -138,12 +138,12 @@ def build_context(settings: TlsServerConfig, material: Material) -> ServerContex
         context.set_ciphers(":".join(ciphers))
     for curve in settings.curve_preferences:
         context.set_ecdh_curve(OPENSSL_CURVES[curve])
-    _load_pair(context, material)
+    _load_pair(context, inputs)
     context.verify_mode = _POLICIES[settings.client_auth_type]
-    if material.client_ca is not None:
-        _load_authorities(context, material.client_ca)
+    if inputs.client_ca is not None:
+        _load_authorities(context, inputs.client_ca)
     context.allowed_sans = frozenset(map(_canonical, settings.client_allowed_sans))
-    context.clients = (settings.client_auth_type, context.allowed_sans, material.client_ca)
+    context.clients = (settings.client_auth_type, context.allowed_sans, inputs.client_ca)
     return context
 
 
@@ -163,13 +163,13 @@ def _validity(key: str, pem: bytes) -> tuple[float, float]:
         raise TlsProblem(key, "holds something that is no certificate") from None
 
 
-def _load_pair(context: ssl.SSLContext, material: Material) -> None:
+def _load_pair(context: ssl.SSLContext, inputs: Inputs) -> None:
     """From memory, so that certificate and key are those that were read, at one moment, and nothing is written."""
-    certificate_validity(material.cert)
-    if b"PRIVATE KEY-----" not in material.key:
+    certificate_validity(inputs.cert)
+    if b"PRIVATE KEY-----" not in inputs.key:
         raise TlsProblem("key", "holds no private key", "it must hold PEM, with a line -----BEGIN PRIVATE KEY-----")
     try:
-        with _as_files(material.cert, material.key) as (cert, key):
+        with _as_files(inputs.cert, inputs.key) as (cert, key):
             context.load_cert_chain(cert, key, password=_no_passphrase)
     except _Encrypted:
         hint = "write it without: openssl pkey -in ENCRYPTED -out PLAIN"

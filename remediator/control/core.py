@@ -21,11 +21,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from exporter import __version__
 from remediator.config.remedies import Remedy
 from remediator.control.settings import Settings
-from remediator.decide.decide import Remedies
 from remediator.decide.decider import Decider
-from remediator.guards.evaluate import Pause, breaker_open_since, evaluate
+from remediator.decide.remedies import Remedies
+from remediator.guards.breaker import breaker_open_since
+from remediator.guards.evaluate import evaluate
 from remediator.metrics import Metrics
 from remediator.model.errors import NoRoom, not_found, refused, unavailable
+from remediator.model.hold import Pause
+from remediator.model.run import Request, Trigger
 from remediator.model.shapes import (
     AlertView,
     BreakerView,
@@ -46,7 +49,6 @@ from remediator.store import holds, retention, runs
 from remediator.store import pages as views
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL, explained
-from remediator.store.runs import Trigger
 from remediator.webhook.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -222,7 +224,7 @@ class Core:
             raise refused(blocks[0].guard, blocks[0].reason)
         try:
             run_id = await self._database.write(
-                partial(runs.create, request=runs.Request(task, target, self._trigger, dry_run), now=now)
+                partial(runs.create, request=Request(task, target, self._trigger, dry_run), now=now)
             )
         except IntegrityError as error:
             raise refused("in-flight", "a run of the same task on this target was started this moment") from error

@@ -13,7 +13,7 @@ from exporter.configfile.file import load
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.inventory import with_drill
 from remediator.config.remedies import Config, Remedy
-from remediator.decide.decide import Remedies
+from remediator.decide.remedies import Remedies
 from remediator.model.task import Task
 from remediator.statedir import StateDir
 from remediator.tasks.registry import build_tasks

@@ -7,17 +7,18 @@ has its turn; where it left the breach standing and no other remedy matches, onl
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from exporter.base.units import format_duration
-from remediator.config.matchers import matches_all, parse_matchers, whole_match
 from remediator.config.remedies import Remedy
-from remediator.guards.evaluate import DAY, HOUR, UNKNOWN_FOR, Block, Facts, InFlight, Limits, evaluate, over_at
+from remediator.decide.remedies import Remedies, limits_of
+from remediator.guards.evaluate import UNKNOWN_FOR, evaluate, over_at
+from remediator.guards.in_flight import InFlight
+from remediator.model.decision import Decision, Look, Selection, Try
+from remediator.model.hold import DAY, HOUR, Block, Facts
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET, TaskError
-
-Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 
 OBSERVE_AGAIN = DAY
 """Seconds after which a remedy that only observes plans again for an alert that goes on firing: nothing has changed."""
@@ -30,105 +31,12 @@ UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "cancelled"})
 """Outcomes of runs that changed nothing, so that no alert can end by them."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """A remedy that matches an alert, and the target that it selects; None where the alert names none, and why."""
-
-    remedy: Remedy
-    target: str | None
-    why_none: str = ""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What one remedy does about one alert now, and why."""
-
-    verdict: Verdict
-    reason: str
-    selection: Selection | None = None
-    guard: str | None = None
-
-
-@dataclass(frozen=True)
-class Try:
-    """A run of a remedy for the same episode. outcome and ended_at (Unix seconds) are None while it is under way."""
-
-    run_id: int
-    remedy: str | None
-    dry_run: bool
-    outcome: str | None
-    ended_at: float | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """What came of looking at an alert. due_at: when to look again, in Unix seconds; None: when something happens.
-
-    A run that the look starts, or that is under way, is such an event when it ends.
-    """
-
-    decisions: Sequence[Decision] = ()
-    due_at: float | None = None
-
-
 class _Turn(NamedTuple):
     """What a remedy does in its turn, when to look again because of it, and whether the next has its turn too."""
 
     decision: Decision
     due_at: float | None = None
     next_too: bool = False
-
-
-class Remedies:
-    """The configured remedies in their order, with their matchers parsed once."""
-
-    def __init__(self, remedies: Sequence[Remedy]) -> None:
-        self.remedies = tuple(remedies)
-        self._matchers = [
-            tuple(matcher for text in remedy.match for matcher in parse_matchers(text)) for remedy in remedies
-        ]
-        self._selectors = [_selector(remedy) for remedy in remedies]
-
-    def select(self, labels: Mapping[str, str]) -> Sequence[Selection]:
-        """The remedies whose matchers all match, in order, each with the target that the labels select."""
-        return [
-            select(labels)
-            for matchers, select in zip(self._matchers, self._selectors, strict=True)
-            if matches_all(matchers, labels)
-        ]
-
-    def named(self, name: str | None) -> Remedy | None:
-        return next((remedy for remedy in self.remedies if remedy.name == name), None)
-
-    def limits(self, task: str) -> Limits:
-        """The guards' settings of a run that no alert asked for: of the task's first remedy, else the defaults."""
-        for remedy in self.remedies:
-            if remedy.task == task:
-                return limits_of(remedy)
-        return limits_of(Remedy(name="default", match=['alertname="none"'], task=task, target="none"))
-
-
-def _selector(remedy: Remedy) -> Callable[[Mapping[str, str]], Selection]:
-    """How the labels of an alert select the remedy's target: by its exact name, or through the remedy's map."""
-    ways = [(whole_match(pattern), target) for pattern, target in (remedy.targets or {}).items()]
-
-    def select(labels: Mapping[str, str]) -> Selection:
-        label = remedy.target_label
-        if label is None:
-            return Selection(remedy, remedy.target)
-        value = labels.get(label)
-        if value is None:
-            return Selection(remedy, None, f"the alert has no label {label}")
-        if remedy.targets is None:
-            return Selection(remedy, value)
-        target = next((target for matches, target in ways if matches(value)), None)
-        return Selection(remedy, target, f"the alert's label {label} matches none of the remedy's `targets:`")
-
-    return select
-
-
-def limits_of(remedy: Remedy) -> Limits:
-    return Limits(cooldown=remedy.cooldown, rate=remedy.rate, breaker=remedy.breaker)
 
 
 def decide(

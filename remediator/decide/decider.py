@@ -9,10 +9,14 @@ from functools import partial
 import sqlalchemy as sa
 import structlog
 
-from remediator.decide.decide import Decision, Look, Remedies, Selection, decide
-from remediator.guards.evaluate import DAY, UNKNOWN_FOR, Facts
+from remediator.decide.decide import decide
+from remediator.decide.remedies import Remedies
+from remediator.guards.evaluate import UNKNOWN_FOR
 from remediator.metrics import Metrics
+from remediator.model.decision import Decision, Look, Selection
 from remediator.model.errors import NoRoom
+from remediator.model.hold import DAY, Facts
+from remediator.model.run import Request
 from remediator.model.task import Task, TaskError
 from remediator.store import alerts, decisions, holds, runs
 from remediator.store.alerts import Looked, Waiting
@@ -154,7 +158,7 @@ class _Facts:
             self._read[key] = holds.facts(self._connection, task, target, self._now, observing=observing)
         return self._read[key]
 
-    def make_run(self, request: runs.Request) -> int:
+    def make_run(self, request: Request) -> int:
         """Stores a run to be done; its id."""
         for observing in (False, True):
             self._read.pop((request.task, request.target, observing), None)
@@ -202,10 +206,10 @@ def _keep(alert: Waiting, look: Look, latest: Mapping[str | None, Latest], facts
         decided.repeats.append(Repeat(max(one.id for one in latest.values())))
 
 
-def _request(alert: Waiting, decision: Decision) -> runs.Request:
+def _request(alert: Waiting, decision: Decision) -> Request:
     selection = decision.selection
     assert selection is not None, "a decision to run is about a target"
     assert selection.target is not None, "a decision to run is about a target"
     remedy = selection.remedy
     dry_run = decision.verdict == "observe"
-    return runs.Request(remedy.task, selection.target, "alert", dry_run, remedy=remedy.name, alert_id=alert.id)
+    return Request(remedy.task, selection.target, "alert", dry_run, remedy=remedy.name, alert_id=alert.id)

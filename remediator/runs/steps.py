@@ -13,15 +13,16 @@ import sqlalchemy as sa
 import structlog
 
 from exporter.base.units import format_duration
-from remediator.decide.decide import Remedies, limits_of
-from remediator.guards.evaluate import Limits, evaluate
+from remediator.decide.remedies import Remedies, limits_of
+from remediator.guards.evaluate import evaluate
 from remediator.metrics import Metrics
+from remediator.model.hold import Limits
+from remediator.model.run import ActionResult, Run
 from remediator.model.task import Measurement, Plan, Task, TaskError
 from remediator.runs import verify
 from remediator.runs.verify import Conclusion
 from remediator.store import alerts, holds, runs
 from remediator.store.database import Database
-from remediator.store.runs import ActionResult, Run
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from remediator.model.alert import ReceivedAlert
 from remediator.store.tables import alerts, decisions, runs
-from remediator.webhook.payload import ReceivedAlert
 
 
 @dataclass(frozen=True)

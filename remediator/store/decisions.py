@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from remediator.decide.decide import Decision
+from remediator.model.decision import Decision
 from remediator.store.tables import decisions
 
 

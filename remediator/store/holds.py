@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from remediator.guards.evaluate import Facts, PastRun, Pause
+from remediator.model.hold import Facts, PastRun, Pause
 from remediator.store.tables import actions, breaker_resets, pauses, runs
 
 REMEMBERED_RUNS = 200

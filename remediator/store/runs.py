@@ -1,48 +1,13 @@
 """Runs and their actions, step by step. Every write here may happen twice: a step is repeated after a crash."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import sqlalchemy as sa
 
-from remediator.decide.decide import Try
+from remediator.model.decision import Try
+from remediator.model.run import ActionResult, Outcome, Request, Run, State
 from remediator.model.task import Action, Measurement, Plan
 from remediator.store.tables import actions, runs
-
-State = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
-Outcome = Literal["effective", "ineffective", "failed", "nothing-to-do", "planned", "blocked", "expired", "cancelled"]
-Trigger = Literal["alert", "cli", "api"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One execution of a task, as far as it has come."""
-
-    id: int
-    task: str
-    target: str
-    trigger: Trigger
-    remedy: str | None
-    dry_run: bool
-    state: State
-    requested_at: float
-    started_at: float | None
-    planned_at: float | None
-    before: Measurement | None
-    after: Measurement | None
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run that is asked for."""
-
-    task: str
-    target: str
-    trigger: Trigger
-    dry_run: bool
-    remedy: str | None = None
-    alert_id: int | None = None
 
 
 def create(connection: sa.Connection, request: Request, now: float) -> int:
@@ -158,15 +123,6 @@ def action_started(connection: sa.Connection, run_id: int, position: int, now: f
         .where(actions.c.run_id == run_id, actions.c.position == position)
         .values(state="running", started_at=now)
     )
-
-
-@dataclass(frozen=True)
-class ActionResult:
-    """How one action ended."""
-
-    state: Literal["done", "partial", "skipped", "failed"]
-    detail: str
-    freed_bytes: int = 0
 
 
 def action_finished(connection: sa.Connection, run_id: int, position: int, result: ActionResult, now: float) -> None:

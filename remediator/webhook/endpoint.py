@@ -14,8 +14,9 @@ from aiohttp import ClientError, hdrs, web
 from prometheus_client import CollectorRegistry, Counter
 
 from exporter.base.problem import problem
+from remediator.model.alert import Notification
 from remediator.model.errors import NoRoom
-from remediator.webhook.payload import Notification, Reason, Rejection, check_head, check_size, parse_notification
+from remediator.webhook.payload import Reason, Rejection, check_head, check_size, parse_notification
 
 log = structlog.get_logger(__name__)
 

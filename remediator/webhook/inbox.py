@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from remediator.model.alert import Notification, ReceivedAlert
 from remediator.store import alerts
 from remediator.store.database import Database
-from remediator.webhook.payload import Notification, ReceivedAlert
 
 
 class Inbox:

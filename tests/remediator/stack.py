@@ -12,14 +12,14 @@ from exporter.docker.engine import DockerEngine
 from remediator.config.remedies import Config, Remedy
 from remediator.control.core import Core
 from remediator.control.settings import Settings
-from remediator.decide.decide import Remedies
+from remediator.decide.remedies import Remedies
 from remediator.engine import Engine
 from remediator.metrics import Metrics
+from remediator.model.alert import Notification, ReceivedAlert
 from remediator.model.shapes import RunView
 from remediator.runs.steps import Runner
 from remediator.store.database import Database
 from remediator.webhook.fingerprint import fingerprint
-from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.sweep import Sweep
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from remediator.engine import Engine
+from remediator.model.run import Request
 from remediator.store import runs
 from remediator.store.database import Database
 from tests.helpers import wait_until
@@ -13,7 +14,7 @@ from tests.remediator.sweep import Sweep
 
 
 async def _run(engine: Engine, database: Database) -> None:
-    request = runs.Request("sweep", "attic", "cli", dry_run=True)
+    request = Request("sweep", "attic", "cli", dry_run=True)
     run_id = await database.write(partial(runs.create, request=request, now=START))
     await engine.submit(run_id)
 

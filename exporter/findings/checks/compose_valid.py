@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from exporter.base.text import printable
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project, active_services
 from exporter.findings.references import circle, declared, references
 from exporter.findings.refused import inconsistent, refused
@@ -46,9 +46,9 @@ class ComposeValid:
     name = "compose-valid"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
-            yield from _of_project(project, active_services(project, material.running))
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
+            yield from _of_project(project, active_services(project, inputs.running))
 
 
 def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from exporter.base.text import printable
 from exporter.findings.envfile import EnvFile
 from exporter.findings.finding import Finding, Group, Kind, Place, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 
 
 class EnvFiles:
@@ -14,9 +14,9 @@ class EnvFiles:
     name = "env-files"
     needs: frozenset[Kind] = frozenset({"env"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        read_by_compose = {path for project in material.projects for path in project.needed_env_files}
-        for file in material.env_files:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        read_by_compose = {path for project in inputs.projects for path in project.needed_env_files}
+        for file in inputs.env_files:
             yield from self._duplicates(file)
             for line, refused in _no_variables(file):
                 critical = refused and file.path in read_by_compose

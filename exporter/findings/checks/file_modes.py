@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from exporter.base.text import printable
 from exporter.findings.files import Mode
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 
 _KINDS = {
     "secret": "holds a secret",
@@ -24,8 +24,8 @@ class FileModes:
     name = "file-modes"
     needs: frozenset[Kind] = frozenset({"mode"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for file in material.modes:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for file in inputs.modes:
             what, permissions = _KINDS[file.kind], f"mode {stat.S_IMODE(file.mode):04o}"
             private = file.kind in _READ_AND_WRITE
             remedy = "chmod 600 it" if private else "chmod o-w it"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
 
@@ -14,15 +14,15 @@ class HealthChecks:
     name = "health-checks"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             once = finishing(project.services)
             total = len(project.services.keys() - once)
             for name, service in project.services.items():
                 check = service.at("healthcheck")
                 if name in once or (check is not None and not _off(check)):
                     continue
-                if check is None and (project.files[0], name) in material.health_checked:
+                if check is None and (project.files[0], name) in inputs.health_checked:
                     continue
                 node = check or service
                 yield Finding(

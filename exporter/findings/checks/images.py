@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, Severity, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.service import tag_of
 
 _VERSION = re.compile(r"v?[0-9]+([._].*)?|(?=[a-f0-9]*[0-9])(?=[0-9]*[a-f])[a-f0-9]{7,40}", re.IGNORECASE)
@@ -20,8 +20,8 @@ class Images:
     name = "images"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             for name, service in project.services.items():
                 node = service.at("image")
                 if node is None or not node.text or service.at("build") is not None or "@sha256:" in node.text:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
 
@@ -20,8 +20,8 @@ class Limits:
     name = "limits"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             once = finishing(project.services)
             lasting = {name: service for name, service in project.services.items() if name not in once}
             memory = Group(_MEMORY, len(lasting))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, word
-from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Material
+from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Inputs
 from exporter.findings.tree import Node
 
 
@@ -16,11 +16,11 @@ class LogLimits:
     name = "log-limits"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             for name, service in project.services.items():
                 logging = service.at("logging")
-                if _limited(logging, material.daemon_logs):
+                if _limited(logging, inputs.daemon_logs):
                     continue
                 node = logging or service
                 yield Finding(

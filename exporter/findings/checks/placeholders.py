@@ -8,7 +8,7 @@ from exporter.configfile.section import regex_search
 from exporter.findings.envfile import EnvFile
 from exporter.findings.files import TextFile
 from exporter.findings.finding import Finding, Group, Kind, Place, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project
 from exporter.findings.secretnames import secret_name
 from exporter.findings.tree import Node
@@ -34,19 +34,19 @@ class Placeholders:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = patterns
 
-    def find(self, material: Material) -> Iterator[Finding]:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
         if not self._patterns:
             return
         search = regex_search("|".join(f"(?:{pattern})" for pattern in self._patterns))
         understood: set[str] = set()
-        for project in material.projects:
+        for project in inputs.projects:
             understood |= project.read.keys()
             yield from _unique(_of_project(project, search))
-        for env in material.env_files:
+        for env in inputs.env_files:
             if env.path not in understood:
                 understood.add(env.path)
                 yield from _unique(_of_env(env, {one.name: one.value for one in env.variables}, search))
-        for file in material.texts:
+        for file in inputs.texts:
             if file.path not in understood and search(file.data):
                 yield from _unique(_of_text(file, search))
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, Place, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.interpolate import ELSEWHERE
 from exporter.findings.secretnames import secret_in_url, secret_name
 from exporter.findings.tree import Node
@@ -21,8 +21,8 @@ class PlainSecrets:
     name = "plain-secrets"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             seen: set[Place] = set()
             for service_name, service in project.services.items():
                 for section in (("environment",), ("build", "args")):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.project import active_services
 from exporter.findings.service import mounts
 from exporter.findings.tree import Node
@@ -38,9 +38,9 @@ class Privileges:
     name = "privileges"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
-            active = active_services(project, material.running)
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
+            active = active_services(project, inputs.running)
             for name, service in project.services.items():
                 for severity, place, what, remedy in (
                     *_of_keys(service),

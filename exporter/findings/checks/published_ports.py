@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, Severity, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.project import active_services
 from exporter.findings.service import Port, ports
 
@@ -43,9 +43,9 @@ class PublishedPorts:
     name = "published-ports"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
-            active = active_services(project, material.running)
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
+            active = active_services(project, inputs.running)
             for name, service in project.services.items():
                 for port in ports(service):
                     if _open(port.host_ip):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from exporter.findings.check import Check
 from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.checks.env_files import EnvFiles
 from exporter.findings.checks.file_modes import FileModes
@@ -16,7 +17,6 @@ from exporter.findings.checks.published_ports import PublishedPorts
 from exporter.findings.checks.restart_policies import RestartPolicies
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.checks.volumes import Volumes
-from exporter.findings.finding import Check
 
 
 def all_checks(placeholder_patterns: Sequence[str]) -> Sequence[Check]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.service import finishing, restarts
 
 
@@ -13,8 +13,8 @@ class RestartPolicies:
     name = "restart-policies"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             once = finishing(project.services)
             total = len(project.services.keys() - once)
             for name, service in project.services.items():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.interpolate import Use
 
 _FEW = 10
@@ -19,8 +19,8 @@ class UnsetVariables:
     name = "unset-variables"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             seen: set[tuple[str, str, int | None]] = set()
             for variable in project.uses:
                 use, place = variable.use, variable.place

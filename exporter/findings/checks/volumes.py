@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.findings.finding import Finding, Group, Kind, word
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.service import mounts, repository
 
 STATEFUL = frozenset({
@@ -23,8 +23,8 @@ class Volumes:
     name = "volumes"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
-        for project in material.projects:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
+        for project in inputs.projects:
             for name, service in project.services.items():
                 image = service.at("image")
                 if image is None or repository(image.text) not in STATEFUL:

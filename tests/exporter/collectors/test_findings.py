@@ -17,7 +17,7 @@ from exporter.findings.audit import Audit
 from exporter.inventory.audit import Configuration, FindingsSettings
 from exporter.inventory.inventory import Inventory
 from tests.exporter.fakes import FakeClock
-from tests.exporter.findings.material import copy
+from tests.exporter.findings.inputs import copy
 from tests.golden import findings as golden
 from tests.helpers import wait_until
 

@@ -11,12 +11,12 @@ from exporter.docker.containers import Health, ListedContainer
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
 from exporter.findings.finding import Finding, Kind, Place
 from exporter.findings.found import Found, found_in, secret_files
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from exporter.findings.project import Invocation
 from exporter.inventory.audit import Accepted, Configuration
 from exporter.inventory.inventory import Inventory, with_secret_files
 from tests.compose import require_compose
-from tests.exporter.findings.material import GUARD, audit, copy, write
+from tests.exporter.findings.inputs import GUARD, audit, copy, write
 from tests.hung_mount import hung_mount
 
 
@@ -67,13 +67,13 @@ class Broken:
     name = "limits"
     needs: frozenset[Kind] = frozenset({"project"})
 
-    def find(self, material: Material) -> Iterator[Finding]:
+    def find(self, inputs: Inputs) -> Iterator[Finding]:
         raise KeyError("hunter2-hunter2")
 
 
 def test_a_check_that_breaks_costs_only_itself_and_says_nothing_secret() -> None:
     with capture_logs() as log:
-        (result,) = judge(Material(present=frozenset({"project"})), [Broken()])
+        (result,) = judge(Inputs(present=frozenset({"project"})), [Broken()])
     assert result.problems == ["the check broke: KeyError, described in the log"]
     assert log[0]["error"] == "KeyError"
     assert "test_audit.py:" in log[0]["line"]

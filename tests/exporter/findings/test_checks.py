@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.findings.check import Check
 from exporter.findings.checks.health_checks import HealthChecks
 from exporter.findings.checks.images import Images
 from exporter.findings.checks.limits import Limits
@@ -16,11 +17,11 @@ from exporter.findings.checks.registry import all_checks
 from exporter.findings.checks.restart_policies import RestartPolicies
 from exporter.findings.checks.volumes import Volumes
 from exporter.findings.files import TextFile
-from exporter.findings.finding import CHECKS, Check, word
+from exporter.findings.finding import CHECKS, word
 from exporter.findings.gather import Gatherer
-from exporter.findings.inputs import DaemonLogs, Material
+from exporter.findings.inputs import DaemonLogs, Inputs
 from exporter.inventory.audit import Configuration
-from tests.exporter.findings.material import found, load, project, write
+from tests.exporter.findings.inputs import found, load, project, write
 
 WELL: list[str] = []
 WARNING, CRITICAL, INFO = ["warning"], ["critical"], ["info"]
@@ -194,12 +195,12 @@ async def test_the_daemons_own_log_limits(daemon: str | None, logging: str, limi
     if daemon is not None:
         (tmp_path / "daemon.json").write_text(daemon)
     settings = Configuration(compose_files=[f"{tmp_path}/compose.yaml"])
-    material = await Gatherer(settings, daemon_file=f"{tmp_path}/daemon.json").gather(60)
-    assert (list(LogLimits().find(material)) == []) == limited
+    inputs = await Gatherer(settings, daemon_file=f"{tmp_path}/daemon.json").gather(60)
+    assert (list(LogLimits().find(inputs)) == []) == limited
 
 
-def text(data: bytes) -> Material:
-    return Material(texts=[TextFile("/srv/.env", data, 0, 0, 0, (0, 0, 0, 0))])
+def text(data: bytes) -> Inputs:
+    return Inputs(texts=[TextFile("/srv/.env", data, 0, 0, 0, (0, 0, 0, 0))])
 
 
 @pytest.mark.parametrize(
@@ -272,9 +273,9 @@ def test_placeholders_count_where_they_are_in_force(tmp_path: Path) -> None:
     )
     write(tmp_path, {"override.yaml": override})
     loaded = load(tmp_path, "compose.yaml", "override.yaml")
-    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()), texts=list(loaded.read.values()))
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()), texts=list(loaded.read.values()))
     check = Placeholders(Configuration().placeholder_patterns)
-    assert sorted((Path(one.place.file).name, one.place.line, one.subject) for one in check.find(material)) == [
+    assert sorted((Path(one.place.file).name, one.place.line, one.subject) for one in check.find(inputs)) == [
         (".env", 5, "ENV_PASSWORD"),
         ("compose.yaml", 7, "OPEN_PASSWORD"),
         ("compose.yaml", 11, "TWICE_PASSWORD"),
@@ -288,8 +289,8 @@ def test_a_line_that_is_part_of_many_services_counts_once(check: Check, tmp_path
         f"  s{at}: {{image: x, environment: {{<<: *env, A: b}}}}\n" for at in range(9)
     )
     loaded = project(tmp_path, compose)
-    material = Material(projects=[loaded], texts=list(loaded.read.values()))
-    assert [finding.place.line for finding in check.find(material)] == [2]
+    inputs = Inputs(projects=[loaded], texts=list(loaded.read.values()))
+    assert [finding.place.line for finding in check.find(inputs)] == [2]
 
 
 def test_placeholders_of_ones_own() -> None:
@@ -336,9 +337,7 @@ def long_texts() -> dict[str, str]:
 def test_long_texts_are_over_soon(name: str, tmp_path: Path) -> None:
     loaded = project(tmp_path, long_texts()[name])
     texts = list(loaded.read.values())
-    material = Material(projects=[loaded], texts=texts, present=frozenset({"project", "text"}))
-    findings = [
-        finding for check in all_checks(Configuration().placeholder_patterns) for finding in check.find(material)
-    ]
+    inputs = Inputs(projects=[loaded], texts=texts, present=frozenset({"project", "text"}))
+    findings = [finding for check in all_checks(Configuration().placeholder_patterns) for finding in check.find(inputs)]
     assert findings
     assert max(len(finding.message) + len(finding.remedy) for finding in findings) < 400

@@ -8,7 +8,7 @@ from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.project import Invocation, Project
 from exporter.findings.service import ports
 from tests.compose import require_compose
-from tests.exporter.findings.material import SECRET, found, load, project, write
+from tests.exporter.findings.inputs import SECRET, found, load, project, write
 
 pytestmark = pytest.mark.slow
 

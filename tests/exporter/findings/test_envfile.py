@@ -10,9 +10,9 @@ from exporter.findings.checks.env_files import EnvFiles
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.envfile import EnvFile, parse_env
 from exporter.findings.files import Unreadable, read_file
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from tests.compose import require_compose
-from tests.exporter.findings.material import found, project
+from tests.exporter.findings.inputs import found, project
 
 COMPOSE = "services: {a: {image: x}}"
 
@@ -111,8 +111,8 @@ def test_the_line_of_the_variable_is_named_also_in_the_env_file_of_a_service(tmp
 def test_of_a_service_whose_profile_is_off_it_is_a_warning(text: str, tmp_path: Path) -> None:
     compose = "services: {a: {image: x}, b: {image: x, profiles: [p], env_file: [b.env, gone.env]}}"
     loaded = project(tmp_path, compose, b__env=text)
-    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
-    findings = [*EnvFiles().find(material), *ComposeValid().find(material)]
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()))
+    findings = [*EnvFiles().find(inputs), *ComposeValid().find(inputs)]
     assert [(one.severity, one.place.line) for one in findings] == [("warning", 1)]
     assert loaded.unread == []
 
@@ -120,8 +120,8 @@ def test_of_a_service_whose_profile_is_off_it_is_a_warning(text: str, tmp_path: 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_compose_refuses(text: str, tmp_path: Path) -> None:
     loaded = project(tmp_path, COMPOSE, __env=f"GOOD=1\n{text}")
-    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
-    findings = [*EnvFiles().find(material), *ComposeValid().find(material)]
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()))
+    findings = [*EnvFiles().find(inputs), *ComposeValid().find(inputs)]
     assert {(one.severity, str(one.place)) for one in findings} == {("critical", f"{tmp_path}/.env:2")}
 
 
@@ -151,8 +151,8 @@ def test_files_of_all_kinds_are_read_as_the_real_compose_reads_them(seed: int, t
     (tmp_path / ".env").write_bytes(text.encode())
     names = "{A: '${A-U}', B: '${B-U}', C: '${C-U}'}"
     loaded = project(tmp_path, f"services: {{a: {{image: x, environment: {names}}}}}")
-    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
-    findings = [*EnvFiles().find(material), *ComposeValid().find(material), *UnsetVariables().find(material)]
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()))
+    findings = [*EnvFiles().find(inputs), *ComposeValid().find(inputs), *UnsetVariables().find(inputs)]
     refused = any(one.severity == "critical" for one in findings)
     warned = {one.subject for one in findings if one.check == "unset-variables" and one.severity == "warning"}
     if any("up to 2.40" in one.message for one in findings):
@@ -221,7 +221,7 @@ def test_references_and_what_is_set_elsewhere(tmp_path: Path) -> None:
 def test_lines_that_are_none(text: str, refused: bool, tmp_path: Path) -> None:
     env = parse(tmp_path, f"GOOD=1\n{text}")
     assert any(each.refused for each in env.malformed) == refused
-    (finding,) = EnvFiles().find(Material(env_files=[env]))
+    (finding,) = EnvFiles().find(Inputs(env_files=[env]))
     assert (finding.severity, finding.place.line) == ("warning", 2), "Compose does not read this file"
 
 
@@ -237,14 +237,14 @@ def test_lines_that_are_none(text: str, refused: bool, tmp_path: Path) -> None:
     ],
 )
 def test_a_comment_that_is_none(text: str, told: bool, tmp_path: Path) -> None:
-    findings = list(EnvFiles().find(Material(env_files=[parse(tmp_path, text)])))
+    findings = list(EnvFiles().find(Inputs(env_files=[parse(tmp_path, text)])))
     assert [(one.severity, one.place.line) for one in findings] == [("warning", 1)] * told
     assert "cloud" not in repr(findings)
 
 
 def test_a_secret_that_stands_twice_is_not_repeated(tmp_path: Path) -> None:
     env = parse(tmp_path, "A=hunter2-hunter2\nB=1\nA=hunter2-other\n")
-    (finding,) = EnvFiles().find(Material(env_files=[env]))
+    (finding,) = EnvFiles().find(Inputs(env_files=[env]))
     assert (finding.subject, finding.place.line) == ("A", 3)
     assert finding.message == "A stands on line 1 already, with another value; this one wins"
     assert "hunter2" not in repr(env) + repr(finding)

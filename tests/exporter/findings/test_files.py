@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.findings.files import MAX_BYTES, Unreadable, read_file, read_mode
-from tests.exporter.findings.material import audit, lines
+from tests.exporter.findings.inputs import audit, lines
 
 COMPOSE = """
 services:

@@ -5,7 +5,7 @@ from pathlib import Path
 from exporter.findings.audit import CheckResult, Report
 from exporter.findings.finding import Finding, Group, Place
 from exporter.findings.fold import fold
-from tests.exporter.findings.material import audit, write
+from tests.exporter.findings.inputs import audit, write
 
 FEW = 4
 ALL = Group("{count} services have no limit: {names}", 57)

@@ -12,7 +12,7 @@ from exporter.collectors.findings import FindingsCollector
 from exporter.exposition import Format, join, render
 from exporter.findings.audit import Audit
 from exporter.inventory.audit import Configuration, FindingsSettings
-from tests.exporter.findings.material import PROJECTS, SECRET, audit, copy, lines
+from tests.exporter.findings.inputs import PROJECTS, SECRET, audit, copy, lines
 from tests.helpers import require_program
 
 MARK = re.compile(r"#! (.+)$")

@@ -9,9 +9,9 @@ from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.checks.env_files import EnvFiles
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.finding import Finding
-from exporter.findings.inputs import Material
+from exporter.findings.inputs import Inputs
 from tests.compose import require_compose
-from tests.exporter.findings.material import load, write
+from tests.exporter.findings.inputs import load, write
 
 REFUSED = {
     "a merge key twice": """
@@ -111,9 +111,9 @@ services: {a: {image: x, ports: [80, '81', '82:82/udp', '127.0.0.1::83', '[::1]:
 
 def criticals(directory: Path) -> list[Finding]:
     loaded = load(directory)
-    material = Material(projects=[loaded], env_files=list(loaded.env_files.values()))
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()))
     checks = (ComposeValid(), EnvFiles(), UnsetVariables())
-    return [one for check in checks for one in check.find(material) if one.severity == "critical"]
+    return [one for check in checks for one in check.find(inputs) if one.severity == "critical"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -153,7 +153,7 @@ def test_a_profile_that_is_in_use_counts(tmp_path: Path) -> None:
 
     def found(*running: str) -> list[tuple[str, str]]:
         names = frozenset((f"{tmp_path}/compose.yaml", name) for name in running)
-        findings = ComposeValid().find(Material(projects=[load(tmp_path)], running=names))
+        findings = ComposeValid().find(Inputs(projects=[load(tmp_path)], running=names))
         return [(one.severity, one.message.partition(",")[0]) for one in findings]
 
     kept_away, no_network = "a needs the service b", "b names the network n"

@@ -15,7 +15,7 @@ import yaml
 
 from exporter.findings.audit import Report
 from tests.compose import require_compose
-from tests.exporter.findings.material import SECRET, audit
+from tests.exporter.findings.inputs import SECRET, audit
 
 STACKS = Path(__file__).parent / "stacks"
 MAX_LINES = 25

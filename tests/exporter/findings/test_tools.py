@@ -15,7 +15,7 @@ from exporter.findings.project import Invocation, Project
 from exporter.findings.tools import KEPT_SECONDS, ToolFailed, Tools, Verdict, run
 from exporter.inventory.audit import Configuration
 from tests.exporter.fakes import FakeClock
-from tests.exporter.findings.material import load, write
+from tests.exporter.findings.inputs import load, write
 from tests.exporter.scripts import alive, script
 from tests.helpers import require_program, wait_until
 

@@ -4,7 +4,8 @@ import pytest
 
 from exporter.inventory.services import Probe, Service
 from remediator.config.remedies import Remedy
-from remediator.decide.decide import Selection, by_container
+from remediator.decide.decide import by_container
+from remediator.model.decision import Selection
 from remediator.tasks.service_restart.task import target_names
 
 RESTART = {"upkeeper.restart": "true"}

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from remediator.config.remedies import Rate, Remedy
-from remediator.decide.decide import OBSERVE_AGAIN, UNTOUCHED, Decision, Look, Remedies, Selection, Try, decide
-from remediator.guards.evaluate import UNKNOWN_FOR, Facts, PastRun, Pause
+from remediator.decide.decide import OBSERVE_AGAIN, UNTOUCHED, decide
+from remediator.decide.remedies import Remedies
+from remediator.guards.evaluate import UNKNOWN_FOR
+from remediator.model.decision import Decision, Look, Selection, Try
+from remediator.model.hold import Facts, PastRun, Pause
 from remediator.model.task import TaskError
 
 NOW = 1_800_000_000.0

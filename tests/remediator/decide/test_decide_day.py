@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from remediator.config.remedies import Breaker, Rate, Remedy
-from remediator.decide.decide import LOOK_SOONEST, Remedies, Selection, Try, decide, limits_of
-from remediator.guards.evaluate import DAY, HOUR, Facts, PastRun, Pause, evaluate
+from remediator.decide.decide import LOOK_SOONEST, decide
+from remediator.decide.remedies import Remedies, limits_of
+from remediator.guards.evaluate import evaluate
+from remediator.model.decision import Selection, Try
+from remediator.model.hold import DAY, HOUR, Facts, PastRun, Pause
 
 START = 1_800_000_000.0
 COUNTED = ("effective", "ineffective", "failed")

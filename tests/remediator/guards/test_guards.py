@@ -5,18 +5,9 @@ from dataclasses import replace
 import pytest
 
 from remediator.config.remedies import Breaker, Rate
-from remediator.guards.evaluate import (
-    DAY,
-    GUARDS,
-    HOUR,
-    Facts,
-    Limits,
-    PastRun,
-    Pause,
-    breaker_open_since,
-    evaluate,
-    over_at,
-)
+from remediator.guards.breaker import breaker_open_since
+from remediator.guards.evaluate import GUARDS, evaluate, over_at
+from remediator.model.hold import DAY, HOUR, Facts, Limits, PastRun, Pause
 
 NOW = 1_000_000.0
 LIMITS = Limits(cooldown=60.0, rate=Rate(per_hour=3, per_day=5), breaker=Breaker(failures=3, reset_after=1000.0))

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from remediator.model.alert import Notification, ReceivedAlert
 from remediator.webhook.fingerprint import fingerprint
-from remediator.webhook.payload import Notification, ReceivedAlert
 from tests.helpers import wait_until
 from tests.remediator.webhook.webhook_server import TOKEN, Webhook, running_webhook
 from tests.servers import alertmanager

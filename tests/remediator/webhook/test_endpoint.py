@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from remediator.webhook.payload import MAX_BODY, Notification
+from remediator.model.alert import Notification
+from remediator.webhook.payload import MAX_BODY
 from tests.helpers import wait_until
 from tests.remediator.payloads import alert, payload, without
 from tests.remediator.webhook.mutations import mutated

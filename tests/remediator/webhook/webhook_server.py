@@ -8,8 +8,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from exporter.base.problem import problem_middleware
+from remediator.model.alert import Notification
 from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
-from remediator.webhook.payload import Notification
 
 PATH = "/api/v1/alertmanager"
 TOKEN = "correct-horse-battery-staple"

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from remediator.statedir import StateDir
-from tests.exporter.findings.material import SECRET, copy
+from tests.exporter.findings.inputs import SECRET, copy
 from tests.upkeeper.commandline import Done, invoke
 
 Upkeeper = Callable[..., Awaitable[Done]]

@@ -15,7 +15,7 @@ from remediator.tasks.configuration_audit.notes import cells, line, short
 from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config
 from remediator.tasks.registry import build_tasks
 from tests.dockerd import Dockerd
-from tests.exporter.findings.material import SECRET, copy
+from tests.exporter.findings.inputs import SECRET, copy
 
 
 @pytest.fixture(autouse=True)

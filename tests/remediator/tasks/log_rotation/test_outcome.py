@@ -16,7 +16,7 @@ from exporter.docker.engine import DockerEngine
 from remediator.config.remedies import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
-from remediator.decide.decide import Remedies
+from remediator.decide.remedies import Remedies
 from remediator.model.shapes import RunView
 from remediator.model.task import Action, Effect
 from remediator.statedir import StateDir

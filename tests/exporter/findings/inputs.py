@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.findings.audit import Audit, Report
+from exporter.findings.check import Check
 from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
-from exporter.findings.finding import Check, Finding
-from exporter.findings.inputs import DaemonLogs, Material
+from exporter.findings.finding import Finding
+from exporter.findings.inputs import DaemonLogs, Inputs
 from exporter.findings.project import Invocation, Project
 from exporter.inventory.audit import Configuration
 
@@ -48,7 +49,7 @@ def project(directory: Path, compose: str, **files: str) -> Project:
 
 def found(check: Check, *projects: Project, daemon: DaemonLogs = DaemonLogs()) -> list[Finding]:  # noqa: B008
     """What a check finds in projects."""
-    return list(check.find(Material(projects=projects, daemon_logs=daemon, present=frozenset({"project"}))))
+    return list(check.find(Inputs(projects=projects, daemon_logs=daemon, present=frozenset({"project"}))))
 
 
 async def audit(daemon_file: str = "/nonexistent", **settings: object) -> Report:
