@@ -12,13 +12,14 @@ from exporter.base.threads import KeyedThreads
 from exporter.findings.boundary import place_of
 from exporter.findings.check import Check
 from exporter.findings.checks.registry import all_checks
-from exporter.findings.finding import CHECKS, SEVERITIES, Finding, Severity
+from exporter.findings.finding import SEVERITIES, Finding, Severity
 from exporter.findings.fold import fold
 from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer, configured
 from exporter.findings.inputs import Inputs
 from exporter.findings.tools import Tools, Verdict
 from exporter.inventory.audit import Accepted, Configuration
+from exporter.inventory.checks import CHECKS
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ names, places and numbers, since a value may be a secret.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from exporter.base.text import printable
 
@@ -18,40 +18,6 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 Kind = Literal["project", "env", "text", "mode"]
 """What a check looks at: Compose projects, .env files, lines of text, or the modes of files."""
 
-CheckName = Literal[
-    "placeholders",
-    "file-modes",
-    "env-files",
-    "compose-valid",
-    "compose-config",
-    "unset-variables",
-    "plain-secrets",
-    "published-ports",
-    "privileges",
-    "images",
-    "limits",
-    "health-checks",
-    "restart-policies",
-    "log-limits",
-    "volumes",
-    "prometheus-config",
-    "prometheus-rules",
-    "alertmanager-config",
-]
-CHECKS: tuple[CheckName, ...] = get_args(CheckName)
-"""Every check, in the order of the output."""
-
-VALID: tuple[CheckName, ...] = (
-    "placeholders",
-    "env-files",
-    "compose-valid",
-    "compose-config",
-    "unset-variables",
-    "prometheus-config",
-    "prometheus-rules",
-    "alertmanager-config",
-)
-"""The checks of validate-config: whether the stack would start as it is meant to."""
 
 _WORD = re.compile(r"[A-Za-z0-9_./@-]{1,100}")
 

@@ -15,11 +15,12 @@ from exporter.base import programs as commands
 from exporter.base.text import printable
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.findings.files import Unreadable, check_readable
-from exporter.findings.finding import CheckName, Finding, Place, word
+from exporter.findings.finding import Finding, Place, word
 from exporter.findings.paths import matches
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project, profiles_in_use
 from exporter.inventory.audit import Configuration
+from exporter.inventory.checks import CheckName
 
 TOOL_SECONDS = 20.0
 """How long one program may take."""

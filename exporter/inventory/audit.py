@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.base.units import Duration
 from exporter.configfile.section import AbsolutePath, Contradiction, Regex, Section, shown
-from exporter.findings.finding import CheckName
+from exporter.inventory.checks import CheckName
 from exporter.inventory.collector import CollectorSettings
 
 

@@ -6,7 +6,8 @@ from prometheus_client.core import Metric
 
 from exporter.collectors import findings
 from exporter.findings.audit import CheckResult, Report
-from exporter.findings.finding import CheckName, Finding, Place, Severity
+from exporter.findings.finding import Finding, Place, Severity
+from exporter.inventory.checks import CheckName
 
 COMPOSE = "/srv/pa/compose.yaml"
 

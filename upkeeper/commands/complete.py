@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from exporter.findings.finding import CHECKS, VALID
+from exporter.inventory.checks import CHECKS, VALID
 
 Document = dict[str, Any]
 

@@ -9,8 +9,9 @@ from exporter.base.threads import StillStuck
 from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit, Report
-from exporter.findings.finding import CHECKS, SEVERITIES, VALID, CheckName, Finding
+from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.found import Found, found_in
+from exporter.inventory.checks import CHECKS, VALID, CheckName
 from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
 from remediator.tasks.configuration_audit.notes import line
 from remediator.tasks.docker import ask

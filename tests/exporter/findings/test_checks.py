@@ -17,10 +17,11 @@ from exporter.findings.checks.registry import all_checks
 from exporter.findings.checks.restart_policies import RestartPolicies
 from exporter.findings.checks.volumes import Volumes
 from exporter.findings.files import TextFile
-from exporter.findings.finding import CHECKS, word
+from exporter.findings.finding import word
 from exporter.findings.gather import Gatherer
 from exporter.findings.inputs import DaemonLogs, Inputs
 from exporter.inventory.audit import Configuration
+from exporter.inventory.checks import CHECKS
 from tests.exporter.findings.inputs import found, load, project, write
 
 WELL: list[str] = []

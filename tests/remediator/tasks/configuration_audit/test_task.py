@@ -7,8 +7,9 @@ import pytest
 
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
-from exporter.findings.finding import CHECKS, VALID, Finding, Place
+from exporter.findings.finding import Finding, Place
 from exporter.inventory.audit import Configuration
+from exporter.inventory.checks import CHECKS, VALID
 from remediator.config.remedies import Config
 from remediator.model.task import Action, TaskError
 from remediator.tasks.configuration_audit.notes import cells, line, short
