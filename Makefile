@@ -7,10 +7,10 @@ PYTHON ?= python3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
-.PHONY: help up test check unit bench compat docs lock wheel clean
+.PHONY: help up test check unit bench compat docs lock migration wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUNTIME): requirements/runtime.lock pyproject.toml scripts/setup-python
 	@PYTHON="$(PYTHON)" scripts/setup-python $(VENV) requirements/runtime.lock
@@ -58,6 +58,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(DEV) ## Lock the newest versions of the dependencies, with hashes
 	$(LOCK) --output-file requirements/runtime.lock
 	$(LOCK) --group dev --output-file requirements/dev.lock
+
+migration: $(DEV) ## Begin a migration: make migration NAME=what_it_does
+	@test -n "$(NAME)" || { echo "error: name it: make migration NAME=what_it_does" >&2; exit 2; }
+	$(BIN)/python -m scripts.new_migration "$(NAME)"
 
 wheel: $(DEV) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
