@@ -1,5 +1,6 @@
-"""``python scripts/new_migration.py NAME``: a migration that brings the newest tables to those of the code, to be read and
-completed by a person. Compares with a database made by the migrations there are.
+"""``python -m scripts.new_migration NAME``: a migration that brings the tables to those of the code, for a person to read.
+
+Compares with a database made by the migrations there are.
 """
 
 import re
