@@ -1,4 +1,4 @@
-"""``python -m scripts.new_migration NAME``: a migration that brings the tables to those of the code, for a person to read.
+"""``python -m scripts.new_migration NAME``: a migration that brings the tables to those of the code, to be read first.
 
 Compares with a database made by the migrations there are.
 """
