@@ -161,6 +161,24 @@ def test_no_runbook_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
+def test_the_silence_of_a_runbook_is_of_its_alert_and_of_labels_that_it_has(alert: str) -> None:
+    """A matcher of a label that an alert does not have silences nothing, and nobody is told."""
+    runbook = (ROOT / "docs" / "runbooks" / f"{alert}.md").read_text()
+    silences = re.findall(r'--comment="why" alertname=(\w+)((?: \w+=\w+)*)$', runbook, flags=re.MULTILINE)
+    assert [name for name, _ in silences] == ([] if alert == "Watchdog" else [alert])
+    fired = [labels["exp_labels"] for case in CASES if case["alertname"] == alert for labels in case["exp_alerts"]]
+    wanted = set(re.findall(r" (\w+)=", " ".join(more for _, more in silences)))
+    assert all(wanted <= labels.keys() for labels in fired)
+
+
+def test_pages_name_no_alert_that_does_not_exist() -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"\bUpkeeper[A-Z]\w+", page.read_text())}
+    assert len(named) > len(ALERTS) / 2
+    assert named <= set(ALERTS)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
 def test_each_rule_reads_metrics_that_exist(alert: str) -> None:
     texts = " ".join([RULES[alert]["expr"], *RULES[alert]["annotations"].values()])
     assert set(re.findall(r"\bupkeeper_\w+", texts)) <= METRICS
