@@ -66,7 +66,7 @@ def _updates() -> list[Json]:
 
 
 def _waiting(metric: str, limit: str, *labels: str) -> str:
-    """Since it was 0 the last time, else since it was first seen: as the alerts reckon (prometheus/rules/host.yml)."""
+    """Since it was 0 the last time, else since it was first seen, as alerts reckon (prometheus/rules/updates.yml)."""
     since = f"(max_over_time(timestamp({metric} == 0)[14d:1h]) or min_over_time(timestamp({metric})[14d:1h]))"
     now = f"last_over_time({metric}[3h]) > 0"
     ratio = f"(time() - {since}) / on (instance) group_left () {limit}"
