@@ -67,7 +67,8 @@ services:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Parts]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    # Nobody accepts: the kernel does, as far as the queue is long, and each look at the status is a probe.
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listening:
         yield Parts(tmp_path, listening.getsockname()[1])
 
 

@@ -16,9 +16,9 @@ from tests.helpers import free_port, wait_until
 _SERVE = """
 import asyncio, sys
 from pathlib import Path
-from exporter import logs
+from exporter.base import log_setup
 from exporter.main import serve
-logs.configure(json=True)
+log_setup.configure(json=True)
 config, listen, state = sys.argv[1:]
 asyncio.run(serve(Path(config) if config else None, listen, Path(state) if state else None))
 """

@@ -86,7 +86,7 @@ async def test_a_changed_config_is_put_in_force_and_a_bad_one_is_not(tmp_path: P
         assert exporter.metrics()[limit] == 2 * 1024**2
         errors = [line for line in exporter.lines() if line["level"] == "error"]
         assert len(errors) == 1
-        assert f"{exporter.inventory.inventory}:6: logs[0].max_bytes" in errors[0]["error"]
+        assert f"{exporter.config}:6: logs[0].max_bytes" in errors[0]["error"]
         exporter.config.write_text(QUICK + log_directory(tmp_path / "app", "3MiB"))
         await wait_until(lambda: exporter.metrics().get(limit) == 3 * 1024**2)
         assert exporter.metrics()[successful] == 1
@@ -161,7 +161,7 @@ from exporter.main import Exporter
 
 async def run():
     exporter = Exporter(Path(sys.argv[1]), None)
-    await exporter.base.reload()
+    await exporter.reload()
     while not exporter.snapshot.ready:
         await asyncio.sleep(0.01)
     await exporter.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import inotify, logmeter, watch
+from exporter.logdirs import inotify, meter, watch
 from exporter.logdirs.meter import FULL_SECONDS, LogMeter
 from exporter.logdirs.usage import LogUsage, WalkStopped, measure
 from exporter.logdirs.watch import HOT_SECONDS
@@ -239,7 +239,7 @@ def test_a_walk_that_takes_long_is_not_done_all_the_time(tree: Path, monkeypatch
         watched.clock.now += 3
         return measure(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(logmeter, "measure", slow)
+    monkeypatch.setattr(meter, "measure", slow)
     before = watched.meter.measure()
     write(tree / "new.log", 10)
     watched.clock.now += 50

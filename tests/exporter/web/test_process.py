@@ -189,7 +189,7 @@ from exporter.main import Exporter
 
 async def run():
     exporter = Exporter(None, None, Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    await exporter.base.reload()
+    await exporter.reload()
     await exporter.close()
 
 asyncio.run(run())
