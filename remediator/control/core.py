@@ -115,7 +115,7 @@ class Core:
 
         if self._engine is None:
             await self._database.migrate()  # again, as it may be open only to read
-            self._database.require_room()
+            await self._database.require_room()
             workers = self._settings.config.remediator.workers
             host = platform.node() or "host"
             self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=workers)

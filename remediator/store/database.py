@@ -50,6 +50,12 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
+def _touch(connection: sa.Connection) -> None:
+    """Writes something, which changes nothing."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA user_version = {int(version)}")
+
+
 class Database:
     """One SQLite file with its tables migrated to the newest version.
 
@@ -121,10 +127,11 @@ class Database:
         assert full is not None, "there is at least one way to open a database"
         raise full
 
-    def require_room(self) -> None:
-        """Raises NoRoom when the file could be opened only to read."""
+    async def require_room(self) -> None:
+        """Raises NoRoom when the file could be opened only to read, or when nothing can be written to it."""
         if self._full is not None:
             raise self._full
+        await self.write(_touch)
 
     def _opened(self) -> _Engines:
         assert self._engines is not None, "the database is opened before it is used"
