@@ -77,7 +77,7 @@ class DockerCollector:
         self._threads = KeyedThreads()
         self._clock = clock
         self._events = ContainerEvents(clock)
-        self._kills = OomKills()
+        self._kills = OomKills(self._events.began if engine.socket is not None else None)
         self._ends = Ends()
         self._slow: set[str] = set()
 

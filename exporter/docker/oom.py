@@ -48,8 +48,13 @@ class Look:
 
 @dataclass(slots=True)
 class OomKills:
-    """The kills in each container since it was first seen, and those that the kernel had counted by then."""
+    """The kills in each container since it was first seen, and those that the kernel had counted by then.
 
+    heard_since: Unix seconds from when on every kill has its event; None where none may be heard. The kernel counts a
+    kill before its event arrives, so only in a container from before that can the first count be of others.
+    """
+
+    heard_since: float | None = None
     _counts: dict[str, _Count] = field(default_factory=dict)
 
     def update(self, looks: Collection[Look], events: Iterable[tuple[str, float]]) -> dict[str, int]:
@@ -70,10 +75,13 @@ class OomKills:
                 times = [at for at in times if at >= start]
                 count.past += count.life.kills
                 count.life = _Life(look.started)
-            elif known[look.id] is None:
+            elif known[look.id] is None and not self._heard_from_its_start(look):
                 count.life.before = max(0, (look.kernel or 0) - len(times))
             count.life.events += len(times)
             count.life.ended = count.life.ended or look.oom_killed
             if look.kernel is not None:
                 count.life.kernel = look.kernel
         return {key: count.past + count.life.kills for key, count in self._counts.items()}
+
+    def _heard_from_its_start(self, look: Look) -> bool:
+        return self.heard_since is not None and look.started is not None and look.started > self.heard_since

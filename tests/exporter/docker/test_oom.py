@@ -65,3 +65,10 @@ def test_containers_do_not_mix_and_are_forgotten_when_they_go() -> None:
     assert kills.update([look(), look(key="d")], [("d", 120.0), ("gone", 121.0)]) == {"c": 0, "d": 1}
     assert kills.update([look()], []) == {"c": 0}
     assert kills.update([look(), look(key="d")], []) == {"c": 0, "d": 0}
+
+
+def test_an_event_that_comes_after_the_kernels_count_is_the_same_kill() -> None:
+    kills = OomKills(heard_since=90.0)
+    assert kills.update([look(kernel=1)], []) == {"c": 1}
+    assert kills.update([look(kernel=1)], [("c", 101.0)]) == {"c": 1}
+    assert kills.update([look(kernel=2)], [("c", 105.0)]) == {"c": 2}

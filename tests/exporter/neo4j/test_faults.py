@@ -61,7 +61,9 @@ async def test_a_port_where_something_else_listens(answer: ports.Answer, reason:
             for _ in range(2):
                 async with asyncio.timeout(2):  # the deadline
                     assert (await figures(collector)).value("up") == 0
-        assert [line["event"] for line in lines] == ["neo4j server down"]
+        # Once for each reason: on a busy machine the second round may fail in another phase.
+        assert {line["event"] for line in lines} == {"neo4j server down"}
+        assert len({line["reason"] for line in lines}) == len(lines)
         assert reason in lines[0]["reason"]
         assert lines[0]["reason"].isprintable()
         await wait_until(lambda: not connections(port), timeout=5)
