@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+# Most tests wait for servers. A file's tests share theirs, in one worker.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help up test check unit bench compat docs lock migration wheel clean
 
@@ -27,7 +29,7 @@ up: $(RUNTIME) ## Set up and run the whole loop on this machine (Ctrl-C stops it
 test: $(DEV) ## Set up and test everything, against real servers
 	@scripts/setup-servers test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(DEV) lint unit ## Lint, types and unit tests, in under a minute
 
