@@ -19,7 +19,6 @@ from exporter.base.memory import leave_out
 
 TOLD = 3
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_HANDED_OVER_SECONDS = 30.0
 
 _PARTS = {
     "exporter": ("exporter.main",),
@@ -36,18 +35,21 @@ def main(arguments: Sequence[str]) -> None:
     # What is there by now stays: a collection in one of them would walk it, and so take a copy of its own.
     gc.collect()
     gc.freeze()
+    starter = os.getpid()
     for name, argv in wanted.items():
         pid = os.fork()
         if pid == 0:
-            _become(argv, parent)
+            _become(argv, starter, parent)
         os.write(TOLD, f"{name} {pid}\n".encode())
     os._exit(0)
 
 
-def _become(argv: Sequence[str], parent: int) -> None:
+def _become(argv: Sequence[str], starter: int, parent: int) -> None:
     """Runs a command of ours in this process, which is a child's by now, and ends it."""
     os.close(TOLD)
     os.setsid()
+    while os.getppid() == starter:  # then the supervisor has it, or is gone
+        time.sleep(0.001)
     _tie_to(parent)
     _show_as(argv)
     from upkeeper.main import cli
@@ -57,6 +59,8 @@ def _become(argv: Sequence[str], parent: int) -> None:
         cli.main(list(argv))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - told as Python tells it, before this process ends
+        sys.excepthook(*sys.exc_info())
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -65,9 +69,6 @@ def _become(argv: Sequence[str], parent: int) -> None:
 
 def _tie_to(parent: int) -> None:
     """Ends this process when that one does, however it ends."""
-    deadline = time.monotonic() + _HANDED_OVER_SECONDS
-    while os.getppid() != parent and time.monotonic() < deadline:
-        time.sleep(0.001)  # until the starter has ended
     libc = ctypes.CDLL(None, use_errno=True)
     # SIGKILL, because nobody is left to insist; what we start bears it: the engine is durable.
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
