@@ -7,7 +7,7 @@ PYTHON ?= python3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 # Most tests wait for servers. A file's tests share theirs, in one worker.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell nproc)
 
 .PHONY: help up test check unit bench compat docs lock migration wheel clean
 
