@@ -174,7 +174,7 @@ def _unix_seconds(text: str) -> float:
 def _stages(steps: Sequence[tuple[float, float, float]]) -> str:
     decided, waited, planned = (median(column) * 1000 for column in zip(*steps, strict=True))
     return (
-        f"ours stores, decides and queues in {decided:.0f} ms, waits {waited:.0f} ms for the queue's polling,"
+        f"ours stores and decides in {decided:.0f} ms, waits {waited:.0f} ms for the engine to begin,"
         f" measures and plans in {planned:.0f} ms; medians"
     )
 
