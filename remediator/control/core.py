@@ -144,12 +144,8 @@ class Core:
         while True:
             await asyncio.sleep(ROOM_INTERVAL)
             if self._unqueued or (self._engine is not None and self._engine.lost):
-                try:
+                with _to_be_tried_again("runs could not be gone on with"):
                     await self._resume()
-                except NoRoom:
-                    pass  # said already
-                except (SQLAlchemyError, OSError):
-                    log.exception("runs could not be gone on with")
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -283,12 +279,8 @@ class Core:
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""
         while True:
-            try:
+            with _to_be_tried_again("old runs could not be deleted"):
                 await self.purge()
-            except NoRoom:
-                pass  # said already, and nothing is lost
-            except (SQLAlchemyError, OSError):
-                log.exception("old runs could not be deleted")
             await asyncio.sleep(RETENTION_INTERVAL)
 
     async def purge(self) -> None:
@@ -353,6 +345,17 @@ async def _targets_or_none(task: Task) -> list[str]:
     with suppress(TaskError):
         return sorted(await task.targets())
     return []
+
+
+@contextmanager
+def _to_be_tried_again(failed: str) -> Iterator[None]:
+    """Logs what kept the record from being written, in work that comes round again, and goes on."""
+    try:
+        yield
+    except NoRoom as error:
+        log.debug(failed, error=str(error))  # the record's own watch of its room has warned of it
+    except (SQLAlchemyError, OSError):
+        log.exception(failed)
 
 
 @contextmanager

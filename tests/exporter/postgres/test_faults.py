@@ -44,6 +44,12 @@ def connections_of_upkeeper(server: PostgresServer) -> int:
     return int(count)
 
 
+def leaves_a_query_unread(server: PostgresServer) -> bool:
+    """Whether a TCP connection of the server holds bytes that it has not read. The table: proc(5), /proc/net/tcp."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(int(row[1][-4:], 16) == server.port and row[3] == "01" and int(row[4][-8:], 16) for row in rows)
+
+
 async def test_a_hung_server_costs_only_its_own_figures(
     own: PostgresServer, postgres15: PostgresServer, password: Path
 ) -> None:
@@ -69,12 +75,12 @@ async def test_a_hung_server_costs_only_its_own_figures(
 
 async def test_a_collection_that_is_given_up_leaves_nothing_behind(own: PostgresServer, password: Path) -> None:
     process = psutil.Process()
-    async with collecting(settings(own, password)) as collector:
+    async with collecting(settings(own, password, host="127.0.0.1")) as collector:
         await collector.collect()
         descriptors = process.num_fds()
         with own.hung():
             task = asyncio.ensure_future(collector.collect())
-            await asyncio.sleep(0.05)  # so that the query waits
+            await wait_until(lambda: leaves_a_query_unread(own), what="a query to wait")
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -82,7 +88,7 @@ async def test_a_collection_that_is_given_up_leaves_nothing_behind(own: Postgres
         assert process.num_fds() == descriptors
         with own.hung():
             task = asyncio.ensure_future(collector.collect())
-            await asyncio.sleep(0.05)
+            await wait_until(lambda: leaves_a_query_unread(own), what="a query to wait")
             await collector.close()
             with pytest.raises(asyncio.CancelledError):
                 await task
