@@ -28,6 +28,7 @@ def write_config(path: Path, logs: Path, dockerd: Dockerd) -> None:
     """Limits that the fixtures breach, and every remedy on auto."""
     config = {
         "logs": [{"name": "app", "path": str(logs), "max_bytes": LOG_LIMIT, "rotation": {"max_file_bytes": 65536}}],
+        "filesystems": {"exclude_mountpoints": "^/"},  # how full this machine is is not the test's
         "docker": {
             "host": dockerd.host,
             "cleanable_max_bytes": "1MiB",
@@ -118,6 +119,7 @@ async def test_three_breaches_go_all_the_way_round(tmp_path: Path, clean_dockerd
         assert breaches.untouched()
         remaining = {image.id for image in clean_dockerd.client.images.list(all=True)}
         assert remaining.isdisjoint(breaches.dangling)
-        status = command("status", "--state-dir", state)
-        assert status
+        status = command("status", "--state-dir", state, check=False)  # something else may be wrong with this machine
+        breached = {"UpkeeperLogDirectoryOverLimit", "UpkeeperDockerSpaceCleanable", "UpkeeperContainerUnhealthy"}
+        assert breached.isdisjoint(alert["name"] for alert in status["alerts"])
     assert breaches.untouched()
