@@ -194,7 +194,7 @@ async def test_one_that_hangs_is_killed_with_its_children_and_others_are_served(
     pids = tmp_path / "pids"
     script(tmp_path / "bin", "apt-get", HANG.format(pids=pids))
     path_first(monkeypatch, tmp_path / "bin")
-    updates = UpdatesCollector(Host(), UpdatesSettings(deadline=2), lambda: [Apt(), FakeManager("brew")], lambda: False)
+    updates = UpdatesCollector(Host(), UpdatesSettings(deadline=6), lambda: [Apt(), FakeManager("brew")], lambda: False)
     beside = FakeCollector("beside")
     snapshot = Snapshot()
     await snapshot.replace([updates, beside], stale_after=300)

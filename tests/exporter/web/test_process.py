@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.processes import upkeeper
 from tests.exporter.web.served import TLS, client_context
-from tests.helpers import free_port, wait_until
+from tests.helpers import Hopeless, free_port, wait_until
 from tests.servers import prometheus
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,8 @@ async def running(directory: Path, web: str) -> AsyncIterator[Exporter]:
     ) as process:
 
         def listens() -> bool:
-            assert process.poll() is None, exporter.log.read_text()
+            if process.poll() is not None:
+                raise Hopeless(exporter.log.read_text())
             return exporter.get("/-/ready", ("prometheus", PASSWORD)).status_code == 200
 
         await wait_until(listens, what="the exporter to be ready")
