@@ -86,7 +86,8 @@ async def _running(program: Path, arguments: Sequence[str], log: Path) -> AsyncI
 
 async def answers(url: str) -> bool:
     """Whether the URL answers 200."""
-    async with httpx.AsyncClient() as client:
+    # Nothing here speaks TLS to Prometheus; a client that could takes 30 ms of a processor to make.
+    async with httpx.AsyncClient(verify=False) as client:
         try:
             return (await client.get(url)).status_code == 200
         except httpx.TransportError:

@@ -106,7 +106,7 @@ async def test_prometheus_scrapes_it_with_its_certificate_and_its_password(direc
             "stranger": scrape(exporter, "stranger", tls=stranger, basic_auth=right),
         }
         config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [*jobs.values()]}
-        async with prometheus(directory / "prometheus", config) as server, httpx.AsyncClient() as client:
+        async with prometheus(directory / "prometheus", config) as server, httpx.AsyncClient(verify=False) as client:
 
             async def query(text: str) -> dict[str, float]:
                 answer = (await client.get(f"{server.url}/api/v1/query", params={"query": text})).json()
