@@ -13,8 +13,6 @@ from exporter.base.programs import CommandFailed, Program, run
 from tests.exporter.scripts import HANG, alive, script
 from tests.helpers import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 async def test_what_a_program_leaves_behind(tmp_path: Path) -> None:
     done = await run([str(script(tmp_path, "p", "echo out; echo first >&2; echo 'bad thing' >&2; exit 3"))])
@@ -124,6 +122,7 @@ async def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path)
     await wait_until(lambda: not alive(started))
 
 
+@pytest.mark.slow
 async def test_one_that_is_cancelled_at_any_moment_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = script(tmp_path, "p", f"echo $$ >> {pids}; sleep 1000 & echo $! >> {pids}; wait")
@@ -181,6 +180,7 @@ def test_one_that_is_given_up_before_it_starts_never_does(tmp_path: Path) -> Non
     assert not (tmp_path / "started").exists()
 
 
+@pytest.mark.slow
 async def test_a_hundred_that_answer_fail_or_hang_leave_nothing_behind(tmp_path: Path) -> None:
     well, bad = script(tmp_path, "well", "echo x"), script(tmp_path, "bad", "exit 1")
     hung = script(tmp_path, "hung", "sleep 1000")

@@ -22,8 +22,6 @@ from tests.exporter.process import ExporterProcess
 from tests.helpers import HANG_GUARD, free_port, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 
-pytestmark = pytest.mark.slow
-
 PORTS = [
     (ports.never, "no answer within"),
     (ports.http, "looks like HTTP"),
@@ -51,6 +49,7 @@ async def collector(neo4j_server: Neo4jServer) -> AsyncIterator[Neo4jCollector]:
     await made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "reason"), PORTS, ids=lambda value: getattr(value, "__name__", None))
 async def test_a_port_where_something_else_listens(answer: ports.Answer, reason: str) -> None:
     tasks = len(asyncio.all_tasks())
