@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-# Most tests wait for servers. A file's tests share theirs, in one worker.
-WORKERS ?= $(shell nproc)
+# Most tests wait for servers, two workers on a core for each other's waits. A file's tests share theirs, in one worker.
+WORKERS ?= $(shell expr 2 \* $$(nproc))
+# Tests start hundreds of processes, each of which would compile our sources anew in an environment that forbids keeping
+# them compiled. They are kept in __pycache__, which `make clean` removes.
+test unit compat: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help up test check unit bench compat docs lock migration wheel clean
 
@@ -29,7 +32,7 @@ up: $(RUNTIME) ## Set up and run the whole loop on this machine (Ctrl-C stops it
 test: $(DEV) ## Set up and test everything, against real servers
 	@scripts/setup-servers test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV) lint unit ## Lint, types and unit tests, in under a minute
 

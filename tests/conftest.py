@@ -1,3 +1,3 @@
 """Fixtures that all tests share."""
 
-pytest_plugins = ["tests.dockerd", "tests.neo4j_server.plugin", "tests.postgres_server"]
+pytest_plugins = ["tests.order", "tests.dockerd", "tests.neo4j_server.plugin", "tests.postgres_server"]

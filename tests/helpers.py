@@ -12,6 +12,8 @@ from typing import TypeVar, overload
 import pytest
 
 T = TypeVar("T")
+HANG_GUARD = 60.0
+"""Seconds after which what has a deadline of its own counts as hung, however slow the machine is."""
 REQUIRE_ALL = os.environ.get("UPKEEPER_REQUIRE_ALL") == "1"
 
 
@@ -31,30 +33,49 @@ def require_program(name: str, package: str) -> str:
     return path
 
 
-@overload
-async def wait_until(condition: Callable[[], Awaitable[T | None]], *, timeout: float = 30.0, what: str = "") -> T: ...
-@overload
-async def wait_until(condition: Callable[[], T | None], *, timeout: float = 30.0, what: str = "") -> T: ...
-async def wait_until(condition: Callable[[], object], *, timeout: float = 30.0, what: str = "") -> object:
-    """The first true result of condition, polled; fails with the last result when the time is over.
+_LONGEST_PAUSE = 0.05
+_NOT_GIVEN = object()
 
-    An OSError counts as "not yet": servers refuse connections until they listen.
+
+@overload
+async def wait_until(
+    condition: Callable[[], Awaitable[T | None]], *, equals: object = ..., timeout: float = ..., what: str = ""
+) -> T: ...
+@overload
+async def wait_until(
+    condition: Callable[[], T | None], *, equals: object = ..., timeout: float = ..., what: str = ""
+) -> T: ...
+async def wait_until(
+    condition: Callable[[], object], *, equals: object = _NOT_GIVEN, timeout: float = 60.0, what: str = ""
+) -> object:
+    """The first true result of condition, polled; with ``equals`` the first that equals it.
+
+    When the time is over it fails, and says what was last seen: the last result, or the message of an AssertionError
+    that the condition raised. That counts as "not yet", and so does an OSError: servers refuse connections until they
+    listen. What cannot become true any more is said by another exception, such as Hopeless, which ends the waiting.
     """
     deadline = time.monotonic() + timeout
+    pause = 0.002
     last: object = None
     while True:
         try:
             result = condition()
             if isinstance(result, Awaitable):
                 result = await result
-            if result:
+            if result == equals if equals is not _NOT_GIVEN else result:
                 return result
-            last = result
-        except OSError as error:
-            last = error
+            last = repr(result)
+        except (OSError, AssertionError) as error:
+            last = f"{type(error).__name__}: {error}"
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout:g} s in vain for {what or condition}: last was {last!r}")
-        await asyncio.sleep(0.05)
+            wanted = "" if equals is _NOT_GIVEN else f" to be {equals!r}"
+            raise AssertionError(f"waited {timeout:g} s in vain for {what or condition}{wanted}: last was {last}")
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class Hopeless(Exception):
+    """What was waited for cannot come any more; the message says why, such as what a process said that has ended."""
 
 
 def free_port() -> int:

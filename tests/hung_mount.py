@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
-from tests.helpers import missing, require_program, wait_until
+from tests.helpers import Hopeless, missing, require_program, wait_until
 
 
 @asynccontextmanager
@@ -26,7 +26,8 @@ async def hung_mount(point: Path) -> AsyncIterator[None]:
         server = subprocess.Popen([sys.executable, "-m", "tests.hung_mount", str(point)], stdout=output, stderr=output)
 
     def mounted() -> bool:
-        assert server.poll() is None, log.read_text()
+        if server.poll() is not None:
+            raise Hopeless(log.read_text())
         return any(mount.mountpoint == bytes(point) for mount in parse_mountinfo(MOUNTINFO.read_bytes()))
 
     try:

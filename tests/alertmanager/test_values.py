@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 async def test_it_reads_ugly_values_back(start: Start, layout: Layout) -> None:
     password = layout.state.root / "password"
     password.write_text("s3cret")
-    async with start({}) as server, httpx.AsyncClient() as client:
+    async with start({}) as server, httpx.AsyncClient(verify=False) as client:
         for value in UGLY:
             notify = {"email": EMAIL | {"username": value, "password_file": str(password)}}
             lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())

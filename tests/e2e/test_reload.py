@@ -30,7 +30,7 @@ async def test_a_good_change_is_taken_and_a_bad_one_is_not(tmp_path: Path) -> No
         return [remedy["name"] for remedy in api.get("remedies")["items"]]
 
     def reloaded(successful: float) -> bool:
-        metrics = httpx.get(f"{api.url}/metrics", timeout=10).text
+        metrics = httpx.get(f"{api.url}/metrics", timeout=10, verify=False).text
         return f"upkeeper_config_last_reload_successful {successful}\n" in metrics
 
     write(config, remedies=[REMEDY])

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.helpers import free_port, wait_until
+from tests.helpers import Hopeless, free_port, wait_until
 
 _SERVE = """
 import asyncio, sys
@@ -25,7 +25,7 @@ asyncio.run(serve(Path(config) if config else None, listen, Path(state) if state
 
 
 class ExporterProcess:
-    """An exporter with its own port. Ended at the end of the ``async with`` block if it has not ended by itself."""
+    """An exporter with its own port. Hopeless at the end of the ``async with`` block if it has not ended by itself."""
 
     def __init__(self, directory: Path, config: str = "", state: Path | None = None) -> None:
         self.config = directory / "upkeeper.yml"
@@ -64,7 +64,8 @@ class ExporterProcess:
 
     def _listens(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, self.log.read_text()
+        if self._process.poll() is not None:
+            raise Hopeless(self.log.read_text())
         return self.get("/-/healthy")[0] == 200
 
     @property

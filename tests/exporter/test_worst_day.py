@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -54,6 +55,12 @@ def standing(exporter: ExporterProcess) -> dict[str, float]:
     ups = ("upkeeper_docker_up", "upkeeper_postgres_up", "upkeeper_neo4j_up", "upkeeper_log_directory_up{",
            "upkeeper_backup_up")  # fmt: skip
     return {name: value for name, value in exporter.metrics().items() if name.startswith(ups)}
+
+
+def values(exporter: ExporterProcess, series: Iterable[str]) -> dict[str, float | None]:
+    """What the exporter says of these series."""
+    metrics = exporter.metrics()
+    return {name: metrics.get(name) for name in series}
 
 
 async def test_everything_hangs_at_once_and_all_the_rest_goes_on(
@@ -115,22 +122,23 @@ async def test_everything_hangs_at_once_and_all_the_rest_goes_on(
                 await stack.enter_async_context(hung_mount(stuck))
                 for server in (dockerd, postgres15, neo4j_five):
                     stack.enter_context(server.hung())
-                await wait_until(lambda: standing(exporter) == before | hung, what="all that hangs to be seen")
+                await wait_until(lambda: standing(exporter), equals=before | hung, what="all that hangs to be seen")
                 settled = process.num_threads(), process.num_fds(), process.memory_info().rss
                 for _ in range(SCRAPES):
                     status, body = exporter.get("/metrics")
                     assert status == 200
                     assert "upkeeper_build_info" in body
-                metrics = exporter.metrics()
-                assert standing(exporter) == before | hung
-                assert metrics['upkeeper_probe_success{probe="live",target="silent"}'] == 0
-                assert metrics['upkeeper_probe_success{probe="live",target="open"}'] == 1
-                assert metrics['upkeeper_log_apparent_bytes{directory="well"}'] == 10
+                wanted = before | hung
+                wanted['upkeeper_probe_success{probe="live",target="silent"}'] = 0
+                wanted['upkeeper_probe_success{probe="live",target="open"}'] = 1
+                wanted['upkeeper_log_apparent_bytes{directory="well"}'] = 10
                 for collector in ("services", "filesystem", "logs", "backups", "host"):
-                    assert metrics[f'upkeeper_collector_success{{collector="{collector}"}}'] == 1
+                    wanted[f'upkeeper_collector_success{{collector="{collector}"}}'] = 1
+                # A round may take longer than its deadline on a busy machine; the next one does not.
+                await wait_until(partial(values, exporter, wanted), equals=wanted, what="the figures of the rest")
                 assert process.num_threads() <= settled[0] + 2
                 assert process.num_fds() <= settled[1] + 4
                 assert process.memory_info().rss <= settled[2] + MORE_BYTES
                 assert PASSWORD not in body + exporter.log.read_text()
                 assert NEO4J_PASSWORD not in body + exporter.log.read_text()
-            await wait_until(lambda: standing(exporter) == before, timeout=60, what="everything to answer again")
+            await wait_until(lambda: standing(exporter), equals=before, timeout=120, what="everything to answer again")

@@ -89,7 +89,7 @@ async def source(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sour
         await web.TCPSite(runner, host, int(port)).start()
         job = {"job_name": JOB, "scrape_interval": "250ms", "static_configs": [{"targets": [instance]}]}
         config = {"global": {"scrape_timeout": "250ms"}, "scrape_configs": [job]}
-        async with servers.prometheus(directory, config) as server, httpx.AsyncClient() as client:
+        async with servers.prometheus(directory, config) as server, httpx.AsyncClient(verify=False) as client:
             source = Source(client, server.url, instance)
 
             async def scraped_twice() -> bool:

@@ -87,10 +87,15 @@ class Stack:
     async def _idle(self) -> bool:
         return await self.core.decider.decide_batch() == 0
 
-    async def finished(self, count: int = 1) -> list[RunView]:
-        """All runs, oldest first, once so many have finished and none is under way."""
+    async def finished(self, count: int = 1, *, looking: bool = False) -> list[RunView]:
+        """All runs, oldest first, once so many have finished and none is under way.
+
+        looking: looks meanwhile at what is due, as after the end of a run.
+        """
 
         async def done() -> list[RunView] | None:
+            if looking:
+                await self.core.decider.decide_batch()
             items = (await self.core.runs())["items"]
             return items[::-1] if len(items) == count and all(run["outcome"] for run in items) else None
 

@@ -68,7 +68,7 @@ async def test_what_hangs_or_fails_costs_its_own_figures_and_no_secret_shows(tmp
     async with ExporterProcess(tmp_path, config(tmp_path, real), state) as exporter:
         async with hung_mount(tmp_path / "hung"):
             expected = {"well": 1, "stuck": 0, "repo": 1, "locked-out": 0, "repo-stuck": 0}
-            await wait_until(lambda: up(exporter) == expected, what="the figures of all that answers", timeout=60)
+            await wait_until(lambda: up(exporter) == expected, what="the figures of all that answers", timeout=120)
             size = 'upkeeper_backup_size_bytes{backup="repo"}'
             await wait_until(lambda: exporter.metrics().get(size) == 300_000, what="the size of a snapshot")
             metrics = exporter.metrics()

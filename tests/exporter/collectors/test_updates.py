@@ -22,8 +22,6 @@ from tests.exporter.host.test_collector import figures
 from tests.exporter.scripts import HANG, alive, path_first, script
 from tests.helpers import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 class FakeManager:
     """Answers as it is told, and counts how often it is asked."""
@@ -188,13 +186,14 @@ async def test_one_that_is_not_understood_costs_only_its_own_figures() -> None:
     assert lines[0]["log_level"] == "error"
 
 
+@pytest.mark.slow
 async def test_one_that_hangs_is_killed_with_its_children_and_others_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids = tmp_path / "pids"
     script(tmp_path / "bin", "apt-get", HANG.format(pids=pids))
     path_first(monkeypatch, tmp_path / "bin")
-    updates = UpdatesCollector(Host(), UpdatesSettings(deadline=2), lambda: [Apt(), FakeManager("brew")], lambda: False)
+    updates = UpdatesCollector(Host(), UpdatesSettings(deadline=6), lambda: [Apt(), FakeManager("brew")], lambda: False)
     beside = FakeCollector("beside")
     snapshot = Snapshot()
     await snapshot.replace([updates, beside], stale_after=300)
@@ -253,6 +252,7 @@ async def test_package_lists_on_a_file_system_that_hangs(tmp_path: Path) -> None
     await wait_until(lambda: threading.active_count() == threads)
 
 
+@pytest.mark.slow
 async def test_a_thousand_rounds_leave_nothing_behind() -> None:
     apt, monotonic, me = FakeManager(), FakeClock(), psutil.Process()
     updates = collector(apt, monotonic=monotonic)

@@ -10,8 +10,6 @@ from exporter.findings.service import ports
 from tests.compose import require_compose
 from tests.exporter.findings.inputs import SECRET, found, load, project, write
 
-pytestmark = pytest.mark.slow
-
 
 def messages(loaded: Project) -> list[str]:
     return [finding.message for finding in found(ComposeValid(), loaded)]
@@ -372,6 +370,7 @@ def bombs() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", bombs())
 def test_files_made_to_break_readers(name: str, tmp_path: Path) -> None:
     loaded = project(tmp_path, bombs()[name])

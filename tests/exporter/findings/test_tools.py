@@ -19,8 +19,6 @@ from tests.exporter.findings.inputs import load, write
 from tests.exporter.scripts import alive, script
 from tests.helpers import require_program, wait_until
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -43,6 +41,7 @@ async def test_it_gets_neither_input_nor_our_environment(tmp_path: Path, monkeyp
     assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trap", ["", "trap '' TERM HUP INT; "])
 async def test_one_that_hangs_is_killed_with_all_that_it_started(trap: str, tmp_path: Path) -> None:
     program = script(tmp_path, "tool", f"{trap}sleep 1000 & echo $! > child; echo $$ > self; wait; sleep 1000")
@@ -76,6 +75,7 @@ async def test_one_that_cannot_judge(body: str | None, tmp_path: Path) -> None:
         await run([str(program)], str(tmp_path))
 
 
+@pytest.mark.slow
 async def test_a_thousand_times_leave_nothing_behind(tmp_path: Path) -> None:
     program = shutil.which("true") or "true"
     process = psutil.Process()

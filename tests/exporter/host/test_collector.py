@@ -170,7 +170,7 @@ async def test_a_proc_that_hangs_holds_nobody_up_and_costs_one_thread(proc: Path
 async def test_a_sensor_that_hangs_costs_the_temperatures_only(proc: Path, tmp_path: Path) -> None:
     hanging = monitor(tmp_path / "sys", 0, "slow", temp1_label="x")
     os.mkfifo(hanging / "temp1_input")
-    host = collector(proc, tmp_path / "sys", deadline=0.2)
+    host = collector(proc, tmp_path / "sys", deadline=2)
     with capture_logs() as lines:
         for _ in range(3):
             found = await collected(host)

@@ -74,14 +74,17 @@ async def test_a_slow_query_is_asked_once_and_rests_afterwards(
     monkeypatch.setattr(patience, "FIRST_LIMIT", 300.0)
     collector = collector_of(settings_of(neo4j_five))
 
+    ups: set[float | None] = set()
+
     async def known() -> bool:
         found = await figures(collector)
-        assert found.value("up") == 1
+        ups.add(found.value("up"))
         return found.value("nodes", database="neo4j") == 0
 
     await wait_until(known, timeout=290)
     for _ in range(5):
         assert await known(), "its answer stands"
+    assert ups == {1}
     assert asked.count(SLOW) == 1
     assert asked.count(read.RELATIONSHIPS) > 1
     await collector.close()

@@ -17,8 +17,6 @@ from exporter.web.front import Front
 from tests.exporter.web.served import Served, served
 from tests.helpers import wait_until
 
-pytestmark = pytest.mark.slow
-
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 USERS = f"basic_auth_users: {{alice: {HASH}}}\n"
 ALICE = httpx.BasicAuth("alice", "secret")
@@ -99,6 +97,7 @@ async def test_too_many_passwords_at_once_are_turned_away(tmp_path: Path) -> Non
         assert await status(web, "/", ALICE) == 200
 
 
+@pytest.mark.slow
 async def test_a_thousand_wrong_passwords_leave_nothing_behind(tmp_path: Path) -> None:
     process = psutil.Process()
     async with served(tmp_path, USERS) as web, web.client() as client:

@@ -19,8 +19,6 @@ from tests.exporter.web import pki
 from tests.exporter.web.served import TLS, Served, client_context, served
 from tests.helpers import require_program, wait_until
 
-pytestmark = pytest.mark.slow
-
 MUTUAL = TLS % ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem%s"
 SUCCESSFUL = "config_last_reload_successful"
 
@@ -62,6 +60,7 @@ async def refused(attempt: Callable[[], Awaitable[object]]) -> None:
         await attempt()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "spoken"),
     [("", ["1_2", "1_3"]), (", min_version: TLS13", ["1_3"]), (", max_version: TLS12", ["1_2"])],
@@ -266,6 +265,7 @@ async def test_who_speaks_plain_http_to_a_tls_port_is_told_so(directory: Path) -
         assert (await web.get()).text == "hello"
 
 
+@pytest.mark.slow
 async def test_handshakes_that_never_end_stop_nobody_and_are_given_up(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +335,7 @@ async def test_it_ends_in_the_middle_of_handshakes(directory: Path) -> None:
     await wait_until(lambda: process.num_fds() <= before, what="the connections to be closed")
 
 
+@pytest.mark.slow
 async def test_garbage_at_any_moment_of_a_handshake_is_no_error_of_ours(directory: Path) -> None:
     """A good ClientHello with a byte changed, cut off or followed by more."""
     random = Random(5)
@@ -355,6 +356,7 @@ async def test_garbage_at_any_moment_of_a_handshake_is_no_error_of_ours(director
         assert (await web.get()).text == "hello"
 
 
+@pytest.mark.slow
 async def test_a_thousand_rounds_leak_nothing(directory: Path) -> None:
     """Good and bad handshakes, good and bad passwords, and certificates renewed in between."""
     process = psutil.Process()
@@ -395,6 +397,7 @@ async def test_a_thousand_rounds_leak_nothing(directory: Path) -> None:
         assert web.values()[SUCCESSFUL] == 1
 
 
+@pytest.mark.slow
 def test_certificates_can_be_made_again(tmp_path: Path) -> None:
     """Of the same directory, as a renewal does."""
     pki.make(tmp_path)

@@ -15,7 +15,7 @@ import pytest
 from remediator import endpoints
 from tests.e2e.processes import command, upkeeper
 from tests.exporter.web import pki
-from tests.helpers import free_port, wait_until
+from tests.helpers import Hopeless, free_port, wait_until
 from tests.servers import alertmanager, prometheus
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,8 @@ async def remediator(tmp_path: Path) -> AsyncIterator[Remediator]:
     with upkeeper("remediator", *arguments, *web, log=tmp_path / "log") as process:
 
         def ready() -> bool:
-            assert process.poll() is None, (tmp_path / "log").read_text()
+            if process.poll() is not None:
+                raise Hopeless((tmp_path / "log").read_text())
             return made.ask("GET", "/-/ready", auth=USER).status_code == 200
 
         await wait_until(ready, what="the remediator to be ready")

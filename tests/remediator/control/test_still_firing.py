@@ -276,7 +276,7 @@ async def test_where_the_first_has_nothing_to_do_the_second_has_its_turn_at_once
     assert house.task.cellar is not None
     (house.task.cellar / "f9").touch()
     await house.receive(alert())
-    assert told(await house.finished(2)) == [("up", "nothing-to-do"), ("down", "effective")]
+    assert told(await house.finished(2, looking=True)) == [("up", "nothing-to-do"), ("down", "effective")]
 
 
 async def test_where_the_breaker_of_the_first_is_open_the_second_has_its_turn(house: Stack) -> None:

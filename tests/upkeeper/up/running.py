@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
-from tests.helpers import free_port_range, wait_until
+from tests.helpers import Hopeless, free_port_range, wait_until
 from upkeeper.up.ports import Ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,7 +47,8 @@ class Up:
             )
 
         def banner() -> bool:
-            assert process.returncode is None, self.output.read_text()
+            if process.returncode is not None:
+                raise Hopeless(self.output.read_text())
             return "Ctrl-C stops everything" in self.output.read_text()
 
         try:

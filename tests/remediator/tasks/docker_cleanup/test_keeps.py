@@ -141,11 +141,13 @@ async def test_a_container_that_another_names_stays(clean_dockerd: Dockerd, make
     }[shared]
     child = clean_dockerd.run("child", FOREVER, **options)  # type: ignore[arg-type]
     parent.stop()
+    ended = shared == "pid"  # its processes end with the parent's first, which the engine sees a moment later
+    if ended:
+        child.wait()
     child.reload()
 
     plan = await cleaned(make())
 
-    ended = shared == "pid"  # its processes end with the parent's first
     assert child.status == ("exited" if ended else "running")
     assert objects(plan) == ({"child", "parent"} if ended else set())
     if not ended:
@@ -161,12 +163,14 @@ async def test_a_container_of_a_younger_one_that_names_it_stays(clean_dockerd: D
     parent = clean_dockerd.run("parent", FOREVER)
     child = clean_dockerd.run("child", FOREVER, pid_mode="container:parent")
     parent.stop()
+    child.wait()
     task = make()
     plan = await task.plan(TARGET)
     assert [action.object for action in plan.actions] == ["child", "parent"]
     parent.start()
     child.start()
     parent.stop()
+    child.wait()
     parent.reload()
     plan = plan.model_copy(update={"actions": (await task.plan(TARGET)).actions})
 

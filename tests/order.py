@@ -1,0 +1,50 @@
+"""Which tests share a worker, and in which order they begin: the longest first, so that none is alone at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
+LONGEST = (
+    "tests/alertmanager/test_pace.py",  # one test of it waits for six minutes
+    "tests/exporter/neo4j/",
+)
+"""Files and folders that take longer than half a minute, the longest first."""
+
+NEO4J = frozenset({"neo4j_five", "neo4j_calendar", "neo4j_server"})
+NEO4J_FILES = ("tests/exporter/neo4j/", "tests/exporter/probing/test_databases.py", "tests/exporter/test_worst_day.py")
+"""What needs the shared Neo4j servers, of which each worker would start its own: it costs more than all else does."""
+
+
+def shares(nodeid: str) -> str:
+    """What all tests with the same answer share a worker for: a server, or their file."""
+    return "neo4j" if nodeid.startswith(NEO4J_FILES) else nodeid.partition("::")[0]
+
+
+def rank(nodeid: str) -> int:
+    """When a test begins: the lowest first."""
+    return next((place for place, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """With ``--dist loadfile``, one that keeps together what shares a server too."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Sharing(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return shares(nodeid)
+
+    return Sharing(config, log)
