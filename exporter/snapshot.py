@@ -10,6 +10,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from exporter import __version__
+from exporter.base.errors import UpkeeperError
 from exporter.collectors.collector import Collector
 from exporter.exposition import Format, Rendered, compress, join, render
 
@@ -20,7 +21,7 @@ STOP_SECONDS = 2.5
 """How long a collector that is told to stop may take: to kill a program, to close a connection."""
 
 
-class UnknownCollector(Exception):
+class UnknownCollector(UpkeeperError):
     """Asked for by a name that no running collector has."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from exporter.base.complaints import Complaints
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.services import Service
 from exporter.probing.result import ProbeResult
@@ -40,8 +41,7 @@ class ServicesCollector:
         self._clock = clock
         self._failing: Mapping[tuple[str, str], float] = {}
         """The probes that failed in the last round, and since when: Unix seconds of the first failure in a row."""
-        self._reasons: Mapping[tuple[str, str], str] = {}
-        """Why each probe that fails does, as of the last round."""
+        self._complaints = Complaints(log, "probe failed", "probe recovered", "target", "probe")
 
     def services(self) -> Sequence[Service]:
         """What is probed now: the configured services, then the discovered ones."""
@@ -49,10 +49,10 @@ class ServicesCollector:
         return [*self._services, *(found for found in self._discovered() if found.name not in configured)]
 
     def continue_from(self, former: "ServicesCollector") -> None:
-        """Takes over the results, so that /health is not unknown for a while, and what was said of them."""
+        """Takes over the results, so that /health is not unknown for a while, and what was logged of them."""
         self.results = former.results
         self._failing = former._failing
-        self._reasons = former._reasons
+        self._complaints = former._complaints
 
     async def collect(self) -> Sequence[Metric]:
         limit = self.deadline * 0.9  # so that one slow probe fails by itself, not all of them with the collector
@@ -68,15 +68,10 @@ class ServicesCollector:
         return families(self.results, self._failing)
 
     def _log_changes(self, results: Sequence[ProbeResult]) -> None:
-        """A line when a probe begins to fail, fails for another reason, and is well again."""
-        reasons = {(result.target, result.probe): result.detail for result in results if not result.success}
+        """A line when a probe begins to fail, fails for another reason, and works again."""
         for result in results:
-            key = (result.target, result.probe)
-            if key in reasons and reasons[key] != self._reasons.get(key):
-                log.warning("probe failed", target=result.target, probe=result.probe, reason=result.detail)
-            elif key in self._reasons and key not in reasons:
-                log.info("probe recovered", target=result.target, probe=result.probe)
-        self._reasons = reasons
+            self._complaints.note((result.target, result.probe), "" if result.success else result.detail)
+        self._complaints.keep({(result.target, result.probe) for result in results})
 
 
 def failing_since(
