@@ -16,7 +16,7 @@ from exporter.base.reload import ConfigWatch
 from exporter.base.server import serving
 from exporter.collectors.registry import Running, build
 from exporter.configfile.file import load
-from exporter.findings.found import secret_files
+from exporter.configfile.named_files import secret_files, secret_files_elsewhere
 from exporter.health import summarize
 from exporter.inventory.inventory import Inventory, with_drill, with_secret_files
 from exporter.snapshot import Snapshot
@@ -36,7 +36,9 @@ def read_inventory(config_path: Path | None, state_dir: Path | None) -> Inventor
     Raises ConfigError.
     """
     loaded = load(config_path, Inventory, other_sections=REMEDIATOR_SECTIONS)
-    inventory = with_secret_files(loaded.value, secret_files(loaded.source.data))
+    elsewhere = {name: part for name, part in loaded.source.data.items() if name in REMEDIATOR_SECTIONS}
+    secret = [*secret_files(loaded.value), *secret_files_elsewhere(elsewhere)]
+    inventory = with_secret_files(loaded.value, secret)
     return with_drill(inventory, state_dir / "drill") if state_dir is not None else inventory
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from exporter import __version__
+from exporter.base.errors import UpkeeperError
+from exporter.base.families import Families
 from exporter.collectors.collector import Collector
 from exporter.exposition import Format, Rendered, compress, join, render
 
@@ -20,7 +22,7 @@ STOP_SECONDS = 2.5
 """How long a collector that is told to stop may take: to kill a program, to close a connection."""
 
 
-class UnknownCollector(Exception):
+class UnknownCollector(UpkeeperError):
     """Asked for by a name that no running collector has."""
 
 
@@ -125,7 +127,7 @@ class Snapshot:
         return self._join([section for name, section in self._sections.items() if name in names], form)
 
     def _join(self, sections: Sequence[Section], form: Format) -> bytes:
-        about = render([*_standing(sections), _build_info(), *self._facts()])
+        about = render([*_standing(sections), *_build_info(), *self._facts()])
         return join([*(section.rendered for section in sections), about], form)
 
     def _drop_stale(self) -> None:
@@ -195,31 +197,23 @@ def _retrieve(task: asyncio.Task[object]) -> None:
 
 
 def _standing(sections: Iterable[Section]) -> Iterable[Metric]:
-    labels = ["collector"]
-    success = GaugeMetricFamily(
-        "upkeeper_collector_success", "Whether the collector's last collection succeeded.", labels=labels
-    )
-    duration = GaugeMetricFamily(
-        "upkeeper_collector_duration_seconds", "How long the collector's last collection took.", labels=labels
-    )
-    last_success = GaugeMetricFamily(
-        "upkeeper_collector_last_success_timestamp_seconds",
-        "When the collector last succeeded; its values are as of then.",
-        labels=labels,
+    made = Families("upkeeper_collector", "collector")
+    success = made.gauge("success", "Whether the collector's last collection succeeded.")
+    duration = made.gauge("duration_seconds", "How long the collector's last collection took.")
+    last_success = made.gauge(
+        "last_success_timestamp_seconds", "When the collector last succeeded; its values are as of then."
     )
     for section in sections:
         name = [section.collector.name]
         if section.success is not None:
-            success.add_metric(name, section.success)
-            duration.add_metric(name, section.duration)
-        if section.last_success is not None:
-            last_success.add_metric(name, section.last_success)
-    return success, duration, last_success
+            success.add(name, section.success)
+            duration.add(name, section.duration)
+        last_success.add(name, section.last_success)
+    return made.all
 
 
-def _build_info() -> Metric:
-    return InfoMetricFamily(
-        "upkeeper_build",
-        "Version of Upkeeper and of the Python that runs it.",
-        value={"version": __version__, "python": platform.python_version()},
-    )
+def _build_info() -> Iterable[Metric]:
+    made = Families("upkeeper_build")
+    facts = {"version": __version__, "python": platform.python_version()}
+    made.info("Version of Upkeeper and of the Python that runs it.").add((), facts)
+    return made.all

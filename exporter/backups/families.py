@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from exporter.backups.results import Results
 from exporter.backups.sets import REASONS, Figures, Reason
+from exporter.base.families import Families
 from exporter.inventory.backups import Backup
 
 
@@ -25,15 +26,13 @@ def families(standings: Sequence[Standing]) -> Sequence[Metric]:
     table = _Table()
     for standing in standings:
         table.add(standing)
-    return list(table.families.values())
+    return table.made.all
 
 
 class _Table:
     def __init__(self) -> None:
-        self.families: dict[str, GaugeMetricFamily] = {
-            name: GaugeMetricFamily(f"upkeeper_backup_{name}", text, labels=["backup", *_EXTRA_LABEL.get(name, ())])
-            for name, text in _TEXTS.items()
-        }
+        self.made = Families("upkeeper_backup", "backup")
+        self._gauges = {name: self.made.gauge(name, text, *_EXTRA_LABEL.get(name, ())) for name, text in _TEXTS.items()}
 
     def add(self, standing: Standing) -> None:
         name, backup, figures = standing.backup.name, standing.backup, standing.figures
@@ -55,20 +54,19 @@ class _Table:
                 "in_progress": figures.in_progress if backup.restic is None else None,
             }
             for reason in REASONS if backup.restic is None else _REASONS_OF_SNAPSHOTS:
-                self.families["uncounted_sets"].add_metric([name, reason], figures.uncounted[reason])
+                self._gauges["uncounted_sets"].add([name, reason], figures.uncounted[reason])
         for family, value in values.items():
-            if value is not None:
-                self.families[family].add_metric([name], value)
+            self._gauges[family].add([name], value)
         if standing.results is not None:
             self._add_results(name, standing.results)
 
     def _add_results(self, name: str, results: Results) -> None:
         for level, result in results.verifications.items():
-            self.families["verify_success"].add_metric([name, level], result.success)
-            self.families["last_verify_timestamp_seconds"].add_metric([name, level], result.finished)
+            self._gauges["verify_success"].add([name, level], result.success)
+            self._gauges["last_verify_timestamp_seconds"].add([name, level], result.finished)
         if results.restore_test is not None:
-            self.families["restore_test_success"].add_metric([name], results.restore_test.success)
-            self.families["last_restore_test_timestamp_seconds"].add_metric([name], results.restore_test.finished)
+            self._gauges["restore_test_success"].add([name], results.restore_test.success)
+            self._gauges["last_restore_test_timestamp_seconds"].add([name], results.restore_test.finished)
 
 
 _REASONS_OF_SNAPSHOTS: Sequence[Reason] = ("future",)

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.programs import CommandFailed, Program
 from exporter.base.threads import KeyedThreads
 from exporter.inventory.backups import ResticRepository
@@ -31,7 +32,7 @@ _SHORTEST_SECRET = 4
 _LONGEST_REASON = 300
 
 
-class ResticFailed(Exception):
+class ResticFailed(UpkeeperError):
     """restic could not be run, or failed. The message is one line for people, and holds no secret."""
 
 

@@ -4,13 +4,13 @@ One small JSON file a backup, ``<state-dir>/backups/<name>.json``; its form is d
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from exporter.base.errors import UpkeeperError
+from exporter.base.replace_file import replace_file
 
 Level = Literal["checksums", "readable", "restored"]
 LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored")
@@ -20,7 +20,7 @@ VERSION = 1
 _MAX_BYTES = 64 * 1024
 
 
-class ResultsBroken(ValueError):
+class ResultsBroken(UpkeeperError, ValueError):
     """The file cannot be made sense of. The message is one sentence for people, and names the file."""
 
 
@@ -79,24 +79,8 @@ def write(state_dir: Path, backup: str, results: Results) -> None:
     }
     path = path_of(state_dir, backup)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{backup}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)  # no secrets; the exporter may be another user
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    content = f"{json.dumps(document, indent=1)}\n".encode("ascii")
+    replace_file(path, content, mode=0o644, durable=True)  # no secrets; the exporter may run as another user
 
 
 def _document(result: Result) -> dict[str, object]:

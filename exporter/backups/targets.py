@@ -134,7 +134,7 @@ class ResticTarget(Target):
         self._task: asyncio.Task[None] | None = None
         self._due = float("-inf")
         self._sizes: dict[str, int] = {}
-        self._missing = ""
+        self._sizes_unknown = Complaints(log, "sizes of snapshots not known yet", "sizes of snapshots known", "backup")
 
     @property
     def reading(self) -> bool:
@@ -189,9 +189,7 @@ class ResticTarget(Target):
             missing = f"restic: no answer within {self._settings.restic_deadline:g} s"
         except (StillStuck, ResticFailed) as error:  # a snapshot may have been removed meanwhile
             missing = str(error)
-        if missing and missing != self._missing:
-            log.warning("sizes of snapshots not known yet", backup=self.backup.name, reason=missing)
-        self._missing = missing
+        self._sizes_unknown.note(self.backup.name, missing)
 
     def _sets(self, snapshots: Sequence[Snapshot]) -> list[BackupSet]:
         latest = self._wall() + SKEW_SECONDS

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.threads import KeyedThreads
 
 MAX_OUTPUT_BYTES = 8 * 1024 * 1024
@@ -26,7 +27,7 @@ _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR", "APT_CONFIG")
 """The environment that programs get. The rest of ours may hold secrets, which are none of their business."""
 
 
-class CommandFailed(Exception):
+class CommandFailed(UpkeeperError):
     """A program answered in a way that is of no use. The message says how, in one line."""
 
 

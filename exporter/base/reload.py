@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.configfile.problem import ConfigError
 
@@ -72,16 +73,10 @@ class ConfigWatch:
 
     def families(self) -> Iterable[Metric]:
         """Metric families about the reloads. Having started with the config counts as the first."""
-        yield GaugeMetricFamily(
-            "upkeeper_config_last_reload_successful",
-            "Whether the config was put in force when it was last read.",
-            value=self._successful,
-        )
-        yield GaugeMetricFamily(
-            "upkeeper_config_last_reload_success_timestamp_seconds",
-            "When the config was last put in force.",
-            value=self._last_success,
-        )
+        made = Families("upkeeper_config_last_reload")
+        made.gauge("successful", "Whether the config was put in force when it was last read.").add((), self._successful)
+        made.gauge("success_timestamp_seconds", "When the config was last put in force.").add((), self._last_success)
+        return made.all
 
     async def _reload_on_request(self) -> None:
         while True:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from exporter.base.errors import UpkeeperError
+
 _MAX_BYTES = 64 * 1024
 """More is not read: the path may lead to a device without end."""
 
 
-class SecretUnreadable(Exception):
+class SecretUnreadable(UpkeeperError):
     """There is no secret to be had. The message goes on after what the file is called, and quotes nothing of it."""
 
 

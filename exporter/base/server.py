@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.listen import is_loopback, parse_listen
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ class Front(Protocol):
     def announce(self, address: str) -> None: ...
 
 
-class CannotListen(Exception):
+class CannotListen(UpkeeperError):
     """The address cannot be listened on. The message is one sentence for people, and names the address."""
 
 

@@ -1,14 +1,28 @@
-"""Names and times as text for people."""
+"""Names, times and numbers as text for people. Pure."""
 
+import difflib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 
 def printable(name: bytes | str) -> str:
-    """A file's name as UTF-8, with bytes that are none as ``\\xff``. A str is one of os.fsdecode."""
+    """A file's name as UTF-8, with bytes that are not UTF-8 as ``\\xff``. A str is one of os.fsdecode."""
     raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     return raw.decode("utf-8", "backslashreplace")
 
 
-def moment(seconds: float) -> str:
-    """Unix seconds as RFC 3339 has them, in UTC and whole seconds."""
+def format_time(seconds: float) -> str:
+    """Unix seconds in the form of RFC 3339, in UTC and whole seconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 mistake``, ``3 mistakes``. many: the plural, where it is not formed with an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean ...?`` with the known word that is most similar, in any case of letters; empty if none is."""
+    by_small = {one.lower(): one for one in sorted(known)}
+    near = difflib.get_close_matches(word.lower(), by_small, n=1)
+    return f"did you mean {by_small[near[0]]}?" if near else ""

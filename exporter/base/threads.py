@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
+from exporter.base.errors import UpkeeperError
+
 T = TypeVar("T")
 
 
-class StillStuck(Exception):
+class StillStuck(UpkeeperError):
     """An earlier call for the same key has not returned yet, so no new one was started."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from prometheus_client.core import Metric
 
+from exporter.base.complaints import Complaints
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.ends import Ends
@@ -79,23 +80,26 @@ class DockerCollector:
         self._events = ContainerEvents(clock)
         self._kills = OomKills(self._events.began if engine.socket is not None else None)
         self._ends = Ends()
-        self._slow: set[str] = set()
+        self._unavailable = Complaints(log, "docker engine unavailable", "docker engine answers again")
+        self._slow = Complaints(
+            log, "container figures not read in time", "container figures read in time again", "what"
+        )
 
     def continue_from(self, former: "DockerCollector") -> None:
         """Takes over what a collector of the config before knew, so that no count begins anew."""
         self.containers = former.containers
         self._events, self._kills, self._ends = former._events, former._kills, former._ends
+        self._unavailable.continue_from(former._unavailable)
+        self._slow.continue_from(former._slow)
 
     async def collect(self) -> Sequence[Metric]:
         try:
             self.containers, events = await self._engine.call(self._look)
         except DockerUnavailable as error:
-            if self.up is not False:
-                log.warning("docker engine unavailable", reason=str(error))
+            self._unavailable.note((), str(error))
             self.up = False
             return engine_families(False, self._docker)
-        if self.up is False:
-            log.info("docker engine answers again")
+        self._unavailable.note((), "")
         self.up = True
         chosen = [container for container in self.containers if self._wanted(container.name, container.labels)]
         figures, logs = await asyncio.gather(
@@ -159,18 +163,10 @@ class DockerCollector:
             async with asyncio.timeout(self.deadline * _FILES_PART):
                 result = await self._threads.run(what, function)
         except (TimeoutError, StillStuck):
-            self._complain(what, slow=True)
+            self._slow.note(what, f"no answer within {self.deadline * _FILES_PART:g} s")
             return None
-        self._complain(what, slow=False)
+        self._slow.note(what, "")
         return result
-
-    def _complain(self, what: str, *, slow: bool) -> None:
-        if slow and what not in self._slow:
-            self._slow.add(what)
-            log.warning("container figures not read in time", what=what)
-        elif not slow and what in self._slow:
-            self._slow.remove(what)
-            log.info("container figures read in time again", what=what)
 
 
 def _log_sizes(containers: Sequence[ListedContainer]) -> dict[str, int]:

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.objects import STOPPED, Usage, read_usage
 from exporter.docker.selection import Removal, select
@@ -58,20 +59,17 @@ class DockerUsageCollector:
 
 def _usage_families(usage: Usage) -> Sequence[Metric]:
     """Size and reclaimable as in the Docker CLI: https://docs.docker.com/reference/cli/docker/system/df/"""
-    size = GaugeMetricFamily(
-        "upkeeper_docker_usage_bytes", "Disk space that Docker's objects take up.", labels=["kind"]
+    made = Families("upkeeper_docker", "kind")
+    size = made.gauge("usage_bytes", "Disk space that Docker's objects take up.")
+    reclaimable = made.gauge(
+        "reclaimable_bytes", "Disk space that removing all unused objects would free, whatever their age."
     )
-    reclaimable = GaugeMetricFamily(
-        "upkeeper_docker_reclaimable_bytes",
-        "Disk space that removing all unused objects would free, whatever their age.",
-        labels=["kind"],
-    )
-    objects = GaugeMetricFamily("upkeeper_docker_objects", "Docker's objects, unused ones included.", labels=["kind"])
+    objects = made.gauge("objects", "Docker's objects, unused ones included.")
     for kind, count, total, free in _figures(usage):
-        size.add_metric([kind], total)
-        reclaimable.add_metric([kind], free)
-        objects.add_metric([kind], count)
-    return size, reclaimable, objects
+        size.add([kind], total)
+        reclaimable.add([kind], free)
+        objects.add([kind], count)
+    return made.all
 
 
 def _figures(usage: Usage) -> Iterator[tuple[str, int, int, int]]:
@@ -106,17 +104,15 @@ def _counted(usage: Usage) -> Mapping[str, tuple[int, int, int]]:
     }
 
 
-def _cleanable_families(removals: Sequence[Removal], max_bytes: int) -> Iterator[Metric]:
-    cleanable = GaugeMetricFamily(
-        "upkeeper_docker_cleanable_bytes",
+def _cleanable_families(removals: Sequence[Removal], max_bytes: int) -> Sequence[Metric]:
+    made = Families("upkeeper_docker")
+    made.gauge(
+        "cleanable_bytes",
         "Disk space that docker-cleanup could free now by its policy: old enough, unused, not kept by label.",
-        labels=["kind"],
+        "kind",
+    ).add_all(
+        ([kind], sum(removal.bytes for removal in removals if removal.kind == kind))
+        for kind in ("containers", "images", "build_cache")
     )
-    for kind in ("containers", "images", "build_cache"):
-        cleanable.add_metric([kind], sum(removal.bytes for removal in removals if removal.kind == kind))
-    yield cleanable
-    yield GaugeMetricFamily(
-        "upkeeper_docker_cleanable_max_bytes",
-        "Cleanable space above which docker-cleanup should run.",
-        value=max_bytes,
-    )
+    made.gauge("cleanable_max_bytes", "Cleanable space above which docker-cleanup should run.").add((), max_bytes)
+    return made.all

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from exporter.base.complaints import Complaints
+from exporter.base.families import Families
 from exporter.base.text import printable
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.configfile.section import regex_search
@@ -114,34 +115,30 @@ class FilesystemCollector:
 
 
 def _families(readings: Sequence[Reading], filesystems: Filesystems) -> Sequence[Metric]:
-    def family(name: str, documentation: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(
-            f"upkeeper_filesystem_{name}", documentation, labels=["device", "mountpoint", "fstype"]
-        )
-
-    size = family("size_bytes", "Size of the file system.")
-    avail = family("avail_bytes", "Space that is free for users other than root.")
-    files = family("files", "Files (inodes) the file system can hold; absent where there is no such limit.")
-    files_free = family("files_free", "Files (inodes) that can still be made; absent where there is no such limit.")
-    readonly = family("readonly", "Whether the file system is mounted read-only.")
-    device_error = family("device_error", "Whether the file system failed to answer.")
-    warn = family("warn_used_ratio", "Share of the file system in use that calls for a warning.")
-    critical = family("critical_used_ratio", "Share of the file system in use that is critical.")
+    made = Families("upkeeper_filesystem", "device", "mountpoint", "fstype")
+    size = made.gauge("size_bytes", "Size of the file system.")
+    avail = made.gauge("avail_bytes", "Space that is free for users other than root.")
+    files = made.gauge("files", "Files (inodes) the file system can hold; absent where there is no such limit.")
+    files_free = made.gauge("files_free", "Files (inodes) that can still be made; absent where there is no such limit.")
+    readonly = made.gauge("readonly", "Whether the file system is mounted read-only.")
+    device_error = made.gauge("device_error", "Whether the file system failed to answer.")
+    warn = made.gauge("warn_used_ratio", "Share of the file system in use that calls for a warning.")
+    critical = made.gauge("critical_used_ratio", "Share of the file system in use that is critical.")
     limits = {os.fsencode(limit.mountpoint): limit for limit in filesystems.limits}
     for reading in readings:
         mount, stat = reading.mount, reading.stat
         labels = [printable(mount.device), printable(mount.mountpoint), mount.fstype]
         limit = limits.get(mount.mountpoint)
         own_warn, own_critical = (limit.warn_used_ratio, limit.critical_used_ratio) if limit else (None, None)
-        warn.add_metric(labels, filesystems.warn_used_ratio if own_warn is None else own_warn)
-        critical.add_metric(labels, filesystems.critical_used_ratio if own_critical is None else own_critical)
-        device_error.add_metric(labels, stat is None)
+        warn.add(labels, filesystems.warn_used_ratio if own_warn is None else own_warn)
+        critical.add(labels, filesystems.critical_used_ratio if own_critical is None else own_critical)
+        device_error.add(labels, stat is None)
         if stat is None:
             continue
-        size.add_metric(labels, stat.f_blocks * stat.f_frsize)
-        avail.add_metric(labels, stat.f_bavail * stat.f_frsize)
-        readonly.add_metric(labels, bool(stat.f_flag & os.ST_RDONLY))
+        size.add(labels, stat.f_blocks * stat.f_frsize)
+        avail.add(labels, stat.f_bavail * stat.f_frsize)
+        readonly.add(labels, bool(stat.f_flag & os.ST_RDONLY))
         if stat.f_files:
-            files.add_metric(labels, stat.f_files)
-            files_free.add_metric(labels, stat.f_ffree)
-    return size, avail, files, files_free, readonly, device_error, warn, critical
+            files.add(labels, stat.f_files)
+            files_free.add(labels, stat.f_ffree)
+    return made.all

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
 from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.fold import fold
@@ -94,34 +95,33 @@ class FindingsCollector:
 
 def families(report: Report, new: Mapping[tuple[str, str], int]) -> Sequence[Metric]:
     """The report as metric families. new: how many findings of a check and severity came within a day. Pure."""
-    success = GaugeMetricFamily(
-        "upkeeper_config_check_success",
-        "Whether the check of the configuration has looked at everything that it should.",
-        labels=["check"],
+    made = Families("upkeeper_config", "check")
+    success = made.gauge(
+        "check_success", "Whether the check of the configuration has looked at everything that it should."
     )
-    found = GaugeMetricFamily(
-        "upkeeper_config_findings",
+    found = made.gauge(
+        "findings",
         "Mistakes that the check of the configuration found, each place one; a check that failed may have missed some.",
-        labels=["check", "severity"],
+        "severity",
     )
-    recent = GaugeMetricFamily(
-        "upkeeper_config_findings_new",
+    recent = made.gauge(
+        "findings_new",
         "Of these mistakes, those that came within a day into a project that was looked at before.",
-        labels=["check", "severity"],
+        "severity",
     )
-    ignored = GaugeMetricFamily(
-        "upkeeper_config_findings_ignored",
+    ignored = made.gauge(
+        "findings_ignored",
         "Mistakes that the check of the configuration found and the config accepts.",
-        labels=["check", "severity"],
+        "severity",
     )
     for result in report.results:
-        success.add_metric([result.check], result.success)
+        success.add([result.check], result.success)
         for severity in SEVERITIES:
             count = result.count(severity)
             if count is not None:
-                found.add_metric([result.check, severity], count)
-                recent.add_metric([result.check, severity], new.get((result.check, severity), 0))
+                found.add([result.check, severity], count)
+                recent.add([result.check, severity], new.get((result.check, severity), 0))
             accepted = sum(finding.severity == severity for finding in result.accepted)
             if accepted or result.success:
-                ignored.add_metric([result.check, severity], accepted)
-    return success, found, recent, ignored
+                ignored.add([result.check, severity], accepted)
+    return made.all

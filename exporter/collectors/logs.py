@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from exporter.base.complaints import Complaints
+from exporter.base.families import Families
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.inventory import DRILL_DIRECTORY
@@ -115,28 +116,25 @@ class LogsCollector:
 def _families(
     directories: Sequence[LogDirectory], up: dict[str, bool], usages: dict[str, LogUsage]
 ) -> Sequence[Metric]:
-    def family(name: str, documentation: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(f"upkeeper_log_{name}", documentation, labels=["directory"])
-
-    answered = family("directory_up", "Whether the log directory could be measured.")
-    limit = family("max_bytes", "Disk space that the log directory may take up.")
-    apparent = family("apparent_bytes", "Sum of the sizes of the files in the log directory.")
-    allocated = family("allocated_bytes", "Disk space that the files in the log directory take up.")
-    files = family("files", "Files in the log directory.")
-    oldest = family(
+    made = Families("upkeeper_log", "directory")
+    answered = made.gauge("directory_up", "Whether the log directory could be measured.")
+    limit = made.gauge("max_bytes", "Disk space that the log directory may take up.")
+    apparent = made.gauge("apparent_bytes", "Sum of the sizes of the files in the log directory.")
+    allocated = made.gauge("allocated_bytes", "Disk space that the files in the log directory take up.")
+    files = made.gauge("files", "Files in the log directory.")
+    oldest = made.gauge(
         "oldest_unrotated_timestamp_seconds",
         "Last write to that unrotated, non-empty log which was not written to for the longest.",
     )
     for directory in directories:
         labels = [directory.name]
-        answered.add_metric(labels, up[directory.name])
-        limit.add_metric(labels, int(directory.max_bytes))
+        answered.add(labels, up[directory.name])
+        limit.add(labels, int(directory.max_bytes))
         usage = usages.get(directory.name)
         if usage is None:
             continue
-        apparent.add_metric(labels, usage.apparent_bytes)
-        allocated.add_metric(labels, usage.allocated_bytes)
-        files.add_metric(labels, usage.files)
-        if usage.oldest_unrotated is not None:
-            oldest.add_metric(labels, usage.oldest_unrotated)
-    return answered, limit, apparent, allocated, files, oldest
+        apparent.add(labels, usage.apparent_bytes)
+        allocated.add(labels, usage.allocated_bytes)
+        files.add(labels, usage.files)
+        oldest.add(labels, usage.oldest_unrotated)
+    return made.all

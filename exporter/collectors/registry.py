@@ -1,11 +1,12 @@
 """The collectors that an inventory asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from exporter.base.complaints import Complaints
 from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.collector import Closable, Collector, Continuing
 from exporter.collectors.docker import ANSWER_SECONDS, DockerCollector
@@ -107,14 +108,15 @@ class LabelledServices:
 
     def __init__(self, docker: DockerCollector) -> None:
         self._docker = docker
-        self._problems: Mapping[str, str] = {}
+        self._complaints = Complaints(
+            log, "container labels not understood", "container labels understood again", "container"
+        )
 
     def __call__(self) -> Sequence[Service]:
-        services, problems = labelled_services(self._docker.containers)
-        for container, reason in problems.items():
-            if self._problems.get(container) != reason:
-                log.warning("container labels not understood", container=container, reason=reason)
-        self._problems = problems
+        containers = self._docker.containers
+        services, problems = labelled_services(containers)
+        self._complaints.keep({container.name for container in containers})
+        self._complaints.note_all(problems)
         return services
 
 

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from exporter.base.complaints import Complaints
+from exporter.base.families import Families
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.services import Service
 from exporter.probing.result import ProbeResult
@@ -40,8 +42,7 @@ class ServicesCollector:
         self._clock = clock
         self._failing: Mapping[tuple[str, str], float] = {}
         """The probes that failed in the last round, and since when: Unix seconds of the first failure in a row."""
-        self._reasons: Mapping[tuple[str, str], str] = {}
-        """Why each probe that fails does, as of the last round."""
+        self._complaints = Complaints(log, "probe failed", "probe recovered", "target", "probe")
 
     def services(self) -> Sequence[Service]:
         """What is probed now: the configured services, then the discovered ones."""
@@ -49,10 +50,10 @@ class ServicesCollector:
         return [*self._services, *(found for found in self._discovered() if found.name not in configured)]
 
     def continue_from(self, former: "ServicesCollector") -> None:
-        """Takes over the results, so that /health is not unknown for a while, and what was said of them."""
+        """Takes over the results, so that /health is not unknown for a while, and what was logged of them."""
         self.results = former.results
         self._failing = former._failing
-        self._reasons = former._reasons
+        self._complaints = former._complaints
 
     async def collect(self) -> Sequence[Metric]:
         limit = self.deadline * 0.9  # so that one slow probe fails by itself, not all of them with the collector
@@ -68,15 +69,10 @@ class ServicesCollector:
         return families(self.results, self._failing)
 
     def _log_changes(self, results: Sequence[ProbeResult]) -> None:
-        """A line when a probe begins to fail, fails for another reason, and is well again."""
-        reasons = {(result.target, result.probe): result.detail for result in results if not result.success}
+        """A line when a probe begins to fail, fails for another reason, and works again."""
         for result in results:
-            key = (result.target, result.probe)
-            if key in reasons and reasons[key] != self._reasons.get(key):
-                log.warning("probe failed", target=result.target, probe=result.probe, reason=result.detail)
-            elif key in self._reasons and key not in reasons:
-                log.info("probe recovered", target=result.target, probe=result.probe)
-        self._reasons = reasons
+            self._complaints.note((result.target, result.probe), "" if result.success else result.detail)
+        self._complaints.keep({(result.target, result.probe) for result in results})
 
 
 def failing_since(
@@ -89,52 +85,42 @@ def failing_since(
 
 def families(results: Sequence[ProbeResult], since: Mapping[tuple[str, str], float]) -> Sequence[Metric]:
     """The metrics of one round. Pure. since: what fails, see failing_since."""
-    labels = ["target", "probe"]
-    success = GaugeMetricFamily("upkeeper_probe_success", "Whether the probe got the expected answer.", labels=labels)
-    duration = GaugeMetricFamily("upkeeper_probe_duration_seconds", "How long the whole probe took.", labels=labels)
-    phase = GaugeMetricFamily(
-        "upkeeper_probe_phase_duration_seconds",
+    made = Families("upkeeper_probe", "target", "probe")
+    success = made.gauge("success", "Whether the probe got the expected answer.")
+    duration = made.gauge("duration_seconds", "How long the whole probe took.")
+    phase = made.gauge(
+        "phase_duration_seconds",
         "How long a phase of the probe took (resolve, connect, tls, processing until the head of the answer, transfer "
         "of its body), redirects included; absent for one that it did not come to.",
-        labels=[*labels, "phase"],
+        "phase",
     )
-    status = GaugeMetricFamily(
-        "upkeeper_probe_http_status_code", "Status of the HTTP answer; absent without one.", labels=labels
+    status = made.gauge("http_status_code", "Status of the HTTP answer; absent without one.")
+    failure = made.gauge(
+        "failure_info",
+        "1 while the probe fails, with the reason in a few words and, where the config says so, what that means.",
+        "reason",
+        "means",
     )
-    not_after = GaugeMetricFamily(
-        "upkeeper_probe_tls_not_after_timestamp_seconds",
+    failing = made.gauge(
+        "failing_since_timestamp_seconds",
+        "When the probe failed first since it last succeeded; absent while it succeeds.",
+    )
+    not_after = made.gauge(
+        "tls_not_after_timestamp_seconds",
         "When the first certificate of the service's chain expires, as this machine verifies it; also of one that was "
         "refused. What is sent beside the chain does not count.",
-        labels=labels,
     )
-    min_validity = GaugeMetricFamily(
-        "upkeeper_probe_tls_min_validity_seconds",
-        "Limit: for how long the certificate should still be valid.",
-        labels=labels,
-    )
-    failure = GaugeMetricFamily(
-        "upkeeper_probe_failure_info",
-        "1 while the probe fails, with the reason in a few words and, where the config says so, what that means.",
-        labels=[*labels, "reason", "means"],
-    )
-    failing = GaugeMetricFamily(
-        "upkeeper_probe_failing_since_timestamp_seconds",
-        "When the probe failed first since it last succeeded; absent while it succeeds.",
-        labels=labels,
-    )
+    min_validity = made.gauge("tls_min_validity_seconds", "Limit: for how long the certificate should still be valid.")
     for result in results:
         values = [result.target, result.probe]
         if not result.success:
-            failure.add_metric([*values, result.reason, result.means], 1)
-            failing.add_metric(values, since[result.target, result.probe])
-        success.add_metric(values, result.success)
-        duration.add_metric(values, result.duration)
+            failure.add([*values, result.reason, result.means], 1)
+            failing.add(values, since[result.target, result.probe])
+        success.add(values, result.success)
+        duration.add(values, result.duration)
         for name, seconds in result.phases.items():
-            phase.add_metric([*values, name], seconds)
-        if result.status is not None:
-            status.add_metric(values, result.status)
-        if result.tls_not_after is not None:
-            not_after.add_metric(values, result.tls_not_after)
-        if result.tls_min_validity is not None:
-            min_validity.add_metric(values, result.tls_min_validity)
-    return success, duration, phase, status, failure, failing, not_after, min_validity
+            phase.add([*values, name], seconds)
+        status.add(values, result.status)
+        not_after.add(values, result.tls_not_after)
+        min_validity.add(values, result.tls_min_validity)
+    return made.all

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
-from prometheus_client.core import Metric, StateSetMetricFamily
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
 from exporter.base.programs import CommandFailed, run
 from exporter.host.families import SYSTEMD, build
 from exporter.host.sample import Sample
@@ -84,8 +85,6 @@ async def _systemctl(*arguments: str) -> str:
 
 def families(state: str | None, failed: int) -> Sequence[Metric]:
     """The families, without samples where the state is None: no systemd. Pure."""
-    whole = StateSetMetricFamily("upkeeper_host_systemd_state", "State of the system as systemd sees it.", labels=[])
-    if state is None:
-        return [whole, *build(SYSTEMD, ())]
-    whole.add_metric([], {name: name == state for name in STATES})
-    return [whole, *build(SYSTEMD, [Sample("systemd_failed_units", failed)])]
+    made = Families("upkeeper_host")
+    made.states("systemd_state", "State of the system as systemd sees it.", STATES).add((), state)
+    return [*made.all, *build(SYSTEMD, [] if state is None else [Sample("systemd_failed_units", failed)])]

@@ -1,8 +1,7 @@
 """What is wrong with a config, in words: which file, line and key, what is there, and what would be right. Pure."""
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -10,6 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import nearest
 from exporter.configfile.section import shown
 from exporter.configfile.source import KeyPath, Position, Source
 
@@ -39,7 +40,7 @@ class Problem:
         return ": ".join(part for part in parts if part) + (f" ({self.hint})" if self.hint else "")
 
 
-class ConfigError(Exception):
+class ConfigError(UpkeeperError):
     """A config that cannot be used. ``problems`` holds every mistake, in the order of the file."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -193,13 +194,6 @@ def _shape(kind: str, limits: Mapping[str, Any]) -> tuple[str, str]:
     shape, hint = _SHAPES.get(kind, ("", ""))
     numbers = {key: f"{value:g}" if isinstance(value, float) else value for key, value in limits.items()}
     return shape.format_map(numbers), hint
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``did you mean ...?`` with the known word that looks most like this one; empty when none does."""
-    by_small = {one.lower(): one for one in sorted(known)}
-    near = difflib.get_close_matches(word.lower(), by_small, n=1)
-    return f"did you mean {by_small[near[0]]}?" if near else ""
 
 
 def _sentence(text: str) -> str:

@@ -38,6 +38,10 @@ class Section(BaseModel):
         """
         return iter(())
 
+    def keeps_secret_in(self, key: str) -> bool:
+        """Whether the other keys make a secret of a file that is public by its type. See configfile.named_files."""
+        return False
+
     @model_validator(mode="wrap")
     @classmethod
     def _report_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from exporter.base.errors import UpkeeperError
 from exporter.configfile.dialect import REFERENCE, TAG, Loader
 
 KeyPath = tuple[str | int, ...]
@@ -22,7 +23,7 @@ _NAMED = re.compile("(alias|anchor|tag handle) '[^']*'")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class SourceError(Exception):
+class SourceError(UpkeeperError):
     """The text cannot be read as a config. line and column count from 1."""
 
     def __init__(self, message: str, hint: str = "", *, line: int | None = None, column: int | None = None) -> None:

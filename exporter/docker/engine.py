@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from exporter.base.errors import UpkeeperError
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -19,11 +21,11 @@ T = TypeVar("T")
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
-class DockerUnavailable(Exception):
+class DockerUnavailable(UpkeeperError):
     """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
 
 
-class EngineRefused(OSError):
+class EngineRefused(UpkeeperError, OSError):
     """The engine answered, and not well. The message is the engine's own."""
 
     def __init__(self, status_code: int, message: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import printable
 from exporter.base.units import format_bytes
 
@@ -15,7 +16,7 @@ MAX_BYTES = 1024 * 1024
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-class Unreadable(Exception):
+class Unreadable(UpkeeperError):
     """A file that could not be read. The message names the file and says why, and holds nothing of it."""
 
     def __init__(self, path: str, reason: str, *, missing: bool = False) -> None:

@@ -1,16 +1,12 @@
-"""What the audit looks at beside its own section of the config: projects of running containers, secrets of the rest."""
+"""What running containers tell the audit about their Compose projects."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from exporter.docker import composelabels
 from exporter.docker.containers import ListedContainer
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Invocation
-
-_SECRET_FILE = re.compile(r"_file$")
-_PUBLIC_FILE = re.compile(r"(^|_)(ca|cert|certificate|chain|env|config)s?_file$")
 
 
 @dataclass(frozen=True)
@@ -49,21 +45,3 @@ def found_in(containers: Iterable[ListedContainer]) -> Found:
             if container.health != "none":
                 checked.add(service)
     return Found(list(projects.values()), frozenset(checked), frozenset(running))
-
-
-def secret_files(document: object) -> list[str]:
-    """The paths under keys that name a file with a secret (``password_file``), anywhere in a config. Pure."""
-    return list(dict.fromkeys(_secret_files(document)))
-
-
-def _secret_files(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            if isinstance(part, str) and part.startswith("/"):
-                if _SECRET_FILE.search(str(key)) and not _PUBLIC_FILE.search(str(key)):
-                    yield part
-            else:
-                yield from _secret_files(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _secret_files(part)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from exporter.base import programs as commands
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import printable
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.findings.files import Unreadable, check_readable
@@ -37,7 +38,7 @@ _HARMLESS = re.compile(r"attribute `?version`? is obsolete")
 """A remark that most published files earn, and that changes nothing."""
 
 
-class ToolFailed(Exception):
+class ToolFailed(UpkeeperError):
     """A program gave no verdict. The message is one line, and quotes nothing that it said."""
 
 

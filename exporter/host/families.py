@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
 from exporter.host.sample import Sample
 
 
@@ -83,12 +84,11 @@ SYSTEMD: Mapping[str, Family] = {
 
 def build(declared: Mapping[str, Family], samples: Iterable[Sample]) -> Sequence[Metric]:
     """All the declared families, with those samples that there are. Raises KeyError on one of no declared family."""
-    families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
-        name: (CounterMetricFamily if each.counter else GaugeMetricFamily)(
-            f"upkeeper_host_{name}", each.documentation, labels=each.labels
-        )
+    made = Families("upkeeper_host")
+    families = {
+        name: (made.counter if each.counter else made.gauge)(name, each.documentation, *each.labels)
         for name, each in declared.items()
     }
     for sample in samples:
-        families[sample.name].add_metric(sample.labels, sample.value)
-    return list(families.values())
+        families[sample.name].add(sample.labels, sample.value)
+    return made.all

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from exporter.base.units import Bytes, Duration, Ratio, parse_duration
+from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
 
@@ -47,11 +48,11 @@ class ResticRepository(Section):
     repository: Annotated[str, AfterValidator(_location)] | None = Field(
         default=None, description="as restic's `--repo`, for example `/srv/restic` or `s3:https://host/bucket`"
     )
-    repository_file: AbsolutePath | None = Field(
+    repository_file: SecretFile | None = Field(
         default=None, description="file that holds it instead, for a location with credentials in it"
     )
-    password_file: AbsolutePath = Field(description="file with the repository's password")
-    env_file: AbsolutePath | None = Field(
+    password_file: SecretFile = Field(description="file with the repository's password")
+    env_file: SecretFile | None = Field(
         default=None, description="file of `NAME=value` lines for restic's environment: credentials of a cloud"
     )
     host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")

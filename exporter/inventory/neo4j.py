@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.base.units import Duration
+from exporter.configfile.named_files import PublicFile, SecretFile
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown, split_url
 from exporter.inventory.collector import CollectorSettings
 
@@ -48,13 +49,13 @@ class Neo4jServer(Section):
         "`neo4j://` and its kin let a cluster choose the member"
     )
     username: str | None = Field(default=None, min_length=1, description="null: the server asks for no login")
-    password_file: AbsolutePath | None = Field(
+    password_file: SecretFile | None = Field(
         default=None, description="file that holds the user's password, read at each connect"
     )
     databases: list[DatabaseName] | None = Field(
         default=None, min_length=1, description="databases to measure; null: all that the user may see"
     )
-    ca_file: AbsolutePath | None = Field(
+    ca_file: PublicFile | None = Field(
         default=None, description="certificates to trust, in PEM, in place of the system's; for `+s` URIs"
     )
     data_directory: AbsolutePath | None = Field(

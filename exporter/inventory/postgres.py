@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from exporter.base.units import Bytes, Duration, Ratio
-from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown
+from exporter.configfile.named_files import PublicFile, SecretFile
+from exporter.configfile.section import Contradiction, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
 
 
@@ -67,18 +68,18 @@ class PostgresServer(Section):
         default="postgres", description="database to stay connected to, which nobody can drop meanwhile"
     )
     user: Identifier = Field(default="upkeeper", description="a role with pg_monitor: docs/how-to/postgres.md")
-    password_file: AbsolutePath | None = Field(
+    password_file: SecretFile | None = Field(
         default=None, description="file that holds the password; read again for each connection"
     )
-    passfile: AbsolutePath | None = Field(
+    passfile: SecretFile | None = Field(
         default=None, description="file in the format of .pgpass instead; with neither, ~/.pgpass is used if it exists"
     )
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
         default="prefer", description="as in libpq: only verify-full proves that it is the right server"
     )
-    sslrootcert: AbsolutePath | None = Field(default=None, description="certificates of the authorities to trust")
-    sslcert: AbsolutePath | None = Field(default=None, description="certificate to log in with; needs sslkey")
-    sslkey: AbsolutePath | None = Field(default=None, description="key of sslcert, readable by its owner only")
+    sslrootcert: PublicFile | None = Field(default=None, description="certificates of the authorities to trust")
+    sslcert: PublicFile | None = Field(default=None, description="certificate to log in with; needs sslkey")
+    sslkey: SecretFile | None = Field(default=None, description="key of sslcert, readable by its owner only")
     databases: list[Identifier] = Field(
         default=[], description="databases to measure; empty: all that are no templates and allow connections"
     )

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.base.units import Duration
+from exporter.configfile.named_files import PublicFile, SecretFile
 from exporter.configfile.section import (
-    AbsolutePath,
     Contradiction,
     Name,
     OneLine,
@@ -90,7 +90,7 @@ class BasicAuth(Section):
     """A user name and a password for HTTP."""
 
     username: str = Field(min_length=1, description="the user")
-    password_file: AbsolutePath = Field(description="file with the password; read anew for each probe")
+    password_file: SecretFile = Field(description="file with the password; read anew for each probe")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -121,11 +121,11 @@ class Probe(Section):
         repr=False,
         description="what to send with `method: POST`; JSON or text, unless a header Content-Type says otherwise",
     )
-    body_file: AbsolutePath | None = Field(
+    body_file: SecretFile | None = Field(
         default=None, description="file with the body to send, where it holds a secret; read anew for each probe"
     )
     basic_auth: BasicAuth | None = Field(default=None, description="user and password for HTTP")
-    bearer_token_file: AbsolutePath | None = Field(
+    bearer_token_file: SecretFile | None = Field(
         default=None, description="file with a token for HTTP; read anew for each probe"
     )
     expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
@@ -141,14 +141,14 @@ class Probe(Section):
         default=None, description="tcp: ask for TLS in the words of this protocol, as on ports 25, 143, 110, 5432, 389"
     )
     tls_verify: bool = Field(default=True, description="an untrusted or expired certificate is a failure")
-    tls_ca_file: AbsolutePath | None = Field(
+    tls_ca_file: PublicFile | None = Field(
         default=None, description="PEM file of the authorities to trust, in place of the system's"
     )
     tls_server_name: str | None = Field(
         default=None, min_length=1, description="name to ask for and to verify, in place of the host of the url"
     )
-    tls_cert_file: AbsolutePath | None = Field(default=None, description="PEM file of the client's own certificate")
-    tls_key_file: AbsolutePath | None = Field(
+    tls_cert_file: PublicFile | None = Field(default=None, description="PEM file of the client's own certificate")
+    tls_key_file: SecretFile | None = Field(
         default=None, description="PEM file of its key, without a passphrase; may be in tls_cert_file too"
     )
     tls_min_validity: Duration = Field(
@@ -166,6 +166,10 @@ class Probe(Section):
     def scheme(self) -> str:
         """Of its URL: http, https, tcp, postgres or bolt."""
         return self.url.partition(":")[0].lower()
+
+    def keeps_secret_in(self, key: str) -> bool:
+        """The private key is in the certificate's file where no other file is named for it."""
+        return key == "tls_cert_file" and self.tls_key_file is None
 
     @property
     def uses_tls(self) -> bool:

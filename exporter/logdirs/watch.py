@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from exporter.base import statx
+from exporter.base.errors import UpkeeperError
 from exporter.base.samemount import OneMount
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.logs import LogDirectory
@@ -70,7 +71,7 @@ class Lost(Exception):
     """What is known no longer holds: everything has to be read again."""
 
 
-class Untold(Exception):
+class Untold(UpkeeperError):
     """The kernel does not tell what changes here. The message says why."""
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString, NoReturn
 
 from exporter import __version__
+from exporter.base.errors import UpkeeperError
 from exporter.base.secretfile import SecretUnreadable, read_secret
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.neo4j import Neo4jServer
@@ -43,11 +44,11 @@ _SECURITY = "Neo.ClientError.Security."
 _OUR_LIMIT = "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration"
 
 
-class Neo4jUnavailable(Exception):
+class Neo4jUnavailable(UpkeeperError):
     """The server cannot be reached, does not answer, or refuses the login. The message is one line for people."""
 
 
-class Neo4jRefused(Exception):
+class Neo4jRefused(UpkeeperError):
     """The server answered that it does not do this: not allowed, or not known. The message is one line."""
 
 

@@ -1,13 +1,16 @@
 """Readings of PostgreSQL servers as metric families. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
+from prometheus_client.core import Metric
 
+from exporter.base.families import Families
+from exporter.postgres.by_server import by_server
 from exporter.postgres.families_archive import of_archive
 from exporter.postgres.families_tables import of_tables
-from exporter.postgres.gauges import PREFIX, by_server, gauge
 from exporter.postgres.rows import Activity, Reading
+
+PREFIX = "upkeeper_postgres"
 
 STATES = (
     "active", "idle", "idle in transaction", "idle in transaction (aborted)", "fastpath function call", "disabled",
@@ -25,52 +28,54 @@ _FAILSAFE_AGE = 1_600_000_000
 def families(readings: Sequence[Reading]) -> list[Metric]:
     """Every family, without samples where nothing is known."""
     up = [reading for reading in readings if reading.facts is not None]
-    return [
-        *_of_server(readings, up),
-        *_of_databases(up),
-        *_of_replication(up),
-        *of_archive(up),
-        *of_tables(up),
-        *_limits(readings),
-    ]
+    made = Families(PREFIX, "server")
+    _of_server(made, readings, up)
+    _of_databases(made, up)
+    _of_replication(made, up)
+    of_archive(made, up)
+    of_tables(made, up)
+    _limits(made, readings)
+    return made.all
 
 
-def _of_server(readings: Sequence[Reading], up: Sequence[Reading]) -> Iterator[Metric]:
+def _of_server(made: Families, readings: Sequence[Reading], up: Sequence[Reading]) -> None:
     def fact(name: str) -> Callable[[Reading], float | None]:
         return lambda reading: getattr(reading.facts, name)
 
-    yield by_server("up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
-    info = InfoMetricFamily(PREFIX, "Version of the server.", labels=["server"])
+    by_server(made, "up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
+    info = made.info("Version of the server.")
     for reading in up:
         if reading.facts is not None:
-            info.add_metric([reading.server], {"version": reading.facts.version})
-    yield info
-    yield by_server("start_timestamp_seconds", "When the server was started.", up, fact("started"))
-    yield by_server("in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
-    yield gauge(
+            info.add([reading.server], {"version": reading.facts.version})
+    by_server(made, "start_timestamp_seconds", "When the server was started.", up, fact("started"))
+    by_server(made, "in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
+    made.gauge(
         "connections",
         "Connections of clients, by what they do. Those of other users are unknown without pg_monitor.",
-        ["server", "state"],
+        "state",
+    ).add_all(
         (
             ([reading.server, state], count)
             for reading in up
             for state, count in _connections(reading.activity or ()).items()
         ),
     )
-    yield by_server("max_connections", "Connections that the server allows.", up, fact("max_connections"))
-    yield by_server(
+    by_server(made, "max_connections", "Connections that the server allows.", up, fact("max_connections"))
+    by_server(
+        made,
         "reserved_connections",
         "Connections that only superusers and roles with pg_use_reserved_connections may open.",
         up,
         fact("reserved_connections"),
     )
-    yield by_server(
+    by_server(
+        made,
         "lock_waiting_connections",
         "Connections of clients that wait for a lock.",
         up,
         lambda reading: None if reading.activity is None else sum(entry.waiting for entry in reading.activity),
     )
-    yield by_server("wal_bytes", "Size of the write-ahead log on disk.", up, lambda reading: reading.wal_bytes)
+    by_server(made, "wal_bytes", "Size of the write-ahead log on disk.", up, lambda reading: reading.wal_bytes)
 
 
 def _connections(activity: Sequence[Activity]) -> dict[str, int]:
@@ -80,32 +85,31 @@ def _connections(activity: Sequence[Activity]) -> dict[str, int]:
     return counted
 
 
-def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
-    labels = ["server", "datname"]
+def _of_databases(made: Families, up: Sequence[Reading]) -> None:
     every = [(reading, database) for reading in up for database in reading.databases or ()]
     measured = [(reading, database) for reading, database in every if database.name in reading.measured]
-    yield gauge(
-        "database_size_bytes",
-        "Size of the database on disk.",
-        labels,
+    made.gauge("database_size_bytes", "Size of the database on disk.", "datname").add_all(
         (([reading.server, name], size) for reading in up for name, size in reading.sizes.items()),
     )
-    yield gauge(
+    made.gauge(
         "xid_age_transactions",
         "Transactions since the oldest row of the database that is not frozen. Templates count too.",
-        labels,
+        "datname",
+    ).add_all(
         (([reading.server, database.name], database.xid_age) for reading, database in every),
     )
-    yield gauge(
+    made.gauge(
         "multixact_age",
         "Multixacts since the oldest one that the database may still hold. Templates count too.",
-        labels,
+        "datname",
+    ).add_all(
         (([reading.server, database.name], database.multixact_age) for reading, database in every),
     )
-    yield gauge(
+    made.gauge(
         "collation_mismatches",
         "Collations in use whose version is another than the one recorded: text may be sorted otherwise than indexed.",
-        labels,
+        "datname",
+    ).add_all(
         (([reading.server, name], count) for reading in up for name, count in _mismatches(reading).items()),
     )
     for name, column, text in (
@@ -113,15 +117,14 @@ def _of_databases(up: Sequence[Reading]) -> Iterator[Metric]:
         ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
         ("blocks_read", "blocks_read", "Blocks read that were not in the server's cache."),
     ):
-        counter = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
-        for reading, database in measured:
-            if (value := getattr(database, column)) is not None:
-                counter.add_metric([reading.server, database.name], value)
-        yield counter
-    yield gauge(
+        made.counter(name, text, "datname").add_all(
+            ([reading.server, database.name], getattr(database, column)) for reading, database in measured
+        )
+    made.gauge(
         "oldest_transaction_start_timestamp_seconds",
         "Start of the oldest open or prepared transaction of clients; absent without one.",
-        labels,
+        "datname",
+    ).add_all(
         (([reading.server, name], start) for reading in up for name, start in _oldest(reading.activity or ()).items()),
     )
 
@@ -142,44 +145,35 @@ def _oldest(activity: Sequence[Activity]) -> dict[str, float]:
     return found
 
 
-def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
+def _of_replication(made: Families, up: Sequence[Reading]) -> None:
     standbys = [(reading, standby) for reading in up for standby in reading.standbys or ()]
     slots = [(reading, slot) for reading in up for slot in reading.slots or ()]
-    labels = ["server", "standby"]
-    yield gauge(
+    made.gauge(
         "replication_lag_bytes",
         "WAL that the standby or subscriber, by its application_name, has not yet replayed.",
-        labels,
+        "standby",
+    ).add_all(
         (([reading.server, standby.name], standby.lag_bytes) for reading, standby in standbys),
     )
-    yield gauge(
-        "replication_lag_seconds",
-        "How long the last change took until the standby had replayed it.",
-        labels,
+    made.gauge(
+        "replication_lag_seconds", "How long the last change took until the standby had replayed it.", "standby"
+    ).add_all(
         (([reading.server, standby.name], standby.lag_seconds) for reading, standby in standbys),
     )
-    labels = ["server", "slot"]
-    yield gauge(
-        "slot_active",
-        "Whether somebody reads from the replication slot.",
-        labels,
+    made.gauge("slot_active", "Whether somebody reads from the replication slot.", "slot").add_all(
         (([reading.server, slot.name], slot.active) for reading, slot in slots),
     )
-    yield gauge(
-        "slot_retained_bytes",
-        "WAL that the replication slot keeps from being removed.",
-        labels,
+    made.gauge("slot_retained_bytes", "WAL that the replication slot keeps from being removed.", "slot").add_all(
         (([reading.server, slot.name], slot.retained_bytes) for reading, slot in slots),
     )
-    status = StateSetMetricFamily(
-        f"{PREFIX}_slot_wal_status",
+    status = made.states(
+        "slot_wal_status",
         "Whether the WAL that the slot needs is there; with lost, whoever reads it cannot go on.",
-        labels=labels,
+        WAL_STATES,
+        "slot",
     )
     for reading, slot in slots:
-        if slot.wal_status is not None:
-            status.add_metric([reading.server, slot.name], {state: state == slot.wal_status for state in WAL_STATES})
-    yield status
+        status.add([reading.server, slot.name], slot.wal_status)
     standing = [(reading, reading.recovery) for reading in up if reading.recovery is not None]
     for name, column, text in (
         ("wal_receivers", "receivers", "On a standby: connections to its primary; 0 when it is cut off."),
@@ -190,22 +184,23 @@ def _of_replication(up: Sequence[Reading]) -> Iterator[Metric]:
         ),
         ("replay_pending_bytes", "pending_bytes", "On a standby: WAL that was received and is not yet replayed."),
     ):
-        yield gauge(
-            name, text, ["server"], (([reading.server], getattr(recovery, column)) for reading, recovery in standing)
+        made.gauge(name, text).add_all(
+            (([reading.server], getattr(recovery, column)) for reading, recovery in standing)
         )
 
 
-def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
+def _limits(made: Families, readings: Sequence[Reading]) -> None:
     for name, column, text in (
         ("xid_freeze_max_age_transactions", "freeze_max_age", "The server's autovacuum_freeze_max_age."),
         ("multixact_freeze_max_age", "multixact_freeze_max_age", "The server's autovacuum_multixact_freeze_max_age."),
     ):
-        yield by_server(name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
+        by_server(made, name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
     for name, column, text in (
         ("xid_age_max_transactions", "freeze_max_age", "Transactions of age from which vacuum has fallen behind."),
         ("multixact_age_max", "multixact_freeze_max_age", "Multixacts of age from which vacuum has fallen behind."),
     ):
-        yield by_server(
+        by_server(
+            made,
             name,
             f"{text} freeze_age_ratio times the server's own maximum, at most 1.6 billion.",
             readings,
@@ -219,7 +214,7 @@ def _limits(readings: Sequence[Reading]) -> Iterator[Metric]:
         ("slot_max_retained_bytes", "slot_retained_bytes", "WAL that a replication slot may retain."),
         ("archive_max_wait_seconds", "archive_max_wait", "How long a WAL file may wait for being archived."),
     ):
-        yield by_server(name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
+        by_server(made, name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
 
 
 def _max_age(reading: Reading, setting: int | None) -> float | None:

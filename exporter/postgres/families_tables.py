@@ -1,19 +1,17 @@
 """Tables, indexes and vacuums of PostgreSQL servers as metric families. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from prometheus_client.core import Metric
-
-from exporter.postgres.gauges import gauge
+from exporter.base.families import Families
 from exporter.postgres.rows import Reading, Table
 
 MAX_TABLES = 200
 """Tables of a server that are shown, those with the most dead rows first, however many databases it has."""
 
 
-def of_tables(up: Sequence[Reading]) -> Iterator[Metric]:
+def of_tables(made: Families, up: Sequence[Reading]) -> None:
     """Families of the servers that are up."""
-    labels = ["server", "datname", "relname"]
+    labels = ["datname", "relname"]
     tables = [(labels_of, table) for reading in up for labels_of, table in _worst(reading)]
     for name, column, text in (
         ("table_live_tuples", "live", "Live rows of one of the worst tables, as the server estimates them."),
@@ -35,26 +33,26 @@ def of_tables(up: Sequence[Reading]) -> Iterator[Metric]:
             "When the table was last analyzed, by autovacuum or by hand; absent for never.",
         ),
     ):
-        yield gauge(name, text, labels, ((values, getattr(table, column)) for values, table in tables))
+        made.gauge(name, text, *labels).add_all(((values, getattr(table, column)) for values, table in tables))
     indexes = [
         ([reading.server, name, index.name], index)
         for reading in up
         for name, details in reading.details.items()
         for index in details.indexes
     ]
-    yield gauge(
-        "index_invalid",
-        "1 for an index that the server does not use, because building it failed.",
-        labels,
+    made.gauge(
+        "index_invalid", "1 for an index that the server does not use, because building it failed.", *labels
+    ).add_all(
         ((values, 1) for values, index in indexes if not index.valid),
     )
-    yield gauge(
+    made.gauge(
         "index_unused_bytes",
         "Size of one of the largest indexes that no query has used since the statistics were reset.",
-        labels,
+        *labels,
+    ).add_all(
         ((values, index.bytes) for values, index in indexes if index.valid),
     )
-    yield from _of_vacuums(up)
+    _of_vacuums(made, up)
 
 
 def _worst(reading: Reading) -> list[tuple[list[str], Table]]:
@@ -66,7 +64,7 @@ def _worst(reading: Reading) -> list[tuple[list[str], Table]]:
     return sorted(found, key=lambda entry: entry[1].dead, reverse=True)[:MAX_TABLES]
 
 
-def _of_vacuums(up: Sequence[Reading]) -> Iterator[Metric]:
+def _of_vacuums(made: Families, up: Sequence[Reading]) -> None:
     running: dict[tuple[str, str, str], int] = {}
     scanned: dict[tuple[str, str, str], float] = {}
     for reading in up:
@@ -81,12 +79,14 @@ def _of_vacuums(up: Sequence[Reading]) -> Iterator[Metric]:
             name = names.get((vacuum.database, vacuum.relation or 0))
             if name is not None and vacuum.blocks and vacuum.scanned is not None:
                 scanned[reading.server, vacuum.database, name] = vacuum.scanned / vacuum.blocks
-    yield gauge(
-        "vacuums", "Vacuums that are running.", ["server", "datname", "phase"], ((key, running[key]) for key in running)
+    made.gauge("vacuums", "Vacuums that are running.", "datname", "phase").add_all(
+        (key, running[key]) for key in running
     )
-    yield gauge(
+    made.gauge(
         "vacuum_scanned_ratio",
         "Part of the table that the running vacuum has scanned, where it is one of the worst tables.",
-        ["server", "datname", "relname"],
+        "datname",
+        "relname",
+    ).add_all(
         ((key, scanned[key]) for key in scanned),
     )

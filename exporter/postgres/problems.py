@@ -1,8 +1,10 @@
-"""What goes wrong with a server: a log line when it begins and one when it has ended, none in between."""
+"""What goes wrong with one PostgreSQL server, and with parts of what is measured of it."""
 
 from collections.abc import Collection
 
 import structlog
+
+from exporter.base.complaints import Complaints
 
 log = structlog.get_logger(__name__)
 
@@ -18,33 +20,34 @@ def database_part(name: str) -> str:
 
 
 class Problems:
-    """Of one server, each of one part of what is measured."""
+    """Of one server, each of one part of what is measured. Reasons hold no secret.
+
+    A reason that changes is not logged: it tells how much time was left, which differs from round to round.
+    """
 
     def __init__(self, server: str) -> None:
         self._server = server
+        self._down = Complaints(
+            log, "postgres server unavailable", "postgres server answers again", "part", changes=False, server=server
+        )
+        self._missing = Complaints(
+            log, "postgres figures missing", "postgres figures are back", "part", changes=False, server=server
+        )
         self._parts: set[str] = set()
 
-    def begin(self, part: str, reason: str) -> None:
-        """The part cannot be measured. The reason holds no secret."""
-        if part not in self._parts:
-            event = "postgres server unavailable" if part == SERVER else "postgres figures missing"
-            log.warning(event, server=self._server, part=part, reason=reason)
-        self._parts.add(part)
+    def note(self, part: str, reason: str) -> None:
+        """How a part is now. reason: why it cannot be measured; empty when it was."""
+        (self._down if part == SERVER else self._missing).note(part, reason)
+        (self._parts.add if reason else self._parts.discard)(part)
 
     def broke(self, part: str, error: Exception) -> None:
-        """The part cannot be measured, and nobody foresaw why."""
+        """A part cannot be measured, for a reason that is a mistake of ours."""
         if part not in self._parts:
             log.error("reading a postgres server broke", server=self._server, part=part, exc_info=error)
-        self._parts.add(part)
-
-    def end(self, part: str) -> None:
-        """The part was measured."""
-        if part in self._parts:
-            event = "postgres server answers again" if part == SERVER else "postgres figures are back"
-            log.info(event, server=self._server, part=part)
-        self._parts.discard(part)
+        self.note(part, f"unexpected {type(error).__name__}, described in the log")
 
     def keep_databases(self, names: Collection[str]) -> None:
-        """Forgets the problems of databases that are no longer there."""
+        """Forgets the problems of databases that no longer exist."""
         kept = {database_part(name) for name in names}
         self._parts = {part for part in self._parts if part in kept or not part.startswith(_DATABASE)}
+        self._missing.keep(self._parts)

@@ -81,7 +81,7 @@ class WatchedServer:
                 reading = await self._read()
             except PostgresUnavailable as error:
                 await self._drop()
-                self._problems.begin(SERVER, str(error))
+                self._problems.note(SERVER, str(error))
                 return Reading(self._server.name, self._server.limits)
             except Exception as error:  # noqa: BLE001 - the boundary between servers
                 await self._drop()
@@ -90,7 +90,7 @@ class WatchedServer:
             except BaseException:
                 await self._drop()
                 raise
-            self._problems.end(SERVER)
+            self._problems.note(SERVER, "")
             return reading
 
     async def close(self) -> None:
@@ -197,9 +197,9 @@ class WatchedServer:
                 await self._connect(name)
             details = await self._database(name, facts)
         except (PostgresUnavailable, QueryRefused) as error:
-            self._problems.begin(part, str(error))
+            self._problems.note(part, str(error))
         else:
-            self._problems.end(part)
+            self._problems.note(part, "")
             self._details[name] = (details, self._monotonic())
         finally:
             if name != self._server.dbname or not (self._session and self._session.usable):
@@ -232,9 +232,9 @@ class WatchedServer:
         try:
             rows = await self._ask(query, *values)
         except QueryRefused as error:
-            self._problems.begin(part, str(error))
+            self._problems.note(part, str(error))
             return None
-        self._problems.end(part)
+        self._problems.note(part, "")
         return rows
 
     async def _ask(self, query: str, *values: object) -> list[Row]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from exporter.base.errors import UpkeeperError
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -19,11 +21,11 @@ Row = tuple[Any, ...]
 _CLOSE_SECONDS = 1.0
 
 
-class PostgresUnavailable(Exception):
+class PostgresUnavailable(UpkeeperError):
     """There is no connection, or it broke. The message is for people and holds no secret."""
 
 
-class QueryRefused(Exception):
+class QueryRefused(UpkeeperError):
     """The server answered a query with an error; the connection goes on. The message is the server's."""
 
 

@@ -3,8 +3,10 @@
 import os
 import ssl
 
+from exporter.base.errors import UpkeeperError
 
-class ProbeFailure(Exception):
+
+class ProbeFailure(UpkeeperError):
     """The probe failed. The message is one line for people, and holds nothing of headers, bodies or credentials.
 
     brief: the same without addresses, hosts that the network names, or what a peer sent: of a probe, no more than a

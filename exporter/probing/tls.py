@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from exporter.base.text import moment
+from exporter.base.text import format_time
 from exporter.base.x509 import Certificate, not_after, read_certificate
 from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
@@ -151,6 +151,6 @@ def _facts(found: Certificate) -> Mapping[str, object]:
     return {
         "subject": found.subject,
         "issuer": found.issuer,
-        "not_before": moment(found.not_before),
-        "not_after": moment(found.not_after),
+        "not_before": format_time(found.not_before),
+        "not_after": format_time(found.not_after),
     }

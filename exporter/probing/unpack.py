@@ -3,11 +3,13 @@
 import zlib
 from collections.abc import Callable, Sequence
 
+from exporter.base.errors import UpkeeperError
+
 _MOST_CODINGS = 2
 """More at a time means nothing, and each could unfold what the one before made."""
 
 
-class CannotUnpack(Exception):
+class CannotUnpack(UpkeeperError):
     """The body cannot be read. The message goes on after "the body", and quotes nothing of it."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.x509 import validity
 from exporter.web.names import OPENSSL_CURVES, tls12_ciphers
 from exporter.web.web_config import TlsServerConfig
@@ -35,7 +36,7 @@ _ANSWER_TO_PLAIN_HTTP = (
 )
 
 
-class TlsProblem(Exception):
+class TlsProblem(UpkeeperError):
     """Inputs that TLS cannot be served with. The message never holds any of it.
 
     key: the part of the config that is to blame, ``cert``, ``key`` or ``client_ca``.

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.base.units import Duration
+from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import (
-    AbsolutePath,
     Contradiction,
     Name,
     OneLine,
@@ -121,7 +121,7 @@ class Email(Section):
     sender: str = Field(alias="from", min_length=3, description="the sender's address")
     smarthost: SmartHost = Field(description="host:port of the SMTP server")
     username: str | None = Field(default=None, min_length=1, description="account on the SMTP server")
-    password_file: AbsolutePath | None = Field(default=None, description="file that holds the account's password")
+    password_file: SecretFile | None = Field(default=None, description="file that holds the account's password")
     require_tls: bool = Field(default=True, description="send only over an encrypted connection (STARTTLS)")
 
     @classmethod
@@ -134,7 +134,7 @@ class Email(Section):
 class Slack(Section):
     """Where Alertmanager posts alerts. The webhook URL is a secret, so it comes from a file."""
 
-    webhook_url_file: AbsolutePath = Field(description="file that holds the incoming webhook's URL")
+    webhook_url_file: SecretFile = Field(description="file that holds the incoming webhook's URL")
     channel: Channel = Field(description="where to post, as in `'#alerts'`")
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from exporter.configfile.named_files import secret_files
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
-from exporter.findings.found import secret_files
 from exporter.findings.pinned import PinnedDigests
 from remediator.config.remedies import Config
 from remediator.model.task import Task
@@ -17,7 +17,7 @@ from remediator.tasks.service_restart.task import ServiceRestart
 
 def build_tasks(config: Config, docker: DockerEngine) -> Mapping[str, Task]:
     """Each task by its name, made for this config."""
-    audit = Audit(config.configuration, secret_files(config.model_dump()))
+    audit = Audit(config.configuration, secret_files(config))
     tasks: list[Task] = [
         HealthCheck(config.services, docker),
         LogRotation(config.logs),

@@ -3,6 +3,6 @@
 from datetime import datetime
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A time of the API. Raises ValueError when the text is none."""
     return datetime.fromisoformat(text)

@@ -1,7 +1,6 @@
 """The harmless breach: a scratch directory of log files over its limit. All calls block, for milliseconds."""
 
 import errno
-import fcntl
 import os
 import random
 import shutil
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from exporter.base.file_lock import AlreadyLocked, lock_directory
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_USAGE, ClientError
 from remediator.statedir import StateDir
 
@@ -29,14 +29,12 @@ def only_drill(state: StateDir) -> Iterator[None]:
     drill runs, or there is no such directory.
     """
     try:
-        descriptor = os.open(state.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = lock_directory(state.root)
+    except AlreadyLocked:
+        raise ClientError(f"another drill is under way on {state.root}", EXIT_BLOCKED) from None
     except OSError as error:
         raise ClientError(f"cannot use the state directory {state.root}: {error.strerror}", EXIT_USAGE) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ClientError(f"another drill is under way on {state.root}", EXIT_BLOCKED) from None
         yield
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from remediator.model.errors import ClientError
 from remediator.model.shapes import AlertView, DecisionView
 from upkeeper.client.http import Client
-from upkeeper.client.times import moment
+from upkeeper.client.times import parse_time
 from upkeeper.drill.facts import (
     ALERT,
     LABEL,
@@ -111,7 +111,7 @@ class Sources:
         document = await self._json("prometheus", "/api/v1/alerts")
         for alert in document["data"]["alerts"]:
             if self._is_ours(alert["labels"]):
-                return Prometheus(alert["state"], moment(alert["activeAt"]).timestamp())
+                return Prometheus(alert["state"], parse_time(alert["activeAt"]).timestamp())
         return Prometheus()
 
     async def _alertmanager(self) -> Alertmanager:

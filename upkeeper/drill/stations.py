@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remediator.model.shapes import RunView
-from upkeeper.client.times import moment
+from upkeeper.client.times import parse_time
 from upkeeper.drill.facts import Facts
 
 
@@ -51,7 +51,7 @@ def evidence(facts: Facts) -> dict[Station, float | None]:
         seen[Station.NOTIFIED] = None
     alert, run = facts.remediator.alert, facts.remediator.run
     if alert is not None:
-        seen[Station.ACCEPTED] = moment(alert["first_received_at"]).timestamp()
+        seen[Station.ACCEPTED] = parse_time(alert["first_received_at"]).timestamp()
     if run is not None:
         seen |= _of_run(run)
     ended = alert is not None and alert["status"] == "resolved" and facts.prometheus.alert is None
@@ -64,13 +64,13 @@ def _of_run(run: RunView) -> dict[Station, float | None]:
     seen: dict[Station, float | None] = {}
     actions = run["actions"]
     if actions and not run["dry_run"] and run["state"] in ("applying", "verifying", "finished"):
-        starts = [moment(action["started_at"]).timestamp() for action in actions if action["started_at"]]
+        starts = [parse_time(action["started_at"]).timestamp() for action in actions if action["started_at"]]
         seen[Station.PLANNED] = min(starts, default=None)
         if all(action["state"] in _ENDED for action in actions):
-            ends = [moment(action["finished_at"]).timestamp() for action in actions if action["finished_at"]]
+            ends = [parse_time(action["finished_at"]).timestamp() for action in actions if action["finished_at"]]
             seen[Station.APPLIED] = max(ends, default=None)
     if Station.APPLIED in seen and run["outcome"] == "effective":
-        seen[Station.VERIFIED] = moment(run["finished_at"]).timestamp() if run["finished_at"] else None
+        seen[Station.VERIFIED] = parse_time(run["finished_at"]).timestamp() if run["finished_at"] else None
     return seen
 
 

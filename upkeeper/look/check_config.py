@@ -6,12 +6,13 @@ Errors are the file's own and are wrong everywhere. Warnings are about this mach
 import asyncio
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.base.units import format_duration
 from exporter.configfile.file import Loaded, load
+from exporter.configfile.named_files import named_files
 from exporter.configfile.problem import ConfigError, Problem, in_order
 from exporter.configfile.source import KeyPath
 from exporter.docker.engine import DockerEngine
@@ -24,9 +25,6 @@ from upkeeper.look.check_overlaps import Place, overlaps, place_of
 from upkeeper.look.check_remedies import remedy_problems
 
 _DOCKER_SECONDS = 3.0
-_SECRET_FILE = "_file"  # noqa: S105 - the end of the keys that name a file with a secret
-_PUBLIC_FILES = ("ca_file", "cert_file")
-"""The end of the keys that name a file which everybody may read."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Facts:
     """Tasks that may have more targets at another time: containers come and go."""
     directories: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a directory that is measured, by its path."""
-    secret_files: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with a file that holds a secret, by its path."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a file that is read, such as one that holds a secret, by its path."""
     places: Mapping[str, Place | None] = field(default_factory=dict)
     """Where the log directories are, by their paths."""
 
@@ -65,10 +63,10 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
         if path in facts.directories:
             message = f"{path!r} {facts.directories[path]}"
             problems.append(loaded.problem(key, message, severity="warning"))
-    for key, file in _secret_files(loaded):
-        if file in facts.secret_files:
-            message = f"{file!r} {facts.secret_files[file]}"
-            problems.append(loaded.problem(key, message, severity="warning"))
+    for file in named_files(loaded.value):
+        if file.path in facts.files:
+            message = f"{file.path!r} {facts.files[file.path]}"
+            problems.append(loaded.problem(file.key, message, severity="warning"))
     return in_order(problems)
 
 
@@ -81,16 +79,15 @@ async def gather(loaded: Loaded[Config]) -> Facts:
     finally:
         engine.close()
     directories = {path: directory_problem(Path(path), rotated) for _, path, rotated in _directories(loaded.value)}
-    secrets = {
-        file: secret_file_problem(Path(file), public=str(key[-1]).endswith(_PUBLIC_FILES))
-        for key, file in _secret_files(loaded)
-    }
+    files: dict[str, str] = {}
+    for file in named_files(loaded.value):
+        files[file.path] = files.get(file.path) or file_problem(Path(file.path), file.secret)
     mounts = parse_mountinfo(MOUNTINFO.read_bytes()) if len(loaded.value.logs) > 1 else []
     return Facts(
         targets=dict(zip(tasks, targets, strict=True)),
         found_later={ServiceRestart.name},
         directories={path: problem for path, problem in directories.items() if problem},
-        secret_files={path: problem for path, problem in secrets.items() if problem},
+        files={path: problem for path, problem in files.items() if problem},
         places={directory.path: place_of(directory.path, mounts) for directory in loaded.value.logs},
     )
 
@@ -120,10 +117,10 @@ def directory_problem(path: Path, rotated: bool = True) -> str:
     return "" if os.access(path, os.R_OK | os.X_OK) else "may not be read by this user"
 
 
-def secret_file_problem(path: Path, public: bool = False) -> str:
-    """What is wrong with a file that holds a secret, as the end of a sentence; empty if nothing is.
+def file_problem(path: Path, secret: bool) -> str:
+    """What is wrong with a file that is read, as the end of a sentence; empty if nothing is.
 
-    public: everybody may read it, as it is a certificate.
+    secret: only its owner should be able to read it.
     """
     try:
         mode, content = path.stat().st_mode, path.read_bytes()
@@ -131,7 +128,7 @@ def secret_file_problem(path: Path, public: bool = False) -> str:
         return f"cannot be read here: {error.strerror}"
     if not content.strip():
         return "is empty"
-    if mode & stat.S_IROTH and not public:
+    if mode & stat.S_IROTH and secret:
         return f"may be read by everybody (mode {stat.S_IMODE(mode):04o}); chmod 600 it"
     return ""
 
@@ -154,9 +151,3 @@ def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:
             deadline, interval = format_duration(settings.deadline), format_duration(settings.interval)
             message = f"the deadline of {deadline} is longer than the interval of {interval}"
             yield loaded.problem(key, message, "a slow collection then delays the next", "warning")
-
-
-def _secret_files(loaded: Loaded[Config]) -> Sequence[tuple[KeyPath, str]]:
-    """The keys that name a file with a secret, each with the file's path."""
-    source = loaded.source
-    return [(key, str(source.value(key))) for key in source.keys if str(key[-1]).endswith(_SECRET_FILE)]

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from exporter.base.text import nearest
 from exporter.configfile.file import Loaded
-from exporter.configfile.problem import Problem, nearest
+from exporter.configfile.problem import Problem
 from exporter.configfile.source import KeyPath
 from remediator.config.matchers import Matcher, parse_matchers, whole_match
 from remediator.config.remedies import Config, Remedy

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from remediator.model.shapes import AlertView, DecisionView, RunView
-from upkeeper.client.times import moment
+from upkeeper.client.times import parse_time
 
 _QUIET = frozenset({"none"})
 """Severities that are no news: of the always-firing Watchdog."""
@@ -108,7 +108,9 @@ def with_doing(
 def _mended(run: RunView, now: datetime) -> bool:
     ended = run["finished_at"]
     return (
-        run["outcome"] == "effective" and ended is not None and (now - moment(ended)).total_seconds() < SETTLED_SECONDS
+        run["outcome"] == "effective"
+        and ended is not None
+        and (now - parse_time(ended)).total_seconds() < SETTLED_SECONDS
     )
 
 

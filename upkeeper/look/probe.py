@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from exporter.base.text import nearest
 from exporter.base.urlsecrets import without_query_secrets
 from exporter.configfile.dialect import REFERENCE
 from exporter.configfile.file import Loaded
-from exporter.configfile.problem import nearest
 from exporter.configfile.source import KeyPath
 from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from exporter.base.text import counted
 from exporter.configfile.problem import Problem
 from upkeeper.screens.screen import Cell, Screen
 from upkeeper.screens.text import STYLES
@@ -17,7 +18,7 @@ def show_problems(screen: Screen, path: Path | None, problems: Sequence[Problem]
     mistakes = sum(problem.severity == "error" for problem in problems)
     where = "no config file: the defaults are in force" if path is None else str(path)
     if mistakes:
-        screen.line(f"{where}: {mistakes} mistake{'s' if mistakes > 1 else ''}")
+        screen.line(f"{where}: {counted(mistakes, 'mistake')}")
     else:
-        warnings = f", {len(problems)} warning{'s' if len(problems) > 1 else ''}" if problems else ""
+        warnings = f", {counted(len(problems), 'warning')}" if problems else ""
         screen.line(f"{where}: ", Cell("good", STYLES["up"]), warnings)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from exporter.base.text import moment
+from exporter.base.text import format_time
 from exporter.base.units import format_bytes
 from exporter.probing.recorder import Step
 from upkeeper.look.probe import Probed
@@ -53,7 +53,7 @@ def _as_document(each: Probed, debug: bool) -> dict[str, object]:
         "http_status": result.status,
         "duration_seconds": round(result.duration, 6),
         "phases_seconds": {phase: round(seconds, 6) for phase, seconds in result.phases.items()},
-        "tls_not_after": None if result.tls_not_after is None else moment(result.tls_not_after),
+        "tls_not_after": None if result.tls_not_after is None else format_time(result.tls_not_after),
     }
     if debug:
         found["steps"] = [{"at_seconds": round(step.at, 6), "what": step.what, **step.facts} for step in each.steps]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from exporter.base.text import counted
 from remediator.model.shapes import BreakerView, PauseView, RunView, StatusView
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
@@ -54,15 +55,11 @@ def _well(seen: Overview) -> str:
     quiet = sum(is_quiet(alert) for alert in seen["alerts"])
     parts = [
         f"{passed} of {len(seen['checks'])} checks" if seen["checks"] else "",
-        *(f"{count} {kind if count == 1 else _PLURALS.get(kind, f'{kind}s')}" for kind, count in kinds.items()),
-        _alerts(waiting, "pending"),
-        _alerts(quiet, "that nobody need look at"),
+        *(counted(count, kind, _PLURALS.get(kind)) for kind, count in kinds.items()),
+        f"{counted(waiting, 'alert')} pending" if waiting else "",
+        f"{counted(quiet, 'alert')} that nobody need look at" if quiet else "",
     ]
     return "; ".join(part for part in parts if part)
-
-
-def _alerts(count: int, words: str) -> str:
-    return f"{count} alert{'s' if count > 1 else ''} {words}" if count else ""
 
 
 def _everything(screen: Screen, seen: Overview, now: datetime) -> None:

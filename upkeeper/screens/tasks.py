@@ -1,5 +1,6 @@
 """Tasks, remedies and plans on the screen."""
 
+from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
 from upkeeper.screens.findings import TASKS as FINDING_TASKS
@@ -74,8 +75,7 @@ def track(remedy: RemedyView) -> str:
     if its["runs"]:
         parts.append(f"{its['effective']} of {its['runs']} effective")
     if its["plans"]:
-        plans = f"{its['plans']} plan{'s' if its['plans'] > 1 else ''}"
-        parts.append(f"{plans}, {its['would_act'] or 'none'} with something to do")
+        parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
     return "; ".join(parts) or "no runs yet"
 
 
@@ -94,7 +94,7 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     )
     total = sum(action["estimated_bytes"] for action in actions)
     if actions:
-        count = f"{len(actions)} action{'s' if len(actions) > 1 else ''}"
+        count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
     for note in plan["plan"]["notes"]:
         screen.line(Cell("note: ", "dim"), note)

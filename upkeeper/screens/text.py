@@ -4,7 +4,7 @@ import unicodedata
 from datetime import datetime
 
 from exporter.base.units import format_duration
-from upkeeper.client.times import moment
+from upkeeper.client.times import parse_time
 
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder text or show nothing: controls, formats, line separators."""
@@ -62,12 +62,12 @@ def ago(text: str | None, now: datetime) -> str:
     """How long ago a time of the API was, in its largest unit or two: ``12s``, ``3m``, ``2h``, ``5d``."""
     if text is None:
         return "never"
-    return f"{coarse((now - moment(text)).total_seconds())} ago"
+    return f"{coarse((now - parse_time(text)).total_seconds())} ago"
 
 
 def ahead(text: str, now: datetime) -> str:
     """How far off a time of the API is: ``in 12s``, or ``now``."""
-    seconds = (moment(text) - now).total_seconds()
+    seconds = (parse_time(text) - now).total_seconds()
     return f"in {coarse(seconds)}" if seconds >= 1 else "now"
 
 
@@ -91,9 +91,9 @@ def took(start: str | None, end: str | None) -> str:
     """The time between two times of the API; a dash while one is missing."""
     if start is None or end is None:
         return "-"
-    return precise((moment(end) - moment(start)).total_seconds())
+    return precise((parse_time(end) - parse_time(start)).total_seconds())
 
 
 def local(text: str | None) -> str:
     """A time of the API in this machine's own time zone, to the second; a dash for none."""
-    return "-" if text is None else moment(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    return "-" if text is None else parse_time(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

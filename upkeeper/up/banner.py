@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter import __version__
+from exporter.base.text import counted
 from exporter.discovery import Discovery
 from remediator.config.remedies import Config
 from remediator.endpoints import Endpoints
@@ -58,16 +59,16 @@ def watched(config: Config, found: Discovery) -> Sequence[str]:
     """What is looked after, one kind a line."""
     services = [service.name for service in (*config.services, *found.services)]
     lines = [
-        _counted("file system", [one.mountpoint for one in found.filesystems]),
-        _counted("log directory", [one.name for one in config.logs], "log directories"),
-        _counted("service", services),
-        _counted("backup", [one.name for one in config.backups]),
-        _counted("PostgreSQL server", [one.name for one in config.postgres]),
-        _counted("Neo4j server", [one.name for one in config.neo4j]),
+        _listed("file system", [one.mountpoint for one in found.filesystems]),
+        _listed("log directory", [one.name for one in config.logs], "log directories"),
+        _listed("service", services),
+        _listed("backup", [one.name for one in config.backups]),
+        _listed("PostgreSQL server", [one.name for one in config.postgres]),
+        _listed("Neo4j server", [one.name for one in config.neo4j]),
     ]
     if found.docker_version is not None:
         lines.append(
-            f"Docker {found.docker_version} with {_count(len(found.containers), 'container')}, "
+            f"Docker {found.docker_version} with {counted(len(found.containers), 'container')}, "
             f"{len(found.health_checked)} of them with a health check"
         )
     return [line for line in lines if line]
@@ -103,12 +104,8 @@ def _field(name: str, *values: str) -> Iterator[Line]:
         yield ["  ", Cell(f"{'' if index else name:<14}", "dim"), value]
 
 
-def _counted(one: str, names: Sequence[str], many: str | None = None) -> str:
+def _listed(one: str, names: Sequence[str], many: str | None = None) -> str:
     if not names:
         return ""
     listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    return f"{_count(len(names), one, many)}: {listed}"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{counted(len(names), one, many)}: {listed}"

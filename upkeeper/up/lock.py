@@ -1,10 +1,10 @@
 """One `upkeeper up` a state directory."""
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from exporter.base.file_lock import AlreadyLocked, lock_file
 from remediator.model.errors import EXIT_USAGE, ClientError
 
 
@@ -14,14 +14,11 @@ def hold(path: Path) -> int:
 
     Raises ClientError when another process holds it, OSError when the file cannot be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
-        os.close(descriptor)
+        descriptor = lock_file(path)
+    except AlreadyLocked as other:
         raise ClientError(
-            f"upkeeper up already runs on {path.parent} (pid {pid})\n"
+            f"upkeeper up already runs on {path.parent} (pid {str(other) or '?'})\n"
             "Stop that one first, or give this one its own --state-dir and --port-base.",
             EXIT_USAGE,
         ) from None

@@ -1,13 +1,12 @@
 """Writes what `upkeeper up` gives Prometheus and Alertmanager to work with into the state directory."""
 
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from exporter.base.replace_file import replace_file
 from exporter.configfile.problem import ConfigError, Problem
 from remediator.config.remedies import Notify
 from upkeeper.up.messages import UNKNOWN, Local, local_template, rules_with_runbooks
@@ -106,12 +105,5 @@ def _replace(path: Path, content: bytes) -> bool:
     if path.exists() and path.read_bytes() == content:
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(path, content)
     return True

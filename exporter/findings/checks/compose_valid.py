@@ -1,9 +1,8 @@
 """Compose files that Compose would refuse, as far as their own text tells."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 
-from exporter.base.text import printable
+from exporter.base.text import nearest, printable
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project, active_services
@@ -84,13 +83,13 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
 def _keys(name: str, service: Node) -> Iterator[Finding]:
     unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
     for key in unknown[:MAX_UNKNOWN]:
-        near = difflib.get_close_matches(key[:40], SERVICE_KEYS, n=1)
+        hint = nearest(key[:40], SERVICE_KEYS)
         flaw = Flaw(
             service.mapping[key].place,
             f"{word(key)} is no key of a service",
-            f"did you mean {near[0]}?" if near else "remove it, unless your Compose is newer than this check",
+            hint or "remove it, unless your Compose is newer than this check",
         )
-        yield _finding(word(name), flaw, "critical" if near else "warning")
+        yield _finding(word(name), flaw, "critical" if hint else "warning")
 
 
 def _names(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
-"""Names and times as text for people."""
+"""Names, times and numbers as text for people."""
 
 import os
 
-from exporter.base.text import moment, printable
+from exporter.base.text import counted, format_time, nearest, printable
 
 
 def test_names_of_any_bytes() -> None:
@@ -10,6 +10,17 @@ def test_names_of_any_bytes() -> None:
     assert printable(b"a\xffb\n") == printable(os.fsdecode(b"a\xffb\n")) == "a\\xffb\n"
 
 
-def test_moments() -> None:
-    assert moment(0) == "1970-01-01T00:00:00Z"
-    assert moment(1795527858.563945) == "2026-11-24T13:44:18Z"
+def test_times() -> None:
+    assert format_time(0) == "1970-01-01T00:00:00Z"
+    assert format_time(1795527858.563945) == "2026-11-24T13:44:18Z"
+
+
+def test_numbers_with_their_nouns() -> None:
+    assert [counted(number, "alert") for number in (0, 1, 2)] == ["0 alerts", "1 alert", "2 alerts"]
+    assert counted(2, "log directory", "log directories") == "2 log directories"
+
+
+def test_the_nearest_of_known_words() -> None:
+    assert nearest("log-rotatoin", ["log-rotation", "docker-cleanup"]) == "did you mean log-rotation?"
+    assert nearest("REQUIREANYCLIENTCERT", ["RequireAnyClientCert"]) == "did you mean RequireAnyClientCert?"
+    assert nearest("espresso", ["log-rotation"]) == nearest("x", []) == ""

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from exporter.docker.containers import Health, ListedContainer
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
 from exporter.findings.finding import Finding, Kind, Place
-from exporter.findings.found import Found, found_in, secret_files
+from exporter.findings.found import Found, found_in
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Invocation
 from exporter.inventory.audit import Accepted, Configuration
@@ -207,13 +207,7 @@ async def test_projects_that_were_found_count_only_where_none_is_configured(tmp_
     assert (await Audit(configured, daemon_file="/nonexistent").run(GUARD, found)).findings == []
 
 
-def test_secret_files_of_the_whole_config() -> None:
-    document = {
-        "notify": {"email": {"password_file": "/etc/a"}, "slack": {"webhook_url_file": "/etc/b"}},
-        "postgres": [{"password_file": "/etc/a", "tls_ca_file": "/etc/ca", "cert_file": "/etc/cert"}],
-        "x": {"password_file": None, "env_file": "/etc/env", "some_files": ["/etc/c"]},
-    }
-    assert secret_files(document) == ["/etc/a", "/etc/b"]
+def test_secret_files_of_other_sections_are_added_to_those_that_are_named() -> None:
     inventory = Inventory(configuration=Configuration(secret_files=["/etc/b", "/etc/d"]))
     assert with_secret_files(inventory, ["/etc/a", "/etc/b"]).configuration.secret_files == [
         "/etc/b",

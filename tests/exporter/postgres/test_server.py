@@ -129,4 +129,8 @@ async def test_an_answer_that_makes_no_sense_is_a_server_that_is_down_and_one_tr
             assert (await server.round()).facts is None
         server.answers[queries.FACTS] = PRIMARY[queries.FACTS]
         assert (await server.round()).facts is not None
-    assert [line["event"] for line in logs] == ["reading a postgres server broke", "postgres server answers again"]
+    assert [line["event"] for line in logs] == [
+        "reading a postgres server broke",
+        "postgres server unavailable",
+        "postgres server answers again",
+    ]

@@ -8,7 +8,7 @@ import pytest
 from exporter.configfile.file import load
 from exporter.configfile.problem import Problem
 from remediator.config.remedies import Config
-from upkeeper.look.check_config import Facts, check, directory_problem, findings, secret_file_problem
+from upkeeper.look.check_config import Facts, check, directory_problem, file_problem, findings
 
 TARGETS = {"log-rotation": ["app", "web"], "docker-cleanup": ["docker"], "service-restart": ["n8n"]}
 REMEDIES = """\
@@ -82,7 +82,7 @@ notify:
     facts = Facts(
         TARGETS,
         directories={"/var/log/web": "is no directory"},
-        secret_files={"/etc/upkeeper/password": "is empty", "/etc/upkeeper/slack": "may be read by everybody"},
+        files={"/etc/upkeeper/password": "is empty", "/etc/upkeeper/slack": "may be read by everybody"},
     )
     problems = found(tmp_path, text, facts)
     assert [problem.severity for problem in problems] == ["warning"] * 3
@@ -107,7 +107,7 @@ def test_a_secret_that_everybody_may_read(tmp_path: Path, mode: int, fine: bool)
     file = tmp_path / "secret"
     file.write_text("x\n")
     file.chmod(mode)
-    problem = secret_file_problem(file)
+    problem = file_problem(file, secret=True)
     assert problem == "" if fine else f"(mode {mode:04o}); chmod 600" in problem
 
 
@@ -115,10 +115,10 @@ def test_a_secret_that_is_none(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text(" \n")
     empty.chmod(0o600)
-    assert secret_file_problem(empty) == "is empty"
-    assert secret_file_problem(empty, public=True) == "is empty"
-    assert secret_file_problem(tmp_path / "none") == "cannot be read here: No such file or directory"
-    assert secret_file_problem(tmp_path) == "cannot be read here: Is a directory"
+    assert file_problem(empty, secret=True) == "is empty"
+    assert file_problem(empty, secret=False) == "is empty"
+    assert file_problem(tmp_path / "none", secret=True) == "cannot be read here: No such file or directory"
+    assert file_problem(tmp_path, secret=True) == "cannot be read here: Is a directory"
 
 
 async def test_the_whole_check_looks_at_the_tasks_and_at_this_machine(tmp_path: Path) -> None:

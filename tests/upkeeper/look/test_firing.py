@@ -7,7 +7,7 @@ import pytest
 
 from remediator.model.shapes import DecisionView, RunView
 from tests.upkeeper.shapes import action, alert, decision, run
-from upkeeper.client.times import moment
+from upkeeper.client.times import parse_time
 from upkeeper.look.firing import FiringView, of_alertmanager, of_prometheus, of_record, with_doing
 
 LABELS = {"alertname": "UpkeeperServiceDown", "severity": "critical", "target": "n8n"}
@@ -96,6 +96,6 @@ def test_an_alert_that_did_not_come_here_says_so() -> None:
 def test_one_that_was_just_mended_needs_nobody_until_it_should_have_ended(
     outcome: str | None, minutes: int, handled: bool
 ) -> None:
-    now = moment(run()["finished_at"] or "") + timedelta(minutes=minutes)
+    now = parse_time(run()["finished_at"] or "") + timedelta(minutes=minutes)
     (view,) = with_doing(prometheus(firing()), [alert(labels=LABELS)], [decision()], [run(outcome=outcome)], now)
     assert view["handled"] is handled
