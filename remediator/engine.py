@@ -70,7 +70,10 @@ class Engine:
             await self._start(run_id)
 
     async def resume(self, run_ids: Iterable[int]) -> None:
-        """Goes on with unfinished runs, of an earlier process or that broke off, and closes those given up."""
+        """Goes on with unfinished runs, of an earlier process or that broke off, and closes those given up.
+
+        DBOS itself goes on with those of its own executor_id, and this machine may have had another name.
+        """
         unfinished = list(run_ids)
         if not unfinished:
             return
@@ -85,7 +88,7 @@ class Engine:
                 elif status.status in ENDED:
                     reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
                     await self._runner.abandon(run_id, reason)
-                elif run_id in self.lost:
+                elif run_id in self.lost or status.executor_id != self._executor_id:
                     await DBOS.resume_workflow_async(_workflow_id(run_id), queue_name=self._queue)
                 self.lost.discard(run_id)
             self._keep_own_threads()

@@ -20,12 +20,16 @@ from remediator import endpoints
 from remediator.api.app import build_app, over_limit, own_credential
 from remediator.control.core import Core, locked
 from remediator.control.settings import Settings
+from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.statedir import StateDir
 from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
+
+API = Caller("api", "operator")
+"""Who asks through the API: whoever has the operator's token."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +44,7 @@ class Remediator:
         self._settings = Settings.load(config_path, state)
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
-        self.core = Core(state, self._settings, clock=time.time, trigger="api", on_room=self._on_room)
+        self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room)
         self.watch = ConfigWatch(config_path, self.reload)
         self.core.registry.register(_Families(self.watch))
         if front is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from exporter.base.problem import problem
 from remediator.control.core import PAGE, Core
@@ -37,6 +37,7 @@ class PlanRequest(_Body):
 
     task: str
     target: str
+    params: dict[str, JsonValue] = Field(default={}, description="the task's own parameters, by name")
 
 
 class RunRequest(PlanRequest):
@@ -125,12 +126,12 @@ async def _status(core: Core, request: web.Request) -> StatusView:
 
 async def _plan(core: Core, request: web.Request) -> PlanView:
     body = await _body(request, PlanRequest)
-    return await core.plan(body.task, body.target)
+    return await core.plan(body.task, body.target, body.params)
 
 
 async def _start_run(core: Core, request: web.Request) -> RunView:
     body = await _body(request, RunRequest)
-    return await core.start_run(body.task, body.target, body.dry_run)
+    return await core.start_run(body.task, body.target, body.dry_run, body.params)
 
 
 async def _pause(core: Core, request: web.Request) -> list[PauseView]:

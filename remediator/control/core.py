@@ -6,7 +6,7 @@ The API is a thin layer on this; without a running remediator the command line u
 import asyncio
 import difflib
 import os
-import platform
+import pwd
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
+from pydantic import JsonValue, ValidationError
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from exporter import __version__
@@ -26,9 +27,10 @@ from remediator.decide.remedies import Remedies
 from remediator.guards.breaker import breaker_open_since
 from remediator.guards.evaluate import evaluate
 from remediator.metrics import Metrics
-from remediator.model.errors import NoRoom, not_found, refused, unavailable
-from remediator.model.hold import Pause
-from remediator.model.run import Request, Trigger
+from remediator.model.caller import COMMAND, Caller
+from remediator.model.errors import NoRoom, not_found, refused, unavailable, unprocessable
+from remediator.model.hold import Facts, Pause
+from remediator.model.run import Request
 from remediator.model.shapes import (
     AlertView,
     BreakerView,
@@ -58,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 50
 RETENTION_INTERVAL = 3600.0
+NO_PARAMS: Mapping[str, JsonValue] = {}
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 
 
@@ -65,6 +68,7 @@ class Core:
     """What can be read of a remediator and asked of it. Shapes: remediator.model.shapes.
 
     Methods raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError. on_room: as the Database's.
+    caller: who asks for runs and holds.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class Core:
         settings: Settings,
         *,
         clock: Callable[[], float] = time.time,
-        trigger: Trigger = "cli",
+        caller: Caller = COMMAND,
         on_room: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.state = state
@@ -81,7 +85,7 @@ class Core:
         self.metrics = Metrics(self.registry)
         self._settings = settings
         self._clock = clock
-        self._trigger = trigger
+        self._caller = caller
         self._database = Database(state.database, on_room)
         self._unqueued = False
         """Whether a stored run could not be handed to the engine for want of room."""
@@ -117,14 +121,14 @@ class Core:
             await self._database.migrate()  # again, as it may be open only to read
             await self._database.require_room()
             workers = self._settings.config.remediator.workers
-            host = platform.node() or "host"
+            host = self._database.host
             self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=workers)
         await self._resume()
 
     async def _resume(self) -> None:
         assert self._engine is not None
         with explained(self.state.root):
-            await self._engine.resume(await self._database.read(runs.unfinished))
+            await self._engine.resume(await self._database.read(partial(runs.unfinished, host=self._database.host)))
         self._unqueued = False
 
     async def _submit(self, run_id: int) -> None:
@@ -187,9 +191,10 @@ class Core:
         ]
         return {"items": items, "next": None}
 
-    async def plan(self, task: str, target: str) -> PlanView:
+    async def plan(self, task: str, target: str, params: Mapping[str, JsonValue] = NO_PARAMS) -> PlanView:
         """What a task would do now, and which guards would block it. Changes nothing and records nothing."""
         found = await self._select(task, target)
+        _require_known(found, params)
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 measurement = await found.measure(target)
@@ -198,7 +203,7 @@ class Core:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error
-        facts = await self._database.read(partial(holds.facts, task=task, target=target, now=self._clock()))
+        facts = await self._facts(task, target, self._clock())
         blocks = evaluate(facts, self._remedies().limits(task))
         return {
             "task": task,
@@ -208,11 +213,13 @@ class Core:
             "guards": [{"guard": block.guard, "reason": block.reason} for block in blocks],
         }
 
-    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView:
+    async def start_run(
+        self, task: str, target: str, dry_run: bool, params: Mapping[str, JsonValue] = NO_PARAMS
+    ) -> RunView:
         """Queues a run, through the same guards as one that an alert asks for."""
-        await self._select(task, target)
+        _require_known(await self._select(task, target), params)
         now = self._clock()
-        facts = await self._database.read(partial(holds.facts, task=task, target=target, now=now))
+        facts = await self._facts(task, target, now)
         blocks = evaluate(facts, self._remedies().limits(task))
         if dry_run:
             blocks = [block for block in blocks if block.guard == "in-flight"]
@@ -220,7 +227,18 @@ class Core:
             raise refused(blocks[0].guard, blocks[0].reason)
         try:
             run_id = await self._database.write(
-                partial(runs.create, request=Request(task, target, self._trigger, dry_run), now=now)
+                partial(
+                    runs.create,
+                    request=Request(
+                        host=self._database.host,
+                        task=task,
+                        target=target,
+                        caller=self._caller,
+                        dry_run=dry_run,
+                        params=params,
+                    ),
+                    now=now,
+                )
             )
         except IntegrityError as error:
             raise refused("in-flight", "a run of the same task on this target was started this moment") from error
@@ -229,11 +247,11 @@ class Core:
 
     async def status(self) -> StatusView:
         now = self._clock()
-        unfinished = await self._database.read(views.unfinished_runs)
+        unfinished = await self._database.read(partial(views.unfinished_runs, host=self._database.host))
         last, watchdog = await self._database.read(views.last_alerts)
         return {
             "version": __version__,
-            "paused": _pauses(await self._database.read(partial(holds.active_pauses, now=now))),
+            "paused": await self._paused(now),
             "queue_depth": len(unfinished),
             "running": [run for run in unfinished if run["state"] != "queued"],
             "open_breakers": await self._open_breakers(),
@@ -247,33 +265,34 @@ class Core:
         if task is not None:
             self._known_task(task)
         now = self._clock()
-        hold = Pause(task, reason, now, None if seconds is None else now + seconds)
-        await self._database.write(partial(holds.pause, hold=hold))
+        hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller)
+        await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))
         log.info("paused", task=task, reason=reason, seconds=seconds)
-        return _pauses(await self._database.read(partial(holds.active_pauses, now=now)))
+        return await self._paused(now)
 
     async def resume(self, task: str | None) -> list[PauseView]:
         """Ends the pause of a task, or the one of everything. The pauses still in force."""
-        if not await self._database.write(partial(holds.resume, task=task)):
+        if not await self._database.write(partial(holds.resume, host=self._database.host, task=task)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
         self.decider.look_at_all()
         log.info("resumed", task=task)
-        return _pauses(await self._database.read(partial(holds.active_pauses, now=self._clock())))
+        return await self._paused(self._clock())
 
     async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
         """Closes a breaker by hand. The breakers still open."""
         if not any(one["task"] == task and one["target"] == target for one in await self._open_breakers()):
             raise not_found(f"no breaker is open for {task} on {target}")
-        await self._database.write(partial(holds.close_breaker, task=task, target=target, now=self._clock()))
+        by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller, now=self._clock())
+        await self._database.write(partial(by_hand, host=self._database.host))
         self.decider.look_at_all()
         log.info("breaker closed by hand", task=task, target=target)
         return await self._open_breakers()
 
     async def refresh_metrics(self) -> None:
         """Brings the gauges of queue, breakers and pauses up to date."""
-        pauses = await self._database.read(partial(holds.active_pauses, now=self._clock()))
+        pauses = await self._pauses(self._clock())
         breakers = await self._open_breakers()
-        self.metrics.queue_depth.set(len(await self._database.read(runs.unfinished)))
+        self.metrics.queue_depth.set(len(await self._database.read(partial(runs.unfinished, host=self._database.host))))
         self.metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
 
     async def housekeeping(self) -> None:
@@ -286,7 +305,7 @@ class Core:
     async def purge(self) -> None:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings.config.remediator.retention
-        removed = await self._database.write(partial(retention.purge, before=horizon))
+        removed = await self._database.write(partial(retention.purge, host=self._database.host, before=horizon))
         if removed and self._engine is not None:
             await self._engine.forget(removed)
             log.info("old runs deleted", count=len(removed))
@@ -296,12 +315,24 @@ class Core:
         remedies = self._remedies()
         longest = max((remedy.breaker.reset_after for remedy in remedies.remedies), default=86400.0)
         found: list[BreakerView] = []
-        for task, target in await self._database.read(partial(holds.acted_on, since=now - longest)):
-            facts = await self._database.read(partial(holds.facts, task=task, target=target, now=now))
+        for task, target in await self._database.read(
+            partial(holds.acted_on, host=self._database.host, since=now - longest)
+        ):
+            facts = await self._facts(task, target, now)
             since = breaker_open_since(facts, remedies.limits(task).breaker)
             if since is not None:
                 found.append({"task": task, "target": target, "since": views.timestamp(since)})
         return found
+
+    async def _facts(self, task: str, target: str, now: float) -> Facts:
+        host = self._database.host
+        return await self._database.read(partial(holds.facts, host=host, task=task, target=target, now=now))
+
+    async def _pauses(self, now: float) -> Sequence[Pause]:
+        return await self._database.read(partial(holds.active_pauses, host=self._database.host, now=now))
+
+    async def _paused(self, now: float) -> list[PauseView]:
+        return [_pause(self._database.host, hold) for hold in await self._pauses(now)]
 
     async def _select(self, task: str, target: str) -> Task:
         found = self._known_task(task)
@@ -329,16 +360,36 @@ def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[BreakerView]) -
     return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
 
 
-def _pauses(holds_in_force: Sequence[Pause]) -> list[PauseView]:
-    return [
-        {
-            "task": hold.task,
-            "reason": hold.reason,
-            "since": views.timestamp(hold.since),
-            "until": None if hold.until is None else views.timestamp(hold.until),
-        }
-        for hold in holds_in_force
-    ]
+def _pause(host: str, hold: Pause) -> PauseView:
+    return {
+        "host": host,
+        "task": hold.task,
+        "caller": {"trigger": hold.caller.trigger, "name": hold.caller.name},
+        "reason": hold.reason,
+        "since": views.timestamp(hold.since),
+        "until": None if hold.until is None else views.timestamp(hold.until),
+    }
+
+
+def _require_known(task: Task, params: Mapping[str, JsonValue]) -> None:
+    """Raises RequestError unless the task takes these parameters."""
+    try:
+        task.parameters.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            raise unprocessable(f"parameter {name} of {task.name}: {first['msg']}") from error
+        known = ", ".join(task.parameters.model_fields) or "none"
+        raise unprocessable(f"{task.name} has no parameter {name}; its parameters: {known}") from error
+
+
+def _operator() -> str:
+    """The name of the user that this process runs as."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers run as users that no file names
+        return str(os.getuid())
 
 
 async def _targets_or_none(task: Task) -> list[str]:
@@ -378,7 +429,7 @@ async def open_core(config_path: Path | None, state_dir: Path | None, *, engine:
     state = StateDir.find(state_dir, os.environ)
     state.ensure()
     settings = Settings.load(config_path, state)
-    core = Core(state, settings, trigger="cli")
+    core = Core(state, settings, caller=Caller("cli", _operator()))
     with locked(state) if engine else nullcontext():
         try:
             await core.open()

@@ -13,6 +13,7 @@ from remediator.decide.decide import decide
 from remediator.decide.remedies import Remedies
 from remediator.guards.evaluate import UNKNOWN_FOR
 from remediator.metrics import Metrics
+from remediator.model.caller import Caller
 from remediator.model.decision import Decision, Look, Selection
 from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY, Facts
@@ -119,7 +120,9 @@ class Decider:
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
         targets = await self._targets({selection.remedy.task for selection in selections})
         decided = await self._database.write(
-            partial(_look_at_batch, batch=waiting, remedies=remedies, targets=targets, now=now)
+            partial(
+                _look_at_batch, host=self._database.host, batch=waiting, remedies=remedies, targets=targets, now=now
+            )
         )
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
@@ -144,8 +147,9 @@ class Decider:
 class _Facts:
     """What the guards judge by, read once for each task and target, and again after the batch has made a run there."""
 
-    def __init__(self, connection: sa.Connection, now: float) -> None:
+    def __init__(self, connection: sa.Connection, host: str, now: float) -> None:
         self._connection = connection
+        self.host = host
         self._now = now
         self._read: dict[tuple[str, str, bool], Facts] = {}
 
@@ -155,7 +159,7 @@ class _Facts:
         key = (selection.remedy.task, selection.target, observing)
         if key not in self._read:
             task, target, _ = key
-            self._read[key] = holds.facts(self._connection, task, target, self._now, observing=observing)
+            self._read[key] = holds.facts(self._connection, self.host, task, target, self._now, observing=observing)
         return self._read[key]
 
     def make_run(self, request: Request) -> int:
@@ -166,10 +170,10 @@ class _Facts:
 
 
 def _look_at_batch(
-    connection: sa.Connection, batch: Sequence[Waiting], remedies: Remedies, targets: Targets, now: float
+    connection: sa.Connection, host: str, batch: Sequence[Waiting], remedies: Remedies, targets: Targets, now: float
 ) -> _Decided:
     decided = _Decided()
-    facts = _Facts(connection, now)
+    facts = _Facts(connection, host, now)
     ids = [alert.id for alert in batch]
     firing = alerts.firing(connection, ids)
     tries = runs.tries(connection, ids, since=now - DAY)
@@ -181,7 +185,7 @@ def _look_at_batch(
             look = decide(alert.labels, remedies, targets, facts, tries.get(alert.id, ()), now)
             _keep(alert, look, latest.get(alert.id, {}), facts, decided)
         looked.append(Looked(alert, look.due_at if alert.id in firing else None))
-    decisions.insert(connection, decided.new, now)
+    decisions.insert(connection, host, decided.new, now)
     decisions.count_repeats(connection, decided.repeats, now)
     alerts.settle(connection, looked)
     return decided
@@ -197,7 +201,7 @@ def _keep(alert: Waiting, look: Look, latest: Mapping[str | None, Latest], facts
     for decision in look.decisions:
         before = latest.get(decision.selection.remedy.name if decision.selection else None)
         if decision.verdict in ("run", "observe"):
-            decided.new.append(New(alert.id, decision, facts.make_run(_request(alert, decision))))
+            decided.new.append(New(alert.id, decision, facts.make_run(_request(facts.host, alert, decision))))
         elif before is not None and before.is_as(decision):
             decided.repeats.append(Repeat(before.id, decision.reason))
         else:
@@ -206,10 +210,16 @@ def _keep(alert: Waiting, look: Look, latest: Mapping[str | None, Latest], facts
         decided.repeats.append(Repeat(max(one.id for one in latest.values())))
 
 
-def _request(alert: Waiting, decision: Decision) -> Request:
+def _request(host: str, alert: Waiting, decision: Decision) -> Request:
     selection = decision.selection
     assert selection is not None, "a decision to run is about a target"
     assert selection.target is not None, "a decision to run is about a target"
     remedy = selection.remedy
-    dry_run = decision.verdict == "observe"
-    return Request(remedy.task, selection.target, "alert", dry_run, remedy=remedy.name, alert_id=alert.id)
+    return Request(
+        host=host,
+        task=remedy.task,
+        target=selection.target,
+        caller=Caller("alert", remedy.name),
+        dry_run=decision.verdict == "observe",
+        alert_id=alert.id,
+    )

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from remediator.config.remedies import Remedy
-
-Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
+from remediator.model.words import Verdict
 
 
 @dataclass(frozen=True)

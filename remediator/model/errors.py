@@ -50,6 +50,11 @@ def bad_request(message: str) -> RequestError:
     return RequestError(message, 400, EXIT_USAGE)
 
 
+def unprocessable(message: str) -> RequestError:
+    """It can be understood, and is wrong."""
+    return RequestError(message, 422, EXIT_USAGE)
+
+
 def not_found(message: str) -> RequestError:
     """There is no such task, target, run or hold."""
     return RequestError(message, 404, EXIT_USAGE)

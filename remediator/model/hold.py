@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from remediator.config.remedies import Breaker, Rate
+from remediator.model.caller import NOT_WRITTEN_DOWN, Caller
 
 HOUR = 3600.0
 
@@ -19,6 +20,7 @@ class Pause:
     reason: str
     since: float
     until: float | None
+    caller: Caller = NOT_WRITTEN_DOWN
 
 
 @dataclass(frozen=True)

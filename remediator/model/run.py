@@ -1,47 +1,52 @@
 """One execution of a task, and what it was asked for by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import JsonValue
+
+from remediator.model.caller import Caller
 from remediator.model.task import Measurement
-
-State = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
-
-
-Outcome = Literal["effective", "ineffective", "failed", "nothing-to-do", "planned", "blocked", "expired", "cancelled"]
+from remediator.model.words import RunState, Trigger
 
 
-Trigger = Literal["alert", "cli", "api"]
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A run that is asked for.
 
+    params: what the task's own parameters are set to. parent_id: the composite run that this one is a part of.
+    """
 
-@dataclass(frozen=True)
-class Run:
-    """One execution of a task, as far as it has come."""
-
-    id: int
+    host: str
     task: str
     target: str
-    trigger: Trigger
-    remedy: str | None
+    caller: Caller
     dry_run: bool
-    state: State
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
+    alert_id: int | None = None
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Request):
+    """One execution of a task, as far as it has come. Times are Unix seconds."""
+
+    id: int
+    state: RunState
     requested_at: float
     started_at: float | None
     planned_at: float | None
     before: Measurement | None
     after: Measurement | None
 
+    @property
+    def trigger(self) -> Trigger:
+        return self.caller.trigger
 
-@dataclass(frozen=True)
-class Request:
-    """A run that is asked for."""
-
-    task: str
-    target: str
-    trigger: Trigger
-    dry_run: bool
-    remedy: str | None = None
-    alert_id: int | None = None
+    @property
+    def remedy(self) -> str | None:
+        return self.caller.remedy
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,9 @@ from typing import Any, Generic, Literal, TypeVar
 # The standard library's own lacks generic classes before Python 3.12, as pydantic needs them for the API document.
 from typing_extensions import TypedDict
 
-T = TypeVar("T")
+from remediator.model.words import ActionState, RunState, Trigger, Verdict
 
-Verdict = Literal["run", "observe", "blocked", "unmatched", "no-target"]
-Trigger = Literal["alert", "cli", "api"]
-RunState = Literal["queued", "measuring", "planning", "applying", "verifying", "finished"]
-ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
+T = TypeVar("T")
 
 
 class Page(TypedDict, Generic[T]):
@@ -51,6 +48,7 @@ class DecisionView(TypedDict):
     at: str
     last_at: str
     repeats: int
+    host: str
     alert_id: int
     alertname: str
     remedy: str | None
@@ -86,14 +84,31 @@ class ActionView(TypedDict):
     finished_at: str | None
 
 
+class CallerView(TypedDict):
+    """Who asked for something, and how. ``name``: of the remedy, job, operator or token, or the number of the parent
+    run; empty where it was not written down.
+    """
+
+    trigger: Trigger
+    name: str
+
+
 class RunView(TypedDict):
-    """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved."""
+    """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
+
+    ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
+    run that it is a part of.
+    """
 
     id: int
+    host: str
     task: str
     target: str
+    params: dict[str, Any]
     trigger: Trigger
     remedy: str | None
+    caller: CallerView
+    parent_id: int | None
     alert_id: int | None
     alert_ended_at: str | None
     dry_run: bool
@@ -188,7 +203,9 @@ class PlanView(TypedDict):
 class PauseView(TypedDict):
     """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes."""
 
+    host: str
     task: str | None
+    caller: CallerView
     reason: str
     since: str
     until: str | None

@@ -13,6 +13,15 @@ Disruption = Literal["none", "brief", "outage"]
 """``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
 
 
+class Parameters(BaseModel):
+    """What a task can be told beyond its target, each a field with its type and default; a task of none has this one.
+
+    A command gives them as texts, which are read as the field's type.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 CONTAINER_TARGET = "container:"
 """Begins the name of a target that is the container of that name, where a service has the same name."""
 CONTAINER_LABELS = frozenset({"container", "container_name", "name"})
@@ -102,6 +111,11 @@ class Task(Protocol):
     @property
     def action_timeout(self) -> float:
         """Seconds one action may take."""
+        ...
+
+    @property
+    def parameters(self) -> type[Parameters]:
+        """What it can be told beyond its target."""
         ...
 
     async def targets(self) -> Sequence[str]:

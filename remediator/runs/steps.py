@@ -100,7 +100,9 @@ class Runner:
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan.notes)
         facts = await self._database.read(
-            partial(holds.facts, task=run.task, target=run.target, now=self._clock(), excluding_run=run.id)
+            partial(
+                holds.facts, host=run.host, task=run.task, target=run.target, now=self._clock(), excluding_run=run.id
+            )
         )
         blocks = evaluate(facts, self._limits(run))
         return Conclusion("blocked", f"{blocks[0].guard}: {blocks[0].reason}") if blocks else None
@@ -156,7 +158,7 @@ class Runner:
 
     async def unfinished(self) -> bool:
         """Whether any run waits or is under way."""
-        return bool(await self._database.read(runs.unfinished))
+        return bool(await self._database.read(partial(runs.unfinished, host=self._database.host)))
 
     async def abandon(self, run_id: int, reason: str) -> None:
         """Closes a run that the engine has given up."""

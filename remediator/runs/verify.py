@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remediator.model.run import Outcome
 from remediator.model.task import Measurement
+from remediator.model.words import Outcome
 
 MAX_REASON = 300
 """Characters of notes that a reason may repeat; the measurement's own word stands in for more."""

@@ -148,10 +148,11 @@ def all_due(connection: sa.Connection, now: float) -> None:
 
 def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:
     """A run has ended: the episode that asked for it is to be looked at, and those held back on the same target."""
-    run = sa.select(runs.c.task, runs.c.target, runs.c.alert_id).where(runs.c.id == run_id).subquery()
+    run = sa.select(runs.c.host, runs.c.task, runs.c.target, runs.c.alert_id).where(runs.c.id == run_id).subquery()
     held_back = sa.exists().where(
         decisions.c.alert_id == alerts.c.id,
         decisions.c.verdict == "blocked",
+        decisions.c.host == run.c.host,
         decisions.c.task == run.c.task,
         decisions.c.target == run.c.target,
     )

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from remediator.model.errors import NoRoom
+from remediator.store import hosts
 from remediator.store.room import explained, no_room
 from remediator.store.sqlitefile import Way, sqlite_engine, url, ways
 
@@ -63,9 +66,11 @@ class Database:
     written for want of room raises NoRoom.
 
     on_room: called after each write with why there was no room for it, empty when there was; from another thread.
+    host: the name of this machine, which its rows carry.
     """
 
-    def __init__(self, path: Path, on_room: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, on_room: Callable[[str], None] = lambda _: None, *, host: str | None = None) -> None:
+        self.host = host or hosts.this_host()
         self._path = path
         self._on_room = on_room
         self._engines: _Engines | None = None
@@ -89,8 +94,17 @@ class Database:
     def _migrate(self) -> None:
         self._open()
         # First a look: what only reads must not need room on the disk, nor wait for whoever writes.
-        if self._in(self._opened().reader, _version) == newest_version():
-            return  # without Alembic, which would stay in memory for nothing
+        if self._in(self._opened().reader, _version) != newest_version():
+            self._upgrade()
+        # The file is one machine's: where that has another name now, the rows follow. In vain without room; before
+        # anything is done, this is called again.
+        engines = self._opened()
+        with suppress(NoRoom):
+            if engines.way != "frozen" and self._in(engines.reader, partial(hosts.strangers, host=self.host)):
+                self._in(engines.writer, partial(hosts.adopt, host=self.host))
+
+    def _upgrade(self) -> None:
+        # Imported only here: it would stay in memory for nothing.
         from alembic import command
         from alembic.config import Config
 
@@ -98,7 +112,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS))
 
         def upgrade(connection: sa.Connection) -> None:
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, host=self.host)
             command.upgrade(config, "head")
 
         self._in(self._opened().writer, upgrade)

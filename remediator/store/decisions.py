@@ -57,18 +57,19 @@ def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int
     return found
 
 
-def insert(connection: sa.Connection, made: Iterable[New], now: float) -> None:
-    """Stores decisions."""
-    rows = [_row(each, now) for each in made]
+def insert(connection: sa.Connection, host: str, made: Iterable[New], now: float) -> None:
+    """Stores decisions about what is to be done on a host."""
+    rows = [_row(each, host, now) for each in made]
     if rows:
         connection.execute(decisions.insert(), rows)
 
 
-def _row(new: New, now: float) -> dict[str, object]:
+def _row(new: New, host: str, now: float) -> dict[str, object]:
     selection = new.decision.selection
     known_target = selection is not None and new.decision.verdict != "no-target"
     return {
         "alert_id": new.alert_id,
+        "host": host,
         "at": now,
         "last_at": now,
         "repeats": 0,

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from remediator.model.caller import Caller
 from remediator.model.hold import Facts, PastRun, Pause
 from remediator.store.tables import actions, breaker_resets, pauses, runs
 
@@ -12,33 +13,46 @@ REMEMBERED_RUNS = 200
 """More than any rate or breaker setting can sensibly count on one target in a day."""
 
 
-def active_pauses(connection: sa.Connection, now: float) -> Sequence[Pause]:
-    """Pauses in force, oldest first."""
+def active_pauses(connection: sa.Connection, host: str, now: float) -> Sequence[Pause]:
+    """Pauses in force on the host, oldest first."""
     in_force = sa.or_(pauses.c.until.is_(None), pauses.c.until > now)
-    columns = (pauses.c.task, pauses.c.reason, pauses.c.since, pauses.c.until)
-    return [Pause(*row) for row in connection.execute(sa.select(*columns).where(in_force).order_by(pauses.c.id))]
+    rows = connection.execute(sa.select(pauses).where(pauses.c.host == host, in_force).order_by(pauses.c.id))
+    return [Pause(row.task, row.reason, row.since, row.until, Caller(row.trigger, row.caller)) for row in rows]
 
 
-def pause(connection: sa.Connection, hold: Pause) -> None:
-    """Pauses a task, or everything; replaces an earlier pause of the same."""
-    resume(connection, hold.task)
-    connection.execute(pauses.insert().values(task=hold.task, reason=hold.reason, since=hold.since, until=hold.until))
+def pause(connection: sa.Connection, host: str, hold: Pause) -> None:
+    """Pauses a task of the host, or all of them; replaces an earlier pause of the same."""
+    resume(connection, host, hold.task)
+    connection.execute(
+        pauses.insert().values(
+            host=host,
+            task=hold.task,
+            trigger=hold.caller.trigger,
+            caller=hold.caller.name,
+            reason=hold.reason,
+            since=hold.since,
+            until=hold.until,
+        )
+    )
 
 
-def resume(connection: sa.Connection, task: str | None) -> int:
-    """Ends the pause of a task, or the one of everything; the number of pauses ended."""
+def resume(connection: sa.Connection, host: str, task: str | None) -> int:
+    """Ends the pause of a task, or the one of everything, on the host; the number of pauses ended."""
     same = pauses.c.task.is_(None) if task is None else pauses.c.task == task
-    return connection.execute(pauses.delete().where(same)).rowcount
+    return connection.execute(pauses.delete().where(pauses.c.host == host, same)).rowcount
 
 
-def close_breaker(connection: sa.Connection, task: str, target: str, now: float) -> None:
-    """Closes a breaker by hand: runs until now no longer count for it."""
-    connection.execute(breaker_resets.delete().where(breaker_resets.c.task == task, breaker_resets.c.target == target))
-    connection.execute(breaker_resets.insert().values(task=task, target=target, at=now))
+def close_breaker(connection: sa.Connection, host: str, task: str, target: str, caller: Caller, now: float) -> None:
+    """Closes a breaker by hand: the host's runs until now no longer count for it."""
+    key = {"host": host, "task": task, "target": target}
+    same = [breaker_resets.c[name] == value for name, value in key.items()]
+    connection.execute(breaker_resets.delete().where(*same))
+    connection.execute(breaker_resets.insert().values(**key, trigger=caller.trigger, caller=caller.name, at=now))
 
 
 def facts(
     connection: sa.Connection,
+    host: str,
     task: str,
     target: str,
     now: float,
@@ -46,12 +60,12 @@ def facts(
     excluding_run: int | None = None,
     observing: bool = False,
 ) -> Facts:
-    """What the guards judge by. excluding_run: the run that is being judged itself.
+    """What the guards judge by, of the one host. excluding_run: the run that is being judged itself.
 
     Only runs that an alert asked for or that tried to change something count as past: a person who looks does not wear
     out a cooldown. observing: for a remedy that only observes its own plans count too, so that they do not pile up.
     """
-    here = (runs.c.task == task, runs.c.target == target)
+    here = (runs.c.host == host, runs.c.task == task, runs.c.target == target)
     in_flight = connection.scalar(
         sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
     )
@@ -74,11 +88,13 @@ def facts(
         .limit(REMEMBERED_RUNS)
     )
     closed = connection.scalar(
-        sa.select(breaker_resets.c.at).where(breaker_resets.c.task == task, breaker_resets.c.target == target)
+        sa.select(breaker_resets.c.at).where(
+            breaker_resets.c.host == host, breaker_resets.c.task == task, breaker_resets.c.target == target
+        )
     )
     return Facts(
         now=now,
-        pauses=[hold for hold in active_pauses(connection, now) if hold.task in (None, task)],
+        pauses=[hold for hold in active_pauses(connection, host, now) if hold.task in (None, task)],
         in_flight=in_flight,
         past=[
             PastRun(row.started_at, row.finished_at, row.outcome == "planned" or _left_well(row.outcome, row.after))
@@ -93,9 +109,8 @@ def _left_well(outcome: str, after: Mapping[str, Any] | None) -> bool:
     return outcome == "effective" or (after is not None and not after["breached"])
 
 
-def acted_on(connection: sa.Connection, since: float) -> Sequence[tuple[str, str]]:
-    """Each (task, target) with a finished run since then: where a breaker can be open."""
-    rows = connection.execute(
-        sa.select(runs.c.task, runs.c.target).where(runs.c.finished_at > since, runs.c.dry_run.is_(False)).distinct()
-    )
+def acted_on(connection: sa.Connection, host: str, since: float) -> Sequence[tuple[str, str]]:
+    """Each (task, target) of the host with a finished run since then: where a breaker can be open."""
+    ended = (runs.c.host == host, runs.c.finished_at > since, runs.c.dry_run.is_(False))
+    rows = connection.execute(sa.select(runs.c.task, runs.c.target).where(*ended).distinct())
     return [(row.task, row.target) for row in rows]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from remediator.model.shapes import ActionView, AlertView, DecisionView, Page, RunView, TrackView
 from remediator.statedir import DRILL_TARGET
+from remediator.store.runs import REMEDY
 from remediator.store.tables import actions, alerts, decisions, runs
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ def _decision(row: Row) -> DecisionView:
         "at": timestamp(row["at"]),
         "last_at": timestamp(row["last_at"]),
         "repeats": row["repeats"],
+        "host": row["host"],
         "alert_id": row["alert_id"],
         "alertname": row["labels"].get("alertname", ""),
         "remedy": row["remedy"],
@@ -90,7 +92,9 @@ def _decision(row: Row) -> DecisionView:
     }
 
 
-_RUNS = sa.select(runs, alerts.c.ends_at.label("alert_ended_at")).outerjoin(alerts, alerts.c.id == runs.c.alert_id)
+_RUNS = sa.select(runs, REMEDY, alerts.c.ends_at.label("alert_ended_at")).outerjoin(
+    alerts, alerts.c.id == runs.c.alert_id
+)
 """Runs, each with the end of the alert that asked for it: the later half of its verification."""
 
 _ACTIONS = sa.select(
@@ -114,9 +118,9 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     return _with_actions(connection, found)[0]
 
 
-def unfinished_runs(connection: sa.Connection, limit: int = 100) -> list[RunView]:
-    """Runs that are queued or under way, oldest first."""
-    select = _RUNS.where(runs.c.state != "finished").order_by(runs.c.id).limit(limit)
+def unfinished_runs(connection: sa.Connection, host: str, limit: int = 100) -> list[RunView]:
+    """The host's runs that are queued, under way or wait for a person, oldest first."""
+    select = _RUNS.where(runs.c.host == host, runs.c.state != "finished").order_by(runs.c.id).limit(limit)
     return _with_actions(connection, _rows(connection, select))
 
 
@@ -146,10 +150,14 @@ def _action(row: Row) -> ActionView:
 def _run(row: Row, its_actions: list[ActionView]) -> RunView:
     return {
         "id": row["id"],
+        "host": row["host"],
         "task": row["task"],
         "target": row["target"],
+        "params": row["params"],
         "trigger": row["trigger"],
         "remedy": row["remedy"],
+        "caller": {"trigger": row["trigger"], "name": row["caller"]},
+        "parent_id": row["parent_id"],
         "alert_id": row["alert_id"],
         "alert_ended_at": _maybe(row["alert_ended_at"]),
         "dry_run": row["dry_run"],
@@ -177,14 +185,14 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
 
     rows = connection.execute(
         sa.select(
-            runs.c.remedy,
+            runs.c.caller,
             count(real),
             count(real, runs.c.outcome == "effective"),
             count(planned),
             count(planned, has_actions),
         )
-        .where(runs.c.remedy.is_not(None), runs.c.state == "finished", runs.c.target != DRILL_TARGET)
-        .group_by(runs.c.remedy)
+        .where(runs.c.trigger == "alert", runs.c.state == "finished", runs.c.target != DRILL_TARGET)
+        .group_by(runs.c.caller)
     )
     return {
         remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act}

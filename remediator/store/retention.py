@@ -4,14 +4,21 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from remediator.store.tables import alerts, runs
+from remediator.store.tables import alerts, breaker_resets, decisions, pauses, runs
 
 
-def purge(connection: sa.Connection, before: float) -> Sequence[int]:
-    """Deletes runs that finished and episodes that ended before then (Unix seconds); the ids of the deleted runs.
+def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
+    """Deletes what a host's record holds from before then (Unix seconds); the ids of the deleted runs.
 
-    An episode of which nothing was heard since then has ended too: its end was lost on the way.
+    That is: runs that finished, with their actions, rows and artefacts; episodes that ended, with the decisions about
+    them; of those that go on, decisions that were not made again since; pauses that lapsed; and breakers' resets,
+    which count for no run that is left. An episode of which nothing was heard since then has ended too: its end was
+    lost on the way.
     """
-    old = list(connection.scalars(sa.delete(runs).where(runs.c.finished_at < before).returning(runs.c.id)))
+    finished = (runs.c.host == host, runs.c.finished_at < before)
+    old = list(connection.scalars(sa.delete(runs).where(*finished).returning(runs.c.id)))
     connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, alerts.c.last_received_at) < before))
+    connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
+    connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
+    connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
     return old

@@ -4,23 +4,32 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from remediator.model.caller import Caller
 from remediator.model.decision import Try
-from remediator.model.run import ActionResult, Outcome, Request, Run, State
+from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Action, Measurement, Plan
+from remediator.model.words import Outcome, RunState
 from remediator.store.tables import actions, runs
+
+REMEDY = sa.case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
+"""The remedy that a run's alert asked through."""
 
 
 def create(connection: sa.Connection, request: Request, now: float) -> int:
     """Stores a run to be done; its id. Raises sqlalchemy.exc.IntegrityError when one is in flight on that target."""
     result = connection.execute(
         runs.insert().values(
+            host=request.host,
             task=request.task,
             target=request.target,
-            trigger=request.trigger,
-            remedy=request.remedy,
+            params=dict(request.params),
+            trigger=request.caller.trigger,
+            caller=request.caller.name,
+            parent_id=request.parent_id,
             alert_id=request.alert_id,
             dry_run=request.dry_run,
             state="queued",
+            reason="",
             requested_at=now,
             notes=[],
         )
@@ -37,10 +46,13 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         raise LookupError(f"no run {run_id}")
     return Run(
         id=row.id,
+        host=row.host,
         task=row.task,
         target=row.target,
-        trigger=row.trigger,
-        remedy=row.remedy,
+        params=row.params,
+        caller=Caller(row.trigger, row.caller),
+        parent_id=row.parent_id,
+        alert_id=row.alert_id,
         dry_run=row.dry_run,
         state=row.state,
         requested_at=row.requested_at,
@@ -51,15 +63,16 @@ def get(connection: sa.Connection, run_id: int) -> Run:
     )
 
 
-def unfinished(connection: sa.Connection) -> Sequence[int]:
-    """The ids of runs that are queued or were under way, oldest first."""
-    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.state != "finished").order_by(runs.c.id)))
+def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
+    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for a person."""
+    to_do = runs.c.state.not_in(("finished", "waiting"))
+    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.host == host, to_do).order_by(runs.c.id)))
 
 
 def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -> Mapping[int, Sequence[Try]]:
     """The runs for each of these episodes that are under way or ended since then (Unix seconds), newest first."""
     recent = sa.or_(runs.c.finished_at.is_(None), runs.c.finished_at > since)
-    columns = (runs.c.alert_id, runs.c.id, runs.c.remedy, runs.c.dry_run, runs.c.outcome, runs.c.finished_at)
+    columns = (runs.c.alert_id, runs.c.id, REMEDY, runs.c.dry_run, runs.c.outcome, runs.c.finished_at)
     select = sa.select(*columns).where(runs.c.alert_id.in_(alert_ids), recent).order_by(runs.c.id.desc())
     found: dict[int, list[Try]] = {}
     for alert_id, *rest in connection.execute(select):
@@ -88,14 +101,21 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
         connection.execute(
             actions.insert(),
             [
-                {"run_id": run_id, "position": position, "action": action.model_dump(mode="json"), "state": "planned"}
+                {
+                    "run_id": run_id,
+                    "position": position,
+                    "action": action.model_dump(mode="json"),
+                    "state": "planned",
+                    "detail": "",
+                    "freed_bytes": 0,
+                }
                 for position, action in enumerate(plan.actions)
             ],
         )
     connection.execute(runs.update().where(runs.c.id == run_id).values(planned_at=now, notes=list(plan.notes)))
 
 
-def set_state(connection: sa.Connection, run_id: int, state: State) -> None:
+def set_state(connection: sa.Connection, run_id: int, state: RunState) -> None:
     connection.execute(runs.update().where(runs.c.id == run_id, runs.c.state != "finished").values(state=state))
 
 

@@ -1,13 +1,19 @@
-"""The tables. Times are Unix seconds; what only people and the API read is JSON."""
+"""The tables. Times are Unix seconds; what only people and the API read is JSON.
+
+Every row that belongs to a machine has its ``host``, or belongs to a row that has it. An alert belongs to none: it is
+Alertmanager's, and the same for every remediator that is told of it; the decision about it says for which host.
+"""
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -25,10 +31,13 @@ metadata = MetaData(
     }
 )
 
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits. SQLite numbers rows by itself only where the type's name is INTEGER, which has as many there."""
+
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("fingerprint", String(16), nullable=False),
     Column("starts_at", Float, nullable=False),
     Column("ends_at", Float),
@@ -58,16 +67,19 @@ Index("ix_alerts_due", alerts.c.due_at, sqlite_where=text("due_at IS NOT NULL"),
 runs = Table(
     "runs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
     Column("task", String(63), nullable=False),
     Column("target", String(255), nullable=False),
-    Column("trigger", String(8), nullable=False),
-    Column("remedy", String(63)),
-    Column("alert_id", Integer, ForeignKey("alerts.id", ondelete="SET NULL")),
+    Column("params", JSON, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("parent_id", Id, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="SET NULL")),
     Column("dry_run", Boolean, nullable=False),
-    Column("state", String(9), nullable=False),
-    Column("outcome", String(13)),
-    Column("reason", Text, nullable=False, server_default=""),
+    Column("state", String(16), nullable=False),
+    Column("outcome", String(16)),
+    Column("reason", Text, nullable=False),
     Column("requested_at", Float, nullable=False),
     Column("started_at", Float),
     Column("planned_at", Float),
@@ -77,49 +89,84 @@ runs = Table(
     Column("notes", JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+"""A parent that is deleted leaves its children: one of them may still wait for a person."""
+
 Index("ix_runs_alert_id", runs.c.alert_id)
-Index("ix_runs_task_target", runs.c.task, runs.c.target, runs.c.finished_at)
-Index("uq_runs_in_flight", runs.c.task, runs.c.target, unique=True, sqlite_where=text("state != 'finished'"),
-      postgresql_where=text("state != 'finished'"))  # fmt: skip
-"""The database itself holds that no two runs of a task on one target are in flight."""
+Index("ix_runs_parent_id", runs.c.parent_id)
+Index("ix_runs_finished_at", runs.c.finished_at)
+Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.c.finished_at)
+Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
+      sqlite_where=text("state != 'finished'"), postgresql_where=text("state != 'finished'"))  # fmt: skip
+"""The database itself holds that no two runs of a task on one target of a host are in flight."""
 
 actions = Table(
     "actions",
     metadata,
-    Column("run_id", Integer, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("action", JSON, nullable=False),
-    Column("state", String(8), nullable=False),
-    Column("detail", Text, nullable=False, server_default=""),
-    Column("freed_bytes", Integer, nullable=False, server_default="0"),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("freed_bytes", BigInteger, nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
 )
 
+run_rows = Table(
+    "run_rows",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("cells", JSON, nullable=False),
+)
+"""The table that a run's task left, a row each; the cells by the names of the task's own columns."""
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("media_type", String(127), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("run_id", "name"),
+    sqlite_autoincrement=True,
+)
+"""What a run made for people. The bytes are here, where they are stored with their run or not at all."""
+
 decisions = Table(
     "decisions",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("alert_id", Integer, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("host", String(255), nullable=False),
     Column("at", Float, nullable=False),
     Column("last_at", Float, nullable=False),
     Column("repeats", Integer, nullable=False),
-    Column("verdict", String(9), nullable=False),
+    Column("verdict", String(16), nullable=False),
     Column("remedy", String(63)),
     Column("task", String(63)),
     Column("target", String(255)),
-    Column("guard", String(16)),
+    Column("guard", String(32)),
     Column("reason", Text, nullable=False),
-    Column("run_id", Integer, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="SET NULL")),
     Index(None, "alert_id"),
+    Index(None, "run_id"),
     sqlite_autoincrement=True,
 )
+"""host: where the run is, or would be."""
 
 pauses = Table(
     "pauses",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
     Column("task", String(63)),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
     Column("reason", Text, nullable=False),
     Column("since", Float, nullable=False),
     Column("until", Float),
@@ -130,8 +177,11 @@ pauses = Table(
 breaker_resets = Table(
     "breaker_resets",
     metadata,
+    Column("host", String(255), primary_key=True),
     Column("task", String(63), primary_key=True),
     Column("target", String(255), primary_key=True),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
     Column("at", Float, nullable=False),
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 
 
 class Sweep:
@@ -18,6 +18,7 @@ class Sweep:
     summary = "deletes the files of a directory"
     never: Sequence[str] = ("directories",)
     disruption: Disruption = "none"
+    parameters: type[Parameters] = Parameters
     action_timeout = 5.0
 
     def __init__(self, directory: Path, limit: int = 0) -> None:

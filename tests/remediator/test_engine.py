@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from remediator.engine import Engine
+from remediator.model.caller import Caller
 from remediator.model.run import Request
 from remediator.store import runs
 from remediator.store.database import Database
@@ -14,7 +15,7 @@ from tests.remediator.sweep import Sweep
 
 
 async def _run(engine: Engine, database: Database) -> None:
-    request = Request("sweep", "attic", "cli", dry_run=True)
+    request = Request(host=database.host, task="sweep", target="attic", caller=Caller("cli"), dry_run=True)
     run_id = await database.write(partial(runs.create, request=request, now=START))
     await engine.submit(run_id)
 

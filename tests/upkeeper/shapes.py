@@ -36,6 +36,7 @@ def decision(**changes: object) -> DecisionView:
         "at": NOW,
         "last_at": NOW,
         "repeats": 0,
+        "host": "host",
         "alert_id": 1,
         "alertname": "UpkeeperLogDirectoryOverLimit",
         "remedy": "rotate-logs",
@@ -73,10 +74,14 @@ def action(position: int = 0, state: ActionState = "done", **changes: object) ->
 def run(**changes: object) -> RunView:
     shape = {
         "id": 1,
+        "host": "host",
         "task": "log-rotation",
         "target": "upkeeper-drill",
+        "params": {},
         "trigger": "alert",
         "remedy": "rotate-logs",
+        "caller": {"trigger": "alert", "name": "rotate-logs"},
+        "parent_id": None,
         "alert_id": 1,
         "alert_ended_at": None,
         "dry_run": False,

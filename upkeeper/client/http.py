@@ -1,7 +1,7 @@
 """The remediator's API for programs: one protocol, spoken to over HTTP or to a Core in this process."""
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -30,6 +30,10 @@ DEFAULT_URL = "http://127.0.0.1:10747"
 PAGE = 50
 """Items of a list page unless asked for otherwise."""
 
+Params = Mapping[str, Any]
+"""A task's own parameters by name, each plain JSON."""
+NO_PARAMS: Params = {}
+
 
 class Client(Protocol):
     """What can be read of a remediator and asked of it. Every method raises ClientError. Shapes: model.shapes."""
@@ -40,8 +44,8 @@ class Client(Protocol):
     async def run(self, run_id: int) -> RunView: ...
     async def remedies(self) -> Page[RemedyView]: ...
     async def tasks(self) -> Page[TaskView]: ...
-    async def plan(self, task: str, target: str) -> PlanView: ...
-    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView: ...
+    async def plan(self, task: str, target: str, params: Params = NO_PARAMS) -> PlanView: ...
+    async def start_run(self, task: str, target: str, dry_run: bool, params: Params = NO_PARAMS) -> RunView: ...
     async def status(self) -> StatusView: ...
     async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]: ...
     async def resume(self, task: str | None) -> list[PauseView]: ...
@@ -100,14 +104,14 @@ class HttpClient:
         page: Page[TaskView] = await self._ask("GET", "tasks")
         return page
 
-    async def plan(self, task: str, target: str) -> PlanView:
-        plan: PlanView = await self._ask(
-            "POST", "plans", json={"task": task, "target": target}, timeout=6 * self._timeout
-        )
+    async def plan(self, task: str, target: str, params: Params = NO_PARAMS) -> PlanView:
+        body = {"task": task, "target": target, **_given(params)}
+        plan: PlanView = await self._ask("POST", "plans", json=body, timeout=6 * self._timeout)
         return plan
 
-    async def start_run(self, task: str, target: str, dry_run: bool) -> RunView:
-        run: RunView = await self._ask("POST", "runs", json={"task": task, "target": target, "dry_run": dry_run})
+    async def start_run(self, task: str, target: str, dry_run: bool, params: Params = NO_PARAMS) -> RunView:
+        body = {"task": task, "target": target, "dry_run": dry_run, **_given(params)}
+        run: RunView = await self._ask("POST", "runs", json=body)
         return run
 
     async def status(self) -> StatusView:
@@ -150,6 +154,11 @@ class HttpClient:
             message = f"cannot reach the remediator at {self.url}: {error}{hint}"
             raise ClientError(message, EXIT_UNREACHABLE) from error
         return _answer(response, self.url)
+
+
+def _given(params: Params) -> dict[str, Params]:
+    """Nothing where there are none: a remediator of an earlier release refuses what it does not know."""
+    return {"params": params} if params else {}
 
 
 def _answer(response: "httpx.Response", url: str) -> Any:

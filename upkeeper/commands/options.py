@@ -79,6 +79,29 @@ SHARED: dict[str, Decorator] = {
     "verbose": click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr."),
 }
 
+
+def _parameters(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{text!r} must be KEY=VALUE", ctx, param)
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", ctx, param)
+        found[name] = value
+    return found
+
+
+params_option = click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_parameters,
+    help="One of the task's own parameters. May be given several times.",
+)
+
 CLIENT = ("config", "state_dir", "url", "json", "verbose")
 """The options of a command that talks to a remediator, or works by itself where none runs."""
 

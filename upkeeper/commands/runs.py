@@ -6,7 +6,7 @@ import click
 
 from upkeeper.commands.alerts import before_option, limit_option
 from upkeeper.commands.complete import complete_run, complete_target, complete_task
-from upkeeper.commands.options import CLIENT, Session, operation, shared
+from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 if TYPE_CHECKING:
     from remediator.model.shapes import RunView
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 @click.argument("target", required=False, shell_complete=complete_target)
 @click.option("-n", "--dry-run", is_flag=True, help="Record the plan as a run, and do nothing of it.")
 @click.option("--no-wait", is_flag=True, help="Only queue it; the running remediator does the rest.")
+@params_option
 @shared(*CLIENT)
 @operation
-async def run(session: Session, task: str, target: str | None, dry_run: bool, no_wait: bool) -> int:
+async def run(
+    session: Session, task: str, target: str | None, dry_run: bool, no_wait: bool, params: dict[str, str]
+) -> int:
     """Run a task and follow it.
 
     Measures TARGET, plans, asks the guards, does the actions one by one, and measures again. TARGET may be left out
@@ -43,7 +46,7 @@ async def run(session: Session, task: str, target: str | None, dry_run: bool, no
         chosen = target or only_target((await client.tasks())["items"], task)
         if not isinstance(client, HttpClient):
             await _finish_interrupted(session, client)
-        started = await client.start_run(task, chosen, dry_run)
+        started = await client.start_run(task, chosen, dry_run, params)
         if no_wait:
             view.show_queued(session.screen, started)
             return 0

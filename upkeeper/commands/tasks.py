@@ -3,7 +3,7 @@
 import click
 
 from upkeeper.commands.complete import complete_target, complete_task
-from upkeeper.commands.options import CLIENT, Session, operation, shared
+from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 
 @click.command()
@@ -48,9 +48,10 @@ async def remedies(session: Session) -> None:
 @click.command()
 @click.argument("task", shell_complete=complete_task)
 @click.argument("target", required=False, shell_complete=complete_target)
+@params_option
 @shared(*CLIENT)
 @operation
-async def plan(session: Session, task: str, target: str | None) -> None:
+async def plan(session: Session, task: str, target: str | None, params: dict[str, str]) -> None:
     """Show what a task would do. Changes nothing.
 
     Measures TARGET, lists the actions that TASK would take with their effect, what it leaves alone and why, and the
@@ -66,4 +67,4 @@ async def plan(session: Session, task: str, target: str | None) -> None:
 
     async with session.client() as client:
         chosen = target or only_target((await client.tasks())["items"], task)
-        view.show_plan(session.screen, await client.plan(task, chosen))
+        view.show_plan(session.screen, await client.plan(task, chosen, params))

@@ -12,7 +12,7 @@ from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.found import Found, found_in
 from exporter.inventory.checks import CHECKS, VALID, CheckName
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 from remediator.tasks.configuration_audit.notes import line
 from remediator.tasks.docker import ask
 
@@ -32,6 +32,7 @@ class ConfigurationAudit:
 
     never: Sequence[str] = ("anything: it only looks",)
     disruption: Disruption = "none"
+    parameters = Parameters
     action_timeout = 60.0
 
     def __init__(

@@ -13,7 +13,7 @@ from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned import PinnedDigests
 from exporter.inventory.docker import Docker
 from exporter.inventory.docker import DockerCleanup as Policy
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 from remediator.tasks.docker import ask, engine_errors
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
@@ -54,6 +54,7 @@ class DockerCleanup:
         "objects younger than their limit, or of unknown age",
     )
     disruption: Disruption = "none"
+    parameters = Parameters
     action_timeout = REMOVAL_SECONDS + 60.0
 
     def __init__(

@@ -13,7 +13,7 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 from remediator.tasks.docker import ask
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ class HealthCheck:
     summary = "Probes every service and reads every container's health check, now."
     never = ("anything: it only looks",)
     disruption: Disruption = "none"
+    parameters = Parameters
     action_timeout = 60.0
 
     def __init__(

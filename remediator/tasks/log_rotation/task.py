@@ -11,7 +11,7 @@ from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
 from remediator.files.folder import open_root
-from remediator.model.task import Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 from remediator.tasks.log_rotation.act import act
 from remediator.tasks.log_rotation.choose import choose
 from remediator.tasks.log_rotation.scan import scan
@@ -33,6 +33,7 @@ class LogRotation:
         "files that changed since the plan, and rotated files that a process still writes to",
     )
     disruption: Disruption = "none"
+    parameters = Parameters
     action_timeout = 3600.0
 
     def __init__(self, directories: Sequence[LogDirectory], clock: Callable[[], float] = time.time) -> None:

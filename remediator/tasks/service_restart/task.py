@@ -12,7 +12,7 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.model.task import CONTAINER_TARGET, Action, Disruption, Effect, Measurement, Plan, TaskError
+from remediator.model.task import CONTAINER_TARGET, Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
 from remediator.tasks.service_restart.container_state import ContainerState, Verdict, describe, judge
 from remediator.tasks.service_restart.containers import Containers
 from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
@@ -44,6 +44,7 @@ class ServiceRestart:
         "any other container than the target's and those, and nothing of its data: none is removed or made anew",
     )
     disruption: Disruption = "brief"
+    parameters = Parameters
     action_timeout = 900.0
 
     def __init__(

@@ -73,7 +73,7 @@ async def test_a_run_by_hand_from_request_to_record(stack: Stack, client: Client
     answer = await client.post("/api/v1/plans", json={"task": "sweep", "target": "attic"})
     assert answer.status == 200
     assert len((await answer.json())["plan"]["actions"]) == 2
-    answer = await client.post("/api/v1/runs", json={"task": "sweep", "target": "attic"})
+    answer = await client.post("/api/v1/runs", json={"task": "sweep", "target": "attic", "params": {}})
     assert answer.status == 202
     run_id = (await answer.json())["id"]
     await stack.finished(1)
@@ -95,6 +95,27 @@ async def test_a_run_by_hand_from_request_to_record(stack: Stack, client: Client
         ("POST", "/plans", {"task": "sweep", "target": "cellar"}, 404, "its targets: attic"),
         ("POST", "/runs", {"task": "sweep", "target": "attic", "force": True}, 400, "force: Extra inputs"),
         ("POST", "/runs", {"task": "swep", "target": "attic"}, 404, "did you mean sweep?"),
+        (
+            "POST",
+            "/runs",
+            {"task": "sweep", "target": "attic", "params": []},
+            400,
+            "params: Input should be an object",
+        ),
+        (
+            "POST",
+            "/runs",
+            {"task": "sweep", "target": "attic", "params": {"force": 1}},
+            422,
+            "sweep has no parameter force; its parameters: none",
+        ),
+        (
+            "POST",
+            "/plans",
+            {"task": "sweep", "target": "attic", "params": {"force": 1}},
+            422,
+            "sweep has no parameter force; its parameters: none",
+        ),
         ("POST", "/pause", {}, 400, "reason: Field required"),
         ("POST", "/pause", {"reason": "x", "seconds": -1}, 400, "seconds: Input should be greater than 0"),
         ("DELETE", "/pause", None, 404, "nothing is paused"),

@@ -1,10 +1,12 @@
 """Alerts in, runs out: store, decision, guards, durable engine, verification, record. The clock is passed in."""
 
 import asyncio
+import platform
 
 import pytest
 
 from remediator.model.errors import RequestError
+from remediator.model.task import Parameters
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, notification, settings
@@ -185,6 +187,30 @@ async def test_requests_by_hand_name_what_is_wrong(stack: Stack) -> None:
         await stack.core.run(99)
     with pytest.raises(RequestError, match="no breaker is open"):
         await stack.core.close_breaker("sweep", "attic")
+
+
+async def test_a_run_keeps_its_host_its_caller_and_what_its_task_was_told(stack: Stack) -> None:
+    class Gentle(Parameters):
+        gently: bool = False
+
+    stack.task.parameters = Gentle
+    stack.clutter(1)
+    await stack.receive(alert())
+    await stack.finished(1)
+    stack.clock.now += 60
+    await stack.core.start_run("sweep", "attic", dry_run=True, params={"gently": "yes"})
+    by_alert, by_hand = await stack.finished(2)
+    assert {run["host"] for run in (by_alert, by_hand)} == {platform.node()}
+    assert (by_alert["caller"], by_alert["remedy"]) == ({"trigger": "alert", "name": "tidy"}, "tidy")
+    assert (by_hand["caller"], by_hand["remedy"]) == ({"trigger": "cli", "name": ""}, None)
+    assert (by_alert["params"], by_hand["params"]) == ({}, {"gently": "yes"})
+    for params, reason in (
+        ({"gently": "maybe"}, "parameter gently of sweep: Input should be a valid boolean"),
+        ({"roughly": "no"}, "sweep has no parameter roughly; its parameters: gently"),
+    ):
+        with pytest.raises(RequestError, match=reason) as refusal:
+            await stack.core.plan("sweep", "attic", params)
+        assert (refusal.value.status, refusal.value.exit_code) == (422, 2)
 
 
 async def test_a_plan_changes_nothing_and_tells_what_would_block(stack: Stack) -> None:

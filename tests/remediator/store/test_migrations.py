@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from remediator.control.core import Core
+from remediator.model.caller import Caller
+from remediator.model.run import Request
 from remediator.statedir import StateDir
+from remediator.store import runs
 from remediator.store.database import MIGRATIONS, Database, newest_version
 from remediator.store.tables import metadata
 from tests.remediator.conftest import REMEDY
@@ -26,6 +30,9 @@ from tests.remediator.sweep import Sweep
 RELEASES = sorted(Path(__file__).parent.glob("releases/*.sql.gz"))
 """Filled databases of earlier releases; releases/fill.py tells how they were made."""
 OURS = ("alerts", "decisions", "runs", "actions", "pauses", "breaker_resets")
+OF_A_HOST = ("decisions", "runs", "pauses", "breaker_resets")
+IN_TABLE = {("runs", "remedy"): "CASE \"trigger\" WHEN 'alert' THEN caller END"}
+"""What became of columns that are there no more."""
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -69,15 +76,15 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> StateDir:
 
 def rows(database: Path, tables: Callable[[str], list[str]]) -> dict[str, list[dict[str, Any]]]:
     """The rows of our tables, each as the columns that are asked for."""
+    found: dict[str, list[dict[str, Any]]] = {}
     with sqlite3.connect(database) as connection:
-        connection.row_factory = sqlite3.Row
-        return {
-            table: [
-                {key: row[key] for key in tables(table)}
-                for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")
-            ]
-            for table in OURS
-        }
+        for table in OURS:
+            there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            columns = tables(table)
+            values = ", ".join(f'"{name}"' if name in there else IN_TABLE[table, name] for name in columns)
+            rows = connection.execute(f"SELECT {values} FROM {table} ORDER BY 1, 2")
+            found[table] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return found
 
 
 async def test_what_an_earlier_release_wrote_is_kept_to_the_last_value(filled: StateDir) -> None:
@@ -85,20 +92,39 @@ async def test_what_an_earlier_release_wrote_is_kept_to_the_last_value(filled: S
         columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in OURS}
     before = rows(filled.database, columns.__getitem__)
     assert all(len(before[table]) > 0 for table in OURS)
-    database = Database(filled.database)
+    database = Database(filled.database, host="kitchen")
     await database.migrate()
     assert await database.read(differences) == []
     await database.close()
     assert rows(filled.database, columns.__getitem__) == before
     with sqlite3.connect(filled.database) as connection:
+        for table in OF_A_HOST:
+            assert connection.execute(f"SELECT DISTINCT host FROM {table}").fetchall() == [("kitchen",)]
+        assert connection.execute('SELECT "trigger", caller FROM pauses').fetchall() == [("api", "")]
+        assert connection.execute("SELECT DISTINCT params FROM runs").fetchall() == [("{}",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+async def test_no_number_of_a_run_comes_twice(filled: StateDir) -> None:
+    """The engine knows runs by their numbers, and would take a new one for one that it has done."""
+    with sqlite3.connect(filled.database) as connection:
+        ((last,),) = connection.execute("SELECT max(id) FROM runs").fetchall()
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("DELETE FROM runs")
+    database = Database(filled.database)
+    await database.migrate()
+    request = Request(host=database.host, task="t", target="x", caller=Caller("cli"), dry_run=False)
+    assert await database.write(partial(runs.create, request=request, now=1.0)) == last + 1
+    await database.close()
+
+
+@pytest.mark.parametrize("name", ["host", "renamed"])
 async def test_the_remediator_goes_on_where_an_earlier_release_left_off(
-    filled: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("platform.node", lambda: "host")  # the machine that the dump is of
+    """On the machine that the dump is of, which may have another name since."""
+    monkeypatch.setattr("platform.node", lambda: name)
     attic = tmp_path / "attic"
     attic.mkdir()
     for number in range(4):
@@ -111,8 +137,9 @@ async def test_the_remediator_goes_on_where_an_earlier_release_left_off(
     await stack.core.open()
     try:
         await stack.core.start_engine()
-        runs = await stack.finished(under_way)
-        assert (runs[-1]["id"], runs[-1]["outcome"]) == (under_way, "ineffective"), "f3 was not in its plan"
+        found = await stack.finished(under_way)
+        assert (found[-1]["id"], found[-1]["outcome"]) == (under_way, "ineffective"), "f3 was not in its plan"
+        assert {run["host"] for run in found} == {name}
         assert [path.name for path in attic.iterdir()] == ["f3"]
         (pause,) = (await stack.core.status())["paused"]
         assert pause["task"] == "sweep"

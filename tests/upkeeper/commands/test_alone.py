@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import os
+import pwd
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -85,7 +86,7 @@ async def test_plan_run_and_record(upkeeper: Upkeeper, logs: Path, tmp_path: Pat
     assert run.status == 0
     done = json.loads(run.out)
     assert done["outcome"] == "effective"
-    assert done["trigger"] == "cli"
+    assert (done["trigger"], done["caller"]) == ("cli", {"trigger": "cli", "name": pwd.getpwuid(os.getuid()).pw_name})
     kept = sorted(logs.glob("*.gz"))
     assert len(kept) == 4
     assert gzip.decompress(kept[0].read_bytes()).count(b"\n") == 30_000
@@ -122,6 +123,16 @@ async def test_status_says_that_no_remediator_runs(upkeeper: Upkeeper) -> None:
     missing, failing = json.loads(done.out)["problems"]
     assert missing == "the remediator is not running"
     assert failing.startswith("nobody/live fails: cannot connect to ")
+
+
+async def test_parameters_that_a_task_does_not_have_are_told(upkeeper: Upkeeper) -> None:
+    for command in ("plan", "run"):
+        done = await upkeeper(command, "log-rotation", "app", "--param", "force=1")
+        assert done.status == 2
+        assert done.err.endswith("log-rotation has no parameter force; its parameters: none\n")
+        malformed = await upkeeper(command, "log-rotation", "app", "--param", "force")
+        assert malformed.status == 2
+        assert "'force' must be KEY=VALUE" in malformed.err
 
 
 async def test_no_wait_needs_somebody_to_do_the_run(upkeeper: Upkeeper) -> None:

@@ -11,8 +11,15 @@ from upkeeper.drill.diagnose import diagnose, foresee
 from upkeeper.drill.facts import Alertmanager, Exporter, Facts, Remediator, Wiring
 from upkeeper.drill.stations import Station
 
-PAUSED: PauseView = {"task": None, "reason": "moving house", "since": NOW, "until": None}
-PAUSED_ELSEWHERE: PauseView = {"task": "docker-cleanup", "reason": "moving house", "since": NOW, "until": None}
+PAUSED: PauseView = {
+    "host": "host",
+    "task": None,
+    "caller": {"trigger": "cli", "name": "pat"},
+    "reason": "moving house",
+    "since": NOW,
+    "until": None,
+}
+PAUSED_ELSEWHERE: PauseView = {**PAUSED, "task": "docker-cleanup"}
 BREAKER: BreakerView = {"task": "log-rotation", "target": "upkeeper-drill", "since": NOW}
 
 

@@ -1,0 +1,23 @@
+"""Who asked for something, and how."""
+
+from dataclasses import dataclass
+
+from remediator.model.words import Trigger
+
+
+@dataclass(frozen=True)
+class Caller:
+    """name: of the remedy, job, operator or token, or the number of the parent run; empty where it is not known."""
+
+    trigger: Trigger
+    name: str = ""
+
+    @property
+    def remedy(self) -> str | None:
+        """The remedy that an alert asked through; None for every other trigger."""
+        return self.name if self.trigger == "alert" else None
+
+
+COMMAND = Caller("cli")
+NOT_WRITTEN_DOWN = Caller("api")
+"""Of what was asked for before callers were recorded."""

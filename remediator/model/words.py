@@ -1,0 +1,28 @@
+"""The words of the record and of the API, each with its one list."""
+
+from typing import Literal
+
+Trigger = Literal["alert", "schedule", "cli", "api", "console", "chat", "run"]
+"""How something was asked for."""
+
+Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
+"""What was decided about an alert."""
+
+RunState = Literal["queued", "measuring", "planning", "waiting", "applying", "verifying", "finished"]
+"""How far a run has come. ``waiting``: its plan waits for a person; nothing goes on by itself."""
+
+Outcome = Literal[
+    "effective",
+    "ineffective",
+    "inconclusive",
+    "failed",
+    "nothing-to-do",
+    "planned",
+    "blocked",
+    "denied",
+    "expired",
+    "cancelled",
+]
+"""How a run ended. ``inconclusive``: it could not be measured, or it was too soon to tell."""
+
+ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]

@@ -1,0 +1,36 @@
+"""Whose rows are whose: the name of this machine, and what becomes of rows when a machine is renamed."""
+
+import platform
+
+import sqlalchemy as sa
+
+from remediator.store.tables import breaker_resets, decisions, pauses, runs
+
+OF_A_HOST = (runs, decisions, pauses, breaker_resets)
+
+
+def this_host() -> str:
+    """The name that rows of this machine carry."""
+    return platform.node() or "host"
+
+
+def strangers(connection: sa.Connection, host: str) -> bool:
+    """Whether any row is another host's."""
+    other = [sa.select(sa.exists().where(table.c.host != host)) for table in OF_A_HOST]
+    return any(connection.scalar(each) for each in other)
+
+
+def adopt(connection: sa.Connection, host: str) -> None:
+    """Gives every row to this host: for a database that is one machine's, whose name has changed.
+
+    Else a renamed machine would forget its pauses and open breakers, and leave its runs unfinished.
+    """
+    other = breaker_resets.alias()
+    newer = sa.exists().where(
+        other.c.task == breaker_resets.c.task,
+        other.c.target == breaker_resets.c.target,
+        sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
+    )
+    connection.execute(breaker_resets.delete().where(newer))
+    for table in OF_A_HOST:
+        connection.execute(table.update().where(table.c.host != host).values(host=host))
