@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from exporter.base.units import format_bytes
@@ -12,6 +13,7 @@ from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
 from remediator.files.folder import open_root
 from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.statedir import DRILL_TARGET
 from remediator.tasks.log_rotation.act import act
 from remediator.tasks.log_rotation.choose import choose
 from remediator.tasks.log_rotation.scan import scan
@@ -99,7 +101,15 @@ def _usage(directory: LogDirectory, stop: threading.Event) -> LogUsage:
     try:
         return measure(directory, stop)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not Path(directory.path).exists():
+            raise TaskError(_missing(directory)) from error
         raise TaskError(f"cannot measure {directory.path}: {error.strerror or error}") from error
+
+
+def _missing(directory: LogDirectory) -> str:
+    if directory.name == DRILL_TARGET:
+        return f"{directory.path} exists only during a drill: `upkeeper drill` makes it and removes it again"
+    return f"{directory.path} does not exist: create it, or correct logs[{directory.name}].path in the config"
 
 
 async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:

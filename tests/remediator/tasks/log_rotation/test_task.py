@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from remediator.model.task import TaskError
+from remediator.statedir import DRILL_TARGET
 from tests.remediator.tasks.log_rotation.logdir import (
     DAY,
     KIB,
@@ -321,12 +323,26 @@ async def test_freed_bytes_are_those_of_the_disk(tmp_path: Path) -> None:
 
 
 async def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
-    rotation = task(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    rotation = task(tmp_path / "file")
     for call in (rotation.plan, rotation.measure):
-        with pytest.raises(TaskError, match=r"cannot .*: No such file or directory"):
+        with pytest.raises(TaskError, match=r"cannot .*: Not a directory"):
             await call("logs")
     with pytest.raises(TaskError, match=r"no log directory is configured under the name '\.\./etc'"):
         await rotation.plan("../etc")
+
+
+async def test_a_directory_that_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    remedies = {
+        "logs": f"{missing} does not exist: create it, or correct logs[logs].path in the config",
+        DRILL_TARGET: f"{missing} exists only during a drill: `upkeeper drill` makes it and removes it again",
+    }
+    for name, remedy in remedies.items():
+        rotation = task(missing, name=name)
+        for ask in (rotation.measure, rotation.plan):
+            with pytest.raises(TaskError, match=f"^{re.escape(remedy)}$"):
+                await ask(name)
 
 
 async def test_gzip_tools_read_all_members(tmp_path: Path) -> None:
