@@ -12,11 +12,11 @@ from prometheus_client.core import Metric
 
 from exporter.app import build_app
 from exporter.base.listen import parse_listen
-from exporter.base.reload import ConfigWatch
 from exporter.base.server import serving
 from exporter.collectors.registry import Running, build
 from exporter.configfile.file import load
 from exporter.configfile.named_files import secret_files, secret_files_elsewhere
+from exporter.configfile.reload import ConfigWatch
 from exporter.health import summarize
 from exporter.inventory.inventory import Inventory, with_drill, with_secret_files
 from exporter.snapshot import Snapshot

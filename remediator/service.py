@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.base.complaints import Complaints
-from exporter.base.reload import ConfigWatch
 from exporter.base.server import serving
+from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
 from remediator.api.app import build_app, over_limit, own_credential
 from remediator.control.core import Core, locked

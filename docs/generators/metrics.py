@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector as Registered
 
 from docs.generators.markdown import blocks, code, sentence, table
-from exporter.base.reload import ConfigWatch
 from exporter.collectors.backups import BackupsCollector
 from exporter.collectors.collector import Collector
 from exporter.collectors.docker import DockerCollector
@@ -29,6 +28,7 @@ from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
+from exporter.configfile.reload import ConfigWatch
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage
 from exporter.exposition import Format

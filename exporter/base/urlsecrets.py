@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from exporter.configfile.problem import HIDDEN, secret_by_name
+from exporter.base.masking import HIDDEN, secret_by_name
 
 _QUERY = re.compile(r"(?<=\?)[^#]*")
 _PARAMETER = re.compile(r"([^&;=]+)=([^&;]+)")

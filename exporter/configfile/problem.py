@@ -10,15 +10,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.base.errors import UpkeeperError
+from exporter.base.masking import HIDDEN, secret_by_name
 from exporter.base.text import nearest
 from exporter.configfile.section import shown
 from exporter.configfile.source import KeyPath, Position, Source
-
-_SECRET_KEY = re.compile(r"(^|[-_.])(key|auth)$|(passwd|password|passphrase|secret|token|credentials?|apikey)$"
-                        r"|(authorization|cookie)$|^basic_auth_users$", re.IGNORECASE)  # fmt: skip
-"""Keys and HTTP headers whose values are never shown."""
-
-HIDDEN = "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -63,11 +58,6 @@ def dotted(path: KeyPath) -> str:
             word = part if re.fullmatch(r"[\w-]+", part, re.ASCII) else f'"{ascii(part)[1:-1]}"'
             text += f".{word}" if text else word
     return text
-
-
-def secret_by_name(path: KeyPath) -> bool:
-    """Whether the name of a value's key, or of one above it, says that it is secret."""
-    return any(isinstance(part, str) and part != "basic_auth" and _SECRET_KEY.search(part) for part in path)
 
 
 @dataclass(frozen=True)

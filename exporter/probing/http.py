@@ -14,13 +14,13 @@ import httpcore
 import httpx
 
 from exporter import __version__
+from exporter.base.masking import HIDDEN, secret_by_name
 from exporter.base.threads import KeyedThreads, StillStuck
-from exporter.configfile.problem import secret_by_name
 from exporter.inventory.services import Probe
 from exporter.probing.conditions import MAX_BODY_BYTES, judge
 from exporter.probing.credentials import authorization, body_to_send
 from exporter.probing.failure import ProbeFailure
-from exporter.probing.recorder import HIDDEN, Recorder
+from exporter.probing.recorder import Recorder
 from exporter.probing.resolve import resolve
 from exporter.probing.result import Answer
 from exporter.probing.stream import Stream, connect

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
+from exporter.base.masking import HIDDEN
+
 Phase: TypeAlias = Literal["resolve", "connect", "tls", "processing", "transfer"]
 """Names to addresses; a TCP connection; the TLS handshake; from the request to the head of the answer; its body."""
-
-HIDDEN = "(not shown)"
 
 _LEAST_HIDDEN = 3
 """Shorter secrets are hidden where they are expected, and not wherever their few characters occur."""

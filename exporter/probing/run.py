@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from exporter.base.masking import secret_by_name
 from exporter.base.urlsecrets import query_secrets
-from exporter.configfile.problem import secret_by_name
 from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure, brief, reason
 from exporter.probing.recorder import Phase, Recorder

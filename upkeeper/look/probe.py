@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from exporter.base.masking import HIDDEN
 from exporter.base.text import nearest
 from exporter.base.urlsecrets import without_query_secrets
 from exporter.configfile.dialect import REFERENCE
@@ -15,7 +16,7 @@ from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
-from exporter.probing.recorder import HIDDEN, Recorder, Step
+from exporter.probing.recorder import Recorder, Step
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.config.remedies import Config

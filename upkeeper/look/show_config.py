@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from exporter.base.masking import HIDDEN, secret_by_name
 from exporter.base.urlsecrets import without_query_secrets
 from exporter.configfile.dialect import dump, literal
 from exporter.configfile.file import Loaded
-from exporter.configfile.problem import HIDDEN, secret_by_name
 from exporter.configfile.source import KeyPath
 from exporter.discovery import Discovery
 from remediator.config.remedies import Config

@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.base import reload
-from exporter.base.reload import ConfigWatch
 from exporter.configfile.problem import ConfigError, Problem
+from exporter.configfile.reload import ConfigWatch
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until
 
