@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.base import reload
+from exporter.configfile import reload
 from exporter.configfile.problem import ConfigError, Problem
 from exporter.configfile.reload import ConfigWatch
 from tests.exporter.fakes import FakeClock
