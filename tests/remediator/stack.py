@@ -14,6 +14,8 @@ from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
 from remediator.engine import Engine
+from remediator.guards.guard import Sources
+from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.alert import Notification, ReceivedAlert
 from remediator.model.shapes import RunView
@@ -113,7 +115,13 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     await database.migrate()
     known = {task.name: task for task in tasks}
     runner = Runner(
-        database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START, lambda: None
+        database,
+        Judge(Sources(database)),
+        lambda: known,
+        lambda: Remedies([]),
+        Metrics(CollectorRegistry()),
+        lambda: START,
+        lambda: None,
     )
     engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:
