@@ -186,10 +186,10 @@ class Core:
     async def tasks(self) -> Page[TaskView]:
         items: list[TaskView] = [
             {
-                "name": task.name,
-                "summary": task.summary,
-                "never": list(task.never),
-                "disruption": task.disruption,
+                "name": task.facts.name,
+                "summary": task.facts.summary,
+                "never": list(task.facts.never),
+                "disruption": task.facts.disruption,
                 "targets": await _targets_or_none(task),
             }
             for task in self._tasks().values()
@@ -373,9 +373,9 @@ def _require_known(task: Task, params: Mapping[str, JsonValue]) -> None:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] != "extra_forbidden":
-            raise unprocessable(f"parameter {name} of {task.name}: {first['msg']}") from error
+            raise unprocessable(f"parameter {name} of {task.facts.name}: {first['msg']}") from error
         known = ", ".join(task.parameters.model_fields) or "none"
-        raise unprocessable(f"{task.name} has no parameter {name}; its parameters: {known}") from error
+        raise unprocessable(f"{task.facts.name} has no parameter {name}; its parameters: {known}") from error
 
 
 def _operator() -> str:
