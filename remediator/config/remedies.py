@@ -74,11 +74,16 @@ class Breaker(Section):
     reset_after: Duration = Field(default=86400.0, description="closes by itself after this time")
 
 
-class Remedy(Section):
-    """A rule: alerts that match -> a task on a configured target.
+class GuardSettings(Section):
+    """How the guards judge a run: one line for each guard that has a setting."""
 
-    Where several match an alert, they have their turns in the order of the file, each behind its own guards.
-    """
+    cooldown: Duration = Field(default=900.0, description="time after a run before the next on the same target")
+    rate: Rate = Field(default=Rate(), description="how many runs are allowed")
+    breaker: Breaker = Field(default=Breaker(), description="when to stop trying")
+
+
+class Rule(Section):
+    """What a remedy does about which alert."""
 
     name: Name = Field(description="names it in the record and in metrics")
     match: list[MatcherText] = Field(min_length=1, description="all must match; Alertmanager's matcher syntax")
@@ -94,14 +99,11 @@ class Remedy(Section):
     autonomy: Literal["observe", "auto"] = Field(
         default="observe", description="observe: record what would run; auto: run it"
     )
-    cooldown: Duration = Field(default=900.0, description="time after a run before the next on the same target")
     settle: Duration = Field(
         default=60.0,
         description="time after a run in which the alert should end; where it still fires then, the next remedy that "
         "matches has its turn, or this one again",
     )
-    rate: Rate = Field(default=Rate(), description="how many runs are allowed")
-    breaker: Breaker = Field(default=Breaker(), description="when to stop trying")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -112,6 +114,13 @@ class Remedy(Section):
             yield Contradiction(("targets",), "needs `target_label:`, the alert's label whose value they match")
         elif not ways:
             yield Contradiction((), "needs `target:` (always the same) or `target_label:` (the alert's label names it)")
+
+
+class Remedy(GuardSettings, Rule):
+    """A rule: alerts that match -> a task on a configured target.
+
+    Where several match an alert, they have their turns in the order of the file, each behind its own guards.
+    """
 
 
 class Email(Section):

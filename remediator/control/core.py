@@ -17,19 +17,21 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import JsonValue, ValidationError
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from exporter import __version__
 from remediator.config.remedies import Remedy
+from remediator.control.breakers import OpenBreaker, open_breakers
 from remediator.control.settings import Settings
 from remediator.decide.decider import Decider
 from remediator.decide.remedies import Remedies
-from remediator.guards.breaker import breaker_open_since
-from remediator.guards.evaluate import evaluate
+from remediator.guards.guard import Case, Sources, Subject
+from remediator.guards.in_flight import block_by
+from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.caller import COMMAND, Caller
 from remediator.model.errors import NoRoom, not_found, refused, unavailable, unprocessable
-from remediator.model.hold import Facts, Pause
+from remediator.model.hold import Pause
 from remediator.model.run import Request
 from remediator.model.shapes import (
     AlertView,
@@ -44,7 +46,7 @@ from remediator.model.shapes import (
     TaskView,
     TrackView,
 )
-from remediator.model.task import Task, TaskError
+from remediator.model.task import Plan, Task, TaskError
 from remediator.runs.steps import LOOK_TIMEOUT, Runner
 from remediator.statedir import StateDir
 from remediator.store import holds, retention, runs
@@ -89,9 +91,12 @@ class Core:
         self._database = Database(state.database, on_room)
         self._unqueued = False
         """Whether a stored run could not be handed to the engine for want of room."""
-        self.decider = Decider(self._database, self._tasks, self._remedies, self._submit, self.metrics, clock)
+        self._judge = Judge(Sources(self._database))
+        self.decider = Decider(
+            self._database, self._judge, self._tasks, self._remedies, self._submit, self.metrics, clock
+        )
         wake = self.decider.wake
-        self._runner = Runner(self._database, self._tasks, self._remedies, self.metrics, clock, wake)
+        self._runner = Runner(self._database, self._judge, self._tasks, self._remedies, self.metrics, clock, wake)
         self._engine: Engine | None = None
         self.inbox = Inbox(self._database, clock, self.decider.wake)
 
@@ -174,17 +179,17 @@ class Core:
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track."""
         tracks = await self._database.read(views.tracks)
-        breakers = await self._open_breakers()
+        breakers = await self._breakers()
         items = [_remedy(remedy, tracks.get(remedy.name, NO_TRACK), breakers) for remedy in self._remedies().remedies]
         return {"items": items, "next": None}
 
     async def tasks(self) -> Page[TaskView]:
         items: list[TaskView] = [
             {
-                "name": task.name,
-                "summary": task.summary,
-                "never": list(task.never),
-                "disruption": task.disruption,
+                "name": task.facts.name,
+                "summary": task.facts.summary,
+                "never": list(task.facts.never),
+                "disruption": task.facts.disruption,
                 "targets": await _targets_or_none(task),
             }
             for task in self._tasks().values()
@@ -203,14 +208,13 @@ class Core:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error
-        facts = await self._facts(task, target, self._clock())
-        blocks = evaluate(facts, self._remedies().limits(task))
+        judgement = await self._judge.judge(self._case(task, target, plan=plan))
         return {
             "task": task,
             "target": target,
             "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
             "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
-            "guards": [{"guard": block.guard, "reason": block.reason} for block in blocks],
+            "guards": [{"guard": block.guard, "reason": block.reason} for block in judgement.blocks],
         }
 
     async def start_run(
@@ -218,30 +222,24 @@ class Core:
     ) -> RunView:
         """Queues a run, through the same guards as one that an alert asks for."""
         _require_known(await self._select(task, target), params)
-        now = self._clock()
-        facts = await self._facts(task, target, now)
-        blocks = evaluate(facts, self._remedies().limits(task))
-        if dry_run:
-            blocks = [block for block in blocks if block.guard == "in-flight"]
-        if blocks:
-            raise refused(blocks[0].guard, blocks[0].reason)
-        try:
-            run_id = await self._database.write(
-                partial(
-                    runs.create,
-                    request=Request(
-                        host=self._database.host,
-                        task=task,
-                        target=target,
-                        caller=self._caller,
-                        dry_run=dry_run,
-                        params=params,
-                    ),
-                    now=now,
-                )
+        case = self._case(task, target, dry_run=dry_run)
+        judgement = await self._judge.judge(case)
+        block = judgement.first
+        if block is None:
+            request = Request(
+                host=self._database.host,
+                task=task,
+                target=target,
+                caller=self._caller,
+                dry_run=dry_run,
+                params=params,
             )
-        except IntegrityError as error:
-            raise refused("in-flight", "a run of the same task on this target was started this moment") from error
+            run_id, new = await self._database.write(
+                partial(runs.create_unless_in_flight, request=request, now=case.now)
+            )
+            block = None if new else block_by(run_id)
+        if block is not None:
+            raise refused(block.guard, block.reason)
         await self._submit(run_id)
         return await self.run(run_id)
 
@@ -310,23 +308,19 @@ class Core:
             await self._engine.forget(removed)
             log.info("old runs deleted", count=len(removed))
 
-    async def _open_breakers(self) -> list[BreakerView]:
-        now = self._clock()
-        remedies = self._remedies()
-        longest = max((remedy.breaker.reset_after for remedy in remedies.remedies), default=86400.0)
-        found: list[BreakerView] = []
-        for task, target in await self._database.read(
-            partial(holds.acted_on, host=self._database.host, since=now - longest)
-        ):
-            facts = await self._facts(task, target, now)
-            since = breaker_open_since(facts, remedies.limits(task).breaker)
-            if since is not None:
-                found.append({"task": task, "target": target, "since": views.timestamp(since)})
-        return found
+    def _case(self, task: str, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
+        """What the guards are asked about a run that a person asks for."""
+        subject = Subject(self._database.host, task, target)
+        return Case(subject, self._remedies().settings(task, target), self._clock(), plan, dry_run)
 
-    async def _facts(self, task: str, target: str, now: float) -> Facts:
-        host = self._database.host
-        return await self._database.read(partial(holds.facts, host=host, task=task, target=target, now=now))
+    async def _breakers(self) -> Sequence[OpenBreaker]:
+        return await open_breakers(self._database, self._judge, self._remedies(), self._clock())
+
+    async def _open_breakers(self) -> list[BreakerView]:
+        return [
+            {"task": one.task, "target": one.target, "since": views.timestamp(one.since)}
+            for one in await self._breakers()
+        ]
 
     async def _pauses(self, now: float) -> Sequence[Pause]:
         return await self._database.read(partial(holds.active_pauses, host=self._database.host, now=now))
@@ -354,9 +348,9 @@ class Core:
         raise not_found(f"there is no task {name!r}; {hint}")
 
 
-def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[BreakerView]) -> RemedyView:
+def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[OpenBreaker]) -> RemedyView:
     view = remedy.model_dump(mode="python")
-    open_on = [one["target"] for one in breakers if one["task"] == remedy.task]
+    open_on = [one.target for one in breakers if remedy.name in one.remedies]
     return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
 
 
@@ -379,9 +373,9 @@ def _require_known(task: Task, params: Mapping[str, JsonValue]) -> None:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] != "extra_forbidden":
-            raise unprocessable(f"parameter {name} of {task.name}: {first['msg']}") from error
+            raise unprocessable(f"parameter {name} of {task.facts.name}: {first['msg']}") from error
         known = ", ".join(task.parameters.model_fields) or "none"
-        raise unprocessable(f"{task.name} has no parameter {name}; its parameters: {known}") from error
+        raise unprocessable(f"{task.facts.name} has no parameter {name}; its parameters: {known}") from error
 
 
 def _operator() -> str:

@@ -10,13 +10,13 @@ import yaml
 from pydantic import TypeAdapter
 
 from exporter.configfile.file import load
-from exporter.docker.engine import DockerEngine
 from exporter.inventory.inventory import with_drill
 from remediator.config.remedies import Config, Remedy
 from remediator.decide.remedies import Remedies
 from remediator.model.task import Task
 from remediator.statedir import StateDir
 from remediator.tasks.registry import build_tasks
+from remediator.tasks.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,25 @@ class Settings:
     config: Config
     remedies: Remedies
     tasks: Mapping[str, Task]
-    docker: DockerEngine
+    resources: Resources
 
     @classmethod
     def load(cls, path: Path | None, state: StateDir, before: "Settings | None" = None) -> Self:
         """Reads the config file, or takes the defaults. Raises ConfigError.
 
-        before: the settings that these replace. Their connection to the same engine goes on to be used, since runs
-        under way hold it.
+        before: the settings that these replace. Their tasks' memory is handed on, and what connections stay the same.
         """
         config = with_drill(load(path, Config).value, state.drill)
-        same = before is not None and before.config.docker.host == config.docker.host
-        docker = before.docker if before is not None and same else DockerEngine(config.docker.host)
+        resources = Resources(config) if before is None else before.resources.renewed(config)
         remedies = default_remedies() if config.remedies is None else config.remedies
-        return cls(config, Remedies(remedies), build_tasks(config, docker), docker)
+        settings = cls(config, Remedies(remedies), build_tasks(config, resources), resources)
+        if before is not None:
+            before.close()
+        return settings
 
     def close(self) -> None:
-        self.docker.close()
+        """They are no longer in force. Steps under way go on with what they began with."""
+        self.resources.close()
 
 
 @cache

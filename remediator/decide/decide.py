@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from exporter.base.units import format_duration
 from remediator.config.remedies import Remedy
-from remediator.decide.remedies import Remedies, limits_of
-from remediator.guards.evaluate import UNKNOWN_FOR, evaluate, over_at
-from remediator.guards.in_flight import InFlight
+from remediator.decide.remedies import Remedies
+from remediator.guards.in_flight import IN_FLIGHT
+from remediator.guards.judge import UNKNOWN_FOR, Judgement
 from remediator.model.decision import Decision, Look, Selection, Try
-from remediator.model.hold import DAY, HOUR, Block, Facts
+from remediator.model.hold import DAY, HOUR, Block, PastRun
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET, TaskError
 
 OBSERVE_AGAIN = DAY
@@ -29,6 +29,13 @@ LOOK_SOONEST = 1.0
 
 UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "cancelled"})
 """Outcomes of runs that changed nothing, so that no alert can end by them."""
+
+
+class Asked(NamedTuple):
+    """What the guards say of a selection. last: the last run on its target, of whichever remedy; None: unknown."""
+
+    judgement: Judgement
+    last: PastRun | None = None
 
 
 class _Turn(NamedTuple):
@@ -43,14 +50,14 @@ def decide(
     labels: Mapping[str, str],
     remedies: Remedies,
     targets: Mapping[str, Collection[str] | TaskError],
-    facts: Callable[[Selection], Facts],
+    ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
 ) -> Look:
     """What to do now about a firing alert.
 
     targets: the names that each task can work on, or why they cannot be told.
-    facts: what the guards judge by, for the task and target of a selection.
+    ask: what the guards say of a selection that has a target. It does no I/O.
     tried: the runs for this episode of the last day, newest first.
     """
     selections = remedies.select(labels)
@@ -68,7 +75,7 @@ def decide(
         if now < again:
             dues.append(again)
             continue
-        turn = _turn(selection, targets, facts, tried, now)
+        turn = _turn(selection, targets, ask, tried, now)
         decisions.append(turn.decision)
         if turn.due_at is not None:
             dues.append(turn.due_at)
@@ -80,7 +87,7 @@ def decide(
 def _turn(
     selection: Selection,
     targets: Mapping[str, Collection[str] | TaskError],
-    facts: Callable[[Selection], Facts],
+    ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
 ) -> _Turn:
@@ -90,20 +97,20 @@ def _turn(
         reason = f"the targets cannot be told now: {known}"
         return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
     selection = by_container(selection, known or ())
-    missing = _no_target(selection, known)
+    missing = no_target(selection, known)
     if missing is not None:
         return _Turn(Decision("no-target", missing, selection), next_too=True)
-    here = facts(selection)
-    blocks = evaluate(here, limits_of(remedy))
-    if blocks:
-        return _held(blocks, selection, here, now)
+    asked = ask(selection)
+    block = asked.judgement.first
+    if block is not None:
+        return _held(block, selection, asked, now)
     if remedy.autonomy == "observe":
         reason = f"remedy {remedy.name} only observes: the plan is recorded, nothing is done"
         return _Turn(Decision("observe", reason, selection))
     return _Turn(Decision("run", _why_now(remedy, tried, now), selection))
 
 
-def _no_target(selection: Selection, known: Collection[str] | None) -> str | None:
+def no_target(selection: Selection, known: Collection[str] | None) -> str | None:
     """Why there is nothing to work on; None when there is."""
     remedy, target = selection.remedy, selection.target
     if known is None:
@@ -116,15 +123,19 @@ def _no_target(selection: Selection, known: Collection[str] | None) -> str | Non
     return f"{where} names no configured target of {remedy.task}"
 
 
-def _held(blocks: Sequence[Block], selection: Selection, facts: Facts, now: float) -> _Turn:
+def blocked(selection: Selection, block: Block) -> Decision:
+    """A guard keeps the remedy from its turn."""
+    return Decision("blocked", block.reason, selection, guard=block.guard)
+
+
+def _held(first: Block, selection: Selection, asked: Asked, now: float) -> _Turn:
     """A turn that the guards hold back. The next remedy waits where a run on the same target may yet end the alert."""
-    first = blocks[0]
-    decision = Decision("blocked", first.reason, selection, guard=first.guard)
-    if first.guard == InFlight.name:
-        return _Turn(decision)
-    due = over_at(blocks)
-    if selection.remedy.autonomy != "observe" and facts.past and facts.past[0].helped:
-        settled = facts.past[0].finished_at + selection.remedy.settle
+    decision = blocked(selection, first)
+    if first.guard == IN_FLIGHT.name:
+        return _Turn(decision, first.until)
+    due = asked.judgement.over_at
+    if selection.remedy.autonomy != "observe" and asked.last is not None and asked.last.helped:
+        settled = asked.last.finished_at + selection.remedy.settle
         if now < settled:
             return _Turn(decision, settled if due is None else min(due, settled))
     return _Turn(decision, due, next_too=True)

@@ -1,7 +1,7 @@
 """Looks at stored alerts, in the background: when they come and when they are due. Queues the runs that follow."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,14 +9,17 @@ from functools import partial
 import sqlalchemy as sa
 import structlog
 
-from remediator.decide.decide import decide
+from remediator.decide.decide import Asked, blocked, by_container, decide, no_target
 from remediator.decide.remedies import Remedies
-from remediator.guards.evaluate import UNKNOWN_FOR
+from remediator.guards.guard import Case, Subject
+from remediator.guards.history import History
+from remediator.guards.in_flight import block_by
+from remediator.guards.judge import UNKNOWN_FOR, Gathered, Judge
 from remediator.metrics import Metrics
 from remediator.model.caller import Caller
 from remediator.model.decision import Decision, Look, Selection
 from remediator.model.errors import NoRoom
-from remediator.model.hold import DAY, Facts
+from remediator.model.hold import DAY
 from remediator.model.run import Request
 from remediator.model.task import Task, TaskError
 from remediator.store import alerts, decisions, holds, runs
@@ -56,6 +59,7 @@ class Decider:
     def __init__(
         self,
         database: Database,
+        judge: Judge,
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         submit: Callable[[int], Awaitable[None]],
@@ -63,6 +67,7 @@ class Decider:
         clock: Callable[[], float],
     ) -> None:
         self._database = database
+        self._judge = judge
         self._tasks = tasks
         self._remedies = remedies
         self._submit = submit
@@ -119,11 +124,9 @@ class Decider:
         remedies = self._remedies()
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
         targets = await self._targets({selection.remedy.task for selection in selections})
-        decided = await self._database.write(
-            partial(
-                _look_at_batch, host=self._database.host, batch=waiting, remedies=remedies, targets=targets, now=now
-            )
-        )
+        gathered = await self._judge.gather(_subjects(self._database.host, selections, targets), now)
+        batch = _Batch(self._database.host, waiting, remedies, targets, gathered, now)
+        decided = await self._database.write(batch.look)
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
             self._metrics.decided(remedy, decision.verdict, decision.guard)
@@ -144,70 +147,110 @@ class Decider:
         return found
 
 
-class _Facts:
-    """What the guards judge by, read once for each task and target, and again after the batch has made a run there."""
-
-    def __init__(self, connection: sa.Connection, host: str, now: float) -> None:
-        self._connection = connection
-        self.host = host
-        self._now = now
-        self._read: dict[tuple[str, str, bool], Facts] = {}
-
-    def __call__(self, selection: Selection) -> Facts:
-        assert selection.target is not None, "guards are asked about a target that there is"
-        observing = selection.remedy.autonomy == "observe"
-        key = (selection.remedy.task, selection.target, observing)
-        if key not in self._read:
-            task, target, _ = key
-            self._read[key] = holds.facts(self._connection, self.host, task, target, self._now, observing=observing)
-        return self._read[key]
-
-    def make_run(self, request: Request) -> int:
-        """Stores a run to be done; its id."""
-        for observing in (False, True):
-            self._read.pop((request.task, request.target, observing), None)
-        return runs.create(self._connection, request, self._now)
+def _subject(host: str, selection: Selection, targets: Targets) -> Subject | None:
+    """What the guards are to know of a selection; None where there is no such target."""
+    remedy = selection.remedy
+    known = targets.get(remedy.task)
+    if isinstance(known, TaskError) or known is None:
+        return None
+    selection = by_container(selection, known)
+    return _of(host, selection) if no_target(selection, known) is None else None
 
 
-def _look_at_batch(
-    connection: sa.Connection, host: str, batch: Sequence[Waiting], remedies: Remedies, targets: Targets, now: float
-) -> _Decided:
-    decided = _Decided()
-    facts = _Facts(connection, host, now)
-    ids = [alert.id for alert in batch]
-    firing = alerts.firing(connection, ids)
-    tries = runs.tries(connection, ids, since=now - DAY)
-    latest = decisions.latest(connection, ids)
-    looked = []
-    for alert in batch:
-        look = Look()
-        if alert.id in firing and _is_heard_of(alert, now):
-            look = decide(alert.labels, remedies, targets, facts, tries.get(alert.id, ()), now)
-            _keep(alert, look, latest.get(alert.id, {}), facts, decided)
-        looked.append(Looked(alert, look.due_at if alert.id in firing else None))
-    decisions.insert(connection, host, decided.new, now)
-    decisions.count_repeats(connection, decided.repeats, now)
-    alerts.settle(connection, looked)
-    return decided
+def _of(host: str, selection: Selection) -> Subject:
+    assert selection.target is not None, "guards are asked about a target that there is"
+    remedy = selection.remedy
+    return Subject(host, remedy.task, selection.target, observing=remedy.autonomy == "observe")
+
+
+def _subjects(host: str, selections: Iterable[Selection], targets: Targets) -> set[Subject]:
+    return {subject for each in selections if (subject := _subject(host, each, targets)) is not None}
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Alerts to be looked at in one transaction, by facts that were gathered before it."""
+
+    host: str
+    alerts: Sequence[Waiting]
+    remedies: Remedies
+    targets: Targets
+    gathered: Gathered
+    now: float
+
+    def look(self, connection: sa.Connection) -> _Decided:
+        """Decides about each alert, making the runs that follow."""
+        decided = _Decided()
+        ids = [alert.id for alert in self.alerts]
+        firing = alerts.firing(connection, ids)
+        tries = runs.tries(connection, ids, since=self.now - DAY)
+        latest = decisions.latest(connection, ids)
+        outdated = self._outdated(connection)
+        looked = []
+        for alert in self.alerts:
+            look = Look()
+            if alert.id in firing and _is_heard_of(alert, self.now):
+                if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
+                    continue  # it waits on, for the next batch, which gathers anew
+                look = decide(alert.labels, self.remedies, self.targets, self._ask, tries.get(alert.id, ()), self.now)
+                self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
+            looked.append(Looked(alert, look.due_at if alert.id in firing else None))
+        decisions.insert(connection, self.host, decided.new, self.now)
+        decisions.count_repeats(connection, decided.repeats, self.now)
+        alerts.settle(connection, looked)
+        return decided
+
+    def _outdated(self, connection: sa.Connection) -> set[Subject]:
+        """Those whose run in flight has ended since the facts were gathered. An alert that it seems to hold back would
+        wait for an end that is over.
+        """
+        unfinished = {run_id for found in holds.unfinished_runs(connection).values() for run_id in found}
+        return {
+            subject
+            for subject, history in self.gathered.all(History).items()
+            if history.in_flight is not None and history.in_flight not in unfinished
+        }
+
+    def _ask(self, selection: Selection) -> Asked:
+        subject = _of(self.host, selection)
+        judgement = self.gathered.judge(Case(subject, selection.remedy, self.now))
+        history = self.gathered.about(History, subject)
+        return Asked(judgement, history.past[0] if history is not None and history.past else None)
+
+    def _keep(
+        self,
+        connection: sa.Connection,
+        alert: Waiting,
+        look: Look,
+        latest: Mapping[str | None, Latest],
+        decided: _Decided,
+    ) -> None:
+        """Notes what the look led to, making the runs that it asks for."""
+        for each in look.decisions:
+            decision, run_id = self._start(connection, alert, each)
+            before = latest.get(decision.selection.remedy.name if decision.selection else None)
+            if run_id is None and before is not None and before.is_as(decision):
+                decided.repeats.append(Repeat(before.id, decision.reason))
+            else:
+                decided.new.append(New(alert.id, decision, run_id))
+        if alert.came and not look.decisions and latest:  # still broken, and nothing new to decide
+            decided.repeats.append(Repeat(max(one.id for one in latest.values())))
+
+    def _start(self, connection: sa.Connection, alert: Waiting, decision: Decision) -> tuple[Decision, int | None]:
+        """What is decided in the end, with the run that was made for it, if it asks for one."""
+        if decision.verdict not in ("run", "observe"):
+            return decision, None
+        selection = decision.selection
+        assert selection is not None, "a decision to run is about a target"
+        run_id, new = runs.create_unless_in_flight(connection, _request(self.host, alert, decision), self.now)
+        self.gathered.add_run(_of(self.host, selection), run_id)
+        # One that somebody else has started since the facts were gathered holds this one back.
+        return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)
 
 
 def _is_heard_of(alert: Waiting, now: float) -> bool:
     """Whether the alert still fires, as far as can be told: its end may have been lost on the way."""
     return alert.came or (not alert.superseded and now - alert.last_received_at <= HEARD_WITHIN)
-
-
-def _keep(alert: Waiting, look: Look, latest: Mapping[str | None, Latest], facts: _Facts, decided: _Decided) -> None:
-    """Notes what the look led to, making the runs that it asks for."""
-    for decision in look.decisions:
-        before = latest.get(decision.selection.remedy.name if decision.selection else None)
-        if decision.verdict in ("run", "observe"):
-            decided.new.append(New(alert.id, decision, facts.make_run(_request(facts.host, alert, decision))))
-        elif before is not None and before.is_as(decision):
-            decided.repeats.append(Repeat(before.id, decision.reason))
-        else:
-            decided.new.append(New(alert.id, decision, None))
-    if alert.came and not look.decisions and latest:  # still broken, and nothing new to decide
-        decided.repeats.append(Repeat(max(one.id for one in latest.values())))
 
 
 def _request(host: str, alert: Waiting, decision: Decision) -> Request:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from remediator.config.matchers import matches_all, parse_matchers, whole_match
-from remediator.config.remedies import Remedy
+from remediator.config.remedies import GuardSettings, Remedy
 from remediator.model.decision import Selection
-from remediator.model.hold import Limits
+from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 
 class Remedies:
@@ -29,12 +29,24 @@ class Remedies:
     def named(self, name: str | None) -> Remedy | None:
         return next((remedy for remedy in self.remedies if remedy.name == name), None)
 
-    def limits(self, task: str) -> Limits:
-        """The guards' settings of a run that no alert asked for: of the task's first remedy, else the defaults."""
-        for remedy in self.remedies:
-            if remedy.task == task:
-                return limits_of(remedy)
-        return limits_of(Remedy(name="default", match=['alertname="none"'], task=task, target="none"))
+    def about(self, task: str, target: str) -> Sequence[Remedy]:
+        """The remedies that may run this task on this target, in order."""
+        return [remedy for remedy in self.remedies if remedy.task == task and _may_select(remedy, target)]
+
+    def settings(self, task: str, target: str) -> GuardSettings:
+        """The guards' settings of a run that no alert asked for: the first remedy's that may run it, or defaults."""
+        return next(iter(self.about(task, target)), GuardSettings())
+
+
+def _may_select(remedy: Remedy, target: str) -> bool:
+    if remedy.target_label is None:
+        return target == remedy.target
+    if remedy.targets is None:
+        return True
+    chosen = set(remedy.targets.values())
+    if remedy.target_label in CONTAINER_LABELS:
+        chosen |= {CONTAINER_TARGET + name for name in chosen}
+    return target in chosen
 
 
 def _selector(remedy: Remedy) -> Callable[[Mapping[str, str]], Selection]:
@@ -54,7 +66,3 @@ def _selector(remedy: Remedy) -> Callable[[Mapping[str, str]], Selection]:
         return Selection(remedy, target, f"the alert's label {label} matches none of the remedy's `targets:`")
 
     return select
-
-
-def limits_of(remedy: Remedy) -> Limits:
-    return Limits(cooldown=remedy.cooldown, rate=remedy.rate, breaker=remedy.breaker)

@@ -1,20 +1,91 @@
-"""What a guard is."""
+"""What a guard is: facts of its own, and a pure function that judges by them."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
-from remediator.model.hold import Facts, Hold, Limits
+from remediator.config.remedies import GuardSettings
+from remediator.model.hold import Hold
+from remediator.model.task import Plan
+from remediator.store.database import Database
 
 
-class Guard(Protocol):
-    """One reason that can block a run."""
+@dataclass(frozen=True)
+class Subject:
+    """What facts are gathered about: a task on a target of a host.
+
+    observing: for a remedy that only observes. run_id: the run that is judged itself, which is not in its own way.
+    """
+
+    host: str
+    task: str
+    target: str
+    observing: bool = False
+    run_id: int | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Host, task and target."""
+        return self.host, self.task, self.target
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
+
+    dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back.
+    """
+
+    subject: Subject
+    settings: GuardSettings
+    now: float
+    plan: Plan | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where facts come from."""
+
+    database: Database
+
+
+class Facts(ABC):
+    """What one or more guards judge by, about one subject.
+
+    Guards that must agree with each other on what is under way and what has ended share one kind of facts: two kinds
+    may be read at different moments.
+    """
+
+    @classmethod
+    @abstractmethod
+    async def gather(cls, subjects: Collection[Subject], sources: Sources, now: float) -> Mapping[Subject, Self]:
+        """The facts about each subject, all at once. Whatever it raises, or leaves out, is taken for unknown."""
+
+    def with_run(self, about: Subject, started: Subject, run_id: int) -> Self:
+        """These facts ``about`` a subject, now that a run of ``started`` has been stored. Most do not change by it."""
+        return self
+
+
+F = TypeVar("F", bound=Facts)
+
+
+@dataclass(frozen=True)
+class Guard(Generic[F]):
+    """One reason that can block a run.
+
+    blocks: what speaks against the run; None when it may happen. Pure.
+    for_dry_runs: whether it also holds back a run that a person asked for only to see its plan.
+    """
 
     name: str
-
-    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
-        """What speaks against the run now; None when it may happen."""
-        ...
+    facts: type[F]
+    blocks: Callable[[F, Case], Hold | None]
+    for_dry_runs: bool = False
 
 
 def time_left(until: float, now: float) -> str:
+    """The time until then, for people: a second at the least."""
     return format_duration(max(1, round(until - now)))

@@ -1,12 +1,24 @@
-"""A run of the same task on the same target is under way."""
+"""A run of the same task on the same target is under way.
 
-from remediator.model.hold import Facts, Hold, Limits
+The database itself holds that there are no two: this guard says so before it is tried.
+"""
+
+from remediator.guards.guard import Case, Guard
+from remediator.guards.history import History
+from remediator.model.hold import Block, Hold
 
 
-class InFlight:
-    name = "in-flight"
+def blocks(facts: History, case: Case) -> Hold | None:
+    return None if facts.in_flight is None else _hold(facts.in_flight)
 
-    def blocks(self, facts: Facts, limits: Limits) -> Hold | None:
-        if facts.in_flight is None:
-            return None
-        return Hold(f"run {facts.in_flight} of the same task on this target is under way")
+
+def _hold(run_id: int) -> Hold:
+    return Hold(f"run {run_id} of the same task on this target is under way")
+
+
+def block_by(run_id: int) -> Block:
+    """The block of a run that was stored after this one was judged, and before it was stored."""
+    return Block.of(IN_FLIGHT.name, _hold(run_id))
+
+
+IN_FLIGHT = Guard("in-flight", History, blocks, for_dry_runs=True)

@@ -1,9 +1,8 @@
-"""What can hold back a run: pauses, the past, the limits of a remedy, and what blocks."""
+"""What can hold back a run: pauses, earlier runs, and what blocks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Self
 
-from remediator.config.remedies import Breaker, Rate
 from remediator.model.caller import NOT_WRITTEN_DOWN, Caller
 
 HOUR = 3600.0
@@ -34,43 +33,27 @@ class PastRun:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How often a task may run on one target: the guards' settings, from the remedy."""
-
-    cooldown: float
-    rate: Rate
-    breaker: Breaker
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the guards judge by, for one task and target."""
-
-    now: float
-    pauses: Sequence[Pause] = ()
-    in_flight: int | None = None
-    """The id of an unfinished run of this task on this target."""
-    past: Sequence[PastRun] = ()
-    """Newest first, at least those of the last day and as many as the breaker counts."""
-    breaker_closed_at: float = field(default=0.0)
-    """When a person last closed the breaker; runs before that do not count for it."""
-
-
-@dataclass(frozen=True)
 class Hold:
     """Why a run must not happen now, for people, and when that ends by itself (Unix seconds).
 
-    until is None where no time ends it but an event: a run that finishes, a person who resumes.
+    until is None where no time ends it but an event: a run that finishes, a person who resumes. since: when it began,
+    where that is known.
     """
 
     reason: str
     until: float | None = None
+    since: float | None = None
 
 
 @dataclass(frozen=True)
 class Block:
-    """A guard that blocks, with its reason for people, and when that ends by itself (Unix seconds), if it does."""
+    """A guard that blocks, with what it says."""
 
     guard: str
     reason: str
     until: float | None = None
+    since: float | None = None
+
+    @classmethod
+    def of(cls, guard: str, hold: Hold) -> Self:
+        return cls(guard, hold.reason, hold.until, hold.since)

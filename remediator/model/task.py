@@ -9,8 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-Disruption = Literal["none", "brief", "outage"]
-"""``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
+from remediator.model.taskfacts import TaskFacts
 
 
 class Parameters(BaseModel):
@@ -93,20 +92,7 @@ class Task(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
-
-    @property
-    def summary(self) -> str:
-        """One line: what it does."""
-        ...
-
-    @property
-    def never(self) -> Sequence[str]:
-        """What it may never touch, each for people."""
-        ...
-
-    @property
-    def disruption(self) -> Disruption: ...
+    def facts(self) -> TaskFacts: ...
 
     @property
     def action_timeout(self) -> float:

@@ -13,15 +13,16 @@ import sqlalchemy as sa
 import structlog
 
 from exporter.base.units import format_duration
-from remediator.decide.remedies import Remedies, limits_of
-from remediator.guards.evaluate import evaluate
+from remediator.config.remedies import GuardSettings
+from remediator.decide.remedies import Remedies
+from remediator.guards.guard import Case, Subject
+from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
-from remediator.model.hold import Limits
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import Measurement, Plan, Task, TaskError
 from remediator.runs import verify
 from remediator.runs.verify import Conclusion
-from remediator.store import alerts, holds, runs
+from remediator.store import alerts, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Runner:
     def __init__(
         self,
         database: Database,
+        judge: Judge,
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         metrics: Metrics,
@@ -57,6 +59,7 @@ class Runner:
         on_finished: Callable[[], None],
     ) -> None:
         self._database = database
+        self._judge = judge
         self._tasks = tasks
         self._remedies = remedies
         self._metrics = metrics
@@ -99,13 +102,10 @@ class Runner:
             return Conclusion("planned", f"dry run: {count} action{'s' if count != 1 else ''} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan.notes)
-        facts = await self._database.read(
-            partial(
-                holds.facts, host=run.host, task=run.task, target=run.target, now=self._clock(), excluding_run=run.id
-            )
-        )
-        blocks = evaluate(facts, self._limits(run))
-        return Conclusion("blocked", f"{blocks[0].guard}: {blocks[0].reason}") if blocks else None
+        subject = Subject(run.host, run.task, run.target, run_id=run.id)
+        judgement = await self._judge.judge(Case(subject, self._settings(run), self._clock(), plan))
+        block = judgement.first
+        return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else None
 
     async def apply(self, run_id: int, position: int) -> None:
         """Does one action of the plan, unless the plan is too old by now."""
@@ -180,10 +180,10 @@ class Runner:
             raise TaskError(f"task {run.task} is no longer available")
         return task
 
-    def _limits(self, run: Run) -> Limits:
+    def _settings(self, run: Run) -> GuardSettings:
+        """Those of the remedy that asked for the run, where it is still there."""
         remedies = self._remedies()
-        remedy = remedies.named(run.remedy)
-        return limits_of(remedy) if remedy is not None else remedies.limits(run.task)
+        return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
 
     async def _read(self, run_id: int) -> Run:
         return await self._database.read(partial(runs.get, run_id=run_id))

@@ -1,13 +1,17 @@
-"""What holds runs back: pauses, breakers, earlier runs. Reads the facts that the guards judge by."""
+"""What holds runs back: pauses, breakers that were closed by hand, earlier runs."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from remediator.model.caller import Caller
-from remediator.model.hold import Facts, PastRun, Pause
+from remediator.model.hold import PastRun, Pause
 from remediator.store.tables import actions, breaker_resets, pauses, runs
+
+Place = tuple[str, str, str]
+"""A host, a task and a target."""
 
 REMEMBERED_RUNS = 200
 """More than any rate or breaker setting can sensibly count on one target in a day."""
@@ -50,25 +54,36 @@ def close_breaker(connection: sa.Connection, host: str, task: str, target: str, 
     connection.execute(breaker_resets.insert().values(**key, trigger=caller.trigger, caller=caller.name, at=now))
 
 
-def facts(
-    connection: sa.Connection,
-    host: str,
-    task: str,
-    target: str,
-    now: float,
-    *,
-    excluding_run: int | None = None,
-    observing: bool = False,
-) -> Facts:
-    """What the guards judge by, of the one host. excluding_run: the run that is being judged itself.
+def unfinished_runs(connection: sa.Connection) -> Mapping[Place, Sequence[int]]:
+    """The ids of runs that are queued, under way or wait for a person."""
+    found: dict[Place, list[int]] = {}
+    columns = (runs.c.id, runs.c.host, runs.c.task, runs.c.target)
+    for run_id, *place in connection.execute(sa.select(*columns).where(runs.c.state != "finished")):
+        found.setdefault((place[0], place[1], place[2]), []).append(run_id)
+    return found
 
-    Only runs that an alert asked for or that tried to change something count as past: a person who looks does not wear
-    out a cooldown. observing: for a remedy that only observes its own plans count too, so that they do not pile up.
+
+def breakers_closed(connection: sa.Connection) -> Mapping[Place, float]:
+    """When a person last closed a breaker."""
+    return {(row.host, row.task, row.target): row.at for row in connection.execute(sa.select(breaker_resets))}
+
+
+def past_runs(connection: sa.Connection, place: Place, *, observing: bool = False) -> Sequence[PastRun]:
+    """The finished runs of a task on a target that guards count, newest first.
+
+    Only runs that an alert asked for or that tried to change something count: a person who looks does not wear out a
+    cooldown. observing: for a remedy that only observes its own plans count too, so that they do not pile up.
     """
-    here = (runs.c.host == host, runs.c.task == task, runs.c.target == target)
-    in_flight = connection.scalar(
-        sa.select(runs.c.id).where(*here, runs.c.state != "finished", runs.c.id != (excluding_run or 0))
-    )
+    past = connection.execute(_past_runs(observing), dict(zip(("host", "task", "target"), place, strict=True)))
+    return [
+        PastRun(row.started_at, row.finished_at, row.outcome == "planned" or _left_well(row.outcome, row.after))
+        for row in past
+    ]
+
+
+@cache
+def _past_runs(observing: bool) -> sa.Select[Any]:
+    """Made once, since making it takes longer than asking."""
     acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "partial", "failed")))
     acted_on_purpose = sa.and_(
         runs.c.dry_run.is_(False),
@@ -76,31 +91,18 @@ def facts(
         sa.or_(runs.c.trigger == "alert", acted),
     )
     planned = sa.and_(runs.c.dry_run.is_(True), runs.c.outcome == "planned", runs.c.trigger == "alert")
-    past = connection.execute(
+    return (
         sa.select(runs.c.started_at, runs.c.finished_at, runs.c.outcome, runs.c.after)
         .where(
-            *here,
+            runs.c.host == sa.bindparam("host"),
+            runs.c.task == sa.bindparam("task"),
+            runs.c.target == sa.bindparam("target"),
             runs.c.finished_at.is_not(None),
             runs.c.started_at.is_not(None),
             sa.or_(acted_on_purpose, planned) if observing else acted_on_purpose,
         )
         .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
         .limit(REMEMBERED_RUNS)
-    )
-    closed = connection.scalar(
-        sa.select(breaker_resets.c.at).where(
-            breaker_resets.c.host == host, breaker_resets.c.task == task, breaker_resets.c.target == target
-        )
-    )
-    return Facts(
-        now=now,
-        pauses=[hold for hold in active_pauses(connection, host, now) if hold.task in (None, task)],
-        in_flight=in_flight,
-        past=[
-            PastRun(row.started_at, row.finished_at, row.outcome == "planned" or _left_well(row.outcome, row.after))
-            for row in past
-        ],
-        breaker_closed_at=closed or 0.0,
     )
 
 

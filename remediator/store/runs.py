@@ -39,6 +39,21 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
     return int(key[0])
 
 
+def create_unless_in_flight(connection: sa.Connection, request: Request, now: float) -> tuple[int, bool]:
+    """Stores a run to be done, unless one is in flight on that target: the id of it or of the other, and whether it is
+    new. The database decides, so it holds whatever has been read before.
+    """
+    try:
+        with connection.begin_nested():
+            return create(connection, request, now), True
+    except sa.exc.IntegrityError:
+        here = (runs.c.host == request.host, runs.c.task == request.task, runs.c.target == request.target)
+        other = connection.scalar(sa.select(runs.c.id).where(*here, runs.c.state != "finished"))
+        if other is None:  # it was refused for another reason
+            raise
+        return int(other), False
+
+
 def get(connection: sa.Connection, run_id: int) -> Run:
     """A run. Raises LookupError when there is none of that id."""
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()

@@ -8,17 +8,19 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from exporter.docker.engine import DockerEngine
 from remediator.config.remedies import Config, Remedy
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
 from remediator.engine import Engine
+from remediator.guards.guard import Sources
+from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.alert import Notification, ReceivedAlert
 from remediator.model.shapes import RunView
 from remediator.runs.steps import Runner
 from remediator.store.database import Database
+from remediator.tasks.resources import Resources
 from remediator.webhook.fingerprint import fingerprint
 from tests.helpers import wait_until
 from tests.remediator.sweep import Sweep
@@ -103,7 +105,7 @@ class Stack:
 
 
 def settings(task: Sweep, remedies: list[Remedy]) -> Settings:
-    return Settings(Config(), Remedies(remedies), {task.name: task}, DockerEngine())
+    return Settings(Config(), Remedies(remedies), {task.facts.name: task}, Resources(Config()))
 
 
 @asynccontextmanager
@@ -111,9 +113,15 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     """An engine on a database of that path, and the database, without what decides or asks for runs."""
     database = Database(path)
     await database.migrate()
-    known = {task.name: task for task in tasks}
+    known = {task.facts.name: task for task in tasks}
     runner = Runner(
-        database, lambda: known, lambda: Remedies([]), Metrics(CollectorRegistry()), lambda: START, lambda: None
+        database,
+        Judge(Sources(database)),
+        lambda: known,
+        lambda: Remedies([]),
+        Metrics(CollectorRegistry()),
+        lambda: START,
+        lambda: None,
     )
     engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.model.taskfacts import TaskFacts
 
 
 class Sweep:
@@ -14,10 +15,9 @@ class Sweep:
     fails.
     """
 
-    name = "sweep"
-    summary = "deletes the files of a directory"
-    never: Sequence[str] = ("directories",)
-    disruption: Disruption = "none"
+    facts = TaskFacts(
+        name="sweep", summary="deletes the files of a directory", never=("directories",), configured=lambda _: ["attic"]
+    )
     parameters: type[Parameters] = Parameters
     action_timeout = 5.0
 

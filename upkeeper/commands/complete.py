@@ -5,69 +5,39 @@ without a lock; what it cannot read it says nothing about. The command itself th
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from exporter.inventory.checks import CHECKS, VALID
-
-Document = dict[str, Any]
-
-
-def _entries(config: Document, section: str) -> list[Document]:
-    entries = config.get(section)
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _names(config: Document, section: str) -> list[str]:
-    return _words(entry.get("name") for entry in _entries(config, section))
-
-
-def _restartable(config: Document) -> list[str]:
-    """Services that have a container, and those containers: either name will do."""
-    with_container = [entry for entry in _entries(config, "services") if entry.get("container")]
-    return _words(entry.get(key) for entry in with_container for key in ("name", "container"))
-
-
-def _words(values: Iterable[object]) -> list[str]:
-    return [value for value in values if isinstance(value, str)]
-
-
-TARGETS: dict[str, Callable[[Document], list[str]]] = {
-    "configuration-audit": lambda config: ["all", *CHECKS],
-    "docker-cleanup": lambda config: ["docker"],
-    "health-check": lambda config: ["all", *_names(config, "services")],
-    "log-rotation": lambda config: _names(config, "logs"),
-    "service-restart": _restartable,
-    "validate-config": lambda config: ["all", *VALID],
-}
-"""Every task, and the targets that its config names. A test holds it to the tasks' own words."""
+from remediator.model.taskfacts import Document
+from remediator.tasks.document import entries, names
+from remediator.tasks.registry import FACTS
 
 
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Names of tasks."""
-    return _items(TARGETS, incomplete)
+    return _items(sorted(FACTS), incomplete)
 
 
 def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Targets of the task that stands before: those that the config names, and those of earlier runs."""
     task = ctx.params.get("task") or ""
-    configured = TARGETS[task](_config(ctx)) if task in TARGETS else []
+    configured = FACTS[task].configured(_config(ctx)) if task in FACTS else ()
     ran = _record(ctx, "SELECT DISTINCT target FROM runs WHERE task = ?", task)
     return _items(sorted({*configured, *(target for (target,) in ran)}), incomplete)
 
 
 def complete_probe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Services that the config names; after ``NAME/``, the probes of that one."""
-    services = _entries(_config(ctx), "services")
+    services = entries(_config(ctx), "services")
     if "/" not in incomplete:
-        return _items(_words(service.get("name") for service in services), incomplete)
+        return _items(names({"services": services}, "services"), incomplete)
     probes = [
         f"{service.get('name')}/{probe.get('name', 'live')}"
         for service in services
-        for probe in _entries(service, "probes")
+        for probe in entries(service, "probes")
     ]
     return _items(probes, incomplete)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from remediator.model.shapes import AlertView, BreakerView, DecisionView, PauseView, RemedyView, RunView
+from remediator.tasks.log_rotation.facts import LOG_ROTATION
 
 ALERT = "UpkeeperLogDirectoryOverLimit"
 LABEL = "directory"
 """The alert's label that names the drill's target."""
-TASK = "log-rotation"
+TASK = LOG_ROTATION.name
 
 ServiceName = Literal["exporter", "prometheus", "alertmanager", "remediator"]
 SERVICES: tuple[ServiceName, ...] = ("exporter", "prometheus", "alertmanager", "remediator")

@@ -19,8 +19,8 @@ from exporter.docker.engine import DockerEngine
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
 from remediator.config.remedies import Config
-from remediator.tasks.registry import build_tasks
-from remediator.tasks.service_restart.task import ServiceRestart
+from remediator.tasks.registry import FACTS, build_tasks
+from remediator.tasks.resources import Resources
 from upkeeper.look.check_overlaps import Place, overlaps, place_of
 from upkeeper.look.check_remedies import remedy_problems
 
@@ -72,12 +72,12 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
 
 async def gather(loaded: Loaded[Config]) -> Facts:
     """Looks at this machine: the tasks' targets, the directories and files that the config names."""
-    engine = DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS)
+    resources = Resources(loaded.value, docker=lambda: DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS))
     try:
-        tasks = build_tasks(loaded.value, engine)
+        tasks = build_tasks(loaded.value, resources)
         targets = await asyncio.gather(*(task.targets() for task in tasks.values()))
     finally:
-        engine.close()
+        resources.close()
     directories = {path: directory_problem(Path(path), rotated) for _, path, rotated in _directories(loaded.value)}
     files: dict[str, str] = {}
     for file in named_files(loaded.value):
@@ -85,7 +85,7 @@ async def gather(loaded: Loaded[Config]) -> Facts:
     mounts = parse_mountinfo(MOUNTINFO.read_bytes()) if len(loaded.value.logs) > 1 else []
     return Facts(
         targets=dict(zip(tasks, targets, strict=True)),
-        found_later={ServiceRestart.name},
+        found_later={facts.name for facts in FACTS.values() if facts.discovers},
         directories={path: problem for path, problem in directories.items() if problem},
         files={path: problem for path, problem in files.items() if problem},
         places={directory.path: place_of(directory.path, mounts) for directory in loaded.value.logs},

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
+from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
+from remediator.tasks.health_check.notes import CheckView, checks_of, line
 from upkeeper.client.http import Client, HttpClient, verification
 from upkeeper.look.firing import FiringView, Source, is_quiet, of_alertmanager, of_prometheus, of_record, with_doing
-from upkeeper.look.healthchecks import CheckView, checks_of
 from upkeeper.look.watched import WatchedView, watched
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ CHECK_TIMEOUT = 30.0
 LAST_RUNS = 5
 PAGE = 100
 """Latest alerts, decisions and runs that are looked through for what is being done about an alert."""
-_TASK, _ALL = "health-check", "all"
 _UNMUTED = "/api/v2/alerts?inhibited=false&silenced=false"
 
 
@@ -149,7 +149,7 @@ async def _checks(client: Client) -> tuple[list[CheckView], list[str]]:
     """A health-check of everything, which records nothing; its checks and its remarks."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
-            plan = await client.plan(_TASK, _ALL)
+            plan = await client.plan(HEALTH_CHECK.name, ALL)
     except TimeoutError:
         message = f"the health check did not end within {CHECK_TIMEOUT:g} s"
         raise ClientError(message, EXIT_UNREACHABLE) from None
@@ -171,7 +171,7 @@ async def _last_checks(http: "httpx.AsyncClient", exporter: str | None) -> tuple
         return [], [f"The services could not be checked: {error}."]
     except (ValueError, KeyError, TypeError, AttributeError):
         return [], [f"The services could not be checked: {exporter}/health is not what it should be."]
-    notes = [f"{name}: {'ok' if good else 'FAILED'}, {detail}" for name, (good, detail) in found.items()]
+    notes = [line(name, good, detail) for name, (good, detail) in found.items()]
     remark = "The checks are those of the exporter's last round, without the containers' own."
     return checks_of({name: float(good) for name, (good, _) in found.items()}, [*notes, remark])
 

@@ -6,8 +6,6 @@ from remediator.tasks.configuration_audit.notes import cells, short
 from upkeeper.screens.screen import Cell, Column, Screen
 from upkeeper.screens.text import STYLES
 
-TASKS = frozenset({"configuration-audit", "validate-config"})
-
 
 def show_findings(screen: Screen, notes: Sequence[str]) -> None:
     """A table of the findings among the notes, the worst first, then the other notes."""

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from exporter.base.units import format_bytes
 from remediator.model.shapes import Page, RunView
+from remediator.tasks.health_check.notes import checks_of
+from remediator.tasks.registry import shows
 from upkeeper.client.follow import Progress
-from upkeeper.look.healthchecks import checks_of
 from upkeeper.screens.alerts import more
-from upkeeper.screens.findings import TASKS as FINDING_TASKS
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Cell, Column, Screen, state
 from upkeeper.screens.tasks import freed, measurement
@@ -79,10 +79,10 @@ def show_queued(screen: Screen, run: RunView) -> None:
 def show_summary(screen: Screen, run: RunView) -> None:
     """A run that has just finished: before, after, what was gained, the outcome."""
     screen.document(run)
-    if run["task"] == "health-check":
+    if shows(run["task"]) == "checks":
         _checks(screen, run)
         return
-    if run["task"] in FINDING_TASKS:
+    if shows(run["task"]) == "findings":
         show_findings(screen, run["notes"])
         detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
         screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))

@@ -3,7 +3,7 @@
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
-from upkeeper.screens.findings import TASKS as FINDING_TASKS
+from remediator.tasks.registry import shows
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Cell, Column, Screen, state
 from upkeeper.screens.text import STYLES
@@ -83,7 +83,7 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
-    if plan["task"] in FINDING_TASKS:
+    if shows(plan["task"]) == "findings":
         show_findings(screen, plan["plan"]["notes"])
         return
     actions = plan["plan"]["actions"]

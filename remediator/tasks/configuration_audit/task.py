@@ -6,19 +6,23 @@ from functools import partial
 import structlog
 
 from exporter.base.threads import StillStuck
+from exporter.configfile.named_files import secret_files
 from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.found import Found, found_in
 from exporter.inventory.checks import CHECKS, VALID, CheckName
-from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.config.remedies import Config
+from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.taskfacts import TaskFacts
+from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.configuration_audit.notes import line
 from remediator.tasks.docker import ask
+from remediator.tasks.resources import Resources
 
 log = structlog.get_logger(__name__)
 
-ALL = "all"
 MAX_NOTES = 500
 """Findings in one plan; further ones are counted."""
 LOOK_SECONDS = 60.0
@@ -30,16 +34,13 @@ class ConfigurationAudit:
     engine: its containers tell what images bring a health check, and their projects where the config names none.
     """
 
-    never: Sequence[str] = ("anything: it only looks",)
-    disruption: Disruption = "none"
     parameters = Parameters
     action_timeout = 60.0
 
     def __init__(
-        self, audit: Audit, engine: DockerEngine | None, name: str, summary: str, checks: Collection[CheckName] = CHECKS
+        self, facts: TaskFacts, audit: Audit, engine: DockerEngine | None, checks: Collection[CheckName] = CHECKS
     ) -> None:
-        self.name = name
-        self.summary = summary
+        self.facts = facts
         self._audit = audit
         self._engine = engine
         self._lister = Lister()
@@ -81,7 +82,7 @@ class ConfigurationAudit:
         return Plan(notes=[*notes, *remarks])
 
     async def apply(self, target: str, action: Action) -> Effect:
-        raise TaskError(f"{self.name} has no actions, so it cannot {action.kind}")
+        raise TaskError(f"{self.facts.name} has no actions, so it cannot {action.kind}")
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """Something was wrong, and nothing is any more."""
@@ -109,14 +110,17 @@ class ConfigurationAudit:
             return Found(), [remark] if self._audit.finds_projects else []
 
 
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    audit = Audit(config.configuration, secret_files(config))
+    return [configuration_audit(audit, resources.docker), validate_config(audit, resources.docker)]
+
+
 def configuration_audit(audit: Audit, engine: DockerEngine | None) -> ConfigurationAudit:
-    summary = "Looks for mistakes in Compose files, .env files, file modes and monitoring configs."
-    return ConfigurationAudit(audit, engine, "configuration-audit", summary)
+    return ConfigurationAudit(CONFIGURATION_AUDIT, audit, engine)
 
 
 def validate_config(audit: Audit, engine: DockerEngine | None) -> ConfigurationAudit:
-    summary = "Tells whether the stack's configuration is complete and would be accepted."
-    return ConfigurationAudit(audit, engine, "validate-config", summary, VALID)
+    return ConfigurationAudit(VALIDATE_CONFIG, audit, engine, VALID)
 
 
 def _told(report: Report, target: str) -> Sequence[Finding]:

@@ -13,12 +13,14 @@ from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned import PinnedDigests
 from exporter.inventory.docker import Docker
 from exporter.inventory.docker import DockerCleanup as Policy
-from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.config.remedies import Config
+from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.docker import ask, engine_errors
+from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
+from remediator.tasks.resources import Resources
 
-TARGET = "docker"
 USAGE_SECONDS = 240.0
 """Time for the engine's disk usage: it walks every container and volume."""
 REMOVAL_SECONDS = 540.0
@@ -42,18 +44,7 @@ class DockerCleanup:
     clock: Unix seconds.
     """
 
-    name = "docker-cleanup"
-    summary = "Removes stopped containers, unused networks of Compose, images without a tag and old build cache."
-    never = (
-        "volumes, named or anonymous, and containers with an anonymous one",
-        "containers that are not stopped, or that another container names",
-        "stopped services of a Compose stack that hold what they wrote",
-        "images with a tag, images and networks of any container, and images that a Compose file names by digest",
-        "images that could not be pulled or built again, and networks that Compose did not make",
-        "objects with the keep label (upkeeper.keep)",
-        "objects younger than their limit, or of unknown age",
-    )
-    disruption: Disruption = "none"
+    facts = DOCKER_CLEANUP
     parameters = Parameters
     action_timeout = REMOVAL_SECONDS + 60.0
 
@@ -83,7 +74,7 @@ class DockerCleanup:
     async def apply(self, target: str, action: Action) -> Effect:
         kind = _KINDS.get(action.kind)
         if kind is None:
-            raise TaskError(f"docker-cleanup does not know how to {action.kind}")
+            raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
         if kind == "build_cache":
             return await self._prune(action)
         return await self._remove(kind, action)
@@ -122,6 +113,11 @@ class DockerCleanup:
         if count == 0:
             return Effect(state="skipped", detail="none of these records is left unused")
         return Effect(state="done", detail=f"removed {count} of {len(keys)} records", freed_bytes=freed)
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    pinned = PinnedDigests(config.configuration.compose_files)
+    return [DockerCleanup(resources.docker, config.docker, pinned)]
 
 
 def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measurement:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -13,14 +13,24 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.config.remedies import Config
+from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.docker import ask
+from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
+from remediator.tasks.health_check.notes import line
+from remediator.tasks.resources import Resources
 
 log = structlog.get_logger(__name__)
 
-ALL = "all"
-
 Prober = Callable[[str, Probe], Awaitable[ProbeResult]]
+
+
+@dataclass
+class Seen:
+    """What was seen of an engine so far. It outlives the config: a reload makes no failing engine a missing one."""
+
+    lister: Lister = field(default_factory=Lister)
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +47,26 @@ class HealthCheck:
 
     A machine whose Docker engine never answered is one without Docker: its containers are left out, with a note. An
     engine that did answer and does not any more is a failure.
+
+    seen: what is known of the engine already.
     """
 
-    name = "health-check"
-    summary = "Probes every service and reads every container's health check, now."
-    never = ("anything: it only looks",)
-    disruption: Disruption = "none"
+    facts = HEALTH_CHECK
     parameters = Parameters
     action_timeout = 60.0
 
     def __init__(
-        self, services: Sequence[Service], engine: DockerEngine | None = None, *, probe: Prober = run_probe
+        self,
+        services: Sequence[Service],
+        engine: DockerEngine | None = None,
+        seen: Seen | None = None,
+        *,
+        probe: Prober = run_probe,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._engine = engine
         self._probe = probe
-        self._lister = Lister()
-        self._answered = False
+        self._seen = seen or Seen()
 
     async def targets(self) -> Sequence[str]:
         """``all``, services, and running containers with a health check."""
@@ -78,13 +91,12 @@ class HealthCheck:
         """Never an action; a note for each check, those that fail first."""
         checks, remarks = await self._look(target)
         lines = [
-            f"{check.name}: {'ok' if check.passed else 'FAILED'}, {check.detail}"
-            for check in sorted(checks, key=lambda check: check.passed)
+            line(check.name, check.passed, check.detail) for check in sorted(checks, key=lambda check: check.passed)
         ]
         return Plan(notes=[*lines, *remarks])
 
     async def apply(self, target: str, action: Action) -> Effect:
-        raise TaskError(f"health-check has no actions, so it cannot {action.kind}")
+        raise TaskError(f"{self.facts.name} has no actions, so it cannot {action.kind}")
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """Something failed, and nothing does any more."""
@@ -104,7 +116,7 @@ class HealthCheck:
             if not services and not checked:
                 raise TaskError(problem or f"there is no service, and no container with a health check, named {target}")
         checks = [*await self._probe_all(services), *map(_health, checked)]
-        if problem is not None and self._answered:
+        if problem is not None and self._seen.answered:
             checks.append(Check("docker", False, problem))
         elif problem is not None:
             remarks.append(f"Containers were left out: {problem}.")
@@ -121,17 +133,22 @@ class HealthCheck:
         if self._engine is None:
             return (), None
         try:
-            containers = await ask(self._engine, partial(Lister.read, self._lister))
+            containers = await ask(self._engine, partial(Lister.read, self._seen.lister))
         except TaskError as error:
             log.debug("containers unknown", error=str(error))
             return (), str(error)
-        self._answered = True
+        self._seen.answered = True
         return containers, None
 
     def _all_services(self, containers: Sequence[ListedContainer]) -> dict[str, Service]:
         """The services by name; one in the config wins over one that a label declares."""
         labelled, _ = labelled_services(containers)
         return self._services | {service.name: service for service in labelled if service.name not in self._services}
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    seen = resources.memory.of(Seen, config.docker.host)
+    return [HealthCheck(config.services, resources.docker, seen)]
 
 
 def _found(result: ProbeResult) -> str:

@@ -11,12 +11,15 @@ from typing import TypeVar
 from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
+from remediator.config.remedies import Config
 from remediator.files.folder import open_root
-from remediator.model.task import Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.statedir import DRILL_TARGET
 from remediator.tasks.log_rotation.act import act
 from remediator.tasks.log_rotation.choose import choose
+from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.log_rotation.scan import scan
+from remediator.tasks.resources import Resources
 
 _T = TypeVar("_T")
 
@@ -24,17 +27,7 @@ _T = TypeVar("_T")
 class LogRotation:
     """Keeps configured log directories within their limits. Loses no line."""
 
-    name = "log-rotation"
-    summary = "Rotates logs by size and by age, compresses them, and deletes rotated ones by age, count and space."
-    never: Sequence[str] = (
-        "a log that has not been rotated is never deleted, nor what is only named like a rotated file",
-        "the newest rotated file of a log is never deleted for want of space",
-        "files that `include:` does not match or that `exclude:` matches",
-        "files within their limits of size and age",
-        "symbolic links and what they lead to, files with other hard links, other mounts",
-        "files that changed since the plan, and rotated files that a process still writes to",
-    )
-    disruption: Disruption = "none"
+    facts = LOG_ROTATION
     parameters = Parameters
     action_timeout = 3600.0
 
@@ -95,6 +88,10 @@ class LogRotation:
             return self._directories[target]
         except KeyError:
             raise TaskError(f"no log directory is configured under the name {target!r}") from None
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    return [LogRotation(config.logs)]
 
 
 def _usage(directory: LogDirectory, stop: threading.Event) -> LogUsage:

@@ -12,9 +12,12 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.model.task import CONTAINER_TARGET, Action, Disruption, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.config.remedies import Config
+from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.tasks.resources import Resources
 from remediator.tasks.service_restart.container_state import ContainerState, Verdict, describe, judge
 from remediator.tasks.service_restart.containers import Containers
+from remediator.tasks.service_restart.facts import SERVICE_RESTART
 from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
 from remediator.tasks.service_restart.sharing import Sharer, sharers_of, why_unstartable
 
@@ -34,16 +37,7 @@ class ServiceRestart:
     probe, clock (monotonic seconds) and sleep are passed in by tests.
     """
 
-    name = "service-restart"
-    summary = "Restarts the container behind a failing service and waits until it is healthy."
-    never = (
-        "containers with the keep label (upkeeper.keep)",
-        "containers that somebody stopped or paused, or that have finished",
-        "containers of which neither the health check nor a probe fails, unless they share the network of one that is",
-        "containers that could not be started again, as the one whose network they share is gone",
-        "any other container than the target's and those, and nothing of its data: none is removed or made anew",
-    )
-    disruption: Disruption = "brief"
+    facts = SERVICE_RESTART
     parameters = Parameters
     action_timeout = 900.0
 
@@ -227,6 +221,10 @@ class ServiceRestart:
             return []
         results = await asyncio.gather(*(self._probe(name, probe) for name, probe in self._probes(target, state)))
         return [result for result in results if not result.success]
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    return [ServiceRestart(config.services, resources.docker, config.docker.cleanup.keep_label)]
 
 
 def _words(failing: Sequence[ProbeResult]) -> list[str]:

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from remediator.config.remedies import Rate, Remedy
-from remediator.decide.decide import OBSERVE_AGAIN, UNTOUCHED, decide
+from remediator.decide.decide import OBSERVE_AGAIN, UNTOUCHED, Asked, decide
 from remediator.decide.remedies import Remedies
-from remediator.guards.evaluate import UNKNOWN_FOR
+from remediator.guards.guard import Case, Subject
+from remediator.guards.history import History
+from remediator.guards.judge import UNKNOWN_FOR, Gathered
+from remediator.guards.paused import Pauses
 from remediator.model.decision import Decision, Look, Selection, Try
-from remediator.model.hold import Facts, PastRun, Pause
+from remediator.model.hold import PastRun, Pause
 from remediator.model.task import TaskError
 
 NOW = 1_800_000_000.0
@@ -29,20 +32,41 @@ def ran(name: str, outcome: str | None, ago: float = 0.0, *, dry_run: bool = Fal
     return Try(run_id, name, dry_run, outcome, None if outcome is None else NOW - ago)
 
 
+class Known:
+    """What the guards know of a target."""
+
+    def __init__(
+        self, past: Sequence[PastRun] = (), in_flight: int | None = None, pauses: Sequence[Pause] = ()
+    ) -> None:
+        self.history = History(in_flight, past)
+        self.pauses = Pauses(pauses)
+
+    def ask(self, selection: Selection, now: float) -> Asked:
+        assert selection.target is not None
+        subject = Subject("here", selection.remedy.task, selection.target)
+        gathered = Gathered({Pauses: {subject: self.pauses}, History: {subject: self.history}})
+        judgement = gathered.judge(Case(subject, selection.remedy, now))
+        return Asked(judgement, self.history.past[0] if self.history.past else None)
+
+
+NOTHING = Known()
+
+
 def look(
     remedies: Sequence[Remedy],
     *tried: Try,
-    facts: Mapping[str, Facts] | None = None,
+    known: Mapping[str, Known] | None = None,
     targets: Mapping[str, Sequence[str] | TaskError] = TARGETS,
     labels: Mapping[str, str] = LABELS,
+    now: float = NOW,
 ) -> Look:
-    """The look at NOW. facts: by target; nothing speaks against a run where there are none."""
+    """The look at NOW. known: by target; nothing speaks against a run where there is none."""
 
-    def of(selection: Selection) -> Facts:
+    def ask(selection: Selection) -> Asked:
         assert selection.target is not None
-        return (facts or {}).get(selection.target, Facts(NOW))
+        return (known or {}).get(selection.target, NOTHING).ask(selection, now)
 
-    return decide(labels, Remedies(remedies), targets, of, tried, NOW)
+    return decide(labels, Remedies(remedies), targets, ask, tried, now)
 
 
 def told(found: Look) -> list[tuple[str, str | None]]:
@@ -81,23 +105,44 @@ def test_when_all_had_their_turn_the_one_whose_try_is_longest_ago_is_next() -> N
 
 
 def test_each_remedy_has_guards_of_its_own() -> None:
-    open_breaker = Facts(NOW, past=[PastRun(NOW - 100, NOW - 100, helped=False)] * 3)
-    found = look(THREE, facts={"attic": open_breaker})
+    open_breaker = Known(past=[PastRun(NOW - 100, NOW - 100, helped=False)] * 3)
+    found = look(THREE, known={"attic": open_breaker})
     assert told(found) == [("blocked", "logs"), ("run", "more-logs")]
     assert found.due_at == NOW - 100 + 86400
 
 
 def test_a_run_of_another_alert_on_the_same_target_is_waited_for() -> None:
-    found = look(THREE, facts={"attic": Facts(NOW, in_flight=4)})
+    found = look(THREE, known={"attic": Known(in_flight=4)})
     assert (told(found), found.due_at) == ([("blocked", "logs")], None)
 
 
 def test_a_run_of_another_alert_that_helped_has_its_time_to_end_this_one_too() -> None:
-    helped = Facts(NOW, past=[PastRun(NOW - 5, NOW - 5, helped=True)])
-    found = look(THREE, facts={"attic": helped})
+    helped = Known(past=[PastRun(NOW - 5, NOW - 5, helped=True)])
+    found = look(THREE, known={"attic": helped})
     assert (told(found), found.due_at) == ([("blocked", "logs")], NOW + COOLDOWN - 5)
-    useless = Facts(NOW, past=[PastRun(NOW - 5, NOW - 5, helped=False)])
-    assert told(look(THREE, facts={"attic": useless})) == [("blocked", "logs"), ("run", "more-logs")]
+    useless = Known(past=[PastRun(NOW - 5, NOW - 5, helped=False)])
+    assert told(look(THREE, known={"attic": useless})) == [("blocked", "logs"), ("run", "more-logs")]
+
+
+def test_each_remedy_is_judged_by_its_own_settings_where_two_run_the_same() -> None:
+    """Whichever stands first in the config."""
+    ran_lately = {"attic": Known(past=[PastRun(NOW - 20, NOW - 20, helped=False)])}
+    patient, hasty = remedy("patient", cooldown=900), remedy("hasty", cooldown=5)
+    assert told(look([patient, hasty], known=ran_lately)) == [("blocked", "patient"), ("run", "hasty")]
+    assert told(look([hasty, patient], known=ran_lately)) == [("run", "hasty")]
+
+
+def test_what_is_unknown_is_asked_for_again_soon() -> None:
+    """Whether a run is under way too: no event may bring the next look."""
+
+    def ask(selection: Selection) -> Asked:
+        subject = Subject("here", selection.remedy.task, selection.target or "")
+        gathered = Gathered({Pauses: {subject: Pauses()}, History: ConnectionError()})
+        return Asked(gathered.judge(Case(subject, selection.remedy, NOW)))
+
+    found = decide(LABELS, Remedies([remedy("logs")]), TARGETS, ask, (), NOW)
+    assert (told(found), found.decisions[0].guard) == ([("blocked", "logs")], "in-flight")
+    assert found.due_at == NOW + UNKNOWN_FOR
 
 
 @pytest.mark.parametrize("outcome", ["ineffective", "failed"])
@@ -131,21 +176,21 @@ def test_no_cooldown_makes_no_busy_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "due_at"),
+    ("known", "due_at"),
     [
-        pytest.param(Facts(NOW, past=[PastRun(NOW - 4, NOW - 4, helped=False)]), NOW + COOLDOWN - 4, id="cooldown"),
-        pytest.param(Facts(NOW, past=[PastRun(NOW - n, NOW - n, helped=True) for n in (70, 80, 90, 100)]),
+        pytest.param(Known(past=[PastRun(NOW - 4, NOW - 4, helped=False)]), NOW + COOLDOWN - 4, id="cooldown"),
+        pytest.param(Known(past=[PastRun(NOW - n, NOW - n, helped=True) for n in (70, 80, 90, 100)]),
                      NOW + 3600 - 100, id="four an hour"),
-        pytest.param(Facts(NOW, pauses=[Pause(None, "x", 0.0, NOW + 33)]), NOW + 33, id="pause with an end"),
-        pytest.param(Facts(NOW, pauses=[Pause(None, "x", 0.0, None)]), None, id="pause until somebody resumes"),
-        pytest.param(Facts(NOW, pauses=[Pause(None, "x", 0.0, NOW + 33)], in_flight=1), None, id="a run under way"),
-        pytest.param(Facts(NOW, pauses=[Pause(None, "x", 0.0, NOW + 0.001)]), NOW + 1, id="over in a moment"),
-        pytest.param(Facts(NOW, pauses=[Pause(None, "x", 0.0, NOW + 5)],
+        pytest.param(Known(pauses=[Pause(None, "x", 0.0, NOW + 33)]), NOW + 33, id="pause with an end"),
+        pytest.param(Known(pauses=[Pause(None, "x", 0.0, None)]), None, id="pause until somebody resumes"),
+        pytest.param(Known(pauses=[Pause(None, "x", 0.0, NOW + 33)], in_flight=1), None, id="a run under way"),
+        pytest.param(Known(pauses=[Pause(None, "x", 0.0, NOW + 0.001)]), NOW + 1, id="over in a moment"),
+        pytest.param(Known(pauses=[Pause(None, "x", 0.0, NOW + 5)],
                            past=[PastRun(NOW - 4, NOW - 4, helped=False)]), NOW + COOLDOWN - 4, id="the later of two"),
     ],
 )  # fmt: skip
-def test_what_blocks_is_looked_at_again_when_it_ends(facts: Facts, due_at: float | None) -> None:
-    found = look([remedy("logs")], facts={"attic": facts})
+def test_what_blocks_is_looked_at_again_when_it_ends(known: Known, due_at: float | None) -> None:
+    found = look([remedy("logs")], known={"attic": known})
     assert (told(found), found.due_at) == ([("blocked", "logs")], due_at)
 
 
@@ -153,10 +198,9 @@ def test_a_rate_has_room_again_at_the_moment_that_it_names() -> None:
     """The guard must agree with itself to the last bit, or an alert is looked at over and over."""
     for start in (0.1, 0.3, 1 / 3, 1e-7, 123.456789):
         past = [PastRun(NOW - start - n, NOW - start - n, helped=True) for n in range(100, 104)]
-        due_at = look([remedy("logs")], facts={"attic": Facts(NOW, past=past)}).due_at
+        due_at = look([remedy("logs")], known={"attic": Known(past=past)}).due_at
         assert due_at is not None
-        later = decide(LABELS, Remedies([remedy("logs")]), TARGETS, lambda _: Facts(due_at, past=past), (), due_at)  # noqa: B023
-        assert told(later) == [("run", "logs")]
+        assert told(look([remedy("logs")], known={"attic": Known(past=past)}, now=due_at)) == [("run", "logs")]
 
 
 def test_targets_that_cannot_be_told_are_asked_for_again_and_cost_no_other_remedy() -> None:
@@ -193,15 +237,15 @@ def test_an_observing_remedy_keeps_no_other_from_its_turn() -> None:
 
 
 def test_plans_of_another_alert_keep_no_other_remedy_from_its_turn() -> None:
-    planned = Facts(NOW, past=[PastRun(NOW - 5, NOW - 5, helped=True)])
-    found = look([OBSERVER, remedy("docker", "docker")], facts={"attic": planned})
+    planned = Known(past=[PastRun(NOW - 5, NOW - 5, helped=True)])
+    found = look([OBSERVER, remedy("docker", "docker")], known={"attic": planned})
     assert told(found) == [("blocked", "logs"), ("run", "docker")]
 
 
 def test_plans_of_an_observing_remedy_count_for_its_rate() -> None:
     rare = remedy("logs", autonomy="observe", cooldown=0, rate=Rate(per_hour=2, per_day=2))
-    planned = Facts(NOW, past=[PastRun(NOW - n, NOW - n, helped=True) for n in (100, 200)])
-    found = look([rare], facts={"attic": planned})
+    planned = Known(past=[PastRun(NOW - n, NOW - n, helped=True) for n in (100, 200)])
+    found = look([rare], known={"attic": planned})
     assert (told(found), found.decisions[0].guard) == ([("blocked", "logs")], "rate")
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from remediator.config.remedies import Breaker, Rate, Remedy
-from remediator.decide.decide import LOOK_SOONEST, decide
-from remediator.decide.remedies import Remedies, limits_of
-from remediator.guards.evaluate import evaluate
+from remediator.decide.decide import LOOK_SOONEST, Asked, decide
+from remediator.decide.remedies import Remedies
+from remediator.guards.guard import Case, Subject
+from remediator.guards.history import History
+from remediator.guards.judge import Gathered
+from remediator.guards.paused import Pauses
 from remediator.model.decision import Selection, Try
-from remediator.model.hold import DAY, HOUR, Facts, PastRun, Pause
+from remediator.model.hold import DAY, HOUR, PastRun, Pause
 
 START = 1_800_000_000.0
 COUNTED = ("effective", "ineffective", "failed")
@@ -33,26 +36,29 @@ class Day:
     """Task, target, when, and outcome of each, newest first."""
     looks: int = 0
 
-    def facts(self, selection: Selection) -> Facts:
+    def ask(self, selection: Selection) -> Asked:
         planned = ("planned",) if selection.remedy.autonomy == "observe" else ()
         past = [
             run
             for task, target, run, outcome in self.runs
             if (task, target) == (selection.remedy.task, selection.target) and outcome in (*COUNTED, *planned)
         ]
-        return Facts(self.now, pauses=[self.pause] if self.pause else [], past=past)
+        subject = Subject("here", selection.remedy.task, str(selection.target))
+        pauses = Pauses([self.pause] if self.pause else [])
+        gathered = Gathered({Pauses: {subject: pauses}, History: {subject: History(past=past)}})
+        return Asked(gathered.judge(Case(subject, selection.remedy, self.now)), past[0] if past else None)
 
     def look(self) -> float | None:
         """Looks once, and does the run that follows from it. When to look again."""
         self.looks += 1
         recent = [one for one in self.tries if (one.ended_at or 0.0) > self.now - DAY]
-        found = decide({"alertname": "Full"}, self.remedies, TARGETS, self.facts, recent, self.now)
+        found = decide({"alertname": "Full"}, self.remedies, TARGETS, self.ask, recent, self.now)
         started = [one for one in found.decisions if one.verdict in ("run", "observe")]
         assert len(started) <= 1
         assert found.due_at is None or found.due_at >= self.now + LOOK_SOONEST
         for decision in started:
             assert decision.selection is not None
-            assert evaluate(self.facts(decision.selection), limits_of(decision.selection.remedy)) == []
+            assert self.ask(decision.selection).judgement.first is None
             self._run(decision.selection, dry_run=decision.verdict == "observe")
             return self.now  # its end brings the next look
         return found.due_at

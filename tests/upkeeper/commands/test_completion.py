@@ -12,10 +12,10 @@ import yaml
 
 from exporter.docker.engine import DockerEngine
 from remediator.config.remedies import Config
-from remediator.tasks.registry import build_tasks
+from remediator.tasks.registry import FACTS, build_tasks
+from remediator.tasks.resources import Resources
 from tests.helpers import require_program
 from tests.upkeeper.commandline import CLEAN, SOURCES
-from upkeeper.commands.complete import TARGETS
 
 pytestmark = pytest.mark.slow
 
@@ -154,11 +154,13 @@ def test_what_cannot_be_read_is_passed_over_in_silence(
 
 async def test_the_words_are_those_of_the_tasks(tmp_path: Path) -> None:
     document = yaml.safe_load(CONFIG)
-    engine = DockerEngine(f"unix://{tmp_path}/no-docker.sock")
-    tasks = build_tasks(Config.model_validate(document), engine)
+    config = Config.model_validate(document)
+    resources = Resources(config, docker=lambda: DockerEngine(f"unix://{tmp_path}/no-docker.sock"))
+    tasks = build_tasks(config, resources)
     try:
-        assert set(TARGETS) == set(tasks)
+        assert set(FACTS) == set(tasks)
         for name, task in tasks.items():
-            assert set(TARGETS[name](document)) == set(await task.targets()), name
+            assert task.facts is FACTS[name]
+            assert set(FACTS[name].configured(document)) == set(await task.targets()), name
     finally:
-        engine.close()
+        resources.close()

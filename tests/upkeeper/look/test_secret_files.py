@@ -13,6 +13,7 @@ from exporter.docker.engine import DockerEngine
 from exporter.main import REMEDIATOR_SECTIONS, read_inventory
 from remediator.config.remedies import Config
 from remediator.tasks.registry import build_tasks
+from remediator.tasks.resources import Resources
 from upkeeper.look.check_config import check
 from upkeeper.look.show_config import effective
 
@@ -81,9 +82,9 @@ def test_the_exporter_audits_them_all_those_of_the_remediator_too(config: Path, 
 
 async def test_the_audit_reports_each_that_everybody_may_read(config: Path, tmp_path: Path) -> None:
     value = load(config, Config).value
-    engine = DockerEngine(value.docker.host, 1.0)
-    notes = (await build_tasks(value, engine)["configuration-audit"].plan("file-modes")).notes
-    engine.close()
+    resources = Resources(value, docker=lambda: DockerEngine(value.docker.host, 1.0))
+    notes = (await build_tasks(value, resources)["configuration-audit"].plan("file-modes")).notes
+    resources.close()
     assert {note.partition(" | ")[0] for note in notes if "everybody may read it" in note} == secrets(tmp_path)
 
 

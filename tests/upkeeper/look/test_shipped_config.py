@@ -11,6 +11,7 @@ from exporter.probing.conditions import judge
 from remediator.config.remedies import Config
 from remediator.control.settings import default_remedies
 from remediator.tasks.registry import build_tasks
+from remediator.tasks.resources import Resources
 from upkeeper.look.check_config import Facts, findings
 
 SHIPPED = Path(__file__).parents[3] / "upkeeper.yml"
@@ -20,11 +21,11 @@ _COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z0-9_]+:(?: .*)?)$")
 
 
 async def facts(config: Config, directory: Path) -> Facts:
-    engine = DockerEngine(f"unix://{directory}/no-engine.sock", 1.0)
+    resources = Resources(config, docker=lambda: DockerEngine(f"unix://{directory}/no-engine.sock", 1.0))
     try:
-        return Facts({name: await task.targets() for name, task in build_tasks(config, engine).items()})
+        return Facts({name: await task.targets() for name, task in build_tasks(config, resources).items()})
     finally:
-        engine.close()
+        resources.close()
 
 
 async def test_it_is_valid_and_its_remedies_have_tasks_and_targets(tmp_path: Path) -> None:

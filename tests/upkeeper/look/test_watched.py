@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client.samples import Sample
 
-from upkeeper.look.healthchecks import checks_of
 from upkeeper.look.watched import watched
 
 NOW = 1_800_000_000.0
@@ -112,18 +111,3 @@ def test_the_worst_comes_first_and_what_is_well_last() -> None:
     found = watched([*filesystem("/a", 0.1), *filesystem("/b", 0.85), *backup("db", sets=0), *backup("ok")], NOW)
     assert [view["name"] for view in found] == ["db", "/b", "/a", "ok"]
     assert watched([], NOW) == []
-
-
-def test_checks_are_told_from_remarks_and_those_that_fail_come_first() -> None:
-    notes = [
-        "n8n/ready: FAILED, status 503, expected 200",
-        "web/live: ok, status 200 in 3 ms",
-        "Containers were left out: no engine.",
-    ]
-    checks, remarks = checks_of({"web/live": 1.0, "n8n/ready": 0.0, "docker:db": 0.0}, notes)
-    assert checks == [
-        {"name": "n8n/ready", "state": "failed", "detail": "status 503, expected 200"},
-        {"name": "docker:db", "state": "failed", "detail": ""},
-        {"name": "web/live", "state": "ok", "detail": "status 200 in 3 ms"},
-    ]
-    assert remarks == ["Containers were left out: no engine."]

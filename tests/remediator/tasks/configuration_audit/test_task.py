@@ -15,6 +15,7 @@ from remediator.model.task import Action, TaskError
 from remediator.tasks.configuration_audit.notes import cells, line, short
 from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config
 from remediator.tasks.registry import build_tasks
+from remediator.tasks.resources import Resources
 from tests.dockerd import Dockerd
 from tests.exporter.findings.inputs import SECRET, copy
 
@@ -170,9 +171,9 @@ async def test_secret_files_of_the_whole_config_are_looked_at(tmp_path: Path) ->
     password.chmod(0o644)
     email = {"to": "a@b", "from": "c@d", "smarthost": "e:25", "username": "f", "password_file": str(password)}
     config = Config.model_validate({"notify": {"email": email}})
-    engine = DockerEngine(f"unix://{tmp_path}/none.sock", 1.0)
-    notes: Sequence[str] = (await build_tasks(config, engine)["configuration-audit"].plan("file-modes")).notes
-    engine.close()
+    resources = Resources(config, docker=lambda: DockerEngine(f"unix://{tmp_path}/none.sock", 1.0))
+    notes: Sequence[str] = (await build_tasks(config, resources)["configuration-audit"].plan("file-modes")).notes
+    resources.close()
     assert notes[0] == f"{password} | warning | everybody may read it (mode 0644), and it holds a secret | chmod 600 it"
 
 

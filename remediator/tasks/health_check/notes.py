@@ -1,4 +1,4 @@
-"""What a health-check says of each thing that it looked at, read from its plan or its run. Pure."""
+"""What health-check says of each thing that it looked at, as a note of a plan, and back. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -14,10 +14,15 @@ class CheckView(TypedDict):
     detail: str
 
 
+def line(name: str, passed: bool, detail: str) -> str:
+    """A check as a note. See checks_of."""
+    return f"{name}: {'ok' if passed else 'FAILED'}, {detail}"
+
+
 def checks_of(values: Mapping[str, float], notes: Sequence[str]) -> tuple[list[CheckView], list[str]]:
     """The checks, those that fail first, and the notes that are of none.
 
-    values: 1 or 0 by the name of the check. notes: ``name: ok, detail`` or ``name: FAILED, detail``, and remarks.
+    values: 1 or 0 by the name of the check. notes: those that line has written, and remarks.
     """
     said: dict[str, tuple[bool, str]] = {}
     remarks: list[str] = []

@@ -1,0 +1,44 @@
+"""Open breakers, as status, remedies and metrics show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from remediator.config.remedies import GuardSettings, Remedy
+from remediator.decide.remedies import Remedies
+from remediator.guards.breaker import BREAKER
+from remediator.guards.guard import Case, Subject
+from remediator.guards.judge import Judge
+from remediator.store import holds
+from remediator.store.database import Database
+
+
+@dataclass(frozen=True)
+class OpenBreaker:
+    """A breaker that keeps a task from a target. since: Unix seconds.
+
+    remedies: those whose own settings hold it open; none where no remedy runs the task there, and a person's run waits.
+    """
+
+    task: str
+    target: str
+    since: float
+    remedies: Sequence[str]
+
+
+async def open_breakers(database: Database, judge: Judge, remedies: Remedies, now: float) -> Sequence[OpenBreaker]:
+    """The breakers that are open for any remedy, or for a person where there is none."""
+    everyone: list[GuardSettings] = [GuardSettings(), *remedies.remedies]
+    longest = max(each.breaker.reset_after for each in everyone)
+    acted_on = await database.read(partial(holds.acted_on, host=database.host, since=now - longest))
+    subjects = [Subject(database.host, task, target) for task, target in acted_on]
+    gathered = await judge.gather(subjects, now)
+    found = []
+    for subject in subjects:
+        settings: Sequence[GuardSettings] = remedies.about(subject.task, subject.target) or [GuardSettings()]
+        blocks = [(each, gathered.judge(Case(subject, each, now)).by(BREAKER.name)) for each in settings]
+        sinces = [block.since for _, block in blocks if block is not None and block.since is not None]
+        if sinces:
+            names = [each.name for each, block in blocks if block is not None and isinstance(each, Remedy)]
+            found.append(OpenBreaker(subject.task, subject.target, min(sinces), names))
+    return found

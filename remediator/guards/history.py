@@ -1,0 +1,45 @@
+"""The runs of a task on a target: the one under way, and what became of those before it.
+
+One read for all guards that judge by runs, so that a run which ends meanwhile is in one place or the other.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
+
+import sqlalchemy as sa
+
+from remediator.guards.guard import Facts, Sources, Subject
+from remediator.model.hold import PastRun
+from remediator.store import holds
+
+
+@dataclass(frozen=True)
+class History(Facts):
+    """What there was of runs. closed_at: when a person last closed the breaker (Unix seconds); 0 for never."""
+
+    in_flight: int | None = None
+    """The id of an unfinished run of this task on this target."""
+    past: Sequence[PastRun] = ()
+    """Newest first, at least those of the last day and as many as the breaker counts."""
+    closed_at: float = 0.0
+
+    @classmethod
+    async def gather(cls, subjects: Collection[Subject], sources: Sources, now: float) -> Mapping[Subject, Self]:
+        return await sources.database.read(partial(cls._read, subjects=subjects))
+
+    @classmethod
+    def _read(cls, connection: sa.Connection, subjects: Collection[Subject]) -> Mapping[Subject, Self]:
+        unfinished = holds.unfinished_runs(connection)
+        closed = holds.breakers_closed(connection)
+        found = {}
+        for subject in subjects:
+            place = subject.place
+            in_flight = next((run for run in unfinished.get(place, ()) if run != subject.run_id), None)
+            past = holds.past_runs(connection, place, observing=subject.observing)
+            found[subject] = cls(in_flight, past, closed.get(place, 0.0))
+        return found
+
+    def with_run(self, about: Subject, started: Subject, run_id: int) -> Self:
+        return replace(self, in_flight=run_id) if about.place == started.place else self

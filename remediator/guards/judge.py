@@ -1,0 +1,130 @@
+"""The one way to ask the guards. They are asked at the decision, and again before the plan is applied, which they see.
+
+Facts are gathered before any transaction: what they come from may take its time. Guards fail closed: one whose facts
+cannot be had, or that cannot be evaluated, blocks for a while.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from remediator.guards.guard import Case, Facts, Guard, Sources, Subject
+from remediator.guards.registry import GUARDS
+from remediator.model.hold import Block, Hold
+
+log = structlog.get_logger(__name__)
+
+F = TypeVar("F", bound=Facts)
+
+UNKNOWN_FOR = 60.0
+"""Seconds after which what is unknown is asked for again."""
+GATHER_SECONDS = 20.0
+"""Seconds that gathering may take. What has not come by then is unknown."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the guards say of a case: every one that blocks, in their order. None: the run may happen."""
+
+    blocks: Sequence[Block] = ()
+
+    @property
+    def first(self) -> Block | None:
+        return self.blocks[0] if self.blocks else None
+
+    @property
+    def over_at(self) -> float | None:
+        """When the last of the blocks ends by itself (Unix seconds); None when one of them needs an event."""
+        ends = [block.until for block in self.blocks]
+        return None if None in ends else max((end for end in ends if end is not None), default=None)
+
+    def by(self, guard: str) -> Block | None:
+        """The block of one guard, if it blocks."""
+        return next((block for block in self.blocks if block.guard == guard), None)
+
+
+class Gathered:
+    """The facts of every guard about some subjects, by which they are judged without waiting.
+
+    facts: by kind; of a kind that could not be had, the exception in their place.
+    """
+
+    def __init__(
+        self, facts: Mapping[type[Facts], Mapping[Subject, Facts] | Exception], guards: Sequence[Guard[Any]] = GUARDS
+    ) -> None:
+        self._facts = {kind: known if isinstance(known, Exception) else dict(known) for kind, known in facts.items()}
+        self._guards = guards
+
+    def judge(self, case: Case) -> Judgement:
+        """What every guard says. Pure."""
+        return Judgement([
+            Block.of(guard.name, hold)
+            for guard in self._guards
+            if (guard.for_dry_runs or not case.dry_run) and (hold := self._ask(guard, case)) is not None
+        ])  # fmt: skip
+
+    def _ask(self, guard: Guard[Any], case: Case) -> Hold | None:
+        known = self._facts.get(guard.facts, {})
+        if isinstance(known, Exception):
+            return _unknown("the guard's facts could not be had", known, case)
+        if case.subject not in known:
+            return Hold("the guard knows nothing of this task and target", case.now + UNKNOWN_FOR)
+        try:
+            return guard.blocks(known[case.subject], case)
+        except Exception as error:
+            log.exception("guard failed", guard=guard.name)
+            return _unknown("the guard could not be evaluated", error, case)
+
+    def all(self, kind: type[F]) -> Mapping[Subject, F]:
+        """The facts of one kind, about each subject of which they are known."""
+        known = self._facts.get(kind, {})
+        if isinstance(known, Exception):
+            return {}
+        return {subject: facts for subject, facts in known.items() if isinstance(facts, kind)}
+
+    def about(self, kind: type[F], subject: Subject) -> F | None:
+        """The facts of one kind about a subject; None where they are unknown."""
+        known = self._facts.get(kind, {})
+        found = None if isinstance(known, Exception) else known.get(subject)
+        return found if isinstance(found, kind) else None
+
+    def add_run(self, started: Subject, run_id: int) -> None:
+        """A run has been stored since the facts were gathered: further cases are judged with it."""
+        for known in self._facts.values():
+            if not isinstance(known, Exception):
+                known.update({about: facts.with_run(about, started, run_id) for about, facts in known.items()})
+
+
+def _unknown(what: str, error: Exception, case: Case) -> Hold:
+    return Hold(f"{what}: {type(error).__name__}", case.now + UNKNOWN_FOR)
+
+
+class Judge:
+    """Asks guards."""
+
+    def __init__(self, sources: Sources, guards: Sequence[Guard[Any]] = GUARDS) -> None:
+        self._sources = sources
+        self._guards = guards
+
+    async def judge(self, case: Case) -> Judgement:
+        """What every guard says of a case, by facts that are gathered now. Never fails."""
+        return (await self.gather({case.subject}, case.now)).judge(case)
+
+    async def gather(self, subjects: Collection[Subject], now: float) -> Gathered:
+        """The facts about all these subjects, each kind once. Never fails."""
+        kinds = list(dict.fromkeys(guard.facts for guard in self._guards)) if subjects else []
+        found = await asyncio.gather(*(self._gather(kind, subjects, now) for kind in kinds))
+        return Gathered(dict(zip(kinds, found, strict=True)), self._guards)
+
+    async def _gather(
+        self, kind: type[Facts], subjects: Collection[Subject], now: float
+    ) -> Mapping[Subject, Facts] | Exception:
+        try:
+            async with asyncio.timeout(GATHER_SECONDS):
+                return await kind.gather(subjects, self._sources, now)
+        except Exception as error:
+            log.exception("facts of guards could not be had", facts=kind.__name__)
+            return error

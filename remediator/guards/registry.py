@@ -1,0 +1,13 @@
+"""The guards that there are, in the order in which they are named where several block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from remediator.guards.breaker import BREAKER
+from remediator.guards.cooldown import COOLDOWN
+from remediator.guards.guard import Guard
+from remediator.guards.in_flight import IN_FLIGHT
+from remediator.guards.paused import PAUSED
+from remediator.guards.rate import RATE
+
+GUARDS: Sequence[Guard[Any]] = (PAUSED, IN_FLIGHT, BREAKER, COOLDOWN, RATE)

@@ -1,0 +1,31 @@
+"""What is known of a task without making one: for completion, which has no time to import what tasks are made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Disruption = Literal["none", "brief", "outage"]
+"""``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
+
+Shows = Literal["actions", "checks", "findings"]
+"""What a plan or run of it is to people: a list of actions; or, of a task that only looks, of checks or of findings."""
+
+Document = Mapping[str, Any]
+"""A config file as its YAML has it, unchecked."""
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a task is, for people and programs."""
+
+    name: str
+    summary: str
+    """One line: what it does."""
+    never: Sequence[str]
+    """What it may never touch, each for people."""
+    configured: Callable[[Document], Sequence[str]]
+    """The targets that a config file names. The task itself may know of more."""
+    disruption: Disruption = "none"
+    shows: Shows = "actions"
+    discovers: bool = False
+    """It has targets that no config names and that come and go, such as containers."""
