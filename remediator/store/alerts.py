@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from remediator.model.alert import ReceivedAlert
 from remediator.store.tables import alerts, decisions, runs
+from remediator.store.upsert import insert
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Looked:
     due_at: float | None
 
 
-def _upsert() -> sa.Insert:
-    statement = sqlite.insert(alerts)
+@cache
+def _upsert(dialect: str) -> sa.Insert:
+    """Made once, since making it takes as long as storing twenty alerts."""
+    statement = insert(alerts, dialect)
     new = statement.excluded
     ended = alerts.c.status == "resolved"
     return statement.on_conflict_do_update(
@@ -57,10 +60,6 @@ def _upsert() -> sa.Insert:
             "due_at": sa.case((sa.or_(ended, new.status == "resolved"), None), else_=alerts.c.due_at),
         },
     )
-
-
-_UPSERT = _upsert()
-"""Made once, since making it takes as long as storing twenty alerts."""
 
 
 def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, float]]) -> None:
@@ -86,7 +85,7 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
     ]
     if not rows:
         return
-    connection.execute(_UPSERT, rows)
+    connection.execute(_upsert(connection.dialect.name), rows)
 
 
 def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiting]:

@@ -100,7 +100,8 @@ _RUNS = sa.select(runs, REMEDY, alerts.c.ends_at.label("alert_ended_at")).outerj
 _ACTIONS = sa.select(
     *(column for column in actions.c if column is not actions.c.action),
     *(actions.c.action[name].as_string().label(name) for name in ("kind", "object", "reason")),
-    actions.c.action["estimated_bytes"].as_integer().label("estimated_bytes"),
+    # as_integer() would be one of 32 bits on PostgreSQL
+    sa.cast(actions.c.action["estimated_bytes"].as_string(), sa.BigInteger).label("estimated_bytes"),
 )
 """Actions without their parameters, which can be as long as a list of ten thousand files."""
 
