@@ -75,7 +75,9 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
             "status": alert.status,
             "labels": dict(alert.labels),
             "annotations": dict(alert.annotations),
-            "generator_url": alert.generator_url,
+            "generator_url": alert.generator_url.replace(
+                "\0", "\N{REPLACEMENT CHARACTER}"
+            ),  # no text of PostgreSQL has one
             "first_received_at": at,
             "last_received_at": at,
             "receptions": 1,

@@ -203,7 +203,10 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
 
 def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:
     """When any alert, and when the always-firing Watchdog, was last received (Unix seconds)."""
-    name = alerts.c.labels["alertname"].as_string()
+    # PostgreSQL reads no label of an alert of which any holds a NUL, and fails the whole query.
+    labels = sa.cast(alerts.c.labels, sa.Text)
+    readable = sa.func.replace(labels, r"\u0000", "") == labels
+    name = sa.case((readable, alerts.c.labels["alertname"].as_string()), else_=None)
     return (
         connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at))),
         connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at)).where(name == "Watchdog")),

@@ -18,7 +18,7 @@ from remediator.model.hold import Pause
 from remediator.model.run import Request
 from remediator.store import alerts, holds, runs
 from remediator.store.database import Database
-from remediator.store.tables import pauses
+from remediator.store.tables import breaker_resets, pauses
 from tests.postgres_server import PostgresServer
 from tests.remediator.stack import alert
 from tests.remediator.store.conftest import SHARED, Open, Place, url_of
@@ -152,8 +152,6 @@ async def test_hosts_in_one_database_keep_out_of_each_others_way(open_for: Open,
         await kitchen.write(partial(runs.create, request=request("kitchen"), now=1.0))
     for database, host, own in ((kitchen, "kitchen", mine), (cellar, "cellar", theirs)):
         assert await database.read(partial(runs.unfinished, host=host)) == [own]
-        facts = partial(holds.facts, host=host, task="t", target="x", now=2.0)
-        assert (await database.read(facts)).in_flight == own
 
 
 async def test_a_renamed_machine_keeps_its_holds_and_its_runs(tmp_path: Path) -> None:
@@ -171,9 +169,10 @@ async def test_a_renamed_machine_keeps_its_holds_and_its_runs(tmp_path: Path) ->
         await database.close()
     renamed = of("hall")
     await renamed.migrate()
-    facts = await renamed.read(partial(holds.facts, host="hall", task="t", target="x", now=4.0))
-    assert [hold.reason for hold in facts.pauses] == ["moving house"]
-    assert (facts.in_flight, facts.breaker_closed_at) == (run_id, 2.0)
+    in_force = await renamed.read(partial(holds.active_pauses, host="hall", now=4.0))
+    assert [hold.reason for hold in in_force] == ["moving house"]
+    resets = sa.select(breaker_resets.c.host, breaker_resets.c.at)
+    assert await renamed.read(lambda connection: connection.execute(resets).all()) == [("hall", 2.0)]
     assert await renamed.read(partial(runs.unfinished, host="hall")) == [run_id]
     await renamed.close()
 
