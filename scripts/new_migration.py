@@ -11,7 +11,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from remediator.store.database import MIGRATIONS, newest_version, sqlite_engine
+from remediator.store.database import MIGRATIONS, newest_version
+from remediator.store.sqlitefile import sqlite_engine
 from remediator.store.tables import metadata
 
 
@@ -20,6 +21,10 @@ def main(name: str) -> int:
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,40}", name):
         print(f"error: {name!r} must be words in lower case with _ between them", file=sys.stderr)
         return 2
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            options = index.dialect_options
+            options["postgresql"]["where"] = options["sqlite"]["where"]
     number = f"{int(newest_version()) + 1:04d}"
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from remediator.model.alert import ReceivedAlert
 from remediator.store.tables import alerts, decisions, runs
+from remediator.store.upsert import insert
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Looked:
     due_at: float | None
 
 
-def _upsert() -> sa.Insert:
-    statement = sqlite.insert(alerts)
+@cache
+def _upsert(dialect: str) -> sa.Insert:
+    """Made once, since making it takes as long as storing twenty alerts."""
+    statement = insert(alerts, dialect)
     new = statement.excluded
     ended = alerts.c.status == "resolved"
     return statement.on_conflict_do_update(
@@ -59,10 +62,6 @@ def _upsert() -> sa.Insert:
     )
 
 
-_UPSERT = _upsert()
-"""Made once, since making it takes as long as storing twenty alerts."""
-
-
 def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, float]]) -> None:
     """Stores alerts with the time each was received. A repeat of an episode updates it and is decided again.
 
@@ -76,7 +75,9 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
             "status": alert.status,
             "labels": dict(alert.labels),
             "annotations": dict(alert.annotations),
-            "generator_url": alert.generator_url,
+            "generator_url": alert.generator_url.replace(
+                "\0", "\N{REPLACEMENT CHARACTER}"
+            ),  # no text of PostgreSQL has one
             "first_received_at": at,
             "last_received_at": at,
             "receptions": 1,
@@ -86,7 +87,7 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
     ]
     if not rows:
         return
-    connection.execute(_UPSERT, rows)
+    connection.execute(_upsert(connection.dialect.name), rows)
 
 
 def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiting]:

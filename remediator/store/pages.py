@@ -100,7 +100,8 @@ _RUNS = sa.select(runs, REMEDY, alerts.c.ends_at.label("alert_ended_at")).outerj
 _ACTIONS = sa.select(
     *(column for column in actions.c if column is not actions.c.action),
     *(actions.c.action[name].as_string().label(name) for name in ("kind", "object", "reason")),
-    actions.c.action["estimated_bytes"].as_integer().label("estimated_bytes"),
+    # as_integer() would be one of 32 bits on PostgreSQL
+    sa.cast(actions.c.action["estimated_bytes"].as_string(), sa.BigInteger).label("estimated_bytes"),
 )
 """Actions without their parameters, which can be as long as a list of ten thousand files."""
 
@@ -202,7 +203,10 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
 
 def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:
     """When any alert, and when the always-firing Watchdog, was last received (Unix seconds)."""
-    name = alerts.c.labels["alertname"].as_string()
+    # PostgreSQL reads no label of an alert of which any holds a NUL, and fails the whole query.
+    labels = sa.cast(alerts.c.labels, sa.Text)
+    readable = sa.func.replace(labels, r"\u0000", "") == labels
+    name = sa.case((readable, alerts.c.labels["alertname"].as_string()), else_=None)
     return (
         connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at))),
         connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at)).where(name == "Watchdog")),

@@ -1,4 +1,4 @@
-"""The ways to open one SQLite file in WAL mode, and which of them a file system bears.
+"""One SQLite file in WAL mode: the ways to open it, and which of them a file system bears.
 
 In WAL mode the processes that use a database share an index in ``NAME-shm``, which each maps into its memory. Where a
 file system puts what is written anew (btrfs), or a page needs more than one block, a write into that map finds no room
@@ -8,15 +8,19 @@ even be made, the index is kept in the process's own memory, and no other proces
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from remediator.store.room import mounted_at
+from remediator.model.errors import NoRoom
+from remediator.store.room import explained, mounted_at, no_room
+
+T = TypeVar("T")
 
 Way = Literal["shared", "exclusive", "frozen"]
 """``shared``: with the index in a file. ``exclusive``: with the index in memory (SQLite's VFS ``unix-excl``).
@@ -73,3 +77,121 @@ def sqlite_engine(path: Path, way: Way, *, begin: str, **settings: Any) -> sa.En
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+@dataclass(frozen=True)
+class _Engines:
+    way: Way
+    writer: sa.Engine
+    reader: sa.Engine
+
+    @classmethod
+    def make(cls, path: Path, way: Way) -> "_Engines":
+        begin = "BEGIN" if way == "frozen" else "BEGIN IMMEDIATE"
+        return cls(
+            way,
+            sqlite_engine(path, way, begin=begin, pool_size=1, max_overflow=0),
+            sqlite_engine(path, way, begin="BEGIN", pool_size=4, max_overflow=0),
+        )
+
+    def dispose(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+class SqliteFile:
+    """The Backend of one machine. A file that can be opened only to read on a full disk is tried again.
+
+    on_room: as the Database's.
+    """
+
+    one_machine = True
+
+    def __init__(self, path: Path, on_room: Callable[[str], None]) -> None:
+        self._path = path
+        self._on_room = on_room
+        self._engines: _Engines | None = None
+        self._full: NoRoom | None = None
+        """Why it could be opened only to read."""
+
+    @property
+    def url(self) -> str:
+        return url(self._path, self._opened().way).render_as_string(hide_password=False)
+
+    def open(self) -> bool:
+        if self._engines is None or self._engines.way == "frozen":
+            self._open()
+        return self._opened().way != "frozen"
+
+    def _open(self) -> None:
+        """Opens the file in the best way that works."""
+        full: NoRoom | None = None
+        for way in ways(self._path):
+            engines = _Engines.make(self._path, way)
+            try:
+                with engines.reader.begin() as connection:
+                    connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+            except sa.exc.DBAPIError as error:
+                engines.dispose()
+                full = no_room(error, self._path.parent)
+                if full is None:
+                    raise
+            else:
+                former, self._engines = self._engines, engines
+                self._full = full if way == "frozen" else None
+                if former is not None:
+                    former.dispose()
+                return
+        assert full is not None, "there is at least one way to open a database"
+        raise full
+
+    def _opened(self) -> _Engines:
+        assert self._engines is not None, "the database is opened before it is used"
+        return self._engines
+
+    def require_room(self) -> None:
+        if self._full is not None:
+            raise self._full
+
+    def touch(self, connection: sa.Connection) -> None:
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA user_version = {int(version)}")
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        wrote = False
+
+        def watched(connection: sa.Connection) -> T:
+            nonlocal wrote
+            before = _changes(connection)
+            result = work(connection)
+            wrote = _changes(connection) != before
+            return result
+
+        try:
+            result = self._in(self._opened().writer, watched)
+        except NoRoom as error:
+            self._on_room(str(error))
+            raise
+        if wrote:  # a transaction that found nothing to change needs no room
+            self._on_room("")
+        return result
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._in(self._opened().reader, work)
+
+    def _in(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        with explained(self._path.parent), engine.begin() as connection:
+            return work(connection)
+
+    def prepare_migration(self, connection: sa.Connection) -> None:
+        """Nobody else writes during any transaction."""
+
+    def close(self) -> None:
+        if self._engines is not None:
+            self._engines.dispose()
+
+
+def _changes(connection: sa.Connection) -> int:
+    """How many rows the connection has changed since it was opened."""
+    driver: Any = connection.connection.dbapi_connection
+    return int(driver.total_changes)

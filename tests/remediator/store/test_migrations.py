@@ -5,13 +5,17 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
@@ -25,6 +29,7 @@ from remediator.store.database import MIGRATIONS, Database, newest_version
 from remediator.store.tables import metadata
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import Clock, Stack, settings
+from tests.remediator.store.conftest import SHARED
 from tests.remediator.sweep import Sweep
 
 RELEASES = sorted(Path(__file__).parent.glob("releases/*.sql.gz"))
@@ -41,12 +46,72 @@ def differences(connection: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
-async def test_the_migrated_tables_are_those_of_the_code(tmp_path: Path) -> None:
-    database = Database(tmp_path / "upkeeper.db")
-    await database.migrate()
+async def test_the_migrated_tables_are_those_of_the_code(database: Database) -> None:
     assert await database.read(differences) == []
     await database.migrate()
+    assert await database.read(differences) == []
+
+
+async def test_indexes_of_some_of_the_rows_are_that_on_every_database(database: Database) -> None:
+    def of(connection: sa.Connection) -> dict[str, str]:
+        if connection.dialect.name == "postgresql":
+            query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        else:
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        return {name: sql for name, sql in connection.execute(sa.text(query)) if name in some}
+
+    some = {
+        index.name
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    found = await database.read(of)
+    assert set(found) == some
+    assert all(" WHERE " in sql for sql in found.values())
+
+
+@pytest.mark.parametrize("place", SHARED, indirect=True)
+async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value(filled: StateDir, place: str) -> None:
+    """No release could make one yet; it is brought to that release's tables, and filled with its rows."""
+    ours = sa.MetaData()
+    with closing(sqlite3.connect(filled.database)) as connection:
+        ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    file = sa.create_engine(f"sqlite:///{filled.database}")
+    server = sa.create_engine(place.replace("postgresql:", "postgresql+psycopg:"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with file.begin() as source, server.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+        ours.reflect(connection, only=OURS)
+        before = {table: source.execute(sa.select(ours.tables[table])).mappings().all() for table in OURS}
+        for table in (each for each in ours.sorted_tables if before[each.name]):
+            connection.execute(table.insert(), [dict(row) for row in before[table.name]])
+            if "id" in table.c:
+                connection.execute(sa.text(f"SELECT setval('{table.name}_id_seq', (SELECT max(id) FROM {table.name}))"))
+    last = max(row["id"] for row in before["runs"])
+    database = Database(place, host="kitchen")
+    await database.migrate()
+    assert await database.read(differences) == []
+    with server.begin() as connection:
+        now = sa.MetaData()
+        now.reflect(connection, only=OURS)
+        for table in OURS:
+            after = connection.execute(sa.select(now.tables[table])).mappings().all()
+            assert {row.get("host", "kitchen") for row in after} == {"kitchen"}
+            assert [_without_host(row, before[table][0]) for row in after] == [dict(row) for row in before[table]]
+    request = Request(host="kitchen", task="t", target="x", caller=Caller("cli"), dry_run=False)
+    assert await database.write(partial(runs.create, request=request, now=1.0)) == last + 1
     await database.close()
+    file.dispose()
+    server.dispose()
+
+
+def _without_host(row: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as an earlier release had it."""
+    remedy = {"remedy": row["caller"] if row.get("trigger") == "alert" else None}
+    return {key: row[key] if key in row else remedy[key] for key in like}
 
 
 def test_the_newest_version_is_the_one_that_alembic_knows() -> None:

@@ -1,0 +1,80 @@
+"""What the API shows, on every database."""
+
+from functools import partial
+
+import pytest
+
+from remediator.config.remedies import Remedy
+from remediator.model.caller import Caller
+from remediator.model.decision import Decision, Selection
+from remediator.model.task import Action, Plan
+from remediator.store import alerts, decisions, pages, runs
+from remediator.store.database import Database
+from remediator.store.decisions import New
+from tests.remediator.stack import START, alert
+from tests.remediator.store.test_runs import create, finish, request
+
+
+def selection() -> Selection:
+    return Selection(Remedy(name="tidy", match=['a="b"'], task="t", target="x"), "x")
+
+
+async def test_pages_are_whole_and_newest_first(database: Database) -> None:
+    made = [await create(database, request(task=f"t{number}")) for number in range(5)]
+    found: list[int] = []
+    before: int | None = None
+    while True:
+        page = await database.read(partial(pages.list_runs, limit=2, before=before))
+        found += [run["id"] for run in page["items"]]
+        before = page["next"]
+        if before is None:
+            break
+    assert found == made[::-1]
+    with pytest.raises(LookupError, match="no run 99"):
+        await database.read(partial(pages.one_run, run_id=99))
+
+
+async def test_a_decision_is_shown_with_its_alert_and_its_host(database: Database) -> None:
+    await database.write(partial(alerts.accept, received=[(alert(), START)]))
+    (episode,) = await database.write(partial(alerts.waiting, now=START, limit=1))
+    for at in (START, START + 1):
+        new = New(episode.id, Decision("unmatched", "no remedy matches"), None)
+        await database.write(partial(decisions.insert, host="kitchen", made=[new], now=at))
+    await database.write(partial(alerts.all_due, now=START + 5))
+    newest, older = (await database.read(partial(pages.list_decisions, limit=9)))["items"]
+    assert (newest["alertname"], newest["host"], newest["verdict"]) == ("Cluttered", "kitchen", "unmatched")
+    assert (newest["due_at"], older["due_at"]) == (pages.timestamp(START + 5), None)
+
+
+async def test_the_track_of_a_remedy(database: Database) -> None:
+    by_remedy = Caller("alert", "tidy")
+    for number, (dry_run, outcome) in enumerate(
+        [(False, "effective"), (False, "failed"), (True, "planned"), (True, "planned")]
+    ):
+        run_id = await create(database, request(caller=by_remedy, dry_run=dry_run))
+        if number == 2:
+            plan = Plan(actions=[Action(kind="delete", object="f", reason="")])
+            await database.write(partial(runs.planned, run_id=run_id, plan=plan, now=2.0))
+        await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=3.0))
+    await finish(database, await create(database, request(caller=Caller("schedule", "tidy"))))
+    assert await database.read(pages.tracks) == {"tidy": {"runs": 2, "effective": 1, "plans": 2, "would_act": 1}}
+    counts = await database.read(pages.counts)
+    assert counts == {"alerts_firing": 0, "runs_effective": 2, "runs_failed": 1, "runs_planned": 2}
+
+
+async def test_alerts_that_wait_for_the_end_of_a_run(database: Database) -> None:
+    """The one that asked for it, and those held back on the same target of the same host."""
+    rooms = ("asked", "held back", "held back elsewhere", "other")
+    await database.write(partial(alerts.accept, received=[(alert(room=room), START) for room in rooms]))
+    found = {each.labels["room"]: each for each in await database.write(partial(alerts.waiting, now=START, limit=9))}
+    run_id = await create(database, request(alert_id=found["asked"].id))
+    for room, host in (("held back", "kitchen"), ("held back elsewhere", "cellar")):
+        new = New(found[room].id, Decision("blocked", "in flight", selection(), guard="in-flight"), None)
+        await database.write(partial(decisions.insert, host=host, made=[new], now=START))
+    await database.write(partial(alerts.due_after_run, run_id=run_id, now=START + 9))
+    due = {
+        row["labels"]["room"]
+        for row in (await database.read(partial(pages.list_alerts, limit=9)))["items"]
+        if row["due_at"] is not None
+    }
+    assert due == {"asked", "held back"}
