@@ -7,24 +7,80 @@ import ctypes
 import errno
 import os
 import struct
+import sys
 
 _AT_EMPTY_PATH = 0x1000
 _AT_NO_AUTOMOUNT = 0x800
 _AT_SYMLINK_NOFOLLOW = 0x100
 _BTIME = 0x800
 _MNT_ID = 0x1000
+_BASIC = 0x7FF
 _ATTR_IMMUTABLE = 0x10
 _ATTR_APPEND = 0x20
+_ATTR_FIXED = _ATTR_IMMUTABLE | _ATTR_APPEND
 
 # struct statx: the mask, the attributes with the mask of those known, the birth time, the mount.
 _SIZE = 256
+# All up to the device: attributes, links, mode, inode, size, blocks, attributes known, last write, device.
+_FACTS = struct.Struct("=8x Q I 8x H 2x Q Q Q Q 48x q I 4x 8x I I")
 _MASK = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 _TIMESTAMP = struct.Struct("=qI")
 _AT_ATTRIBUTES, _AT_ATTRIBUTES_MASK, _AT_BTIME, _AT_MNT_ID = 8, 56, 80, 144
 
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _statx = getattr(_libc, "statx", None)
+
+_UNKNOWN = frozenset({errno.ENOSYS, errno.EPERM})
+"""With these, sandboxes refuse system calls that they do not know."""
+
+Facts = tuple[int, int, int, int, int, int, int, bool]
+"""Of one file: device, inode, mode, links, size, blocks of 512 bytes, last write in ns, whether ``chattr`` forbids to
+change it. A plain tuple of numbers: of these there can be a hundred thousand, which the collector then passes over."""
+
+
+class Looker:
+    """Looks at what an open directory has under its names, no link followed: one system call and 3 µs for each.
+
+    Made for one thread.
+    """
+
+    def __init__(self, directory: int) -> None:
+        self._directory = directory
+        self._buffer = ctypes.create_string_buffer(_SIZE)
+        self._major = self._minor = self._device = -1
+
+    def look(self, name: str) -> Facts | None:
+        """None where there is no such name. Raises OSError."""
+        if _statx is None:
+            return self._look_without(name)
+        flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT
+        if _statx(self._directory, name.encode(_ENCODING, _ERRORS), flags, _BASIC, self._buffer) != 0:
+            number = ctypes.get_errno()
+            if number == errno.ENOENT:
+                return None
+            if number in _UNKNOWN:
+                return self._look_without(name)
+            raise OSError(number, os.strerror(number), name)
+        attributes, links, mode, inode, size, blocks, known, seconds, nanoseconds, major, minor = _FACTS.unpack_from(
+            self._buffer
+        )
+        if major != self._major or minor != self._minor:
+            self._major, self._minor, self._device = major, minor, os.makedev(major, minor)
+        fixed = bool(attributes & known & _ATTR_FIXED)
+        return self._device, inode, mode, links, size, blocks, seconds * 1_000_000_000 + nanoseconds, fixed
+
+    def _look_without(self, name: str) -> Facts | None:
+        try:
+            facts = os.stat(name, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return (
+            *(facts.st_dev, facts.st_ino, facts.st_mode, facts.st_nlink),
+            *(facts.st_size, facts.st_blocks, facts.st_mtime_ns, False),
+        )
 
 
 def birth_time(fd: int, name: str | None = None) -> float | None:
@@ -50,11 +106,6 @@ def mount_id(fd: int, name: str | None = None) -> int | None:
     return int(_U64.unpack_from(raw, _AT_MNT_ID)[0])
 
 
-def is_fixed(directory: int, name: str) -> bool:
-    """Whether ``chattr +i`` or ``+a`` forbids everybody, root too, to rename, cut or remove a file."""
-    return _has(_read(directory, 0, name), _ATTR_IMMUTABLE | _ATTR_APPEND)
-
-
 def _read(fd: int, mask: int, name: str | None = None) -> bytes | None:
     """None where it cannot be asked. Raises OSError."""
     if _statx is None:
@@ -67,14 +118,6 @@ def _read(fd: int, mask: int, name: str | None = None) -> bytes | None:
     if _statx(fd, path, flags, mask, buffer) == 0:
         return buffer.raw
     number = ctypes.get_errno()
-    # Sandboxes refuse system calls that they do not know with ENOSYS or EPERM.
-    if number in (errno.ENOSYS, errno.EPERM):
+    if number in _UNKNOWN:
         return None
     raise OSError(number, os.strerror(number), name)
-
-
-def _has(raw: bytes | None, wanted: int) -> bool:
-    if raw is None:
-        return False
-    known = _U64.unpack_from(raw, _AT_ATTRIBUTES_MASK)[0]
-    return bool(_U64.unpack_from(raw, _AT_ATTRIBUTES)[0] & known & wanted)

@@ -28,7 +28,7 @@ _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 """link(2) on a file system without them; FUSE passes on what its server says."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
-_BLOCK = 512
+BLOCK_BYTES = 512
 """``st_blocks`` counts in these, whatever the file system's own block size: stat(2)."""
 
 
@@ -107,17 +107,6 @@ class Folder:
     def join(self, name: str) -> str:
         """The path of one of its entries, relative to the root."""
         return f"{self.path}/{name}" if self.path else name
-
-    def entries(self) -> list[tuple[str, os.stat_result]]:
-        """Names with their facts, no link followed. An entry that vanishes meanwhile is left out."""
-        found = []
-        with os.scandir(self.fd) as listing:
-            for entry in listing:
-                try:
-                    found.append((entry.name, entry.stat(follow_symlinks=False)))
-                except FileNotFoundError:
-                    continue
-        return found
 
     def names(self) -> list[str]:
         """Names of all entries."""
@@ -281,13 +270,18 @@ def open_below(root: Folder, path: str) -> Folder:
 
 def allocated(facts: os.stat_result) -> int:
     """Bytes that the file takes on its file system."""
-    return facts.st_blocks * _BLOCK
+    return facts.st_blocks * BLOCK_BYTES
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``encode_path`` leaves this text as it is."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def encode_path(path: str) -> str:
     """A relative path for records: its bytes, percent-encoded."""
-    if _PLAIN.fullmatch(path):
-        return path  # as it is, a hundred thousand times
+    if is_plain(path):
+        return path
     return quote_from_bytes(os.fsencode(path), safe="/")
 
 

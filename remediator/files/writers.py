@@ -3,9 +3,9 @@
 import errno
 import fcntl
 import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGURG
 from typing import Literal
 
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
@@ -24,6 +24,9 @@ class Use:
     """False when a writer is known to write at its own position (without O_APPEND)."""
 
 
+# Looked up once, for what asks a hundred thousand times.
+_fcntl, _SETSIG, _SETLEASE, _RDLCK, _SIGURG = fcntl.fcntl, fcntl.F_SETSIG, fcntl.F_SETLEASE, fcntl.F_RDLCK, int(SIGURG)
+
 FREE, WRITTEN, UNKNOWN = Use("free"), Use("written"), Use("unknown")
 
 
@@ -35,7 +38,7 @@ def use_of(fd: int) -> Use:
     CAP_LEASE, may ask, and not every file system takes leases; then /proc has to say, as far as it may be read.
     """
     # A process that opens the file for writing meanwhile waits, and the kernel signals us: by one that is ignored.
-    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+    fcntl.fcntl(fd, fcntl.F_SETSIG, SIGURG)
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
@@ -51,9 +54,9 @@ def is_written(fd: int) -> bool:
 
     As ``use_of``, but the lease is given back only when ``fd`` is closed.
     """
-    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+    _fcntl(fd, _SETSIG, _SIGURG)
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        _fcntl(fd, _SETLEASE, _RDLCK)
     except OSError as error:
         return error.errno == errno.EAGAIN or _use_by_proc(os.fstat(fd)).state == "written"
     return False

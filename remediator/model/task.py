@@ -55,6 +55,8 @@ class Action(_Record):
     """Why this object was chosen, for people."""
     estimated_bytes: int = 0
     """Bytes that the action should free, as far as the plan can tell."""
+    items: int = 1
+    """How many objects it is about, at the most: more than one where many go together for one reason."""
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What ``apply`` needs to find exactly this object again and to notice that it changed."""
 

@@ -37,8 +37,8 @@ def by_age(copies: Iterable[Copy], now: float) -> list[Aged]:
     """
     aged = []
     for index, copy in enumerate(copies):
-        at, name = rotated_at(copy, now), copy.name
-        aged.append(Aged(at or 0.0, name.number, -(name.generation or 0), index, at, copy))
+        at = rotated_at(copy, now)
+        aged.append(Aged(at or 0.0, copy.number, -(copy.generation or 0), index, at, copy))
     if any(one.at is None for one in aged):
         last = 0.0
         for one in sorted((one for one in aged if one.newness), key=lambda one: one.newness):
@@ -54,9 +54,9 @@ def rotated_at(copy: Copy, now: float) -> float | None:
 
     The later of the two: a program may go on writing to a file that was renamed.
     """
-    at, stamp = copy.file.identity.mtime_ns / 1e9, copy.name.stamp
+    at, stamp = copy.mtime_ns / 1e9, copy.stamp
     known = _EARLIEST <= at <= now + _AHEAD
-    if stamp is not None and _can_be(stamp - copy.name.unit, now):
+    if stamp is not None and _can_be(stamp - copy.unit, now):
         at, known = max(at, stamp) if known else stamp, True
     return min(at, now) if known else None
 
@@ -67,7 +67,7 @@ def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> floa
     That is when the file was made or was last rotated, whichever is later; a file system that does not tell the first,
     for a log without the second, leaves only the last write. rotations: when its rotated files were rotated.
     """
-    written = log.file.identity.mtime_ns / 1e9
+    written = log.file.mtime_ns / 1e9
     times = [time for time in rotations if time is not None]
     if log.born is not None and _can_be(log.born, now):
         # A restored file is younger than its content.

@@ -1,7 +1,7 @@
 """Which logs are rotated, compressed and deleted, and why. Pure: what was found, the limits and the time go in."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, groupby
 
@@ -56,7 +56,7 @@ class _Draft:
     """Paths of rotated files that this plan deletes, compresses or finishes."""
     _fresh: Iterator[int] = field(default_factory=count)
 
-    def at(self, file: File) -> dict[str, str]:
+    def at(self, file: File | Copy) -> dict[str, str]:
         """The fields that every step has."""
         return {"root": self.found.root, "path": encode_path(file.path), "file": str(file.identity)}
 
@@ -64,7 +64,7 @@ class _Draft:
         """A temporary name, encoded, for an action that begins something with this file."""
         return fresh_name(f"{self.token}-{next(self._fresh)}", work, _name(path))
 
-    def add(self, file: File, step: Step, reason: str, frees: float = 0) -> None:
+    def add(self, file: File | Copy, step: Step, reason: str, frees: float = 0) -> None:
         self.actions.append(
             Action(
                 kind=type(step).__name__.lower(),
@@ -77,15 +77,14 @@ class _Draft:
 
     def settle(self, copy: Copy) -> bool:
         """Whether this rotated file may be deleted, and nothing else is done with it: then it is spoken for."""
-        file = copy.file
-        if file.path in self.settled:
+        if copy.path in self.settled:
             return False
-        if file.links > 1:
-            self.left_alone["has other hard links"].append(file.path)
-        elif file.use.state == "written":
-            self.left_alone["a process still writes to it"].append(file.path)
+        if copy.links > 1:
+            self.left_alone["has other hard links"].append(copy.path)
+        elif copy.use.state == "written":
+            self.left_alone["a process still writes to it"].append(copy.path)
         else:
-            self.settled.add(file.path)
+            self.settled.add(copy.path)
             return True
         return False
 
@@ -93,32 +92,43 @@ class _Draft:
         """Adds the deletion of settled files, in this order: an action each, or where they are many, of thousands."""
         if len(aged) <= _AN_ACTION_EACH:
             for one in aged:
-                step = Delete(**self.at(one.copy.file), only_over_limit=to_fit)
-                self.add(one.copy.file, step, reason([one]), one.copy.file.allocated)
+                step = Delete(**self.at(one.copy), only_over_limit=to_fit)
+                self.add(one.copy, step, reason([one]), one.copy.allocated)
             return
         for some in _batches(aged):
-            batch = [one.copy.file for one in some]
-            first, last = (printable(batch[place].path) for place in (0, -1))
-            folders = groupby(batch, key=lambda file: file.path.rpartition("/")[0])
+            batch = [one.copy for one in some]
             many = Deletion(
                 root=self.found.root,
-                device=batch[0].identity.device,
-                files=[(encode_path(folder), _lines(members)) for folder, members in folders],
+                device=batch[0].device,
+                files=[(encode_path(folder), listed(files)) for folder, files in _by_folder(batch)],
                 only_over_limit=to_fit,
             )
             self.actions.append(
                 Action(
                     kind="delete-many",
-                    object=f"{len(batch):,} files, {first} to {last}" if len(batch) > 1 else first,
+                    object=_named_together(batch),
                     reason=reason(some),
-                    estimated_bytes=sum(file.allocated for file in batch),
+                    estimated_bytes=sum(copy.allocated for copy in batch),
+                    items=len(batch),
                     params=many.model_dump(mode="json"),
                 )
             )
 
 
-def _lines(files: Iterable[File]) -> list[str]:
-    return [listed(_name(file.path), file.identity) for file in files]
+def _named_together(batch: Sequence[Copy]) -> str:
+    first, last = (printable(batch[place].path) for place in (0, -1))
+    if len(batch) == 1:
+        return first
+    logs = {copy.log for copy in batch}
+    of = f"rotated files of {printable(logs.pop())}" if len(logs) == 1 else f"rotated files of {len(logs):,} logs"
+    return f"{len(batch):,} {of}, {first} to {last}"
+
+
+def _by_folder(batch: Sequence[Copy]) -> Iterator[tuple[str, list[tuple[str, int, int, int]]]]:
+    """Directories, each with (name, inode, size, mtime_ns) of the files that follow each other in it."""
+    for log_folder, copies in groupby(batch, key=lambda copy: copy.log.rpartition("/")[0]):
+        start = len(log_folder) + 1 if log_folder else 0
+        yield log_folder, [(copy.path[start:], copy.inode, copy.size, copy.mtime_ns) for copy in copies]
 
 
 def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
@@ -128,7 +138,7 @@ def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
         if place - start >= _BATCH_FILES or length > _BATCH_CHARACTERS:
             yield aged[start:place]
             start, length = place, 0
-        length += 3 * len(one.copy.file.path) + 60  # encoding a byte takes three characters at the most
+        length += 3 * len(one.copy.path) + 60  # encoding a byte takes three characters at the most
     yield aged[start:]
 
 
@@ -161,7 +171,7 @@ def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, tok
 
 
 def _rotations(draft: _Draft) -> list[_Rotation]:
-    taken = {copy.file.path for copy in draft.found.copies}
+    taken = {copy.path for copy in draft.found.copies}
     rotations = []
     for log in sorted(draft.found.logs, key=lambda log: log.file.path):
         resumed = _unfinished(draft, log)
@@ -188,10 +198,8 @@ def _unfinished(draft: _Draft, log: Log) -> _Rotation | None:
     reason = "an interrupted run left this rotation unfinished"
     for one in draft.copies.get(log.file.path, ()):
         copy = one.copy
-        if copy.name.own and copy.file.identity.key == log.file.identity.key:
-            return _Rotation(
-                log, copy.file.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True
-            )
+        if copy.own and copy.identity.key == log.file.identity.key:
+            return _Rotation(log, copy.path, "rename", reason, draft.temporary("swap", log.file.path), resumed=True)
     for remains in draft.found.remains:
         if remains.work not in ("copy", "named") or remains.linked is None or _source(draft, remains):
             continue
@@ -220,9 +228,9 @@ def _name(path: str) -> str:
 def _source(draft: _Draft, remains: Remains) -> Copy | None:
     """The rotated file, still there, of which these remains are the compressed form."""
     folder, name = remains.file.path.rpartition("/")[0], _name(remains.file.path)
-    plain = (copy for copy in draft.found.copies if not copy.name.compressed)
-    beside = (copy for copy in plain if copy.file.path.rpartition("/")[0] == folder)
-    return next((copy for copy in beside if is_for(name, "pack", _name(copy.file.path))), None)
+    plain = (copy for copy in draft.found.copies if not copy.compressed)
+    beside = (copy for copy in plain if copy.path.rpartition("/")[0] == folder)
+    return next((copy for copy in beside if is_for(name, "pack", _name(copy.path))), None)
 
 
 def _reason(draft: _Draft, log: Log) -> str | None:
@@ -292,27 +300,27 @@ def _compress_copies(draft: _Draft) -> None:
     if not draft.rules.compress:
         return
     begun = {
-        source.file.path: encode_path(_name(remains.file.path))
+        source.path: encode_path(_name(remains.file.path))
         for remains in draft.found.remains
         if (source := _source(draft, remains))
     }
     for copy in draft.found.copies:
-        if copy.name.compressed or not copy.name.own or copy.file.path in draft.settled:
+        if copy.compressed or not copy.own or copy.path in draft.settled:
             continue
-        if copy.file.links > 1:
-            draft.left_alone["has other hard links"].append(copy.file.path)
-        elif copy.file.use.state == "written":
-            draft.left_alone["a process still writes to it"].append(copy.file.path)
-        elif copy.file.use.state == "unknown":
-            draft.left_alone["no permission to see whether a process writes to it"].append(copy.file.path)
-        elif not fits(f"{copy.file.path.rpartition('/')[2]}.gz"):
-            draft.left_alone["its name leaves no room for .gz"].append(copy.file.path)
+        if copy.links > 1:
+            draft.left_alone["has other hard links"].append(copy.path)
+        elif copy.use.state == "written":
+            draft.left_alone["a process still writes to it"].append(copy.path)
+        elif copy.use.state == "unknown":
+            draft.left_alone["no permission to see whether a process writes to it"].append(copy.path)
+        elif not fits(f"{copy.path.rpartition('/')[2]}.gz"):
+            draft.left_alone["its name leaves no room for .gz"].append(copy.path)
         else:
-            draft.settled.add(copy.file.path)
-            saved = copy.file.allocated * (1 - _PACKS_TO)
-            temporary = begun.get(copy.file.path) or draft.temporary("pack", copy.file.path)
-            step = Compress(**draft.at(copy.file), temporary=temporary)
-            draft.add(copy.file, step, "rotated and not compressed yet", saved)
+            draft.settled.add(copy.path)
+            saved = copy.allocated * (1 - _PACKS_TO)
+            temporary = begun.get(copy.path) or draft.temporary("pack", copy.path)
+            step = Compress(**draft.at(copy), temporary=temporary)
+            draft.add(copy, step, "rotated and not compressed yet", saved)
 
 
 def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
@@ -321,7 +329,7 @@ def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
     for remains in draft.found.remains:
         if encode_path(_temporary_of(remains)) in resumed or _source(draft, remains):
             continue  # the action that makes this file again finishes what was begun
-        if remains.work == "swap" and remains.file.identity.size and not remains.file.links:
+        if remains.work == "swap" and remains.file.size and not remains.file.links:
             draft.left_alone["left by an interrupted run, and what is in it is nowhere else"].append(remains.file.path)
         elif remains.file.use.state == "free":
             draft.add(remains.file, Delete(**draft.at(remains.file)), "left by an interrupted run", 0)
@@ -339,7 +347,7 @@ def _delete_expired(draft: _Draft) -> None:
                 if draft.settle(one.copy):
                     surplus.append(one)
             elif one.at is None:
-                draft.left_alone[_NO_AGE].append(one.copy.file.path)
+                draft.left_alone[_NO_AGE].append(one.copy.path)
     limit = format_duration(rules.keep_age)
     # The oldest first, so that they are gone where a run is stopped.
     draft.delete(old[::-1], lambda batch: f"{_ages(batch, draft.now)} old, over keep_age ({limit})")
@@ -360,8 +368,8 @@ def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
             last = copies[draft.rules.keep_count - 1].copy
             reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log after this rotation"
             if draft.settle(last):
-                step = Delete(**draft.at(last.file), after=encode_path(rotation.to))
-                draft.add(last.file, step, reason, last.file.allocated)
+                step = Delete(**draft.at(last), after=encode_path(rotation.to))
+                draft.add(last, step, reason, last.allocated)
 
 
 def _delete_to_fit(draft: _Draft, directory: LogDirectory, allocated: int) -> None:
@@ -376,7 +384,7 @@ def _delete_to_fit(draft: _Draft, directory: LogDirectory, allocated: int) -> No
                 break
             if draft.settle(one.copy):
                 chosen.append(one)
-                excess -= one.copy.file.allocated
+                excess -= one.copy.allocated
     reason = f"the oldest left while the directory is over max_bytes ({limit})"
     draft.delete(chosen, lambda _: reason, to_fit=True)
     if excess > 0:

@@ -15,7 +15,6 @@ from remediator.files.writers import is_written
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.log_rotation.lock import alone_in
 from remediator.tasks.log_rotation.names import is_log, is_protected, parse_rotated, work_of
-from remediator.tasks.log_rotation.steps import mark
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WITHOUT_LOG = "the log that it would come from is not there"
@@ -80,7 +79,7 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
         except OSError:
             # What may not be read may still be deleted: it is old, and the directory is ours.
             facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-        if mark(facts) != marked or facts.st_dev != device:
+        if f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}" != marked or facts.st_dev != device:
             same = (facts.st_dev, str(facts.st_ino)) == (device, marked.partition(":")[0])
             raise Changed("changed since the plan" if same else "another file by now")
         if not stat.S_ISREG(facts.st_mode):
@@ -178,9 +177,9 @@ def _delete_in(
     excess: int | None,
     tally: _Tally,
 ) -> None:
-    covered = Covered(folder, directory)
+    covered, stopped = Covered(folder, directory), stop.is_set
     for name, marked in files:
-        if stop.is_set():
+        if stopped():
             raise Stopped
         if excess is not None and tally.freed >= excess:
             return

@@ -17,7 +17,7 @@ _DIGITS = frozenset("0123456789")
 _STAMP = "%Y%m%d-%H%M%S"
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 _OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL)
-_NUMBERED = re.compile(r"(?P<base>.+)\.(?P<generation>\d{1,5})", re.DOTALL)
+_GENERATION_DIGITS = 5
 # logrotate's dateext, with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
 _DATED = re.compile(
     r"(?P<base>.+?)(?:-(?P<day>\d{8})(?P<hour>\d{2})?(?:-(?P<epoch>\d{9,10}))?"
@@ -142,8 +142,9 @@ def parse_rotated(name: str) -> Rotated | None:
     stem = name[: name.rindex(".")] if compressed else name
     if stem[-1:] not in _DIGITS:
         return None
-    if match := _NUMBERED.fullmatch(stem):
-        return Rotated(match["base"], False, compressed, generation=int(match["generation"]))
+    base, _, generation = stem.rpartition(".")
+    if base and len(generation) <= _GENERATION_DIGITS and generation.isdecimal():
+        return Rotated(base, False, compressed, None, 0.0, 0, int(generation))
     if (match := _OWN.fullmatch(stem)) and (not compressed or name.endswith(".gz")):
         at = _moment(match["stamp"], _STAMP, UTC)
         if at is not None:

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from exporter.base.statx import birth_time, is_fixed
+from exporter.base.statx import Facts, Looker, birth_time
 from exporter.inventory.logs import LogDirectory
+from exporter.logdirs.usage import MAX_DEPTH
 from remediator.files.compress import Stopped, chunks
-from remediator.files.folder import Changed, Folder, Identity, allocated
+from remediator.files.folder import BLOCK_BYTES, Changed, Folder, Identity
 from remediator.files.writers import FREE, Use, name_writers, use_of
 from remediator.tasks.log_rotation.leftovers import noted
 from remediator.tasks.log_rotation.names import Rotated, Work, is_log, is_protected, parse_rotated, work_of
@@ -27,12 +28,19 @@ class File(NamedTuple):
 
     path: str
     """Relative to the root."""
-    identity: Identity
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
     allocated: int
     """Bytes on disk, shared with its other names if it has any."""
     links: int
     """Names of the file, without the temporary ones that Upkeeper gave it."""
     use: Use
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.device, self.inode, self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,36 @@ class Log:
 
 
 class Copy(NamedTuple):
-    """A rotated file. Its use is looked up only while it is neither compressed nor another program's."""
+    """A rotated file: as File, and what its name says, in one tuple, since there can be a hundred thousand.
 
-    file: File
+    Its use is looked up only while it is neither compressed nor another program's.
+    """
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    allocated: int
+    links: int
+    use: Use
     log: str
     """Path of the log that it came from."""
-    name: Rotated
+    own: bool
+    """This and what follows: as Rotated."""
+    compressed: bool
+    stamp: float | None
+    unit: float
+    number: int
+    generation: int | None
+
+    @classmethod
+    def of(cls, file: File, log: str, name: Rotated) -> "Copy":
+        return cls(*file, log, *name[1:])
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.device, self.inode, self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +111,47 @@ class Scan:
     remains: list[Remains] = field(default_factory=list)
     left_alone: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Paths by the reason why they were left alone."""
+    allocated: int = 0
+    """Bytes on disk of all regular files that were seen, those that no pattern selects among them."""
+    all_seen: bool = True
+    """Whether no directory was passed over: then ``allocated`` is what the whole directory takes."""
 
 
 def scan(root: Folder, directory: LogDirectory, stop: threading.Event) -> Scan:
     """Looks at everything that the directory's patterns select. Raises OSError, Stopped."""
     found = Scan(root.token)
-    led_to: set[tuple[int, int]] = set()
-    _scan_folder(root, directory, stop, found, led_to)
-    _leave_alone_what_links_lead_to(found, led_to)
+    shared = _Shared(directory, stop, found)
+    _scan_folder(root, shared, 0)
+    _leave_alone_what_links_lead_to(found, shared.led_to)
     _name_writers(found)
     return found
 
 
-def _scan_folder(
-    folder: Folder, directory: LogDirectory, stop: threading.Event, found: Scan, led_to: set[tuple[int, int]]
-) -> None:
-    if stop.is_set():
-        raise Stopped
-    entries = dict(folder.entries())
-    led_to |= _led_to(folder, entries)
-    view = _View(folder, directory, entries, led_to)
+@dataclass(frozen=True)
+class _Shared:
+    """What the directories of one scan have in common."""
+
+    directory: LogDirectory
+    stop: threading.Event
+    found: Scan
+    led_to: set[tuple[int, int]] = field(default_factory=set)
+    """What symbolic links lead to, by ``Identity.key``."""
+    counted: set[tuple[int, int]] = field(default_factory=set)
+    """Files with other hard links whose bytes are counted already."""
+
+
+def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
+    directory, found = shared.directory, shared.found
+    entries = _look_at_all(folder, shared)
+    shared.led_to.update(_led_to(folder, entries))
+    view = _View(folder, directory, entries, shared.led_to)
     for name, facts in entries.items():
-        if is_protected(name, directory.exclude):
-            continue
         try:
-            if stat.S_ISDIR(facts.st_mode):
-                if directory.recursive:
-                    with folder.folder(name) as child:
-                        if child.read_only:
-                            found.left_alone["a directory that cannot be written to"].append(child.path)
-                            continue
-                        _scan_folder(child, directory, stop, found, led_to)
-            else:
+            if stat.S_ISDIR(facts[2]):
+                _scan_below(folder, name, shared, depth)
+            elif not (directory.exclude and is_protected(name, directory.exclude)):
                 _scan_file(view, name, facts, found)
         except FileNotFoundError:
             continue  # it vanished meanwhile
@@ -120,13 +161,53 @@ def _scan_folder(
             found.left_alone[str(error.strerror).lower()].append(folder.join(name))
 
 
-def _led_to(folder: Folder, entries: Mapping[str, os.stat_result]) -> set[tuple[int, int]]:
+def _look_at_all(folder: Folder, shared: _Shared) -> dict[str, Facts]:
+    """What a directory holds, by name, the bytes of its files counted. What vanishes meanwhile is left out."""
+    entries: dict[str, Facts] = {}
+    blocks = 0
+    look, stopped = Looker(folder.fd).look, shared.stop.is_set
+    for name in folder.names():
+        if stopped():
+            raise Stopped
+        facts = look(name)
+        if facts is None:
+            continue
+        entries[name] = facts
+        device, inode, mode, links, _, its_blocks, _, _ = facts
+        if not stat.S_ISREG(mode):
+            continue
+        if links > 1:
+            if (device, inode) in shared.counted:
+                continue
+            shared.counted.add((device, inode))
+        blocks += its_blocks
+    shared.found.allocated += blocks * BLOCK_BYTES
+    return entries
+
+
+def _scan_below(folder: Folder, name: str, shared: _Shared, depth: int) -> None:
+    if not shared.directory.recursive:
+        return
+    found = shared.found
+    seen, found.all_seen = found.all_seen, False
+    if is_protected(name, shared.directory.exclude):
+        return
+    with folder.folder(name) as child:
+        if child.read_only:
+            found.left_alone["a directory that cannot be written to"].append(child.path)
+            return
+        found.all_seen = seen
+        _scan_folder(child, shared, depth + 1)
+
+
+def _led_to(folder: Folder, entries: Mapping[str, Facts]) -> set[tuple[int, int]]:
     """The files that the symbolic links of a directory lead to, by ``Identity.key``."""
     keys = set()
     for name, facts in entries.items():
-        if stat.S_ISLNK(facts.st_mode):
+        if stat.S_ISLNK(facts[2]):
             with suppress(OSError):  # it leads nowhere, or where this process may not look
-                keys.add(_key(os.stat(name, dir_fd=folder.fd)))
+                led_to = os.stat(name, dir_fd=folder.fd)
+                keys.add((led_to.st_dev, led_to.st_ino))
     return keys
 
 
@@ -135,34 +216,31 @@ def _leave_alone_what_links_lead_to(found: Scan, led_to: set[tuple[int, int]]) -
     if not led_to:
         return
     for copy in found.copies:
-        if copy.file.identity.key in led_to:
-            found.left_alone["a symbolic link leads to it, so it is a log"].append(copy.file.path)
-    found.copies = [copy for copy in found.copies if copy.file.identity.key not in led_to]
+        if (copy.device, copy.inode) in led_to:
+            found.left_alone["a symbolic link leads to it, so it is a log"].append(copy.path)
+    found.copies = [copy for copy in found.copies if (copy.device, copy.inode) not in led_to]
 
 
 class _View:
     """A directory's entries, and what the patterns say of the logs that they come from."""
 
     def __init__(
-        self,
-        folder: Folder,
-        directory: LogDirectory,
-        entries: Mapping[str, os.stat_result],
-        led_to: Collection[tuple[int, int]],
+        self, folder: Folder, directory: LogDirectory, entries: Mapping[str, Facts], led_to: Collection[tuple[int, int]]
     ) -> None:
         self.folder = folder
-        self.entries = entries
+        self.led_to = led_to
+        self._entries = entries
         self._directory = directory
-        self._led_to = led_to
         self._is_log: dict[str, bool] = {}
+        self._proven: dict[str, str | None] = {}
         temporary = [(name, facts) for name, facts in entries.items() if work_of(name)]
-        self.temporary_links = Counter(_key(facts) for _, facts in temporary)
+        self.temporary_links = Counter(facts[:2] for _, facts in temporary)
         self._linked: dict[tuple[int, int], str] = {}
         if temporary:
             self._linked = {
-                _key(facts): name
+                facts[:2]: name
                 for name, facts in entries.items()
-                if facts.st_nlink > 1 and (rotated := parse_rotated(name)) and rotated.own
+                if facts[3] > 1 and (rotated := parse_rotated(name)) and rotated.own
             }
 
     def is_log(self, name: str) -> bool:
@@ -172,36 +250,41 @@ class _View:
             known = self._is_log[name] = is_log(name, self._directory.include, self._directory.exclude)
         return known
 
-    def is_led_to(self, facts: os.stat_result) -> bool:
-        return _key(facts) in self._led_to
+    def log_of(self, base: str) -> str | None:
+        """The path of the log of this name, if it lies here as a regular file."""
+        try:
+            return self._proven[base]
+        except KeyError:
+            facts = self._entries.get(base)
+            is_there = facts is not None and stat.S_ISREG(facts[2])
+            path = self._proven[base] = self.folder.join(base) if is_there else None
+            return path
 
-    def has_regular(self, name: str) -> bool:
-        facts = self.entries.get(name)
-        return facts is not None and stat.S_ISREG(facts.st_mode)
-
-    def linked(self, facts: os.stat_result) -> str | None:
-        """The rotated file that a temporary file is another name of."""
-        return self._linked.get(_key(facts))
+    def linked(self, key: tuple[int, int]) -> str | None:
+        """The rotated file that a temporary file, by its ``Identity.key``, is another name of."""
+        return self._linked.get(key)
 
 
-def _scan_file(view: _View, name: str, facts: os.stat_result, found: Scan) -> None:
+def _scan_file(view: _View, name: str, facts: Facts, found: Scan) -> None:
     folder = view.folder
+    device, inode, mode, links, size, blocks, mtime_ns, fixed = facts
     work, rotated = work_of(name), parse_rotated(name)
-    if rotated and view.is_led_to(facts) and view.is_log(name):
+    if rotated and view.led_to and (device, inode) in view.led_to and view.is_log(name):
         rotated = None
     if work is None and not view.is_log(rotated.base if rotated else name):
         return
     path = folder.join(name)
-    if not stat.S_ISREG(facts.st_mode):
-        found.left_alone["a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"].append(path)
+    if not stat.S_ISREG(mode):
+        found.left_alone["a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"].append(path)
         return
-    if is_fixed(folder.fd, name):
+    if fixed:
         found.left_alone["made immutable or append-only, by chattr +i or +a"].append(path)
         return
-    links = facts.st_nlink - (view.temporary_links[_key(facts)] if view.temporary_links else 0)
-    file = File(path, Identity.of(facts), allocated(facts), links, FREE)
+    if view.temporary_links:
+        links -= view.temporary_links[device, inode]
+    file = File(path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, FREE)
     if work is not None:
-        linked = noted(folder, name) if work == "named" else view.linked(facts)
+        linked = noted(folder, name) if work == "named" else view.linked((device, inode))
         found.remains.append(Remains(_in_use(folder, name, file), work, folder.join(linked) if linked else None))
     elif rotated is None:
         log = _log(folder, name, file)
@@ -209,26 +292,26 @@ def _scan_file(view: _View, name: str, facts: os.stat_result, found: Scan) -> No
             found.left_alone["compressed already, by its content"].append(path)
         else:
             found.logs.append(log)
-    elif not view.has_regular(rotated.base):
+    elif (log_path := view.log_of(rotated.base)) is None:
         # Programs name logs like that too. Only the log beside it, a file of its own, proves that it is none.
         found.left_alone["named like rotated files, without the log that they would come from"].append(path)
     else:
         if rotated.own and not rotated.compressed:
             file = _in_use(folder, name, file)
-        found.copies.append(Copy(file, folder.join(rotated.base), rotated))
+        found.copies.append(Copy.of(file, log_path, rotated))
 
 
 def _log(folder: Folder, name: str, file: File) -> Log | None:
     """None for a compressed file: it is no log, though its name may be that of one."""
-    if file.identity.size == 0:
+    if file.size == 0:
         return Log(file, None, blank=True, stored=0)
     fd = folder.open(name)
     try:
         if is_packed(os.pread(fd, HEAD, 0)):
             return None
-        small = file.identity.size <= _BLANK_AT_MOST
+        small = file.size <= _BLANK_AT_MOST
         blank = small and not os.pread(fd, _BLANK_AT_MOST, 0).strip()
-        stored = sum(length for _, length in chunks(fd, 0, file.identity.size))
+        stored = sum(length for _, length in chunks(fd, 0, file.size))
         return Log(file._replace(use=use_of(fd)), birth_time(fd), blank, stored)
     finally:
         os.close(fd)
@@ -240,10 +323,6 @@ def _in_use(folder: Folder, name: str, file: File) -> File:
         return file._replace(use=use_of(fd))
     finally:
         os.close(fd)
-
-
-def _key(facts: os.stat_result) -> tuple[int, int]:
-    return facts.st_dev, facts.st_ino
 
 
 def _name_writers(found: Scan) -> None:

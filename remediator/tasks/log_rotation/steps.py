@@ -1,15 +1,15 @@
 """What an action of log rotation carries in ``Action.params``: enough to find exactly this file again."""
 
-import os
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from remediator.files.folder import Identity, decode_path, encode_path
+from remediator.files.folder import Identity, decode_path, encode_path, is_plain
 from remediator.tasks.log_rotation.names import Work, earlier_temporary_name, temporary_name, work_of
 
 Method = Literal["rename", "copytruncate"]
+_NO_NAMES = frozenset({"", ".", ".."})
 
 
 def _decodes(path: str) -> str:
@@ -109,37 +109,42 @@ class Deletion(BaseModel):
     """``Folder.token`` of the log directory."""
     device: int
     """``st_dev`` of the files."""
-    files: Sequence[tuple[str, Sequence[str]]]
-    """Directories below the root, encoded, each with files in it: ``listed`` of each."""
+    files: Sequence[tuple[str, str | Sequence[str]]]
+    """Directories below the root, encoded, each with files in it: ``listed`` of them. Plans of the build of November
+    2026 have a list of lines."""
     only_over_limit: bool = False
     """Only for as long as the directory takes more than its limit."""
 
     def listing(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Directories below the root with (name, ``mark``) of each file. Raises ValueError for what is no such name."""
-        return [(decode_path(folder) if folder else "", list(map(_unlisted, lines))) for folder, lines in self.files]
-
-
-def mark(facts: os.stat_result) -> str:
-    """What must be the same for a file to be the same, unchanged one: its ``Identity`` without the device."""
-    return f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}"
+        return [(decode_path(folder) if folder else "", _unlisted(lines)) for folder, lines in self.files]
 
 
 def mark_of(identity: Identity) -> str:
-    """The ``mark`` of a file as the plan saw it."""
+    """The ``mark`` of a file as the plan saw it: what must be the same for it to be the same, unchanged one."""
     return f"{identity.inode}:{identity.size}:{identity.mtime_ns}"
 
 
-def listed(name: str, identity: Identity) -> str:
-    """A file of ``Deletion.files``: its encoded name, a blank, its ``mark``."""
-    return f"{encode_path(name)} {mark_of(identity)}"
+def listed(files: Sequence[tuple[str, int, int, int]]) -> str:
+    """Files of one directory, given as (name, inode, size, mtime_ns): a line each of encoded name, blank, ``mark``.
+
+    One text, since a list of ten thousand would be looked at item by item wherever the action goes.
+    """
+    if is_plain("".join([name for name, _, _, _ in files])):
+        return "\n".join([f"{name} {inode}:{size}:{mtime_ns}" for name, inode, size, mtime_ns in files])
+    return "\n".join([f"{encode_path(name)} {inode}:{size}:{mtime_ns}" for name, inode, size, mtime_ns in files])
 
 
-def _unlisted(line: str) -> tuple[str, str]:
-    text, _, marked = line.partition(" ")
-    name = decode_path(text) if "%" in text or text[:1] in ("", ".") else text
-    if "/" in name:
-        raise ValueError(f"{text!r} is no plain name")
-    return name, marked
+def _unlisted(lines: str | Sequence[str]) -> list[tuple[str, str]]:
+    one_by_one = lines.split("\n") if isinstance(lines, str) else lines
+    pairs = [(name, marked) for name, _, marked in [line.partition(" ") for line in one_by_one]]
+    names = [name for name, _ in pairs]
+    if not is_plain("".join(names)) or not _NO_NAMES.isdisjoint(names):
+        names = [decode_path(name) for name in names]
+        pairs = [(name, marked) for name, (_, marked) in zip(names, pairs, strict=True)]
+    if "/" in "".join(names):
+        raise ValueError("a path where a plain name was expected")
+    return pairs
 
 
 def fresh_name(token: str, work: Work, subject: str) -> str:

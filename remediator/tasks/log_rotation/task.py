@@ -61,13 +61,13 @@ class LogRotation:
         return await _in_thread(lambda stop: self._plan(directory, stop))
 
     def _plan(self, directory: LogDirectory, stop: threading.Event) -> Plan:
-        usage = _usage(directory, stop)
         with open_root(directory.path) as root:
             try:
                 found = scan(root, directory, stop)
             except OSError as error:
-                raise TaskError(f"cannot read {directory.path}: {error.strerror}") from error
-        return choose(found, directory, usage.allocated_bytes, self._clock(), secrets.token_hex(6))
+                raise TaskError(f"cannot read {directory.path}: {error.strerror or error}") from error
+        allocated = found.allocated if found.all_seen else _usage(directory, stop).allocated_bytes
+        return choose(found, directory, allocated, self._clock(), secrets.token_hex(6))
 
     async def apply(self, target: str, action: Action) -> Effect:
         """Does one action; a cancelled one stops at the next MiB and leaves the log as it was."""

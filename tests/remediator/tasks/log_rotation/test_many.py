@@ -47,7 +47,8 @@ async def test_many_expired_files_are_one_action(tmp_path: Path) -> None:
     rotation = task(root, at=NOW, recursive=True)
     action = await batch(rotation)
     assert action.reason == "39d23h to 40d old, over keep_age (30d)"
-    assert action.object.startswith("280 files, ")
+    assert action.object.startswith("280 rotated files of 14 logs, ")
+    assert action.items == 280
     assert action.estimated_bytes == 280 * 4 * KIB
     listed = {str(path.relative_to(root)) for path in root.rglob("*.*.*") if path.is_file()}
     assert set(deleted_by(action)) == listed

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from exporter.inventory.logs import LogDirectory
-from remediator.files.folder import Identity
 from remediator.files.writers import FREE, UNKNOWN, WRITTEN, Use
 from remediator.tasks.log_rotation.choose import choose
 from remediator.tasks.log_rotation.names import (
@@ -91,7 +90,7 @@ def test_patterns_select_logs(name: str, include: list[str], exclude: list[str],
 
 def file(path: str, size: int, age: float = 0, use: Use = FREE, links: int = 1) -> File:
     inode = abs(hash(path))
-    return File(path, Identity(1, inode, size, int((NOW - age) * 1e9)), size, links, use)
+    return File(path, 1, inode, size, int((NOW - age) * 1e9), size, links, use)
 
 
 def log(path: str, size: int, **facts: Any) -> Log:
@@ -101,7 +100,7 @@ def log(path: str, size: int, **facts: Any) -> Log:
 def copy(path: str, size: int, **facts: Any) -> Copy:
     name = parse_rotated(path)
     assert name is not None
-    return Copy(file(path, size, **facts), name.base, name)
+    return Copy.of(file(path, size, **facts), name.base, name)
 
 
 def directory(max_bytes: int = 10**12, **rotation: Any) -> LogDirectory:
