@@ -66,8 +66,8 @@ async def test_firing_and_resolved_are_mailed(start: Start, mailbox: Mailbox, tm
     plain, html = part(resolved, "plain"), part(resolved, "html")
     for text in (
         "RESOLVED: Log directory letta",
-        "What had been wrong: It holds 3MiB",
-        "What ended it: The log directory letta is within its max_bytes. (An alert ends also when nothing is",
+        "What was wrong: It holds 3MiB",
+        "Why it ended: The log directory letta is within its max_bytes. (An alert also ends when its",
         "Since: 2026-03-01 12:29:45 UTC",
         "Until: 2026-03-01 12:45:30 UTC, 15m30s after the alert began",
     ):
@@ -91,8 +91,8 @@ def silence_link(message: EmailMessage) -> str:
     [
         (  # what no remedy matches: not a word of what Upkeeper does
             {"alertname": "UpkeeperBackupOverdue", "severity": "critical", "instance": "nas:10746", "backup": "pa"},
-            {"summary": "Backup pa: there is none", "runbook_url": "docs/runbooks/UpkeeperBackupOverdue.md"},
-            "[critical] Backup pa: there is none on nas",
+            {"summary": "Backup pa: no backup exists", "runbook_url": "docs/runbooks/UpkeeperBackupOverdue.md"},
+            "[critical] Backup pa: no backup exists on nas",
             ["Host: nas\n", "Since: 2026-03-01 12:30:00 UTC\n"],
             ["remedy", "upkeeper history", "docs/runbooks", "What to do"],
         ),

@@ -75,8 +75,8 @@ async def test_the_mail_says_what_is_wrong_and_what_ended_it(layout: Layout, tmp
     assert since is not None
     assert resolved["Subject"] == "[resolved, was critical] n8n: database not reachable (probe ready) on pa-host"
     plain = part(resolved, "plain")
-    assert "What had been wrong: The probe ready of n8n fails: status 503, expected 200" in plain
-    assert "What ended it: Every probe of n8n succeeds." in plain
+    assert "What was wrong: The probe ready of n8n fails: status 503, expected 200" in plain
+    assert "Why it ended: Every probe of n8n succeeds." in plain
     # The same beginning in both.
     assert since[0] in plain
 

@@ -67,8 +67,8 @@ async def test_firing_and_resolved_are_posted(start: Start, slack: StandIn, tmp_
     assert resolved["attachments"][0]["title"].startswith("[resolved, was warning] Log directory letta")
     assert resolved["attachments"][0]["text"] == (
         "*RESOLVED*: Log directory letta: 3MiB, over its limit of 2MiB &lt;b&gt;\n"
-        "What had been wrong: It holds 3MiB &amp; more\nthan it may.\n"
-        "What ended it: The log directory letta is within its max_bytes. "
-        "(An alert ends also when nothing is measured any more, which has alerts of its own.)\n"
+        "What was wrong: It holds 3MiB &amp; more\nthan it may.\n"
+        "Why it ended: The log directory letta is within its max_bytes. "
+        "(An alert also ends when its metrics disappear, for which there are other alerts.)\n"
         "Since 2026-03-01 12:29:45 UTC until 2026-03-01 12:45:30 UTC, 15m30s after the alert began\n"
     )
