@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 LONGEST = (
     "tests/alertmanager/test_pace.py",  # one test of it waits for six minutes
     "tests/exporter/neo4j/",
+    "tests/upkeeper/up/test_up.py",
+    "tests/remediator/tasks/log_rotation/test_kill.py",
+    "tests/remediator/control/test_full_disk.py",
+    "tests/exporter/postgres/test_faults.py",
+    "tests/remediator/tasks/log_rotation/test_together.py",
+    "tests/e2e/",
+    "tests/alertmanager/test_outage.py",
+    "tests/alertmanager/test_up.py",
+    "tests/upkeeper/drill/test_real.py",
+    "tests/exporter/test_main.py",
+    "tests/prometheus/test_rules.py",
+    "tests/remediator/tasks/service_restart/test_task.py",
+    "tests/exporter/postgres/test_collector.py",
+    "tests/remediator/tasks/docker_cleanup/",
+    "tests/remediator/control/test_still_firing.py",
+    "tests/remediator/tasks/log_rotation/test_outcome.py",
 )
 """Files and folders that take longer than half a minute, the longest first."""
 

@@ -85,8 +85,8 @@ async def test_every_kind_of_object_can_be_made(clean_dockerd: Dockerd) -> None:
     def health(name: str) -> str:
         return str(clean_dockerd.client.api.inspect_container(name)["State"]["Health"]["Status"])
 
-    await wait_until(lambda: health(healthy.name or "") == "healthy")
-    await wait_until(lambda: health(sick.name or "") == "unhealthy")
+    await wait_until(lambda: health(healthy.name or ""), equals="healthy")
+    await wait_until(lambda: health(sick.name or ""), equals="unhealthy")
     assert clean_dockerd.client.images.get(image).labels == {"a": "b c"}
     assert clean_dockerd.client.df()["BuildCache"]
 

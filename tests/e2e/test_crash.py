@@ -78,7 +78,7 @@ async def test_killed_right_after_202_the_run_happens_once_after_the_restart(tmp
         run = await host.finished_run()
         assert run["outcome"] == "effective"
         host.breach()
-        await wait_until(lambda: host.api.get("alerts")["items"][0]["receptions"] == 2)
+        await wait_until(lambda: host.api.get("alerts")["items"][0]["receptions"], equals=2)
         assert [one["id"] for one in host.runs()] == [run["id"]]
     assert host.kept_lines() == [LINE.format(number=number) for number in range(host.lines)]
 

@@ -40,7 +40,7 @@ async def test_a_good_change_is_taken_and_a_bad_one_is_not(tmp_path: Path) -> No
         assert names() == ["first"]
         assert reloaded(1.0)
         write(config, remedies=[REMEDY, {**REMEDY, "name": "second"}])
-        await wait_until(lambda: names() == ["first", "second"], what="the second remedy")
+        await wait_until(names, equals=["first", "second"], what="the second remedy")
         write(config, remedies=[{**REMEDY, "autonomie": "auto"}])
         await wait_until(lambda: reloaded(0.0), what="the bad config to be noticed")
         assert names() == ["first", "second"]

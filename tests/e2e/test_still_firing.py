@@ -128,7 +128,7 @@ async def test_the_next_remedy_has_its_turn_and_one_that_observed_acts_when_it_i
             what="the second remedy to act",
         )
         assert (effective["remedy"], effective["alert_id"]) == ("here", tried[0]["alert_id"])
-        await wait_until(lambda: episode(api, "app")["status"] == "resolved", timeout=90, what="the alert to end")
+        await wait_until(lambda: episode(api, "app")["status"], equals="resolved", timeout=90, what="the alert to end")
         tracks = {one["name"]: one["track"] for one in api.get("remedies")["items"]}
         assert tracks["here"] == {"runs": 1, "effective": 1, "plans": 1, "would_act": 1}
         assert episode(api, "app")["due_at"] is None

@@ -49,7 +49,7 @@ async def test_only_what_lies_on_it_goes_without_figures_until_it_answers_again(
         }
 
     async with ExporterProcess(tmp_path, yaml.safe_dump(config)) as exporter:
-        await wait_until(lambda: exporter.get("/-/ready")[0] == 200, what="a first round of each collector")
+        await wait_until(lambda: exporter.get("/-/ready")[0], equals=200, what="a first round of each collector")
         before = answering(exporter)
         hung = {
             'upkeeper_log_directory_up{directory="stuck"}': 0.0,

@@ -78,17 +78,17 @@ async def test_a_changed_config_is_put_in_force_and_a_bad_one_is_not(tmp_path: P
     limit = 'upkeeper_log_max_bytes{directory="app"}'
     successful = "upkeeper_config_last_reload_successful"
     async with ExporterProcess(tmp_path, QUICK + log_directory(tmp_path / "app")) as exporter:
-        await wait_until(lambda: exporter.metrics().get(limit) == 1024**2)
+        await wait_until(lambda: exporter.metrics().get(limit), equals=1024**2)
         exporter.config.write_text(QUICK + log_directory(tmp_path / "app", "2MiB"))
-        await wait_until(lambda: exporter.metrics().get(limit) == 2 * 1024**2)
+        await wait_until(lambda: exporter.metrics().get(limit), equals=2 * 1024**2)
         exporter.config.write_text(QUICK + log_directory(tmp_path / "app", "much"))
-        await wait_until(lambda: exporter.metrics()[successful] == 0)
+        await wait_until(lambda: exporter.metrics()[successful], equals=0)
         assert exporter.metrics()[limit] == 2 * 1024**2
         errors = [line for line in exporter.lines() if line["level"] == "error"]
         assert len(errors) == 1
         assert f"{exporter.config}:6: logs[0].max_bytes" in errors[0]["error"]
         exporter.config.write_text(QUICK + log_directory(tmp_path / "app", "3MiB"))
-        await wait_until(lambda: exporter.metrics().get(limit) == 3 * 1024**2)
+        await wait_until(lambda: exporter.metrics().get(limit), equals=3 * 1024**2)
         assert exporter.metrics()[successful] == 1
 
 
@@ -103,14 +103,14 @@ async def test_sighup_reads_the_config_again(tmp_path: Path) -> None:
 async def test_sections_of_the_remediator_are_known_and_others_are_not(tmp_path: Path) -> None:
     async with ExporterProcess(tmp_path, NO_DOCKER + "remedies: []\nnotify: {}\n") as exporter:
         exporter.config.write_text(NO_DOCKER + "servcies: []\n")
-        await wait_until(lambda: exporter.metrics()["upkeeper_config_last_reload_successful"] == 0)
+        await wait_until(lambda: exporter.metrics()["upkeeper_config_last_reload_successful"], equals=0)
 
 
 async def test_the_drill_directory_is_measured_once_it_is_there(tmp_path: Path) -> None:
     state = tmp_path / "state"
     series = 'upkeeper_log_allocated_bytes{directory="upkeeper-drill"}'
     async with ExporterProcess(tmp_path, QUICK, state) as exporter:
-        await wait_until(lambda: exporter.get("/-/ready")[0] == 200)
+        await wait_until(lambda: exporter.get("/-/ready")[0], equals=200)
         assert not [name for name in exporter.metrics() if "upkeeper-drill" in name]
         (state / "drill").mkdir(parents=True)
         (state / "drill" / "a.log").write_bytes(b"x" * 100_000)
@@ -121,7 +121,7 @@ async def test_health_follows_the_probes(tmp_path: Path) -> None:
     port = free_port()
     config = f"services: [{{name: web, probes: [{{url: 'tcp://127.0.0.1:{port}'}}]}}]\n" + NO_DOCKER
     async with ExporterProcess(tmp_path, config) as exporter:
-        await wait_until(lambda: json.loads(exporter.get("/health")[1])["status"] == "failing")
+        await wait_until(lambda: json.loads(exporter.get("/health")[1])["status"], equals="failing")
         assert exporter.get("/health")[0] == 503
 
 
@@ -138,7 +138,7 @@ async def test_health_is_not_stale_between_rounds_that_are_far_apart(
         exporter = Exporter(config, None)
         try:
             await exporter.reload()
-            await wait_until(lambda: exporter.health()[0] == 200)
+            await wait_until(lambda: exporter.health()[0], equals=200)
             start = time.time()
             for age, status in ((301, "ok"), (3599, "ok"), (7300, "stale")):
                 monkeypatch.setattr("time.time", lambda age=age: start + age)

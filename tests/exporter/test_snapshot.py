@@ -112,7 +112,7 @@ async def test_a_collection_is_given_up_at_its_deadline_and_tried_again(snapshot
 async def test_a_collection_that_cannot_be_cancelled_is_never_joined_by_a_second_one(snapshot: Snapshot) -> None:
     stubborn, other = HangingCollector(stubborn=True), FakeCollector()
     await snapshot.replace([stubborn, other], FOREVER)
-    await wait_until(lambda: snapshot.sections[0].error == "the last collection has not ended yet")
+    await wait_until(lambda: snapshot.sections[0].error, equals="the last collection has not ended yet")
     rounds = other.rounds
     await wait_until(lambda: other.rounds > rounds + 5)
     assert (stubborn.rounds, stubborn.most_at_once) == (1, 1)
@@ -127,7 +127,7 @@ async def test_values_outlive_failures_until_they_are_stale(snapshot: Snapshot, 
     monotonic.now += 10_000  # success does not age
     assert "upkeeper_fake 1.0" in text(snapshot)
     collector.error = OSError("gone")
-    await wait_until(lambda: snapshot.sections[0].error == "gone")
+    await wait_until(lambda: snapshot.sections[0].error, equals="gone")
     monotonic.now += 300
     assert "upkeeper_fake 1.0" in text(snapshot)
     monotonic.now += 1

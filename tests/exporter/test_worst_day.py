@@ -110,7 +110,7 @@ async def test_everything_hangs_at_once_and_all_the_rest_goes_on(
         }
         async with ExporterProcess(tmp_path, yaml.safe_dump(config)) as exporter:
             process = psutil.Process(exporter.pid)
-            await wait_until(lambda: exporter.get("/-/ready")[0] == 200, what="a first round of each collector")
+            await wait_until(lambda: exporter.get("/-/ready")[0], equals=200, what="a first round of each collector")
             before = await wait_until(
                 lambda: (now := standing(exporter)) and all(now.values()) and now, what="everything to answer"
             )

@@ -68,9 +68,9 @@ async def test_what_hangs_or_fails_costs_its_own_figures_and_no_secret_shows(tmp
     async with ExporterProcess(tmp_path, config(tmp_path, real), state) as exporter:
         async with hung_mount(tmp_path / "hung"):
             expected = {"well": 1, "stuck": 0, "repo": 1, "locked-out": 0, "repo-stuck": 0}
-            await wait_until(lambda: up(exporter) == expected, what="the figures of all that answers", timeout=120)
+            await wait_until(lambda: up(exporter), equals=expected, what="the figures of all that answers", timeout=120)
             size = 'upkeeper_backup_size_bytes{backup="repo"}'
-            await wait_until(lambda: exporter.metrics().get(size) == 300_000, what="the size of a snapshot")
+            await wait_until(lambda: exporter.metrics().get(size), equals=300_000, what="the size of a snapshot")
             metrics = exporter.metrics()
             assert metrics['upkeeper_backup_sets{backup="repo"}'] == 3
             assert metrics['upkeeper_backup_verify_success{backup="repo",level="readable"}'] == 1
@@ -80,9 +80,9 @@ async def test_what_hangs_or_fails_costs_its_own_figures_and_no_secret_shows(tmp
             assert newest == pytest.approx(time.time() - 86400, abs=120)
             shutil.copytree(tmp_path / "well" / "b-1", tmp_path / "well" / "b-2")
             sets = 'upkeeper_backup_sets{backup="well"}'
-            await wait_until(lambda: exporter.metrics()[sets] == 2, what="a new set to be found meanwhile")
+            await wait_until(lambda: exporter.metrics()[sets], equals=2, what="a new set to be found meanwhile")
         expected = {"well": 1, "stuck": 1, "repo": 1, "locked-out": 0, "repo-stuck": 0}
-        await wait_until(lambda: up(exporter) == expected, what="the directory to answer again")
+        await wait_until(lambda: up(exporter), equals=expected, what="the directory to answer again")
         exposition, log = exporter.get("/metrics")[1], exporter.log.read_text()
         assert "wrong password or no key found" in log
         for secret in (PASSWORD, "wrong-password", "topsecret"):
@@ -95,13 +95,13 @@ async def test_a_changed_config_takes_over_what_is_known(tmp_path: Path, real: R
     (tmp_path / "hung").mkdir()
     async with ExporterProcess(tmp_path, config(tmp_path, real)) as exporter:
         series = 'upkeeper_backup_sets{backup="repo"}'
-        await wait_until(lambda: exporter.metrics().get(series) == 3, what="the first figures")
+        await wait_until(lambda: exporter.metrics().get(series), equals=3, what="the first figures")
         exporter.config.write_text(exporter.config.read_text().replace("restic_interval: 500ms", "restic_interval: 1h"))
         limit = "upkeeper_config_last_reload_success_timestamp_seconds"
         before = exporter.metrics()[limit]
         exporter.hangup()
         await wait_until(lambda: exporter.metrics()[limit] > before, what="the config to be taken over")
-        await wait_until(lambda: exporter.metrics().get(series) == 3, what="the figures with the new config")
+        await wait_until(lambda: exporter.metrics().get(series), equals=3, what="the figures with the new config")
 
 
 async def test_its_end_is_that_of_a_restic_that_waits(tmp_path: Path, real: Real) -> None:

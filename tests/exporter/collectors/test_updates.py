@@ -249,7 +249,7 @@ async def test_package_lists_on_a_file_system_that_hangs(tmp_path: Path) -> None
     assert threading.active_count() == threads + 1
     with (tmp_path / "pipe").open("wb"):
         pass
-    await wait_until(lambda: threading.active_count() == threads)
+    await wait_until(lambda: threading.active_count(), equals=threads)
 
 
 @pytest.mark.slow

@@ -70,10 +70,10 @@ async def test_a_request_is_what_sighup_makes() -> None:
     async with watching(watch):
         clock.now = 10
         os.kill(os.getpid(), signal.SIGHUP)
-        await wait_until(lambda: reloads.count == 1)
-        await wait_until(lambda: values(watch)["success_timestamp_seconds"] == 10)
+        await wait_until(lambda: reloads.count, equals=1)
+        await wait_until(lambda: values(watch)["success_timestamp_seconds"], equals=10)
         watch.request()
-        await wait_until(lambda: reloads.count == 2)
+        await wait_until(lambda: reloads.count, equals=2)
 
 
 async def test_a_bad_config_is_told_once_and_success_comes_back() -> None:
@@ -89,11 +89,11 @@ async def test_a_bad_config_is_told_once_and_success_comes_back() -> None:
         assert [(line["log_level"], line["error"]) for line in logs] == [("error", "upkeeper.yml:3: logs: is wrong")]
         reloads.error = RuntimeError("a bug")
         watch.request()
-        await wait_until(lambda: len(changes) == 2)
+        await wait_until(lambda: len(changes), equals=2)
         assert values(watch)["successful"] == 0
         reloads.error = None
         watch.request()
-        await wait_until(lambda: values(watch) == {"successful": 1, "success_timestamp_seconds": 10})
+        await wait_until(lambda: values(watch), equals={"successful": 1, "success_timestamp_seconds": 10})
 
 
 async def test_a_changed_file_is_read_again_however_it_was_changed(tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ async def test_a_changed_file_is_read_again_however_it_was_changed(tmp_path: Pat
     path.write_text("a: 1")
     async with watching(ConfigWatch(path, reloads, look_seconds=LOOK)):
         path.write_text("a: 2")
-        await wait_until(lambda: reloads.count == 1)
+        await wait_until(lambda: reloads.count, equals=1)
         (tmp_path / "draft").write_text("a: 3")
         (tmp_path / "draft").replace(path)
-        await wait_until(lambda: reloads.count == 2)
+        await wait_until(lambda: reloads.count, equals=2)
         path.unlink()
         path.write_text("a: 4")
-        await wait_until(lambda: reloads.count == 3)
+        await wait_until(lambda: reloads.count, equals=3)
 
 
 async def test_a_change_is_noticed_by_its_event(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_config_map_swaps_a_symlink(tmp_path: Path) -> None:
     async with watching(ConfigWatch(tmp_path / "upkeeper.yml", reloads, look_seconds=LOOK)):
         (tmp_path / "new").symlink_to("2")
         (tmp_path / "new").replace(tmp_path / "data")
-        await wait_until(lambda: reloads.count == 1)
+        await wait_until(lambda: reloads.count, equals=1)
 
 
 async def test_neighbours_and_a_mere_touch_are_no_change(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_neighbours_and_a_mere_touch_are_no_change(tmp_path: Path) -> None
         await wait_until(lambda: reloads.count)
         (tmp_path / "other.yml").write_text("b: 2")
         path.write_text("a: 3")
-        await wait_until(lambda: reloads.count == 2)
+        await wait_until(lambda: reloads.count, equals=2)
 
 
 async def test_a_directory_that_cannot_be_watched_leaves_sighup(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_a_directory_that_cannot_be_watched_leaves_sighup(tmp_path: Path) 
         async with watching(watch):
             await wait_until(lambda: [line for line in logs if "not watched" in line["event"]])
             watch.request()
-            await wait_until(lambda: reloads.count == 1)
+            await wait_until(lambda: reloads.count, equals=1)
 
 
 async def test_a_file_system_that_hangs_holds_up_nobody_and_costs_one_thread_of_each_kind(
@@ -178,9 +178,9 @@ async def test_a_file_system_that_hangs_holds_up_nobody_and_costs_one_thread_of_
     try:
         async with watching(watch):
             watch.request()
-            await wait_until(lambda: values(watch)["successful"] == 0)
+            await wait_until(lambda: values(watch)["successful"], equals=0)
             watch.request()
-            await wait_until(lambda: len(reads) == 2)
+            await wait_until(lambda: len(reads), equals=2)
             assert threading.main_thread() not in reads
             assert reloads.count == 0
             release.set()

@@ -246,7 +246,7 @@ async def test_how_it_ended_is_known_when_it_runs_again(engine: DockerEngine, cl
         assert (value(families, "exit_code", "hungry"), value(families, "exit_code", "crashed")) == (137, 3)
         assert (value(families, "oom_killed", "hungry"), value(families, "oom_killed", "crashed")) == (0, 0)
         at, started = (value(families, f"{kind}_timestamp_seconds", "hungry") or 0 for kind in ("oom", "start"))
-        assert time.time() - 60 < at < started <= time.time()
+        assert time.time() - 600 < at < started <= time.time()
         assert value(families, "oom_timestamp_seconds", "crashed") is None
     crashed.stop(timeout=0)
     assert value(await collector.collect(), "exit_code", "crashed") == 137

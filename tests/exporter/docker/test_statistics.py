@@ -65,7 +65,7 @@ async def test_all_are_asked_a_few_at_a_time(clock: FakeClock) -> None:
     statistics = EngineStatistics(engine, 60, clock)
     names = [str(number) for number in range(5 * AT_ONCE)]
     reading = asyncio.create_task(statistics.read(containers(*names), 30))
-    await wait_until(lambda: engine.running == AT_ONCE)
+    await wait_until(lambda: engine.running, equals=AT_ONCE)
     engine.tick(len(names))
     assert (await reading).keys() == set(names)
     assert engine.most_at_once == AT_ONCE

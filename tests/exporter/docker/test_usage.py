@@ -31,7 +31,7 @@ docker: {{host: '{host}'}}
 collectors:
   filesystem: {{enabled: false}}
   services: {{interval: 100ms}}
-  docker: {{interval: 100ms, deadline: 2s}}
+  docker: {{interval: 100ms, deadline: 4s}}
   docker_usage: {{interval: 100ms, deadline: 5s}}
 """
 
@@ -130,7 +130,7 @@ def decimal_bytes(text: str) -> float:
 
 @pytest.mark.servers
 async def test_usage_is_what_docker_system_df_says(engine: DockerEngine, clean_dockerd: Dockerd) -> None:
-    clean_dockerd.run("running", f"dd if=/dev/zero of=/a bs=1000 count=300; {FOREVER}")
+    running = clean_dockerd.run("running", f"dd if=/dev/zero of=/a bs=1000 count=300; touch /done; {FOREVER}")
     clean_dockerd.run("exited", "dd if=/dev/zero of=/a bs=1000 count=200").wait()
     clean_dockerd.dangling_image(500_000)
     clean_dockerd.tagged_image("tagged:1", 700_000)
@@ -139,6 +139,7 @@ async def test_usage_is_what_docker_system_df_says(engine: DockerEngine, clean_d
         "built:1", f"FROM {clean_dockerd.import_busybox()}\nRUN dd if=/dev/zero of=/b bs=1000 count=900\n"
     )
     clean_dockerd.client.images.remove("built:1")
+    await wait_until(lambda: running.exec_run(["cat", "/done"]).exit_code, equals=0, what="all to be written")
     collector = DockerUsageCollector(engine, Docker(), CollectorSettings(deadline=60))
     families = await collector.collect()
     for kind, (count, size, reclaimable) in told(clean_dockerd).items():
@@ -206,12 +207,14 @@ async def test_a_hung_engine_is_down_metrics_answer_and_it_recovers(tmp_path: Pa
     async with ExporterProcess(tmp_path, QUICK.format(host=clean_dockerd.host)) as exporter:
         await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
         with clean_dockerd.hung():
-            await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 0)
+            await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"], equals=0)
             assert exporter.metrics()['upkeeper_collector_success{collector="docker"}'] == 1
             assert not [name for name in exporter.metrics() if name.startswith("upkeeper_container_")]
         await wait_until(lambda: exporter.metrics().get(f'{CPU}{{container="running"}}'))
         assert exporter.metrics()["upkeeper_docker_up"] == 1
-        await wait_until(lambda: exporter.metrics().get('upkeeper_collector_success{collector="docker_usage"}') == 1)
+        await wait_until(
+            lambda: exporter.metrics().get('upkeeper_collector_success{collector="docker_usage"}'), equals=1
+        )
 
 
 @pytest.mark.servers
@@ -220,18 +223,18 @@ async def test_an_engine_that_starts_late_stops_and_starts_again(
 ) -> None:
     dockerd = dockerd_factory()
     async with ExporterProcess(tmp_path, QUICK.format(host=dockerd.host)) as exporter:
-        await wait_until(lambda: exporter.get("/-/ready")[0] == 200)
+        await wait_until(lambda: exporter.get("/-/ready")[0], equals=200)
         assert exporter.metrics()["upkeeper_docker_up"] == 0
         assert exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 1
         dockerd.start()
-        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
+        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"], equals=1)
         await wait_until(lambda: 'upkeeper_docker_objects{kind="images"}' in exporter.metrics())
         dockerd.terminate()
-        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 0)
-        await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 0)
+        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"], equals=0)
+        await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'], equals=0)
         dockerd.start()
-        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"] == 1)
-        await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'] == 1)
+        await wait_until(lambda: exporter.metrics()["upkeeper_docker_up"], equals=1)
+        await wait_until(lambda: exporter.metrics()['upkeeper_collector_success{collector="docker_usage"}'], equals=1)
         assert not [line for line in exporter.lines() if line["level"] == "error"]
 
 
@@ -242,7 +245,7 @@ async def test_labels_make_a_container_a_service(tmp_path: Path, clean_dockerd: 
         url = f"http://127.0.0.1:{exporter.port}/-/healthy"
         web = clean_dockerd.run("web", FOREVER, labels={"upkeeper.probe.url": url})
         clean_dockerd.run("bad", FOREVER, labels={"upkeeper.probe.url": "gopher://x"})
-        await wait_until(lambda: exporter.metrics().get(success) == 1)
+        await wait_until(lambda: exporter.metrics().get(success), equals=1)
         await wait_until(lambda: [line for line in exporter.lines() if line.get("container") == "bad"])
         exporter.hangup()
         await wait_until(lambda: [line for line in exporter.lines() if line["message"] == "config reloaded"])

@@ -131,7 +131,7 @@ async def test_indexes_by_state_and_with_any_name(collector: Neo4jCollector, neo
     neo4j_server.run("CALL db.awaitIndexes(60)")
     neo4j_server.run(f"CREATE (:Big {{text: {TOO_LONG}}})")
     neo4j_server.run("CREATE INDEX broken FOR (n:Big) ON (n.text)")
-    await wait_until(lambda: state_of(neo4j_server, "broken") == "FAILED")
+    await wait_until(lambda: state_of(neo4j_server, "broken"), equals="FAILED")
     before = time.time()
     found = await figures(collector)
     after = time.time()

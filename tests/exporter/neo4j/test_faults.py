@@ -140,7 +140,7 @@ async def test_a_server_that_hangs_while_connected(collector: Neo4jCollector, ne
         return (await figures(collector)).value("nodes", database="neo4j") == 0
 
     await wait_until(known)
-    await wait_until(lambda: connections(neo4j_server.port) == 1)
+    await wait_until(lambda: connections(neo4j_server.port), equals=1)
 
 
 @pytest.mark.servers
@@ -316,16 +316,16 @@ async def test_the_exporter_serves_the_rest_reloads_and_closes(
         rows = neo4j_five.run("CALL dbms.listConnections() YIELD userAgent", "system")
         return sum(str(row["userAgent"]).startswith("upkeeper/") for row in rows)
 
-    await wait_until(lambda: ours() == 0)
+    await wait_until(ours, equals=0)
     async with ExporterProcess(tmp_path, config) as exporter:
-        await wait_until(lambda: exporter.metrics().get('upkeeper_neo4j_up{server="graph"}') == 1)
+        await wait_until(lambda: exporter.metrics().get('upkeeper_neo4j_up{server="graph"}'), equals=1)
         with neo4j_five.hung():
-            await wait_until(lambda: exporter.metrics()['upkeeper_neo4j_up{server="graph"}'] == 0)
+            await wait_until(lambda: exporter.metrics()['upkeeper_neo4j_up{server="graph"}'], equals=0)
             served = exporter.metrics()
             assert served['upkeeper_neo4j_up{server="other"}'] == 1
             assert served['upkeeper_collector_success{collector="neo4j"}'] == 1
             assert not [name for name in served if name.startswith("upkeeper_neo4j_nodes") and "graph" in name]
-        await wait_until(lambda: exporter.metrics()['upkeeper_neo4j_up{server="graph"}'] == 1)
+        await wait_until(lambda: exporter.metrics()['upkeeper_neo4j_up{server="graph"}'], equals=1)
         for _ in range(3):
             before = len([line for line in exporter.lines() if line["message"] == "config reloaded"])
             exporter.hangup()
@@ -334,13 +334,13 @@ async def test_the_exporter_serves_the_rest_reloads_and_closes(
                     len([line for line in exporter.lines() if line["message"] == "config reloaded"]) > before
                 )
             )
-        await wait_until(lambda: ours() == 1)
+        await wait_until(ours, equals=1)
         assert PASSWORD not in exporter.get("/metrics")[1]
         assert exporter.end() == 0
         assert PASSWORD not in exporter.log.read_text()
         assert not [line for line in exporter.lines() if line["logger"].startswith("neo4j")]
         assert not [line for line in exporter.lines() if line["level"] == "error"]
-    await wait_until(lambda: ours() == 0)
+    await wait_until(ours, equals=0)
 
 
 async def answering(collector: Neo4jCollector) -> Figures | None:

@@ -85,7 +85,7 @@ async def test_the_exporter_has_one_connection_also_after_its_config_has_changed
         return [pid for (pid,) in server.sql(query)]
 
     async with ExporterProcess(tmp_path, config("100ms")) as exporter:
-        await wait_until(lambda: exporter.metrics().get('upkeeper_postgres_up{server="db"}') == 1)
+        await wait_until(lambda: exporter.metrics().get('upkeeper_postgres_up{server="db"}'), equals=1)
         (first,) = backends()
         exporter.config.write_text(config("150ms"))
         exporter.hangup()
@@ -100,7 +100,7 @@ async def test_the_exporter_has_one_connection_also_after_its_config_has_changed
         assert max(map(len, seen)) == 1
         assert exporter.metrics()['upkeeper_postgres_up{server="db"}'] == 1
         assert exporter.end() == 0
-        await wait_until(lambda: backends() == [], what="the connection to be closed")
+        await wait_until(backends, equals=[], what="the connection to be closed")
     assert PASSWORD not in exporter.log.read_text()
 
 

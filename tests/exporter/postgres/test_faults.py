@@ -69,7 +69,7 @@ async def test_a_hung_server_costs_only_its_own_figures(
                 assert figures.value("max_connections", server="well") == 30
         assert Figures(await collector.collect()).value("up", server="db") == 1
         assert threading.active_count() == before
-        await wait_until(lambda: connections_of_upkeeper(own) == 1, what="the connections that were cut to be gone")
+        await wait_until(lambda: connections_of_upkeeper(own), equals=1, what="those that were cut to be gone")
     assert process.num_fds() == descriptors
 
 
@@ -328,7 +328,7 @@ async def test_a_thousand_rounds_leave_no_more_behind_than_a_hundred(
             render(families)
             down += Figures(families[:1]).value("up") == 0
             if number in (100, 300, 1000):
-                await wait_until(lambda: connections_of_upkeeper(own) == 1, what="one connection")
+                await wait_until(lambda: connections_of_upkeeper(own), equals=1, what="one connection")
                 after.append((threading.active_count(), process.num_fds(), process.memory_info().rss))
     assert down == 200
     threads, descriptors, memory = zip(*after, strict=True)
@@ -344,4 +344,4 @@ async def test_a_changed_config_closes_the_connection_of_the_old_one(own: Postgr
     await collector.collect()
     assert connections_of_upkeeper(own) == 1
     await running.close()
-    await wait_until(lambda: connections_of_upkeeper(own) == 0, what="the connection to be closed")
+    await wait_until(lambda: connections_of_upkeeper(own), equals=0, what="the connection to be closed")

@@ -101,7 +101,7 @@ async def test_a_postgres_server_that_trusts_everybody(postgres_factory: Factory
     before = log_of(server)
     assert (await result(url_of(server))).detail == "takes connections"
     ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'upkeeper'"
-    await wait_until(lambda: server.sql(ours) == [(0,)])
+    await wait_until(lambda: server.sql(ours), equals=[(0,)])
     assert "FATAL" not in log_of(server).removeprefix(before)
 
 

@@ -138,7 +138,7 @@ async def test_prometheus_scrapes_it_with_its_certificate_and_its_password(direc
             shutil.copy(directory / "renewed.pem", directory / "server.pem")
             shutil.copy(directory / "renewed.key", directory / "server.key")
             exporter.write(MUTUAL + USERS + "  bob: " + HASH)
-            await wait_until(lambda: exporter.get(auth=("bob", PASSWORD)).status_code == 200, what="the new user")
+            await wait_until(lambda: exporter.get(auth=("bob", PASSWORD)).status_code, equals=200, what="the new user")
 
             async def renewed() -> bool:
                 now = await query("upkeeper_web_tls_not_after_timestamp_seconds")
@@ -157,14 +157,14 @@ async def test_users_and_certificates_follow_their_files(directory: Path) -> Non
     async with running(directory, MUTUAL + USERS) as exporter:
         assert exporter.get().status_code == 401
         exporter.write(MUTUAL + USERS.replace("prometheus", "operator"))
-        await wait_until(lambda: exporter.get(auth=right).status_code == 401, what="the user to be gone")
+        await wait_until(lambda: exporter.get(auth=right).status_code, equals=401, what="the user to be gone")
         exporter.write(MUTUAL + USERS.replace("$2b$", "$3b$"))
         await wait_until(
             lambda: "config_last_reload_successful 0" in exporter.get(auth=("operator", PASSWORD)).text,
             what="the mistake to be told",
         )
         exporter.write(MUTUAL + USERS)
-        await wait_until(lambda: exporter.get(auth=right).status_code == 200, what="the user to be back")
+        await wait_until(lambda: exporter.get(auth=right).status_code, equals=200, what="the user to be back")
         assert "web_config_last_reload_successful 1" in exporter.get(auth=right).text
         errors = [line["error"] for line in exporter.lines() if line["level"] == "error"]
         assert len(errors) == 1

@@ -114,7 +114,7 @@ async def test_a_client_needs_a_certificate_of_the_ca(directory: Path) -> None:
         assert (await web.get(certificate="client")).text == "hello"
         for certificate in (None, "stranger", "expired-client"):
             await refused(lambda certificate=certificate: web.get(certificate=certificate))  # type: ignore[misc]
-        await wait_until(lambda: web.values()["tls_handshake_errors_total"] == 3)
+        await wait_until(lambda: web.values()["tls_handshake_errors_total"], equals=3)
         assert (await web.get(certificate="client")).text == "hello"
 
 

@@ -1,6 +1,7 @@
 """`upkeeper up` as a child process on a state directory of its own."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from tests.helpers import Hopeless, free_port_range, wait_until
@@ -75,13 +75,12 @@ class Up:
     def processes(self) -> dict[int, str]:
         """What runs with our mark: process id -> command line."""
         found = {}
-        for process in psutil.process_iter():
-            try:
-                marked = process.environ().get("UPKEEPER_TEST_MARK") == self.mark
-                if marked and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = " ".join(process.cmdline())
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            # Of a zombie it is empty. psutil would take ten times as long to tell them apart, and this is polled.
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in environ.read_bytes():
+                    command = environ.with_name("cmdline").read_bytes().rstrip(b"\0")
+                    found[int(environ.parent.name)] = command.replace(b"\0", b" ").decode()
         return found
 
     def pid_of(self, part: str) -> int | None:

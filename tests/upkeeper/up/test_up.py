@@ -79,7 +79,7 @@ async def test_the_parts_work_together_and_end_together(up: Up) -> None:
         )
         told = "upkeeper_alerts_received_total > 0"
         await wait_until(lambda: len_of(query(up.ports, told), 1), timeout=60, what="the remediator to be told")
-        await wait_until(lambda: len(up.processes()) == 5, what="the processes that stay")
+        await wait_until(lambda: len(up.processes()), equals=5, what="the processes that stay")
 
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
@@ -100,7 +100,7 @@ async def test_ctrl_c_ends_all_too(up: Up) -> None:
 
 async def test_kill_9_leaves_no_process(up: Up) -> None:
     async with up.running() as process:
-        await wait_until(lambda: len(up.processes()) == 5, what="the processes that stay")
+        await wait_until(lambda: len(up.processes()), equals=5, what="the processes that stay")
         process.kill()
         await process.wait()
         await wait_until(lambda: not up.processes(), what="the others to end")
@@ -191,7 +191,7 @@ async def test_a_changed_config_reaches_alertmanager_and_a_wrong_one_does_not(up
 async def test_without_prometheus_it_prints_what_yours_needs(up: Up, tmp_path: Path) -> None:
     up.arguments.append("--no-prometheus")
     async with up.running(PATH="/nonexistent"):
-        await wait_until(lambda: len(up.processes()) == 3, what="the processes that stay")
+        await wait_until(lambda: len(up.processes()), equals=3, what="the processes that stay")
         endpoints = json.loads((up.state / "endpoints.json").read_text())
         assert (endpoints["prometheus"], endpoints["alertmanager"]) == (None, None)
         part, mine = printed(up.output.read_text())
@@ -213,7 +213,7 @@ async def test_without_prometheus_it_prints_what_yours_needs(up: Up, tmp_path: P
 async def test_a_prometheus_of_ones_own_is_not_started_beside(up: Up) -> None:
     up.config.write_text("prometheus: {url: 'http://prometheus.example.org:9090/'}\n")
     async with up.running():
-        await wait_until(lambda: len(up.processes()) == 4, what="the processes that stay")
+        await wait_until(lambda: len(up.processes()), equals=4, what="the processes that stay")
         assert up.pid_of(f"127.0.0.1:{up.ports.prometheus}") is None
         assert (
             json.loads((up.state / "endpoints.json").read_text())["prometheus"] == "http://prometheus.example.org:9090"

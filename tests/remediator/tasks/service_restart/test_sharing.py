@@ -253,7 +253,7 @@ class TestSlowHealthChecks:
         port = free_port()
         probe = Probe(url=f"http://127.0.0.1:{port}/sh", expect_status=[200])
         service = Service(name="site", container="web", probes=[probe])
-        task = ServiceRestart([service], engine, pacing=Pacing(attempts=1, poll=0.02, probes=2.0, settle=0.2))
+        task = ServiceRestart([service], engine, pacing=Pacing(attempts=1, poll=0.02, probes=20.0, settle=0.2))
         serve = f"[ -e /second ] && exec httpd -f -p 127.0.0.1:{port} -h /bin; echo > /second; exit 3"
         self.run(clean_dockerd, serve, network_mode="host")
         clean_dockerd.client.containers.get("web").wait()
@@ -282,7 +282,7 @@ class TestSlowHealthChecks:
         self.run(clean_dockerd, "[ -e /second ] && exec sleep 1000; echo > /second; exit 3")
         clean_dockerd.client.containers.get("web").wait()
         action = await self.action(task, "web")
-        task.action_timeout = 2.0
+        task.action_timeout = 6.0
 
         effect = await task.apply("web", action)
 

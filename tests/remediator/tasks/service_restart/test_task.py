@@ -169,7 +169,7 @@ async def test_a_crash_that_the_engine_covers_up_is_noticed(clean_dockerd: Docke
         pauses.append(seconds)
         await asyncio.sleep(seconds)
 
-    unhurried = replace(FAST, poll=1.5, settle=1.0)  # the second look finds it running again
+    unhurried = replace(FAST, poll=3.0, settle=1.0)  # the second look finds it running again
     task = ServiceRestart([], engine, pacing=unhurried, sleep=sleep)
 
     effect = await task.apply("crashing", await only_action(task, "crashing"))

@@ -185,9 +185,9 @@ async def test_what_follows_from_a_changed_config_reaches_the_process(tmp_path: 
     async with running(tmp_path, spec("one", tmp_path), rewrite=rewrite, config=str(config)) as supervised:
         supervised.process.send_signal(signal.SIGHUP)
         log = tmp_path / "one.log"
-        await wait_until(lambda: log.read_text().count("reloaded") == 1, what="the process to reload")
+        await wait_until(lambda: log.read_text().count("reloaded"), equals=1, what="the process to reload")
         config.write_text("newer")
-        await wait_until(lambda: log.read_text().count("reloaded") == 2, what="the process to reload again")
+        await wait_until(lambda: log.read_text().count("reloaded"), equals=2, what="the process to reload again")
 
 
 async def test_nothing_is_reloaded_when_the_config_is_refused(tmp_path: Path) -> None:
