@@ -45,9 +45,11 @@ async def test_guards_hear_of_their_own_host(database: Database) -> None:
     for host, at in (("kitchen", 30.0), ("cellar", 31.0), ("cellar", 32.0)):
         reset = partial(holds.close_breaker, host=host, task="t", target="x", caller=PAT, now=at)
         await database.write(reset)
-    for host, in_flight, ends, closed in (("kitchen", mine, [20.0], 30.0), ("cellar", None, [22.0, 21.0], 32.0)):
-        facts = await database.read(partial(holds.facts, host=host, task="t", target="x", now=40.0))
-        assert (facts.in_flight, facts.breaker_closed_at) == (in_flight, closed)
-        assert [run.finished_at for run in facts.past] == ends
+    for host, in_flight, ends, closed in (("kitchen", [mine], [20.0], 30.0), ("cellar", None, [22.0, 21.0], 32.0)):
+        place = (host, "t", "x")
+        assert (await database.read(holds.unfinished_runs)).get(place) == in_flight
+        assert (await database.read(holds.breakers_closed))[place] == closed
+        past = await database.read(partial(holds.past_runs, place=place))
+        assert [run.finished_at for run in past] == ends
         assert list(await database.read(partial(holds.acted_on, host=host, since=0.0))) == [("t", "x")]
     assert list(await database.read(partial(holds.acted_on, host="attic", since=0.0))) == []
