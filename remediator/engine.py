@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from exporter.base.memory import imported_when_used
 from remediator.runs.steps import Runner
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Engine:
     async def _launched(self) -> None:
         """Starts DBOS where it is not up, on this event loop. Its import takes longer than its start."""
         if self._workflow is None:
-            await asyncio.to_thread(_import)
+            await asyncio.to_thread(import_engine)
             try:
                 await self._launch()
             except BaseException:
@@ -212,8 +213,10 @@ class Engine:
             await asyncio.wait(self._under_way)
 
 
-def _import() -> None:
-    import dbos  # noqa: F401
+def import_engine() -> None:
+    """Imports what the engine is made of. Blocks for half a second at the first call."""
+    with imported_when_used("psycopg", "errors"):  # 12 MB, which it imports for a database that is not SQLite
+        import dbos  # noqa: F401
 
     _quieten()
 

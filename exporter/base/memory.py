@@ -1,6 +1,11 @@
 """Memory that a process which lives for months need not spend."""
 
+import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 
 def leave_out(*names: str) -> None:
@@ -11,3 +16,34 @@ def leave_out(*names: str) -> None:
     """
     for name in names:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+class _Late(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked by the import system, and answered by every module that has it
+            raise AttributeError(name)
+        if name in self.__dict__.get("_parts", ()):
+            return _Late(f"{self.__name__}.{name}")
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def imported_when_used(name: str, *parts: str) -> Iterator[None]:
+    """What is imported within finds a stand-in for a module, which imports the module when something of it is used.
+
+    For a library that imports another one for what it then does not do. parts: submodules that are only imported
+    by name from it and stood for as well. Nothing happens where the module has been imported already.
+    """
+    if name in sys.modules:
+        yield
+        return
+    late = _Late(name)
+    late.__dict__["_parts"] = frozenset(parts)
+    sys.modules[name] = late
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is late:
+            del sys.modules[name]
