@@ -3,7 +3,8 @@
 # With PRAGMA foreign_keys=ON, DROP TABLE deletes the parent's rows first (https://sqlite.org/foreignkeys.html#fk_schemacommands),
 # so that ON DELETE CASCADE empties the tables that refer to it: a migration that widens a column of `alerts` would take
 # every decision along, without an error. Adding a column in batch mode is safe, since nothing is made anew then.
-# Upkeeper's migrations add columns by plain ALTER TABLE, and its upgrade test compares every row.
+# Upkeeper's migrations add columns by plain ALTER TABLE, or set all tables that refer to each other aside and fill them
+# again (0003), and its upgrade test compares every row.
 set -eu
 
 directory=$(mktemp -d)

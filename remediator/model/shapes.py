@@ -4,7 +4,7 @@ Times are RFC 3339 UTC strings, sizes are bytes, lists are newest first.
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NotRequired, TypeVar
 
 # The standard library's own lacks generic classes before Python 3.12, as pydantic needs them for the API document.
 from typing_extensions import TypedDict
@@ -93,11 +93,23 @@ class CallerView(TypedDict):
     name: str
 
 
+class ArtefactView(TypedDict):
+    """What a run has made for people. ``sha256`` is of its content."""
+
+    id: int
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    made_at: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
-    run that it is a part of.
+    run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
+    columns of the task's own, and ``artefacts``.
     """
 
     id: int
@@ -123,6 +135,8 @@ class RunView(TypedDict):
     notes: list[str]
     actions: list[ActionView]
     freed_bytes: int
+    rows: NotRequired[list[dict[str, Any]]]
+    artefacts: NotRequired[list[ArtefactView]]
 
 
 class TrackView(TypedDict):
@@ -177,9 +191,10 @@ class PlannedActionView(TypedDict):
 
 
 class PlanBody(TypedDict):
-    """What a task would do, and what it leaves alone and why."""
+    """What a task would do, what it has found, as a table of its own, and what it leaves alone and why."""
 
     actions: list[PlannedActionView]
+    rows: list[dict[str, Any]]
     notes: list[str]
 
 

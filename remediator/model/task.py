@@ -7,7 +7,7 @@ Applying does what the plan said or less, never more: an object that changed sin
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
 from remediator.model.taskfacts import TaskFacts
 
@@ -61,10 +61,16 @@ class Action(_Record):
     """What ``apply`` needs to find exactly this object again and to notice that it changed."""
 
 
+class Row(_Record):
+    """A row of the table that a task may leave; the task derives its own from this, a field for each column."""
+
+
 class Plan(_Record):
     """What a task would do to a target."""
 
     actions: Sequence[Action] = ()
+    rows: Sequence[SerializeAsAny[Row]] = ()
+    """What the task has found, as a table: all of the task's own kind of row."""
     notes: Sequence[str] = ()
     """What the plan left alone and why, and what the user should know: one sentence each."""
 

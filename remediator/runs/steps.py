@@ -101,7 +101,7 @@ class Runner:
             count = len(plan.actions)
             return Conclusion("planned", f"dry run: {count} action{'s' if count != 1 else ''} planned, nothing done")
         if not plan.actions:
-            return verify.of_empty_plan(run.before, plan.notes)
+            return verify.of_empty_plan(run.before, plan)
         subject = Subject(run.host, run.task, run.target, run_id=run.id)
         judgement = await self._judge.judge(Case(subject, self._settings(run), self._clock(), plan))
         block = judgement.first

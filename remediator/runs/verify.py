@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remediator.model.task import Measurement
+from remediator.model.task import Measurement, Plan
 from remediator.model.words import Outcome
 
 MAX_REASON = 300
-"""Characters of notes that a reason may repeat; the measurement's own word stands in for more."""
+"""Characters of notes that a reason may repeat; the measurement's own word stands in for more, and for a table."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Conclusion:
     reason: str
 
 
-def of_empty_plan(before: Measurement, notes: Sequence[str]) -> Conclusion:
+def of_empty_plan(before: Measurement, plan: Plan) -> Conclusion:
     """A plan without actions is good news where nothing is wrong, and no help where something is."""
     if not before.breached:
         return Conclusion("nothing-to-do", before.detail or "nothing is over its limit")
-    reason = "; ".join(notes)
-    if len(reason) > MAX_REASON and before.detail:
+    reason = "; ".join(plan.notes)
+    if before.detail and (plan.rows or len(reason) > MAX_REASON):
         reason = before.detail
     return Conclusion("ineffective", reason or "the task found nothing that it may do about it")
 

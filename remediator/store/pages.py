@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from remediator.model.shapes import ActionView, AlertView, DecisionView, Page, RunView, TrackView
+from remediator.model.artefact import Artefact
+from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
 from remediator.statedir import DRILL_TARGET
+from remediator.store import artefacts, rows
 from remediator.store.runs import REMEDY
 from remediator.store.tables import actions, alerts, decisions, runs
 
@@ -112,11 +114,25 @@ def list_runs(connection: sa.Connection, limit: int, before: int | None = None) 
 
 
 def one_run(connection: sa.Connection, run_id: int) -> RunView:
-    """A run with its actions. Raises LookupError when there is none of that id."""
+    """A run with its actions, rows and artefacts. Raises LookupError when there is none of that id."""
     found = _rows(connection, _RUNS.where(runs.c.id == run_id))
     if not found:
         raise LookupError(f"there is no run {run_id}")
-    return _with_actions(connection, found)[0]
+    view = _with_actions(connection, found)[0]
+    view["rows"] = [dict(row) for row in rows.of_run(connection, run_id)]
+    view["artefacts"] = [_artefact(one) for one in artefacts.of_run(connection, run_id)]
+    return view
+
+
+def _artefact(one: Artefact) -> ArtefactView:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "media_type": one.media_type,
+        "size": one.size,
+        "sha256": one.sha256,
+        "made_at": timestamp(one.made_at),
+    }
 
 
 def unfinished_runs(connection: sa.Connection, host: str, limit: int = 100) -> list[RunView]:

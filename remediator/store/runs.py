@@ -9,6 +9,7 @@ from remediator.model.decision import Try
 from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Action, Measurement, Plan
 from remediator.model.words import Outcome, RunState
+from remediator.store import rows
 from remediator.store.tables import actions, runs
 
 REMEDY = sa.case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
@@ -111,6 +112,7 @@ def measured(connection: sa.Connection, run_id: int, before: Measurement) -> Non
 
 def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
     """Stores the plan in place of one from before a crash; nothing of it had been applied then."""
+    rows.replace(connection, run_id, plan.rows)
     connection.execute(actions.delete().where(actions.c.run_id == run_id))
     if plan.actions:
         connection.execute(

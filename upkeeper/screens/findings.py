@@ -1,26 +1,34 @@
 """Findings of the configuration audit on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from remediator.tasks.configuration_audit.notes import cells, short
 from upkeeper.screens.screen import Cell, Column, Screen
 from upkeeper.screens.text import STYLES
 
 
-def show_findings(screen: Screen, notes: Sequence[str]) -> None:
-    """A table of the findings among the notes, the worst first, then the other notes."""
-    found = [(note, cells(note)) for note in notes]
-    rows: list[list[str | Cell]] = [
-        [Cell(severity, STYLES.get(severity, "")), Cell(short(places), "bold"), message, remedy]
-        for _, parts in found
-        if parts is not None
-        for places, severity, message, remedy in [parts]
-    ]
+def show_findings(screen: Screen, rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> None:
+    """A table of the findings, the worst first, then the notes. rows: as configuration_audit.rows makes them."""
     screen.table(
         [Column("severity"), Column("where", wide=True), Column("finding", wide=True), Column("remedy", wide=True)],
-        rows,
+        [
+            [
+                Cell(row["severity"], STYLES.get(row["severity"], "")),
+                Cell(where(row), "bold"),
+                row["message"],
+                row["remedy"],
+            ]
+            for row in rows
+        ],
         empty="nothing was found",
     )
-    for note, parts in found:
-        if parts is None:
-            screen.line(Cell("note: ", "dim"), note)
+    for note in notes:
+        screen.line(Cell("note: ", "dim"), note)
+
+
+def where(row: Mapping[str, Any]) -> str:
+    """The first place of a finding, and how many more there are."""
+    first = row["places"][0]
+    line = "" if first["line"] is None else f":{first['line']}"
+    more = row["place_count"] - 1
+    return f"{first['file']}{line}" + (f" and {more} more" if more else "")

@@ -83,7 +83,7 @@ def show_summary(screen: Screen, run: RunView) -> None:
         _checks(screen, run)
         return
     if shows(run["task"]) == "findings":
-        show_findings(screen, run["notes"])
+        show_findings(screen, run.get("rows", []), run["notes"])
         detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
         screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
         return
@@ -121,6 +121,8 @@ def show_run(screen: Screen, run: RunView) -> None:
         screen.line(f"  alert    {'still firing' if end is None else f'resolved {local(end)}'}")
     for note in run["notes"]:
         screen.line(f"  note     {note}")
+    if run.get("rows") and shows(run["task"]) == "findings":
+        show_findings(screen, run["rows"], [])
     _actions(screen, run)
 
 

@@ -84,7 +84,7 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     if shows(plan["task"]) == "findings":
-        show_findings(screen, plan["plan"]["notes"])
+        show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
         return
     actions = plan["plan"]["actions"]
     screen.table(

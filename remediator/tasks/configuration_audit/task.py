@@ -17,13 +17,13 @@ from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG
-from remediator.tasks.configuration_audit.notes import line
+from remediator.tasks.configuration_audit.rows import row
 from remediator.tasks.docker import ask
 from remediator.tasks.resources import Resources
 
 log = structlog.get_logger(__name__)
 
-MAX_NOTES = 500
+MAX_ROWS = 500
 """Findings in one plan; further ones are counted."""
 LOOK_SECONDS = 60.0
 
@@ -66,20 +66,20 @@ class ConfigurationAudit:
         return Measurement(breached=breached, values=values, detail=_summary(report, _told(report, target)))
 
     async def plan(self, target: str) -> Plan:
-        """Never an action; a note for each line, the worst first, and one for whatever could not be looked at.
+        """Never an action; a row for each finding, the worst first, and a note for whatever could not be looked at.
 
-        For ``all``, findings of one kind are one line; for one check, each stands for itself.
+        For ``all``, findings of one kind are one row; for one check, each stands for itself.
         """
         report, remarks = await self._look(target)
         found = _told(report, target)
-        notes = [line(finding) for finding in found[:MAX_NOTES]]
-        if len(found) > MAX_NOTES:
-            notes.append(f"There are {len(found) - MAX_NOTES} further findings.")
+        notes = []
+        if len(found) > MAX_ROWS:
+            notes.append(f"There are {len(found) - MAX_ROWS} further findings.")
         notes += [f"Not looked at as a whole: {problem}." for problem in report.problems]
         accepted = sum(len(result.accepted) for result in report.results)
         if accepted:
             notes.append(f"The config accepts {_count(accepted, 'further finding')} (configuration.ignore).")
-        return Plan(notes=[*notes, *remarks])
+        return Plan(rows=[row(finding) for finding in found[:MAX_ROWS]], notes=[*notes, *remarks])
 
     async def apply(self, target: str, action: Action) -> Effect:
         raise TaskError(f"{self.facts.name} has no actions, so it cannot {action.kind}")

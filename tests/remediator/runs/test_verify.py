@@ -2,8 +2,8 @@
 
 import pytest
 
-from remediator.model.task import Measurement
-from remediator.runs.verify import of_actions
+from remediator.model.task import Measurement, Plan, Row
+from remediator.runs.verify import MAX_REASON, of_actions, of_empty_plan
 
 WITHIN = Measurement(breached=False, detail="1 of 2")
 OVER = Measurement(breached=True, detail="3 of 2")
@@ -54,3 +54,19 @@ def test_the_outcome_tells_what_was_gained_and_what_is_stuck(
 def test_not_enough_without_a_figure() -> None:
     over = Measurement(breached=True, detail="")
     assert of_actions(over, over, True, [DONE]).reason == "helped, not enough"
+
+
+@pytest.mark.parametrize(
+    ("before", "plan", "outcome", "reason"),
+    [
+        (WITHIN, Plan(), "nothing-to-do", "1 of 2"),
+        (Measurement(breached=False), Plan(), "nothing-to-do", "nothing is over its limit"),
+        (OVER, Plan(notes=["a stays.", "b stays."]), "ineffective", "a stays.; b stays."),
+        (OVER, Plan(notes=["a" * (MAX_REASON + 1)]), "ineffective", "3 of 2"),
+        (OVER, Plan(rows=[Row()], notes=["one is accepted"]), "ineffective", "3 of 2"),
+        (OVER, Plan(), "ineffective", "the task found nothing that it may do about it"),
+    ],
+)
+def test_a_plan_without_actions(before: Measurement, plan: Plan, outcome: str, reason: str) -> None:
+    conclusion = of_empty_plan(before, plan)
+    assert (conclusion.outcome, conclusion.reason) == (outcome, reason)

@@ -50,6 +50,8 @@ async def test_a_run_lists_the_findings_and_fails(upkeeper: Upkeeper) -> None:
     assert "/mistakes/compose.yaml:10 " in open_port
     assert "port 5432 of supabase-db is open to every network of this host" in open_port
     assert open_port.rstrip().endswith("containers of the project reach it without")
+    shown = await upkeeper("mistakes", "show", "1")
+    assert set(rows) < set(shown.out.splitlines())
     counts = [sum(row.startswith(severity) for row in rows) for severity in ("critical", "warning", "info")]
     assert min(counts) >= 4
     assert conclusion == (
@@ -75,7 +77,9 @@ async def test_json_is_one_document(upkeeper: Upkeeper) -> None:
     run = json.loads(done.out)
     assert run["before"]["values"]["unset-variables/critical"] == 1
     assert run["actions"] == []
-    assert all(note.count(" | ") == 3 for note in run["notes"])
+    assert {"severity", "check", "places", "place_count", "message", "remedy"} == set(run["rows"][0])
+    assert run["notes"] == []
+    assert run["reason"] == run["before"]["detail"]
     assert len(run["reason"]) <= 300
     assert SECRET not in done.out + done.err
 

@@ -7,12 +7,11 @@ import pytest
 
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
-from exporter.findings.finding import Finding, Place
 from exporter.inventory.audit import Configuration
 from exporter.inventory.checks import CHECKS, VALID
 from remediator.config.remedies import Config
-from remediator.model.task import Action, TaskError
-from remediator.tasks.configuration_audit.notes import cells, line, short
+from remediator.model.task import Action, Plan, TaskError
+from remediator.tasks.configuration_audit.rows import FindingRow
 from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources
@@ -33,27 +32,30 @@ def task(name: str, directory: Path, **settings: object) -> ConfigurationAudit:
     return configuration_audit(Audit(configuration, daemon_file="/nonexistent"), None)
 
 
+def rows_of(plan: Plan) -> Sequence[FindingRow]:
+    assert all(isinstance(row, FindingRow) for row in plan.rows)
+    return plan.rows  # type: ignore[return-value]
+
+
 async def test_nothing_is_wrong(tmp_path: Path) -> None:
     subject = task("clean", tmp_path)
     measurement, plan = await subject.measure("all"), await subject.plan("all")
     assert (measurement.breached, measurement.detail) == (False, "no findings, by 14 checks")
     assert measurement.values["limits/warning"] == 0
-    assert (plan.actions, plan.notes) == ((), [])
+    assert (plan.actions, plan.rows, plan.notes) == ((), [], [])
 
 
-async def test_every_finding_is_a_note_the_worst_first_and_none_a_secret(tmp_path: Path) -> None:
+async def test_every_finding_is_a_row_the_worst_first_and_none_a_secret(tmp_path: Path) -> None:
     subject = task("mistakes", tmp_path)
     measurement, plan = await subject.measure("all"), await subject.plan("all")
     assert measurement.breached
     assert measurement.values["published-ports/critical"] == 3
     places = sum(measurement.values.values())
-    assert len(plan.notes) < places
-    assert measurement.detail.startswith(f"{len(plan.notes)} findings: ")
+    assert len(plan.rows) < places
+    assert measurement.detail.startswith(f"{len(plan.rows)} findings: ")
     assert measurement.detail.endswith(f", in {places:.0f} places, by 14 checks")
     assert plan.actions == ()
-    rows = [cells(note) for note in plan.notes]
-    severities = [row[1] for row in rows if row is not None]
-    assert len(severities) == len(rows)
+    severities = [row.severity for row in rows_of(plan)]
     assert severities == sorted(severities, key=["critical", "warning", "info"].index)
     assert SECRET not in repr(plan) + repr(measurement)
     assert not subject.improved(measurement, measurement)
@@ -65,39 +67,24 @@ async def test_one_check_alone(tmp_path: Path) -> None:
     measurement = await subject.measure("images")
     assert measurement.values == {"images/info": 1, "images/warning": 2, "images/critical": 0}
     assert measurement.detail == "3 findings: 2 warning, 1 info, by 1 check"
-    assert {note.split(" | ")[0].rpartition("/")[2] for note in (await subject.plan("images")).notes} == {
-        "compose.yaml:4",
-        "compose.yaml:13",
-        "compose.yaml:31",
-    }
+    found = [row.places for row in rows_of(await subject.plan("images"))]
+    assert sorted(place.line or 0 for places in found for place in places) == [4, 13, 31]
+    assert {place.file for places in found for place in places} == {f"{tmp_path}/mistakes/compose.yaml"}
 
 
-async def test_a_line_for_many_is_opened_by_its_check(tmp_path: Path) -> None:
+async def test_a_row_for_many_is_opened_by_its_check(tmp_path: Path) -> None:
     subject = task("mistakes", tmp_path)
-    (line_for_many,) = [note for note in (await subject.plan("all")).notes if "limit of processor time" in note]
-    assert line_for_many == (
-        f"{tmp_path}/mistakes/compose.yaml:3,12,30 | info | 3 of 5 services have no limit of processor time: "
-        "supabase-db, neo4j, letta | set deploy.resources.limits.cpus, or cpus"
-    )
-    opened = (await subject.plan("limits")).notes
-    assert sum("limit of processor time" in note for note in opened) == 3
-    places = cells(line_for_many)
-    assert places is not None
-    assert short(places[0]) == f"{tmp_path}/mistakes/compose.yaml:3 and 2 more"
-
-
-@pytest.mark.parametrize(
-    ("places", "shown"),
-    [
-        ("/a/b.yaml:3", "/a/b.yaml:3"),
-        ("/a/b.yaml", "/a/b.yaml"),
-        ("/a/b.yaml:3,4,5; /a/.env:7", "/a/b.yaml:3 and 3 more"),
-        ("/a/x; /a/y; /a/z", "/a/x and 2 more"),
-        ("/a:b", "/a:b"),
-    ],
-)
-def test_a_table_shows_the_first_place(places: str, shown: str) -> None:
-    assert short(places) == shown
+    (for_many,) = [row for row in rows_of(await subject.plan("all")) if "limit of processor time" in row.message]
+    assert for_many.model_dump() == {
+        "severity": "info",
+        "check": "limits",
+        "places": [{"file": f"{tmp_path}/mistakes/compose.yaml", "line": line} for line in (3, 12, 30)],
+        "place_count": 3,
+        "message": "3 of 5 services have no limit of processor time: supabase-db, neo4j, letta",
+        "remedy": "set deploy.resources.limits.cpus, or cpus",
+    }
+    opened = rows_of(await subject.plan("limits"))
+    assert sum("limit of processor time" in row.message for row in opened) == 3
 
 
 @pytest.mark.parametrize("target", ["", "ALL", "../images", "images\0", "іmages"])
@@ -129,8 +116,9 @@ async def test_accepted_findings_are_no_breach(tmp_path: Path) -> None:
     ignore = [{"check": "images", "reason": "they are pinned elsewhere"}]
     subject = task("mistakes", tmp_path, ignore=ignore)
     assert not (await subject.measure("images")).breached
-    notes = (await subject.plan("images")).notes
-    assert notes == ["The config accepts 3 further findings (configuration.ignore)."]
+    plan = await subject.plan("images")
+    assert plan.rows == []
+    assert plan.notes == ["The config accepts 3 further findings (configuration.ignore)."]
 
 
 async def test_nothing_to_look_at(tmp_path: Path) -> None:
@@ -172,9 +160,11 @@ async def test_secret_files_of_the_whole_config_are_looked_at(tmp_path: Path) ->
     email = {"to": "a@b", "from": "c@d", "smarthost": "e:25", "username": "f", "password_file": str(password)}
     config = Config.model_validate({"notify": {"email": email}})
     resources = Resources(config, docker=lambda: DockerEngine(f"unix://{tmp_path}/none.sock", 1.0))
-    notes: Sequence[str] = (await build_tasks(config, resources)["configuration-audit"].plan("file-modes")).notes
+    first = rows_of(await build_tasks(config, resources)["configuration-audit"].plan("file-modes"))[0]
     resources.close()
-    assert notes[0] == f"{password} | warning | everybody may read it (mode 0644), and it holds a secret | chmod 600 it"
+    assert [(place.file, place.line) for place in first.places] == [(str(password), None)]
+    assert (first.severity, first.remedy) == ("warning", "chmod 600 it")
+    assert first.message == "everybody may read it (mode 0644), and it holds a secret"
 
 
 @pytest.mark.servers
@@ -189,14 +179,3 @@ async def test_running_containers_name_their_project(clean_dockerd: Dockerd, tmp
     subject = configuration_audit(Audit(Configuration(), daemon_file="/nonexistent"), engine)
     assert (await subject.measure("images")).values["images/warning"] == 2
     engine.close()
-
-
-@pytest.mark.parametrize("file", ["/srv/pa/compose.yaml", "/srv/a | b/compose.yaml", "/srv/a: b | critical | c"])
-def test_a_note_can_be_read_again(file: str) -> None:
-    finding = Finding("limits", "warning", "web", Place(file, 7), "it is wrong | very", "mend it")
-    assert cells(line(finding)) == (f"{file}:7", "warning", "it is wrong / very", "mend it")
-
-
-@pytest.mark.parametrize("note", ["", "There are 3 further findings.", "a | b | c | d", "a | critical"])
-def test_other_notes_are_none(note: str) -> None:
-    assert cells(note) is None
