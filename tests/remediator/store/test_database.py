@@ -2,10 +2,13 @@
 
 import ast
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +17,17 @@ import sqlalchemy as sa
 
 import remediator
 from remediator.model.caller import Caller
+from remediator.model.errors import NoRoom
 from remediator.model.hold import Pause
 from remediator.model.run import Request
 from remediator.store import alerts, holds, runs
 from remediator.store.database import Database
 from remediator.store.tables import breaker_resets, pauses
+from tests.filesystems import mounted
 from tests.postgres_server import PostgresServer
 from tests.remediator.stack import alert
 from tests.remediator.store.conftest import SHARED, Open, Place, url_of
+from tests.smalldisk import fill
 
 COUNT = sa.select(sa.func.count()).select_from(pauses)
 
@@ -199,6 +205,30 @@ async def test_it_goes_on_after_the_server_was_restarted(postgres_factory: Calla
     assert await database.read(lambda connection: connection.scalar(COUNT)) == 1
     await database.write(partial(holds.pause, host="kitchen", hold=pause("t")))
     await database.close()
+
+
+@pytest.mark.servers
+async def test_a_server_without_room_is_named(postgres_factory: Callable[..., PostgresServer]) -> None:
+    server = postgres_factory(15)
+    with mounted(server.directory / "small", "tmpfs", 48 * 1024 * 1024) as small:
+        shutil.chown(small, server.directory.owner(), server.directory.group())
+        server.sql(f"CREATE TABLESPACE small LOCATION '{small}'", "CREATE DATABASE here TABLESPACE small")
+        told: list[str] = []
+        database = Database(url_of(server, "here"), told.append, host="kitchen")
+        await database.migrate()
+        made = fill(small)
+        received = [(replace(alert(room=str(number)), annotations={"padding": os.urandom(8000).hex()}), 1.0)
+                    for number in range(100)]  # fmt: skip
+        with pytest.raises(NoRoom, match=r"disk of the PostgreSQL server is full.*127\.0\.0\.1, database here"):
+            await database.write(partial(alerts.accept, received=received))
+        assert told[-1].startswith("the disk of the PostgreSQL server is full")
+        assert await database.read(alerts.next_due) is None
+        for path in made:
+            path.unlink()
+        await database.write(partial(alerts.accept, received=received))
+        assert told[-1] == ""
+        await database.close()
+        server.sql("DROP DATABASE here", "DROP TABLESPACE small")
 
 
 async def test_a_write_that_changes_nothing_tells_nothing_of_room(tmp_path: Path) -> None:
