@@ -177,6 +177,8 @@ class _Batch:
     targets: Targets
     gathered: Gathered
     now: float
+    asked: dict[tuple[str, str | None], Asked] = field(default_factory=dict)
+    """What the guards said, by remedy and target: of many alerts they say the same."""
 
     def look(self, connection: sa.Connection) -> _Decided:
         """Decides about each alert, making the runs that follow."""
@@ -204,14 +206,23 @@ class _Batch:
         """Those whose run in flight has ended since the facts were gathered. An alert that it seems to hold back would
         wait for an end that is over.
         """
-        unfinished = {run_id for found in holds.unfinished_runs(connection).values() for run_id in found}
-        return {
-            subject
+        waited_for = {
+            subject: history.in_flight
             for subject, history in self.gathered.all(History).items()
-            if history.in_flight is not None and history.in_flight not in unfinished
+            if history.in_flight is not None
         }
+        if not waited_for:
+            return set()
+        unfinished = {run_id for found in holds.unfinished_runs(connection).values() for run_id in found}
+        return {subject for subject, run_id in waited_for.items() if run_id not in unfinished}
 
     def _ask(self, selection: Selection) -> Asked:
+        key = (selection.remedy.name, selection.target)
+        if key not in self.asked:
+            self.asked[key] = self._judged(selection)
+        return self.asked[key]
+
+    def _judged(self, selection: Selection) -> Asked:
         subject = _of(self.host, selection)
         judgement = self.gathered.judge(Case(subject, selection.remedy, self.now))
         history = self.gathered.about(History, subject)
@@ -244,6 +255,7 @@ class _Batch:
         assert selection is not None, "a decision to run is about a target"
         run_id, new = runs.create_unless_in_flight(connection, _request(self.host, alert, decision), self.now)
         self.gathered.add_run(_of(self.host, selection), run_id)
+        self.asked.clear()
         # One that somebody else has started since the facts were gathered holds this one back.
         return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)
 

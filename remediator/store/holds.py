@@ -17,10 +17,22 @@ REMEMBERED_RUNS = 200
 """More than any rate or breaker setting can sensibly count on one target in a day."""
 
 
+# Statements that every batch of alerts asks are made once, since making one takes as long as asking.
+_PAUSES = (
+    sa.select(pauses)
+    .where(
+        pauses.c.host == sa.bindparam("host"),
+        sa.or_(pauses.c.until.is_(None), pauses.c.until > sa.bindparam("now", type_=pauses.c.until.type)),
+    )
+    .order_by(pauses.c.id)
+)
+_UNFINISHED = sa.select(runs.c.id, runs.c.host, runs.c.task, runs.c.target).where(runs.c.state != "finished")
+_CLOSED = sa.select(breaker_resets.c.host, breaker_resets.c.task, breaker_resets.c.target, breaker_resets.c.at)
+
+
 def active_pauses(connection: sa.Connection, host: str, now: float) -> Sequence[Pause]:
     """Pauses in force on the host, oldest first."""
-    in_force = sa.or_(pauses.c.until.is_(None), pauses.c.until > now)
-    rows = connection.execute(sa.select(pauses).where(pauses.c.host == host, in_force).order_by(pauses.c.id))
+    rows = connection.execute(_PAUSES, {"host": host, "now": now})
     return [Pause(row.task, row.reason, row.since, row.until, Caller(row.trigger, row.caller)) for row in rows]
 
 
@@ -57,15 +69,14 @@ def close_breaker(connection: sa.Connection, host: str, task: str, target: str, 
 def unfinished_runs(connection: sa.Connection) -> Mapping[Place, Sequence[int]]:
     """The ids of runs that are queued, under way or wait for a person."""
     found: dict[Place, list[int]] = {}
-    columns = (runs.c.id, runs.c.host, runs.c.task, runs.c.target)
-    for run_id, *place in connection.execute(sa.select(*columns).where(runs.c.state != "finished")):
-        found.setdefault((place[0], place[1], place[2]), []).append(run_id)
+    for run_id, host, task, target in connection.execute(_UNFINISHED):
+        found.setdefault((host, task, target), []).append(run_id)
     return found
 
 
 def breakers_closed(connection: sa.Connection) -> Mapping[Place, float]:
     """When a person last closed a breaker."""
-    return {(row.host, row.task, row.target): row.at for row in connection.execute(sa.select(breaker_resets))}
+    return {(host, task, target): at for host, task, target, at in connection.execute(_CLOSED)}
 
 
 def past_runs(connection: sa.Connection, place: Place, *, observing: bool = False) -> Sequence[PastRun]:
@@ -83,7 +94,6 @@ def past_runs(connection: sa.Connection, place: Place, *, observing: bool = Fals
 
 @cache
 def _past_runs(observing: bool) -> sa.Select[Any]:
-    """Made once, since making it takes longer than asking."""
     acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "partial", "failed")))
     acted_on_purpose = sa.and_(
         runs.c.dry_run.is_(False),
