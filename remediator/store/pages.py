@@ -101,6 +101,7 @@ _ACTIONS = sa.select(
     *(column for column in actions.c if column is not actions.c.action),
     *(actions.c.action[name].as_string().label(name) for name in ("kind", "object", "reason")),
     actions.c.action["estimated_bytes"].as_integer().label("estimated_bytes"),
+    sa.func.coalesce(actions.c.action["items"].as_integer(), 1).label("items"),
 )
 """Actions without their parameters, which can be as long as a list of ten thousand files."""
 
@@ -139,6 +140,7 @@ def _action(row: Row) -> ActionView:
         "object": row["object"],
         "reason": row["reason"],
         "estimated_bytes": row["estimated_bytes"],
+        "items": row["items"],
         "state": row["state"],
         "detail": row["detail"],
         "freed_bytes": row["freed_bytes"],
