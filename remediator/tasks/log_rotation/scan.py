@@ -230,6 +230,7 @@ class _View:
         self._is_log: dict[str, bool] = {}
         self._proven: dict[str, str | None] = {}
         temporary = [(name, facts) for name, facts in entries.items() if work_of(name)]
+        # Of each temporary file, by its ``Identity.key``: how many of its names are temporary. Empty where none is.
         self.temporary_links = Counter(facts[:2] for _, facts in temporary)
         self._linked: dict[tuple[int, int], str] = {}
         if temporary:
@@ -264,7 +265,8 @@ class _View:
 def _scan_file(view: _View, name: str, facts: Facts, found: Scan) -> None:
     folder = view.folder
     device, inode, mode, links, size, blocks, mtime_ns, fixed = facts
-    work, rotated = work_of(name), parse_rotated(name)
+    work = work_of(name) if view.temporary_links else None
+    rotated = parse_rotated(name)
     if rotated and view.led_to and (device, inode) in view.led_to and view.is_log(name):
         rotated = None
     if work is None and not view.is_log(rotated.base if rotated else name):
