@@ -70,13 +70,14 @@ class MeasurementView(TypedDict):
 
 
 class ActionView(TypedDict):
-    """One action of a run."""
+    """One action of a run. ``items`` is how many objects it is about: more than one where many go together."""
 
     position: int
     kind: str
     object: str
     reason: str
     estimated_bytes: int
+    items: int
     state: ActionState
     detail: str
     freed_bytes: int
@@ -181,12 +182,13 @@ class TaskView(TypedDict):
 
 
 class PlannedActionView(TypedDict):
-    """An action of a plan that nothing has been done about."""
+    """An action of a plan that nothing has been done about. ``items``: as of an action of a run."""
 
     kind: str
     object: str
     reason: str
     estimated_bytes: int
+    items: int
     params: Mapping[str, Any]
 
 

@@ -104,6 +104,7 @@ _ACTIONS = sa.select(
     *(actions.c.action[name].as_string().label(name) for name in ("kind", "object", "reason")),
     # as_integer() would be one of 32 bits on PostgreSQL
     sa.cast(actions.c.action["estimated_bytes"].as_string(), sa.BigInteger).label("estimated_bytes"),
+    sa.func.coalesce(actions.c.action["items"].as_integer(), 1).label("items"),
 )
 """Actions without their parameters, which can be as long as a list of ten thousand files."""
 
@@ -156,6 +157,7 @@ def _action(row: Row) -> ActionView:
         "object": row["object"],
         "reason": row["reason"],
         "estimated_bytes": row["estimated_bytes"],
+        "items": row["items"],
         "state": row["state"],
         "detail": row["detail"],
         "freed_bytes": row["freed_bytes"],

@@ -62,6 +62,7 @@ def action(position: int = 0, state: ActionState = "done", **changes: object) ->
         "object": "app.log",
         "reason": "larger than 256 KiB",
         "estimated_bytes": 1000,
+        "items": 1,
         "state": state,
         "detail": "",
         "freed_bytes": 900 if state == "done" else 0,

@@ -58,7 +58,9 @@ def rotated_at(copy: Copy, now: float) -> float | None:
     known = _EARLIEST <= at <= now + _AHEAD
     if stamp is not None and _can_be(stamp - copy.unit, now):
         at, known = max(at, stamp) if known else stamp, True
-    return min(at, now) if known else None
+    if not known:
+        return None
+    return at if at < now else now
 
 
 def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> float | None:

@@ -16,7 +16,7 @@ from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import BLOCK_BYTES, Changed, Folder, Identity
 from remediator.files.writers import FREE, Use, name_writers, use_of
 from remediator.tasks.log_rotation.leftovers import noted
-from remediator.tasks.log_rotation.names import Rotated, Work, is_log, is_protected, parse_rotated, work_of
+from remediator.tasks.log_rotation.names import Work, is_log, is_protected, parse_rotated, work_of
 from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
 _BLANK_AT_MOST = 4096
@@ -80,10 +80,6 @@ class Copy(NamedTuple):
     unit: float
     number: int
     generation: int | None
-
-    @classmethod
-    def of(cls, file: File, log: str, name: Rotated) -> "Copy":
-        return cls(*file, log, *name[1:])
 
     @property
     def identity(self) -> Identity:
@@ -234,6 +230,7 @@ class _View:
         self._is_log: dict[str, bool] = {}
         self._proven: dict[str, str | None] = {}
         temporary = [(name, facts) for name, facts in entries.items() if work_of(name)]
+        # Of each temporary file, by its ``Identity.key``: how many of its names are temporary. Empty where none is.
         self.temporary_links = Counter(facts[:2] for _, facts in temporary)
         self._linked: dict[tuple[int, int], str] = {}
         if temporary:
@@ -268,7 +265,8 @@ class _View:
 def _scan_file(view: _View, name: str, facts: Facts, found: Scan) -> None:
     folder = view.folder
     device, inode, mode, links, size, blocks, mtime_ns, fixed = facts
-    work, rotated = work_of(name), parse_rotated(name)
+    work = work_of(name) if view.temporary_links else None
+    rotated = parse_rotated(name)
     if rotated and view.led_to and (device, inode) in view.led_to and view.is_log(name):
         rotated = None
     if work is None and not view.is_log(rotated.base if rotated else name):
@@ -282,23 +280,27 @@ def _scan_file(view: _View, name: str, facts: Facts, found: Scan) -> None:
         return
     if view.temporary_links:
         links -= view.temporary_links[device, inode]
+    if work is None and rotated is not None:
+        log_path = view.log_of(rotated.base)
+        if log_path is None:
+            # Programs name logs like that too. Only the log beside it, a file of its own, proves that it is none.
+            found.left_alone["named like rotated files, without the log that they would come from"].append(path)
+            return
+        use = _use(folder, name) if rotated.own and not rotated.compressed else FREE
+        at = (path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, use, log_path)
+        found.copies.append(Copy(*at, *rotated[1:]))
+        return
     file = File(path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, FREE)
     if work is not None:
         linked = noted(folder, name) if work == "named" else view.linked((device, inode))
-        found.remains.append(Remains(_in_use(folder, name, file), work, folder.join(linked) if linked else None))
-    elif rotated is None:
+        file = file._replace(use=_use(folder, name))
+        found.remains.append(Remains(file, work, folder.join(linked) if linked else None))
+    else:
         log = _log(folder, name, file)
         if log is None:
             found.left_alone["compressed already, by its content"].append(path)
         else:
             found.logs.append(log)
-    elif (log_path := view.log_of(rotated.base)) is None:
-        # Programs name logs like that too. Only the log beside it, a file of its own, proves that it is none.
-        found.left_alone["named like rotated files, without the log that they would come from"].append(path)
-    else:
-        if rotated.own and not rotated.compressed:
-            file = _in_use(folder, name, file)
-        found.copies.append(Copy.of(file, log_path, rotated))
 
 
 def _log(folder: Folder, name: str, file: File) -> Log | None:
@@ -317,10 +319,10 @@ def _log(folder: Folder, name: str, file: File) -> Log | None:
         os.close(fd)
 
 
-def _in_use(folder: Folder, name: str, file: File) -> File:
+def _use(folder: Folder, name: str) -> Use:
     fd = folder.open(name)
     try:
-        return file._replace(use=use_of(fd))
+        return use_of(fd)
     finally:
         os.close(fd)
 

@@ -61,7 +61,12 @@ class LogRotation:
         return await _in_thread(lambda stop: self._plan(directory, stop))
 
     def _plan(self, directory: LogDirectory, stop: threading.Event) -> Plan:
-        with open_root(directory.path) as root:
+        try:
+            opened = open_root(directory.path)
+        except TaskError as error:
+            _explain(error.__cause__, directory)
+            raise
+        with opened as root:
             try:
                 found = scan(root, directory, stop)
             except OSError as error:
@@ -98,15 +103,17 @@ def _usage(directory: LogDirectory, stop: threading.Event) -> LogUsage:
     try:
         return measure(directory, stop)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not Path(directory.path).exists():
-            raise TaskError(_missing(directory)) from error
+        _explain(error, directory)
         raise TaskError(f"cannot measure {directory.path}: {error.strerror or error}") from error
 
 
-def _missing(directory: LogDirectory) -> str:
+def _explain(error: BaseException | None, directory: LogDirectory) -> None:
+    """Raises TaskError with what to do where the error means that there is no such directory."""
+    if not isinstance(error, FileNotFoundError) or Path(directory.path).exists():
+        return
     if directory.name == DRILL_TARGET:
-        return f"{directory.path} exists only during a drill: `upkeeper drill` makes it and removes it again"
-    return f"{directory.path} does not exist: create it, or correct logs[{directory.name}].path in the config"
+        raise TaskError(f"{directory.path} exists only during a drill: `upkeeper drill` makes it and removes it again")
+    raise TaskError(f"{directory.path} does not exist: create it, or correct logs[{directory.name}].path in the config")
 
 
 async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:

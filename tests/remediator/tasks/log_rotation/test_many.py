@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from exporter.logdirs.usage import measure
 from remediator.files.compress import Stopped
+from remediator.files.folder import open_root
 from remediator.model.task import Action, Effect, TaskError
 from remediator.tasks.log_rotation import choose
 from remediator.tasks.log_rotation.act import act
+from remediator.tasks.log_rotation.scan import scan
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.helpers import missing
 from tests.remediator.tasks.log_rotation.logdir import DAY, KIB, bound, deleted_by, names, snapshot, task
@@ -257,6 +260,52 @@ async def test_tampered_lists_reach_nothing(tmp_path: Path) -> None:
         effect = await rotation.apply("logs", action.model_copy(update={"params": {**action.params, "files": files}}))
         assert effect.state == "skipped"
     assert snapshot(tmp_path) == before
+
+
+async def test_a_plan_that_the_build_of_november_2026_stored_is_applied(tmp_path: Path) -> None:
+    for log in ("app.log", *ODD):
+        fill(tmp_path, 20, log=log)
+    rotation = task(tmp_path, at=NOW)
+    stored = (await batch(rotation)).model_dump(mode="json")
+    del stored["items"]
+    stored["params"]["files"] = [[folder, lines.split("\n")] for folder, lines in stored["params"]["files"]]
+    effect = await rotation.apply("logs", Action.model_validate(stored))
+    assert effect == Effect(state="done", detail="deleted 140 files", freed_bytes=140 * 4 * KIB)
+    assert names(tmp_path) == sorted(["app.log", *ODD])
+
+
+async def test_a_batch_says_of_which_log_it_is_and_how_many_files_it_is_about(tmp_path: Path) -> None:
+    fill(tmp_path / "many", 60)
+    action = await batch(task(tmp_path / "many", at=NOW))
+    assert (action.items, action.object) == (60, "60 rotated files of app.log, app.log.60 to app.log.1")
+    fill(tmp_path / "few", 50)
+    few = (await task(tmp_path / "few", at=NOW).plan("logs")).actions
+    assert [(action.kind, action.items) for action in few] == [("delete", 1)] * 50
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+def test_the_plan_counts_what_the_collector_measures(tmp_path: Path, recursive: bool) -> None:
+    for folder in ("logs", "logs/sub", "logs/sub/deeper", "logs/other"):
+        fill(tmp_path / folder, 3, size=5 * KIB)
+    os.link(tmp_path / "logs/app.log.1", tmp_path / "logs/sub/other name")
+    os.link(tmp_path / "logs/app.log.1", tmp_path / "logs/again")
+    (tmp_path / "logs/link").symlink_to("app.log.2")
+    os.mkfifo(tmp_path / "logs/pipe")
+    directory = task(tmp_path / "logs", recursive=recursive)._directories["logs"]
+    protecting = task(tmp_path / "logs", recursive=recursive, exclude=["sub"])._directories["logs"]
+    with open_root(directory.path) as root:
+        found = scan(root, directory, threading.Event())
+        passing_over = scan(root, protecting, threading.Event())
+    assert (found.allocated, found.all_seen) == (measure(directory).allocated_bytes, True)
+    assert passing_over.all_seen is not recursive
+
+
+async def test_a_protected_directory_counts_for_the_limit(tmp_path: Path) -> None:
+    root = tmp_path / "logs"
+    old, protected = fill(root, 60, age=9), fill(root / "private", 60, age=9)
+    settings = {"recursive": True, "exclude": ["private"], "rotation": {"keep_count": 999}}
+    plan = await task(root, at=NOW, max_bytes=400 * KIB, **settings).plan("logs")
+    assert sum(action.items for action in plan.actions) == len(old) + len(protected) - 100
 
 
 def test_a_file_that_may_not_be_deleted_is_named_and_the_rest_goes(tmp_path: Path) -> None:

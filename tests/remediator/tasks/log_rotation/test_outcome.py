@@ -4,6 +4,7 @@ import gzip
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -203,6 +204,7 @@ async def test_a_file_that_got_stuck_among_many_is_named_and_the_rest_of_them_go
             run = await runs.run()
             (action,) = run["actions"]
             assert (action["kind"], action["state"], run["outcome"]) == ("delete-many", "partial", "effective")
+            assert action["items"] == 55
             left = f"deleted 54 files; left alone: {stuck.name} (Operation not permitted)"
             assert run["reason"].endswith(f"but only in part: {left}")
             assert stuck.exists()
@@ -211,6 +213,18 @@ async def test_a_file_that_got_stuck_among_many_is_named_and_the_rest_of_them_go
             assert (run["outcome"], [action["state"] for action in run["actions"]]) == ("failed", ["failed"])
             assert f"cannot delete {stuck.name}: Operation not permitted" in run["reason"]
             assert not await runs.breaker_is_open()
+
+
+async def test_a_record_of_november_2026_has_one_item_an_action(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    expired(logs, 55, KIB)
+    async with loop(tmp_path / "state", logs) as runs:
+        run = await runs.run()
+        with sqlite3.connect(tmp_path / "state" / "upkeeper.db") as connection:
+            connection.execute("UPDATE actions SET action = json_remove(action, '$.items')")
+        assert [action["items"] for action in run["actions"]] == [55]
+        assert [action["items"] for action in (await runs.core.run(run["id"]))["actions"]] == [1]
 
 
 async def test_a_stuck_file_that_keeps_the_breach_standing_is_no_success(tmp_path: Path) -> None:

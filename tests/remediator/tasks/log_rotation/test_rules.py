@@ -100,7 +100,7 @@ def log(path: str, size: int, **facts: Any) -> Log:
 def copy(path: str, size: int, **facts: Any) -> Copy:
     name = parse_rotated(path)
     assert name is not None
-    return Copy.of(file(path, size, **facts), name.base, name)
+    return Copy(*file(path, size, **facts), name.base, *name[1:])
 
 
 def directory(max_bytes: int = 10**12, **rotation: Any) -> LogDirectory:
