@@ -76,7 +76,7 @@ async def test_a_line_for_many_is_opened_by_its_check(tmp_path: Path) -> None:
     subject = task("mistakes", tmp_path)
     (line_for_many,) = [note for note in (await subject.plan("all")).notes if "limit of processor time" in note]
     assert line_for_many == (
-        f"{tmp_path}/mistakes/compose.yaml:3,12,30 | info | 3 of 5 services have no limit of processor time: "
+        f"{tmp_path}/mistakes/compose.yaml:3,12,30 | info | 3 of 5 services have no CPU limit: "
         "supabase-db, neo4j, letta | set deploy.resources.limits.cpus, or cpus"
     )
     opened = (await subject.plan("limits")).notes
