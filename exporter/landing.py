@@ -19,9 +19,9 @@ th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px s
 
 _LINKS = (
     ("/metrics", "metrics, for Prometheus"),
-    ("/health", "all probes as JSON; status 503 when one fails"),
-    ("/-/healthy", "this exporter runs"),
-    ("/-/ready", "every collector has been through once"),
+    ("/health", "all probes as JSON; status 503 if one fails"),
+    ("/-/healthy", "the exporter runs"),
+    ("/-/ready", "every collector has run once"),
 )
 
 
@@ -40,7 +40,7 @@ def page(sections: Sequence[Section], now: float) -> str:
 
 def _row(section: Section, now: float) -> str:
     if section.success is None:
-        state = "first collection under way"
+        state = "first collection in progress"
     elif section.success:
         state = "ok"
     else:

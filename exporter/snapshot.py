@@ -177,7 +177,7 @@ class Snapshot:
                 task.add_done_callback(_retrieve)
                 section.abandoned = task
         if task is section.abandoned:
-            raise TimeoutError(f"not done within {deadline:g} s")
+            raise TimeoutError(f"not finished within {deadline:g} s")
         return task.result()
 
     def _failed(self, section: Section, error: Exception) -> None:

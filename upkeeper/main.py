@@ -146,7 +146,7 @@ def cli() -> None:
 
     \b
     Start everything:     upkeeper up
-    Then, elsewhere:      upkeeper drill      (is every station of the loop working?)
+    Then, elsewhere:      upkeeper drill      (does every step of the loop work?)
                           upkeeper status     (how does it look now?)
 
     Exit status: 0 done, 1 failed or ineffective, 2 usage or config, 3 blocked or waiting, 4 service cannot be reached.

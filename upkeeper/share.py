@@ -13,4 +13,4 @@ def share_path() -> Path:
     for candidate in (package / "share", package.parent):
         if (candidate / "prometheus" / "rules").is_dir():
             return candidate
-    raise FileNotFoundError(f"the files that ship with Upkeeper are missing from {package / 'share'}; install it again")
+    raise FileNotFoundError(f"the files that ship with Upkeeper are missing from {package / 'share'}; reinstall it")

@@ -109,7 +109,7 @@ class DirectoryTarget(Target):
             self._fail(str(error))
         except Exception:
             log.exception("reading a backup broke", backup=self.backup.name)
-            self._fail("an unexpected error, described in the log")
+            self._fail("unexpected error, see the log")
         finally:
             stop.set()
 
@@ -167,7 +167,7 @@ class ResticTarget(Target):
             self._fail(str(error))
         except Exception:
             log.exception("reading a repository broke", backup=self.backup.name)
-            self._fail("an unexpected error, described in the log")
+            self._fail("unexpected error, see the log")
         else:
             await self._measure(snapshots)
 

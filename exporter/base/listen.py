@@ -10,11 +10,13 @@ def parse_listen(listen: str) -> tuple[str | None, int]:
     """
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{listen!r} is no address to listen on; write host:port, for example 127.0.0.1:10746")
+        raise ValueError(f"{listen!r} is not an address to listen on; write host:port, for example 127.0.0.1:10746")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError(f"{listen!r} is no address to listen on; an IPv6 address needs brackets, as in [::1]:10746")
+        raise ValueError(
+            f"{listen!r} is not an address to listen on; an IPv6 address needs brackets, as in [::1]:10746"
+        )
     return host or None, int(port)
 
 

@@ -53,7 +53,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return _from_http_exception(error)
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        return problem(500, detail="an unexpected error, described in the server's log")
+        return problem(500, detail="unexpected error, see the server's log")
 
 
 def _from_http_exception(error: web.HTTPException) -> web.Response:

@@ -61,7 +61,7 @@ async def serving(app: web.Application, listen: str, front: Front | None = None)
             front.announce(listen)
         elif not is_loopback(listen):
             log.warning(
-                "whoever reaches the port can read what it serves, and who is on the way too",
+                "everybody who can reach the port, or read the traffic, can read what it serves",
                 address=listen,
                 remedy="--web.config.file with TLS and users",
             )

@@ -26,7 +26,7 @@ def parse_duration(value: object) -> object:
     if seconds is None:
         raise ValueError(f"{value!r} is not a duration; write for example 30s, 15m, 1h30m or 7d")
     if not seconds <= _CENTURY:  # which also refuses what is not a number
-        raise ValueError(f"{value!r} is too long for a duration; 100y is the longest")
+        raise ValueError(f"{value!r} is too long; the longest duration is 100y")
     return seconds
 
 
@@ -89,7 +89,7 @@ Duration = Annotated[
 
 def _short(value: object) -> object:
     if isinstance(value, str) and len(value) > 40:  # a number of more digits would overflow on the way
-        raise ValueError("the size is too long to be one; write for example 500MB or 10GiB")
+        raise ValueError("this is not a size; write for example 500MB or 10GiB")
     return value
 
 

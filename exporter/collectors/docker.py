@@ -124,7 +124,7 @@ class DockerCollector:
         Raises DockerUnavailable while an earlier look goes on, which was given up and still occupies its thread.
         """
         if not self._looking.acquire(blocking=False):
-            raise DockerUnavailable("the Docker engine is still busy with the last listing")
+            raise DockerUnavailable("the Docker engine is still busy with the previous listing")
         try:
             containers = self._lister.read(client)
             return containers, self._events.read(client) if self._engine.socket is not None else []

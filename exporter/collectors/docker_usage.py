@@ -108,7 +108,7 @@ def _cleanable_families(removals: Sequence[Removal], max_bytes: int) -> Sequence
     made = Families("upkeeper_docker")
     made.gauge(
         "cleanable_bytes",
-        "Disk space that docker-cleanup could free now by its policy: old enough, unused, not kept by label.",
+        "Disk space that docker-cleanup could free now by its policy: old enough, unused, not kept by a label.",
         "kind",
     ).add_all(
         ([kind], sum(removal.bytes for removal in removals if removal.kind == kind))

@@ -118,12 +118,12 @@ def _families(readings: Sequence[Reading], filesystems: Filesystems) -> Sequence
     made = Families("upkeeper_filesystem", "device", "mountpoint", "fstype")
     size = made.gauge("size_bytes", "Size of the file system.")
     avail = made.gauge("avail_bytes", "Space that is free for users other than root.")
-    files = made.gauge("files", "Files (inodes) the file system can hold; absent where there is no such limit.")
-    files_free = made.gauge("files_free", "Files (inodes) that can still be made; absent where there is no such limit.")
+    files = made.gauge("files", "Inodes of the file system; absent where their number is not limited.")
+    files_free = made.gauge("files_free", "Free inodes of the file system; absent where their number is not limited.")
     readonly = made.gauge("readonly", "Whether the file system is mounted read-only.")
     device_error = made.gauge("device_error", "Whether the file system failed to answer.")
-    warn = made.gauge("warn_used_ratio", "Share of the file system in use that calls for a warning.")
-    critical = made.gauge("critical_used_ratio", "Share of the file system in use that is critical.")
+    warn = made.gauge("warn_used_ratio", "Used share of the file system from which a warning is due.")
+    critical = made.gauge("critical_used_ratio", "Used share of the file system that is critical.")
     limits = {os.fsencode(limit.mountpoint): limit for limit in filesystems.limits}
     for reading in readings:
         mount, stat = reading.mount, reading.stat

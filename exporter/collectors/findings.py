@@ -87,31 +87,29 @@ class FindingsCollector:
             log.info("configuration findings are gone", count=len(ended), checks=sorted({key[0] for key in ended}))
         problems = set(report.problems)
         for problem in sorted(problems - self._problems)[:MAX_LINES]:
-            log.warning("configuration not looked at as a whole", reason=problem)
+            log.warning("configuration not read completely", reason=problem)
         if self._problems and not problems:
-            log.info("configuration looked at as a whole again")
+            log.info("configuration read completely again")
         self._problems = problems
 
 
 def families(report: Report, new: Mapping[tuple[str, str], int]) -> Sequence[Metric]:
     """The report as metric families. new: how many findings of a check and severity came within a day. Pure."""
     made = Families("upkeeper_config", "check")
-    success = made.gauge(
-        "check_success", "Whether the check of the configuration has looked at everything that it should."
-    )
+    success = made.gauge("check_success", "Whether the check of the configuration could read everything it should.")
     found = made.gauge(
         "findings",
-        "Mistakes that the check of the configuration found, each place one; a check that failed may have missed some.",
+        "Mistakes that the check of the configuration found, one per place; a failed check may have missed some.",
         "severity",
     )
     recent = made.gauge(
         "findings_new",
-        "Of these mistakes, those that came within a day into a project that was looked at before.",
+        "New mistakes: found within the last day in a project that was checked before.",
         "severity",
     )
     ignored = made.gauge(
         "findings_ignored",
-        "Mistakes that the check of the configuration found and the config accepts.",
+        "Mistakes that the check of the configuration found and that the config accepts.",
         "severity",
     )
     for result in report.results:

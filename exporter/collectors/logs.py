@@ -124,7 +124,7 @@ def _families(
     files = made.gauge("files", "Files in the log directory.")
     oldest = made.gauge(
         "oldest_unrotated_timestamp_seconds",
-        "Last write to that unrotated, non-empty log which was not written to for the longest.",
+        "Oldest last write to an unrotated, non-empty log.",
     )
     for directory in directories:
         labels = [directory.name]

@@ -139,7 +139,7 @@ class _Target:
                 reason = str(error)
             except Exception:
                 log.exception("neo4j answers not understood", server=self.name)
-                reason = "answers that are not understood, see the log"
+                reason = "unexpected answers, see the log"
         if reason:
             await self._end_round()
             self._last = None
@@ -175,9 +175,7 @@ class _Target:
         if self._last is not None and self._monotonic() - self._last_at <= _STALE:
             return self._last
         self._last = None
-        self._missing = {
-            _ANSWERS: "the server lets Upkeeper in, and is still at work on what it was asked; that goes on, once"
-        }
+        self._missing = {_ANSWERS: "the server accepts the login and is still working on the queries, which continue"}
         return Server(databases=())
 
     async def _end_round(self) -> None:

@@ -94,23 +94,23 @@ def families(results: Sequence[ProbeResult], since: Mapping[tuple[str, str], flo
         "of its body), redirects included; absent for one that it did not come to.",
         "phase",
     )
-    status = made.gauge("http_status_code", "Status of the HTTP answer; absent without one.")
+    status = made.gauge("http_status_code", "Status of the HTTP response; absent without one.")
     failure = made.gauge(
         "failure_info",
-        "1 while the probe fails, with the reason in a few words and, where the config says so, what that means.",
+        "1 while the probe fails, with the reason in a few words and, if the config has one, its meaning.",
         "reason",
         "means",
     )
     failing = made.gauge(
         "failing_since_timestamp_seconds",
-        "When the probe failed first since it last succeeded; absent while it succeeds.",
+        "When the probe first failed after its last success; absent while it succeeds.",
     )
     not_after = made.gauge(
         "tls_not_after_timestamp_seconds",
         "When the first certificate of the service's chain expires, as this machine verifies it; also of one that was "
         "refused. What is sent beside the chain does not count.",
     )
-    min_validity = made.gauge("tls_min_validity_seconds", "Limit: for how long the certificate should still be valid.")
+    min_validity = made.gauge("tls_min_validity_seconds", "Limit: how long the certificate should remain valid.")
     for result in results:
         values = [result.target, result.probe]
         if not result.success:

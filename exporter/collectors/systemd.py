@@ -33,7 +33,7 @@ def parse_manager(text: str) -> tuple[str, int]:
     try:
         return properties["SystemState"], int(properties["NFailedUnits"])
     except (KeyError, ValueError):
-        raise CommandFailed("systemctl show: an answer of another form") from None
+        raise CommandFailed("systemctl show: an unexpected answer") from None
 
 
 def parse_units(text: str) -> list[str]:
@@ -68,7 +68,7 @@ class SystemdCollector:
             if units:
                 log.warning("systemd units failed", units=units[:_NAMED_AT_MOST], count=len(units))
             else:
-                log.info("no systemd unit is failed any more")
+                log.info("no failed systemd units any more")
         self._failed = units
         return families(state, failed)
 
@@ -86,5 +86,5 @@ async def _systemctl(*arguments: str) -> str:
 def families(state: str | None, failed: int) -> Sequence[Metric]:
     """The families, without samples where the state is None: no systemd. Pure."""
     made = Families("upkeeper_host")
-    made.states("systemd_state", "State of the system as systemd sees it.", STATES).add((), state)
+    made.states("systemd_state", "State of the system according to systemd.", STATES).add((), state)
     return [*made.all, *build(SYSTEMD, [] if state is None else [Sample("systemd_failed_units", failed)])]

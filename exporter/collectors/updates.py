@@ -140,11 +140,11 @@ class UpdatesCollector:
             async with asyncio.timeout_at(end):
                 asked.updates = await asked.manager.updates()
         except TimeoutError:
-            failure = f"not done within {self.deadline * 0.9:g} s; it was killed"
+            failure = f"not finished within {self.deadline * 0.9:g} s; it was killed"
         except (CommandFailed, OSError) as error:
             failure = str(error)
         except Exception as error:
-            failure = f"unexpected {type(error).__name__}, described in the log"
+            failure = f"unexpected {type(error).__name__}, see the log"
             log.exception("package manager not understood", manager=asked.manager.name)
         if failure:
             asked.updates = None

@@ -94,7 +94,7 @@ class Translator:
         if kind in ("value_error", "contradiction"):
             # The word of a contradiction repeats a value as a whole or not at all; a validator may quote a part of it.
             if secret and (kind == "value_error" or repr(value) in details["msg"]):
-                return f"the value is not right; it is {HIDDEN[1:-1]} as it may be secret", meaning
+                return f"the value is not valid; it is {HIDDEN[1:-1]} as it may be secret", meaning
             return _sentence(details["msg"]), ""
         if value is None:
             return "has no value", meaning or "give it one, or remove the key"

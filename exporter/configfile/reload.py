@@ -120,7 +120,7 @@ class ConfigWatch:
                 if digest is not None and digest != self._digest:
                     self.request()
         except (OSError, RuntimeError) as error:
-            log.warning("config file is not watched, send SIGHUP after a change", path=str(path), error=str(error))
+            log.warning("config file is not watched; send SIGHUP after a change", path=str(path), error=str(error))
 
     async def _digest_in_time(self, why: str, path: Path | None) -> str | None:
         """As _digest, in a thread: a mount that hangs must hold up nobody else. Raises TimeoutError."""

@@ -90,7 +90,7 @@ def repeated_names(key: str, items: object, unnamed: str | None = None) -> Itera
     names = names_of(items, unnamed)
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
-            yield Contradiction((key, index, "name"), f"the name {shown(name)} is used twice; each must differ")
+            yield Contradiction((key, index, "name"), f"the name {shown(name)} is used twice; names must be unique")
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -106,7 +106,7 @@ def _absolute(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f"{shown(path)} must be an absolute path, one that begins with /")
     if "\0" in path:
-        raise ValueError("a path must not hold a NUL byte")
+        raise ValueError("a path must not contain a NUL byte")
     return path
 
 
@@ -135,14 +135,14 @@ def _regex(pattern: str) -> str:
 def split_url(url: str, *schemes: str) -> SplitResult:
     """The parts of a URL of one of these schemes. Raises ValueError when it is none, or holds credentials."""
     if not url.isprintable() or " " in url:
-        raise ValueError("a url must not hold spaces or control characters")
+        raise ValueError("a url must not contain spaces or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:  # not shown, as it may hold credentials
         raise ValueError("a url must have a host, and a number between 1 and 65535 if it has a port") from error
     if parts.username is not None or parts.password is not None:
-        raise ValueError("a url must not hold credentials, which would reach logs")
+        raise ValueError("a url must not contain credentials, which would appear in logs")
     if parts.scheme not in schemes or not parts.hostname:
         begin = " or ".join(f"{one}://" for one in schemes)
         raise ValueError(f"{shown_url(url)} must be a url that begins with {begin}")

@@ -142,7 +142,7 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> SourceError:
     problem = _NAMED.sub(r"\1", problem)
     hint = next((hint for words, hint in _SYNTAX_HINTS if words in problem), "check indentation, quotes and colons")
     if start and re.search("quoted|flow", str(error.context)):
-        hint = f"the quotes or brackets that begin on line {start.line + 1} must be closed; quote text with signs in it"
+        hint = f"close the quotes or brackets that begin on line {start.line + 1}; quote text with special characters"
     return SourceError(
         f"not YAML: {problem}", hint, line=mark.line + 1 if mark else None, column=mark.column + 1 if mark else None
     )
@@ -150,9 +150,9 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> SourceError:
 
 _SYNTAX_HINTS = (
     ("\\t", "indent with spaces, not tabs"),
-    ("mapping values", "each colon needs a space after it, here and on the line before; text with colons needs quotes"),
-    ("<block end>", "the lines of one level must be indented alike"),
-    ("undefined alias", "write &name before the value that it stands for, or put a text with an asterisk in quotes"),
+    ("mapping values", "put a space after each colon, here and on the line before; quote text with colons"),
+    ("<block end>", "the lines of one level must have the same indentation"),
+    ("undefined alias", "write &name before the value it refers to, or quote text with an asterisk"),
     ("cannot start any token", "put the text in quotes"),
     ("another document", "remove the line of three dashes"),
 )
@@ -162,7 +162,7 @@ _SYNTAX_HINTS = (
 def _control_character(text: str, error: yaml.reader.ReaderError) -> SourceError:
     before = text[: error.position]
     return SourceError(
-        f"not YAML: the character {chr(error.character)!a} may not stand in it",
+        f"not YAML: the character {chr(error.character)!a} is not allowed",
         'remove it, or write it as an escape in double quotes, as in "\\x1b"',
         line=before.count("\n") + 1,
         column=len(before) - before.rfind("\n"),
@@ -214,7 +214,7 @@ class _Builder:
 
     def _enter(self, node: yaml.Node) -> None:
         if any(node is one for one in self._open):
-            raise SourceError.at(node, "an alias refers to what it stands in", "write out what you mean")
+            raise SourceError.at(node, "an alias refers to a value that contains it", "write out what you mean")
         self._open.append(node)
 
     def _refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
@@ -225,7 +225,7 @@ class _Builder:
             self._source.tags[path] = node.tag
             node.tag = implicit
         elif node.tag not in (TAG + "str", implicit):
-            raise SourceError.at(node, "a tag means nothing here", "remove what begins with !, or quote the text")
+            raise SourceError.at(node, "tags are not supported here", "remove what begins with !, or quote the text")
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -250,7 +250,7 @@ class _Builder:
         merge_node: yaml.Node | None = None
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise SourceError.at(key_node, "a key must be a name", "keys are words such as `logs`")
+                raise SourceError.at(key_node, "a key must be a word", "keys are words such as `logs`")
             _refuse_surrogates(key_node)
             name = str(key_node.value)
             if key_node.tag == TAG + "merge":
@@ -270,7 +270,7 @@ class _Builder:
 
     def _repeated(self, node: yaml.Node, other: yaml.Node, path: KeyPath, remedy: str) -> None:
         hint = f"the other is on line {other.start_mark.line + 1}; {remedy}"
-        self._source.errors.append((path, SourceError.at(node, "this key stands here twice", hint)))
+        self._source.errors.append((path, SourceError.at(node, "duplicate key", hint)))
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         _refuse_surrogates(node)
@@ -310,13 +310,13 @@ def _position(node: yaml.Node) -> Position:
 def _refuse_surrogates(node: yaml.ScalarNode) -> None:
     """They come from escapes, and can be neither stored nor shown."""
     if _SURROGATE.search(node.value):
-        raise SourceError.at(node, "half of a surrogate pair stands in this text", "write the character itself")
+        raise SourceError.at(node, "this text contains half of a surrogate pair", "write the character itself")
 
 
 def _bad_reference(text: str, name: str | None, value: str | None, node: yaml.Node) -> SourceError:
     if name is None:
         hint = "write ${NAME}, or $$ for a dollar sign"
-        return SourceError.at(node, f"{text!r} is no reference to the environment", hint)
+        return SourceError.at(node, f"{text!r} is not a reference to the environment", hint)
     if value is None:
         return SourceError.at(node, f"the environment has no variable {name}", "set it, or use a *_file key")
     return SourceError.at(node, f"the variable {name} of the environment is not UTF-8 text", "set it again")

@@ -63,7 +63,7 @@ class ContainerEvents:
         if not answer.ok:
             if answer.status_code < 500:  # as a proxy before the socket answers
                 self.refused = True
-                log.info("docker engine tells no events", status=answer.status_code)
+                log.info("docker engine provides no events", status=answer.status_code)
             return []
         events = [_event(json.loads(line)) for line in answer.text.splitlines() if line.strip()]
         found = [event for event in events if event is not None and self._since < event.at]

@@ -34,7 +34,7 @@ def engine_families(up: bool, docker: Docker) -> Sequence[Metric]:
     made.gauge("container_log_warn_bytes", "Size from which the log of a container without a limit is a problem.").add(
         (), int(docker.container_log_warn_bytes)
     )
-    made.gauge("container_memory_warn_ratio", "Part of its memory limit from which a container is close to it.").add(
+    made.gauge("container_memory_warn_ratio", "Share of its memory limit from which a container is close to it.").add(
         (), docker.container_memory_warn_ratio
     )
     made.gauge("container_restarts_max", "Restarts that a container may have in 15 minutes.").add(
@@ -55,9 +55,9 @@ def container_families(measured: Sequence[Measured]) -> Sequence[Metric]:
 
 
 def _add_states(made: Families, containers: Sequence[ListedContainer]) -> None:
-    info = made.info("The `image` of the container as it was asked for, its `compose_project` and `compose_service`.")
+    info = made.info("The `image` of the container as the user wrote it, its `compose_project` and `compose_service`.")
     state = made.states("state", "State of the container.", STATES)
-    health = made.states("health", "Health of the container by its own check; none without one.", HEALTH_STATES)
+    health = made.states("health", "Health of the container by its own health check; none without one.", HEALTH_STATES)
     restarts = made.gauge(
         "restarts", "Restarts of the container by its restart policy since it was last started by hand."
     )
@@ -75,7 +75,7 @@ def _add_lives(made: Families, measured: Sequence[Measured]) -> None:
     started = made.gauge("start_timestamp_seconds", "When the container was last started.")
     code = made.gauge(
         "exit_code",
-        "Exit code of the container's last end, also when it was started again; absent where it is not known.",
+        "Exit code of the container's last exit; kept when it is started again, absent where it is not known.",
     )
     for each in measured:
         name = [each.container.name]
@@ -86,14 +86,12 @@ def _add_lives(made: Families, measured: Sequence[Measured]) -> None:
 def _add_oom_kills(made: Families, measured: Sequence[Measured]) -> None:
     kills = made.counter(
         "oom_kills",
-        "Processes of the container that the kernel killed for want of memory, over restarts of the container.",
+        "OOM kills of processes of the container, across its restarts.",
     )
-    killed = made.gauge(
-        "oom_killed", "Whether the container is stopped because the kernel killed a process of it for want of memory."
-    )
+    killed = made.gauge("oom_killed", "Whether the container is stopped because of an OOM kill.")
     last = made.gauge(
         "oom_timestamp_seconds",
-        "When the kernel last killed a process of the container for want of memory, also when it was started again.",
+        "When a process of the container was last OOM-killed; kept when the container is started again.",
     )
     for each in measured:
         name = [each.container.name]
@@ -105,10 +103,10 @@ def _add_oom_kills(made: Families, measured: Sequence[Measured]) -> None:
 def _add_logs(made: Families, measured: Sequence[Measured]) -> None:
     size = made.gauge("log_bytes", "Size of the container's log files, rotated ones included.")
     limit = made.gauge(
-        "log_max_bytes", "Size that the container's log files may have together before the engine drops the oldest."
+        "log_max_bytes", "Total size of the container's log files above which the engine drops the oldest."
     )
     limited = made.gauge(
-        "log_limited", "Whether the engine limits the container's log files; absent where it keeps none."
+        "log_limited", "Whether the engine limits the size of the container's log files; absent where it keeps none."
     )
     for each in measured:
         name, config = [each.container.name], each.container.inspected.log
@@ -120,9 +118,7 @@ def _add_logs(made: Families, measured: Sequence[Measured]) -> None:
 
 def _add_consumption(made: Families, measured: Sequence[Measured]) -> None:
     cpu = made.counter("cpu_seconds", "CPU time that the container has used since its start.")
-    working_set = made.gauge(
-        "memory_working_set_bytes", "Memory that the container uses, without file pages unused for long."
-    )
+    working_set = made.gauge("memory_working_set_bytes", "Memory that the container uses, without inactive file pages.")
     limit = made.gauge("memory_limit_bytes", "Memory that the container may use.")
     received = made.counter("network_receive_bytes", "Received over the container's own network interfaces.")
     sent = made.counter("network_transmit_bytes", "Sent over the container's own network interfaces.")

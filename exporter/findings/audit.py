@@ -128,7 +128,7 @@ class Audit:
 
 
 def judge(inputs: Inputs, checks: Iterable[Check]) -> list[CheckResult]:
-    """What the checks find, those left out for which there is nothing to look at. Pure but for the log."""
+    """What the checks find, those left out for which does not existhing to look at. Pure but for the log."""
     results: list[CheckResult] = []
     for check in checks:
         if not check.needs & inputs.present:
@@ -138,7 +138,7 @@ def judge(inputs: Inputs, checks: Iterable[Check]) -> list[CheckResult]:
             findings = _owned(check.find(inputs), inputs)
         except Exception as error:  # noqa: BLE001 - the boundary: one broken check costs only itself
             log.error("check broke", check=check.name, error=type(error).__name__, line=place_of(error))
-            findings, problems = [], [*problems, f"the check broke: {type(error).__name__}, described in the log"]
+            findings, problems = [], [*problems, f"the check failed: unexpected {type(error).__name__}, see the log"]
         results.append(CheckResult(check.name, findings, problems=problems))
     return results
 

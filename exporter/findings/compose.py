@@ -63,7 +63,7 @@ class _Loader:
     ) -> None:
         """Adds a project, or one that it includes. above: the first files of those that include it."""
         if len(self._scopes) >= MAX_LOADS:
-            self._project.unread.append(f"{printable(files[0])} is left out: there is too much that includes it")
+            self._project.unread.append(f"{printable(files[0])} is left out: there are too many includes")
             return
         variables = self._files.variables(env_files, directory, outer)
         self._scopes.append(variables)
@@ -105,11 +105,11 @@ class _Loader:
             self._project.flaws.append(Flaw(entry.place, "an entry of `include` names no file"))
             return
         if any(text.startswith(_REMOTE) for text in texts):
-            self._project.unread.append(f"{entry.place} includes what is not on this machine")
+            self._project.unread.append(f"{entry.place} includes something that is not on this machine")
             return
         files = [joined(directory, text) for text in texts]
         if files[0] in above:
-            self._project.flaws.append(Flaw(entry.place, "`include` leads back to a file that includes this one"))
+            self._project.flaws.append(Flaw(entry.place, "`include` is circular"))
             return
         own = entry.at("project_directory")
         inner = joined(directory, own.text) if own is not None and own.text else parent(files[0])
@@ -151,7 +151,7 @@ class _Loader:
         other, others, inner = path, services, directory
         if file is not None and file.text:
             if file.text.startswith(_REMOTE):
-                self._project.unread.append(f"{extends.place} extends what is not on this machine")
+                self._project.unread.append(f"{extends.place} extends something that is not on this machine")
                 return _without_extends(service)
             other = joined(directory, file.text)
             inner = parent(other)
@@ -160,10 +160,10 @@ class _Loader:
                 raise _Stop
             others = found.at("services") or found.with_value({})
         if (other, name) in above or len(above) > MAX_EXTENDS:
-            self._flaw(extends.place, "`extends` leads back to the service that it begins with")
+            self._flaw(extends.place, "`extends` is circular")
         base = others.mapping.get(name)
         if base is None:
-            self._flaw(extends.place, f"`extends` names {word(name)}, which is no service of {printable(other)}")
+            self._flaw(extends.place, f"`extends` names {word(name)}, which is not a service of {printable(other)}")
         assert base is not None
         below = self._extend(base, others, other, inner, variables, (*above, (other, name)))
         self._merged += sum(len(node.mapping) + len(node.items) for node in below.mapping.values())
@@ -173,7 +173,7 @@ class _Loader:
 
     def _flaw(self, place: Place, message: str) -> None:
         self._project.flaws.append(Flaw(place, message))
-        self._project.unread.append(f"{place}: the services cannot be told")
+        self._project.unread.append(f"{place}: the services are not known")
         raise _Stop
 
     def _rebased_root(self, path: str, variables: Mapping[str, str], place: Place) -> Node | None:

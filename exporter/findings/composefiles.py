@@ -134,7 +134,7 @@ class ComposeFiles:
         """A document with each service in its normal form, those left out that are none."""
         for key, node in root.mapping.items():
             if key not in SECTIONS and not key.startswith("x-"):
-                self._project.flaws.append(Flaw(node.place, f"{word(key)} is no section of a Compose file"))
+                self._project.flaws.append(Flaw(node.place, f"{word(key)} is not a section of a Compose file"))
             elif key in _OF_NAMES and not isinstance(node.value, dict | None) and not node.tag:
                 self._project.flaws.append(Flaw(node.place, f"`{key}` must be a mapping"))
         services = root.at("services")

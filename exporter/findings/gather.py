@@ -152,7 +152,7 @@ def _project(invocation: Invocation, optional: bool) -> Reading:
     if optional and not any(os.path.lexists(path) for path in invocation.files):
         return Reading()
     if gone:  # without its variables there would be nothing but false findings
-        return Reading(_ALL).missed(f"{printable(gone[0])}, with which the project was started, is not there any more")
+        return Reading(_ALL).missed(f"{printable(gone[0])}, with which the project was started, no longer exists")
     project = load_project(invocation.with_override(os.path.lexists), read_file)
     if optional and not any(path in project.read for path in project.files):
         return Reading()

@@ -121,7 +121,7 @@ class _Scanner:
             raise BadReference("a reference that begins with ${ has a form that Compose does not know")
         end = _end(text, mark, operator.end()) if operator is not None else -1
         if operator is None or end < 0:
-            raise BadReference("a reference that begins with ${ does not end")
+            raise BadReference("a reference that begins with ${ is not closed")
         value = self._variables.get(name)
         given = bool(value) if operator.group().startswith(":") else value is not None
         kind = _KINDS[operator.group()[-1]]

@@ -35,7 +35,7 @@ def misshapen(name: str, service: Node) -> Iterator[Flaw]:
         for item in node.items if key in _AS_MAPPING or key in _NAMES else ():
             if isinstance(item.value, dict | list):
                 form = "a name" if key in _NAMES else "NAME=value"
-                yield Flaw(item.place, f"each item of `{key}` of {word(name)} must be {form}, and no mapping")
+                yield Flaw(item.place, f"each item of `{key}` of {word(name)} must be {form}, not a mapping")
 
 
 def _normal(key: str, node: Node) -> Node:

@@ -52,7 +52,9 @@ def refused(name: str, service: Node) -> Iterator[Flaw]:
     yield from _values(name, service)
     yield from _volumes(name, service)
     for port in ports_misread(service):
-        yield Flaw(port.place, f"an item of `ports` of {word(name)} is no port", "write HOST:CONTAINER, as in 8080:80")
+        yield Flaw(
+            port.place, f"an item of `ports` of {word(name)} is not a port", "write HOST:CONTAINER, as in 8080:80"
+        )
 
 
 def inconsistent(name: str, service: Node) -> Iterator[Flaw]:
@@ -74,7 +76,7 @@ def _shapes(name: str, service: Node) -> Iterator[Flaw]:
         known = _KEYS.get(key)
         for inner, value in node.mapping.items() if known else ():
             if known and inner not in known and not inner.startswith("x-"):
-                yield Flaw(value.place, f"{word(inner)} is no key of `{key}` of {word(name)}", "remove it")
+                yield Flaw(value.place, f"{word(inner)} is not a key of `{key}` of {word(name)}", "remove it")
     for key in ("environment", "labels"):
         node = service.at(key) or service
         for variable, value in node.mapping.items() if node is not service else ():
@@ -104,16 +106,18 @@ def _values(name: str, service: Node) -> Iterator[Flaw]:
         condition = other.at("condition")
         if condition is not None and condition.text not in _CONDITIONS:
             yield Flaw(
-                condition.place, f"a condition in `depends_on` of {word(name)} is none", ", ".join(sorted(_CONDITIONS))
+                condition.place,
+                f"a condition in `depends_on` of {word(name)} is not valid",
+                ", ".join(sorted(_CONDITIONS)),
             )
     for path in _SIZES:
         size = service.at(*path)
         if size is not None and size.text not in ("", "-1") and not _SIZE.fullmatch(size.text):
-            yield Flaw(size.place, f"`{path[-1]}` of {word(name)} is no size", "write it as 512m or 2g")
+            yield Flaw(size.place, f"`{path[-1]}` of {word(name)} is not a size", "write it as 512m or 2g")
     for path in _DURATIONS:
         duration = service.at(*path)
         if duration is not None and duration.text and not _DURATION.fullmatch(duration.text):
-            yield Flaw(duration.place, f"`{path[-1]}` of {word(name)} is no duration", "write it as 30s or 1m30s")
+            yield Flaw(duration.place, f"`{path[-1]}` of {word(name)} is not a duration", "write it as 30s or 1m30s")
 
 
 def _contradictions(name: str, service: Node) -> Iterator[Flaw]:
@@ -145,9 +149,9 @@ def _volumes(name: str, service: Node) -> Iterator[Flaw]:
     for item in volumes.items if volumes is not None else ():
         parts = item.text.split(":")
         if not item.mapping and (not all(parts) or len(parts) > (4 if len(parts[0]) == 1 else 3)):
-            why = ", as a variable in it is not set" if not item.literal and not all(parts) else ""
+            why = ", because a variable in it is not set" if not item.literal and not all(parts) else ""
             yield Flaw(
-                item.place, f"a volume of {word(name)} lacks a part between its colons{why}", "write SOURCE:TARGET"
+                item.place, f"a volume of {word(name)} has an empty part between its colons{why}", "write SOURCE:TARGET"
             )
 
 

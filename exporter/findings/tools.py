@@ -93,12 +93,12 @@ def understood(done: commands.Finished) -> ComposeSays:
 def _compose_findings(name: str, says: ComposeSays, project: Project) -> Iterator[Finding]:
     """What Compose said, but for the variables that were found to be not set without it."""
     place = project.place().printable()
-    remedy = f"`{name} config -q` there says {'why' if says.refuses else 'of what'}"
+    remedy = f"`{name} config -q` there says {'why' if says.refuses else 'about what'}"
     if says.refuses:
-        yield Finding("compose-config", "critical", str(place), place, f"{name} refuses the project", remedy)
+        yield Finding("compose-config", "critical", str(place), place, f"{name} rejects the project", remedy)
         return
     if says.warns:
-        yield Finding("compose-config", "warning", str(place), place, f"{name} warns of something", remedy)
+        yield Finding("compose-config", "warning", str(place), place, f"{name} warns about something", remedy)
     for variable in sorted(says.unset - {each.use.name for each in project.uses}):
         message = f"{name} warns that {word(variable)} is not set"
         yield Finding("compose-config", "warning", word(variable), place, message, f"set {word(variable)}, or see `$$`")
@@ -244,7 +244,7 @@ class Tools:
         if (await self._run([*command, path], "/", end)).status == 0:
             return ()
         place = Place(printable(path))
-        return [Finding(check, "critical", str(place), place, f"{name} refuses the file", f"`{name} {place}` says why")]
+        return [Finding(check, "critical", str(place), place, f"{name} rejects the file", f"`{name} {place}` says why")]
 
 
 def _readable(pattern: str) -> tuple[list[str], list[str]]:

@@ -26,51 +26,51 @@ ComposeFiles = Annotated[
 
 
 class ComposeProject(Section):
-    """A Compose project that is started with more than its files: what is given to ``docker compose``."""
+    """A Compose project that is started with further options of ``docker compose``."""
 
-    files: list[AbsolutePath] = Field(min_length=1, description="as with `-f`; later ones are laid over earlier ones")
+    files: list[AbsolutePath] = Field(min_length=1, description="as with `-f`; later ones override earlier ones")
     env_files: list[AbsolutePath] = Field(
-        default=[], description="as with `--env-file`; later ones win. With none, `.env` in the project's directory"
+        default=[], description="as with `--env-file`; later ones win. Default: `.env` in the project's directory"
     )
     project_directory: AbsolutePath | None = Field(
-        default=None, description="as with `--project-directory`; without it, that of the first file"
+        default=None, description="as with `--project-directory`; default: the directory of the first file"
     )
 
 
 class Accepted(Section):
-    """Findings that are known and are meant to stay. They are counted apart, and no alert fires on them."""
+    """Findings that are known and intended. They are counted separately, and no alert fires on them."""
 
     check: CheckName = Field(description="the check that finds it")
     subject: str = Field(
         default="*",
         min_length=1,
-        description="shell pattern of what it is about: a service, a variable, a file, or a `file:line`",
+        description="shell pattern of its subject: a service, a variable, a file, or a `file:line`",
     )
-    reason: str = Field(min_length=3, description="why that is well, for whoever reads it next year")
+    reason: str = Field(min_length=3, description="why it is acceptable, for whoever reads it next year")
 
 
 class Configuration(Section):
-    """Files of the stack that are looked at for mistakes. Where no project is named, running containers name them."""
+    """Files of the stack that are checked for mistakes. If no project is named, those of running containers are."""
 
     compose_files: list[ComposeFiles] = Field(
         default=[],
-        description="Compose files, each a project with the `.env` beside it; several of one with colons between them",
+        description="Compose files, each a project with the `.env` beside it; several of one separated by colons",
     )
     compose_projects: list[ComposeProject] = Field(
         default=[], description="projects that are started with `--env-file` or `--project-directory`"
     )
     env_files: list[AbsolutePath] = Field(default=[], description="further `.env` files (shell patterns)")
     files: list[AbsolutePath] = Field(
-        default=[], description="other configs and scripts, looked at for placeholders and modes (shell patterns)"
+        default=[], description="other configs and scripts, checked for placeholders and modes (shell patterns)"
     )
     secret_files: list[AbsolutePath] = Field(
-        default=[], description="keys and tokens that only their owner may read (shell patterns); never opened"
+        default=[], description="keys and tokens that only their owner may read (shell patterns); they are never opened"
     )
-    prometheus_configs: list[AbsolutePath] = Field(default=[], description="given to `promtool check config`")
+    prometheus_configs: list[AbsolutePath] = Field(default=[], description="checked by `promtool check config`")
     prometheus_rules: list[AbsolutePath] = Field(
-        default=[], description="given to `promtool check rules` (shell patterns)"
+        default=[], description="checked by `promtool check rules` (shell patterns)"
     )
-    alertmanager_configs: list[AbsolutePath] = Field(default=[], description="given to `amtool check-config`")
+    alertmanager_configs: list[AbsolutePath] = Field(default=[], description="checked by `amtool check-config`")
     placeholder_patterns: list[Regex] = Field(
         default=[
             "(?i)(^|[^a-z])change[_ -]?(me|it|this|password|passwd|secret|now)([^a-z]|$)",
@@ -83,7 +83,7 @@ class Configuration(Section):
             "(?i)(^|[^a-z])(insert|enter)[_-](your|a)[_-]",
             "(?i)(^|[^a-z0-9])x{8,}([^a-z0-9]|$)",
         ],
-        description="RE2 regular expressions of values that were to be changed",
+        description="RE2 regular expressions of values that should have been changed",
     )
     ignore: list[Accepted] = Field(default=[], description="findings that are accepted")
 
@@ -98,7 +98,7 @@ class Configuration(Section):
         seen: set[str] = set()
         for at, first in begins:
             if first and first in seen:
-                yield Contradiction(at, f"{shown(first)} begins two projects; keep one of them")
+                yield Contradiction(at, f"{shown(first)} is the first file of two projects; keep one of them")
             seen.add(first)
 
 
@@ -120,4 +120,4 @@ class FindingsSettings(CollectorSettings):
     """When the configuration is looked at: seldom, since it changes when a person changes it."""
 
     interval: Duration = Field(default=300.0, gt=0, description="time between the starts of two collections")
-    deadline: Duration = Field(default=60.0, gt=0, description="a collection that takes longer is given up")
+    deadline: Duration = Field(default=60.0, gt=0, description="a collection that takes longer is aborted")

@@ -24,7 +24,7 @@ def _file_name(name: str) -> str:
 
 def _set_names(pattern: str) -> str:
     if not pattern or "/" in pattern:
-        raise ValueError(f"{shown(pattern)} must be a pattern of names, without /; sets lie right in `path`")
+        raise ValueError(f"{shown(pattern)} must be a pattern of names, without /; sets are directly in `path`")
     return pattern
 
 
@@ -36,9 +36,11 @@ def _tag(tag: str) -> str:
 
 def _location(repository: str) -> str:
     if re.search(r"//[^/]*@", repository) and not repository.startswith("sftp:"):
-        raise ValueError("repository must not hold credentials; write it into a file, and name that in repository_file")
+        raise ValueError(
+            "repository must not contain credentials; write it into a file, and name that in repository_file"
+        )
     if not repository or not repository.isprintable():
-        raise ValueError("repository must not be empty, nor hold control characters")
+        raise ValueError("repository must not be empty or contain control characters")
     return repository
 
 
@@ -49,11 +51,11 @@ class ResticRepository(Section):
         default=None, description="as restic's `--repo`, for example `/srv/restic` or `s3:https://host/bucket`"
     )
     repository_file: SecretFile | None = Field(
-        default=None, description="file that holds it instead, for a location with credentials in it"
+        default=None, description="file that contains it instead, for a location with credentials in it"
     )
     password_file: SecretFile = Field(description="file with the repository's password")
     env_file: SecretFile | None = Field(
-        default=None, description="file of `NAME=value` lines for restic's environment: credentials of a cloud"
+        default=None, description="file of `NAME=value` lines for restic's environment: cloud credentials"
     )
     host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")
     tags: list[Annotated[str, AfterValidator(_tag)]] = Field(
@@ -64,7 +66,7 @@ class ResticRepository(Section):
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("repository") is not None and given.get("repository_file") is not None:
-            yield Contradiction(("repository_file",), "and repository exclude each other; remove one of them")
+            yield Contradiction(("repository_file",), "and repository are mutually exclusive; remove one of them")
         elif given.get("repository") is None and given.get("repository_file") is None:
             yield Contradiction(("repository",), "is missing; or name a file that holds it in repository_file")
 
@@ -75,7 +77,7 @@ class Backup(Section):
     name: Name = Field(description="names it in metrics, alerts and commands")
     path: AbsolutePath | None = Field(default=None, description="directory that holds the sets, one entry a set")
     kind: Literal["directories", "files"] | None = Field(
-        default=None, description="what is a set; null: directories, or files where no directory matches"
+        default=None, description="what a set is; null: directories, or files if no directory matches"
     )
     pattern: Annotated[str, AfterValidator(_set_names)] | None = Field(
         default=None, description="names of sets in `path` (shell pattern), as in `backup-*` or `*.sql.gz`"
@@ -85,15 +87,15 @@ class Backup(Section):
         description="file that your backup writes last into a set; a set without it is not complete",
     )
     settle: Duration = Field(
-        default=300.0, description="without such a file, a set that changed less than this ago is still being written"
+        default=300.0, description="without such a file, a set that changed within this time is still being written"
     )
-    restic: ResticRepository | None = Field(default=None, description="a restic repository, in place of `path`")
+    restic: ResticRepository | None = Field(default=None, description="a restic repository, instead of `path`")
     max_age: Duration = Field(
-        default=26 * 3600.0, gt=0, description="age of the newest complete set from which a backup is overdue"
+        default=26 * 3600.0, gt=0, description="age of the newest complete set from which the backup is overdue"
     )
     min_bytes: Bytes = Field(default=Bytes(1), description="size that the newest set must have")
     min_size_ratio: Ratio = Field(
-        default=0.5, description="size that the newest set must have, as a part of the median of the sets before it"
+        default=0.5, description="size that the newest set must have, relative to the median of the sets before it"
     )
     max_verify_age: Duration | None = Field(
         default=None, gt=0, description="time within which a backup must be verified again; null: never"
@@ -106,16 +108,16 @@ class Backup(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         has_path, restic = given.get("path") is not None, given.get("restic") is not None
         if has_path and restic:
-            yield Contradiction(("restic",), "and path exclude each other; make two backups of them")
+            yield Contradiction(("restic",), "and path are mutually exclusive; make two backups of them")
         elif not has_path and not restic:
             yield Contradiction(("path",), "is missing; or describe a repository in restic")
         elif has_path and not restic and given.get("pattern") is None:  # "*" would take a log beside the sets for one
             yield Contradiction(("pattern",), "is missing; say how sets are named, as in backup-* or *.sql.gz")
         for key in _OF_DIRECTORIES if restic else ():
             if key in given and not _same(given[key], cls.model_fields[key].default):
-                yield Contradiction((key,), "means nothing for a restic repository; remove it")
+                yield Contradiction((key,), "has no effect for a restic repository; remove it")
         if given.get("kind") == "files" and given.get("complete_marker") is not None:
-            yield Contradiction(("complete_marker",), "is a file in a directory; with kind: files there is none")
+            yield Contradiction(("complete_marker",), "is a file in a directory, which does not exist with kind: files")
 
 
 _OF_DIRECTORIES = ("kind", "pattern", "complete_marker", "settle")
@@ -133,6 +135,6 @@ class BackupsSettings(CollectorSettings):
     """When backups are looked at: directories in each collection, restic repositories more rarely."""
 
     interval: Duration = Field(default=60.0, gt=0, description="time between the starts of two collections")
-    deadline: Duration = Field(default=30.0, gt=0, description="a directory that takes longer is given up")
-    restic_interval: Duration = Field(default=300.0, gt=0, description="time between two readings of a repository")
-    restic_deadline: Duration = Field(default=120.0, gt=0, description="a restic that takes longer is ended")
+    deadline: Duration = Field(default=30.0, gt=0, description="a directory that takes longer is abandoned")
+    restic_interval: Duration = Field(default=300.0, gt=0, description="time between two reads of a repository")
+    restic_deadline: Duration = Field(default=120.0, gt=0, description="a restic that takes longer is killed")

@@ -11,4 +11,4 @@ class CollectorSettings(Section):
 
     enabled: bool = Field(default=True, description="false: nothing of this kind is measured")
     interval: Duration = Field(default=15.0, gt=0, description="time between the starts of two collections")
-    deadline: Duration = Field(default=10.0, gt=0, description="a collection that takes longer is given up")
+    deadline: Duration = Field(default=10.0, gt=0, description="a collection that takes longer is aborted")

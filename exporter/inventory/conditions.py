@@ -45,17 +45,17 @@ class JsonCondition(Section):
 
     path: JsonPath = Field(description="JSON path of RFC 9535, as in `$.database.status` or `$.checks[*].ok`")
     equals: Scalar | None = Field(default=None, description="the value: text, a number, true or false")
-    one_of: list[ScalarOrNull] | None = Field(default=None, min_length=1, description="the values that are well")
+    one_of: list[ScalarOrNull] | None = Field(default=None, min_length=1, description="the values that are accepted")
     matches: Regex | None = Field(default=None, description="RE2 regular expression that the value must contain")
-    at_least: float | None = Field(default=None, description="the value is a number, and no smaller one")
-    at_most: float | None = Field(default=None, description="the value is a number, and no larger one")
-    exists: bool | None = Field(default=None, description="true: there is such a value; false: there is none")
+    at_least: float | None = Field(default=None, description="the value is a number of at least this")
+    at_most: float | None = Field(default=None, description="the value is a number of at most this")
+    exists: bool | None = Field(default=None, description="true: such a value exists; false: it does not")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         asked = [key for key in OPERATORS if given.get(key) is not None]
         if not asked and {"path"} <= given.keys() <= {"path", *OPERATORS}:  # else an unknown key is the mistake
-            yield Contradiction(("path",), f"needs one of {', '.join(OPERATORS)} beside it, or nothing is expected")
+            yield Contradiction(("path",), f"needs one of {', '.join(OPERATORS)} as well, or nothing is expected")
         if given.get("exists") is False:
             for key in asked:
                 if key != "exists":

@@ -19,7 +19,7 @@ def _engine(host: str) -> str:
 def _project(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise ValueError(
-            f"{shown(name)} must be the name of a Compose project: small letters, digits, _ and -, "
+            f"{shown(name)} must be the name of a Compose project: lower-case letters, digits, _ and -, "
             "first a letter or digit; `docker compose ls` shows it"
         )
     return name
@@ -60,10 +60,10 @@ class Docker(Section):
         default=Bytes(1024**3), description="size from which the log of a container without `max-size` is a problem"
     )
     container_memory_warn_ratio: Ratio = Field(
-        default=0.9, description="part of its memory limit from which a container is close to it"
+        default=0.9, description="share of its memory limit from which a container is close to it"
     )
     container_restarts_max: int = Field(
-        default=5, ge=1, description="restarts by its restart policy that a container may have in 15 minutes"
+        default=5, ge=1, description="restarts by Docker that a container may have within 15 minutes"
     )
     cleanable_max_bytes: Bytes = Field(
         default=Bytes(10 * 1024**3), description="space that docker-cleanup could free before it should run"
@@ -75,4 +75,4 @@ class DockerUsageSettings(CollectorSettings):
     """When the engine is asked for its disk usage, which costs it seconds of work."""
 
     interval: Duration = Field(default=60.0, gt=0, description="time between the starts of two collections")
-    deadline: Duration = Field(default=55.0, gt=0, description="a collection that takes longer is given up")
+    deadline: Duration = Field(default=55.0, gt=0, description="a collection that takes longer is aborted")

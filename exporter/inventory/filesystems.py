@@ -13,15 +13,15 @@ class FilesystemLimit(Section):
     """Limits of one mount point, in place of the general ones."""
 
     mountpoint: AbsolutePath = Field(description="where it is mounted")
-    warn_used_ratio: Ratio | None = Field(default=None, description="as above; the general one when absent")
-    critical_used_ratio: Ratio | None = Field(default=None, description="as above; the general one when absent")
+    warn_used_ratio: Ratio | None = Field(default=None, description="as above; default: the general one")
+    critical_used_ratio: Ratio | None = Field(default=None, description="as above; default: the general one")
 
 
 class Filesystems(Section):
     """Which file systems are measured, and how full they may be."""
 
-    warn_used_ratio: Ratio = Field(default=0.8, description="used part from which a warning is due")
-    critical_used_ratio: Ratio = Field(default=0.9, description="used part from which it is critical")
+    warn_used_ratio: Ratio = Field(default=0.8, description="used share from which a warning is due")
+    critical_used_ratio: Ratio = Field(default=0.9, description="used share from which it is critical")
     exclude_fstypes: list[str] = Field(
         default=[
             "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts",
@@ -29,13 +29,13 @@ class Filesystems(Section):
             "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "rpc_pipefs",
             "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs", "tmpfs", "ramfs", "udf",
         ],
-        description="types of file system to leave out (shell patterns): those that hold no data, or cannot fill up",
+        description="types of file system to leave out (shell patterns): those without data, or that cannot fill up",
     )  # fmt: skip
     exclude_mountpoints: Regex = Field(
         default=r"^/(dev|proc|sys|run/credentials/.+|run/user/.+|var/lib/docker/.+|var/lib/containers/.+)($|/)",
         description="RE2 regular expression of mount points to leave out",
     )
-    limits: list[FilesystemLimit] = Field(default=[], description="mount points with limits of their own")
+    limits: list[FilesystemLimit] = Field(default=[], description="mount points with their own limits")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -20,19 +20,19 @@ class Host(Section):
         default=0.1, description="share of the time in which every program waits for memory at once (PSI)"
     )
     max_load_per_cpu: float = Field(
-        default=2.0, gt=0, allow_inf_nan=False, description="load of the last 15 minutes for each CPU"
+        default=2.0, gt=0, allow_inf_nan=False, description="load of the last 15 minutes per CPU"
     )
     clock_max_offset: Duration | None = Field(
-        default=0.05, description="how far the clock may be off; null: the clock is not watched"
+        default=0.05, description="how far the clock may be off; null: it is not monitored"
     )
     security_updates_max_pending: Duration = Field(
-        default=7 * 86400.0, description="how long security updates may wait; the alert looks back 14 days"
+        default=7 * 86400.0, description="how long security updates may be pending; the alert looks back 14 days"
     )
     reboot_max_pending: Duration = Field(
-        default=7 * 86400.0, description="how long a needed reboot may wait; the alert looks back 14 days"
+        default=7 * 86400.0, description="how long a needed reboot may be pending; the alert looks back 14 days"
     )
     package_lists_max_age: Duration = Field(
-        default=14 * 86400.0, description="older package lists no longer tell which updates there are"
+        default=14 * 86400.0, description="older package lists are considered out of date"
     )
 
     @classmethod
@@ -64,6 +64,6 @@ class UpdatesSettings(CollectorSettings):
     """When the package managers are asked, which costs them seconds of work."""
 
     interval: Duration = Field(
-        default=3600.0, gt=0, description="time between two questions; sooner after packages or lists changed"
+        default=3600.0, gt=0, description="time between two queries; sooner after packages or package lists changed"
     )
-    deadline: Duration = Field(default=300.0, gt=0, description="a collection that takes longer is given up")
+    deadline: Duration = Field(default=300.0, gt=0, description="a collection that takes longer is aborted")

@@ -37,9 +37,9 @@ class Collectors(Section):
     )
     postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL servers")
     neo4j: Neo4jSettings = Field(default=Neo4jSettings(), description="the Neo4j servers")
-    host: CollectorSettings = Field(default=CollectorSettings(), description="load, memory, pressure and the like")
+    host: CollectorSettings = Field(default=CollectorSettings(), description="load, memory, pressure and so on")
     updates: UpdatesSettings = Field(
-        default=UpdatesSettings(), description="package updates that wait, and whether a reboot is due"
+        default=UpdatesSettings(), description="pending package updates, and whether a reboot is needed"
     )
     systemd: SystemdSettings = Field(default=SystemdSettings(), description="failed units of systemd")
     findings: FindingsSettings = Field(default=FindingsSettings(), description="mistakes in the configuration")
@@ -51,16 +51,18 @@ class Collectors(Section):
 class Inventory(Section):
     """What is looked after: the sections of ``upkeeper.yml`` that the exporter reads."""
 
-    services: list[Service] = Field(default=[], description="services to probe, beside those that labels declare")
-    filesystems: Filesystems = Field(default=Filesystems(), description="file systems, all found by themselves")
+    services: list[Service] = Field(
+        default=[], description="services to probe, in addition to those declared by labels"
+    )
+    filesystems: Filesystems = Field(default=Filesystems(), description="file systems, which are discovered")
     logs: list[LogDirectory] = Field(default=[], description="log directories to measure and to rotate")
-    backups: list[Backup] = Field(default=[], description="backups that must be there, recent and of the usual size")
+    backups: list[Backup] = Field(default=[], description="backups that must exist, be recent and have the usual size")
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
     host: Host = Field(default=Host(), description="limits of the host itself")
     configuration: Configuration = Field(
-        default=Configuration(), description="the stack's own configuration, looked at for mistakes"
+        default=Configuration(), description="the stack's own configuration, checked for mistakes"
     )
     collectors: Collectors = Field(default=Collectors(), description="when each kind of thing is measured")
 

@@ -25,7 +25,7 @@ class LogRotation(Section):
 
     max_file_bytes: Bytes = Field(default=Bytes(10 * 1024**2), description="rotate a file larger than this")
     max_file_age: Duration | None = Field(
-        default=86400.0, description="rotate a non-empty file older than this; null: size alone decides"
+        default=86400.0, description="rotate a non-empty file older than this; null: only by size"
     )
     method: Literal["auto", "rename", "copytruncate"] = Field(
         default="auto", description="auto: copytruncate where a process holds the file open for writing, else rename"
@@ -46,8 +46,8 @@ class LogDirectory(Section):
     include: list[FileNames] = Field(
         default=["*.log"], description="names of files that may be rotated (shell patterns)"
     )
-    exclude: list[FileNames] = Field(default=[], description="names never touched, whatever else matches")
-    recursive: bool = Field(default=False, description="the directories below it too, but no other mount")
+    exclude: list[FileNames] = Field(default=[], description="names that are never touched, whatever else matches")
+    recursive: bool = Field(default=False, description="also the directories below it, but no other mount")
     rotation: LogRotation = Field(default=LogRotation(), description="when to rotate, and what to keep")
 
 

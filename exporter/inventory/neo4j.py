@@ -46,9 +46,9 @@ class Neo4jServer(Section):
     name: Name = Field(description="names it in metrics, alerts and commands")
     uri: Neo4jUri = Field(
         description="`bolt://host:7687`; `bolt+s://` with TLS, `bolt+ssc://` with TLS and any certificate; "
-        "`neo4j://` and its kin let a cluster choose the member"
+        "`neo4j://` and its variants let a cluster choose the member"
     )
-    username: str | None = Field(default=None, min_length=1, description="null: the server asks for no login")
+    username: str | None = Field(default=None, min_length=1, description="null: the server requires no login")
     password_file: SecretFile | None = Field(
         default=None, description="file that holds the user's password, read at each connect"
     )
@@ -56,24 +56,24 @@ class Neo4jServer(Section):
         default=None, min_length=1, description="databases to measure; null: all that the user may see"
     )
     ca_file: PublicFile | None = Field(
-        default=None, description="certificates to trust, in PEM, in place of the system's; for `+s` URIs"
+        default=None, description="certificates to trust, in PEM, instead of the system's; for `+s` URIs"
     )
     data_directory: AbsolutePath | None = Field(
         default=None,
-        description="the server's data directory as the exporter sees it, for the sizes of the stores: the Community "
-        "edition does not tell them itself",
+        description="the server's data directory as seen by the exporter, for the sizes of the stores, which the "
+        "Community edition does not report",
     )
     index_population_max: Duration = Field(
-        default=3600.0, description="an index that is populated for longer than this needs a look"
+        default=3600.0, description="an index that takes longer than this to populate raises an alert"
     )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         for key, other in (("username", "password_file"), ("password_file", "username")):
             if given.get(key) is not None and given.get(other) is None:
-                yield Contradiction((key,), f"{key} needs {other} beside it")
+                yield Contradiction((key,), f"{key} also needs {other}")
         if given.get("ca_file") is not None and not str(given.get("uri")).startswith(_CHECKED_TLS):
-            yield Contradiction(("ca_file",), "means nothing without TLS that is checked; use a bolt+s:// uri")
+            yield Contradiction(("ca_file",), "has no effect without verified TLS; use a bolt+s:// uri")
 
 
 class Neo4jSettings(CollectorSettings):

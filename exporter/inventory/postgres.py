@@ -13,7 +13,7 @@ from exporter.inventory.collector import CollectorSettings
 
 def _host(host: str) -> str:
     if "@" in host or "://" in host or "=" in host:  # not shown, as it may hold credentials
-        raise ValueError("this must be a host alone; user, port and the rest have keys of their own")
+        raise ValueError("this must be only a host; user, port and the rest have their own keys")
     if not host or not host.isprintable() or " " in host or "," in host:
         raise ValueError(f"{shown(host)} must be one host name or IP address, or the directory of a socket")
     return host
@@ -21,7 +21,7 @@ def _host(host: str) -> str:
 
 def _identifier(name: str) -> str:
     if not name or "\0" in name or len(name.encode()) > 63:
-        raise ValueError(f"{shown(name)} must be a name as PostgreSQL has them: 1 to 63 bytes")
+        raise ValueError(f"{shown(name)} must be a PostgreSQL identifier: 1 to 63 bytes")
     return name
 
 
@@ -31,10 +31,10 @@ _ENCRYPTED_ONLY = ("require", "verify-ca", "verify-full")
 
 
 class PostgresLimits(Section):
-    """From when something is due. Each is exported beside what it limits."""
+    """Limits of the alerts. Each is exported beside the value it limits."""
 
     connections_used_ratio: Ratio = Field(
-        default=0.8, description="used part of the connections that ordinary users may open"
+        default=0.8, description="used share of the connections that ordinary users may open"
     )
     freeze_age_ratio: float = Field(
         default=1.5,
@@ -44,17 +44,17 @@ class PostgresLimits(Section):
         "autovacuum_multixact_freeze_max_age",
     )
     transaction_max_age: Duration = Field(
-        default=3600.0, gt=0, description="an open transaction keeps vacuum from removing what died after its start"
+        default=3600.0,
+        gt=0,
+        description="an open transaction keeps vacuum from removing rows that died after its start",
     )
     dead_tuples_ratio: Ratio = Field(
-        default=0.3, description="dead part of a table's rows; autovacuum's own default acts at about 0.17"
+        default=0.3, description="dead share of a table's rows; autovacuum itself acts at about 0.17 by default"
     )
     dead_tuples_min: int = Field(default=10_000, ge=0, description="a table with fewer dead rows never needs vacuum")
-    slot_retained_bytes: Bytes = Field(
-        default=Bytes(5 * 1024**3), description="WAL that a replication slot may keep from being removed"
-    )
+    slot_retained_bytes: Bytes = Field(default=Bytes(5 * 1024**3), description="WAL that a replication slot may retain")
     archive_max_wait: Duration = Field(
-        default=600.0, gt=0, description="a WAL file may wait so long for being archived, where the server archives"
+        default=600.0, gt=0, description="how long a WAL file may wait to be archived, if the server archives"
     )
 
 
@@ -65,7 +65,7 @@ class PostgresServer(Section):
     host: Host = Field(default="127.0.0.1", description="name, IP address, or directory of the Unix socket")
     port: int = Field(default=5432, ge=1, le=65535, description="TCP port, or the number in the socket's name")
     dbname: Identifier = Field(
-        default="postgres", description="database to stay connected to, which nobody can drop meanwhile"
+        default="postgres", description="database to stay connected to, which cannot be dropped meanwhile"
     )
     user: Identifier = Field(default="upkeeper", description="a role with pg_monitor: docs/how-to/postgres.md")
     password_file: SecretFile | None = Field(
@@ -75,22 +75,22 @@ class PostgresServer(Section):
         default=None, description="file in the format of .pgpass instead; with neither, ~/.pgpass is used if it exists"
     )
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
-        default="prefer", description="as in libpq: only verify-full proves that it is the right server"
+        default="prefer", description="as in libpq: only verify-full proves the server's identity"
     )
-    sslrootcert: PublicFile | None = Field(default=None, description="certificates of the authorities to trust")
-    sslcert: PublicFile | None = Field(default=None, description="certificate to log in with; needs sslkey")
+    sslrootcert: PublicFile | None = Field(default=None, description="certificates of the CAs to trust")
+    sslcert: PublicFile | None = Field(default=None, description="client certificate; needs sslkey")
     sslkey: SecretFile | None = Field(default=None, description="key of sslcert, readable by its owner only")
     databases: list[Identifier] = Field(
-        default=[], description="databases to measure; empty: all that are no templates and allow connections"
+        default=[], description="databases to measure; empty: all that are not templates and allow connections"
     )
     exclude_databases: list[Identifier] = Field(default=[], description="databases to leave out")
-    tables: int = Field(default=10, ge=0, le=50, description="how many of the worst tables of a database are shown")
-    limits: PostgresLimits = Field(default=PostgresLimits(), description="from when something is due")
+    tables: int = Field(default=10, ge=0, le=50, description="number of the worst tables of a database that are shown")
+    limits: PostgresLimits = Field(default=PostgresLimits(), description="limits of the alerts")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("password_file") is not None and given.get("passfile") is not None:
-            yield Contradiction(("passfile",), "there is a password_file already; remove one of the two")
+            yield Contradiction(("passfile",), "there is already a password_file; remove one of the two")
         if str(given.get("host")).startswith("/") and given.get("sslmode") in _ENCRYPTED_ONLY:
             yield Contradiction(("sslmode",), "a Unix socket is never encrypted; remove this key, or connect to a host")
         for one, other in (("sslcert", "sslkey"), ("sslkey", "sslcert")):
@@ -108,5 +108,5 @@ class PostgresSettings(CollectorSettings):
 
     interval: Duration = Field(default=30.0, gt=0, description="time between the starts of two collections")
     details_interval: Duration = Field(
-        default=300.0, gt=0, description="time between two readings of database sizes, and of a database's tables"
+        default=300.0, gt=0, description="time between two reads of database sizes, and of a database's tables"
     )

@@ -90,7 +90,7 @@ class BasicAuth(Section):
     """A user name and a password for HTTP."""
 
     username: str = Field(min_length=1, description="the user")
-    password_file: SecretFile = Field(description="file with the password; read anew for each probe")
+    password_file: SecretFile = Field(description="file with the password; read again for each probe")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -99,9 +99,9 @@ class BasicAuth(Section):
 
 
 class Probe(Section):
-    """One check of a service. It succeeds when the answer is the expected one and comes in time."""
+    """One check of a service. It succeeds when the expected answer comes in time."""
 
-    name: Name = Field(default="live", description="tells the probes of a service apart, as in live and ready")
+    name: Name = Field(default="live", description="distinguishes the probes of a service, as in live and ready")
     means: OneLine = Field(
         default="",
         max_length=80,
@@ -122,32 +122,34 @@ class Probe(Section):
         description="what to send with `method: POST`; JSON or text, unless a header Content-Type says otherwise",
     )
     body_file: SecretFile | None = Field(
-        default=None, description="file with the body to send, where it holds a secret; read anew for each probe"
+        default=None, description="file with the body to send, if it contains a secret; read again for each probe"
     )
     basic_auth: BasicAuth | None = Field(default=None, description="user and password for HTTP")
     bearer_token_file: SecretFile | None = Field(
-        default=None, description="file with a token for HTTP; read anew for each probe"
+        default=None, description="file with a bearer token for HTTP; read again for each probe"
     )
     expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
-        default=[200], min_length=1, description="HTTP statuses that are well"
+        default=[200], min_length=1, description="HTTP statuses that count as success"
     )
     body_regex: Regex | None = Field(default=None, description="RE2 regular expression that the body must contain")
-    body_json: list[JsonCondition] = Field(default=[], description="what must be in a JSON body; all of it")
-    follow_redirects: bool = Field(default=False, description="judge the page that a redirect leads to")
+    body_json: list[JsonCondition] = Field(
+        default=[], description="conditions on a JSON body, all of which must be met"
+    )
+    follow_redirects: bool = Field(default=False, description="follow redirects and judge their target")
     send: SentLine | None = Field(default=None, description="tcp: a line to send once connected")
     expect: Regex | None = Field(default=None, description="tcp: RE2 regular expression that a line must match")
     tls: bool = Field(default=False, description="tcp: begin with a TLS handshake")
     starttls: StartTls | None = Field(
-        default=None, description="tcp: ask for TLS in the words of this protocol, as on ports 25, 143, 110, 5432, 389"
+        default=None, description="tcp: upgrade to TLS with this protocol, as on ports 25, 143, 110, 5432, 389"
     )
     tls_verify: bool = Field(default=True, description="an untrusted or expired certificate is a failure")
     tls_ca_file: PublicFile | None = Field(
-        default=None, description="PEM file of the authorities to trust, in place of the system's"
+        default=None, description="PEM file of the CAs to trust, instead of the system's"
     )
     tls_server_name: str | None = Field(
-        default=None, min_length=1, description="name to ask for and to verify, in place of the host of the url"
+        default=None, min_length=1, description="name to ask for and to verify, instead of the URL's host"
     )
-    tls_cert_file: PublicFile | None = Field(default=None, description="PEM file of the client's own certificate")
+    tls_cert_file: PublicFile | None = Field(default=None, description="PEM file of the client certificate")
     tls_key_file: SecretFile | None = Field(
         default=None, description="PEM file of its key, without a passphrase; may be in tls_cert_file too"
     )
@@ -155,10 +157,10 @@ class Probe(Section):
         default=14 * 86400.0, description="a certificate that expires sooner raises an alert; the probe still succeeds"
     )
     ip_protocol: Literal["any", "ipv4", "ipv6"] = Field(
-        default="any", description="which addresses of the host to try: in the system's order, or one kind"
+        default="any", description="which addresses of the host to try: all in the system's order, or one kind"
     )
     ip_protocol_fallback: bool = Field(
-        default=True, description="try the other kind when the host has no address of the one that `ip_protocol` names"
+        default=True, description="try the other kind if the host has no address of the kind in `ip_protocol`"
     )
     timeout: Duration = Field(default=5.0, gt=0, description="time for the whole probe")
 
@@ -183,17 +185,15 @@ class Probe(Section):
         if scheme in _DATABASES:
             for key in (*_HTTP_ONLY, *_TCP_ONLY, "tls_verify", *_TLS_KEYS):
                 if key in changed:
-                    yield Contradiction((key,), f"means nothing for a {scheme}:// probe, which asks one thing only")
+                    yield Contradiction((key,), f"has no effect on a {scheme}:// probe")
         elif scheme == "tcp":
             for key in _HTTP_ONLY:
                 if key in changed:
-                    yield Contradiction((key,), "means nothing for a tcp:// probe; remove it, or probe over http")
+                    yield Contradiction((key,), "has no effect on a tcp:// probe; remove it, or probe over http")
             has_tls = bool({"tls", "starttls"} & changed)
             yield from _unused_tls(changed, has_tls, "needs `tls: true` or `starttls:` for a tcp:// probe")
             if {"tls", "starttls"} <= changed:
-                yield Contradiction(
-                    ("starttls",), "stands beside `tls: true`, which begins without asking; keep one of them"
-                )
+                yield Contradiction(("starttls",), "contradicts `tls: true`, which begins with TLS; keep one of them")
         elif scheme in ("http", "https"):
             for key in _TCP_ONLY:
                 if key in changed:
@@ -208,14 +208,14 @@ class Probe(Section):
             if {"body", "body_file"} <= changed:
                 yield Contradiction(("body_file",), "a probe sends one body; remove this or body")
             may_have_tls = scheme == "https" or "follow_redirects" in changed
-            yield from _unused_tls(changed - {"tls_verify"}, may_have_tls, "means nothing for an http:// probe")
+            yield from _unused_tls(changed - {"tls_verify"}, may_have_tls, "has no effect on an http:// probe")
         yield from _of_credentials(given, changed)
         if "tls_key_file" in changed and "tls_cert_file" not in changed:
-            yield Contradiction(("tls_key_file",), "needs tls_cert_file beside it")
+            yield Contradiction(("tls_key_file",), "also needs tls_cert_file")
         if "tls_ca_file" in changed and "tls_verify" in changed:
-            yield Contradiction(("tls_ca_file",), "means nothing with `tls_verify: false`")
+            yield Contradiction(("tls_ca_file",), "has no effect with `tls_verify: false`")
         if "ip_protocol_fallback" in changed and "ip_protocol" not in changed:
-            yield Contradiction(("ip_protocol_fallback",), "means something only with `ip_protocol: ipv4` or `ipv6`")
+            yield Contradiction(("ip_protocol_fallback",), "only has an effect with `ip_protocol: ipv4` or `ipv6`")
 
 
 def _unused_tls(changed: Set[str], used: bool, message: str) -> Iterator[Contradiction]:
@@ -227,10 +227,10 @@ def _unused_tls(changed: Set[str], used: bool, message: str) -> Iterator[Contrad
 def _of_credentials(given: Mapping[str, Any], changed: Set[str]) -> Iterator[Contradiction]:
     ways = [key for key in ("basic_auth", "bearer_token_file") if key in changed]
     if len(ways) > 1:
-        yield Contradiction(("bearer_token_file",), "a probe has one way to be let in; remove this or basic_auth")
+        yield Contradiction(("bearer_token_file",), "a probe has one kind of credentials; remove this or basic_auth")
     headers = given.get("headers")
     if ways and isinstance(headers, Mapping) and any(str(name).lower() == "authorization" for name in headers):
-        yield Contradiction(("headers",), f"the header Authorization is made of {ways[0]}; remove one of them")
+        yield Contradiction(("headers",), f"the header Authorization is set by {ways[0]}; remove one of them")
 
 
 class Service(Section):

@@ -49,7 +49,7 @@ class LogUsage:
     """Disk space that the files take up: less than the sizes where they have holes, more by partly filled blocks."""
     files: int
     oldest_unrotated: float | None
-    """Unix seconds of the last write to that unrotated, non-empty log which was not written to for the longest."""
+    """Unix seconds: the oldest last write to an unrotated, non-empty log."""
     unreadable: int
     """Subdirectories that could not be opened, and so are not counted."""
 

@@ -204,7 +204,7 @@ class Neo4jDriver:
 
     def _refused(self, refusal: _Refusal) -> Neo4jUnavailable:
         return Neo4jUnavailable(
-            f"login refused, to be tried again after {LOGIN_PAUSE:g} s or with another password: {refusal.reason}"
+            f"login refused, retried after {LOGIN_PAUSE:g} s or with another password: {refusal.reason}"
         )
 
     def _reason(self, error: BaseException) -> str:

@@ -45,7 +45,7 @@ class _Families:
         self._heap_used = made.gauge("heap_used_bytes", "Java heap in use.")
         self._heap_max = made.gauge("heap_max_bytes", "Limit of the Java heap.")
         self._cache_max = made.gauge(
-            "page_cache_max_bytes", "Size of the page cache; absent where it is left to the server."
+            "page_cache_max_bytes", "Configured size of the page cache; absent where the server chooses it."
         )
         self._cache_hit = made.gauge(
             "page_cache_hit_ratio", "Reads of pages that the page cache served; Enterprise only."
@@ -54,7 +54,7 @@ class _Families:
         self._population_max = made.gauge("index_population_max_seconds", "How long an index may be populated.")
         self._online = made.gauge("database_online", "Whether the database is online.", "database")
         self._requested = made.gauge(
-            "database_requested_online", "Whether the database should be online: nobody has stopped it.", "database"
+            "database_requested_online", "Whether the database should be online, that is, was not stopped.", "database"
         )
         self._nodes = made.gauge("nodes", "Nodes in the database.", "database")
         self._relationships = made.gauge("relationships", "Relationships in the database.", "database")
@@ -74,13 +74,13 @@ class _Families:
         )
         self._since = made.gauge(
             "index_state_since_timestamp_seconds",
-            "Since when the exporter has seen an index that is not online in its state.",
+            "Since when the exporter has observed an index that is not online in its state.",
             *of_index,
         )
         self._population = made.gauge("index_population_ratio", "How much of the index is populated.", *of_index)
         self._reads = made.counter("index_reads", "Reads of the index since the server tracks them.", *of_index)
         self._last_read = made.gauge(
-            "index_last_read_timestamp_seconds", "When the index was last read; absent if not yet.", *of_index
+            "index_last_read_timestamp_seconds", "When the index was last read; absent if never.", *of_index
         )
         self._tracked = made.gauge(
             "index_tracked_since_timestamp_seconds", "Since when the server tracks reads of the index.", *of_index

@@ -77,7 +77,7 @@ class Patience:
         except Neo4jTooSlow:
             following = min(2 * limit, LONGEST_LIMIT)
             reason = (
-                f"took longer than the {limit:g} s that Upkeeper gives it; asked again after {REST * limit / 60:g} "
+                f"took longer than its limit of {limit:g} s; retried after {REST * limit / 60:g} "
                 f"minutes, with {following:g} s"
             )
             return Neo4jRefused(reason), following

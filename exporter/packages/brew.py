@@ -28,7 +28,7 @@ def parse_outdated(text: str) -> tuple[Sequence[Update], Sequence[Update]]:
         pinned = [_update(entry) for entry in entries if entry.get("pinned")]
         return [_update(entry) for entry in entries if not entry.get("pinned")], pinned
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CommandFailed(f"brew: an answer of another form: {error}") from error
+        raise CommandFailed(f"brew: an unexpected answer: {error}") from error
 
 
 def _update(entry: Mapping[str, Any]) -> Update:

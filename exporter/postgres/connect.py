@@ -33,7 +33,7 @@ async def connect(
     except TimeoutError:
         raise PostgresUnavailable(f"no connection within {seconds:.3g} s") from None
     except StillStuck:
-        raise PostgresUnavailable("the lookup of its address, or of its password, hangs") from None
+        raise PostgresUnavailable("looking up its address or reading its password hangs") from None
     try:
         with session.within(seconds):
             await session.take_any_text()
@@ -114,7 +114,9 @@ def _address(host: str, port: int) -> dict[str, str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise PostgresUnavailable(f"the host's address is not found: {getattr(error, 'strerror', error)}") from None
+        raise PostgresUnavailable(
+            f"the host's address cannot be resolved: {getattr(error, 'strerror', error)}"
+        ) from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
 

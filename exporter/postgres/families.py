@@ -48,10 +48,10 @@ def _of_server(made: Families, readings: Sequence[Reading], up: Sequence[Reading
         if reading.facts is not None:
             info.add([reading.server], {"version": reading.facts.version})
     by_server(made, "start_timestamp_seconds", "When the server was started.", up, fact("started"))
-    by_server(made, "in_recovery", "Whether the server is a standby, or recovers.", up, fact("in_recovery"))
+    by_server(made, "in_recovery", "Whether the server is a standby, or in recovery.", up, fact("in_recovery"))
     made.gauge(
         "connections",
-        "Connections of clients, by what they do. Those of other users are unknown without pg_monitor.",
+        "Client connections by state. Those of other users are unknown without pg_monitor.",
         "state",
     ).add_all(
         (
@@ -71,7 +71,7 @@ def _of_server(made: Families, readings: Sequence[Reading], up: Sequence[Reading
     by_server(
         made,
         "lock_waiting_connections",
-        "Connections of clients that wait for a lock.",
+        "Client connections that wait for a lock.",
         up,
         lambda reading: None if reading.activity is None else sum(entry.waiting for entry in reading.activity),
     )
@@ -107,22 +107,22 @@ def _of_databases(made: Families, up: Sequence[Reading]) -> None:
     )
     made.gauge(
         "collation_mismatches",
-        "Collations in use whose version is another than the one recorded: text may be sorted otherwise than indexed.",
+        "Collations in use whose version differs from the recorded one: text may be sorted differently from indexes.",
         "datname",
     ).add_all(
         (([reading.server, name], count) for reading in up for name, count in _mismatches(reading).items()),
     )
     for name, column, text in (
-        ("deadlocks", "deadlocks", "Deadlocks that were found."),
+        ("deadlocks", "deadlocks", "Deadlocks detected."),
         ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
-        ("blocks_read", "blocks_read", "Blocks read that were not in the server's cache."),
+        ("blocks_read", "blocks_read", "Blocks read from outside of the server's cache."),
     ):
         made.counter(name, text, "datname").add_all(
             ([reading.server, database.name], getattr(database, column)) for reading, database in measured
         )
     made.gauge(
         "oldest_transaction_start_timestamp_seconds",
-        "Start of the oldest open or prepared transaction of clients; absent without one.",
+        "Start of the oldest open or prepared client transaction; absent without one.",
         "datname",
     ).add_all(
         (([reading.server, name], start) for reading in up for name, start in _oldest(reading.activity or ()).items()),
@@ -160,7 +160,7 @@ def _of_replication(made: Families, up: Sequence[Reading]) -> None:
     ).add_all(
         (([reading.server, standby.name], standby.lag_seconds) for reading, standby in standbys),
     )
-    made.gauge("slot_active", "Whether somebody reads from the replication slot.", "slot").add_all(
+    made.gauge("slot_active", "Whether the replication slot has a consumer.", "slot").add_all(
         (([reading.server, slot.name], slot.active) for reading, slot in slots),
     )
     made.gauge("slot_retained_bytes", "WAL that the replication slot keeps from being removed.", "slot").add_all(
@@ -168,7 +168,7 @@ def _of_replication(made: Families, up: Sequence[Reading]) -> None:
     )
     status = made.states(
         "slot_wal_status",
-        "Whether the WAL that the slot needs is there; with lost, whoever reads it cannot go on.",
+        "Whether the WAL that the slot needs exists; with lost, its consumer cannot continue.",
         WAL_STATES,
         "slot",
     )
@@ -176,13 +176,13 @@ def _of_replication(made: Families, up: Sequence[Reading]) -> None:
         status.add([reading.server, slot.name], slot.wal_status)
     standing = [(reading, reading.recovery) for reading in up if reading.recovery is not None]
     for name, column, text in (
-        ("wal_receivers", "receivers", "On a standby: connections to its primary; 0 when it is cut off."),
+        ("wal_receivers", "receivers", "On a standby: connections to its primary; 0 when it is disconnected."),
         (
             "last_replayed_transaction_timestamp_seconds",
             "last_replayed",
             "On a standby: commit time, at the primary, of the last transaction that was replayed.",
         ),
-        ("replay_pending_bytes", "pending_bytes", "On a standby: WAL that was received and is not yet replayed."),
+        ("replay_pending_bytes", "pending_bytes", "On a standby: WAL that was received but not replayed yet."),
     ):
         made.gauge(name, text).add_all(
             (([reading.server], getattr(recovery, column)) for reading, recovery in standing)
@@ -196,8 +196,8 @@ def _limits(made: Families, readings: Sequence[Reading]) -> None:
     ):
         by_server(made, name, text, readings, lambda reading, column=column: getattr(reading.facts, column, None))
     for name, column, text in (
-        ("xid_age_max_transactions", "freeze_max_age", "Transactions of age from which vacuum has fallen behind."),
-        ("multixact_age_max", "multixact_freeze_max_age", "Multixacts of age from which vacuum has fallen behind."),
+        ("xid_age_max_transactions", "freeze_max_age", "Age in transactions from which vacuum has fallen behind."),
+        ("multixact_age_max", "multixact_freeze_max_age", "Age in multixacts from which vacuum has fallen behind."),
     ):
         by_server(
             made,
@@ -207,12 +207,16 @@ def _limits(made: Families, readings: Sequence[Reading]) -> None:
             lambda reading, column=column: _max_age(reading, getattr(reading.facts, column, None)),
         )
     for name, column, text in (
-        ("connections_max_used_ratio", "connections_used_ratio", "Part of the connections from which it gets tight."),
+        (
+            "connections_max_used_ratio",
+            "connections_used_ratio",
+            "Used share of the connections from which there are too few left.",
+        ),
         ("transaction_max_age_seconds", "transaction_max_age", "How long a transaction may be open."),
-        ("table_max_dead_ratio", "dead_tuples_ratio", "Dead part of a table's rows from which it needs vacuum."),
+        ("table_max_dead_ratio", "dead_tuples_ratio", "Dead share of a table's rows from which it needs vacuum."),
         ("table_min_dead_tuples", "dead_tuples_min", "Dead rows below which no table needs vacuum."),
         ("slot_max_retained_bytes", "slot_retained_bytes", "WAL that a replication slot may retain."),
-        ("archive_max_wait_seconds", "archive_max_wait", "How long a WAL file may wait for being archived."),
+        ("archive_max_wait_seconds", "archive_max_wait", "How long a WAL file may wait to be archived."),
     ):
         by_server(made, name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
 

@@ -20,17 +20,17 @@ def of_tables(made: Families, up: Sequence[Reading]) -> None:
         (
             "table_bloat_bytes_estimate",
             "bloat",
-            "Bytes of the table that its rows would not need, as of its last vacuum or analyze. An estimate.",
+            "Estimated bytes of the table that its rows do not need, as of its last vacuum or analyze.",
         ),
         (
             "last_vacuum_timestamp_seconds",
             "last_vacuum",
-            "When the table was last vacuumed, by autovacuum or by hand; absent for never.",
+            "When the table was last vacuumed, by autovacuum or manually; absent if never.",
         ),
         (
             "last_analyze_timestamp_seconds",
             "last_analyze",
-            "When the table was last analyzed, by autovacuum or by hand; absent for never.",
+            "When the table was last analyzed, by autovacuum or manually; absent if never.",
         ),
     ):
         made.gauge(name, text, *labels).add_all(((values, getattr(table, column)) for values, table in tables))
@@ -41,7 +41,7 @@ def of_tables(made: Families, up: Sequence[Reading]) -> None:
         for index in details.indexes
     ]
     made.gauge(
-        "index_invalid", "1 for an index that the server does not use, because building it failed.", *labels
+        "index_invalid", "1 for an index that the server does not use because building it failed.", *labels
     ).add_all(
         ((values, 1) for values, index in indexes if not index.valid),
     )
@@ -84,7 +84,7 @@ def _of_vacuums(made: Families, up: Sequence[Reading]) -> None:
     )
     made.gauge(
         "vacuum_scanned_ratio",
-        "Part of the table that the running vacuum has scanned, where it is one of the worst tables.",
+        "Share of the table that the running vacuum has scanned, if it is one of the worst tables.",
         "datname",
         "relname",
     ).add_all(

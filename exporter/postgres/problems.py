@@ -44,7 +44,7 @@ class Problems:
         """A part cannot be measured, for a reason that is a mistake of ours."""
         if part not in self._parts:
             log.error("reading a postgres server broke", server=self._server, part=part, exc_info=error)
-        self.note(part, f"unexpected {type(error).__name__}, described in the log")
+        self.note(part, f"unexpected {type(error).__name__}, see the log")
 
     def keep_databases(self, names: Collection[str]) -> None:
         """Forgets the problems of databases that no longer exist."""

@@ -38,7 +38,7 @@ async def probe_postgres(probe: Probe, recorder: Recorder, deadline: float) -> A
         await stream.write(struct.pack("!ii", len(_STARTUP) + 8, _PROTOCOL_3) + _STARTUP)
         kind, length = struct.unpack("!ci", await _read(stream, 5, "PostgreSQL"))
         if kind not in (b"R", b"E", b"v") or not 8 <= length <= _MAX_MESSAGE:
-            raise ProbeFailure("what answers is no PostgreSQL server, or one that cannot take a connection")
+            raise ProbeFailure("the answer is not that of a PostgreSQL server, or it cannot accept connections")
         body = await _read(stream, length - 4, "PostgreSQL")
         if kind == b"R" and not any(body):  # it let us in, asking for nothing: so say goodbye
             await stream.write(_TERMINATE)
@@ -64,7 +64,7 @@ async def probe_bolt(probe: Probe, recorder: Recorder, deadline: float) -> Answe
         await stream.write(_BOLT_MAGIC + _BOLT_VERSIONS)
         answer = await _read(stream, 4, "Bolt")
         if answer[:2] != b"\0\0":
-            raise ProbeFailure("what answers does not speak Bolt")
+            raise ProbeFailure("the answer is not Bolt")
         version = f"{answer[3]}.{answer[2]}" if any(answer) else "none that was offered"
         recorder.note("received", line=f"Bolt {version}")
         return Answer(found=f"speaks Bolt {version}")
@@ -92,6 +92,6 @@ async def _read(stream: Stream, count: int, protocol: str) -> bytes:
     while len(read) < count:
         data = await stream.read(count - len(read))
         if not data:
-            raise ProbeFailure(f"the connection ended without an answer of {protocol}")
+            raise ProbeFailure(f"the connection ended without a {protocol} answer")
         read += data
     return read

@@ -92,7 +92,7 @@ async def probe_http(probe: Probe, recorder: Recorder, deadline: float) -> Answe
     try:
         return Answer(status, await _judging.run(id(probe), judged))
     except StillStuck:
-        raise ProbeFailure("the body of an earlier answer is still being looked at, as body_json asks for") from None
+        raise ProbeFailure("body_json is still being evaluated on an earlier answer") from None
 
 
 async def _followed(request: httpx.Request, transport: httpx.AsyncBaseTransport) -> int:
@@ -150,10 +150,10 @@ class _Transport(httpx.AsyncBaseTransport):
         """Status and headers of the answer. Raises what httpcore raises, beside ProbeFailure and OSError."""
         url = request.url
         if url.scheme not in _DEFAULT_PORTS:
-            raise ProbeFailure("the redirect leads to a url that is not of HTTP")
+            raise ProbeFailure("the redirect leads to a URL that is not HTTP")
         port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
         if not 0 < port <= _MAX_PORT:  # the resolver would take it modulo 65536
-            raise ProbeFailure("the redirect leads to a port that there is not")
+            raise ProbeFailure("the redirect leads to an invalid port")
         origin = url.scheme, url.raw_host.decode("ascii"), port
         self._origin = self._origin or origin
         at_home = origin == self._origin
@@ -179,7 +179,7 @@ class _Transport(httpx.AsyncBaseTransport):
     async def _exchange(self, request: httpx.Request, stream: Stream, at_home: bool) -> tuple[int, _Headers]:
         recorder, url = self._recorder, request.url
         if not at_home and request.headers.get("Content-Length", "0") != "0":
-            raise ProbeFailure("the redirect leads to another server, which the body to send is not meant for")
+            raise ProbeFailure("the redirect leads to another server, which must not get the body")
         recorder.enter("processing")
         headers = [
             (name, value)
@@ -253,7 +253,7 @@ class _CoreStream(httpcore.AsyncNetworkStream):
         data = await self._stream.read(max_bytes)
         self._received += len(data)
         if self._received - self.body_bytes > _MAX_BESIDE_BODY:
-            raise ProbeFailure(f"more than {_MAX_BESIDE_BODY} bytes came beside the body")
+            raise ProbeFailure(f"more than {_MAX_BESIDE_BODY} bytes came in addition to the body")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - likewise

@@ -66,7 +66,8 @@ def _lookup(host: str, port: int) -> list[Address]:
         ) from None
     except UnicodeError:
         raise ProbeFailure(
-            f"cannot resolve {_shown(host)}: it is no host name", brief="cannot resolve its name: it is no host name"
+            f"cannot resolve {_shown(host)}: it is not a host name",
+            brief="cannot resolve its name: it is not a host name",
         ) from None
 
 

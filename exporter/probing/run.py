@@ -62,7 +62,7 @@ async def run_probe(
         answer = Answer(failure=reason(error), brief=brief(error))
     except Exception as error:
         log.exception("probe broke", target=target, probe=probe.name)
-        answer = Answer(failure=f"unexpected {type(error).__name__}, described in the log")
+        answer = Answer(failure=f"unexpected {type(error).__name__}, see the log")
     recorder.enter(None)
     found = answer.found or ("connected" if answer.status is None else f"status {answer.status}")
     return ProbeResult(

@@ -31,7 +31,7 @@ async def ask_for_tls(protocol: StartTls, stream: Stream, recorder: Recorder) ->
     talk = _Talk(stream, recorder)
     await _WAYS[protocol](talk)
     if talk.rest:
-        raise ProbeFailure("the server goes on without TLS after it agreed to it")
+        raise ProbeFailure("the server continues without TLS after agreeing to it")
 
 
 class _Talk:
@@ -97,7 +97,7 @@ async def _smtp_reply(talk: _Talk, wanted: str, what: str) -> list[str]:
 async def _imap(talk: _Talk) -> None:
     """RFC 9051, sections 6.2.1 and 7.1. Lines without our tag are about something else."""
     if not (await talk.line()).upper().startswith("* OK"):
-        raise ProbeFailure("the server does not greet as IMAP does")
+        raise ProbeFailure("the server's greeting is not that of IMAP")
     await talk.say("a1 STARTTLS")
     while not (answer := await talk.line()).startswith("a1 "):
         pass
@@ -107,7 +107,7 @@ async def _imap(talk: _Talk) -> None:
 async def _pop3(talk: _Talk) -> None:
     """RFC 2595, section 4."""
     if not (await talk.line()).startswith("+OK"):
-        raise ProbeFailure("the server does not greet as POP3 does")
+        raise ProbeFailure("the server's greeting is not that of POP3")
     await talk.say("STLS")
     _agreed((await talk.line()).startswith("+OK"))
 
@@ -134,7 +134,7 @@ async def _ldap(talk: _Talk) -> None:
         response, _ = der.enter(answer, der.skip(answer, message), _LDAP_RESPONSE)
         start, stop = der.content(answer, response)
     except (IndexError, ValueError):
-        raise ProbeFailure("the server does not answer as LDAP does") from None
+        raise ProbeFailure("the server's answer is not that of LDAP") from None
     _agreed(answer[start:stop] == _LDAP_SUCCESS)
 
 

@@ -33,14 +33,14 @@ class Figures:
             "config_last_reload_success_timestamp_seconds",
             "When the web config or its certificates were last put in force.",
         ).add((), self.last_success)
-        denied = made.counter("denied", "Requests that were turned away.", "reason")
+        denied = made.counter("denied", "Requests that were rejected.", "reason")
         denied.add_all(([reason], count) for reason, count in self.denied.items())
         if self.certificate is not None:
             self._add_tls(made, self.certificate)
         return made.all
 
     def _add_tls(self, made: Families, certificate: Certificate) -> None:
-        made.counter("tls_handshake_errors", "TLS handshakes that failed by what the client sent.").add(
+        made.counter("tls_handshake_errors", "TLS handshakes that failed because of what the client sent.").add(
             (), self.handshake_errors
         )
         made.gauge("tls_not_after_timestamp_seconds", "When the certificate that is served expires.").add(
@@ -48,5 +48,5 @@ class Figures:
         )
         made.gauge(
             "tls_renew_by_timestamp_seconds",
-            "When the certificate that is served should have been renewed: four fifths of its life are over then.",
+            "When the certificate that is served should have been renewed: after four fifths of its lifetime.",
         ).add((), certificate.renew_by)

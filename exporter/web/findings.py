@@ -22,8 +22,8 @@ def _warnings(settings: WebSettings, path: Path, now: float) -> Iterator[Problem
     loaded, config = settings.loaded, settings.loaded.value
     tls, http = config.tls_server_config, config.http_server_config
     if config.basic_auth_users and tls is None:
-        message = "passwords travel in the clear without tls_server_config"
-        yield loaded.problem(("basic_auth_users",), message, "who listens on the way reads them", "warning")
+        message = "passwords are sent in clear text without tls_server_config"
+        yield loaded.problem(("basic_auth_users",), message, "whoever can read the traffic can read them", "warning")
     if http is not None and http.http2:
         message = "HTTP/2 is not served; clients use HTTP/1.1"
         yield loaded.problem(("http_server_config", "http2"), message, severity="warning")

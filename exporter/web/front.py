@@ -92,7 +92,7 @@ class Front:
         http = config.http_server_config
         log.info("web config in force", address=address, path=str(self._path), tls=self.tls, users=len(self._now.users))
         if self._now.users and not self.tls:
-            log.warning("passwords are asked for without TLS: who listens on the way can read them", address=address)
+            log.warning("passwords are sent without TLS: whoever can read the traffic can read them", address=address)
         if http is not None and http.http2 and self.tls:
             log.info("http2 is set, and HTTP/2 is not served: clients use HTTP/1.1", path=str(self._path))
 
@@ -145,9 +145,9 @@ class Front:
         if stuck != self._stuck:
             self._stuck = stuck
             if stuck:
-                log.error("web config cannot be looked at: the file system does not answer", path=str(self._path))
+                log.error("web config cannot be read: the file system does not answer", path=str(self._path))
             else:
-                log.info("web config can be looked at again", path=str(self._path))
+                log.info("web config can be read again", path=str(self._path))
             self._changed()
 
     def _failed(self, error: str, surprise: Exception | None = None) -> None:
@@ -164,7 +164,7 @@ class Front:
             return self._deny("rate_limit", status, "over the rate limit", {hdrs.RETRY_AFTER: str(wait)})
         context = _context_of(request)
         if context is not None and self._now.tls is not None and context.clients != self._now.tls.clients:
-            refusal = self._deny("client_certificate", 403, "what is asked of clients has changed; connect again")
+            refusal = self._deny("client_certificate", 403, "the requirements for clients have changed; connect again")
             refusal.force_close()
             return refusal
         if not self._now.users or self._own_credential(request):
@@ -175,7 +175,7 @@ class Front:
                 return None
         except TooBusy:
             return self._deny("busy", 503, "too many passwords are being checked", {hdrs.RETRY_AFTER: "1"})
-        detail = "a user name and its password are needed"
+        detail = "a user name and password are required"
         return self._deny("credentials", 401, detail, {hdrs.WWW_AUTHENTICATE: CHALLENGE})
 
     def _deny(self, reason: Reason, status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -28,7 +28,7 @@ _WEAK = {"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}
 
 
 _PLAIN_HTTP = (
-    b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "TLS is spoken here: use https"}'
+    b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "this port uses TLS: use https"}'
 )
 _ANSWER_TO_PLAIN_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
@@ -161,7 +161,7 @@ def _validity(key: str, pem: bytes) -> tuple[float, float]:
     try:
         return validity(ssl.PEM_cert_to_DER_cert(first.group().decode("ascii")))
     except ValueError:  # also of base64 and of what is not ASCII
-        raise TlsProblem(key, "holds something that is no certificate") from None
+        raise TlsProblem(key, "contains something that is not a certificate") from None
 
 
 def _load_pair(context: ssl.SSLContext, inputs: Inputs) -> None:
@@ -174,10 +174,10 @@ def _load_pair(context: ssl.SSLContext, inputs: Inputs) -> None:
             context.load_cert_chain(cert, key, password=_no_passphrase)
     except _Encrypted:
         hint = "write it without: openssl pkey -in ENCRYPTED -out PLAIN"
-        raise TlsProblem("key", "is encrypted with a passphrase, which nobody is there to enter", hint) from None
+        raise TlsProblem("key", "is encrypted with a passphrase, which cannot be entered", hint) from None
     except ssl.SSLError as error:
         if error.reason in _MISMATCH:
-            hint = "renew both; until they fit, nothing is changed"
+            hint = "renew both; until they match, nothing is changed"
             raise TlsProblem("key", "is not the key of the certificate", hint) from None
         if error.reason in _WEAK:
             raise TlsProblem("cert", f"is too weak for OpenSSL ({error.reason})", "make a new one") from None
@@ -189,7 +189,7 @@ def _load_authorities(context: ssl.SSLContext, pem: bytes) -> None:
     try:
         context.load_verify_locations(cadata=b"\n".join(_CERTIFICATE.findall(pem)).decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise TlsProblem("client_ca", "holds something that is no certificate") from None
+        raise TlsProblem("client_ca", "contains something that is not a certificate") from None
 
 
 class _Encrypted(Exception):

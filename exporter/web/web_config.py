@@ -25,7 +25,7 @@ _GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s"
 
 def _file_name(path: str) -> str:
     if "\0" in path:
-        raise ValueError("a path must not hold a NUL byte")
+        raise ValueError("a path must not contain a NUL byte")
     return path
 
 
@@ -83,17 +83,17 @@ class TlsServerConfig(Section):
         yield from _clients(given)
         for key in ("min_version", "max_version"):
             if given.get(key) in ("TLS10", "TLS11"):
-                message = f"{given[key]} is not served: it is broken (RFC 8996), and OpenSSL 3 does not speak it"
+                message = f"{given[key]} is not supported: it is insecure (RFC 8996), and OpenSSL 3 does not have it"
                 yield Contradiction((key,), f"{message}; write TLS12 or TLS13, or remove the key")
         if (given.get("min_version"), given.get("max_version")) == ("TLS13", "TLS12"):
-            yield Contradiction(("max_version",), "max_version is below min_version, so nothing could be spoken")
+            yield Contradiction(("max_version",), "max_version is below min_version, so no version is left")
         suites, oldest = given.get("cipher_suites"), given.get("min_version") or "TLS12"
         if isinstance(suites, list) and suites and oldest == "TLS12" and all(suite in _TLS13 for suite in suites):
-            message = "only suites of TLS 1.3 are named, so TLS 1.2 could not be spoken"
+            message = "only TLS 1.3 suites are listed, so TLS 1.2 could not be used"
             yield Contradiction(("cipher_suites",), f"{message}; add one of TLS 1.2, or min_version: TLS13")
         curves = given.get("curve_preferences")
         if isinstance(curves, list) and len(curves) > 1:
-            message = "Python's TLS takes one curve here and no order of several"
+            message = "Python's TLS supports only one curve here"
             hint = "name one, or remove the key: all of them are then offered, X25519 first"
             yield Contradiction(("curve_preferences",), f"{message}; {hint}")
 
@@ -113,15 +113,15 @@ def _clients(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     verified = policy in ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
     if policy in ("RequestClientCert", "RequireAnyClientCert"):
         message = (
-            f"{policy} lets any certificate pass unchecked, which protects nothing and which Python's TLS cannot do"
+            f"{policy} accepts any certificate unchecked, which protects nothing and is not supported by Python's TLS"
         )
         yield Contradiction(("client_auth_type",), f"{message}; write RequireAndVerifyClientCert, or NoClientCert")
     elif verified and not has_ca:
-        message = f"{policy} needs client_ca_file or client_ca: else any certificate of a public CA would do"
+        message = f"{policy} needs client_ca_file or client_ca: else any certificate of a public CA would be accepted"
         yield Contradiction(("client_auth_type",), message)
     elif has_ca and policy == "NoClientCert":
         key = "client_ca_file" if given.get("client_ca_file") else "client_ca"
-        message = f"{key} has no use while client_auth_type is NoClientCert"
+        message = f"{key} has no effect while client_auth_type is NoClientCert"
         yield Contradiction((key,), f"{message}; write client_auth_type: RequireAndVerifyClientCert")
     if given.get("client_allowed_sans") and policy in ("NoClientCert", "VerifyClientCertIfGiven"):
         message = "client_allowed_sans needs client_auth_type: RequireAndVerifyClientCert"
@@ -168,7 +168,7 @@ class RateLimit(Section):
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("interval") not in (None, 0, "0", "0s") and not given.get("burst"):
-            yield Contradiction(("burst",), "burst must be 1 or more, else no request at all is answered")
+            yield Contradiction(("burst",), "burst must be at least 1, else no request is answered")
 
 
 class WebConfig(Section):
@@ -187,7 +187,7 @@ class WebConfig(Section):
         for name, hashed in users.items() if isinstance(users, Mapping) else ():
             at = ("basic_auth_users", name)
             if ":" in name:
-                yield Contradiction(at, "a user name with a colon can never log in (RFC 7617); choose another")
+                yield Contradiction(at, "a user whose name has a colon can never log in (RFC 7617); choose another")
             if isinstance(hashed, str) and (problem := _hash_problem(hashed)):
                 yield Contradiction(at, f"{problem}; `upkeeper hash-password` makes a good one")
 

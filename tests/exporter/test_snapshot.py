@@ -104,7 +104,7 @@ async def test_a_collection_is_given_up_at_its_deadline_and_tried_again(snapshot
     await wait_until(lambda: hanging.rounds > 2)
     assert snapshot.ready
     assert hanging.most_at_once == 1
-    assert snapshot.sections[0].error == "not done within 0.01 s"
+    assert snapshot.sections[0].error == "not finished within 0.01 s"
     hanging.release.set()
     await wait_until(lambda: "upkeeper_hanging 1.0" in text(snapshot))
 

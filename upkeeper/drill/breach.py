@@ -31,7 +31,7 @@ def only_drill(state: StateDir) -> Iterator[None]:
     try:
         descriptor = lock_directory(state.root)
     except AlreadyLocked:
-        raise ClientError(f"another drill is under way on {state.root}", EXIT_BLOCKED) from None
+        raise ClientError(f"another drill is in progress on {state.root}", EXIT_BLOCKED) from None
     except OSError as error:
         raise ClientError(f"cannot use the state directory {state.root}: {error.strerror}", EXIT_USAGE) from error
     try:

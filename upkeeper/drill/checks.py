@@ -126,8 +126,8 @@ def suppressed(facts: Facts) -> Diagnosis | None:
     if facts.alertmanager.suppressed_by is None:
         return None
     return Diagnosis(
-        f"Alertmanager holds the alert back: {facts.alertmanager.suppressed_by}",
-        "end that silence, or wait until the inhibiting alert is over",
+        f"Alertmanager suppresses the alert: {facts.alertmanager.suppressed_by}",
+        "expire that silence, or wait until the inhibiting alert has ended",
         certain_after=AT_ONCE,
     )
 
@@ -140,12 +140,12 @@ def delivered(facts: Facts, wiring: Wiring) -> Diagnosis | None:
         reasons = ", ".join(sorted(wiring.webhooks_rejected))
         return Diagnosis(
             f"{where} rejected Alertmanager's webhook: {reasons}",
-            f"let Alertmanager's credentials_file be {facts.state_dir / 'tokens' / 'alertmanager'}",
+            f"set Alertmanager's credentials_file to {facts.state_dir / 'tokens' / 'alertmanager'}",
         )
     if wiring.webhooks_failed:
         return Diagnosis(
             "Alertmanager's webhooks fail, and none of them reached the remediator",
-            f"let its webhook url be {facts.urls['remediator']}/api/v1/alertmanager; its log names the error",
+            f"set its webhook url to {facts.urls['remediator']}/api/v1/alertmanager; its log names the error",
         )
     if not wiring.webhooks_sent:
         return Diagnosis(
@@ -153,7 +153,7 @@ def delivered(facts: Facts, wiring: Wiring) -> Diagnosis | None:
             f"route to a receiver with the webhook url {facts.urls['remediator']}/api/v1/alertmanager",
         )
     return Diagnosis(
-        "Alertmanager sends webhooks, but none of this alert reached the remediator",
+        "Alertmanager sends webhooks, but none with this alert reached the remediator",
         f"check that the route to {facts.urls['remediator']}/api/v1/alertmanager matches {ALERT}",
     )
 
@@ -214,7 +214,7 @@ _GUARD_REMEDIES = {
     "cooldown": "wait until the cooldown is over and drill again, or shorten the remedy's `cooldown:`",
     "rate": "wait and drill again, or raise the remedy's `rate:`",
     "breaker": "see `upkeeper history` for why; then `upkeeper breaker close`",
-    "in-flight": "wait until the run that is under way has finished, and drill again",
+    "in-flight": "wait until the current run has finished, and drill again",
 }
 
 
@@ -241,7 +241,7 @@ def decided(facts: Facts) -> Diagnosis | None:
         ),
         "no-target": (
             f"the alert selects no target: {decision['reason']}",
-            f"let the remedy's target_label be {LABEL}, and start the remediator with --state-dir {facts.state_dir}",
+            f"set the remedy's target_label to {LABEL}, and start the remediator with --state-dir {facts.state_dir}",
         ),
     }
     unknown = (f"the decision was {decision['verdict']}: {decision['reason']}", "see `upkeeper decisions`")
@@ -281,6 +281,6 @@ def ends(facts: Facts) -> Diagnosis | None:
             "raise --timeout above the exporter's interval, the scrape and the evaluation interval together",
         )
     return Diagnosis(
-        "the alert has ended in Prometheus, but the remediator was not told",
-        "let Alertmanager's webhook have send_resolved: true, and raise --timeout above its group_interval",
+        "the alert has ended in Prometheus, but the remediator was not notified",
+        "set send_resolved: true for Alertmanager's webhook, and raise --timeout above its group_interval",
     )

@@ -153,5 +153,5 @@ class Suspect:
 _ENDING = "waiting until the alert of an earlier drill has ended"
 _EARLIER = Diagnosis(
     "the alert of an earlier drill still fires in Prometheus, although its directory is gone",
-    "see whether the exporter and Prometheus still run, and drill again",
+    "check that the exporter and Prometheus still run, and drill again",
 )

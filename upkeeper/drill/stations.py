@@ -26,7 +26,7 @@ class Station(StrEnum):
 MEANING = {
     Station.MEASURED: "the exporter shows the directory over its limit",
     Station.PENDING: "Prometheus has seen it",
-    Station.FIRING: "Prometheus is sure of it",
+    Station.FIRING: "Prometheus fires the alert",
     Station.NOTIFIED: "Alertmanager has the alert",
     Station.ACCEPTED: "the remediator has stored the alert",
     Station.PLANNED: "the task has planned its actions",

@@ -109,9 +109,9 @@ def directory_problem(path: Path, rotated: bool = True) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return f"cannot be looked at here: {error.strerror}"
+        return f"cannot be accessed here: {error.strerror}"
     if not stat.S_ISDIR(mode):
-        return "is no directory"
+        return "is not a directory"
     if rotated:
         return "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "may not be read and written by this user"
     return "" if os.access(path, os.R_OK | os.X_OK) else "may not be read by this user"
@@ -139,7 +139,7 @@ def _overlapping(loaded: Loaded[Config], facts: Facts) -> Iterator[Problem]:
     for overlap in overlaps(logs, facts.places):
         one, other = logs[overlap.later], logs[overlap.earlier]
         message = f"{one.path!r} and {other.path!r} of {other.name!r} hold the same logs, which both rotate"
-        hint = "leave them out of one of the two by `exclude:`, or drop one"
+        hint = "exclude them from one of the two with `exclude:`, or remove one"
         yield loaded.problem(("logs", overlap.later, "path"), message, hint, "warning")
 
 

@@ -37,7 +37,7 @@ def remedy_problems(
                     hint = _choice(target, targets[remedy.task])
                     yield loaded.problem((*at, *key), message, hint, "warning" if later else "error")
         if _takes_any_host(remedy):
-            message = "matches the alerts of other hosts too, and would then work on this one"
+            message = "also matches alerts of other hosts, and would then act on this one"
             hint = """name this one, as in 'instance=~"myhost(:.*)?"'"""
             yield loaded.problem((*at, "match"), message, hint, "warning")
     yield from _twice(loaded)
@@ -52,7 +52,7 @@ def _named_targets(remedy: Remedy) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _choice(word: str, known: Collection[str]) -> str:
-    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "there is none")
+    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "none exist")
 
 
 def _twice(loaded: Loaded[Config]) -> Iterator[Problem]:
@@ -63,7 +63,7 @@ def _twice(loaded: Loaded[Config]) -> Iterator[Problem]:
         does = (remedy.task, remedy.target, remedy.target_label, remedy.targets)
         first = next((name for name, fewer, same in earlier if fewer <= matchers and same == does), None)
         if first is not None:
-            message = f"adds nothing: {first!r} above it does the same about every alert that this one matches"
+            message = f"is redundant: {first!r} above it does the same for every alert that this one matches"
             yield loaded.problem(("remedies", index, "match"), message, "keep one of them", "warning")
         earlier.append((remedy.name, matchers, does))
 

@@ -125,7 +125,7 @@ def _decided(
         (one for one in received if one["status"] == "firing" and view["labels"].items() <= one["labels"].items()), None
     )
     if alert is None:
-        return None, "the remediator has not heard of it"
+        return None, "the remediator has not received it"
     decision = next((one for one in decisions if one["alert_id"] == alert["id"]), None)
     if decision is None:
         return None, "is about to be decided"

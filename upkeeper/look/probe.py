@@ -108,7 +108,7 @@ def _probes(service: Service, name: str) -> Sequence[Probe]:
 
 
 def _unknown(message: str, word: str, known: Sequence[str], problem: str = "") -> ClientError:
-    there_are = f"there are: {', '.join(sorted(known))}" if known else "there is none"
+    there_are = f"there are: {', '.join(sorted(known))}" if known else "none exist"
     hint = nearest(word, known) or there_are
     remark = f"\nservices that container labels declare are not known: {problem}" if problem else ""
     return not_found(f"{message} ({hint}){remark}")

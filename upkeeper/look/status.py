@@ -170,7 +170,7 @@ async def _last_checks(http: "httpx.AsyncClient", exporter: str | None) -> tuple
     except ClientError as error:
         return [], [f"The services could not be checked: {error}."]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return [], [f"The services could not be checked: {exporter}/health is not what it should be."]
+        return [], [f"The services could not be checked: unexpected answer of {exporter}/health."]
     notes = [line(name, good, detail) for name, (good, detail) in found.items()]
     remark = "The checks are those of the exporter's last round, without the containers' own."
     return checks_of({name: float(good) for name, (good, _) in found.items()}, [*notes, remark])
@@ -200,7 +200,7 @@ async def _alerts(
     try:
         return read(answer.json())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ClientError(f"{url}{path} is not what it should be", EXIT_UNREACHABLE) from error
+        raise ClientError(f"unexpected answer of {url}{path}", EXIT_UNREACHABLE) from error
 
 
 async def _get(http: "httpx.AsyncClient", url: str, good: Collection[int] = (HTTPStatus.OK,)) -> "httpx.Response":
@@ -245,9 +245,9 @@ def _unknown(whole: bool, figures: list[WatchedView] | ClientError | None, sourc
     elif figures is None and whole:
         yield "What the exporter measures is not known: no exporter was started on this state directory."
     if whole and source == "alertmanager":
-        yield "The alerts are those that Alertmanager has, as Prometheus does not answer."
+        yield "The alerts are those in Alertmanager, because Prometheus does not answer."
     elif whole and source == "record":
-        yield "The alerts are those that the remediator was told of, as neither Prometheus nor Alertmanager answers."
+        yield "The alerts are those that the remediator received, because neither Prometheus nor Alertmanager answers."
 
 
 def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView]) -> list[str]:

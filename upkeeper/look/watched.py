@@ -93,7 +93,7 @@ def _backups(figures: _Figures) -> Iterator[WatchedView]:
     unproven = [name for name, good in figures.of("backup_verify_success", "backup").items() if not good]
     for name, up in figures.of("backup_up", "backup").items():
         if not up:
-            yield _view("backup", name, "critical", "cannot be read, so nobody knows whether there is one")
+            yield _view("backup", name, "critical", "cannot be read, so it is not known whether one exists")
         elif not sets.get(name) or name not in last:
             yield _view("backup", name, "critical", "there is no set")
         elif figures.now - last[name] > limit.get(name, float("inf")):
@@ -127,7 +127,9 @@ def _probe(sample: Sample) -> str:
 def _servers(kind: str, metric: str) -> Callable[[_Figures], Iterator[WatchedView]]:
     def servers(figures: _Figures) -> Iterator[WatchedView]:
         for name, up in figures.of(metric, "server").items():
-            yield _view(kind, name, "ok" if up else "critical", "answers" if up else "does not answer, or refuses us")
+            yield _view(
+                kind, name, "ok" if up else "critical", "answers" if up else "does not answer, or refuses the login"
+            )
 
     return servers
 
@@ -139,7 +141,7 @@ def _containers(figures: _Figures) -> Iterator[WatchedView]:
             continue
         name, state = sample.labels.get("container", ""), sample.labels.get("upkeeper_container_state", "")
         if killed.get(name):
-            yield _view("container", name, "warning", f"{state}; it was ended for want of memory")
+            yield _view("container", name, "warning", f"{state}; it was OOM-killed")
         else:
             yield _view("container", name, "warning" if state in _WRONG_STATES else "ok", state)
 
@@ -156,7 +158,7 @@ def _collectors(figures: _Figures) -> Iterator[WatchedView]:
         if good:
             yield _view("collector", name, "ok", "")
             continue
-        since = f"its figures are {figures.age(last[name])} old" if name in last else "there are no figures of it"
+        since = f"its figures are {figures.age(last[name])} old" if name in last else "there are no figures"
         yield _view("collector", name, "warning", f"fails: {since}")
 
 

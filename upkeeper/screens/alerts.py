@@ -83,7 +83,7 @@ def _labels(labels: dict[str, str]) -> str:
 def _because(decision: DecisionView, now: datetime) -> str:
     times = f" ({decision['repeats'] + 1} times)" if decision["repeats"] else ""
     guard = f"{decision['guard']}: " if decision["guard"] else ""
-    again = f"; looked at again {ahead(decision['due_at'], now)}" if decision["due_at"] is not None else ""
+    again = f"; tried again {ahead(decision['due_at'], now)}" if decision["due_at"] is not None else ""
     return f"{guard}{decision['reason']}{times}{again}"
 
 

@@ -91,7 +91,7 @@ def _conclusion(report: Report) -> list[tuple[str, str]]:
     if report.stuck is None:
         total = max(report.progress.passed.values()) - report.progress.started
         run = f", by run {report.run_id}" if report.run_id is not None else ""
-        return [(f"the loop works: from the breach to the end of its alert in {_seconds(total)}{run}", "bold green")]
+        return [(f"the loop works: from the breach to the end of the alert in {_seconds(total)}{run}", "bold green")]
     found = report.stuck.diagnosis
     return [
         (f"stuck before {report.stuck.station}: {MEANING[report.stuck.station]}", "bold red"),

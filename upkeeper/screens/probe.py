@@ -99,7 +99,7 @@ def _certificate(facts: Facts) -> Iterator[Any]:
     yield f"issued by {facts['issuer']}"
     yield f"valid from {facts['not_before']} to {facts['not_after']}"
     if not facts["of_chain"]:
-        yield "sent beside the chain: does not count"
+        yield "not part of the chain: does not count"
 
 
 def _request(facts: Facts) -> Iterator[Any]:

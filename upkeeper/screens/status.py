@@ -57,7 +57,7 @@ def _well(seen: Overview) -> str:
         f"{passed} of {len(seen['checks'])} checks" if seen["checks"] else "",
         *(counted(count, kind, _PLURALS.get(kind)) for kind, count in kinds.items()),
         f"{counted(waiting, 'alert')} pending" if waiting else "",
-        f"{counted(quiet, 'alert')} that nobody need look at" if quiet else "",
+        f"{counted(quiet, 'alert')} that need no attention" if quiet else "",
     ]
     return "; ".join(part for part in parts if part)
 

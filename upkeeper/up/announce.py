@@ -30,7 +30,7 @@ async def announce(prepared: Prepared, screen: Screen) -> None:
     try:
         endpoints.write(prepared.layout.state.root, where)
     except OSError as error:  # as on a full disk, where what runs is needed most
-        screen.note(f"warning: commands will not find what runs here by themselves: {error}")
+        screen.note(f"warning: commands will not find this stack by themselves: {error}")
     engine = DockerEngine(prepared.config.docker.host, _DOCKER_SECONDS)
     try:
         found = await discover(prepared.config, engine)

@@ -45,7 +45,7 @@ def banner(facts: Facts) -> Sequence[Line]:
         *_field("Left out", *left_out(facts)),
         [],
         *(line for name, url in _places(facts.endpoints) for line in _field(name, url)),
-        *_field("Config", str(facts.config_path) if facts.config_path else "none: defaults and what was found"),
+        *_field("Config", str(facts.config_path) if facts.config_path else "none: defaults and what was discovered"),
         *_field("State", str(facts.state_dir)),
         [],
         ["In another terminal:"],
@@ -81,11 +81,11 @@ def left_out(facts: Facts) -> Iterator[str]:
     for container, problem in facts.found.label_problems.items():
         yield f"the labels of the container {container}: {problem}"
     if facts.config_path is None:
-        yield f"log directories and services: there is no config that names any; start from {facts.example}"
+        yield f"log directories and services: no config names any; start from {facts.example}"
     if not facts.root:
-        yield "whatever this user may not read or write: it does not run as root"
+        yield "what this user may not read or write: it does not run as root"
     if facts.config.notify.email is None and facts.config.notify.slack is None:
-        yield "people: nobody is told of an alert until `notify:` in the config names somebody"
+        yield "people: nobody is notified of alerts until `notify:` in the config names somebody"
 
 
 def _call(facts: Facts, command: str) -> str:

@@ -26,7 +26,7 @@ def local_template(local: Local, host: str | None) -> bytes:
     lines = [line for remedy in local.remedies if (line := _line(remedy))]
     remedies = "{{ else }}".join(lines) + "{{ end }}" * len(lines)
     return (
-        "{{/* Written by `upkeeper up`; what you change here is lost. */}}\n"
+        "{{/* Written by `upkeeper up`; changes will be overwritten. */}}\n"
         f'{{{{ define "upkeeper.host" }}}}{{{{ {_literal(host or local.host)} }}}}{{{{ end }}}}\n'
         f'{{{{ define "upkeeper.remedy" }}}}{remedies}{{{{ end }}}}\n'
     ).encode()

@@ -39,11 +39,11 @@ def url(port: int) -> str:
 def require_free(wanted: Mapping[str, int]) -> None:
     """Checks that each port (by the name of who needs it) can be listened on.
 
-    Raises ClientError that names every one that cannot, with the process that holds it as far as this user may know.
+    Raises ClientError that names every one that cannot, with the process that uses it as far as this user may know.
     """
     problems = [f"port {port}, for {name}, {reason}" for name, port in wanted.items() if (reason := _refusal(port))]
     if problems:
-        advice = "Stop what holds it, or choose other ports with --port-base."
+        advice = "Stop that process, or choose other ports with --port-base."
         raise ClientError("\n".join([*problems, advice]), EXIT_USAGE)
 
 
@@ -72,5 +72,5 @@ def holder(port: int) -> str:
         if known:
             return ", ".join(f"{psutil.Process(pid).name()} (pid {pid})" for pid in known)
     except psutil.Error:
-        return "a process that cannot be looked up"
+        return "an unknown process"
     return f"a process of another user (as root, `ss -ltnp 'sport = :{port}'` names it)"

@@ -63,7 +63,7 @@ def alertmanager_config(base: Document, layout: Layout, ports: Ports, notify: No
 def text(document: Document, source: str) -> bytes:
     """The document as YAML, under a line that says where it comes from."""
     body = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    return f"# Written by `upkeeper up` from {source}; what you change here is lost.\n{body}".encode()
+    return f"# Written by `upkeeper up` from {source}; changes will be overwritten.\n{body}".encode()
 
 
 def _port(job: str, ports: Ports, *, own_alertmanager: bool) -> int | None:

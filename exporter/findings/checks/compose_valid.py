@@ -30,10 +30,10 @@ SERVICE_KEYS = frozenset({
 MAX_UNKNOWN = 20
 """Unknown keys of one service: with more, it is something else than a service."""
 
-_REMEDY = "`docker compose config` shows the place; Compose can start nothing before it is mended"
+_REMEDY = "`docker compose config` shows the place; Compose cannot start the project until it is fixed"
 
 
-_WIDE = Group("{count} things keep Compose from starting the project: in {names}")
+_WIDE = Group("{count} problems keep Compose from starting the project: in {names}")
 
 
 class ComposeValid:
@@ -69,15 +69,15 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
         image = service.at("image")
         made = any(node is not None and node.value for node in (service.at("build"), service.at("provider")))
         if not made and (image is None or image.value in (None, "")):
-            why = ", as a variable in it is not set" if image is not None and not image.literal else ""
+            why = ", because a variable in it is not set" if image is not None and not image.literal else ""
             place = image.place if image is not None else service.place
             flaw = Flaw(place, f"{word(name)} has neither an image nor a build{why}", "give it one")
             yield _finding(word(name), flaw, severity)
     if not project.unread:  # of what could not be read, the missing names may be part
         yield from _names(project, active)
     if names := circle(active):
-        message = f"services wait for each other in a circle: {', '.join(map(word, names[:5]))}"
-        yield _finding(word(names[0]), Flaw(active[names[0]].place, message, "take one `depends_on` out of it"))
+        message = f"services depend on each other in a cycle: {', '.join(map(word, names[:5]))}"
+        yield _finding(word(names[0]), Flaw(active[names[0]].place, message, "remove one `depends_on`"))
 
 
 def _keys(name: str, service: Node) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _keys(name: str, service: Node) -> Iterator[Finding]:
         hint = nearest(key[:40], SERVICE_KEYS)
         flaw = Flaw(
             service.mapping[key].place,
-            f"{word(key)} is no key of a service",
+            f"{word(key)} is not a key of a service",
             hint or "remove it, unless your Compose is newer than this check",
         )
         yield _finding(word(name), flaw, "critical" if hint else "warning")
@@ -102,7 +102,7 @@ def _names(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:
             if wanted not in known[kind]:
                 flaw = Flaw(
                     reference.place,
-                    f"{word(name)} names the {kind} {word(wanted)}, which there is not",
+                    f"{word(name)} names the {kind} {word(wanted)}, which does not exist",
                     f"declare the {kind}",
                 )
                 yield _finding(word(name), flaw, severity)

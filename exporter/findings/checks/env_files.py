@@ -25,10 +25,10 @@ class EnvFiles:
                     "critical" if critical else "warning",
                     printable(file.path),
                     Place(printable(file.path), line),
-                    "the line is no variable, or its quote is never closed"
-                    + (", so that Compose reads nothing of the file" if critical else ""),
+                    "the line is not a variable, or its quote is not closed"
+                    + (", so Compose does not read the file at all" if critical else ""),
                     "write NAME=value, with the value in quotes if it holds spaces, quotes or #",
-                    (Group("{places} lines of env files are no variables"),),
+                    (Group("{places} lines of env files are not variables"),),
                 )
             for variable in file.variables:
                 if variable.hash_value:
@@ -37,9 +37,9 @@ class EnvFiles:
                         "warning",
                         variable.name,
                         Place(printable(file.path), variable.line),
-                        f"what follows the = of {word(variable.name)} is its value, and no comment",
-                        "put the comment on a line of its own, or the value in quotes",
-                        (Group("what follows the = of {count} variables is their value, and no comment: {names}"),),
+                        f"what follows the = of {word(variable.name)} is its value, not a comment",
+                        "put the comment on its own line, or the value in quotes",
+                        (Group("what follows the = of {count} variables is their value, not a comment: {names}"),),
                     )
 
     def _duplicates(self, file: EnvFile) -> Iterator[Finding]:
@@ -52,16 +52,16 @@ class EnvFiles:
                     "info" if value == variable.value else "warning",
                     variable.name,
                     Place(printable(file.path), variable.line),
-                    f"{word(variable.name)} stands on line {line} already"
+                    f"{word(variable.name)} is already set on line {line}"
                     + ("" if value == variable.value else ", with another value; this one wins"),
                     "keep one of them",
-                    (Group("{count} variables stand twice in a file, of which the last wins: {names}"),),
+                    (Group("{count} variables are set twice in a file, and the last one wins: {names}"),),
                 )
             seen[variable.name] = (variable.line, variable.value)
 
 
 def _no_variables(file: EnvFile) -> Iterator[tuple[int, bool]]:
-    """Lines that are none, and whether Compose refuses the file for them."""
+    """Lines that are none, and whether Compose rejects the file for them."""
     for each in file.malformed:
         yield each.line, each.refused
     for variable in file.variables:

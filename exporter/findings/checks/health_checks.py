@@ -30,7 +30,7 @@ class HealthChecks:
                     "warning",
                     word(name),
                     node.place.printable(),
-                    f"{word(name)} has {'its health check switched off' if check else 'no health check'}, so that"
+                    f"{word(name)} has {'its health check switched off' if check else 'no health check'}, so"
                     " nothing notices when it hangs",
                     "add a healthcheck, or accept this finding if its image has one",
                     (Group("{count} services have no health check, or one that is switched off: {names}", total),),

@@ -9,9 +9,11 @@ from exporter.findings.service import tag_of
 
 _VERSION = re.compile(r"v?[0-9]+([._].*)?|(?=[a-f0-9]*[0-9])(?=[0-9]*[a-f])[a-f0-9]{7,40}", re.IGNORECASE)
 """A number, or a commit: a part of a tag that a release does not take along."""
-_LATEST = Group("{count} services have an image without a tag or `latest`, so that any pull may bring another: {names}")
+_LATEST = Group(
+    "{count} services have an image without a tag or with `latest`, so any pull may bring another version: {names}"
+)
 _MOVING = Group("{count} services have an image with a tag that moves with each release: {names}")
-_REMEDY = "write the version that runs now, or better its digest"
+_REMEDY = "write the version that runs now, or better, its digest"
 
 
 class Images:
@@ -32,7 +34,7 @@ class Images:
                     severity: Severity = "warning" if latest else "info"
                     what = "has a tag that moves with each release"
                     if latest:
-                        what = f"{'is `latest`' if tag else 'has no tag'}, so that any pull may bring another version"
+                        what = f"{'is `latest`' if tag else 'has no tag'}, so any pull may bring another version"
                     yield Finding(
                         self.name,
                         severity,

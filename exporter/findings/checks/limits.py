@@ -7,8 +7,8 @@ from exporter.findings.inputs import Inputs
 from exporter.findings.service import finishing
 from exporter.findings.tree import Node
 
-_MEMORY = "{count} services have no memory limit, so that a leak takes the whole host down: {names}"
-_PROCESSORS = "{count} services have no limit of processor time: {names}"
+_MEMORY = "{count} services have no memory limit, so a leak can take down the whole host: {names}"
+_PROCESSORS = "{count} services have no CPU limit: {names}"
 
 
 class Limits:
@@ -34,7 +34,7 @@ class Limits:
                         "warning",
                         word(name),
                         place,
-                        f"{word(name)} has no memory limit, so that a leak takes the whole host down",
+                        f"{word(name)} has no memory limit, so a leak can take down the whole host",
                         "set deploy.resources.limits.memory, or mem_limit",
                         (memory,),
                     )
@@ -44,7 +44,7 @@ class Limits:
                         "info",
                         word(name),
                         place,
-                        f"{word(name)} has no limit of processor time",
+                        f"{word(name)} has no CPU limit",
                         "set deploy.resources.limits.cpus, or cpus",
                         (processors,),
                     )

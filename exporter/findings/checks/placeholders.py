@@ -115,10 +115,10 @@ def _unique(findings: Iterator[Finding]) -> Iterator[Finding]:
 
 def _finding(name: str, place: Place) -> Finding:
     secret = bool(name) and secret_name(name)
-    known = ", so that anybody can know it" if secret else ""
+    known = ", so anybody can know it" if secret else ""
     message = f"{word(name) if name else 'the line'} still holds a placeholder{known}"
     many = "{count} variables still hold placeholders" + (", which anybody can know" if secret else "") + ": {names}"
-    remedy = "put a long random value in its place" if secret else "put the real value in its place"
+    remedy = "replace it by a long random value" if secret else "replace it by the real value"
     groups = (Group(message), Group(many))
     return Finding(
         "placeholders", "critical" if secret else "warning", name or place.file, place, message, remedy, groups

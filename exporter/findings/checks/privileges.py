@@ -55,7 +55,7 @@ class Privileges:
                     yield Finding(self.name, severity, word(name), place.printable(), message, remedy, groups)
 
 
-_WIDE = Group("{count} services can get at the host in one way or another: {names}")
+_WIDE = Group("{count} services can take over the host: {names}")
 
 
 def _of_keys(service: Node) -> Iterator[Matter]:
@@ -64,8 +64,8 @@ def _of_keys(service: Node) -> Iterator[Matter]:
         yield (
             "critical",
             privileged.place,
-            "is privileged, and so root on this host",
-            "give it the one capability it needs",
+            "is privileged, that is, root on this host",
+            "give it only the capability it needs",
         )
     for key, what in (("network_mode", "network"), ("pid", "processes"), ("ipc", "shared memory")):
         node = service.at(key)
@@ -77,8 +77,8 @@ def _of_keys(service: Node) -> Iterator[Matter]:
             yield (
                 "warning",
                 item.place,
-                "runs without one of the fences that Docker puts around a container",
-                "remove it, or name a profile that allows what it needs",
+                "runs without one of Docker's confinements",
+                "remove it, or use a profile that allows what it needs",
             )
     socket = service.at("use_api_socket")
     if socket is not None and socket.true:
@@ -93,7 +93,7 @@ def _of_capabilities(service: Node) -> Iterator[Matter]:
             yield (
                 _CAPABILITIES[capability],
                 item.place,
-                f"has the capability {capability}, by which it can get at the host",
+                f"has the capability {capability}, which lets it take over the host",
                 "drop it",
             )
 
@@ -115,7 +115,7 @@ def _of_devices(service: Node) -> Iterator[Matter]:
     rules = service.at("device_cgroup_rules")
     for item in rules.items if rules is not None else ():
         if item.text.startswith("a"):
-            yield "critical", item.place, "may use every device of the host", "allow the one that it needs"
+            yield "critical", item.place, "may use every device of the host", "allow only the one it needs"
 
 
 def _of_mounts(service: Node) -> Iterator[Matter]:
@@ -131,6 +131,6 @@ def _socket(place: Place) -> Matter:
     return (
         "warning",
         place,
-        "has the socket of the container engine, by which it can do anything on this host; read-only or not",
-        "put a proxy between that allows only what it needs, or accept this finding",
+        "has the socket of the container engine, with which it can do anything on this host, read-only or not",
+        "put a proxy in between that allows only what it needs, or accept this finding",
     )

@@ -32,7 +32,7 @@ GUARDED = {
 PUBLIC = frozenset({"25", "80", "110", "143", "443", "465", "587", "993", "995", "4190"})
 """Ports of the host that are published on purpose: of the web, and of mail."""
 
-_GUARDED = Group("{places} ports of databases and the like are open to every network of this host: of {names}")
+_GUARDED = Group("{places} ports of databases and similar servers are open to every network of this host: of {names}")
 _PURPOSE = Group("{places} ports of the web or of mail are open to every network of this host: of {names}")
 _OPEN = Group("{places} ports are open to every network of this host: of {names}")
 
@@ -57,7 +57,7 @@ class PublishedPorts:
         severity: Severity = "warning"
         groups: tuple[Group, ...] = (_OPEN,)
         if guarded:
-            severity, message = "critical" if active else "warning", f"{message}, and it is that of {guarded}"
+            severity, message = "critical" if active else "warning", f"{message}, and belongs to {guarded}"
             groups = (Group(message), _GUARDED)
         elif port.published in PUBLIC:
             severity, message, groups = "info", f"{message}, as those of the web and of mail are", (_PURPOSE,)
@@ -68,7 +68,7 @@ class PublishedPorts:
             port.place.printable(),
             message,
             f"publish it on 127.0.0.1 only, as in 127.0.0.1:{port.published or port}:{port}"
-            + ("; containers of the project reach it without" if guarded else ""),
+            + ("; containers of the project do not need it" if guarded else ""),
             groups,
         )
 

@@ -11,7 +11,7 @@ _FEW = 10
 
 
 class UnsetVariables:
-    """Compose puts nothing in the place of such a variable, or refuses the file where it is required.
+    """Compose puts nothing in the place of such a variable, or rejects the file where it is required.
 
     What is only set in the shell of whoever starts Compose counts as unset: the next person's shell may not have it.
     """
@@ -36,16 +36,16 @@ def _finding(use: Use, place: Place, in_env_file: bool) -> Finding:
     required = use.kind == "required"
     severity: Severity = "warning"
     if use.needed and required:
-        severity, what = "critical", "is required and not set, so that Compose refuses the file"
+        severity, what = "critical", "is required and not set, so Compose rejects the file"
     elif use.needed:
-        what = "is not set, so that nothing stands in its place"
+        what = "is not set and is replaced by nothing"
     elif required:
-        what = "is required and not set; it is in a default that is not used, but Compose up to 2.40 refuses the file"
+        what = "is required and not set; it is in an unused default, but Compose up to 2.40 rejects the file"
     else:
-        severity, what = "info", "is not set; it is in a default that is not used, but Compose up to 2.40 warns of it"
+        severity, what = "info", "is not set; it is in an unused default, but Compose up to 2.40 warns about it"
     remedy = f"set {name} in the .env file"
     if in_env_file:
-        remedy = f"put the value in single quotes, or write $$ for the dollar sign; if a variable is meant, set {name}"
+        remedy = f"put the value in single quotes, or write $$ for the dollar sign; if you meant a variable, set {name}"
     elif not required:
         remedy += f", or write ${{{name}:-}} if it may be empty"
     groups = (

@@ -26,7 +26,7 @@ def test_addresses(text: str, address: tuple[str | None, int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "127.0.0.1", "10746", "host:", "host:http", "host:65536", "host:-1", "::1:10746"])
 def test_what_is_no_address_is_refused_with_the_right_form(text: str) -> None:
-    with pytest.raises(ValueError, match="is no address to listen on"):
+    with pytest.raises(ValueError, match="is not an address to listen on"):
         parse_listen(text)
 
 

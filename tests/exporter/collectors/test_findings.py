@@ -89,9 +89,9 @@ async def test_each_finding_is_logged_once_when_it_comes_and_goes(tmp_path: Path
     (path / ".env").write_text(f"# a line above\n{text}")
     assert await logged() == []
     (path / "compose.yaml").rename(path / "away.yaml")
-    assert await logged() == [("configuration not looked at as a whole",)], "it may still be there"
+    assert await logged() == [("configuration not read completely",)], "it may still be there"
     (path / "away.yaml").rename(path / "compose.yaml")
-    assert await logged() == [("configuration looked at as a whole again",)]
+    assert await logged() == [("configuration read completely again",)]
     (path / ".env").chmod(0o600)
     assert await logged() == [("configuration findings are gone",)]
     assert await logged() == []

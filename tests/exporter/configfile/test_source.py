@@ -90,7 +90,7 @@ def test_a_billion_merges_are_merged_once_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["a: &a {<<: *a}", "a: &a {b: {<<: [*a]}}", "a: &a [*a]", "a: &a {b: &b {c: *a}}"])
 def test_what_holds_itself_is_one_clear_error(tmp_path: Path, content: str) -> None:
-    assert only(tmp_path, content).message == "an alias refers to what it stands in"
+    assert only(tmp_path, content).message == "an alias refers to a value that contains it"
 
 
 def test_a_merged_key_gives_way_to_the_mapping_s_own_and_to_what_is_merged_earlier(tmp_path: Path) -> None:

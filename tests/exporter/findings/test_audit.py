@@ -74,7 +74,7 @@ class Broken:
 def test_a_check_that_breaks_costs_only_itself_and_says_nothing_secret() -> None:
     with capture_logs() as log:
         (result,) = judge(Inputs(present=frozenset({"project"})), [Broken()])
-    assert result.problems == ["the check broke: KeyError, described in the log"]
+    assert result.problems == ["the check failed: unexpected KeyError, see the log"]
     assert log[0]["error"] == "KeyError"
     assert "test_audit.py:" in log[0]["line"]
     assert "hunter2" not in repr(result) + repr(log)
@@ -181,7 +181,7 @@ async def test_an_env_file_that_is_gone_makes_no_false_findings(tmp_path: Path) 
     labels = {"config_files": f"{tmp_path}/compose.yaml", "environment_file": f"{tmp_path}/gone.env"}
     report = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found_in([container(**labels)]))
     assert report.findings == []
-    assert report.problems == [f"{tmp_path}/gone.env, with which the project was started, is not there any more"]
+    assert report.problems == [f"{tmp_path}/gone.env, with which the project was started, no longer exists"]
     named = {"files": [f"{tmp_path}/compose.yaml"], "env_files": [f"{tmp_path}/gone.env"]}
     report = await audit(compose_projects=[named])
     assert any("gone.env that it names does not exist" in one.message for one in report.findings)

@@ -263,7 +263,7 @@ CIRCLES = {
     "a list of services": ({"compose.yaml": "services: [a]"}, "`services` must be a mapping"),
     "no services": ({"compose.yaml": "volumes: {a: {}}"}, "it has no services"),
     "nothing": ({"compose.yaml": ""}, "it has no services"),
-    "a key twice": ({"compose.yaml": "services: {a: {image: x, image: y}}"}, "this key stands here twice"),
+    "a key twice": ({"compose.yaml": "services: {a: {image: x, image: y}}"}, "duplicate key"),
     "a reference without an end": (
         {"compose.yaml": 'services: {a: {image: "${X"}}'},
         "a reference that begins with ${",
@@ -299,13 +299,13 @@ services:
 """,
     )
     assert sorted(messages(loaded)) == [
-        "imagee is no key of a service",
+        "imagee is not a key of a service",
         "none has neither an image nor a build",
-        "web names the config settings, which there is not",
-        "web names the network front, which there is not",
-        "web names the secret token, which there is not",
-        "web names the service db, which there is not",
-        "web names the volume data, which there is not",
+        "web names the config settings, which does not exist",
+        "web names the network front, which does not exist",
+        "web names the secret token, which does not exist",
+        "web names the service db, which does not exist",
+        "web names the volume data, which does not exist",
     ]
     remedy = next(one.remedy for one in found(ComposeValid(), loaded) if "imagee" in one.message)
     assert remedy == "did you mean image?"

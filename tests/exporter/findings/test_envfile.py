@@ -91,7 +91,7 @@ def test_a_dollar_sign_that_means_a_variable_which_is_not_set(text: str, unset: 
     loaded = project(tmp_path, COMPOSE, __env=f"{text}\n")
     (finding,) = found(UnsetVariables(), loaded)
     assert (finding.severity, finding.subject, finding.place.file) == ("warning", unset, f"{tmp_path}/.env")
-    assert finding.message == f"{unset} is not set, so that nothing stands in its place"
+    assert finding.message == f"{unset} is not set and is replaced by nothing"
     assert "single quotes" in finding.remedy
 
 
@@ -246,7 +246,7 @@ def test_a_secret_that_stands_twice_is_not_repeated(tmp_path: Path) -> None:
     env = parse(tmp_path, "A=hunter2-hunter2\nB=1\nA=hunter2-other\n")
     (finding,) = EnvFiles().find(Inputs(env_files=[env]))
     assert (finding.subject, finding.place.line) == ("A", 3)
-    assert finding.message == "A stands on line 1 already, with another value; this one wins"
+    assert finding.message == "A is already set on line 1, with another value; this one wins"
     assert "hunter2" not in repr(env) + repr(finding)
 
 

@@ -84,10 +84,10 @@ async def test_a_real_project(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": f"services:\n{services}{pull}\n"})
     report = await audit(compose_files=[f"{tmp_path}/compose.yaml"])
     assert [line.message for line in report.lines if line.check != "compose-config"] == [
-        "DOMAIN is not set, so that nothing stands in its place, in 57 places",
+        "DOMAIN is not set and is replaced by nothing, in 57 places",
         "57 ports are open to every network of this host: of s0, s1, s2 and 54 more",
-        "57 of 57 services have no memory limit, so that a leak takes the whole host down: s0, s1, s2 and 54 more",
+        "57 of 57 services have no memory limit, so a leak can take down the whole host: s0, s1, s2 and 54 more",
         "57 of 57 services have no health check, or one that is switched off: s0, s1, s2 and 54 more",
         "the logs of 59 of 59 services grow without a limit: s0, s1, s2 and 56 more",
-        "57 of 57 services have no limit of processor time: s0, s1, s2 and 54 more",
+        "57 of 57 services have no CPU limit: s0, s1, s2 and 54 more",
     ]

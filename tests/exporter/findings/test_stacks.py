@@ -23,24 +23,24 @@ MAX_LINES = 25
 CRITICAL = {
     ("traces", ""): [],
     ("traces", "secrets.env"): [],
-    ("agents", ""): ["port 5432 of agent_db is open to every network of this host, and it is that of PostgreSQL"],
-    ("backend", ""): ["port 5432 of pooler is open to every network of this host, and it is that of PostgreSQL"],
+    ("agents", ""): ["port 5432 of agent_db is open to every network of this host, and belongs to PostgreSQL"],
+    ("backend", ""): ["port 5432 of pooler is open to every network of this host, and belongs to PostgreSQL"],
     ("backend", "example.env"): [
         "10 variables still hold placeholders, which anybody can know: POSTGRES_PASSWORD, JWT_SECRET, "
         "DASHBOARD_PASSWORD and 7 more",
-        "port 5432 of pooler is open to every network of this host, and it is that of PostgreSQL",
+        "port 5432 of pooler is open to every network of this host, and belongs to PostgreSQL",
     ],
     ("chat", ""): [],
     ("flows", ""): [],
     ("graph", ""): [
-        "port 7474 of neo4j is open to every network of this host, and it is that of Neo4j's browser",
-        "port 7687 of neo4j is open to every network of this host, and it is that of Neo4j",
+        "port 7474 of neo4j is open to every network of this host, and belongs to Neo4j's browser",
+        "port 7687 of neo4j is open to every network of this host, and belongs to Neo4j",
     ],
     ("photos", ""): [],
     ("errors", ""): [],
-    ("mail", ""): ["2 services, of which each is privileged, and so root on this host: netfilter-mail, ipv6nat-mail"],
+    ("mail", ""): ["2 services, of which each is privileged, that is, root on this host: netfilter-mail, ipv6nat-mail"],
     ("mail", "generated.env"): [
-        "2 services, of which each is privileged, and so root on this host: netfilter-mail, ipv6nat-mail"
+        "2 services, of which each is privileged, that is, root on this host: netfilter-mail, ipv6nat-mail"
     ],
 }
 """What is critical of each with an env file, and true: databases that are open, containers that are root."""

@@ -113,7 +113,7 @@ async def test_the_plugin_is_preferred_and_its_lack_is_noticed(tmp_path: Path, p
     verdict = await compose_verdict(Tools(Configuration(), which=which(docker, standalone)), project)
     assert verdict is not None
     (finding,) = verdict.findings
-    assert finding.message == "docker-compose refuses the project"
+    assert finding.message == "docker-compose rejects the project"
     assert finding.severity == "critical"
 
 

@@ -78,7 +78,7 @@ async def test_the_limit_grows_and_what_was_too_slow_rests(patience: Patience, s
         clock.now += 30
     assert server.asked[:4] == [FIRST_LIMIT, 2 * FIRST_LIMIT, LONGEST_LIMIT, LONGEST_LIMIT]
     assert sum(server.asked) < 6 * 3600 / REST, "a tenth of the server's time at most"
-    assert reasons[0] == ("took longer than the 30 s that Upkeeper gives it; asked again after 5 minutes, with 60 s")
+    assert reasons[0] == ("took longer than its limit of 30 s; retried after 5 minutes, with 60 s")
     assert len(set(reasons)) == 3, "the log changes with the limit alone"
     clock.now += 3600
     server.takes = 45.0

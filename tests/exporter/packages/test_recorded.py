@@ -143,7 +143,7 @@ def test_brew() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"formulae": [1], "casks": []}', '{"formulae": [{}], "casks": []}'])
 def test_brew_that_answers_otherwise(text: str) -> None:
-    with pytest.raises(CommandFailed, match="brew: an answer of another form"):
+    with pytest.raises(CommandFailed, match="brew: an unexpected answer"):
         parse_outdated(text)
 
 

@@ -129,14 +129,22 @@ def says(text: bytes) -> Raw:
 @pytest.mark.parametrize(
     ("scheme", "answer", "reason"),
     [
-        ("postgres", b"", "the connection ended without an answer of PostgreSQL"),
-        ("postgres", b"R\0\0", "the connection ended without an answer of PostgreSQL"),
-        ("postgres", b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers is no PostgreSQL server, or one that cannot"),
-        ("postgres", b"Ecould not fork new process for connection\0", "what answers is no PostgreSQL server, or one"),
-        ("postgres", b"E\x7f\xff\xff\xff", "what answers is no PostgreSQL server, or one that cannot"),
+        ("postgres", b"", "the connection ended without a PostgreSQL answer"),
+        ("postgres", b"R\0\0", "the connection ended without a PostgreSQL answer"),
+        (
+            "postgres",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "the answer is not that of a PostgreSQL server, or it cannot",
+        ),
+        (
+            "postgres",
+            b"Ecould not fork new process for connection\0",
+            "the answer is not that of a PostgreSQL server, or it",
+        ),
+        ("postgres", b"E\x7f\xff\xff\xff", "the answer is not that of a PostgreSQL server, or it cannot"),
         ("postgres", b"E\0\0\0\x24SFATAL\0C57P03\0Mnot\nyet \x1b[31m\0\0\0\0\0\0\0\0\0", "not yet [31m"),
-        ("bolt", b"", "the connection ended without an answer of Bolt"),
-        ("bolt", b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers does not speak Bolt"),
+        ("bolt", b"", "the connection ended without a Bolt answer"),
+        ("bolt", b"HTTP/1.1 400 Bad Request\r\n\r\n", "the answer is not Bolt"),
     ],
 )
 async def test_what_is_no_such_server(scheme: str, answer: bytes, reason: str) -> None:

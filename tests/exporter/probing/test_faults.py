@@ -146,7 +146,7 @@ async def test_others_get_their_turn_while_one_floods_us() -> None:
 async def test_answers_that_are_all_frame_are_cut_short(fault: object) -> None:
     async with speaking(fault) as port:  # type: ignore[arg-type]
         found = await result(f"http://127.0.0.1:{port}/", timeout="1h")
-    assert found.detail == "more than 262144 bytes came beside the body"
+    assert found.detail == "more than 262144 bytes came in addition to the body"
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ async def test_a_document_that_takes_too_long_costs_one_thread_and_its_own_probe
     finally:
         release.set()
     assert details[0] == "no complete answer within 2 s"
-    assert all("still being looked at" in detail for detail in details[1:])
+    assert all("still being evaluated" in detail for detail in details[1:])
     assert looks == ["$..status"]
 
 
@@ -201,7 +201,7 @@ async def test_a_redirect_to_a_port_beyond_the_last_is_not_taken_for_another() -
 
     async with answering(away) as url:
         found = await result(url, follow_redirects=True)
-    assert (found.success, found.detail) == (False, "the redirect leads to a port that there is not")
+    assert (found.success, found.detail) == (False, "the redirect leads to an invalid port")
 
 
 async def test_a_header_that_announces_a_body_is_a_malformed_request() -> None:

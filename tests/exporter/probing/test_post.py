@@ -68,7 +68,7 @@ async def test_a_redirect_to_another_server_does_not_take_the_body_there(status:
         settings = {"method": "POST", "body": SECRET, "follow_redirects": True}
         assert (await result(f"{url}/here", **settings)).success
         found = await result(f"{url}/away", **settings)
-    assert found.detail == "the redirect leads to another server, which the body to send is not meant for"
+    assert found.detail == "the redirect leads to another server, which must not get the body"
     assert ([body for _, _, body in seen], list(elsewhere)) == ([SECRET], [])
 
 
@@ -78,7 +78,7 @@ async def test_a_redirect_to_another_server_does_not_take_the_body_there(status:
         ("{url: http://x/, body: ping}", "body: is sent with `method: POST`"),
         ("{url: http://x/, method: GET, body_file: /x}", "body_file: is sent with `method: POST`"),
         ("{url: http://x/, method: POST, body: ping, body_file: /x}", "a probe sends one body"),
-        ("{url: 'tcp://x:1', body: ping}", "means nothing for a tcp:// probe"),
+        ("{url: 'tcp://x:1', body: ping}", "has no effect on a tcp:// probe"),
     ],
 )
 def test_a_body_that_would_not_be_sent_is_a_mistake(tmp_path: Path, probe: str, message: str) -> None:

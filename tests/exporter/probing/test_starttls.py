@@ -89,7 +89,7 @@ EHLO = b"250-here\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
 LDAP_OK = bytes.fromhex("300c02010178070a010004000400")
 LDAP_NO = bytes.fromhex("300c02010178070a010204000400")
 REFUSES = "the server refuses TLS"
-GOES_ON = "the server goes on without TLS after it agreed to it"
+GOES_ON = "the server continues without TLS after agreeing to it"
 
 
 @pytest.mark.parametrize(
@@ -102,19 +102,19 @@ GOES_ON = "the server goes on without TLS after it agreed to it"
         ("smtp", [b"220 hi\r\n", EHLO, b"454 later\r\n"], "the server does not take STARTTLS: it answers 454"),
         ("smtp", [b"220 hi\r\n", EHLO, b"220 go\r\n250 more\r\n"], GOES_ON),
         ("smtp", [b"x" * 70_000], "more than 65536 bytes came before TLS began"),
-        ("imap", [b"* BYE full\r\n"], "the server does not greet as IMAP does"),
-        ("imap", [b"* PREAUTH hi\r\n"], "the server does not greet as IMAP does"),
+        ("imap", [b"* BYE full\r\n"], "the server's greeting is not that of IMAP"),
+        ("imap", [b"* PREAUTH hi\r\n"], "the server's greeting is not that of IMAP"),
         ("imap", [b"* OK hi\r\n", b"* CAPABILITY x\r\na1 BAD what\r\n"], REFUSES),
         ("imap", [b"* OK hi\r\n", b"a1 OK go\r\na2 OK evil\r\n"], GOES_ON),
         ("imap", [b"* OK"], "no TLS handshake"),
-        ("pop3", [b"-ERR full\r\n"], "the server does not greet as POP3 does"),
+        ("pop3", [b"-ERR full\r\n"], "the server's greeting is not that of POP3"),
         ("pop3", [b"+OK hi\r\n", b"-ERR no\r\n"], REFUSES),
         ("postgres", [b"", b"N"], REFUSES),
         ("postgres", [b"", b"E\0\0\0\x10FATAL"], REFUSES),
         ("postgres", [b"", b"Sx"], GOES_ON),
         ("ldap", [b"", LDAP_NO], REFUSES),
         ("ldap", [b"", LDAP_OK + b"0"], GOES_ON),
-        ("ldap", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(60)], "the server does not answer as LDAP does"),
+        ("ldap", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(60)], "the server's answer is not that of LDAP"),
         ("ldap", [b"", b"\x30\x84\xff\xff\xff\xff"], "no TLS handshake"),
     ],
 )

@@ -244,6 +244,6 @@ async def test_the_start_says_what_is_weak(tmp_path: Path, certificates: Path) -
             pass
     assert [(line["log_level"], line["event"]) for line in logs] == [
         ("info", "web config in force"),
-        ("warning", "passwords are asked for without TLS: who listens on the way can read them"),
+        ("warning", "passwords are sent without TLS: whoever can read the traffic can read them"),
     ]
     assert HASH not in str(logs)

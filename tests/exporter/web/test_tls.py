@@ -260,7 +260,7 @@ async def test_who_speaks_plain_http_to_a_tls_port_is_told_so(directory: Path) -
     async with served(directory, TLS % "") as web, httpx.AsyncClient(trust_env=False) as plain:
         for _ in range(3):
             answer = await plain.get(f"http://127.0.0.1:{web.port}/")
-            assert (answer.status_code, answer.json()["detail"]) == (400, "TLS is spoken here: use https")
+            assert (answer.status_code, answer.json()["detail"]) == (400, "this port uses TLS: use https")
         assert web.values()["tls_handshake_errors_total"] == 3
         assert (await web.get()).text == "hello"
 

@@ -78,7 +78,7 @@ def delivering(**changes: object) -> Facts:
             "accepted",
             replace(QUIET, alertmanager=Alertmanager(alert=True, suppressed_by="silence 7")),
             "silence 7",
-            "end that silence",
+            "expire that silence",
             True,
         ),
         (
@@ -90,7 +90,7 @@ def delivering(**changes: object) -> Facts:
         ),
         ("accepted", delivering(webhooks_sent=2, webhooks_failed=2), "webhooks fail", "/api/v1/alertmanager", False),
         ("accepted", delivering(), "no route of it leads to the remediator", "/api/v1/alertmanager", False),
-        ("accepted", delivering(webhooks_sent=3), "none of this alert", "UpkeeperLogDirectoryOverLimit", False),
+        ("accepted", delivering(webhooks_sent=3), "none with this alert", "UpkeeperLogDirectoryOverLimit", False),
         ("accepted", QUIET, "has not sent its webhook", "group_wait", False),
         ("planned", without("remediator"), "remediator at", "upkeeper up", True),
         ("planned", accepted(verdict="observe"), "rotate-logs only observes", "autonomy: auto", True),
@@ -100,7 +100,7 @@ def delivering(**changes: object) -> Facts:
         ("planned", accepted(verdict="blocked", guard="paused", reason="by hand"), "paused", "upkeeper resume", True),
         ("planned", accepted(verdict="blocked", guard="breaker", reason="3 runs"), "breaker", "breaker close", True),
         ("planned", accepted(verdict="blocked", guard="rate", reason="20 runs"), "rate", "`rate:`", True),
-        ("planned", accepted(verdict="blocked", guard="in-flight", reason="run 7"), "in-flight", "run that is", True),
+        ("planned", accepted(verdict="blocked", guard="in-flight", reason="run 7"), "in-flight", "current run", True),
         ("planned", accepted(verdict="blocked", guard="storm", reason="many"), "guard storm", "decisions", True),
         ("planned", accepted(verdict="later"), "the decision was later", "decisions", True),
         ("planned", wired(QUIET, pauses=[PAUSED]), "is paused: moving house", "upkeeper resume", True),
@@ -128,7 +128,13 @@ def delivering(**changes: object) -> Facts:
         ("verified", running(outcome="ineffective"), "ended ineffective: no reason given", "show 1", True),
         ("verified", running(state="verifying", outcome=None), "still verifying", "--timeout", False),
         ("resolved", at(Station.VERIFIED), "still fires in Prometheus", "interval", False),
-        ("resolved", replace(at(Station.VERIFIED), prometheus=QUIET.prometheus), "not told", "send_resolved", False),
+        (
+            "resolved",
+            replace(at(Station.VERIFIED), prometheus=QUIET.prometheus),
+            "not notified",
+            "send_resolved",
+            False,
+        ),
     ],
 )
 def test_each_cause_has_its_remedy(station: str, facts: Facts, cause: str, remedy: str, certain: bool) -> None:

@@ -190,7 +190,7 @@ async def test_an_interruption_at_any_station_leaves_nothing_behind(state: State
 
 
 async def test_a_second_drill_at_the_same_time_is_refused(state: StateDir) -> None:
-    with breach.only_drill(state), pytest.raises(ClientError, match="another drill is under way") as caught:
+    with breach.only_drill(state), pytest.raises(ClientError, match="another drill is in progress") as caught:
         await play(Scripted(state, []), [])
     assert caught.value.exit_code == EXIT_BLOCKED
     assert (await play(Scripted(state, [at(Station.RESOLVED)]), [])).stuck is None

@@ -81,13 +81,13 @@ notify:
 """
     facts = Facts(
         TARGETS,
-        directories={"/var/log/web": "is no directory"},
+        directories={"/var/log/web": "is not a directory"},
         files={"/etc/upkeeper/password": "is empty", "/etc/upkeeper/slack": "may be read by everybody"},
     )
     problems = found(tmp_path, text, facts)
     assert [problem.severity for problem in problems] == ["warning"] * 3
     assert [(problem.line, problem.key, problem.message) for problem in problems] == [
-        (3, "logs[1].path", "'/var/log/web' is no directory"),
+        (3, "logs[1].path", "'/var/log/web' is not a directory"),
         (10, "notify.email.password_file", "'/etc/upkeeper/password' is empty"),
         (12, "notify.slack.webhook_url_file", "'/etc/upkeeper/slack' may be read by everybody"),
     ]
@@ -97,9 +97,9 @@ def test_log_directories(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     assert directory_problem(tmp_path) == ""
-    assert directory_problem(file) == "is no directory"
-    assert directory_problem(tmp_path / "none") == "cannot be looked at here: No such file or directory"
-    assert directory_problem(file / "below") == "cannot be looked at here: Not a directory"
+    assert directory_problem(file) == "is not a directory"
+    assert directory_problem(tmp_path / "none") == "cannot be accessed here: No such file or directory"
+    assert directory_problem(file / "below") == "cannot be accessed here: Not a directory"
 
 
 @pytest.mark.parametrize(("mode", "fine"), [(0o600, True), (0o640, True), (0o644, False), (0o604, False)])

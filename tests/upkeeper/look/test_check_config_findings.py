@@ -27,7 +27,7 @@ def remedies(*matches: str) -> str:
 def test_a_remedy_that_an_earlier_one_keeps_every_alert_from(tmp_path: Path, first: str, second: str) -> None:
     [problem] = found(tmp_path, remedies("""['z="z"']""", first, second))
     assert (problem.line, problem.key) == (4, "remedies[2].match")
-    assert problem.message == "adds nothing: 'r1' above it does the same about every alert that this one matches"
+    assert problem.message == "is redundant: 'r1' above it does the same for every alert that this one matches"
 
 
 @pytest.mark.parametrize(

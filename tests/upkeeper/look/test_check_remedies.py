@@ -22,7 +22,7 @@ def test_remedies_that_each_do_something_else_about_the_same_alert(tmp_path: Pat
     assert found(tmp_path, text) == []
 
 
-ANY_HOST = "matches the alerts of other hosts too, and would then work on this one"
+ANY_HOST = "also matches alerts of other hosts, and would then act on this one"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_what_is_being_done(made: DecisionView | None, runs: list[RunView], doin
 def test_an_alert_that_did_not_come_here_says_so() -> None:
     views = prometheus(firing(), firing("pending"))
     unheard, waiting = with_doing(views, [alert(status="resolved", labels=LABELS)], [], [], NOW)
-    assert unheard["doing"] == "the remediator has not heard of it"
+    assert unheard["doing"] == "the remediator has not received it"
     assert waiting["doing"] == "waits to see whether it lasts"
 
 

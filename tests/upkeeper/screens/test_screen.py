@@ -99,8 +99,8 @@ def test_with_json_nothing_but_the_document_is_on_stdout() -> None:
 
 def test_an_empty_table_says_so() -> None:
     view, out, _ = screen(False)
-    view.table([Column("name")], [], empty="there is none")
-    assert out.getvalue() == "there is none\n"
+    view.table([Column("name")], [], empty="none exist")
+    assert out.getvalue() == "none exist\n"
 
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

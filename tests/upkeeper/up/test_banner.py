@@ -41,8 +41,8 @@ def test_nothing_is_left_out_where_everything_is_there() -> None:
             {"found": Discovery(docker_problem="connection refused")},
             "Docker, until an engine answers: connection refused",
         ),
-        ({"config_path": None}, "log directories and services: there is no config that names any; start from /share"),
-        ({"config": Config()}, "people: nobody is told of an alert"),
+        ({"config_path": None}, "log directories and services: no config names any; start from /share"),
+        ({"config": Config()}, "people: nobody is notified of alerts"),
         ({"root": False}, "it does not run as root"),
         (
             {"found": Discovery(docker_version="1", label_problems={"web": "no such scheme"})},

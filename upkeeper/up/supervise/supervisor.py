@@ -47,9 +47,9 @@ def ending(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
     try:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"was ended by signal {-status}"
+        return f"was killed by signal {-status}"
 
 
 class Supervisor:
@@ -207,7 +207,7 @@ class Supervisor:
 
     def _announced(self, status: int) -> None:
         if status != 0:
-            say("error", "all are ready, and it could not be said what is watched", how=ending(status))
+            say("error", "everything is ready, but the overview could not be printed", how=ending(status))
 
     def _take_over_config(self) -> None:
         """Has what follows from the config written out again, and tells whoever reads it."""

@@ -74,17 +74,17 @@ async def test_one_check_alone(tmp_path: Path) -> None:
 
 async def test_a_row_for_many_is_opened_by_its_check(tmp_path: Path) -> None:
     subject = task("mistakes", tmp_path)
-    (for_many,) = [row for row in rows_of(await subject.plan("all")) if "limit of processor time" in row.message]
+    (for_many,) = [row for row in rows_of(await subject.plan("all")) if "CPU limit" in row.message]
     assert for_many.model_dump() == {
         "severity": "info",
         "check": "limits",
         "places": [{"file": f"{tmp_path}/mistakes/compose.yaml", "line": line} for line in (3, 12, 30)],
         "place_count": 3,
-        "message": "3 of 5 services have no limit of processor time: supabase-db, neo4j, letta",
+        "message": "3 of 5 services have no CPU limit: supabase-db, neo4j, letta",
         "remedy": "set deploy.resources.limits.cpus, or cpus",
     }
     opened = rows_of(await subject.plan("limits"))
-    assert sum("limit of processor time" in row.message for row in opened) == 3
+    assert sum("CPU limit" in row.message for row in opened) == 3
 
 
 @pytest.mark.parametrize("target", ["", "ALL", "../images", "images\0", "іmages"])

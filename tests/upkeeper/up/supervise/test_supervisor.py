@@ -132,7 +132,11 @@ async def test_a_process_that_ends_is_started_again(tmp_path: Path) -> None:
         await wait_until(lambda: answers(one.ready), what="it to answer")
         assert gone(before)
         (line,) = [line for line in supervised.lines() if line["message"] == "process ended"]
-        assert (line["process"], line["how"], line["starting_again_in_seconds"]) == ("one", "was ended by SIGKILL", 1.0)
+        assert (line["process"], line["how"], line["starting_again_in_seconds"]) == (
+            "one",
+            "was killed by SIGKILL",
+            1.0,
+        )
 
 
 async def test_one_that_ends_before_it_is_ready_fails_the_start_with_its_last_words(tmp_path: Path) -> None:
@@ -225,5 +229,5 @@ def test_the_wait_doubles_and_is_bounded() -> None:
 
 def test_an_ending_is_named() -> None:
     assert ending(2) == "ended with status 2"
-    assert ending(-9) == "was ended by SIGKILL"
-    assert ending(-40) == "was ended by signal 40"
+    assert ending(-9) == "was killed by SIGKILL"
+    assert ending(-40) == "was killed by signal 40"
