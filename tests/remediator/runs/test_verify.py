@@ -3,7 +3,7 @@
 import pytest
 
 from remediator.model.task import Measurement
-from remediator.runs.verify import of_actions
+from remediator.runs.verify import MAX_REASON, of_actions, of_empty_plan
 
 WITHIN = Measurement(breached=False, detail="1 of 2")
 OVER = Measurement(breached=True, detail="3 of 2")
@@ -54,3 +54,22 @@ def test_the_outcome_tells_what_was_gained_and_what_is_stuck(
 def test_not_enough_without_a_figure() -> None:
     over = Measurement(breached=True, detail="")
     assert of_actions(over, over, True, [DONE]).reason == "helped, not enough"
+
+
+@pytest.mark.parametrize(
+    ("before", "notes", "outcome", "reason"),
+    [
+        (WITHIN, [], "nothing-to-do", "1 of 2"),
+        (WITHIN, ["a stays"], "nothing-to-do", "1 of 2"),
+        (Measurement(breached=False, detail=""), [], "nothing-to-do", "nothing is over its limit"),
+        (OVER, ["a stays", "b stays"], "ineffective", "a stays; b stays"),
+        (OVER, ["x" * (MAX_REASON + 1)], "ineffective", "3 of 2"),
+        (Measurement(breached=True, detail=""), ["x" * 400], "ineffective", "x" * 400),
+        (OVER, [], "ineffective", "the task found nothing that it may do about it"),
+    ],
+)
+def test_an_empty_plan_is_good_news_only_where_nothing_is_wrong(
+    before: Measurement, notes: list[str], outcome: str, reason: str
+) -> None:
+    conclusion = of_empty_plan(before, notes)
+    assert (conclusion.outcome, conclusion.reason) == (outcome, reason)
