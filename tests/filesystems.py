@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def mounted(directory: Path, kind: str, size: int, options: str = "", make: tupl
         try:
             yield directory
         finally:
-            subprocess.run(["umount", str(directory)], check=True)
+            unmount(directory)
         return
     image = directory.with_suffix(".img")
     with image.open("wb") as file:
@@ -40,7 +41,7 @@ def mounted(directory: Path, kind: str, size: int, options: str = "", make: tupl
         try:
             yield directory
         finally:
-            subprocess.run(["umount", str(directory)], check=True)
+            unmount(directory)
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def bound(source: Path, target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", str(target)], check=True)
+        unmount(target)
 
 
 def mount(command: list[str]) -> None:
@@ -58,6 +59,15 @@ def mount(command: list[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         missing(f"mounting is not permitted here: {result.stderr.strip()}")
+
+
+def unmount(directory: Path) -> None:
+    """Unmounts what nobody uses any more. It is busy for a moment longer: a FUSE server closes files afterwards."""
+    deadline = time.monotonic() + 60
+    while (done := subprocess.run(["umount", str(directory)], capture_output=True, text=True, check=False)).returncode:
+        if "busy" not in done.stderr or time.monotonic() > deadline:
+            raise AssertionError(done.stderr)
+        time.sleep(0.05)
 
 
 def _program(name: str, kind: str) -> str:

@@ -78,5 +78,5 @@ async def test_it_costs_a_thread_each_however_often_it_is_asked(tmp_path: Path) 
         for _ in range(ROUNDS):
             await filesystem.collect()
             await logs.collect()
-        assert threading.active_count() == before[0] + 2
+        assert threading.active_count() <= before[0] + 2
         assert len(os.listdir("/proc/self/fd")) <= before[1] + 1

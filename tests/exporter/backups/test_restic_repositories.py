@@ -144,6 +144,6 @@ async def test_a_repository_on_a_mount_that_never_answers(real: Real, tmp_path: 
             with pytest.raises(StillStuck):
                 await restic.snapshots()
         assert len({child.pid for child in children()} - others) == 1
-        assert threading.active_count() == threads + 1
+        assert threading.active_count() <= threads + 1
         assert len(await Restic(real.settings(), None).snapshots()) == 3, "another repository is read meanwhile"
-    await wait_until(lambda: threading.active_count() == threads and not {each.pid for each in children()} - others)
+    await wait_until(lambda: threading.active_count() <= threads and not {each.pid for each in children()} - others)

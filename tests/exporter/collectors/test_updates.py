@@ -246,10 +246,10 @@ async def test_package_lists_on_a_file_system_that_hangs(tmp_path: Path) -> None
         with pytest.raises(TimeoutError, match="does not answer"):
             await updates.collect()
     assert updates.interval == 60, "no hurry to try again"
-    assert threading.active_count() == threads + 1
+    assert threading.active_count() <= threads + 1
     with (tmp_path / "pipe").open("wb"):
         pass
-    await wait_until(lambda: threading.active_count(), equals=threads)
+    await wait_until(lambda: threading.active_count() <= threads)
 
 
 @pytest.mark.slow

@@ -1,15 +1,187 @@
-"""What a run is judged by before its plan is applied."""
+"""The steps of a run, called one by one on a database, without an engine, also twice; and what a plan is judged by."""
 
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+import pytest
+from prometheus_client import CollectorRegistry
+
+from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Guard, Sources
 from remediator.guards.history import History
 from remediator.guards.judge import Judge
 from remediator.guards.registry import GUARDS
-from remediator.model.hold import Hold
-from remediator.store import runs
+from remediator.metrics import Metrics
+from remediator.model.caller import Caller
+from remediator.model.hold import Hold, Pause
+from remediator.model.run import Request
+from remediator.model.shapes import RunView
+from remediator.model.task import Task
+from remediator.runs.steps import PLAN_MAX_AGE, Runner
+from remediator.store import holds, pages, runs
+from remediator.store.database import Database
 from tests.remediator.conftest import REMEDY
-from tests.remediator.stack import Stack, alert, settings
+from tests.remediator.stack import START, Clock, Stack, alert, settings
+from tests.remediator.sweep import Sweep
+
+PERSON = Caller("cli", "ann")
+
+
+@dataclass
+class Scene:
+    """A run of the sweep that is asked for, and the steps that would do it."""
+
+    runner: Runner
+    database: Database
+    task: Sweep
+    tasks: dict[str, Task]
+    clock: Clock
+    ended: list[float]
+    """When a run has ended, by the clock."""
+
+    async def asked(self, *, dry_run: bool = False) -> int:
+        request = Request(host=self.database.host, task="sweep", target="attic", caller=PERSON, dry_run=dry_run)
+        return await self.database.write(partial(runs.create, request=request, now=self.clock.now))
+
+    async def run(self, number: int) -> RunView:
+        return await self.database.read(partial(pages.one_run, run_id=number))
+
+    async def outcome(self, number: int) -> tuple[str | None, str]:
+        run = await self.run(number)
+        return run["outcome"], run["reason"]
+
+    def clutter(self, count: int = 2) -> None:
+        for each in range(count):
+            (self.task.directory / f"f{each}").touch()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, migrated: Path) -> AsyncIterator[Scene]:
+    attic = tmp_path / "attic"
+    attic.mkdir()
+    path = tmp_path / "upkeeper.db"
+    shutil.copy(migrated, path)
+    database, task, clock = Database(path), Sweep(attic), Clock(START)
+    await database.migrate()
+    tasks: dict[str, Task] = {"sweep": task}
+    ended: list[float] = []
+    runner = Runner(
+        database,
+        Judge(Sources(database)),
+        lambda: tasks,
+        lambda: Remedies([]),
+        Metrics(CollectorRegistry()),
+        clock,
+        lambda: ended.append(clock.now),
+    )
+    yield Scene(runner, database, task, tasks, clock, ended)
+    await database.close()
+
+
+async def test_measured_planned_done_and_measured_again(scene: Scene) -> None:
+    scene.clutter(2)
+    number = await scene.asked()
+    assert await scene.runner.measure(number) == "go-on"
+    assert await scene.runner.plan(number) == 2
+    for position in range(2):
+        await scene.runner.apply(number, position)
+    assert scene.ended == []
+    await scene.runner.verify(number)
+    assert await scene.outcome(number) == ("effective", "0 files")
+    assert scene.ended == [START]
+    assert not await scene.runner.unfinished()
+
+
+async def test_each_step_may_be_done_twice(scene: Scene) -> None:
+    """As after a crash between what a step did and the engine's note of it."""
+    scene.clutter(2)
+    number = await scene.asked()
+    for _ in range(2):
+        assert await scene.runner.measure(number) == "go-on"
+    for _ in range(2):
+        assert await scene.runner.plan(number) == 2
+    for position in (0, 0, 1, 1):
+        await scene.runner.apply(number, position)
+    for _ in range(2):
+        await scene.runner.verify(number)
+    run = await scene.run(number)
+    # What was done before the crash is found done.
+    assert [action["state"] for action in run["actions"]] == ["skipped", "skipped"]
+    assert (run["outcome"], run["reason"]) == ("effective", "0 files")
+    assert scene.ended == [START], "it ended once"
+
+
+async def test_a_dry_run_ends_with_its_plan(scene: Scene) -> None:
+    scene.clutter(1)
+    number = await scene.asked(dry_run=True)
+    assert await scene.runner.measure(number) == "go-on"
+    assert await scene.runner.plan(number) == 0
+    assert await scene.outcome(number) == ("planned", "dry run: 1 action planned, nothing done")
+    assert scene.task.applied == []
+
+
+async def test_with_nothing_to_plan_it_ends(scene: Scene) -> None:
+    number = await scene.asked()
+    assert await scene.runner.measure(number) == "go-on"
+    assert await scene.runner.plan(number) == 0
+    assert await scene.outcome(number) == ("nothing-to-do", "0 files")
+
+
+async def test_a_guard_between_the_plan_and_its_first_action_blocks(scene: Scene) -> None:
+    scene.clutter(1)
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    held = Pause("sweep", "moving house", START, None, PERSON)
+    await scene.database.write(lambda connection: holds.pause(connection, scene.database.host, held))
+    assert await scene.runner.plan(number) == 0
+    outcome, reason = await scene.outcome(number)
+    assert (outcome, reason.partition(":")[0]) == ("blocked", "paused")
+    assert scene.task.applied == []
+
+
+async def test_what_is_left_of_an_old_plan_is_not_done(scene: Scene) -> None:
+    scene.clutter(2)
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    await scene.runner.plan(number)
+    await scene.runner.apply(number, 0)
+    scene.clock.now += PLAN_MAX_AGE + 1
+    await scene.runner.apply(number, 1)
+    await scene.runner.verify(number)
+    run = await scene.run(number)
+    assert [(action["state"], action["detail"]) for action in run["actions"]] == [
+        ("done", ""),
+        ("skipped", "the plan is too old"),
+    ]
+    assert run["outcome"] == "expired"
+    assert len(scene.task.applied) == 1
+
+
+async def test_a_task_that_is_gone_or_fails_is_told_in_the_outcome(scene: Scene) -> None:
+    scene.clutter(1)
+    scene.task.broken = True
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    await scene.runner.plan(number)
+    await scene.runner.apply(number, 0)
+    await scene.runner.verify(number)
+    assert await scene.outcome(number) == ("failed", "f0 will not go")
+    scene.tasks.clear()
+    later = await scene.asked()
+    assert await scene.runner.measure(later) == "stop"
+    assert await scene.outcome(later) == ("failed", "task sweep is no longer available")
+
+
+async def test_what_the_engine_gave_up_is_closed_once(scene: Scene) -> None:
+    number = await scene.asked()
+    assert await scene.runner.unfinished()
+    for _ in range(2):
+        await scene.runner.abandon(number, "the engine gave it up")
+    assert await scene.outcome(number) == ("failed", "the engine gave it up")
+    assert len(scene.ended) == 1
 
 
 def too_much(facts: History, case: Case) -> Hold | None:

@@ -60,9 +60,11 @@ def test_not_enough_without_a_figure() -> None:
     ("before", "plan", "outcome", "reason"),
     [
         (WITHIN, Plan(), "nothing-to-do", "1 of 2"),
+        (WITHIN, Plan(notes=["a stays"]), "nothing-to-do", "1 of 2"),
         (Measurement(breached=False), Plan(), "nothing-to-do", "nothing is over its limit"),
         (OVER, Plan(notes=["a stays.", "b stays."]), "ineffective", "a stays.; b stays."),
         (OVER, Plan(notes=["a" * (MAX_REASON + 1)]), "ineffective", "3 of 2"),
+        (Measurement(breached=True), Plan(notes=["x" * 400]), "ineffective", "x" * 400),
         (OVER, Plan(rows=[Row()], notes=["one is accepted"]), "ineffective", "3 of 2"),
         (OVER, Plan(), "ineffective", "the task found nothing that it may do about it"),
     ],

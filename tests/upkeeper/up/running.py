@@ -52,7 +52,7 @@ class Up:
             return "Ctrl-C stops everything" in self.output.read_text()
 
         try:
-            await wait_until(banner, what="the banner")
+            await wait_until(banner, timeout=180, what="the banner")
             yield process
         finally:
             if process.returncode is None:

@@ -115,7 +115,7 @@ async def test_a_closed_terminal_ends_all(up: Up) -> None:
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    await wait_until(lambda: (up.state / "endpoints.json").exists(), what="everything to be ready")
+    await wait_until((up.state / "endpoints.json").exists, timeout=180, what="everything to be ready")
     terminal.kill()
     await terminal.wait()
     await wait_until(lambda: not up.processes(), what="all to end with the terminal")
