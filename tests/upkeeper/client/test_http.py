@@ -28,7 +28,7 @@ async def test_it_reads_what_the_core_has(remote: Remote, client: HttpClient) ->
     await remote.stack.receive(alert())
     [run] = await remote.stack.finished()
     assert await client.runs() == await core.runs()
-    assert await client.run(run["id"]) == run
+    assert await client.run(run["id"]) == await core.run(run["id"])
     assert await client.alerts() == await core.alerts()
     assert await client.decisions() == await core.decisions()
     assert await client.remedies() == await core.remedies()
