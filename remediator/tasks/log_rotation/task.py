@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from exporter.base.cycles import no_search_for_cycles
 from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
@@ -72,7 +73,8 @@ class LogRotation:
             except OSError as error:
                 raise TaskError(f"cannot read {directory.path}: {error.strerror or error}") from error
         allocated = found.allocated if found.all_seen else _usage(directory, stop).allocated_bytes
-        return choose(found, directory, allocated, self._clock(), secrets.token_hex(6))
+        with no_search_for_cycles():
+            return choose(found, directory, allocated, self._clock(), secrets.token_hex(6))
 
     async def apply(self, target: str, action: Action) -> Effect:
         """Does one action; a cancelled one stops at the next MiB and leaves the log as it was."""
