@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from exporter import landing
-from exporter.base.metricsanswer import metrics_answer
+from exporter import landing_page
+from exporter.base.metrics_response import metrics_answer
 from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import Format, compress
 from exporter.snapshot import Snapshot, UnknownCollector
@@ -47,9 +47,9 @@ def build_app(snapshot: Snapshot, health: Health, wall: Callable[[], float] = ti
 
     async def root(_: web.Request) -> web.Response:
         return web.Response(
-            text=landing.page(snapshot.sections, wall()),
+            text=landing_page.page(snapshot.sections, wall()),
             content_type="text/html",
-            headers={"Content-Security-Policy": landing.CONTENT_SECURITY_POLICY},
+            headers={"Content-Security-Policy": landing_page.CONTENT_SECURITY_POLICY},
         )
 
     app = web.Application(middlewares=[problem_middleware])

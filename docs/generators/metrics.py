@@ -35,8 +35,8 @@ from exporter.exposition import Format
 from exporter.findings.audit import Audit
 from exporter.inventory.inventory import Inventory
 from exporter.snapshot import Snapshot
-from exporter.web.figures import Figures
 from exporter.web.load import Certificate
+from exporter.web.web_metrics import WebMetrics
 from remediator.metrics import Metrics
 from remediator.webhook.endpoint import WebhookMetrics
 
@@ -91,7 +91,7 @@ async def _page() -> str:
         families = await collector.collect()
         parts += [f"### Collector {code(collector.name)}", _table(_row(family, _labels(family)) for family in families)]
     parts += ["### Of the exporter itself", _table(await _standing())]
-    web = Figures(0.0, Certificate(0.0, 0.0)).families()
+    web = WebMetrics(0.0, Certificate(0.0, 0.0)).families()
     parts += ["## Remediator", _table(_remediator())]
     return blocks(*parts, "## Of either, with a web config", _table(_row(family, _labels(family)) for family in web))
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from exporter.backups.hollow import is_about_others
-from exporter.backups.names import final_name
+from exporter.backups.empty_files import is_about_others
+from exporter.backups.set_names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
-from exporter.backups.small import SmallFiles, file_is_hollow
+from exporter.backups.small_files import SmallFiles, file_is_hollow
 from exporter.base.samemount import OneMount
 from exporter.inventory.backups import MANIFEST, Backup
 from exporter.logdirs.usage import GONE, MAX_DEPTH, OPEN_BELOW, OPEN_ROOT, UNREADABLE, Stop, WalkStopped, opened

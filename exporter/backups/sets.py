@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.backups.names import date_in
+from exporter.backups.set_names import date_in
 
 SKEW_SECONDS = 300.0
 """How far ahead a time may be and still be believed: clocks differ a little."""
@@ -38,7 +38,7 @@ class Content:
     unreadable: int = 0
     """Directories that could not be opened."""
     hollow: bool = False
-    """Whether there are files beside the mark, and none of them holds anything: see exporter.backups.hollow."""
+    """Whether there are files beside the mark, and none of them holds anything: see exporter.backups.empty_files."""
     own_time: float | None = None
     """When the set's own directory was last written, or given its time; None for a file."""
 

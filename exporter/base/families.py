@@ -38,7 +38,7 @@ class Numbers:
             self.add(labels, value)
 
 
-class Facts:
+class Info:
     """An info family: texts as labels."""
 
     def __init__(self, metric: InfoMetricFamily) -> None:
@@ -79,9 +79,9 @@ class Families:
         """name: without ``_total``."""
         return Numbers(self._made(CounterMetricFamily(self._name(name), documentation, labels=self._all(labels))))
 
-    def info(self, documentation: str, *labels: str) -> Facts:
+    def info(self, documentation: str, *labels: str) -> Info:
         """The family ``<prefix>_info``."""
-        return Facts(self._made(InfoMetricFamily(self._prefix, documentation, labels=self._all(labels))))
+        return Info(self._made(InfoMetricFamily(self._prefix, documentation, labels=self._all(labels))))
 
     def states(self, name: str, documentation: str, states: Sequence[str], *labels: str) -> States:
         family = StateSetMetricFamily(self._name(name), documentation, labels=self._all(labels))

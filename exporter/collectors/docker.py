@@ -12,14 +12,14 @@ from prometheus_client.core import Metric
 
 from exporter.base.complaints import Complaints
 from exporter.base.threads import KeyedThreads, StillStuck
+from exporter.docker.container_ends import Ends
+from exporter.docker.container_figures import Figures, KernelFiles
 from exporter.docker.containers import ListedContainer, Lister
-from exporter.docker.ends import Ends
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.events import ContainerEvents, Event
 from exporter.docker.families import Measured, container_families, engine_families
-from exporter.docker.figures import Figures, KernelFiles
 from exporter.docker.measured_containers import selector
-from exporter.docker.oom import Look, OomKills
+from exporter.docker.oom import OomKills, OomLook
 from exporter.docker.statistics import EngineStatistics
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
@@ -149,7 +149,7 @@ class DockerCollector:
         """By container id. 0 only where a kill would be noticed. Kills before the exporter's start do not count."""
         counts = self._kills.update(
             [
-                Look(each.id, each.inspected.started, kernel.get(each.id), each.inspected.oom_killed)
+                OomLook(each.id, each.inspected.started, kernel.get(each.id), each.inspected.oom_killed)
                 for each in containers
             ],
             [(event.id, event.at) for event in events if event.exit_code is None and event.at > self._events.began],

@@ -9,7 +9,7 @@ from exporter.base.families import Families
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.objects import STOPPED, Usage, read_usage
 from exporter.docker.selection import Removal, select
-from exporter.findings.pinned import PinnedDigests
+from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 

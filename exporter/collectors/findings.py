@@ -12,13 +12,13 @@ from exporter.base.families import Families
 from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.fold import fold
-from exporter.findings.found import Found
-from exporter.findings.memory import Identity, Memory
+from exporter.findings.known_findings import Identity, KnownFindings
+from exporter.findings.running_projects import RunningProjects
 from exporter.inventory.collector import CollectorSettings
 
 log = structlog.get_logger(__name__)
 
-Containers = Callable[[], Found | None]
+Containers = Callable[[], RunningProjects | None]
 """What running containers tell; None while that is not known yet."""
 
 MAX_LINES = 50
@@ -36,7 +36,7 @@ class FindingsCollector:
         self,
         audit: Audit,
         settings: CollectorSettings,
-        found: Containers = Found,
+        found: Containers = RunningProjects,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interval = settings.interval
@@ -44,7 +44,7 @@ class FindingsCollector:
         self._audit = audit
         self._found = found
         self._monotonic = monotonic
-        self._memory = Memory()
+        self._memory = KnownFindings()
         self._problems: set[str] = set()
 
     def continue_from(self, former: "FindingsCollector") -> None:
@@ -61,14 +61,14 @@ class FindingsCollector:
         self._log_changes(report, came, gone)
         return families(report, Counter(self._memory.new(now)))
 
-    async def _containers(self, seconds: float) -> Found:
+    async def _containers(self, seconds: float) -> RunningProjects:
         """Waits for the first listing of containers: without it, projects would be found only in the next round."""
         for _ in range(int(seconds / _LOOK_SECONDS)):
             found = self._found()
             if found is not None:
                 return found
             await asyncio.sleep(_LOOK_SECONDS)
-        return self._found() or Found()
+        return self._found() or RunningProjects()
 
     def _log_changes(self, report: Report, came: Sequence[Finding], gone: Sequence[Identity]) -> None:
         lines = fold(finding for finding in came if finding.severity != "info")

@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 
 from exporter.base.complaints import Complaints
 from exporter.base.threads import KeyedThreads, StillStuck
-from exporter.host import clock, portable, proc, sensors
+from exporter.host import clock, proc, psutil_samples, sensors
 from exporter.host.families import HOST, build
 from exporter.host.sample import Sample
 from exporter.inventory.collector import CollectorSettings
@@ -57,7 +57,7 @@ class HostCollector:
         self._threads = KeyedThreads()
         self._complaints = Complaints(log, "host figures not known", "host figures known again", "source")
         self._sources: Mapping[str, Source] = (
-            {"psutil": lambda: list(portable.samples())} if portable_only else _sources(proc_root, read_clock)
+            {"psutil": lambda: list(psutil_samples.samples())} if portable_only else _sources(proc_root, read_clock)
         )
         self._chief = frozenset({"psutil"}) if portable_only else _CHIEF
 

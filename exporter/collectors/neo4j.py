@@ -16,10 +16,10 @@ from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.neo4j import Neo4jServer
 from exporter.neo4j.driver import Neo4jDriver, Neo4jUnavailable
 from exporter.neo4j.families import Seen, families
-from exporter.neo4j.files import store_sizes
 from exporter.neo4j.objects import Server
 from exporter.neo4j.patience import Patience
-from exporter.neo4j.read import Neo4jReader
+from exporter.neo4j.reader import Neo4jReader
+from exporter.neo4j.store_sizes import store_sizes
 
 log = structlog.get_logger(__name__)
 

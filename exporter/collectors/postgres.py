@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 from exporter.base.threads import KeyedThreads
 from exporter.inventory.postgres import PostgresServer, PostgresSettings
 from exporter.postgres.families import families
-from exporter.postgres.server import WatchedServer
+from exporter.postgres.watched_server import WatchedServer
 
 
 class PostgresCollector:

@@ -21,10 +21,10 @@ from exporter.collectors.services import ServicesCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.docker.engine import DockerEngine
-from exporter.docker.reading import ReadingEngine
+from exporter.docker.read_only_engine import ReadOnlyEngine
 from exporter.findings.audit import Audit
-from exporter.findings.found import Found, found_in
-from exporter.findings.pinned import PinnedDigests
+from exporter.findings.pinned_digests import PinnedDigests
+from exporter.findings.running_projects import RunningProjects, running_projects
 from exporter.inventory.inventory import Inventory
 from exporter.inventory.services import Service
 from exporter.probing.labels import labelled_services
@@ -68,7 +68,7 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
     state_dir: where results of tasks are read and caches kept; None without.
     """
     settings = inventory.collectors
-    engine = ReadingEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
+    engine = ReadOnlyEngine(inventory.docker.host, min(ANSWER_SECONDS, settings.docker.deadline / 2))
     docker = DockerCollector(engine, inventory.docker, settings.docker) if settings.docker.enabled else None
     services: ServicesCollector | None = None
     collectors: list[Collector] = []
@@ -98,7 +98,7 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
     if settings.systemd.enabled:
         collectors.append(SystemdCollector(settings.systemd))
     if settings.findings.enabled:
-        found = RunningProjects(docker) if docker is not None else Found
+        found = ListedProjects(docker) if docker is not None else RunningProjects
         collectors.append(FindingsCollector(Audit(inventory.configuration), settings.findings, found))
     return Running(collectors, engine, docker, services, settings.stale_after)
 
@@ -120,11 +120,11 @@ class LabelledServices:
         return services
 
 
-class RunningProjects:
+class ListedProjects:
     """What the containers tell of their projects, as of the docker collector's last listing; None before the first."""
 
     def __init__(self, docker: DockerCollector) -> None:
         self._docker = docker
 
-    def __call__(self) -> Found | None:
-        return None if self._docker.up is None else found_in(self._docker.containers)
+    def __call__(self) -> RunningProjects | None:
+        return None if self._docker.up is None else running_projects(self._docker.containers)

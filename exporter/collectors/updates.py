@@ -14,7 +14,7 @@ from exporter.base.complaints import Complaints
 from exporter.base.programs import CommandFailed
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.host.families import UPDATES, build
-from exporter.host.kernel import reboot_required
+from exporter.host.reboot import reboot_required
 from exporter.host.sample import Sample
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.host import Host

@@ -7,9 +7,9 @@ from prometheus_client.core import Metric
 
 from exporter.base.families import Families
 from exporter.docker import composelabels
+from exporter.docker.container_ends import End
+from exporter.docker.container_figures import Figures
 from exporter.docker.containers import ListedContainer
-from exporter.docker.ends import End
-from exporter.docker.figures import Figures
 from exporter.inventory.docker import Docker
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")

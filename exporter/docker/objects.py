@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from exporter.docker.arrival import untagged_since
 from exporter.docker.engine import DockerEngine, DockerUnavailable, checked, is_gone
-from exporter.docker.origins import Origin, origin_of
+from exporter.docker.image_arrival import untagged_since
+from exporter.docker.image_origins import Origin, origin_of
 from exporter.docker.references import used_containers
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Usage:
     totals: Mapping[str, Total] = field(default_factory=dict)
     """By kind (containers, images, volumes, build_cache), what the engine itself counts; empty before API 1.52."""
     named_digests: frozenset[str] = frozenset()
-    """Digests that Compose files name, as 64 hexadecimal digits: see exporter.findings.pinned."""
+    """Digests that Compose files name, as 64 hexadecimal digits: see exporter.findings.pinned_digests."""
     unread_projects: tuple[str, ...] = ()
     """Compose projects of which not every file could be read: any image that has a digest may be theirs."""
 
@@ -224,7 +224,7 @@ def parse_usage(
     """The engine's answers as values.
 
     usage: of ``/system/df``, in the form of API 1.41 to 1.52 (``Images`` ...) or 1.52 and up (``ImageUsage`` ...).
-    since: of images, as exporter.docker.arrival tells.
+    since: of images, as exporter.docker.image_arrival tells.
     networks: each inspected. containers, images: the inspected ones by id; empty where the object had vanished.
     """
     container_entries = _items(usage, "Containers", "ContainerUsage")

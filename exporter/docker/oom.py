@@ -34,7 +34,7 @@ class _Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class OomLook:
     """What is known of a container in one round."""
 
     id: str
@@ -57,7 +57,7 @@ class OomKills:
     heard_since: float | None = None
     _counts: dict[str, _Count] = field(default_factory=dict)
 
-    def update(self, looks: Collection[Look], events: Iterable[tuple[str, float]]) -> dict[str, int]:
+    def update(self, looks: Collection[OomLook], events: Iterable[tuple[str, float]]) -> dict[str, int]:
         """The counts by container id, after this round. They never fall while a container exists.
 
         events: container and Unix seconds of each kill that the engine reported since the last round.
@@ -83,5 +83,5 @@ class OomKills:
                 count.life.kernel = look.kernel
         return {key: count.past + count.life.kills for key, count in self._counts.items()}
 
-    def _heard_from_its_start(self, look: Look) -> bool:
+    def _heard_from_its_start(self, look: OomLook) -> bool:
         return self.heard_since is not None and look.started is not None and look.started > self.heard_since

@@ -11,7 +11,7 @@ from typing import Literal
 from exporter.base.units import format_duration
 from exporter.docker import composelabels
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage
-from exporter.docker.stopped import is_stopped, sort_stopped
+from exporter.docker.stopped_containers import is_stopped, sort_stopped
 from exporter.inventory.docker import DockerCleanup
 
 Kind = Literal["containers", "networks", "images", "build_cache"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from exporter.docker.container_figures import Figures, from_statistics
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine, DockerUnavailable
-from exporter.docker.figures import Figures, from_statistics
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -9,15 +9,15 @@ from functools import partial
 import structlog
 
 from exporter.base.threads import KeyedThreads
-from exporter.findings.boundary import place_of
 from exporter.findings.check import Check
 from exporter.findings.checks.registry import all_checks
+from exporter.findings.error_place import place_of
 from exporter.findings.finding import SEVERITIES, Finding, Severity
 from exporter.findings.fold import fold
-from exporter.findings.found import Found
 from exporter.findings.gather import DAEMON_FILE, Gatherer, configured
 from exporter.findings.inputs import Inputs
-from exporter.findings.tools import Tools, Verdict
+from exporter.findings.program_checks import ProgramChecks, ProgramResult
+from exporter.findings.running_projects import RunningProjects
 from exporter.inventory.audit import Accepted, Configuration
 from exporter.inventory.checks import CHECKS
 
@@ -87,7 +87,7 @@ class Audit:
     ) -> None:
         self._settings = settings
         self._gatherer = Gatherer(settings, secret_files, daemon_file)
-        self._tools = Tools(settings)
+        self._tools = ProgramChecks(settings)
         self._checks = all_checks(settings.placeholder_patterns)
         self._threads = KeyedThreads()
         self._turn = asyncio.Lock()
@@ -101,7 +101,7 @@ class Audit:
         """Takes over what hangs in the audit that this one replaces."""
         self._gatherer.continue_from(former._gatherer)
 
-    async def run(self, seconds: float, found: Found = Found()) -> Report:  # noqa: B008 - it is immutable
+    async def run(self, seconds: float, found: RunningProjects = RunningProjects()) -> Report:  # noqa: B008 - it is immutable
         """Looks once. found: what running containers tell; their projects count only where none is configured.
 
         seconds: for all of it. What does not answer by then is noted in the report. Raises TimeoutError or
@@ -110,7 +110,7 @@ class Audit:
         async with self._turn:  # the threads know one call for each file at a time
             return await self._run(seconds, found)
 
-    async def _run(self, seconds: float, found: Found) -> Report:
+    async def _run(self, seconds: float, found: RunningProjects) -> Report:
         inputs = await self._gatherer.gather(seconds * 0.4, found.projects)
         inputs = replace(inputs, health_checked=found.health_checked, running=found.running)
         verdicts, results = await asyncio.gather(
@@ -160,7 +160,7 @@ def _covers(accepted: Accepted, finding: Finding) -> bool:
     return any(fnmatch.fnmatchcase(name, accepted.subject) for name in names)
 
 
-def _of_verdict(verdict: Verdict, inputs: Inputs) -> CheckResult:
+def _of_verdict(verdict: ProgramResult, inputs: Inputs) -> CheckResult:
     return CheckResult(verdict.check, _owned(verdict.findings, inputs), problems=verdict.problems)
 
 

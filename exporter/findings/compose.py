@@ -7,14 +7,14 @@ names a Git or OCI source is noted as not looked at. Every service is read, what
 from collections.abc import Mapping, Sequence
 
 from exporter.base.text import printable
+from exporter.findings.absolute_paths import rebase
+from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
 from exporter.findings.envfile import EnvFile, Resolved
 from exporter.findings.finding import Place, word
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Invocation, Project, active_services
-from exporter.findings.rebase import rebase
-from exporter.findings.tree import Flaw, Node
 
 MAX_LOADS = 200
 """Times that anything is included: two files that each include the next twice would take for ever."""

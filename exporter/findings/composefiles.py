@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.configfile.source import SourceError
+from exporter.findings.compose_tree import Flaw, Node, VariableUse, read_trees
 from exporter.findings.envfile import EnvFile, Resolved, parse_env
 from exporter.findings.files import TextFile, Unreadable
 from exporter.findings.finding import Place, Severity, word
@@ -11,7 +12,6 @@ from exporter.findings.merge import merge, misshapen, normalized
 from exporter.findings.paths import joined
 from exporter.findings.paths import name as name_of
 from exporter.findings.project import Project
-from exporter.findings.tree import Flaw, Node, VariableUse, read_trees
 
 MAX_FILES = 100
 """Files of one project."""

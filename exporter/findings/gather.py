@@ -14,9 +14,9 @@ import structlog
 
 from exporter.base.text import printable
 from exporter.base.threads import KeyedThreads, StillStuck
-from exporter.findings.boundary import place_of
 from exporter.findings.compose import load_project
 from exporter.findings.envfile import EnvFile, parse_env
+from exporter.findings.error_place import place_of
 from exporter.findings.files import Mode, TextFile, Unreadable, read_file, read_mode
 from exporter.findings.finding import Kind
 from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Inputs

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
-from exporter.findings.tree import Flaw, Node
 
 _AS_MAPPING = frozenset({"environment", "labels", "annotations", "args", "sysctls", "extra_hosts"})
 """Keys that may be a list of ``NAME=value`` in place of a mapping."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from exporter.findings.compose_tree import Flaw, Node, VariableUse
 from exporter.findings.envfile import EnvFile
 from exporter.findings.files import TextFile
 from exporter.findings.finding import Place
 from exporter.findings.paths import joined, parent
 from exporter.findings.paths import name as name_of
-from exporter.findings.tree import Flaw, Node, VariableUse
 
 DEFAULT_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 

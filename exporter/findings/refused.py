@@ -5,9 +5,9 @@ loader checks beyond. https://github.com/compose-spec/compose-go/blob/main/loade
 import re
 from collections.abc import Iterator, Sequence
 
+from exporter.findings.compose_service import mounts, ports_misread
+from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
-from exporter.findings.service import mounts, ports_misread
-from exporter.findings.tree import Flaw, Node
 
 _LISTS = frozenset({
     "cap_add", "cap_drop", "configs", "devices", "expose", "external_links", "group_add", "links", "ports", "profiles",

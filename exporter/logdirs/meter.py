@@ -46,7 +46,7 @@ class LogMeter:
         self._rest_until = float("-inf")
 
     def measure(self, stop: Stop | None = None) -> LogUsage:
-        """As ``walk.measure``, with the same result. Blocks."""
+        """As ``usage.measure``, with the same result. Blocks."""
         tree, self._tree = self._tree, None
         now = self._monotonic()
         busy: frozenset[TreePath] = frozenset()

@@ -23,7 +23,7 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.secretfile import SecretUnreadable, read_secret
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.inventory.neo4j import Neo4jServer
-from exporter.neo4j.driver_memory import trim
+from exporter.neo4j.driver_memory import shrink
 
 if TYPE_CHECKING:
     from neo4j import AsyncDriver
@@ -163,7 +163,7 @@ class Neo4jDriver:
         import neo4j
         import neo4j.time
 
-        trim(neo4j.time)
+        shrink(neo4j.time)
         server, uri = self._server, self._server.uri
         options: dict[str, Any] = {}
         if tls is not None:  # which the driver takes only where the scheme does not speak of TLS

@@ -17,7 +17,7 @@ class DaysInMonth(dict[tuple[int, int], int]):
         return monthrange(*key)[1]
 
 
-def trim(neo4j_time: ModuleType) -> None:
+def shrink(neo4j_time: ModuleType) -> None:
     """Replaces that dictionary, if this version of the module has it."""
     if isinstance(getattr(neo4j_time, _NAME, None), dict):
         setattr(neo4j_time, _NAME, DaysInMonth())

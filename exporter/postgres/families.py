@@ -8,7 +8,7 @@ from exporter.base.families import Families
 from exporter.postgres.by_server import by_server
 from exporter.postgres.families_archive import of_archive
 from exporter.postgres.families_tables import of_tables
-from exporter.postgres.rows import Activity, Reading
+from exporter.postgres.rows import Activity, ServerReading
 
 PREFIX = "upkeeper_postgres"
 
@@ -25,7 +25,7 @@ _FAILSAFE_AGE = 1_600_000_000
 """Default of vacuum_failsafe_age; at 2.1 billion a server takes no more transactions."""
 
 
-def families(readings: Sequence[Reading]) -> list[Metric]:
+def families(readings: Sequence[ServerReading]) -> list[Metric]:
     """Every family, without samples where nothing is known."""
     up = [reading for reading in readings if reading.facts is not None]
     made = Families(PREFIX, "server")
@@ -38,8 +38,8 @@ def families(readings: Sequence[Reading]) -> list[Metric]:
     return made.all
 
 
-def _of_server(made: Families, readings: Sequence[Reading], up: Sequence[Reading]) -> None:
-    def fact(name: str) -> Callable[[Reading], float | None]:
+def _of_server(made: Families, readings: Sequence[ServerReading], up: Sequence[ServerReading]) -> None:
+    def fact(name: str) -> Callable[[ServerReading], float | None]:
         return lambda reading: getattr(reading.facts, name)
 
     by_server(made, "up", "Whether the server answers.", readings, lambda reading: reading.facts is not None)
@@ -85,7 +85,7 @@ def _connections(activity: Sequence[Activity]) -> dict[str, int]:
     return counted
 
 
-def _of_databases(made: Families, up: Sequence[Reading]) -> None:
+def _of_databases(made: Families, up: Sequence[ServerReading]) -> None:
     every = [(reading, database) for reading in up for database in reading.databases or ()]
     measured = [(reading, database) for reading, database in every if database.name in reading.measured]
     made.gauge("database_size_bytes", "Size of the database on disk.", "datname").add_all(
@@ -129,7 +129,7 @@ def _of_databases(made: Families, up: Sequence[Reading]) -> None:
     )
 
 
-def _mismatches(reading: Reading) -> dict[str, int]:
+def _mismatches(reading: ServerReading) -> dict[str, int]:
     found = {name: int(differs) for name, differs in reading.default_collations.items()}
     for name, details in reading.details.items():
         if details.collations is not None:
@@ -145,7 +145,7 @@ def _oldest(activity: Sequence[Activity]) -> dict[str, float]:
     return found
 
 
-def _of_replication(made: Families, up: Sequence[Reading]) -> None:
+def _of_replication(made: Families, up: Sequence[ServerReading]) -> None:
     standbys = [(reading, standby) for reading in up for standby in reading.standbys or ()]
     slots = [(reading, slot) for reading in up for slot in reading.slots or ()]
     made.gauge(
@@ -189,7 +189,7 @@ def _of_replication(made: Families, up: Sequence[Reading]) -> None:
         )
 
 
-def _limits(made: Families, readings: Sequence[Reading]) -> None:
+def _limits(made: Families, readings: Sequence[ServerReading]) -> None:
     for name, column, text in (
         ("xid_freeze_max_age_transactions", "freeze_max_age", "The server's autovacuum_freeze_max_age."),
         ("multixact_freeze_max_age", "multixact_freeze_max_age", "The server's autovacuum_multixact_freeze_max_age."),
@@ -221,5 +221,5 @@ def _limits(made: Families, readings: Sequence[Reading]) -> None:
         by_server(made, name, text, readings, lambda reading, column=column: float(getattr(reading.limits, column)))
 
 
-def _max_age(reading: Reading, setting: int | None) -> float | None:
+def _max_age(reading: ServerReading, setting: int | None) -> float | None:
     return None if setting is None else min(reading.limits.freeze_age_ratio * setting, _FAILSAFE_AGE)

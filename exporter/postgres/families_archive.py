@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from exporter.base.families import Families
 from exporter.postgres.by_server import by_server
-from exporter.postgres.rows import Reading
+from exporter.postgres.rows import ServerReading
 
 
-def of_archive(made: Families, up: Sequence[Reading]) -> None:
+def of_archive(made: Families, up: Sequence[ServerReading]) -> None:
     """Families of the servers that are up; without samples of those that do not archive."""
     for name, column, text in (
         ("archived", "archived", "WAL files that were archived."),

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from exporter.base.families import Families
-from exporter.postgres.rows import Reading, Table
+from exporter.postgres.rows import ServerReading, Table
 
 MAX_TABLES = 200
 """Tables of a server that are shown, those with the most dead rows first, however many databases it has."""
 
 
-def of_tables(made: Families, up: Sequence[Reading]) -> None:
+def of_tables(made: Families, up: Sequence[ServerReading]) -> None:
     """Families of the servers that are up."""
     labels = ["datname", "relname"]
     tables = [(labels_of, table) for reading in up for labels_of, table in _worst(reading)]
@@ -55,7 +55,7 @@ def of_tables(made: Families, up: Sequence[Reading]) -> None:
     _of_vacuums(made, up)
 
 
-def _worst(reading: Reading) -> list[tuple[list[str], Table]]:
+def _worst(reading: ServerReading) -> list[tuple[list[str], Table]]:
     found = [
         ([reading.server, name, table.name], table)
         for name, details in reading.details.items()
@@ -64,7 +64,7 @@ def _worst(reading: Reading) -> list[tuple[list[str], Table]]:
     return sorted(found, key=lambda entry: entry[1].dead, reverse=True)[:MAX_TABLES]
 
 
-def _of_vacuums(made: Families, up: Sequence[Reading]) -> None:
+def _of_vacuums(made: Families, up: Sequence[ServerReading]) -> None:
     running: dict[tuple[str, str, str], int] = {}
     scanned: dict[tuple[str, str, str], float] = {}
     for reading in up:

@@ -9,7 +9,7 @@ from exporter.postgres.bloat import Column, bloat_bytes
 from exporter.postgres.session import Row
 
 
-class Facts(NamedTuple):
+class ServerFacts(NamedTuple):
     """A row of FACTS."""
 
     version: str
@@ -128,12 +128,12 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ServerReading:
     """What is known of a server. None is what could not be found out."""
 
     server: str
     limits: PostgresLimits
-    facts: Facts | None = None
+    facts: ServerFacts | None = None
     """None: the server is down, and nothing else is known either."""
     databases: Sequence[Database] | None = None
     activity: Sequence[Activity] | None = None

@@ -21,7 +21,7 @@ _MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConditionResult:
     """One condition with what was found."""
 
     met: bool
@@ -33,26 +33,26 @@ class Finding:
     """Likewise. Of any length."""
 
 
-def judge(probe: Probe, status: int, body: bytes, unreadable: str = "") -> Iterator[Finding]:
+def judge(probe: Probe, status: int, body: bytes, unreadable: str = "") -> Iterator[ConditionResult]:
     """Each condition of an HTTP probe in turn; the first that is not met is why the probe fails.
 
     unreadable: what is wrong with a body that cannot be looked at, in words that go on after "the body".
     """
     wanted = " or ".join(map(str, probe.expect_status))
-    yield Finding(
+    yield ConditionResult(
         status in probe.expect_status,
         f"status {status}, expected {wanted}",
         lambda: f"status {wanted}",
         lambda: f"status {status}",
     )
     if unreadable and (probe.body_regex is not None or probe.body_json):
-        yield Finding(
+        yield ConditionResult(
             False, f"status {status}, but the body {unreadable}", lambda: "body is readable", lambda: f"it {unreadable}"
         )
         return
     if probe.body_regex is not None:
         met, regex = search(probe.body_regex, body), probe.body_regex
-        yield Finding(
+        yield ConditionResult(
             met,
             f"status {status}, but the body does not match body_regex",
             lambda: f"body matches {shown(regex)}",
@@ -72,12 +72,14 @@ def search(pattern: str, text: bytes) -> bool:
     return _regex(pattern)(text)
 
 
-def _judge_json(conditions: Sequence[JsonCondition], status: int, body: bytes) -> Iterator[Finding]:
+def _judge_json(conditions: Sequence[JsonCondition], status: int, body: bytes) -> Iterator[ConditionResult]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         why = f"is longer than {MAX_BODY_BYTES} bytes" if len(body) >= MAX_BODY_BYTES else "is not JSON"
-        yield Finding(False, f"status {status}, but the body {why}", lambda: "body is JSON", lambda: f"it {why}")
+        yield ConditionResult(
+            False, f"status {status}, but the body {why}", lambda: "body is JSON", lambda: f"it {why}"
+        )
         return
     for condition in conditions:
         failure = f"status {status}, but the body does not meet body_json: {condition.path}"
@@ -85,9 +87,9 @@ def _judge_json(conditions: Sequence[JsonCondition], status: int, body: bytes) -
         try:
             values = find(condition.path, document)
         except Exception as error:  # noqa: BLE001 - the library's own errors, and Python's in its filter functions
-            yield Finding(False, failure, expected, partial(str, f"{type(error).__name__} while looking"))
+            yield ConditionResult(False, failure, expected, partial(str, f"{type(error).__name__} while looking"))
         else:
-            yield Finding(meets(condition, values), failure, expected, partial(_show, values))
+            yield ConditionResult(meets(condition, values), failure, expected, partial(_show, values))
 
 
 def find(path: str, document: object) -> Sequence[object]:

@@ -7,7 +7,7 @@ from exporter.base.secretfile import SecretUnreadable, read_secret
 from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import Recorder
-from exporter.probing.shared import SharedCalls
+from exporter.probing.shared_calls import SharedCalls
 
 _reads = SharedCalls()
 

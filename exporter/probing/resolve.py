@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from exporter.probing.failure import ProbeFailure
 from exporter.probing.recorder import Recorder
-from exporter.probing.shared import SharedCalls
+from exporter.probing.shared_calls import SharedCalls
 
 Protocol: TypeAlias = Literal["any", "ipv4", "ipv6"]
 

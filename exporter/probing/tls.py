@@ -11,7 +11,7 @@ from exporter.base.text import format_time
 from exporter.base.x509 import Certificate, not_after, read_certificate
 from exporter.probing.failure import ProbeFailure, tls_reason
 from exporter.probing.recorder import Recorder
-from exporter.probing.shared import SharedCalls
+from exporter.probing.shared_calls import SharedCalls
 
 _not_after = lru_cache(maxsize=64)(not_after)
 

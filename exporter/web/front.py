@@ -12,12 +12,12 @@ from prometheus_client.core import Metric
 from exporter.base.problem import Handler, problem
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.configfile.problem import ConfigError, Problem
-from exporter.web.bucket import TokenBucket
-from exporter.web.figures import Figures, Reason
 from exporter.web.load import Seen, WebSettings, changed, load
 from exporter.web.passwords import Passwords, TooBusy, parse_basic
 from exporter.web.site import TlsSite
 from exporter.web.tls import Handshakes, ServerContext, handshakes
+from exporter.web.token_bucket import TokenBucket
+from exporter.web.web_metrics import Reason, WebMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Front:
         self._stuck = False
         self._seen: Seen = {}
         self._now = load(self._path, self._seen)
-        self._figures = Figures(wall(), self._now.certificate)
+        self._figures = WebMetrics(wall(), self._now.certificate)
         self._bucket = _bucket(self._now)
         self._stand_in: Handshakes | None = None
         if self._now.tls is not None:

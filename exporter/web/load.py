@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.configfile.file import Loaded, parse
 from exporter.configfile.problem import ConfigError, Problem
-from exporter.web.tls import Inputs, ServerContext, TlsProblem, build_context, certificate_validity
+from exporter.web.tls import Pem, ServerContext, TlsProblem, build_context, certificate_validity
 from exporter.web.web_config import RateLimit, TlsServerConfig, WebConfig
 
 Seen = dict[Path, bytes | None]
@@ -116,7 +116,7 @@ def _tls(loaded: Loaded[WebConfig], settings: TlsServerConfig, seen: Seen) -> tu
     assert cert is not None, "the model asks for it"
     assert secret_key is not None, "the model asks for it"
     try:
-        context = build_context(settings, Inputs(cert, secret_key, content["client_ca"]))
+        context = build_context(settings, Pem(cert, secret_key, content["client_ca"]))
         return context, Certificate(*certificate_validity(cert))
     except TlsProblem as problem:
         name = None if inline[problem.key] else files[problem.key]

@@ -12,7 +12,7 @@ from typing import Any
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.x509 import validity
-from exporter.web.names import OPENSSL_CURVES, tls12_ciphers
+from exporter.web.tls_names import OPENSSL_CURVES, tls12_ciphers
 from exporter.web.web_config import TlsServerConfig
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -37,7 +37,7 @@ _ANSWER_TO_PLAIN_HTTP = (
 
 
 class TlsProblem(UpkeeperError):
-    """Inputs that TLS cannot be served with. The message never holds any of it.
+    """Pem that TLS cannot be served with. The message never holds any of it.
 
     key: the part of the config that is to blame, ``cert``, ``key`` or ``client_ca``.
     """
@@ -49,7 +49,7 @@ class TlsProblem(UpkeeperError):
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Pem:
     """PEM as it was read. client_ca: None without client certificates."""
 
     cert: bytes = field(repr=False)
@@ -123,7 +123,7 @@ def handshakes(context: ServerContext) -> Handshakes:
     return stand_in
 
 
-def build_context(settings: TlsServerConfig, inputs: Inputs) -> ServerContext:
+def build_context(settings: TlsServerConfig, inputs: Pem) -> ServerContext:
     """A context that a server can use. Raises TlsProblem; never asks for the passphrase of a key."""
     context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Connection
@@ -164,7 +164,7 @@ def _validity(key: str, pem: bytes) -> tuple[float, float]:
         raise TlsProblem(key, "contains something that is not a certificate") from None
 
 
-def _load_pair(context: ssl.SSLContext, inputs: Inputs) -> None:
+def _load_pair(context: ssl.SSLContext, inputs: Pem) -> None:
     """From memory, so that certificate and key are those that were read, at one moment, and nothing is written."""
     certificate_validity(inputs.cert)
     if b"PRIVATE KEY-----" not in inputs.key:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from exporter.configfile.section import Contradiction, Section, shown
-from exporter.web.names import TLS13_CIPHERS, CipherSuite, Curve
+from exporter.web.tls_names import TLS13_CIPHERS, CipherSuite, Curve
 
 MAX_COST = 17
 """The highest cost of a bcrypt hash, as htpasswd's; a login then takes seconds, and doubles with each more."""

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from exporter import __version__
-from exporter.base.metricsanswer import metrics_answer
+from exporter.base.metrics_response import metrics_answer
 from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import Format, compress, join, render
 from remediator.api.routes import ROUTES, endpoint, openapi

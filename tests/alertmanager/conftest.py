@@ -17,7 +17,7 @@ from upkeeper.share import share_path
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import lay
+from upkeeper.up.write_configs import write_configs
 
 Start = Callable[[dict[str, Any]], AbstractAsyncContextManager[servers.Server]]
 
@@ -36,7 +36,7 @@ def start(layout: Layout) -> Start:
     @asynccontextmanager
     async def started(notify: dict[str, Any]) -> AsyncIterator[servers.Server]:
         local = Local("pa-host", default_remedies())
-        lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path(), local=local)
+        write_configs(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path(), local=local)
         without_waits(layout.alertmanager_config)
         async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
             yield server

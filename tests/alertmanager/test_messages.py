@@ -18,7 +18,7 @@ from upkeeper.share import share_path
 from upkeeper.up.messages import Local, local_template, rules_with_runbooks
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import lay
+from upkeeper.up.write_configs import write_configs
 
 MATCHERS = [
     'alertname="A"',
@@ -51,7 +51,7 @@ async def test_the_remedy_that_a_message_names_is_the_first_that_matches(layout:
     with served(Mailbox(), login=False) as mailbox:
         email = {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address, "require_tls": False}
         notify = Notify.model_validate({"email": email, "host": '{{ . }} "pa" <b>'})
-        lay(layout, Ports.from_base(free_port()), notify, share_path(), local=Local("not this", remedies))
+        write_configs(layout, Ports.from_base(free_port()), notify, share_path(), local=Local("not this", remedies))
         without_waits(layout.alertmanager_config)
         async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
             for number, labels in enumerate(ALERTS):

@@ -20,7 +20,7 @@ from upkeeper.share import share_path
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import lay
+from upkeeper.up.write_configs import write_configs
 
 pytestmark = [
     pytest.mark.servers,
@@ -48,7 +48,7 @@ async def test_the_mail_says_what_is_wrong_and_what_ended_it(layout: Layout, tmp
             off = {name: {"enabled": False} for name in ("docker", "docker_usage")}
             document = {"services": [{"name": "n8n", "probes": probes}], "collectors": off}
             config.write_text(yaml.safe_dump(document))
-            lay(layout, ports, Notify.model_validate({"email": email}), share_path(), local=Local("pa-host"))
+            write_configs(layout, ports, Notify.model_validate({"email": email}), share_path(), local=Local("pa-host"))
             without_waits(layout.alertmanager_config)
             state = StateDir(tmp_path / "exporter")
             arguments = ("--listen", exporter, "--config", config, "--state-dir", state.root)

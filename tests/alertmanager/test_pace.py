@@ -23,7 +23,7 @@ from tests.helpers import free_port, wait_until
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import lay
+from upkeeper.up.write_configs import write_configs
 
 pytestmark = [
     pytest.mark.servers,
@@ -106,7 +106,7 @@ def shorter(interval: str, factor: float) -> str:
 @asynccontextmanager
 async def mailing(layout: Layout, mailbox: Mailbox, factor: float) -> AsyncIterator[Sender]:
     email = {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address, "require_tls": False}
-    lay(layout, Ports.from_base(free_port()), Notify.model_validate({"email": email}), share_path())
+    write_configs(layout, Ports.from_base(free_port()), Notify.model_validate({"email": email}), share_path())
     path: Path = layout.alertmanager_config
     path.write_text(yaml.safe_dump(hurried(yaml.safe_load(path.read_bytes()), factor)))
     async with servers.alertmanager(layout.alertmanager, path) as server:

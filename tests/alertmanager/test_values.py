@@ -11,7 +11,7 @@ from tests.upkeeper.up.test_render import EMAIL, UGLY
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import lay
+from upkeeper.up.write_configs import write_configs
 
 pytestmark = pytest.mark.servers
 
@@ -22,7 +22,7 @@ async def test_it_reads_ugly_values_back(start: Start, layout: Layout) -> None:
     async with start({}) as server, httpx.AsyncClient(verify=False) as client:
         for value in UGLY:
             notify = {"email": EMAIL | {"username": value, "password_file": str(password)}}
-            lay(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())
+            write_configs(layout, Ports.from_base(free_port()), Notify.model_validate(notify), share_path())
             (await client.post(f"{server.url}/-/reload")).raise_for_status()
             status = (await client.get(f"{server.url}/api/v2/status")).raise_for_status().json()
             people = yaml.load(status["config"]["original"], yaml.BaseLoader)["receivers"][1]

@@ -12,8 +12,8 @@ from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.docker_usage import DockerUsageCollector
+from exporter.docker.container_figures import KernelFiles
 from exporter.docker.engine import DockerEngine
-from exporter.docker.figures import KernelFiles
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 from tests.exporter.docker.kernel_files import V2, V2_MEMBERSHIPS, WEB, write_process, write_tree

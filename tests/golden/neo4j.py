@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 from exporter.neo4j.driver import Neo4jRefused
 from exporter.neo4j.families import Seen
 from exporter.neo4j.families import families as families_of
-from exporter.neo4j.read import Neo4jReader
+from exporter.neo4j.reader import Neo4jReader
 
 SINCE = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """When the exporter saw the indexes that are not online for the first time."""

@@ -10,8 +10,8 @@ from exporter.base.threads import KeyedThreads
 from exporter.inventory.postgres import PostgresServer
 from exporter.postgres import queries
 from exporter.postgres.families import families as families_of
-from exporter.postgres.server import WatchedServer
 from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session
+from exporter.postgres.watched_server import WatchedServer
 
 COUNT = 3
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from prometheus_client.core import Metric
 
-from exporter.web.figures import Figures
 from exporter.web.load import Certificate
+from exporter.web.web_metrics import WebMetrics
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -16,4 +16,4 @@ def families() -> Sequence[Metric]:
     """Of a certificate of ninety days, ten days old."""
     denied = {"credentials": 3, "busy": 0, "rate_limit": 12, "client_certificate": 1}
     certificate = Certificate(NOW - 10 * DAY, NOW + 80 * DAY)
-    return list(Figures(NOW - 3600, certificate, True, 2, Counter(denied)).families())  # type: ignore[arg-type]
+    return list(WebMetrics(NOW - 3600, certificate, True, 2, Counter(denied)).families())  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from upkeeper.drill.facts import ALERT, LABEL, TASK, Facts, ServiceName, Wiring
+from upkeeper.drill.facts import ALERT, LABEL, TASK, DrillFacts, ServiceName, Wiring
 
 AT_ONCE = 0.0
 SETTLING = 10.0
@@ -23,13 +23,13 @@ class Diagnosis:
     certain_after: float | None = None
 
 
-Check = Callable[[Facts], Diagnosis | None]
+Check = Callable[[DrillFacts], Diagnosis | None]
 
 
 def reachable(name: ServiceName, start: str) -> Check:
     """Whether a service answers; ``start``: what to do when it does not."""
 
-    def check(facts: Facts) -> Diagnosis | None:
+    def check(facts: DrillFacts) -> Diagnosis | None:
         if name not in facts.unreachable:
             return None
         return Diagnosis(
@@ -39,12 +39,12 @@ def reachable(name: ServiceName, start: str) -> Check:
     return check
 
 
-def with_wiring(check: Callable[[Facts, Wiring], Diagnosis | None]) -> Check:
+def with_wiring(check: Callable[[DrillFacts, Wiring], Diagnosis | None]) -> Check:
     """A check that needs the wiring, and asks nothing while that is not known."""
     return lambda facts: check(facts, facts.wiring) if facts.wiring is not None else None
 
 
-def collector(facts: Facts) -> Diagnosis | None:
+def collector(facts: DrillFacts) -> Diagnosis | None:
     """Whether the exporter's collector works."""
     if facts.exporter.collector_works is False:
         return Diagnosis(
@@ -54,7 +54,7 @@ def collector(facts: Facts) -> Diagnosis | None:
     return None
 
 
-def watched(facts: Facts) -> Diagnosis | None:
+def watched(facts: DrillFacts) -> Diagnosis | None:
     """Whether the exporter watches the directory, and has seen it grow."""
     seen = facts.exporter
     if seen.max_bytes is None:
@@ -71,7 +71,7 @@ def watched(facts: Facts) -> Diagnosis | None:
 
 
 @with_wiring
-def rule(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def rule(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether Prometheus has the alert rule."""
     if wiring.rule_loaded:
         return None
@@ -83,7 +83,7 @@ def rule(facts: Facts, wiring: Wiring) -> Diagnosis | None:
 
 
 @with_wiring
-def scraped(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def scraped(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether Prometheus scrapes the exporter."""
     where = f"Prometheus at {facts.urls['prometheus']}"
     if wiring.target == "missing":
@@ -102,7 +102,7 @@ def scraped(facts: Facts, wiring: Wiring) -> Diagnosis | None:
 
 
 @with_wiring
-def alertmanager_known(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def alertmanager_known(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether Prometheus sends to the Alertmanager that the drill asks."""
     if wiring.alertmanagers is None:
         return None
@@ -121,7 +121,7 @@ def alertmanager_known(facts: Facts, wiring: Wiring) -> Diagnosis | None:
     return None
 
 
-def suppressed(facts: Facts) -> Diagnosis | None:
+def suppressed(facts: DrillFacts) -> Diagnosis | None:
     """Whether a silence or an inhibition holds the alert back."""
     if facts.alertmanager.suppressed_by is None:
         return None
@@ -133,7 +133,7 @@ def suppressed(facts: Facts) -> Diagnosis | None:
 
 
 @with_wiring
-def delivered(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def delivered(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """What became of Alertmanager's webhooks."""
     where = f"the remediator at {facts.urls['remediator']}"
     if wiring.webhooks_rejected:
@@ -159,7 +159,7 @@ def delivered(facts: Facts, wiring: Wiring) -> Diagnosis | None:
 
 
 @with_wiring
-def not_paused(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def not_paused(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether the task may run at all."""
     for pause in wiring.pauses:
         if pause["task"] in (None, TASK):
@@ -171,7 +171,7 @@ def not_paused(facts: Facts, wiring: Wiring) -> Diagnosis | None:
 
 
 @with_wiring
-def breaker_closed(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def breaker_closed(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether the breaker of the drill's target is closed."""
     for breaker in wiring.breakers:
         if (breaker["task"], breaker["target"]) == (TASK, facts.target):
@@ -184,7 +184,7 @@ def breaker_closed(facts: Facts, wiring: Wiring) -> Diagnosis | None:
 
 
 @with_wiring
-def remedied(facts: Facts, wiring: Wiring) -> Diagnosis | None:
+def remedied(facts: DrillFacts, wiring: Wiring) -> Diagnosis | None:
     """Whether a remedy acts on the alert."""
     if wiring.remedies is None:
         return None
@@ -218,7 +218,7 @@ _GUARD_REMEDIES = {
 }
 
 
-def decided(facts: Facts) -> Diagnosis | None:
+def decided(facts: DrillFacts) -> Diagnosis | None:
     """What the remediator decided about the alert."""
     decision = facts.remediator.decision
     if decision is None or decision["verdict"] == "run":
@@ -249,7 +249,7 @@ def decided(facts: Facts) -> Diagnosis | None:
     return Diagnosis(cause, remedy, certain_after=AT_ONCE)
 
 
-def run_goes_well(facts: Facts) -> Diagnosis | None:
+def run_goes_well(facts: DrillFacts) -> Diagnosis | None:
     """Whether the run helped, once it has ended."""
     run = facts.remediator.run
     if run is None or run["outcome"] in (None, "effective"):
@@ -261,7 +261,7 @@ def run_goes_well(facts: Facts) -> Diagnosis | None:
     )
 
 
-def run_waits(facts: Facts) -> Diagnosis | None:
+def run_waits(facts: DrillFacts) -> Diagnosis | None:
     """How far the run is while it has not ended."""
     run = facts.remediator.run
     if run is None or run["state"] == "finished":
@@ -273,7 +273,7 @@ def run_waits(facts: Facts) -> Diagnosis | None:
     return Diagnosis(f"run {run['id']} is still {run['state']}", f"raise --timeout, and see: upkeeper show {run['id']}")
 
 
-def ends(facts: Facts) -> Diagnosis | None:
+def ends(facts: DrillFacts) -> Diagnosis | None:
     """Who still takes the alert for firing."""
     if facts.prometheus.alert is not None:
         return Diagnosis(

@@ -2,11 +2,11 @@
 
 from upkeeper.drill import checks
 from upkeeper.drill.checks import Check, Diagnosis
-from upkeeper.drill.facts import Facts
+from upkeeper.drill.facts import DrillFacts
 from upkeeper.drill.stations import Station
 
 
-def diagnose(station: Station, facts: Facts) -> Diagnosis:
+def diagnose(station: Station, facts: DrillFacts) -> Diagnosis:
     """The first cause that the facts show; when they show none, that it needs more time than it was given."""
     for check in _CHECKS[station]:
         found = check(facts)
@@ -15,7 +15,7 @@ def diagnose(station: Station, facts: Facts) -> Diagnosis:
     return _SLOW[station]
 
 
-def foresee(facts: Facts) -> tuple[Station, Diagnosis] | None:
+def foresee(facts: DrillFacts) -> tuple[Station, Diagnosis] | None:
     """The first station that will not be passed as things are; None when nothing speaks against any."""
     for station in Station:
         found = diagnose(station, facts)

@@ -10,7 +10,7 @@ from remediator.statedir import StateDir
 from upkeeper.drill import breach
 from upkeeper.drill.checks import Diagnosis
 from upkeeper.drill.diagnose import diagnose, foresee
-from upkeeper.drill.facts import Facts
+from upkeeper.drill.facts import DrillFacts
 from upkeeper.drill.stations import Progress, Station
 
 INTERVAL = 0.5
@@ -21,8 +21,8 @@ class Source(Protocol):
     """Where the facts come from; see Sources."""
 
     async def begin(self) -> None: ...
-    async def look(self) -> Facts: ...
-    async def examine(self) -> Facts: ...
+    async def look(self) -> DrillFacts: ...
+    async def examine(self) -> DrillFacts: ...
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Wiring:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DrillFacts:
     """Everything known at one moment."""
 
     target: str

@@ -18,8 +18,8 @@ from upkeeper.drill.facts import (
     ALERT,
     LABEL,
     Alertmanager,
+    DrillFacts,
     Exporter,
-    Facts,
     Prometheus,
     Remediator,
     ServiceName,
@@ -59,7 +59,7 @@ class Sources:
         self._client = client
         self._urls = urls
         self._target = target
-        self._nothing = Facts(target, state_dir, urls)
+        self._nothing = DrillFacts(target, state_dir, urls)
         self._last_alert = 0
         self._counters = _Counters()
 
@@ -74,7 +74,7 @@ class Sources:
         found = alert.result()
         self._last_alert = found["id"] if found is not None else 0
 
-    async def look(self) -> Facts:
+    async def look(self) -> DrillFacts:
         """The facts now, without the wiring."""
         answers: dict[ServiceName, Callable[[], Awaitable[Any]]] = {
             "exporter": self._exporter,
@@ -88,7 +88,7 @@ class Sources:
         seen = {name: answer for name, answer in found.items() if name not in unreachable}
         return replace(self._nothing, unreachable=unreachable, **seen)
 
-    async def examine(self) -> Facts:
+    async def examine(self) -> DrillFacts:
         """The facts now, with the wiring as far as the services tell it."""
         facts = await self.look()
         return replace(facts, wiring=await self._wiring(facts))
@@ -139,7 +139,7 @@ class Sources:
         page = await self._client.decisions(limit=PAGE)
         return next((decision for decision in page["items"] if decision["alert_id"] == alert_id), None)
 
-    async def _wiring(self, facts: Facts) -> Wiring:
+    async def _wiring(self, facts: DrillFacts) -> Wiring:
         wiring = Wiring()
         if "prometheus" not in facts.unreachable:
             wiring = await _or(wiring, self._prometheus_wiring(wiring))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from remediator.model.shapes import RunView
 from upkeeper.client.times import parse_time
-from upkeeper.drill.facts import Facts
+from upkeeper.drill.facts import DrillFacts
 
 
 class Station(StrEnum):
@@ -38,7 +38,7 @@ MEANING = {
 _ENDED = {"done", "partial", "skipped", "failed"}
 
 
-def evidence(facts: Facts) -> dict[Station, float | None]:
+def evidence(facts: DrillFacts) -> dict[Station, float | None]:
     """The stations that the facts show as passed, each with the time (Unix seconds) that a record gives for it."""
     seen: dict[Station, float | None] = {}
     if facts.exporter.over_limit:
@@ -87,7 +87,7 @@ class Progress:
         """The station it is waiting for; None at the end."""
         return next((station for station in Station if station not in self.passed), None)
 
-    def advance(self, facts: Facts, now: float) -> "Progress":
+    def advance(self, facts: DrillFacts, now: float) -> "Progress":
         """The progress after a look at the services.
 
         A look may come after several stations were passed: one that a later station proves is passed too, and no

@@ -21,14 +21,14 @@ from exporter.inventory.collector import CollectorSettings
 from remediator.config.remedies import Config
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
-from upkeeper.look.check_overlaps import Place, overlaps, place_of
+from upkeeper.look.check_overlaps import Location, overlaps, place_of
 from upkeeper.look.check_remedies import remedy_problems
 
 _DOCKER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Facts:
+class MachineFacts:
     """What the checks need to know beside the file."""
 
     targets: Mapping[str, Collection[str]]
@@ -39,7 +39,7 @@ class Facts:
     """What is wrong with a directory that is measured, by its path."""
     files: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a file that is read, such as one that holds a secret, by its path."""
-    places: Mapping[str, Place | None] = field(default_factory=dict)
+    places: Mapping[str, Location | None] = field(default_factory=dict)
     """Where the log directories are, by their paths."""
 
 
@@ -52,7 +52,7 @@ async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[
     return findings(loaded, await gather(loaded))
 
 
-def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
+def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
     """The problems of a config that is valid by itself. Pure."""
     problems = [
         *remedy_problems(loaded, facts.targets, facts.found_later),
@@ -70,7 +70,7 @@ def findings(loaded: Loaded[Config], facts: Facts) -> list[Problem]:
     return in_order(problems)
 
 
-async def gather(loaded: Loaded[Config]) -> Facts:
+async def gather(loaded: Loaded[Config]) -> MachineFacts:
     """Looks at this machine: the tasks' targets, the directories and files that the config names."""
     resources = Resources(loaded.value, docker=lambda: DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS))
     try:
@@ -83,7 +83,7 @@ async def gather(loaded: Loaded[Config]) -> Facts:
     for file in named_files(loaded.value):
         files[file.path] = files.get(file.path) or file_problem(Path(file.path), file.secret)
     mounts = parse_mountinfo(MOUNTINFO.read_bytes()) if len(loaded.value.logs) > 1 else []
-    return Facts(
+    return MachineFacts(
         targets=dict(zip(tasks, targets, strict=True)),
         found_later={facts.name for facts in FACTS.values() if facts.discovers},
         directories={path: problem for path, problem in directories.items() if problem},
@@ -133,7 +133,7 @@ def file_problem(path: Path, secret: bool) -> str:
     return ""
 
 
-def _overlapping(loaded: Loaded[Config], facts: Facts) -> Iterator[Problem]:
+def _overlapping(loaded: Loaded[Config], facts: MachineFacts) -> Iterator[Problem]:
     """Log directories that rotate each other's logs: each by its own rules, so the stricter ones win."""
     logs = loaded.value.logs
     for overlap in overlaps(logs, facts.places):

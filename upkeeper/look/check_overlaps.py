@@ -16,7 +16,7 @@ _ANY, _ONE = "*", "?"
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a directory is, whatever leads to it: the same through links and bind mounts."""
 
     file_system: str
@@ -33,7 +33,7 @@ class Overlap:
     earlier: int
 
 
-def place_of(path: str, mounts: Sequence[Mount]) -> Place | None:
+def place_of(path: str, mounts: Sequence[Mount]) -> Location | None:
     """Where a directory is; None where it cannot be looked at. mounts: as ``parse_mountinfo`` lists them."""
     try:
         real = os.fsencode(Path(path).resolve(strict=True))
@@ -45,14 +45,14 @@ def place_of(path: str, mounts: Sequence[Mount]) -> Place | None:
         return None
     mount = max(over, key=lambda mount: len(mount.mountpoint))
     below = os.fsdecode(os.path.relpath(real, mount.mountpoint))
-    return Place(f"{mount.number} {device}", PurePosixPath(os.fsdecode(mount.root)) / below)
+    return Location(f"{mount.number} {device}", PurePosixPath(os.fsdecode(mount.root)) / below)
 
 
 def _is_below(path: bytes, mountpoint: bytes) -> bool:
     return path == mountpoint or path.startswith(mountpoint.rstrip(b"/") + b"/")
 
 
-def overlaps(directories: Sequence[LogDirectory], places: Mapping[str, Place | None]) -> Iterator[Overlap]:
+def overlaps(directories: Sequence[LogDirectory], places: Mapping[str, Location | None]) -> Iterator[Overlap]:
     """Each log directory with the first one above it in the config that rotates logs of its own too. Pure.
 
     places: by the directories' paths.
@@ -65,7 +65,7 @@ def overlaps(directories: Sequence[LogDirectory], places: Mapping[str, Place | N
                 break
 
 
-def _covers(directory: LogDirectory, place: Place, other: Place) -> bool:
+def _covers(directory: LogDirectory, place: Location, other: Location) -> bool:
     """Whether the other place is this directory or one below it that is entered."""
     if place.file_system != other.file_system or not other.path.is_relative_to(place.path):
         return False

@@ -11,7 +11,7 @@ from exporter.docker.engine import DockerEngine
 from remediator import endpoints
 from remediator.endpoints import Endpoints
 from upkeeper.screens.screen import Screen
-from upkeeper.up.banner import Facts, banner
+from upkeeper.up.banner import BannerFacts, banner
 from upkeeper.up.ports import url
 from upkeeper.up.prepare import Prepared
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS
@@ -36,7 +36,7 @@ async def announce(prepared: Prepared, screen: Screen) -> None:
         found = await discover(prepared.config, engine)
     finally:
         engine.close()
-    facts = Facts(
+    facts = BannerFacts(
         config=prepared.config,
         config_path=prepared.config_path,
         example=Path(prepared.share) / "upkeeper.yml",

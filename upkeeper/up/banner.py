@@ -18,7 +18,7 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Facts:
+class BannerFacts:
     """What there is to say."""
 
     config: Config
@@ -36,7 +36,7 @@ class Facts:
     """What has to follow each command so that it means the stack at hand."""
 
 
-def banner(facts: Facts) -> Sequence[Line]:
+def banner(facts: BannerFacts) -> Sequence[Line]:
     """The lines, each of cells and strings as Screen.line takes them."""
     return [
         [Cell(f"Upkeeper {__version__} is running", "bold green")],
@@ -74,7 +74,7 @@ def watched(config: Config, found: Discovery) -> Sequence[str]:
     return [line for line in lines if line]
 
 
-def left_out(facts: Facts) -> Iterator[str]:
+def left_out(facts: BannerFacts) -> Iterator[str]:
     """What is not looked after or not done, and why."""
     if facts.found.docker_version is None:
         yield f"Docker, until an engine answers: {facts.found.docker_problem}"
@@ -88,7 +88,7 @@ def left_out(facts: Facts) -> Iterator[str]:
         yield "people: nobody is notified of alerts until `notify:` in the config names somebody"
 
 
-def _call(facts: Facts, command: str) -> str:
+def _call(facts: BannerFacts, command: str) -> str:
     return " ".join(part for part in (facts.command, command, facts.options) if part)
 
 

@@ -38,7 +38,7 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
         prepared.layout.state.ensure()
         lock = hold(prepared.layout.lock)
         prepared.require_free_ports()
-        prepared.lay()
+        prepared.write_configs()
         await _migrate(prepared.layout.state)
     except (ConfigError, OSError, SQLAlchemyError) as error:
         full = no_room(error, StateDir.find(options.state_dir, env).root)

@@ -17,13 +17,13 @@ from remediator.config.remedies import Config
 from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir
 from upkeeper.share import share_path
-from upkeeper.up import existing as hookup
+from upkeeper.up import existing
 from upkeeper.up.banner import Line
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
-from upkeeper.up.write_configs import Laid, lay
+from upkeeper.up.write_configs import Written, write_configs
 
 OUR_CODE = Path(__file__).resolve().parents[2]
 """What holds the packages that run here, so that the processes run the same, installed or not."""
@@ -78,10 +78,10 @@ class Prepared:
             options, config_path, config, Layout(state), ports, programs, share_path(), _command(), gethostname()
         )
 
-    def lay(self) -> Laid:
-        """Writes what Prometheus and Alertmanager read. Raises as upkeeper.up.lay.lay does."""
+    def write_configs(self) -> Written:
+        """Writes what Prometheus and Alertmanager read. Raises as upkeeper.up.write_configs.write_configs does."""
         peer, remedies = self.config.alertmanager, self.config.remedies
-        return lay(
+        return write_configs(
             self.layout,
             self.ports,
             self.config.notify,
@@ -132,7 +132,7 @@ class Prepared:
             base = yaml.safe_load((self.share / "prometheus" / "prometheus.yml").read_bytes())
             rules = self.share / "prometheus" / "rules"
             text += ["", "Add to your prometheus.yml:", ""]
-            text += hookup.prometheus_part(base, self.layout, self.ports, rules).splitlines()
+            text += existing.prometheus_part(base, self.layout, self.ports, rules).splitlines()
         if ALERTMANAGER not in self.programs:
             base = yaml.safe_load((self.share / "alertmanager" / "alertmanager.yml").read_bytes())
             text += [
@@ -140,7 +140,7 @@ class Prepared:
                 "Add to your alertmanager.yml, the routes before your own; it must be able to read the token:",
                 "",
             ]
-            text += hookup.alertmanager_part(base, self.layout, self.ports).splitlines()
+            text += existing.alertmanager_part(base, self.layout, self.ports).splitlines()
         return [[line] for line in text]
 
 

@@ -23,8 +23,8 @@ def main(arguments: Sequence[str]) -> None:
     log_format = document["log_format"]
     configure(None if log_format is None else log_format == "json")
     try:
-        laid = Prepared.from_document(document).lay()
+        written = Prepared.from_document(document).write_configs()
     except (ConfigError, ClientError, OSError) as error:
         log.error("config not reloaded, the old one stays in force", error=str(error))
         sys.exit(1)
-    print(json.dumps({"alertmanager": laid.alertmanager, "prometheus": laid.prometheus}))
+    print(json.dumps({"alertmanager": written.alertmanager, "prometheus": written.prometheus}))

@@ -16,21 +16,21 @@ from upkeeper.up.render import alertmanager_config, prometheus_config, text
 
 
 @dataclass(frozen=True)
-class Laid:
+class Written:
     """Whether anything that the program reads at its start has changed."""
 
     prometheus: bool
     alertmanager: bool
 
 
-def lay(
+def write_configs(
     layout: Layout,
     ports: Ports,
     notify: Notify,
     share: Path,
     alertmanager: str | None = None,
     local: Local = UNKNOWN,
-) -> Laid:
+) -> Written:
     """Writes configs, rules, templates and credentials, each file whole or not at all.
 
     alertmanager: base URL of one that is already there, which our Prometheus is to use. local: for the messages.
@@ -61,7 +61,7 @@ def lay(
         ),
         _replace(layout.alertmanager_config, text(config, f"{source.name} and `notify:` of upkeeper.yml")),
     ]
-    return Laid(any(rules_or_config), any(templates_or_config))
+    return Written(any(rules_or_config), any(templates_or_config))
 
 
 def _credentials(layout: Layout, notify: Notify) -> dict[Path, bytes]:

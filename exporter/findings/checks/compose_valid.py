@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from exporter.base.text import nearest, printable
+from exporter.findings.compose_references import circle, declared, references
+from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project, active_services
-from exporter.findings.references import circle, declared, references
 from exporter.findings.refused import inconsistent, refused
-from exporter.findings.tree import Flaw, Node
 
 SERVICE_KEYS = frozenset({
     "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from exporter.findings.compose_service import tag_of
 from exporter.findings.finding import Finding, Group, Kind, Severity, word
 from exporter.findings.inputs import Inputs
-from exporter.findings.service import tag_of
 
 _VERSION = re.compile(r"v?[0-9]+([._].*)?|(?=[a-f0-9]*[0-9])(?=[0-9]*[a-f])[a-f0-9]{7,40}", re.IGNORECASE)
 """A number, or a commit: a part of a tag that a release does not take along."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from exporter.findings.compose_service import finishing
+from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Inputs
-from exporter.findings.service import finishing
-from exporter.findings.tree import Node
 
 _MEMORY = "{count} services have no memory limit, so a leak can take down the whole host: {names}"
 _PROCESSORS = "{count} services have no CPU limit: {names}"

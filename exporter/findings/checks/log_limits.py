@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import KEEPS_ALL, DaemonLogs, Inputs
-from exporter.findings.tree import Node
 
 
 class LogLimits:

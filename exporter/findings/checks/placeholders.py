@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.configfile.section import regex_search
+from exporter.findings.compose_tree import Node
 from exporter.findings.envfile import EnvFile
 from exporter.findings.files import TextFile
 from exporter.findings.finding import Finding, Group, Kind, Place, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project
 from exporter.findings.secretnames import secret_name
-from exporter.findings.tree import Node
 
 MAX_IN_A_FILE = 100
 """Findings of one file: more only say the same again."""

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Finding, Group, Kind, Place, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.interpolate import ELSEWHERE
 from exporter.findings.secretnames import secret_in_url, secret_name
-from exporter.findings.tree import Node
 
 _HARMLESS = re.compile(
     r"(?i)|none|null|no|yes|true|false|on|off|disabled?|enabled?|optional|required|invalid|[0-9]{1,4}|/.*"

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from exporter.findings.compose_service import mounts
+from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import active_services
-from exporter.findings.service import mounts
-from exporter.findings.tree import Node
 
 _CAPABILITIES: Mapping[str, Severity] = {
     "ALL": "critical",

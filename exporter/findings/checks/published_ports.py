@@ -3,10 +3,10 @@
 import ipaddress
 from collections.abc import Iterator
 
+from exporter.findings.compose_service import Port, ports
 from exporter.findings.finding import Finding, Group, Kind, Severity, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import active_services
-from exporter.findings.service import Port, ports
 
 GUARDED = {
     1433: "SQL Server",

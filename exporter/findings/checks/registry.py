@@ -20,7 +20,7 @@ from exporter.findings.checks.volumes import Volumes
 
 
 def all_checks(placeholder_patterns: Sequence[str]) -> Sequence[Check]:
-    """Every check of what can be read. Those that ask a program are in exporter.findings.tools."""
+    """Every check of what can be read. Those that ask a program are in exporter.findings.program_checks."""
     return (
         Placeholders(placeholder_patterns),
         FileModes(),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from exporter.findings.compose_service import mounts, repository
 from exporter.findings.finding import Finding, Group, Kind, word
 from exporter.findings.inputs import Inputs
-from exporter.findings.service import mounts, repository
 
 STATEFUL = frozenset({
     "chroma", "clickhouse-server", "couchdb", "elasticsearch", "gitea", "grafana", "influxdb", "letta", "mariadb",

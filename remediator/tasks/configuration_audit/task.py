@@ -11,7 +11,7 @@ from exporter.docker.containers import Lister
 from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
-from exporter.findings.found import Found, found_in
+from exporter.findings.running_projects import RunningProjects, running_projects
 from exporter.inventory.checks import CHECKS, VALID, CheckName
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
@@ -99,15 +99,15 @@ class ConfigurationAudit:
             raise TaskError(f"the checks did not end within {LOOK_SECONDS:g} s") from None
         return report.only(self._checks if target == ALL else [target]), remarks
 
-    async def _found(self) -> tuple[Found, list[str]]:
+    async def _found(self) -> tuple[RunningProjects, list[str]]:
         if self._engine is None:
-            return Found(), []
+            return RunningProjects(), []
         try:
-            return found_in(await ask(self._engine, partial(Lister.read, self._lister))), []
+            return running_projects(await ask(self._engine, partial(Lister.read, self._lister))), []
         except TaskError as error:
             log.debug("containers unknown", error=str(error))
             remark = f"No Compose files are configured, and running containers could not name any: {error}."
-            return Found(), [remark] if self._audit.finds_projects else []
+            return RunningProjects(), [remark] if self._audit.finds_projects else []
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:

@@ -7,7 +7,7 @@ from exporter.base.text import printable
 from exporter.base.units import format_bytes
 from exporter.docker.objects import Usage
 from exporter.docker.selection import is_pinned, made_by_compose
-from exporter.docker.stopped import is_stopped, sort_stopped
+from exporter.docker.stopped_containers import is_stopped, sort_stopped
 from exporter.inventory.docker import DockerCleanup as Policy
 
 _NAMES = 5

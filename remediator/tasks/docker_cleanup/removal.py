@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from exporter.docker.arrival import untagged_since
 from exporter.docker.engine import checked
+from exporter.docker.image_arrival import untagged_since
 from exporter.docker.objects import Usage, parse_usage
 from exporter.docker.selection import Kind
 

@@ -10,7 +10,7 @@ from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
-from exporter.findings.pinned import PinnedDigests
+from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.docker import Docker
 from exporter.inventory.docker import DockerCleanup as Policy
 from remediator.config.remedies import Config

@@ -11,7 +11,7 @@ from exporter.base.threads import StillStuck
 from exporter.configfile.problem import ConfigError
 from exporter.docker.engine import DockerUnavailable, EngineRefused
 from exporter.findings.files import Unreadable
-from exporter.findings.tools import ToolFailed
+from exporter.findings.program_checks import ToolFailed
 from exporter.neo4j.driver import Neo4jRefused, Neo4jTooSlow, Neo4jUnavailable
 from exporter.postgres.session import PostgresUnavailable, QueryRefused
 from exporter.probing.failure import ProbeFailure

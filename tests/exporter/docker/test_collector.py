@@ -12,17 +12,17 @@ import pytest
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
+from exporter.docker.container_figures import Figures, KernelFiles
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerUnavailable
 from exporter.docker.events import LOOK_BACK_SECONDS, ContainerEvents, Event
 from exporter.docker.families import Measured, container_families
-from exporter.docker.figures import Figures, KernelFiles
 from exporter.docker.measured_containers import selector
 from exporter.exposition import Format, join, render
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 from tests.exporter.docker.kernel_files import WEB
-from tests.exporter.docker.test_figures import STATISTICS
+from tests.exporter.docker.test_container_figures import STATISTICS
 from tests.exporter.fakes import FakeClock
 from tests.golden import docker as golden
 

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from exporter.collectors.docker import DockerCollector
+from exporter.docker.container_figures import Figures, KernelFiles
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
-from exporter.docker.figures import Figures, KernelFiles
-from exporter.docker.reading import ReadingEngine
+from exporter.docker.read_only_engine import ReadOnlyEngine
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 from tests.dockerd import Dockerd
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    reading = ReadingEngine(clean_dockerd.host)
+    reading = ReadOnlyEngine(clean_dockerd.host)
     yield reading
     reading.close()
 
@@ -85,7 +85,7 @@ async def test_a_thousand_rounds_leave_nothing_behind(dockerd_factory: Callable[
     """Good ones by both sources, and ones that fail: engine hung, stopped, started again."""
     dockerd = dockerd_factory()
     dockerd.start()
-    engine, impatient = ReadingEngine(dockerd.host), ReadingEngine(dockerd.host, timeout=0.05)
+    engine, impatient = ReadOnlyEngine(dockerd.host), ReadOnlyEngine(dockerd.host, timeout=0.05)
     collectors = [made(engine), made(engine, ELSEWHERE), made(impatient)]
     us = psutil.Process()
     rounds = 0

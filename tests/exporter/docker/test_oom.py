@@ -1,10 +1,10 @@
 """Counting kills for want of memory over restarts."""
 
-from exporter.docker.oom import Look, OomKills
+from exporter.docker.oom import OomKills, OomLook
 
 
-def look(started: float | None = 100.0, kernel: int | None = 0, oom_killed: bool = False, key: str = "c") -> Look:
-    return Look(key, started, kernel, oom_killed)
+def look(started: float | None = 100.0, kernel: int | None = 0, oom_killed: bool = False, key: str = "c") -> OomLook:
+    return OomLook(key, started, kernel, oom_killed)
 
 
 def test_what_the_kernel_had_counted_before_counts() -> None:

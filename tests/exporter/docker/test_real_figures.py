@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.core import Metric
 
 from exporter.collectors.docker import DockerCollector
+from exporter.docker.container_figures import KernelFiles
 from exporter.docker.engine import DockerEngine
-from exporter.docker.figures import KernelFiles
-from exporter.docker.reading import ReadingEngine
+from exporter.docker.read_only_engine import ReadOnlyEngine
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 from tests.dockerd import Dockerd
@@ -28,7 +28,7 @@ ELSEWHERE = KernelFiles("/nowhere", "/nowhere")
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    made = ReadingEngine(clean_dockerd.host)
+    made = ReadOnlyEngine(clean_dockerd.host)
     yield made
     made.close()
 
@@ -280,7 +280,7 @@ async def test_the_default_limit_of_the_engine_counts(dockerd_factory: Callable[
     dockerd = dockerd_factory()
     dockerd.start(log_options={"max-size": "1m"})
     dockerd.run("web", FOREVER)
-    engine = ReadingEngine(dockerd.host)
+    engine = ReadOnlyEngine(dockerd.host)
     families = await made(engine).collect()
     engine.close()
     assert value(families, "log_max_bytes", "web") == MIB

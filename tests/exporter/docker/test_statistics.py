@@ -9,7 +9,7 @@ import pytest
 from exporter.docker.containers import Inspected, ListedContainer
 from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.docker.statistics import AT_ONCE, EngineStatistics
-from tests.exporter.docker.test_figures import STATISTICS
+from tests.exporter.docker.test_container_figures import STATISTICS
 from tests.exporter.fakes import FakeClock
 from tests.helpers import wait_until
 

@@ -14,7 +14,7 @@ from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.discovery import discover
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import read_usage
-from exporter.docker.reading import ReadingEngine
+from exporter.docker.read_only_engine import ReadOnlyEngine
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
 from exporter.inventory.inventory import Inventory
@@ -38,7 +38,7 @@ collectors:
 
 @pytest.fixture
 def engine(clean_dockerd: Dockerd) -> Iterator[DockerEngine]:
-    made = ReadingEngine(clean_dockerd.host)
+    made = ReadOnlyEngine(clean_dockerd.host)
     yield made
     made.close()
 

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from exporter.docker.containers import Health, ListedContainer
 from exporter.findings.audit import Audit, CheckResult, Report, accept, judge
 from exporter.findings.finding import Finding, Kind, Place
-from exporter.findings.found import Found, found_in
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Invocation
+from exporter.findings.running_projects import RunningProjects, running_projects
 from exporter.inventory.audit import Accepted, Configuration
 from exporter.inventory.inventory import Inventory, with_secret_files
 from tests.compose import require_compose
@@ -109,7 +109,7 @@ def container(health: Health = "none", service: str = "", **labels: str) -> List
 
 
 def test_running_containers_name_their_projects() -> None:
-    found = found_in(
+    found = running_projects(
         [
             container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
             container(config_files="/srv/pa/compose.yaml,/srv/pa/b.yaml", working_dir="/srv/pa"),
@@ -127,7 +127,7 @@ def test_running_containers_name_their_projects() -> None:
 
 def test_how_a_project_was_started_is_in_its_labels() -> None:
     compose = "/srv/pa/deploy/compose.yaml"
-    found = found_in(
+    found = running_projects(
         [
             container("healthy", "web", config_files=compose, working_dir="/srv/pa", environment_file="/etc/a,/etc/b"),
             container(config_files="/srv/x/compose.yaml", working_dir="/srv/x", environment_file="prod.env"),
@@ -168,7 +168,7 @@ async def test_a_project_that_is_started_with_env_files_and_a_directory(
     project = {"files": files, "env_files": env_files, "project_directory": str(tmp_path)}
     labels = {"config_files": files[0], "working_dir": str(tmp_path), "environment_file": ",".join(env_files)}
     settings = Configuration.model_validate({"compose_projects": [project]} if configured else {})
-    report = await Audit(settings, daemon_file="/nonexistent").run(GUARD, found_in([container(**labels)]))
+    report = await Audit(settings, daemon_file="/nonexistent").run(GUARD, running_projects([container(**labels)]))
     assert report.problems == []
     found = [f"{Path(one.place.file).name}:{one.place.line} {one.check}" for one in report.findings if one.place.line]
     assert "prod.env:1 unset-variables" in found, "the real env file is looked at"
@@ -179,7 +179,9 @@ async def test_a_project_that_is_started_with_env_files_and_a_directory(
 async def test_an_env_file_that_is_gone_makes_no_false_findings(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": "services: {web: {image: '${IMAGE:?}'}}"})
     labels = {"config_files": f"{tmp_path}/compose.yaml", "environment_file": f"{tmp_path}/gone.env"}
-    report = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found_in([container(**labels)]))
+    report = await Audit(Configuration(), daemon_file="/nonexistent").run(
+        GUARD, running_projects([container(**labels)])
+    )
     assert report.findings == []
     assert report.problems == [f"{tmp_path}/gone.env, with which the project was started, no longer exists"]
     named = {"files": [f"{tmp_path}/compose.yaml"], "env_files": [f"{tmp_path}/gone.env"]}
@@ -199,7 +201,7 @@ async def test_the_real_compose_starts_such_a_project_in_the_same_way(tmp_path: 
 
 async def test_projects_that_were_found_count_only_where_none_is_configured(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
-    found = Found([Invocation((f"{path}/compose.yaml",)), Invocation(("/nonexistent/compose.yaml",))])
+    found = RunningProjects([Invocation((f"{path}/compose.yaml",)), Invocation(("/nonexistent/compose.yaml",))])
     by_labels = await Audit(Configuration(), daemon_file="/nonexistent").run(GUARD, found)
     assert len(by_labels.findings) > 30
     assert by_labels.problems == [], "one that cannot be seen from here is left out"
@@ -242,7 +244,7 @@ async def test_a_hung_mount_costs_only_what_lies_on_it(tmp_path: Path) -> None:
 async def test_a_health_check_of_the_image_counts_where_a_container_shows_it(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": "services: {web: {image: x}, db: {image: x}, off: {image: x}}"})
     files = {"config_files": f"{tmp_path}/compose.yaml"}
-    running = found_in(
+    running = running_projects(
         [
             container("healthy", "web", **files),
             container("none", "db", **files),

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.findings.checks.compose_valid import ComposeValid
+from exporter.findings.compose_service import ports
 from exporter.findings.project import Invocation, Project
-from exporter.findings.service import ports
 from tests.compose import require_compose
 from tests.exporter.findings.inputs import SECRET, found, load, project, write
 
@@ -229,24 +229,27 @@ services:
 
 
 CIRCLES = {
-    "a service of itself": ({"compose.yaml": "services: {a: {image: x, extends: a}}"}, "`extends` leads back"),
+    "a service of itself": ({"compose.yaml": "services: {a: {image: x, extends: a}}"}, "`extends` is circular"),
     "two services": (
         {"compose.yaml": "services: {a: {extends: b, image: x}, b: {extends: a}}"},
-        "`extends` leads back",
+        "`extends` is circular",
     ),
     "two files": (
         {
             "compose.yaml": "services: {a: {extends: {file: b.yaml, service: b}}}",
             "b.yaml": "services: {b: {extends: {file: compose.yaml, service: a}}}",
         },
-        "`extends` leads back",
+        "`extends` is circular",
     ),
-    "include of itself": ({"compose.yaml": "include: [compose.yaml]\nservices: {}"}, "`include` leads back"),
+    "include of itself": ({"compose.yaml": "include: [compose.yaml]\nservices: {}"}, "`include` is circular"),
     "includes of each other": (
         {"compose.yaml": "include: [sub/b.yaml]\nservices: {}", "sub/b.yaml": "include: [../compose.yaml]"},
-        "`include` leads back",
+        "`include` is circular",
     ),
-    "no such service": ({"compose.yaml": "services: {a: {extends: b}}"}, "`extends` names b, which is no service"),
+    "no such service": (
+        {"compose.yaml": "services: {a: {extends: b}}"},
+        "`extends` names b, which is not a service of ",
+    ),
     "no such file": ({"compose.yaml": "include: [gone.yaml]\nservices: {a: {image: x}}"}, "gone.yaml that it names"),
     "no such file to extend": (
         {"compose.yaml": "services: {a: {extends: {file: gone.yaml, service: a}}}"},
@@ -382,7 +385,7 @@ def test_includes_that_double(tmp_path: Path) -> None:
         write(tmp_path, {f"{at}.yaml": f"include: [{at + 1}.yaml, {at + 1}.yaml]\nservices: {{}}\n"})
     write(tmp_path, {"40.yaml": "services: {a: {image: x}}"})
     loaded = load(tmp_path, "0.yaml")
-    assert any("too much that includes it" in reason for reason in loaded.unread)
+    assert any("there are too many includes" in reason for reason in loaded.unread)
 
 
 def test_a_directory_that_leads_into_itself(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.host import clock, proc
 from exporter.host.clock import KernelClock
-from exporter.host.kernel import newer_kernel, reboot_required
+from exporter.host.reboot import newer_kernel, reboot_required
 from exporter.host.sample import Sample
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "host" / "proc"

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.neo4j import patience, read
+from exporter.neo4j import patience, reader
 from exporter.neo4j.driver import Neo4jDriver, Neo4jTooSlow
 from tests.exporter.neo4j.figures import collector_of, figures, settings_of
 from tests.helpers import wait_until
@@ -70,7 +70,7 @@ async def test_a_slow_query_is_asked_once_and_rests_afterwards(
         return await real(driver, database, query, seconds)
 
     monkeypatch.setattr(Neo4jDriver, "rows", counting)
-    monkeypatch.setattr(read, "NODES", SLOW)
+    monkeypatch.setattr(reader, "NODES", SLOW)
     monkeypatch.setattr(patience, "FIRST_LIMIT", 300.0)
     collector = collector_of(settings_of(neo4j_five))
 
@@ -86,7 +86,7 @@ async def test_a_slow_query_is_asked_once_and_rests_afterwards(
         assert await known(), "its answer stands"
     assert ups == {1}
     assert asked.count(SLOW) == 1
-    assert asked.count(read.RELATIONSHIPS) > 1
+    assert asked.count(reader.RELATIONSHIPS) > 1
     await collector.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.collectors.neo4j import Neo4jCollector
-from exporter.neo4j.read import NODES, RELATIONSHIPS
+from exporter.neo4j.reader import NODES, RELATIONSHIPS
 from tests.exporter.neo4j.figures import Figures, collector_of, connections, figures, settings_of
 from tests.helpers import wait_until
 from tests.neo4j_server.plugin import quoted

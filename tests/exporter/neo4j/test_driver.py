@@ -6,7 +6,7 @@ from calendar import monthrange
 
 import neo4j.time
 
-from exporter.neo4j.driver_memory import DaysInMonth, trim
+from exporter.neo4j.driver_memory import DaysInMonth, shrink
 
 _IMPORT = """
 import sys
@@ -26,7 +26,7 @@ def test_days_in_every_month_are_what_the_driver_says() -> None:
 
 
 def test_times_work_as_before() -> None:
-    trim(neo4j.time)
+    shrink(neo4j.time)
     assert isinstance(vars(neo4j.time)["_DAYS_IN_MONTH"], DaysInMonth)
     end = neo4j.time.DateTime(2024, 2, 29, 23, 59, 59) + neo4j.time.Duration(years=1)
     assert end.to_native().isoformat() == "2025-02-28T23:59:59"

@@ -10,7 +10,7 @@ from exporter.neo4j import objects
 from exporter.neo4j.driver import Neo4jRefused
 from exporter.neo4j.families import MAX_INDEXES, shown_indexes, shown_name
 from exporter.neo4j.objects import Database, Index, Memory
-from exporter.neo4j.read import MAX_DATABASES, Neo4jReader
+from exporter.neo4j.reader import MAX_DATABASES, Neo4jReader
 
 TIME = neo4j.time.DateTime.from_native(datetime(2026, 9, 1, 12, 0, tzinfo=UTC))
 SECONDS = datetime(2026, 9, 1, 12, 0, tzinfo=UTC).timestamp()

@@ -7,12 +7,12 @@ from exporter.exposition import render
 from exporter.inventory.postgres import PostgresLimits, PostgresSettings
 from exporter.postgres.families import families
 from exporter.postgres.families_tables import MAX_TABLES
-from exporter.postgres.rows import Details, Facts, Reading, Table
+from exporter.postgres.rows import Details, ServerFacts, ServerReading, Table
 from tests.exporter.postgres.figures import Figures
 from tests.golden import postgres as golden
 
 STATUS = "upkeeper_postgres_slot_wal_status"
-FACTS = Facts("18.4", 1.0, False, 100, 3, 200_000_000, 400_000_000, 8192, 180004)
+FACTS = ServerFacts("18.4", 1.0, False, 100, 3, 200_000_000, 400_000_000, 8192, 180004)
 
 
 async def test_each_family_has_a_sample_in_the_golden_input() -> None:
@@ -41,7 +41,7 @@ async def test_a_server_that_is_down_has_its_limits_and_nothing_else() -> None:
 
 
 def test_what_is_not_known_is_absent() -> None:
-    figures = Figures(families([Reading("a", PostgresLimits(), FACTS)]))
+    figures = Figures(families([ServerReading("a", PostgresLimits(), FACTS)]))
     assert figures.get("connections", state="active") is None
     assert figures.get("lock_waiting_connections") is None
     assert figures.get("wal_bytes") is None
@@ -53,7 +53,7 @@ def test_the_worst_tables_of_all_databases_are_bounded() -> None:
         return Table(number, f"public.t{number}", 8192, 10, number, None, None, None)
 
     details = {f"d{each}": Details([table(each * 50 + number) for number in range(50)], []) for each in range(10)}
-    reading = Reading("a", PostgresLimits(), FACTS, details=details)
+    reading = ServerReading("a", PostgresLimits(), FACTS, details=details)
     dead = [sample.value for sample in Figures(families([reading])).samples if sample.name.endswith("dead_tuples")]
     shown = [value for value in dead if value != PostgresLimits().dead_tuples_min]
     assert sorted(shown) == list(range(500 - MAX_TABLES, 500))
@@ -62,7 +62,7 @@ def test_the_worst_tables_of_all_databases_are_bounded() -> None:
 def test_the_age_that_is_too_high_is_never_near_the_end() -> None:
     for setting, ratio, expected in ((200_000_000, 1.5, 300e6), (2_000_000_000, 1.5, 1.6e9), (200_000_000, 1, 200e6)):
         facts = FACTS._replace(freeze_max_age=setting)
-        reading = Reading("a", PostgresLimits(freeze_age_ratio=ratio), facts)
+        reading = ServerReading("a", PostgresLimits(freeze_age_ratio=ratio), facts)
         assert Figures(families([reading])).value("xid_age_max_transactions") == expected
 
 

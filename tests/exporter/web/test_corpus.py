@@ -7,7 +7,7 @@ import pytest
 from exporter.configfile.problem import ConfigError, Problem
 from exporter.web.findings import check
 from exporter.web.load import load
-from exporter.web.tls import Inputs, TlsProblem, build_context
+from exporter.web.tls import Pem, TlsProblem, build_context
 from exporter.web.web_config import WebConfig
 from tests.exporter.web.corpus import BAD, GOOD, SECRET, lay
 from tests.upkeeper.look.corpus import expected
@@ -132,6 +132,6 @@ def test_pem_cut_off_anywhere_is_an_explained_error(certificates: Path, length: 
     cert, key = (certificates / "server.pem").read_bytes(), (certificates / "server.key").read_bytes()
     config = WebConfig.model_validate({"tls_server_config": {"cert_file": "a", "key_file": "b"}})
     assert config.tls_server_config is not None
-    for inputs in (Inputs(cert[:length], key), Inputs(cert, key[: length % 200])):
+    for inputs in (Pem(cert[:length], key), Pem(cert, key[: length % 200])):
         with pytest.raises(TlsProblem):
             build_context(config.tls_server_config, inputs)

@@ -1,10 +1,10 @@
-"""Facts of a drill for tests: the stack when all is well, at each station."""
+"""DrillFacts of a drill for tests: the stack when all is well, at each station."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from tests.upkeeper.shapes import action, alert, decision, remedy, run
-from upkeeper.drill.facts import Alertmanager, Exporter, Facts, Prometheus, Remediator, Wiring
+from upkeeper.drill.facts import Alertmanager, DrillFacts, Exporter, Prometheus, Remediator, Wiring
 from upkeeper.drill.stations import Station
 
 MIB = 1024.0**2
@@ -16,7 +16,7 @@ URLS = {
 }
 WIRED = Wiring(alertmanagers=["http://127.0.0.1:10749/api/v2/alerts"], remedies=[remedy()])
 
-QUIET = Facts("upkeeper-drill", Path("/state"), URLS)  # type: ignore[arg-type]
+QUIET = DrillFacts("upkeeper-drill", Path("/state"), URLS)  # type: ignore[arg-type]
 """Before the breach."""
 
 OVER = Exporter(2.3 * MIB, MIB, True)
@@ -44,7 +44,7 @@ _STEPS = {
 }
 
 
-def at(station: Station) -> Facts:
+def at(station: Station) -> DrillFacts:
     """What a healthy stack says when the drill has just passed a station."""
     facts = QUIET
     for step, changes in _STEPS.items():

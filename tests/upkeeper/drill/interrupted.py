@@ -11,7 +11,7 @@ from remediator.model.errors import ClientError
 from remediator.statedir import StateDir
 from tests.upkeeper.drill.facts import QUIET, at
 from upkeeper.drill.drill import Drill, Report
-from upkeeper.drill.facts import Facts
+from upkeeper.drill.facts import DrillFacts
 from upkeeper.drill.interrupt import interruptible
 from upkeeper.drill.stations import Station
 
@@ -25,7 +25,7 @@ class Staying:
 
     async def begin(self) -> None: ...
 
-    async def look(self) -> Facts:
+    async def look(self) -> DrillFacts:
         return self._facts if self._state.drill.exists() else QUIET
 
     examine = look

@@ -8,7 +8,7 @@ from remediator.model.shapes import BreakerView, PauseView
 from tests.upkeeper.drill.facts import MIB, OVER, QUIET, WIRED, at
 from tests.upkeeper.shapes import NOW, action, alert, decision, remedy, run
 from upkeeper.drill.diagnose import diagnose, foresee
-from upkeeper.drill.facts import Alertmanager, Exporter, Facts, Remediator, Wiring
+from upkeeper.drill.facts import Alertmanager, DrillFacts, Exporter, Remediator, Wiring
 from upkeeper.drill.stations import Station
 
 PAUSED: PauseView = {
@@ -23,23 +23,23 @@ PAUSED_ELSEWHERE: PauseView = {**PAUSED, "task": "docker-cleanup"}
 BREAKER: BreakerView = {"task": "log-rotation", "target": "upkeeper-drill", "since": NOW}
 
 
-def without(name: str, facts: Facts = QUIET) -> Facts:
+def without(name: str, facts: DrillFacts = QUIET) -> DrillFacts:
     return replace(facts, unreachable={name: "Connection refused"})  # type: ignore[dict-item]
 
 
-def wired(facts: Facts, **changes: object) -> Facts:
+def wired(facts: DrillFacts, **changes: object) -> DrillFacts:
     return replace(facts, wiring=replace(WIRED, **changes))  # type: ignore[arg-type]
 
 
-def accepted(**changes: object) -> Facts:
+def accepted(**changes: object) -> DrillFacts:
     return replace(at(Station.NOTIFIED), remediator=Remediator(alert(), decision(run_id=None, **changes)))
 
 
-def running(**changes: object) -> Facts:
+def running(**changes: object) -> DrillFacts:
     return replace(at(Station.NOTIFIED), remediator=Remediator(alert(), decision(), run(**changes)))
 
 
-def delivering(**changes: object) -> Facts:
+def delivering(**changes: object) -> DrillFacts:
     return wired(at(Station.NOTIFIED), **changes)
 
 
@@ -137,7 +137,7 @@ def delivering(**changes: object) -> Facts:
         ),
     ],
 )
-def test_each_cause_has_its_remedy(station: str, facts: Facts, cause: str, remedy: str, certain: bool) -> None:
+def test_each_cause_has_its_remedy(station: str, facts: DrillFacts, cause: str, remedy: str, certain: bool) -> None:
     found = diagnose(Station(station), facts)
     assert cause in found.cause
     assert remedy in found.remedy
@@ -159,7 +159,7 @@ def test_there_is_always_something_to_say(station: Station) -> None:
         (wired(QUIET, pauses=[PAUSED]), Station.PLANNED),
     ],
 )
-def test_what_cannot_work_is_told_before_the_breach(facts: Facts, station: Station) -> None:
+def test_what_cannot_work_is_told_before_the_breach(facts: DrillFacts, station: Station) -> None:
     found = foresee(facts)
     assert found is not None
     assert found[0] == station
@@ -178,5 +178,5 @@ def test_what_cannot_work_is_told_before_the_breach(facts: Facts, station: Stati
         ),
     ],
 )
-def test_a_stack_that_may_work_is_tried(facts: Facts) -> None:
+def test_a_stack_that_may_work_is_tried(facts: DrillFacts) -> None:
     assert foresee(facts) is None

@@ -15,7 +15,7 @@ from tests.upkeeper.drill.facts import QUIET, WIRED, at
 from tests.upkeeper.shapes import decision
 from upkeeper.drill import breach, drill
 from upkeeper.drill.drill import Drill, Report
-from upkeeper.drill.facts import Facts
+from upkeeper.drill.facts import DrillFacts
 from upkeeper.drill.stations import Station
 
 
@@ -35,27 +35,27 @@ class Scripted:
     """A source that says what the script says next, and the last of it for ever."""
 
     state: StateDir
-    script: Iterable[Facts]
-    wiring: Facts = WIRED_QUIET
-    before: Iterable[Facts] = ()
+    script: Iterable[DrillFacts]
+    wiring: DrillFacts = WIRED_QUIET
+    before: Iterable[DrillFacts] = ()
     """What it says before the breach."""
     breached: list[bool] = field(default_factory=list)
     begun: int = 0
 
     def __post_init__(self) -> None:
-        self._before: Iterator[Facts] = iter(self.before)
-        self._script: Iterator[Facts] = iter(self.script)
+        self._before: Iterator[DrillFacts] = iter(self.before)
+        self._script: Iterator[DrillFacts] = iter(self.script)
         self._last = QUIET
 
     async def begin(self) -> None:
         self.begun += 1
 
-    async def look(self) -> Facts:
+    async def look(self) -> DrillFacts:
         self.breached.append(self.state.drill.exists())
         self._last = next(self._script, self._last)
         return self._last
 
-    async def examine(self) -> Facts:
+    async def examine(self) -> DrillFacts:
         facts = next(self._before, self._last)
         return replace(facts, wiring=self.wiring.wiring, unreachable=self.wiring.unreachable or facts.unreachable)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from exporter.configfile.file import load
 from exporter.configfile.problem import Problem
 from remediator.config.remedies import Config
-from upkeeper.look.check_config import Facts, findings
+from upkeeper.look.check_config import MachineFacts, findings
 
-FACTS = Facts({"log-rotation": ["app", "web"], "docker-cleanup": ["docker"]})
+FACTS = MachineFacts({"log-rotation": ["app", "web"], "docker-cleanup": ["docker"]})
 
 
 def found(tmp_path: Path, text: str) -> list[Problem]:

@@ -8,7 +8,7 @@ import pytest
 from exporter.configfile.file import load
 from exporter.configfile.problem import Problem
 from remediator.config.remedies import Config
-from upkeeper.look.check_config import Facts, check, directory_problem, file_problem, findings
+from upkeeper.look.check_config import MachineFacts, check, directory_problem, file_problem, findings
 
 TARGETS = {"log-rotation": ["app", "web"], "docker-cleanup": ["docker"], "service-restart": ["n8n"]}
 REMEDIES = """\
@@ -28,7 +28,7 @@ remedies:
 """
 
 
-def found(tmp_path: Path, text: str, facts: Facts) -> list[Problem]:
+def found(tmp_path: Path, text: str, facts: MachineFacts) -> list[Problem]:
     file = tmp_path / "upkeeper.yml"
     file.write_text(text)
     return findings(load(file, Config), facts)
@@ -51,14 +51,14 @@ def found(tmp_path: Path, text: str, facts: Facts) -> list[Problem]:
 def test_a_remedy_needs_a_task_and_a_target_that_exist(
     tmp_path: Path, task: str, target: str, line: int, message: str
 ) -> None:
-    [problem] = found(tmp_path, REMEDIES.format(task=task, target=target), Facts(TARGETS))
+    [problem] = found(tmp_path, REMEDIES.format(task=task, target=target), MachineFacts(TARGETS))
     assert (problem.severity, problem.line) == ("error", line)
     assert str(problem).endswith(message)
 
 
 def test_a_container_that_is_not_there_now_may_come_later(tmp_path: Path) -> None:
     text = REMEDIES.format(task="service-restart", target="n8m")
-    [problem] = found(tmp_path, text, Facts(TARGETS, found_later={"service-restart"}))
+    [problem] = found(tmp_path, text, MachineFacts(TARGETS, found_later={"service-restart"}))
     assert problem.severity == "warning"
     assert str(problem).endswith("service-restart has no target 'n8m' at present (did you mean n8n?)")
 
@@ -79,7 +79,7 @@ notify:
     webhook_url_file: /etc/upkeeper/slack
     channel: "#alerts"
 """
-    facts = Facts(
+    facts = MachineFacts(
         TARGETS,
         directories={"/var/log/web": "is not a directory"},
         files={"/etc/upkeeper/password": "is empty", "/etc/upkeeper/slack": "may be read by everybody"},

@@ -12,7 +12,7 @@ from remediator.config.remedies import Config
 from remediator.control.settings import default_remedies
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources
-from upkeeper.look.check_config import Facts, findings
+from upkeeper.look.check_config import MachineFacts, findings
 
 SHIPPED = Path(__file__).parents[3] / "upkeeper.yml"
 
@@ -20,10 +20,10 @@ _YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z0-9_]+:(?: .*)?)$")
 
 
-async def facts(config: Config, directory: Path) -> Facts:
+async def facts(config: Config, directory: Path) -> MachineFacts:
     resources = Resources(config, docker=lambda: DockerEngine(f"unix://{directory}/no-engine.sock", 1.0))
     try:
-        return Facts({name: await task.targets() for name, task in build_tasks(config, resources).items()})
+        return MachineFacts({name: await task.targets() for name, task in build_tasks(config, resources).items()})
     finally:
         resources.close()
 
@@ -108,7 +108,7 @@ def test_remedies_that_the_pages_show_have_no_findings(tmp_path: Path, page: str
     for text in shown:
         file = tmp_path / "upkeeper.yml"
         file.write_text(text)
-        known = Facts({"log-rotation": ["app", "pa"], "docker-cleanup": ["docker"]})
+        known = MachineFacts({"log-rotation": ["app", "pa"], "docker-cleanup": ["docker"]})
         assert findings(load(file, Config, env={}), known) == []
 
 

@@ -11,7 +11,7 @@ from exporter.inventory.services import Service
 from remediator.config.remedies import Config
 from remediator.endpoints import Endpoints
 from upkeeper.screens.screen import Screen
-from upkeeper.up.banner import Facts, banner, left_out, watched
+from upkeeper.up.banner import BannerFacts, banner, left_out, watched
 
 NOTIFY = {"slack": {"webhook_url_file": "/etc/upkeeper/slack", "channel": "#ops"}}
 EVERYTHING: dict[str, Any] = {
@@ -26,8 +26,8 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def facts(**changes: Any) -> Facts:
-    return Facts(**(EVERYTHING | changes))
+def facts(**changes: Any) -> BannerFacts:
+    return BannerFacts(**(EVERYTHING | changes))
 
 
 def test_nothing_is_left_out_where_everything_is_there() -> None:

@@ -13,7 +13,7 @@ from remediator.statedir import StateDir
 from tests import servers
 from tests.upkeeper.up.running import Up, printed
 from upkeeper.share import share_path
-from upkeeper.up import existing as hookup
+from upkeeper.up import existing
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import DEFAULT_BASE, Ports
 
@@ -61,11 +61,11 @@ def test_the_page_shows_what_is_printed() -> None:
     ports = Ports.from_base(DEFAULT_BASE)
     base = yaml.safe_load((share_path() / "prometheus" / "prometheus.yml").read_bytes())
     shown_prometheus, shown_alertmanager = on_the_page()
-    computed = yaml.safe_load(hookup.prometheus_part(base, layout, ports, Path("/rules")))
+    computed = yaml.safe_load(existing.prometheus_part(base, layout, ports, Path("/rules")))
     assert shown_prometheus["scrape_configs"] == computed["scrape_configs"]
 
     base = yaml.safe_load((share_path() / "alertmanager" / "alertmanager.yml").read_bytes())
-    computed = yaml.safe_load(hookup.alertmanager_part(base, layout, ports))
+    computed = yaml.safe_load(existing.alertmanager_part(base, layout, ports))
     computed["receivers"][0]["webhook_configs"][0]["http_config"]["authorization"]["credentials_file"] = (
         "/etc/prometheus/upkeeper.token"
     )

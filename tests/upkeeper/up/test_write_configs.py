@@ -15,7 +15,7 @@ from tests.upkeeper.up.test_render import EMAIL, SLACK, UGLY
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
-from upkeeper.up.write_configs import Laid, lay
+from upkeeper.up.write_configs import Written, write_configs
 
 PORTS = Ports.from_base(20000)
 
@@ -49,12 +49,12 @@ def combinations(secrets: dict[str, str]) -> list[dict[str, Any]]:
 
 def test_amtool_accepts_every_combination(layout: Layout, secrets: dict[str, str]) -> None:
     for notify in combinations(secrets):
-        lay(layout, PORTS, Notify.model_validate(notify), share_path())
+        write_configs(layout, PORTS, Notify.model_validate(notify), share_path())
         check(tool("amtool", "prometheus-alertmanager"), "check-config", str(layout.alertmanager_config))
 
 
 def test_promtool_accepts_the_config_with_its_rules(layout: Layout) -> None:
-    lay(layout, PORTS, Notify(), share_path())
+    write_configs(layout, PORTS, Notify(), share_path())
     output = check(tool("promtool", "prometheus"), "check", "config", str(layout.prometheus_config))
     assert "rules found" in output, "the rule files were not found, so none was checked"
 
@@ -78,7 +78,7 @@ def test_people_hear_of_all_but_the_watchdog(
     layout: Layout, secrets: dict[str, str], labels: list[str], receivers: str
 ) -> None:
     slack = Notify.model_validate({"slack": SLACK | {"webhook_url_file": secrets["slack"]}})
-    lay(layout, PORTS, slack, share_path())
+    write_configs(layout, PORTS, slack, share_path())
     amtool = tool("amtool", "prometheus-alertmanager")
     config = f"--config.file={layout.alertmanager_config}"
     check(amtool, "config", "routes", "test", config, f"--verify.receivers={receivers}", *labels)
@@ -92,23 +92,23 @@ def check(*command: str) -> str:
 
 def test_it_says_what_changed(layout: Layout, secrets: dict[str, str]) -> None:
     slack = Notify.model_validate({"slack": SLACK | {"webhook_url_file": secrets["slack"]}})
-    assert lay(layout, PORTS, Notify(), share_path()) == Laid(prometheus=True, alertmanager=True)
-    assert lay(layout, PORTS, Notify(), share_path()) == Laid(prometheus=False, alertmanager=False)
-    assert lay(layout, PORTS, slack, share_path()) == Laid(prometheus=False, alertmanager=True)
+    assert write_configs(layout, PORTS, Notify(), share_path()) == Written(prometheus=True, alertmanager=True)
+    assert write_configs(layout, PORTS, Notify(), share_path()) == Written(prometheus=False, alertmanager=False)
+    assert write_configs(layout, PORTS, slack, share_path()) == Written(prometheus=False, alertmanager=True)
     (layout.rules / "of-an-older-release.yml").write_text("groups: []\n")
-    assert lay(layout, PORTS, slack, share_path()) == Laid(prometheus=True, alertmanager=False)
+    assert write_configs(layout, PORTS, slack, share_path()) == Written(prometheus=True, alertmanager=False)
     assert not (layout.rules / "of-an-older-release.yml").exists()
 
 
 def test_rules_of_the_users_stay(layout: Layout) -> None:
-    lay(layout, PORTS, Notify(), share_path())
+    write_configs(layout, PORTS, Notify(), share_path())
     (layout.own_rules / "mine.yml").write_text("groups: []\n")
-    lay(layout, PORTS, Notify(), share_path())
+    write_configs(layout, PORTS, Notify(), share_path())
     assert (layout.own_rules / "mine.yml").read_text() == "groups: []\n"
 
 
 def test_credentials_lose_their_line_end_and_only_the_owner_reads_them(layout: Layout, secrets: dict[str, str]) -> None:
-    lay(layout, PORTS, Notify.model_validate(combinations(secrets)[5]), share_path())
+    write_configs(layout, PORTS, Notify.model_validate(combinations(secrets)[5]), share_path())
     assert layout.smtp_password.read_text() == "s3cret"
     assert layout.slack_url.read_text() == "https://hooks.example.org/services/T/B/x"
     for path in (layout.smtp_password, layout.slack_url, layout.alertmanager_config, layout.prometheus_config):
@@ -125,5 +125,5 @@ def test_a_secret_that_is_not_there_is_an_error_before_anything_is_written(
         path.write_text(content)
     notify = Notify.model_validate({"slack": SLACK | {"webhook_url_file": str(path)}})
     with pytest.raises(ConfigError, match=r"secret: notify\.slack\.webhook_url_file: "):
-        lay(layout, PORTS, notify, share_path())
+        write_configs(layout, PORTS, notify, share_path())
     assert not layout.alertmanager_config.exists()

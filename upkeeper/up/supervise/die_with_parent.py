@@ -1,6 +1,6 @@
 """Starts a program that ends when its parent does, however the parent ends.
 
-Run as a file of its own, ``tether.py PARENT_PID PROGRAM [ARGUMENT...]``: Python code between fork and exec (a
+Run as a file of its own, ``die_with_parent.py PARENT_PID PROGRAM [ARGUMENT...]``: Python code between fork and exec (a
 ``preexec_fn``) may deadlock in a process with threads. Standard library only, so that it costs milliseconds.
 """
 

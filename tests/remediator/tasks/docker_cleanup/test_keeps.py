@@ -11,7 +11,7 @@ import pytest
 from docker.models.containers import Container
 
 from exporter.docker.engine import DockerEngine
-from exporter.findings.pinned import PinnedDigests
+from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.docker import Docker
 from remediator.model.task import Plan
 from remediator.tasks.docker_cleanup.task import TARGET, DockerCleanup

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.docker.objects import Container, Image, Usage
 from exporter.findings.files import Unreadable
-from exporter.findings.pinned import PinnedDigests, digests_in, projects_of
+from exporter.findings.pinned_digests import PinnedDigests, digests_in, projects_of
 from exporter.findings.project import Invocation
 
 ONE, TWO, THREE = "1" * 64, "2" * 64, "3" * 64

@@ -4,8 +4,8 @@ another one extends or includes. https://docs.docker.com/reference/compose-file/
 
 from collections.abc import Callable
 
+from exporter.findings.compose_tree import Node
 from exporter.findings.paths import joined
-from exporter.findings.tree import Node
 
 
 def rebase(root: Node, directory: str) -> Node:

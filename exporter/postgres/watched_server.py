@@ -16,9 +16,9 @@ from exporter.postgres.rows import (
     Archive,
     Database,
     Details,
-    Facts,
-    Reading,
     Recovery,
+    ServerFacts,
+    ServerReading,
     Slot,
     Standby,
     Vacuum,
@@ -72,7 +72,7 @@ class WatchedServer:
         self._attempts: dict[str, float] = {}
         self._end = 0.0
 
-    async def read(self) -> Reading:
+    async def read(self) -> ServerReading:
         """What is known of the server now. One that is down, or hangs, is a reading too; nothing is raised."""
         async with self._alone:
             self._reader = asyncio.current_task()
@@ -82,11 +82,11 @@ class WatchedServer:
             except PostgresUnavailable as error:
                 await self._drop()
                 self._problems.note(SERVER, str(error))
-                return Reading(self._server.name, self._server.limits)
+                return ServerReading(self._server.name, self._server.limits)
             except Exception as error:  # noqa: BLE001 - the boundary between servers
                 await self._drop()
                 self._problems.broke(SERVER, error)
-                return Reading(self._server.name, self._server.limits)
+                return ServerReading(self._server.name, self._server.limits)
             except BaseException:
                 await self._drop()
                 raise
@@ -100,7 +100,7 @@ class WatchedServer:
         async with self._alone:
             await self._drop()
 
-    async def _read(self) -> Reading:
+    async def _read(self) -> ServerReading:
         facts = await self._facts()
         rows = self._rows
         databases = _each(Database, await rows("databases", queries.DATABASES, self._server.databases))
@@ -115,7 +115,7 @@ class WatchedServer:
             self._names = self._measured(databases)
             await self._read_seldom(facts)
             await self._read_details(facts, activity)
-        return Reading(
+        return ServerReading(
             server=self._server.name,
             limits=self._server.limits,
             facts=facts,
@@ -133,7 +133,7 @@ class WatchedServer:
             details={name: details for name, (details, _) in self._details.items()},
         )
 
-    async def _facts(self) -> Facts:
+    async def _facts(self) -> ServerFacts:
         """The first query of a round. It finds out that the kept connection broke, which only then is opened again."""
         if self._session is not None:
             with suppress(PostgresUnavailable):
@@ -144,9 +144,9 @@ class WatchedServer:
         await self._connect(self._server.dbname)
         return await self._ask_facts()
 
-    async def _ask_facts(self) -> Facts:
+    async def _ask_facts(self) -> ServerFacts:
         try:
-            return Facts(*(await self._ask(queries.FACTS))[0])
+            return ServerFacts(*(await self._ask(queries.FACTS))[0])
         except QueryRefused as error:
             raise PostgresUnavailable(str(error)) from None
 
@@ -158,7 +158,7 @@ class WatchedServer:
             if database.connectable and database.name not in excluded and (not wanted or database.name in wanted)
         ]
 
-    async def _read_seldom(self, facts: Facts) -> None:
+    async def _read_seldom(self, facts: ServerFacts) -> None:
         """Sizes and versions of collations. For the sizes the server looks at each file of each database:
         milliseconds for a thousand tables."""
         now = self._monotonic()
@@ -172,7 +172,7 @@ class WatchedServer:
             rows = await self._rows("default collations", queries.DEFAULT_COLLATIONS)
             self._default_collations = dict(rows or ())
 
-    async def _read_details(self, facts: Facts, activity: Sequence[Activity] | None) -> None:
+    async def _read_details(self, facts: ServerFacts, activity: Sequence[Activity] | None) -> None:
         """Of the databases whose turn it is, as far as half of the round's time allows."""
         now, home = self._monotonic(), self._server.dbname
         self._forget(now)
@@ -190,7 +190,7 @@ class WatchedServer:
             with suppress(PostgresUnavailable):  # the next round tries again, and says so
                 await self._connect(home)
 
-    async def _read_database(self, name: str, facts: Facts) -> None:
+    async def _read_database(self, name: str, facts: ServerFacts) -> None:
         part = database_part(name)
         try:
             if name != self._server.dbname:
@@ -205,7 +205,7 @@ class WatchedServer:
             if name != self._server.dbname or not (self._session and self._session.usable):
                 await self._drop()
 
-    async def _database(self, name: str, facts: Facts) -> Details:
+    async def _database(self, name: str, facts: ServerFacts) -> Details:
         """Of the database that the session is in. Raises PostgresUnavailable and QueryRefused."""
         count = self._server.tables
         view = (await self._ask(queries.WIDTHS_VIEW))[0][0]
@@ -265,6 +265,6 @@ def _each(kind: Callable[..., Any], rows: Sequence[Row] | None) -> list[Any] | N
     return None if rows is None else [kind(*row) for row in rows]
 
 
-def _free(facts: Facts, activity: Sequence[Activity]) -> int:
+def _free(facts: ServerFacts, activity: Sequence[Activity]) -> int:
     used = sum(entry.connections for entry in activity)
     return facts.max_connections - facts.reserved_connections - used

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter.backups.names import date_in, final_name
+from exporter.backups.set_names import date_in, final_name
 
 DAY = 86400
 

@@ -14,7 +14,7 @@ Reason = Literal["credentials", "busy", "rate_limit", "client_certificate"]
 
 
 @dataclass
-class Figures:
+class WebMetrics:
     """The figures of one server. last_success: Unix seconds. certificate: the one that is served, None without TLS."""
 
     last_success: float

@@ -10,7 +10,7 @@ from exporter.findings.project import Invocation
 
 
 @dataclass(frozen=True)
-class Found:
+class RunningProjects:
     """What running containers tell of the projects that they belong to."""
 
     projects: Sequence[Invocation] = ()
@@ -21,7 +21,7 @@ class Found:
     """Services of which a container runs, likewise: their profiles are in use."""
 
 
-def found_in(containers: Iterable[ListedContainer]) -> Found:
+def running_projects(containers: Iterable[ListedContainer]) -> RunningProjects:
     """What the labels that Compose gives to containers tell. Pure.
 
     Compose 1.29 writes the paths as they were given, so relative ones are below the working directory.
@@ -44,4 +44,4 @@ def found_in(containers: Iterable[ListedContainer]) -> Found:
             running.add(service)
             if container.health != "none":
                 checked.add(service)
-    return Found(list(projects.values()), frozenset(checked), frozenset(running))
+    return RunningProjects(list(projects.values()), frozenset(checked), frozenset(running))

@@ -1,6 +1,6 @@
 """The token bucket."""
 
-from exporter.web.bucket import TokenBucket
+from exporter.web.token_bucket import TokenBucket
 from tests.exporter.fakes import FakeClock
 
 

@@ -10,7 +10,7 @@ from bz2 import BZ2Decompressor
 from collections.abc import Callable, Iterator
 from lzma import LZMADecompressor, LZMAError
 
-from exporter.backups.frames import is_frame, literals
+from exporter.backups.compressed_frames import is_frame, literals
 
 LARGEST = 16 * 1024
 """Bytes: a larger file holds something."""

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from exporter.backups.hollow import LARGEST, holds_nothing, must_be_empty
+from exporter.backups.empty_files import LARGEST, holds_nothing, must_be_empty
 from exporter.logdirs.usage import opened
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

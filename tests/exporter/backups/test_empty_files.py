@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from exporter.backups.directory import BackupDirectory
-from exporter.backups.hollow import LARGEST, holds_nothing, must_be_empty
+from exporter.backups.empty_files import LARGEST, holds_nothing, must_be_empty
 from exporter.inventory.backups import MANIFEST
 from tests.exporter.backups.backupdir import DAY, backup, by_name, give_age, make_set, states
 from tests.helpers import require_program

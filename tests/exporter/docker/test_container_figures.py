@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from exporter.docker.cgroup import Consumption
+from exporter.docker.container_figures import Figures, KernelFiles, from_statistics, parse_net_dev
 from exporter.docker.containers import Inspected, ListedContainer
-from exporter.docker.figures import Figures, KernelFiles, from_statistics, parse_net_dev
 from tests.exporter.docker.kernel_files import (
     DB,
     NET_DEV,

@@ -23,7 +23,7 @@ class _Known:
     severity: str
 
 
-class Memory:
+class KnownFindings:
     """Findings of the rounds before, as long as the process lives.
 
     What a project holds when it is looked at for the first time is its standing list, and not new.

@@ -105,7 +105,7 @@ def _compose_findings(name: str, says: ComposeSays, project: Project) -> Iterato
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProgramResult:
     """What a check by a program found, and why it did not run where it did not."""
 
     check: CheckName
@@ -113,7 +113,7 @@ class Verdict:
     problems: Sequence[str] = ()
 
 
-class Tools:
+class ProgramChecks:
     """The checks by programs. monotonic: seconds on a clock that never jumps. which: as shutil.which."""
 
     def __init__(
@@ -132,7 +132,7 @@ class Tools:
 
     async def check(
         self, projects: Sequence[Project], seconds: float, running: Collection[tuple[str, str]] = ()
-    ) -> Sequence[Verdict]:
+    ) -> Sequence[ProgramResult]:
         """The verdicts of the checks for which anything is configured, all within so many seconds and a little.
 
         running: services of which a container runs, so that their profiles are in use.
@@ -166,7 +166,7 @@ class Tools:
 
     async def _compose(
         self, projects: Sequence[Project], running: Collection[tuple[str, str]], end: float
-    ) -> Verdict | None:
+    ) -> ProgramResult | None:
         """None where Compose is not installed. A project that could not be read is left out: Compose would hang too."""
         command = await self._compose_command(end) if projects else None
         if command is None:
@@ -177,7 +177,7 @@ class Tools:
         )
         left_out = [reason for project in projects for reason in project.unreadable]
         self._forget()
-        return Verdict(verdict.check, verdict.findings, [*verdict.problems, *left_out])
+        return ProgramResult(verdict.check, verdict.findings, [*verdict.problems, *left_out])
 
     async def _compose_command(self, end: float) -> Sequence[str] | None:
         docker, standalone = self._which("docker"), self._which("docker-compose")
@@ -217,17 +217,17 @@ class Tools:
 
     async def _files(
         self, check: CheckName, tool: str, words: Sequence[str], patterns: Sequence[str], end: float
-    ) -> Verdict:
+    ) -> ProgramResult:
         program = self._which(tool)
         if program is None:
-            return Verdict(check, problems=[f"{tool} is not installed, or not on PATH"])
+            return ProgramResult(check, problems=[f"{tool} is not installed, or not on PATH"])
         paths: list[str] = []
         problems: list[str] = []
         for found, missed in await asyncio.gather(*(self._readable(check, pattern, end) for pattern in patterns)):
             paths += found
             problems += missed
         verdict = await _together(check, [self._of_file(check, [program, *words], path, end) for path in paths])
-        return Verdict(check, verdict.findings, [*problems, *verdict.problems])
+        return ProgramResult(check, verdict.findings, [*problems, *verdict.problems])
 
     async def _readable(self, check: CheckName, pattern: str, end: float) -> tuple[list[str], list[str]]:
         """The files that a pattern matches, and what cannot be read of them: the programs do not tell the two apart."""
@@ -260,7 +260,7 @@ def _readable(pattern: str) -> tuple[list[str], list[str]]:
     return readable, problems
 
 
-async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Sequence[Finding]]"]) -> Verdict:
+async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[Sequence[Finding]]"]) -> ProgramResult:
     results = await asyncio.gather(*checks, return_exceptions=True)
     problems: list[str] = []
     findings: list[Finding] = []
@@ -271,4 +271,4 @@ async def _together(check: CheckName, checks: Sequence["asyncio._CoroutineLike[S
             raise result
         else:
             findings += result
-    return Verdict(check, findings, problems)
+    return ProgramResult(check, findings, problems)

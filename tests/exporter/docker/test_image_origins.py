@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.docker.origins import origin_of
+from exporter.docker.image_origins import origin_of
 
 CLASSIC_RUN = {"Hostname": "", "Cmd": ["/bin/sh", "-c", "echo one > /one"], "Image": "sha256:4dbf"}
 

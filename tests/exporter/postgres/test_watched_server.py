@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 from exporter.base.threads import KeyedThreads
 from exporter.inventory.postgres import PostgresServer
 from exporter.postgres import queries
-from exporter.postgres.rows import Reading
-from exporter.postgres.server import WatchedServer
+from exporter.postgres.rows import ServerReading
 from exporter.postgres.session import PostgresUnavailable, Row
+from exporter.postgres.watched_server import WatchedServer
 from tests.exporter.fakes import FakeClock
 from tests.golden.postgres import PRIMARY, RecordedSession
 
@@ -45,7 +45,7 @@ class Server(WatchedServer):
             raise PostgresUnavailable("no")
         self._session = _Session(dbname, self.answers)
 
-    async def round(self, after: float = 30.0) -> Reading:
+    async def round(self, after: float = 30.0) -> ServerReading:
         """The reading of the next round."""
         self.clock.now += after
         self.visited = []

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from exporter.findings.compose_service import mounts
+from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Place
 from exporter.findings.project import Project
-from exporter.findings.service import mounts
-from exporter.findings.tree import Node
 
 Declared = Mapping[str, frozenset[str]]
 """The names that a project has, by section."""

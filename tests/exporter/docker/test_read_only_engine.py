@@ -15,7 +15,7 @@ import pytest
 
 from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused
 from exporter.docker.objects import read_usage
-from exporter.docker.reading import EngineReader, ReadingEngine
+from exporter.docker.read_only_engine import EngineReader, ReadOnlyEngine
 from tests.dockerd import Dockerd
 from tests.helpers import wait_until
 
@@ -87,8 +87,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Callable[[str], bytes]], Server]
         server.close()
 
 
-def engine(server: Server, timeout: float = 5.0) -> ReadingEngine:
-    return ReadingEngine(f"unix://{server.path}", timeout)
+def engine(server: Server, timeout: float = 5.0) -> ReadOnlyEngine:
+    return ReadOnlyEngine(f"unix://{server.path}", timeout)
 
 
 async def containers(asked: DockerEngine) -> object:
@@ -118,7 +118,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_made_anew(serve: Any) -
         return b"" if len(served) == 3 else good(target)
 
     server = serve(answer)
-    asked = ReadingEngine(f"unix://{server.path}", 5.0, threads=1)  # each thread keeps a connection of its own
+    asked = ReadOnlyEngine(f"unix://{server.path}", 5.0, threads=1)  # each thread keeps a connection of its own
     for _ in range(3):
         assert await containers(asked) == []
     asked.close()
@@ -174,7 +174,7 @@ async def test_it_reads_what_the_library_reads(clean_dockerd: Dockerd) -> None:
     clean_dockerd.run("web", "exit 1", labels={"a": "ä b"}).wait()
     clean_dockerd.dangling_image()
     clean_dockerd.network("own")
-    by_library, by_us = DockerEngine(clean_dockerd.host), ReadingEngine(clean_dockerd.host)
+    by_library, by_us = DockerEngine(clean_dockerd.host), ReadOnlyEngine(clean_dockerd.host)
     ours, the_librarys = await read_usage(by_us), await read_usage(by_library)
     assert {each.id for each in ours.networks} == {each.id for each in the_librarys.networks}  # in no order
     assert {each.id for each in ours.images} == {each.id for each in the_librarys.images}
@@ -226,7 +226,7 @@ def descriptors() -> int:
 
 
 async def test_failures_leave_no_descriptor_behind(serve: Any, tmp_path: Path) -> None:
-    asked = ReadingEngine(f"unix://{tmp_path}/nobody.sock")
+    asked = ReadOnlyEngine(f"unix://{tmp_path}/nobody.sock")
     server = serve(lambda _: b"")
     refusing = engine(server)
     for made in (asked, refusing):

@@ -2,7 +2,7 @@
 
 from exporter.findings.audit import CheckResult, Report
 from exporter.findings.finding import Finding, Place
-from exporter.findings.memory import KEPT_SECONDS, NEW_SECONDS, Memory
+from exporter.findings.known_findings import KEPT_SECONDS, NEW_SECONDS, KnownFindings
 
 PROJECT = "/srv/pa/compose.yaml"
 HOUR = 3600.0
@@ -16,18 +16,18 @@ def report(*subjects: str, success: bool = True, projects: tuple[str, ...] = (PR
     return Report([CheckResult("limits", findings, problems=[] if success else ["x cannot be read"])], projects)
 
 
-def new(memory: Memory, now: float) -> int:
+def new(memory: KnownFindings, now: float) -> int:
     return len(list(memory.new(now)))
 
 
 def test_what_is_there_at_first_is_not_new() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     came, gone = memory.learn(report("a", "b"), 0)
     assert ([one.subject for one in came], gone, new(memory, 0)) == (["a", "b"], [], 0)
 
 
 def test_what_comes_later_is_new_for_a_day_or_until_it_is_mended() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report("a"), 0)
     came, _ = memory.learn(report("a", "b"), HOUR)
     assert ([one.subject for one in came], list(memory.new(HOUR))) == (["b"], [("limits", "warning")])
@@ -41,14 +41,14 @@ def test_what_comes_later_is_new_for_a_day_or_until_it_is_mended() -> None:
 
 
 def test_one_for_another_is_new() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report("a"), 0)
     memory.learn(report("b"), HOUR)
     assert new(memory, HOUR) == 1
 
 
 def test_a_project_that_appears_brings_its_standing_list() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report(projects=()), 0)
     memory.learn(report("a", "b"), HOUR)
     assert new(memory, HOUR) == 0
@@ -57,7 +57,7 @@ def test_a_project_that_appears_brings_its_standing_list() -> None:
 
 
 def test_a_stack_that_was_down_brings_nothing_new() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report("a"), 0)
     memory.learn(report("a", "b"), HOUR)
     memory.learn(report(projects=()), 2 * HOUR)
@@ -67,7 +67,7 @@ def test_a_stack_that_was_down_brings_nothing_new() -> None:
 
 
 def test_what_a_check_could_not_see_is_neither_gone_nor_new_afterwards() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report("a", "b"), 0)
     _, gone = memory.learn(report("a", success=False), HOUR)
     came, _ = memory.learn(report("a", "b"), 2 * HOUR)
@@ -75,14 +75,14 @@ def test_what_a_check_could_not_see_is_neither_gone_nor_new_afterwards() -> None
 
 
 def test_a_first_look_that_was_not_whole_makes_nothing_new() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report("a", success=False), 0)
     memory.learn(report("a", "b"), HOUR)
     assert new(memory, HOUR) == 0
 
 
 def test_it_forgets() -> None:
-    memory = Memory()
+    memory = KnownFindings()
     memory.learn(report(*(f"s{at}" for at in range(100))), 0)
     memory.learn(report(), HOUR)
     memory.learn(report(), 2 * HOUR + KEPT_SECONDS)

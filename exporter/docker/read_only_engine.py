@@ -140,7 +140,7 @@ def _exchange(connection: HTTPConnection, target: str) -> Answer:
         raise
 
 
-class ReadingEngine(DockerEngine):
+class ReadOnlyEngine(DockerEngine):
     """A Docker engine that is only asked; one that is reached over the network is asked through the library."""
 
     def _run(self, function: Callable[[Any], T]) -> T:

@@ -11,8 +11,8 @@ import pytest
 
 from exporter.findings.compose import load_project
 from exporter.findings.files import read_file
+from exporter.findings.program_checks import KEPT_SECONDS, ProgramChecks, ProgramResult, ToolFailed, run
 from exporter.findings.project import Invocation, Project
-from exporter.findings.tools import KEPT_SECONDS, ToolFailed, Tools, Verdict, run
 from exporter.inventory.audit import Configuration
 from tests.exporter.fakes import FakeClock
 from tests.exporter.findings.inputs import load, write
@@ -93,24 +93,24 @@ async def failing(directory: Path) -> None:
         await run([str(directory / "none")], str(directory))
 
 
-async def compose_verdict(tools: Tools, project: Project) -> Verdict | None:
+async def compose_verdict(tools: ProgramChecks, project: Project) -> ProgramResult | None:
     verdicts = await tools.check([project], 30)
     return next((verdict for verdict in verdicts if verdict.check == "compose-config"), None)
 
 
 async def test_without_compose_there_is_no_verdict(project: Project) -> None:
-    assert await compose_verdict(Tools(Configuration(), which=which()), project) is None
+    assert await compose_verdict(ProgramChecks(Configuration(), which=which()), project) is None
 
 
 async def test_the_plugin_is_preferred_and_its_lack_is_noticed(tmp_path: Path, project: Project) -> None:
     docker = script(tmp_path / "bin", "docker", '[ "$1 $2" = "compose version" ] || echo "$@" > used')
     standalone = script(tmp_path / "bin", "docker-compose", "exit 1")
-    tools = Tools(Configuration(), which=which(docker, standalone))
-    assert await compose_verdict(tools, project) == Verdict("compose-config", [], [])
+    tools = ProgramChecks(Configuration(), which=which(docker, standalone))
+    assert await compose_verdict(tools, project) == ProgramResult("compose-config", [], [])
     used = (tmp_path / "p" / "used").read_text()
     assert used == f"compose -f {tmp_path}/p/compose.yaml config -q\n"
     script(tmp_path / "bin", "docker", "exit 1")
-    verdict = await compose_verdict(Tools(Configuration(), which=which(docker, standalone)), project)
+    verdict = await compose_verdict(ProgramChecks(Configuration(), which=which(docker, standalone)), project)
     assert verdict is not None
     (finding,) = verdict.findings
     assert finding.message == "docker-compose rejects the project"
@@ -120,7 +120,7 @@ async def test_the_plugin_is_preferred_and_its_lack_is_noticed(tmp_path: Path, p
 async def test_it_runs_again_only_after_a_change_or_an_hour(tmp_path: Path, project: Project) -> None:
     standalone = script(tmp_path / "bin", "docker-compose", "echo run >> runs")
     clock = FakeClock()
-    tools = Tools(Configuration(), clock, which(standalone))
+    tools = ProgramChecks(Configuration(), clock, which(standalone))
 
     def runs() -> int:
         return (tmp_path / "p" / "runs").read_text().count("run")
@@ -142,7 +142,7 @@ async def test_how_the_project_is_started_is_handed_on(tmp_path: Path) -> None:
     standalone = script(tmp_path / "bin", "docker-compose", 'echo "$@" > used')
     names = f"{tmp_path}/prod.env", f"{tmp_path}/b.env"
     started = load_project(Invocation((f"{tmp_path}/a/compose.yaml",), names, str(tmp_path)), read_file)
-    assert await compose_verdict(Tools(Configuration(), which=which(standalone)), started) == Verdict(
+    assert await compose_verdict(ProgramChecks(Configuration(), which=which(standalone)), started) == ProgramResult(
         "compose-config", [], []
     )
     assert (tmp_path / "used").read_text() == (
@@ -155,7 +155,11 @@ async def test_the_profiles_of_what_runs_are_in_use(tmp_path: Path) -> None:
     services = "services: {a: {image: x}, b: {image: x, profiles: [p, q]}, c: {image: x, profiles: [r]}}\n"
     write(tmp_path, {"compose.yaml": services, ".env": "COMPOSE_PROFILES=r\n"})
     standalone = script(tmp_path / "bin", "docker-compose", 'echo "$@" > used')
-    tools, loaded, file = Tools(Configuration(), which=which(standalone)), load(tmp_path), f"{tmp_path}/compose.yaml"
+    tools, loaded, file = (
+        ProgramChecks(Configuration(), which=which(standalone)),
+        load(tmp_path),
+        f"{tmp_path}/compose.yaml",
+    )
     for running, options in (({(file, "b")}, " --profile p --profile q --profile r"), ({(file, "c"), ("/x", "b")}, "")):
         await tools.check([loaded], 30, running)
         assert (tmp_path / "used").read_text() == f"-f {file}{options} config -q\n"
@@ -177,7 +181,7 @@ async def test_a_warning_of_compose_is_its_word_too(
 ) -> None:
     (tmp_path / "said").write_text(f"{said}\n{said}\n")
     standalone = script(tmp_path / "bin", "docker-compose", f"cat {tmp_path}/said >&2")
-    verdict = await compose_verdict(Tools(Configuration(), which=which(standalone)), project)
+    verdict = await compose_verdict(ProgramChecks(Configuration(), which=which(standalone)), project)
     assert verdict is not None
     assert [os.path.basename(one.subject) for one in verdict.findings] == subjects
     assert {one.severity for one in verdict.findings} <= {"warning"}
@@ -186,7 +190,7 @@ async def test_a_warning_of_compose_is_its_word_too(
 
 async def test_one_that_hangs_gives_no_verdict(tmp_path: Path, project: Project) -> None:
     standalone = script(tmp_path / "bin", "docker-compose", "exec sleep 1000")
-    tools = Tools(Configuration(), which=which(standalone))
+    tools = ProgramChecks(Configuration(), which=which(standalone))
     verdicts = await tools.check([project], 0.5)
     ((problem,),) = [verdict.problems for verdict in verdicts]
     assert problem.startswith("docker-compose did not end within 0.")
@@ -198,14 +202,14 @@ async def test_many_that_hang_do_not_add_up(tmp_path: Path) -> None:
     for at in range(5):
         write(tmp_path / str(at), {"compose.yaml": "services: {a: {image: x}}\n"})
         projects.append(load(tmp_path / str(at)))
-    (verdict,) = await Tools(Configuration(), which=which(standalone)).check(projects, 0.5)
+    (verdict,) = await ProgramChecks(Configuration(), which=which(standalone)).check(projects, 0.5)
     assert len(verdict.problems) == 5
     assert sum("had no time left" in problem for problem in verdict.problems) == 3
 
 
 async def test_a_tool_that_is_asked_for_and_not_there() -> None:
     settings = Configuration(prometheus_configs=["/a"], prometheus_rules=["/b"], alertmanager_configs=["/c"])
-    verdicts = await Tools(settings, which=which()).check([], 30)
+    verdicts = await ProgramChecks(settings, which=which()).check([], 30)
     assert [(verdict.check, verdict.problems) for verdict in verdicts] == [
         ("prometheus-config", ["promtool is not installed, or not on PATH"]),
         ("prometheus-rules", ["promtool is not installed, or not on PATH"]),
@@ -235,7 +239,7 @@ async def test_the_real_promtool_and_amtool(tmp_path: Path) -> None:
         prometheus_rules=[f"{tmp_path}/*.rules"],
         alertmanager_configs=[f"{tmp_path}/good.am", f"{tmp_path}/bad.am"],
     )
-    verdicts = await Tools(settings).check([], 60)
+    verdicts = await ProgramChecks(settings).check([], 60)
     found = {verdict.check: [os.path.basename(one.place.file) for one in verdict.findings] for verdict in verdicts}
     assert found == {
         "prometheus-config": ["bad.yml"],

@@ -1,7 +1,7 @@
 """What is remembered of how containers ended."""
 
+from exporter.docker.container_ends import End, Ends
 from exporter.docker.containers import Inspected, ListedContainer
-from exporter.docker.ends import End, Ends
 from exporter.docker.events import Event
 
 
