@@ -124,7 +124,7 @@ def firing(mailbox: Mailbox, target: str) -> list[float]:
     return [at for subject, at in subjects if target in subject and "resolved" not in subject.lower()]
 
 
-@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=pytest.mark.slow)])
 async def test_each_outage_is_mailed_within_a_minute_whatever_went_before(layout: Layout, factor: float) -> None:
     """Databases of n8n, then of Letta; a short outage of Open WebUI and of PostgreSQL; n8n once more."""
 
