@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-END_SECONDS = 20.0
+END_SECONDS = 60.0
 
 
 def is_stopped(pid: int) -> bool:

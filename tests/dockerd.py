@@ -26,7 +26,7 @@ from tests.docker_leftovers import end_processes, is_stopped, unmount_below
 from tests.docker_programs import buildkit_client, dockerd_environ, dockerd_program, require_docker
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 _NANOSECONDS = 10**9
 _FIXTURES = frozenset({"dockerd", "dockerd_factory"})
 

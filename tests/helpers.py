@@ -55,7 +55,7 @@ async def wait_until(
     listen. What cannot become true any more is said by another exception, such as Hopeless, which ends the waiting.
     """
     deadline = time.monotonic() + timeout
-    pause = 0.002
+    pause = 0.01
     last: object = None
     while True:
         try:

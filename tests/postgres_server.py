@@ -137,10 +137,10 @@ class PostgresServer:
                     os.kill(pid, signal.SIGCONT)
             process.send_signal(how)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
-                process.wait(20)
+                process.wait(60)
 
     def close(self) -> None:
         """Ends the server and removes its directory."""

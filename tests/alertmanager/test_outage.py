@@ -4,6 +4,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from aiohttp import web
@@ -58,7 +59,8 @@ async def test_the_mail_says_what_is_wrong_and_what_ended_it(layout: Layout, tmp
                     prometheus = yaml.safe_load(layout.prometheus_config.read_bytes())
                     target = {"targets": [alertmanager.url.removeprefix("http://")]}
                     prometheus["alerting"]["alertmanagers"] = [{"static_configs": [target]}]
-                    async with servers.prometheus(layout.prometheus, prometheus):
+                    async with servers.prometheus(layout.prometheus, prometheus) as scraping:
+                        await wait_until(partial(well, scraping.url), equals=2, what="both probes to be known and well")
                         database["status"] = 503
                         _, firing = await wait_until(partial(mail_of, mailbox, "n8n"), timeout=120, what="the mail")
                         database["status"] = 200
@@ -69,7 +71,7 @@ async def test_the_mail_says_what_is_wrong_and_what_ended_it(layout: Layout, tmp
     plain = part(firing, "plain")
     assert (
         "The probe ready of n8n fails: status 503, expected 200, which means: database not reachable. "
-        "The probe live succeeds, so that n8n itself answers." in plain
+        "The probe live succeeds, so n8n itself answers." in plain
     )
     since = re.search(r"Since: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", plain)
     assert since is not None
@@ -79,6 +81,16 @@ async def test_the_mail_says_what_is_wrong_and_what_ended_it(layout: Layout, tmp
     assert "Why it ended: Every probe of n8n succeeds." in plain
     # The same beginning in both.
     assert since[0] in plain
+
+
+async def well(prometheus: str) -> int:
+    """How many probes succeed, as far as Prometheus has heard."""
+    async with httpx.AsyncClient(base_url=prometheus, verify=False) as client:
+        try:
+            answer = await client.get("/api/v1/query", params={"query": "upkeeper_probe_success == 1"})
+        except httpx.TransportError as error:
+            raise ConnectionError(str(error)) from error
+    return len(answer.raise_for_status().json()["data"]["result"])
 
 
 def mail_of(mailbox: Mailbox, text: str) -> object:

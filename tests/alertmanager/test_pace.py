@@ -124,7 +124,7 @@ def firing(mailbox: Mailbox, target: str) -> list[float]:
     return [at for subject, at in subjects if target in subject and "resolved" not in subject.lower()]
 
 
-@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=pytest.mark.slow)])
 async def test_each_outage_is_mailed_within_a_minute_whatever_went_before(layout: Layout, factor: float) -> None:
     """Databases of n8n, then of Letta; a short outage of Open WebUI and of PostgreSQL; n8n once more."""
 
@@ -167,7 +167,8 @@ async def test_each_outage_is_mailed_within_a_minute_whatever_went_before(layout
         mailed = firing(mailbox, target)
         assert len(mailed) == len(moments), (target, mailbox.subjects)
         late = [(there - since) * factor for there, since in zip(mailed, moments, strict=True)]
-        assert max(late) <= WITHIN + factor, (target, late)  # a second for the machine, however short the scale
+        # Three seconds for the machine, however short the scale.
+        assert max(late) <= WITHIN + 3 * factor, (target, late)
     assert len([s for s in ended if "n8n" in s]) == 1
     if factor == 1.0:  # else a slow machine makes an outage of it
         # Over before anybody was told: not a word of it.
@@ -195,8 +196,8 @@ async def test_the_end_is_told_only_to_those_who_heard_of_the_beginning(layout: 
 
 
 async def test_what_ended_under_a_silence_is_mailed_when_it_begins_again(layout: Layout) -> None:
-    """Of a silence of two hours, as the runbooks make it, here of seven seconds."""
-    factor = 1000.0
+    """Of a silence of two hours, as the runbooks make it, here of fourteen seconds."""
+    factor = 500.0
     mailbox = Mailbox()
     with served(mailbox, login=False):
         async with (
@@ -223,9 +224,9 @@ async def test_what_ended_under_a_silence_is_mailed_when_it_begins_again(layout:
             await wait_until(over, what="the end of the silence")
             before = len(firing(mailbox, "n8n"))
             await sender.fire("n8n", "critical")
-            # Well before the repetition after four hours, as all else has it: that would be 7 s later.
+            # Well before the repetition after four hours, as all else has it: that would be 14 s later.
             second = "the mail of the second outage"
-            await wait_until(lambda: len(firing(mailbox, "n8n")) > before, timeout=4, what=second)
+            await wait_until(lambda: len(firing(mailbox, "n8n")) > before, timeout=10, what=second)
 
 
 def assert_heard_of_first(mailbox: Mailbox, targets: Sequence[str]) -> None:

@@ -17,7 +17,6 @@ from tests.upkeeper.up.running import Up
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning"),  # it is on loopback
 ]
 

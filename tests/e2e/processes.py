@@ -38,7 +38,7 @@ def upkeeper(
         end(process)
 
 
-def end(process: subprocess.Popen[bytes], grace: float = 20.0) -> int:
+def end(process: subprocess.Popen[bytes], grace: float = 60.0) -> int:
     """Asks the process to stop, and kills it when it does not. Its exit status."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

@@ -95,7 +95,7 @@ async def test_three_breaches_go_all_the_way_round(tmp_path: Path, clean_dockerd
     base = free_port_range(4)
     api = Api(f"http://127.0.0.1:{base + 1}", state)
     with upkeeper("up", "--config", config, "--state-dir", state, "--port-base", str(base), log=tmp_path / "up.log"):
-        await wait_until(api.ready, timeout=60, what="the stack to be ready")
+        await wait_until(api.ready, timeout=180, what="the stack to be ready")
         await wait_until(
             lambda: breaches.sick.reload() or breaches.sick.attrs["State"]["Health"]["Status"] == "healthy"
         )

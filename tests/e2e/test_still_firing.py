@@ -79,7 +79,7 @@ async def finished(api: Api, count: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = api.get("runs")["items"][::-1]
         return found if len(found) >= count and all(run["outcome"] for run in found[:count]) else None
 
-    return await wait_until(runs, timeout=90, what=f"{count} finished runs")
+    return await wait_until(runs, timeout=180, what=f"{count} finished runs")
 
 
 def episode(api: Api, directory: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ async def test_a_run_that_helped_but_not_enough_is_followed_by_others_until_the_
     house.log("app").write_text(LINES)
     (tmp_path / "app" / "noise.log").write_bytes(os.urandom(3 * LIMIT))  # packs to no less than it is
     with house.stack() as api:
-        await wait_until(api.ready, timeout=60, what="the stack to be ready")
+        await wait_until(api.ready, timeout=180, what="the stack to be ready")
         for number in range(1, 4):
             run = (await finished(api, number))[number - 1]
             assert run["outcome"] == "ineffective"
@@ -115,7 +115,7 @@ async def test_the_next_remedy_has_its_turn_and_one_that_observed_acts_when_it_i
     house.write(first, remedy("here", "app", autonomy="observe"))
     house.log("app").write_text(LINES)
     with house.stack() as api:
-        await wait_until(api.ready, timeout=60, what="the stack to be ready")
+        await wait_until(api.ready, timeout=180, what="the stack to be ready")
         tried = await finished(api, 2)
         assert [(run["remedy"], run["outcome"]) for run in tried[:2]] == [
             ("elsewhere", "nothing-to-do"),
@@ -124,11 +124,11 @@ async def test_the_next_remedy_has_its_turn_and_one_that_observed_acts_when_it_i
         house.write(first, remedy("here", "app"))
         effective = await wait_until(
             lambda: next((run for run in api.get("runs")["items"] if run["outcome"] == "effective"), None),
-            timeout=90,
+            timeout=180,
             what="the second remedy to act",
         )
         assert (effective["remedy"], effective["alert_id"]) == ("here", tried[0]["alert_id"])
-        await wait_until(lambda: episode(api, "app")["status"], equals="resolved", timeout=90, what="the alert to end")
+        await wait_until(lambda: episode(api, "app")["status"], equals="resolved", timeout=180, what="the alert to end")
         tracks = {one["name"]: one["track"] for one in api.get("remedies")["items"]}
         assert tracks["here"] == {"runs": 1, "effective": 1, "plans": 1, "would_act": 1}
         assert episode(api, "app")["due_at"] is None

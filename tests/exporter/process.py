@@ -78,7 +78,7 @@ class ExporterProcess:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(30)
+        return self._process.wait(60)
 
     def hangup(self) -> None:
         assert self._process is not None

@@ -156,7 +156,7 @@ def test_a_set_whose_writer_is_active(tmp_path: Path, marker: str | None) -> Non
             wall.now = time.time()
             assert states(directory.read())["b-2"] == "in_progress"
         writer.stdin.close()
-        assert writer.wait(30) == 0
+        assert writer.wait(60) == 0
     finally:
         writer.kill()
         writer.wait()

@@ -76,7 +76,7 @@ async def test_a_locked_repository_is_read_and_a_backup_under_way_does_not_count
         await wait_until(lambda: os.listdir(real.path / "locks"), what="restic to lock the repository")
         assert len(await Restic(real.settings(), None).snapshots()) == 3
         writer.stdin.close()
-        assert writer.wait(30) == 0
+        assert writer.wait(60) == 0
     finally:
         writer.kill()
         writer.wait()

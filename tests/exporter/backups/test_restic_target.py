@@ -184,6 +184,7 @@ async def test_no_restic_on_path(repository: Backup, monkeypatch: pytest.MonkeyP
         assert [line["reason"] for line in lines] == ["restic is not on PATH"]
 
 
+@pytest.mark.slow
 async def test_a_thousand_rounds_cost_no_thread_file_or_memory(
     tmp_path: Path, stand_in: Path, repository: Backup
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import shutil
 import threading
 import time
@@ -22,13 +23,16 @@ from tests.exporter.process import ExporterProcess
 from tests.helpers import HANG_GUARD, free_port, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 
+NO_ANSWER = "no answer within|timed out"
+"""Of the round, or on a busy machine already of the connection."""
+
 PORTS = [
-    (ports.never, "no answer within"),
+    (ports.never, NO_ANSWER),
     (ports.http, "looks like HTTP"),
     (ports.garbage, "does not support communication"),
     (ports.hang_up, "closed with incomplete handshake response"),
-    (ports.never_log_in, "no answer within"),
-    (ports.drip, "no answer within"),
+    (ports.never_log_in, NO_ANSWER),
+    (ports.drip, NO_ANSWER),
 ]
 
 
@@ -63,7 +67,7 @@ async def test_a_port_where_something_else_listens(answer: ports.Answer, reason:
         # Once for each reason: on a busy machine the second round may fail in another phase.
         assert {line["event"] for line in lines} == {"neo4j server down"}
         assert len({line["reason"] for line in lines}) == len(lines)
-        assert reason in lines[0]["reason"]
+        assert re.search(reason, lines[0]["reason"])
         assert lines[0]["reason"].isprintable()
         await wait_until(lambda: connections(port), equals=0)
         await collector.close()

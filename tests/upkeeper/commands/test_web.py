@@ -80,7 +80,7 @@ def test_on_a_terminal_it_asks_twice_and_shows_nothing() -> None:
             seen += screen.read(1) or b""
         assert started.stdout is not None
         hashed = started.stdout.read().strip()
-        assert started.wait(30) == 0
+        assert started.wait(60) == 0
     assert bcrypt.checkpw(b"secret", hashed)
     assert b"Password" in seen
     assert b"secret" not in seen

@@ -40,7 +40,7 @@ def test_nothing_is_left_behind(state: StateDir, number: signal.Signals, station
     process = start(state, station)
     process.send_signal(number)
     process.send_signal(number)  # people press Ctrl-C twice
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert errors == "interrupted; nothing is left behind\n"
     assert process.returncode == 130
     assert list(state.root.iterdir()) == []
@@ -49,9 +49,9 @@ def test_nothing_is_left_behind(state: StateDir, number: signal.Signals, station
 def test_after_a_kill_the_next_drill_cleans_up_and_may_run(state: StateDir) -> None:
     killed = start(state, Station.PENDING)
     killed.kill()
-    killed.communicate(timeout=20)
+    killed.communicate(timeout=60)
     assert state.drill.exists()
     follower = start(state, Station.PENDING)
     follower.send_signal(signal.SIGTERM)
-    follower.communicate(timeout=20)
+    follower.communicate(timeout=60)
     assert list(state.root.iterdir()) == []

@@ -12,6 +12,7 @@ from exporter.configfile.problem import fields, models_in
 from exporter.docker.engine import DockerEngine
 from exporter.main import REMEDIATOR_SECTIONS, read_inventory
 from remediator.config.remedies import Config
+from remediator.tasks.configuration_audit.rows import FindingRow
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_config import check
@@ -83,9 +84,10 @@ def test_the_exporter_audits_them_all_those_of_the_remediator_too(config: Path, 
 async def test_the_audit_reports_each_that_everybody_may_read(config: Path, tmp_path: Path) -> None:
     value = load(config, Config).value
     resources = Resources(value, docker=lambda: DockerEngine(value.docker.host, 1.0))
-    notes = (await build_tasks(value, resources)["configuration-audit"].plan("file-modes")).notes
+    rows = (await build_tasks(value, resources)["configuration-audit"].plan("file-modes")).rows
     resources.close()
-    assert {note.partition(" | ")[0] for note in notes if "everybody may read it" in note} == secrets(tmp_path)
+    open_to_all = [row for row in rows if isinstance(row, FindingRow) and "everybody may read it" in row.message]
+    assert {place.file for row in open_to_all for place in row.places} == secrets(tmp_path)
 
 
 async def test_check_warns_of_each_that_everybody_may_read(config: Path, tmp_path: Path) -> None:

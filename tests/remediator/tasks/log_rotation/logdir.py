@@ -142,11 +142,11 @@ class Writer:
         """Ends the writer. Returns how many lines it wrote."""
         assert self._process is not None
         self._process.terminate()
-        output, _ = self._process.communicate(timeout=30)
+        output, _ = self._process.communicate(timeout=60)
         assert self._process.returncode == 0
         return int(output)
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-            self._process.communicate(timeout=30)
+            self._process.communicate(timeout=60)

@@ -59,7 +59,7 @@ async def loop(state_dir: Path, directory: Path, **settings: Any) -> AsyncIterat
     if stuck is not None:
         rotation = Obstacle(rotation, stuck)
     clock = Clock(START)
-    core = Core(state, Settings(Config(), Remedies([]), {rotation.name: rotation}, DockerEngine()), clock=clock)
+    core = Core(state, Settings(Config(), Remedies([]), {rotation.facts.name: rotation}, DockerEngine()), clock=clock)
     await core.open()
     try:
         await core.start_engine()

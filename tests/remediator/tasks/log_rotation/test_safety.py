@@ -457,6 +457,6 @@ async def test_another_program_that_renames_logs_all_the_time_loses_nothing(tmp_
             if states == {"done", "skipped"}:
                 break
     finally:
-        output, _ = other.communicate(timeout=30)
+        output, _ = other.communicate(timeout=60)
     found = lines(root) + Counter(archive.read_bytes().splitlines())
     assert found == {b"%d" % n: 1 for n in range(int(output))}

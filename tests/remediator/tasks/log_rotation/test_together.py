@@ -122,7 +122,7 @@ async def test_two_runs_of_one_plan_each_copy_a_quiet_log_once(tmp_path: Path, w
     """Planned by both before either acts: the input on which lines were lost without a writer."""
     with two_ways(tmp_path, way) as ((one, deep), (other, _)):
         log = tmp_path / "logs" / "nginx" / "app.log"
-        write_log(log, 20 * 1024 * KIB)
+        write_log(log, 8 * 1024 * KIB)
         expected = lines(tmp_path / "logs")
         runs = [
             task(one, recursive=deep, rotation={"method": "copytruncate"}),

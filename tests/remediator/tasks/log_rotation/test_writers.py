@@ -43,6 +43,7 @@ async def rotate_while_it_grows(rotation: LogRotation, log: Path) -> None:
         assert len(rotated(log.parent)) == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("append", [True, False])
 @pytest.mark.parametrize("compress", [True, False])
 async def test_copytruncate_loses_no_line_of_a_writer_that_never_stops(
