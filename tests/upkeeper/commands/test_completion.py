@@ -43,8 +43,9 @@ def shell_env(tmp_path: Path, migrated: Path) -> dict[str, str]:
     shutil.copy(migrated, state / "upkeeper.db")
     with sqlite3.connect(state / "upkeeper.db") as database:
         database.executemany(
-            "INSERT INTO runs (task, target, trigger, dry_run, state, outcome, requested_at, notes)"
-            " VALUES (?, ?, 'cli', 0, 'finished', 'effective', 0, '[]')",
+            "INSERT INTO runs (host, task, target, params, trigger, caller, dry_run, state, outcome, reason,"
+            " requested_at, notes)"
+            " VALUES ('here', ?, ?, '{}', 'cli', '', 0, 'finished', 'effective', '', 0, '[]')",
             [("log-rotation", "gone"), ("service-restart", "labelled")],
         )
     database.close()
