@@ -14,6 +14,7 @@ from remediator.guards.paused import Pauses
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.hold import PastRun, Pause
 from remediator.model.task import TaskError
+from tests.remediator.guards.cases import RECORDED, gathered
 
 NOW = 1_800_000_000.0
 COOLDOWN = 12.0
@@ -39,13 +40,12 @@ class Known:
         self, past: Sequence[PastRun] = (), in_flight: int | None = None, pauses: Sequence[Pause] = ()
     ) -> None:
         self.history = History(in_flight, past)
-        self.pauses = Pauses(pauses)
+        self.pauses = pauses
 
     def ask(self, selection: Selection, now: float) -> Asked:
         assert selection.target is not None
         subject = Subject("here", selection.remedy.task, selection.target)
-        gathered = Gathered({Pauses: {subject: self.pauses}, History: {subject: self.history}})
-        judgement = gathered.judge(Case(subject, selection.remedy, now))
+        judgement = gathered(self.history, self.pauses, subject).judge(Case(subject, selection.remedy, now))
         return Asked(judgement, self.history.past[0] if self.history.past else None)
 
 
@@ -137,8 +137,8 @@ def test_what_is_unknown_is_asked_for_again_soon() -> None:
 
     def ask(selection: Selection) -> Asked:
         subject = Subject("here", selection.remedy.task, selection.target or "")
-        gathered = Gathered({Pauses: {subject: Pauses()}, History: ConnectionError()})
-        return Asked(gathered.judge(Case(subject, selection.remedy, NOW)))
+        known = Gathered({Pauses: {subject: Pauses()}, History: ConnectionError()}, RECORDED)
+        return Asked(known.judge(Case(subject, selection.remedy, NOW)))
 
     found = decide(LABELS, Remedies([remedy("logs")]), TARGETS, ask, (), NOW)
     assert (told(found), found.decisions[0].guard) == ([("blocked", "logs")], "in-flight")

@@ -10,10 +10,9 @@ from remediator.decide.decide import LOOK_SOONEST, Asked, decide
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
-from remediator.guards.judge import Gathered
-from remediator.guards.paused import Pauses
 from remediator.model.decision import Selection, Try
 from remediator.model.hold import DAY, HOUR, PastRun, Pause
+from tests.remediator.guards.cases import gathered
 
 START = 1_800_000_000.0
 COUNTED = ("effective", "ineffective", "failed")
@@ -44,9 +43,8 @@ class Day:
             if (task, target) == (selection.remedy.task, selection.target) and outcome in (*COUNTED, *planned)
         ]
         subject = Subject("here", selection.remedy.task, str(selection.target))
-        pauses = Pauses([self.pause] if self.pause else [])
-        gathered = Gathered({Pauses: {subject: pauses}, History: {subject: History(past=past)}})
-        return Asked(gathered.judge(Case(subject, selection.remedy, self.now)), past[0] if past else None)
+        known = gathered(History(past=past), [self.pause] if self.pause else [], subject)
+        return Asked(known.judge(Case(subject, selection.remedy, self.now)), past[0] if past else None)
 
     def look(self) -> float | None:
         """Looks once, and does the run that follows from it. When to look again."""

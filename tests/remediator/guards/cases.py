@@ -7,6 +7,7 @@ from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
 from remediator.guards.judge import Gathered, Judgement
 from remediator.guards.paused import Pauses
+from remediator.guards.registry import GUARDS
 from remediator.model.hold import PastRun, Pause
 
 NOW = 1_000_000.0
@@ -14,6 +15,8 @@ SUBJECT = Subject("here", "t", "attic")
 STRICT = GuardSettings(cooldown=60.0, rate=Rate(per_hour=3, per_day=5), breaker=Breaker(failures=3, reset_after=1000.0))
 RELAXED = GuardSettings(cooldown=0.0, rate=Rate(per_hour=99, per_day=99), breaker=Breaker(failures=99))
 NO_RUNS = History()
+RECORDED = [guard for guard in GUARDS if guard.facts in (Pauses, History)]
+"""The guards that judge by the record alone: those whose facts are known here."""
 UNTIL_RESUMED = Pause(None, "x", 0.0, None)
 
 
@@ -27,7 +30,7 @@ def case(settings: GuardSettings = STRICT, now: float = NOW, subject: Subject = 
 
 
 def gathered(history: History = NO_RUNS, pauses: Sequence[Pause] = (), subject: Subject = SUBJECT) -> Gathered:
-    return Gathered({Pauses: {subject: Pauses(pauses)}, History: {subject: history}})
+    return Gathered({Pauses: {subject: Pauses(pauses)}, History: {subject: history}}, RECORDED)
 
 
 def judged(history: History = NO_RUNS, pauses: Sequence[Pause] = (), asked: Case | None = None) -> Judgement:

@@ -12,6 +12,7 @@ from remediator.guards.guard import Case, Facts, Guard, Sources, Subject
 from remediator.guards.history import History
 from remediator.guards.judge import UNKNOWN_FOR, Gathered, Judge
 from remediator.guards.paused import Pauses
+from remediator.guards.registry import GUARDS
 from remediator.model.hold import Block, Hold, Pause
 from remediator.model.task import Action, Plan
 from tests.remediator.guards.cases import NOW, SUBJECT, UNTIL_RESUMED, blocking, case, gathered, judged, ran
@@ -126,7 +127,7 @@ async def test_nothing_is_gathered_about_nothing() -> None:
 
 
 def test_a_subject_that_nothing_was_gathered_about_is_blocked_by_every_guard() -> None:
-    assert blocking(Gathered({}).judge(case())) == ["paused", "in-flight", "breaker", "cooldown", "rate"]
+    assert blocking(Gathered({}).judge(case())) == [guard.name for guard in GUARDS]
 
 
 def test_a_guard_sees_the_plan() -> None:

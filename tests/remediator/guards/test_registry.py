@@ -2,13 +2,13 @@
 
 from remediator.guards.history import History
 from remediator.guards.registry import GUARDS
-from tests.remediator.guards.cases import RELAXED, UNTIL_RESUMED, blocking, case, judged, ran
+from tests.remediator.guards.cases import RECORDED, RELAXED, UNTIL_RESUMED, blocking, case, judged, ran
 
 
 def test_every_guard_that_blocks_is_named_in_order() -> None:
     everything = History(in_flight=1, past=[ran(1, helped=False)] * 5)
     assert blocking(judged(everything, [UNTIL_RESUMED])) == ["paused", "in-flight", "breaker", "cooldown", "rate"]
-    assert [guard.name for guard in GUARDS] == blocking(judged(everything, [UNTIL_RESUMED]))
+    assert [guard.name for guard in RECORDED] == blocking(judged(everything, [UNTIL_RESUMED]))
     assert blocking(judged(History(past=[ran(1)]), asked=case(RELAXED))) == []
 
 
