@@ -69,7 +69,7 @@ class Plan(_Record):
     """What a task would do to a target."""
 
     actions: Sequence[Action] = ()
-    rows: Sequence[SerializeAsAny[Row]] = ()
+    rows: Sequence[SerializeAsAny[Row]] = []
     """What the task has found, as a table: all of the task's own kind of row."""
     notes: Sequence[str] = ()
     """What the plan left alone and why, and what the user should know: one sentence each."""
