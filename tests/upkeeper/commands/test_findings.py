@@ -49,7 +49,7 @@ async def test_a_run_lists_the_findings_and_fails(upkeeper: Upkeeper) -> None:
     open_port = next(row for row in rows if "PostgreSQL" in row)
     assert "/mistakes/compose.yaml:10 " in open_port
     assert "port 5432 of supabase-db is open to every network of this host" in open_port
-    assert open_port.rstrip().endswith("containers of the project reach it without")
+    assert open_port.rstrip().endswith("containers of the project do not need it")
     shown = await upkeeper("mistakes", "show", "1")
     assert set(rows) < set(shown.out.splitlines())
     counts = [sum(row.startswith(severity) for row in rows) for severity in ("critical", "warning", "info")]
