@@ -17,8 +17,9 @@ from exporter.base.complaints import Complaints
 from exporter.base.server import serving
 from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
-from remediator.api.app import build_app, over_limit, own_credential
-from remediator.control.core import Core, locked
+from remediator.app import build_app, over_limit, own_credential
+from remediator.control.core import Core
+from remediator.control.opening import locked
 from remediator.control.settings import Settings
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
@@ -74,8 +75,8 @@ class Remediator:
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
-                        background.create_task(self.core.queue_again()),
-                        background.create_task(self.core.housekeeping()),
+                        background.create_task(self.core.queue.queue_again()),
+                        background.create_task(self.core.upkeep.housekeeping()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
-from upkeeper.client.http import Client, HttpClient, verification
+from upkeeper.client.http import HttpClient, verification
 from upkeeper.look.firing import FiringView, Source, is_quiet, of_alertmanager, of_prometheus, of_record, with_doing
 from upkeeper.look.watched import WatchedView, watched
 
@@ -63,7 +64,7 @@ class Overview(TypedDict):
     remedies: list[RemedyView]
 
 
-async def look(client: Client, urls: Mapping[str, str | None] | None, guess: str | None = None) -> Overview:
+async def look(client: Operations, urls: Mapping[str, str | None] | None, guess: str | None = None) -> Overview:
     """Asks everything at once.
 
     urls: where the parts of the stack are, by name; None: only the remediator is known. guess: where an exporter may
@@ -126,7 +127,7 @@ class _Record:
     decisions: Page[DecisionView]
 
     @classmethod
-    async def of(cls, client: Client) -> "_Record":
+    async def of(cls, client: Operations) -> "_Record":
         return cls(
             *await asyncio.gather(
                 client.status(),
@@ -145,7 +146,7 @@ async def _outcome(asked: Awaitable[T]) -> T | ClientError:
         return error
 
 
-async def _checks(client: Client) -> tuple[list[CheckView], list[str]]:
+async def _checks(client: Operations) -> tuple[list[CheckView], list[str]]:
     """A health-check of everything, which records nothing; its checks and its remarks."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
