@@ -76,7 +76,10 @@ async def connect(
         async with HttpClient(url, token) as client:
             yield client
         return
-    from exporter.base.log_setup import configure
+    from exporter.base.memory import left_out
+
+    with left_out("rich"):  # structlog takes it, if it is there, for tracebacks that we do not print
+        from exporter.base.log_setup import configure
 
     say(f"no remediator is running: working directly on {state.root}")
     configure(level="debug" if verbose else "warning")
@@ -91,7 +94,7 @@ async def _alone(
     """A Core in this process. Raises ClientError in place of what else it raises, also for what the block does."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from exporter.configfile.file import find_config
+    from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from remediator.control.opening import open_core
     from remediator.store.room import no_room
