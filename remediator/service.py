@@ -43,6 +43,7 @@ class Remediator:
         self._state = state
         self._front = front
         self._settings = Settings.load(config_path, state)
+        self._settings.make_tasks()
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
         self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room)
@@ -54,6 +55,7 @@ class Remediator:
     async def reload(self) -> None:
         """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
         self._settings = Settings.load(self._config_path, self._state, before=self._settings)
+        self._settings.make_tasks()
         self.core.apply_settings(self._settings)
 
     async def serve(self, listen: str) -> None:

@@ -6,13 +6,15 @@ import os
 import sys
 
 _SERVICES = frozenset({"up", "exporter", "remediator"})
-_FEW_COLLECTIONS = 50_000
+_FEW_COLLECTIONS = 500_000
 """Objects between two collections of garbage: the imports of a command make many, and hardly any garbage."""
 
 
 def main() -> None:
     """Does what the arguments say, and exits."""
     arguments = sys.argv[1:]
+    # Else pydantic reads the metadata of every installed package, in search of plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "_UPKEEPER_COMPLETE" in os.environ:
         from upkeeper.quick.completion import complete
 

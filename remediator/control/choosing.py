@@ -1,6 +1,5 @@
 """Which task and which target a request means."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,8 @@ def known_task(tasks: Mapping[str, Task], name: str) -> Task:
     """The task of that name. Raises RequestError with the nearest name, or with all of them."""
     if name in tasks:
         return tasks[name]
+    import difflib
+
     near = difflib.get_close_matches(name, tasks, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(sorted(tasks))}"
     raise not_found(f"there is no task {name!r}; {hint}")

@@ -15,8 +15,7 @@ from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.run import Request
 from remediator.model.shapes import PlanView, RunView
-from remediator.model.task import Plan, Task, TaskError
-from remediator.runs.steps import LOOK_TIMEOUT
+from remediator.model.task import LOOK_TIMEOUT, Plan, Task, TaskError
 from remediator.store import pages, runs
 from remediator.store.database import Database
 

@@ -12,6 +12,7 @@ from remediator.model.words import Outcome, RunState
 from remediator.store import rows
 from remediator.store.tables import REMEDY, actions, runs
 
+
 def create(connection: sa.Connection, request: Request, now: float) -> int:
     """Stores a run to be done; its id. Raises sqlalchemy.exc.IntegrityError when one is in flight on that target."""
     result = connection.execute(

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -70,11 +71,8 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
     urls: where the parts of the stack are, by name; None: only the remediator is known. guess: where an exporter may
     be, too. Raises ClientError when the remediator is all that is known and cannot be asked.
     """
-    import httpx
-
     known = {**(urls or {}), "remediator": client.url if isinstance(client, HttpClient) else None}
-    verify = verification(url for url in known.values() if url is not None)
-    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False, verify=verify) as http:
+    async with _http([url for url in (*known.values(), guess) if url is not None]) as http:
         if guess is not None and (await _service(http, "exporter", guess))["up"]:
             known["exporter"] = guess
         checking = asyncio.ensure_future(_outcome(_checks(client)))
@@ -114,6 +112,18 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
         "runs": recorded.runs["items"][:LAST_RUNS] if recorded else [],
         "remedies": recorded.remedies["items"] if recorded else [],
     }
+
+
+@asynccontextmanager
+async def _http(urls: Collection[str]) -> "AsyncIterator[httpx.AsyncClient]":
+    """What asks these. Without any there is nobody to ask, and the library is not even imported."""
+    if not urls:
+        yield None  # type: ignore[misc]  # nobody uses it: what has no URL is not asked
+        return
+    import httpx
+
+    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False, verify=verification(urls)) as http:
+        yield http
 
 
 @dataclass(frozen=True)
@@ -296,10 +306,10 @@ async def _services(http: "httpx.AsyncClient", urls: Mapping[str, str | None]) -
 
 
 async def _service(http: "httpx.AsyncClient", name: str, url: str | None) -> ServiceView:
-    import httpx
-
     if url is None:
         return {"name": name, "url": None, "up": False, "detail": "not running"}
+    import httpx
+
     try:
         response = await http.get(f"{url}/-/healthy")
     except httpx.TimeoutException:

@@ -5,12 +5,14 @@ without a lock; what it cannot read it says nothing about. The command itself th
 """
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remediator.model.taskfacts import Document
 from remediator.tasks.document import entries, names
 from remediator.tasks.registry import FACTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Env = Mapping[str, str]
 
@@ -27,14 +29,14 @@ def tasks() -> list[Word]:
     return [Word(name) for name in sorted(FACTS)]
 
 
-def targets(task: str, config: Path | None, state_dir: Path | None, env: Env) -> list[Word]:
+def targets(task: str, config: "Path | None", state_dir: "Path | None", env: Env) -> list[Word]:
     """Of a task: those that the config names, and those of earlier runs."""
     configured = FACTS[task].configured(_config(config, env)) if task in FACTS else ()
     ran = _record(state_dir, env, "SELECT DISTINCT target FROM runs WHERE task = ?", task)
     return [Word(name) for name in sorted({*configured, *(target for (target,) in ran)})]
 
 
-def probes(incomplete: str, config: Path | None, env: Env) -> list[Word]:
+def probes(incomplete: str, config: "Path | None", env: Env) -> list[Word]:
     """Services that the config names; after ``NAME/``, the probes of that one."""
     document = _config(config, env)
     if "/" not in incomplete:
@@ -46,14 +48,14 @@ def probes(incomplete: str, config: Path | None, env: Env) -> list[Word]:
     ]
 
 
-def runs(state_dir: Path | None, env: Env) -> list[Word]:
+def runs(state_dir: "Path | None", env: Env) -> list[Word]:
     """The latest runs."""
     query = "SELECT id, task, target, coalesce(outcome, state) FROM runs ORDER BY id DESC LIMIT 20"
     rows = _record(state_dir, env, query)
     return [Word(str(number), f"{task} on {target}: {outcome}") for number, task, target, outcome in rows]
 
 
-def _config(option: Path | None, env: Env) -> Document:
+def _config(option: "Path | None", env: Env) -> Document:
     """The config file as it is written; empty when there is none or it cannot be read."""
     from exporter.configfile.find import find_config
 
@@ -69,7 +71,7 @@ def _config(option: Path | None, env: Env) -> Document:
     return document if isinstance(document, dict) else {}
 
 
-def _record(option: Path | None, env: Env, query: str, *values: str) -> list[tuple[Any, ...]]:
+def _record(option: "Path | None", env: Env, query: str, *values: str) -> list[tuple[Any, ...]]:
     """Rows of the record; none when there is no record or it cannot be read at once."""
     import sqlite3
     from contextlib import closing

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from upkeeper.drill.drill import Report
 from upkeeper.drill.stations import MEANING, Station
-from upkeeper.screens.screen import Cell, Screen
+from upkeeper.screens.cells import Cell
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES, safe
 
 _PICTURE_WIDTH = 86

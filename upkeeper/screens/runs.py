@@ -10,8 +10,9 @@ from remediator.tasks.health_check.notes import checks_of
 from remediator.tasks.registry import shows
 from upkeeper.client.follow import Progress
 from upkeeper.screens.alerts import more
+from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import freed, measurement
 from upkeeper.screens.text import ago, local, took
 

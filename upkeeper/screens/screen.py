@@ -4,36 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from upkeeper.screens.text import STYLES, safe
+from upkeeper.screens.cells import Cell, Column
+from upkeeper.screens.text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table. right: figures, aligned to the right. wide: its text may take several lines."""
-
-    title: str
-    right: bool = False
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A piece of text with a rich style. The text may be anything: it is escaped when it is shown."""
-
-    text: str
-    style: str = ""
-
-
-def state(word: str | None) -> Cell:
-    """A state, outcome or verdict in its colour."""
-    return Cell(word or "-", STYLES.get(word or "", ""))
 
 
 class Output:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from upkeeper.screens.screen import Cell, Column
+from upkeeper.screens.cells import Cell, Column
 from upkeeper.screens.text import safe
 
 _LEAST_WIDE = 16

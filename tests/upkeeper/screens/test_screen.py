@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from upkeeper.screens.screen import Cell, Column, Output, Screen, state
+from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.screen import Output, Screen
 from upkeeper.screens.text import ago, coarse, local, precise, safe, took
 
 ESC = "\x1b"
