@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-from dataclasses import replace
 
 import pytest
 
@@ -277,7 +276,7 @@ async def test_a_task_that_is_gone_closes_its_run_with_the_reason(stack: Stack) 
     stack.task.stuck = asyncio.Event()
     await stack.receive(alert())
     await wait_until(lambda: stack.task.applied == ["f0"], what="the first action to be under way")
-    stack.task.facts = replace(stack.task.facts, name="renamed")
+    stack.task.facts = stack.task.facts._replace(name="renamed")
     await stack.restart()
     (run,) = await stack.finished()
     assert (run["outcome"], run["reason"]) == ("failed", "task sweep is no longer available")
