@@ -20,7 +20,8 @@ from statistics import median
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
 from exporter.base.units import format_bytes
-from remediator.control.core import Core, open_core
+from remediator.control.core import Core
+from remediator.control.opening import open_core
 
 FILE_BYTES = 1000
 LIMIT_BYTES = 40 * 1024**2

@@ -14,7 +14,7 @@ from statistics import median
 
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.base.units import Bytes
+from exporter.configfile.quantities import Bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.meter import LogMeter
 from exporter.logdirs.usage import measure

@@ -22,10 +22,15 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 """What makes the text of each generated page, by the page's path below docs/."""
 
+HELP = DOCS.parent / "upkeeper" / "quick" / "help.txt"
+"""Goes with the pages of docs/, and ships in the package."""
+
 
 def stale(directory: Path) -> dict[Path, str]:
     """The pages below a directory that are missing or differ, each with the text that it should have."""
     pages = {directory / name: page() for name, page in PAGES.items()}
+    if directory == DOCS:
+        pages[HELP] = commands.main_help()
     return {path: text for path, text in pages.items() if not path.exists() or path.read_text() != text}
 
 

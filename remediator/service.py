@@ -17,8 +17,9 @@ from exporter.base.complaints import Complaints
 from exporter.base.server import serving
 from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
-from remediator.api.app import build_app, over_limit, own_credential
-from remediator.control.core import Core, locked
+from remediator.app import build_app, over_limit, own_credential
+from remediator.control.core import Core
+from remediator.control.opening import locked
 from remediator.control.settings import Settings
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
@@ -42,6 +43,7 @@ class Remediator:
         self._state = state
         self._front = front
         self._settings = Settings.load(config_path, state)
+        self._settings.make_tasks()
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
         self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room)
@@ -53,6 +55,7 @@ class Remediator:
     async def reload(self) -> None:
         """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
         self._settings = Settings.load(self._config_path, self._state, before=self._settings)
+        self._settings.make_tasks()
         self.core.apply_settings(self._settings)
 
     async def serve(self, listen: str) -> None:
@@ -74,8 +77,8 @@ class Remediator:
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
-                        background.create_task(self.core.queue_again()),
-                        background.create_task(self.core.housekeeping()),
+                        background.create_task(self.core.queue.queue_again()),
+                        background.create_task(self.core.upkeep.housekeeping()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:

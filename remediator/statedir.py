@@ -2,11 +2,8 @@
 
 import fcntl
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
-
-from platformdirs import user_state_path
 
 from remediator.model.errors import EXIT_USAGE, ClientError
 
@@ -33,6 +30,8 @@ class StateDir:
             return cls(Path(chosen).absolute())
         if os.geteuid() == 0:
             return cls(Path("/var/lib/upkeeper"))
+        from platformdirs import user_state_path
+
         return cls(user_state_path("upkeeper"))
 
     def ensure(self) -> None:
@@ -44,7 +43,7 @@ class StateDir:
         tokens = self.alertmanager_token.parent
         tokens.mkdir(mode=0o700, exist_ok=True)
         for path in (self.alertmanager_token, self.operator_token):
-            _write_once(path, secrets.token_urlsafe(32))
+            _make_credential(path)
 
     def hold(self) -> int:
         """Keeps a second engine from the same state, until the returned descriptor is closed, at the latest when the
@@ -59,15 +58,17 @@ class StateDir:
         return descriptor
 
 
-def _write_once(path: Path, text: str) -> None:
+def _make_credential(path: Path) -> None:
     """Creates the file whole or not at all: a start that was killed never leaves an empty credential."""
     if path.exists():
         return
+    import secrets
+
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+            file.write(secrets.token_urlsafe(32))
             file.flush()
             os.fsync(file.fileno())
         try:

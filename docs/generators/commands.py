@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import click
 
 from docs.generators.markdown import blocks
-from upkeeper.main import SECTIONS, cli
+from upkeeper.cli import cli
+from upkeeper.table import SECTIONS
 
 WIDTH = 100
+WIDTH_OF_HELP = 80
+"""Columns for which click writes on every terminal that has as many."""
 
 INTRODUCTION = """\
 # Command line
@@ -27,7 +30,7 @@ Every command answers `--help`. With `--json` there is one JSON document on stdo
 
 def page() -> str:
     """The page."""
-    top = click.Context(cli, info_name="upkeeper")
+    top = _context(WIDTH)
     parts = [INTRODUCTION]
     for section, names in SECTIONS.items():
         parts.append(f"## {section}")
@@ -37,6 +40,16 @@ def page() -> str:
             for path, text in _helps(command, top, name):
                 parts += [f"### `{path}`", f"```text\n{text}\n```"]
     return blocks(*parts)
+
+
+def main_help() -> str:
+    """What `upkeeper --help` prints."""
+    context = _context(WIDTH_OF_HELP - 2)
+    return f"{cli.get_help(context)}\n"
+
+
+def _context(width: int) -> click.Context:
+    return cli.make_context("upkeeper", ["status"], resilient_parsing=True, terminal_width=width)
 
 
 def _helps(command: click.Command, parent: click.Context, name: str) -> Iterator[tuple[str, str]]:

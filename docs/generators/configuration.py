@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import blocks, code, table
-from exporter.configfile.problem import fields, models_in
+from exporter.configfile.translator import fields, models_in
 from remediator.config.remedies import Config
 
 _INTRO = """\

@@ -1,4 +1,4 @@
-"""Memory that a process which lives for months need not spend."""
+"""Memory that a process which lives for months need not spend, and time that a short one need not."""
 
 import importlib
 import sys
@@ -46,4 +46,16 @@ def imported_when_used(name: str, *parts: str) -> Iterator[None]:
         yield
     finally:
         if sys.modules.get(name) is late:
+            del sys.modules[name]
+
+
+@contextmanager
+def left_out(*names: str) -> Iterator[None]:
+    """As leave_out, for what is imported in the block. Who needs the modules after it can have them."""
+    missing = [name for name in names if name not in sys.modules]
+    leave_out(*missing)
+    try:
+        yield
+    finally:
+        for name in missing:
             del sys.modules[name]

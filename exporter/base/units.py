@@ -2,13 +2,9 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
-
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, WithJsonSchema
 
 _UNIT_SECONDS = {"y": 365 * 86400.0, "w": 7 * 86400.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _CENTURY = 100 * _UNIT_SECONDS["y"]
-_MAX_BYTES = 2**63 - 1
 _DURATION = re.compile(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?")
 _PART = re.compile(r"(\d+)(ms|[ywdhms])")
 
@@ -75,37 +71,3 @@ def exact_bytes(count: int) -> str | int:
         if count and count % 1024**exponent == 0:
             return f"{count // 1024**exponent}{unit}"
     return int(count)
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    Field(ge=0),
-    PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": ["string", "number"], "format": "duration-or-seconds", "examples": ["30s", "1h30m", "7d"]}),
-]
-"""A non-negative duration in seconds; in YAML a Prometheus duration or a number of seconds."""
-
-
-def _short(value: object) -> object:
-    if isinstance(value, str) and len(value) > 40:  # a number of more digits would overflow on the way
-        raise ValueError("this is not a size; write for example 500MB or 10GiB")
-    return value
-
-
-def _storable(size: ByteSize) -> ByteSize:
-    if size > _MAX_BYTES:
-        raise ValueError("the size must be less than 8EiB, which no file system holds")
-    return size
-
-
-Bytes = Annotated[
-    ByteSize,
-    BeforeValidator(_short),
-    AfterValidator(_storable),
-    PlainSerializer(exact_bytes, when_used="json"),
-    WithJsonSchema({"type": ["string", "integer"], "format": "size-or-bytes", "examples": ["500MB", "10GiB"]}),
-]
-"""A size in bytes; in YAML a number or a size with a unit."""
-
-Ratio = Annotated[float, Field(ge=0, le=1)]

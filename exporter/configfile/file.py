@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from platformdirs import user_config_path
 from pydantic import BaseModel, ValidationError
 
-from exporter.configfile.problem import ConfigError, Problem, Translator, dotted
+from exporter.configfile.problem import ConfigError, Problem, dotted
 from exporter.configfile.source import KeyPath, Source, SourceError, read_source
+from exporter.configfile.translator import Translator
 
 M = TypeVar("M", bound=BaseModel)
-
-FILE_NAME = "upkeeper.yml"
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,6 @@ class Loaded(Generic[M]):
         position = self.source.values.get(path) or self.source.position(path)
         line, column = (position.line, position.column) if position else (None, None)
         return Problem(str(self.path), line, column, dotted(path), message, hint, severity)
-
-
-def find_config(option: str | Path | None, env: Mapping[str, str] = os.environ) -> Path | None:
-    """The config file: the one given, else UPKEEPER_CONFIG, else the user's or the system's if it exists, else none."""
-    chosen = option or env.get("UPKEEPER_CONFIG")
-    if chosen:
-        return Path(chosen)
-    for candidate in (user_config_path("upkeeper") / FILE_NAME, Path("/etc/upkeeper") / FILE_NAME):
-        if candidate.is_file():
-            return candidate
-    return None
 
 
 def load(

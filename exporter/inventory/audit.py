@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.base.units import Duration
+from exporter.configfile.quantities import Duration
 from exporter.configfile.section import AbsolutePath, Contradiction, Regex, Section, shown
 from exporter.inventory.checks import CheckName
 from exporter.inventory.collector import CollectorSettings

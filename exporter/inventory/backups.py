@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.base.units import Bytes, Duration, Ratio, parse_duration
+from exporter.base.units import parse_duration
 from exporter.configfile.named_files import SecretFile
+from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from exporter.base.units import Duration
+from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Section
 
 

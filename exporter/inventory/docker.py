@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from exporter.base.units import Bytes, Duration, Ratio
+from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import Regex, Section, shown
 from exporter.inventory.collector import CollectorSettings
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.base.units import Ratio
+from exporter.configfile.quantities import Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Regex, Section
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.base.units import Duration, Ratio, parse_duration
+from exporter.base.units import parse_duration
+from exporter.configfile.quantities import Duration, Ratio
 from exporter.configfile.section import Contradiction, Section
 from exporter.inventory.collector import CollectorSettings
 

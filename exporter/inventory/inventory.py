@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from exporter.base.units import Bytes, Duration
+from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, names_of, repeated_names, shown
 from exporter.inventory.audit import Configuration, FindingsSettings
 from exporter.inventory.backups import Backup, BackupsSettings

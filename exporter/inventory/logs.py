@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.base.units import Bytes, Duration
+from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import AbsolutePath, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
 

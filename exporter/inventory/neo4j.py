@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.base.units import Duration
 from exporter.configfile.named_files import PublicFile, SecretFile
+from exporter.configfile.quantities import Duration
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown, split_url
 from exporter.inventory.collector import CollectorSettings
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.base.units import Bytes, Duration, Ratio
 from exporter.configfile.named_files import PublicFile, SecretFile
+from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import Contradiction, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
 

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
-import re2
-
 Op = Literal["=", "!=", "=~", "!~"]
 
 _REGEX_MEMORY = 8 << 20
@@ -123,6 +121,8 @@ def _compile(pattern: str) -> Any:
     if any(found["escape"] == "C" for found in _ESCAPES_OF_REGEX.finditer(pattern)):
         # RE2 itself knows \C, any byte; Go's version of it, which Alertmanager uses, does not.
         raise _BadRegex("not a regular expression of RE2 (invalid escape sequence: \\C)")
+    import re2  # hardly any remedy needs it
+
     options = re2.Options()
     options.max_mem = _REGEX_MEMORY
     options.log_errors = False

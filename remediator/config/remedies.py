@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from exporter.base.units import Duration
 from exporter.configfile.named_files import SecretFile
+from exporter.configfile.quantities import Duration
 from exporter.configfile.section import (
     Contradiction,
     Name,

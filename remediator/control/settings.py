@@ -42,6 +42,11 @@ class Settings:
             before.close()
         return settings
 
+    def make_tasks(self) -> None:
+        """Makes every task now, so that no run waits for what they import."""
+        for task in self.tasks:
+            self.tasks[task]
+
     def close(self) -> None:
         """They are no longer in force. Steps under way go on with what they began with."""
         self.resources.close()

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
 from remediator.model.taskfacts import TaskFacts
 
+LOOK_TIMEOUT = 300.0
+"""Seconds that measuring or planning may take."""
+
 
 class Parameters(BaseModel):
     """What a task can be told beyond its target, each a field with its type and default; a task of none has this one.

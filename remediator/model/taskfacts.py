@@ -1,8 +1,7 @@
 """What is known of a task without making one: for completion, which has no time to import what tasks are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Disruption = Literal["none", "brief", "outage"]
 """``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
@@ -14,8 +13,7 @@ Document = Mapping[str, Any]
 """A config file as its YAML has it, unchecked."""
 
 
-@dataclass(frozen=True)
-class TaskFacts:
+class TaskFacts(NamedTuple):
     """What a task is, for people and programs."""
 
     name: str

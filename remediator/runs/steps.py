@@ -19,7 +19,7 @@ from remediator.guards.guard import Case, Subject
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.run import ActionResult, Run
-from remediator.model.task import Measurement, Plan, Task, TaskError
+from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
 from remediator.runs import verify
 from remediator.runs.verify import Conclusion
 from remediator.store import alerts, runs
@@ -31,8 +31,6 @@ T = TypeVar("T")
 
 PLAN_MAX_AGE = 3600.0
 """Seconds after which what is left of a plan is not applied any more: the world it looked at is gone."""
-LOOK_TIMEOUT = 300.0
-"""Seconds that measuring or planning may take."""
 
 Next = Literal["go-on", "stop"]
 

@@ -10,8 +10,7 @@ from remediator.model.artefact import Artefact
 from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, rows
-from remediator.store.runs import REMEDY
-from remediator.store.tables import actions, alerts, decisions, runs
+from remediator.store.tables import REMEDY, actions, alerts, decisions, runs
 
 T = TypeVar("T")
 Row = Mapping[str, Any]

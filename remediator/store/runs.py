@@ -10,10 +10,7 @@ from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Action, Measurement, Plan
 from remediator.model.words import Outcome, RunState
 from remediator.store import rows
-from remediator.store.tables import actions, runs
-
-REMEDY = sa.case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
-"""The remedy that a run's alert asked through."""
+from remediator.store.tables import REMEDY, actions, runs
 
 
 def create(connection: sa.Connection, request: Request, now: float) -> int:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
     text,
 )
 
@@ -186,3 +187,6 @@ breaker_resets = Table(
     Column("at", Float, nullable=False),
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""
+
+REMEDY = case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
+"""The remedy that a run's alert asked through."""

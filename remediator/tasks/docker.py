@@ -16,13 +16,15 @@ T = TypeVar("T")
 @contextmanager
 def engine_errors() -> Iterator[None]:
     """Raises TaskError when the engine cannot be reached, does not answer in time, fails or refuses."""
-    from docker.errors import APIError
-
     try:
         yield
     except DockerUnavailable as error:
         raise TaskError(str(error)) from error
-    except APIError as error:
+    except OSError as error:  # its APIError is one
+        from docker.errors import APIError
+
+        if not isinstance(error, APIError):
+            raise
         raise TaskError(f"the Docker engine refused: {error.explanation or error}") from error
 
 

@@ -1,7 +1,7 @@
 """The tasks that there are. Their facts are at hand at once; what they are made of is imported when they are made."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.taskfacts import Shows, TaskFacts
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
@@ -15,9 +15,55 @@ if TYPE_CHECKING:
     from remediator.model.task import Task
     from remediator.tasks.resources import Resources
 
-_ALL = (HEALTH_CHECK, LOG_ROTATION, DOCKER_CLEANUP, SERVICE_RESTART, CONFIGURATION_AUDIT, VALIDATE_CONFIG)
+    Makes = Callable[[Config, Resources], Sequence[Task]]
 
-FACTS: Mapping[str, TaskFacts] = {facts.name: facts for facts in _ALL}
+
+class _Family(NamedTuple):
+    """The tasks of one folder. load: imports what makes them."""
+
+    facts: Sequence[TaskFacts]
+    load: "Callable[[], Makes]"
+
+
+def _health_check() -> "Makes":
+    from remediator.tasks.health_check.task import tasks
+
+    return tasks
+
+
+def _log_rotation() -> "Makes":
+    from remediator.tasks.log_rotation.task import tasks
+
+    return tasks
+
+
+def _docker_cleanup() -> "Makes":
+    from remediator.tasks.docker_cleanup.task import tasks
+
+    return tasks
+
+
+def _service_restart() -> "Makes":
+    from remediator.tasks.service_restart.task import tasks
+
+    return tasks
+
+
+def _configuration_audit() -> "Makes":
+    from remediator.tasks.configuration_audit.task import tasks
+
+    return tasks
+
+
+_FAMILIES = (
+    _Family((HEALTH_CHECK,), _health_check),
+    _Family((LOG_ROTATION,), _log_rotation),
+    _Family((DOCKER_CLEANUP,), _docker_cleanup),
+    _Family((SERVICE_RESTART,), _service_restart),
+    _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
+)
+
+FACTS: Mapping[str, TaskFacts] = {facts.name: facts for family in _FAMILIES for facts in family.facts}
 """By the names of the tasks, in the order in which people see them."""
 
 
@@ -27,14 +73,30 @@ def shows(task: str) -> Shows:
 
 
 def build_tasks(config: "Config", resources: "Resources") -> "Mapping[str, Task]":
-    """Each task by its name, made for this config."""
-    from remediator.tasks.configuration_audit import task as configuration_audit
-    from remediator.tasks.docker_cleanup import task as docker_cleanup
-    from remediator.tasks.health_check import task as health_check
-    from remediator.tasks.held import Held
-    from remediator.tasks.log_rotation import task as log_rotation
-    from remediator.tasks.service_restart import task as service_restart
+    """Each task by its name, for this config. Made, with all of its family, when it is first asked for."""
+    return _Tasks(config, resources)
 
-    families = (health_check, log_rotation, docker_cleanup, service_restart, configuration_audit)
-    made: Sequence[Task] = [task for family in families for task in family.tasks(config, resources)]
-    return {task.facts.name: Held(task, resources) for task in made}
+
+class _Tasks(Mapping[str, "Task"]):
+    def __init__(self, config: "Config", resources: "Resources") -> None:
+        self._config = config
+        self._resources = resources
+        self._made: dict[str, Task] = {}
+
+    def __getitem__(self, name: str) -> "Task":
+        if name not in self._made:
+            self._make(FACTS[name])
+        return self._made[name]
+
+    def _make(self, facts: TaskFacts) -> None:
+        from remediator.tasks.held import Held
+
+        family = next(family for family in _FAMILIES if facts in family.facts)
+        for task in family.load()(self._config, self._resources):
+            self._made[task.facts.name] = Held(task, self._resources)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FACTS)
+
+    def __len__(self) -> int:
+        return len(FACTS)

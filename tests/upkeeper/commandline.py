@@ -11,7 +11,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from upkeeper.main import cli
+from upkeeper.cli import cli
 
 UPKEEPER = (sys.executable, "-m", "upkeeper.main")
 SOURCES = Path(__file__).parents[2]

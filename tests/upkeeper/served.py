@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from remediator.api.app import build_app
+from remediator.app import build_app
 from remediator.control.core import Core
 
 

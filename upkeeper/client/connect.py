@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from remediator import endpoints
+from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
 from remediator.statedir import StateDir
-from upkeeper.client.http import DEFAULT_URL, Client, HttpClient, operator_token
+from upkeeper.client.http import DEFAULT_URL, HttpClient, operator_token
 
 CONNECT_TIMEOUT = 2.0
 """Seconds in which a running remediator on this machine accepts a connection."""
@@ -60,7 +61,7 @@ async def connect(
     verbose: bool,
     say: Callable[[str], None],
     env: Mapping[str, str] = os.environ,
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[Operations]:
     """A client of the remediator that is meant. ``say`` is told, in a sentence, when there is none and it works alone.
 
     engine: whether runs are to be started, should none be running. Raises ClientError, also for what the block does.
@@ -75,7 +76,10 @@ async def connect(
         async with HttpClient(url, token) as client:
             yield client
         return
-    from exporter.base.log_setup import configure
+    from exporter.base.memory import left_out
+
+    with left_out("rich"):  # structlog takes it, if it is there, for tracebacks that we do not print
+        from exporter.base.log_setup import configure
 
     say(f"no remediator is running: working directly on {state.root}")
     configure(level="debug" if verbose else "warning")
@@ -86,13 +90,13 @@ async def connect(
 @asynccontextmanager
 async def _alone(
     config: Path | None, state: StateDir, env: Mapping[str, str], *, engine: bool
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[Operations]:
     """A Core in this process. Raises ClientError in place of what else it raises, also for what the block does."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from exporter.configfile.file import find_config
+    from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
-    from remediator.control.core import open_core
+    from remediator.control.opening import open_core
     from remediator.store.room import no_room
 
     try:

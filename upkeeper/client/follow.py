@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, ClientError
 from remediator.model.shapes import RunView
-from upkeeper.client.http import Client
 
 INTERVAL = 0.2
 """Seconds between two looks at a run."""
@@ -52,7 +52,9 @@ class Progress:
         return self.ended // tenth > last.ended // tenth
 
 
-async def follow(client: Client, run: RunView, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[RunView]:
+async def follow(
+    client: Operations, run: RunView, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[RunView]:
     """The run each time it is looked at, the last time finished. Raises ClientError."""
     yield run
     last_answer = clock()
@@ -68,7 +70,7 @@ async def follow(client: Client, run: RunView, clock: Callable[[], float] = time
         yield run
 
 
-async def finish(client: Client, run: RunView) -> RunView:
+async def finish(client: Operations, run: RunView) -> RunView:
     """The run once it is finished. Raises ClientError."""
     async for seen in follow(client, run):
         run = seen

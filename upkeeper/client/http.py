@@ -1,62 +1,27 @@
-"""The remediator's API for programs: one protocol, spoken to over HTTP or to a Core in this process."""
+"""The remediator's API for programs, over HTTP, made from the table of operations."""
 
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 from exporter.base.listen import is_loopback_host
+from remediator.api.operations import API, Operation, Operations
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import (
-    AlertView,
-    BreakerView,
-    DecisionView,
-    Page,
-    PauseView,
-    PlanView,
-    RemedyView,
-    RunView,
-    StatusView,
-    TaskView,
-)
 from remediator.statedir import read_token
 
 if TYPE_CHECKING:
     import httpx
 
 DEFAULT_URL = "http://127.0.0.1:10747"
-PAGE = 50
-"""Items of a list page unless asked for otherwise."""
-
-Params = Mapping[str, Any]
-"""A task's own parameters by name, each plain JSON."""
-NO_PARAMS: Params = {}
 
 
-class Client(Protocol):
-    """What can be read of a remediator and asked of it. Every method raises ClientError. Shapes: model.shapes."""
-
-    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]: ...
-    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]: ...
-    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]: ...
-    async def run(self, run_id: int) -> RunView: ...
-    async def remedies(self) -> Page[RemedyView]: ...
-    async def tasks(self) -> Page[TaskView]: ...
-    async def plan(self, task: str, target: str, params: Params = NO_PARAMS) -> PlanView: ...
-    async def start_run(self, task: str, target: str, dry_run: bool, params: Params = NO_PARAMS) -> RunView: ...
-    async def status(self) -> StatusView: ...
-    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]: ...
-    async def resume(self, task: str | None) -> list[PauseView]: ...
-    async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...
-
-
-class HttpClient:
+class HttpClient(Operations):
     """A remediator somewhere else, by its API. Use as an async context manager.
 
-    url: base URL. token: the operator's. timeout: seconds for an answer; a plan may measure much, so it gets six times
-    as long.
+    url: base URL. token: the operator's. timeout: seconds for an answer, of an operation that asks for no patience.
     """
 
     def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
@@ -80,69 +45,21 @@ class HttpClient:
     ) -> None:
         await self._http.aclose()
 
-    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]:
-        page: Page[AlertView] = await self._list("alerts", limit, before)
-        return page
-
-    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]:
-        page: Page[DecisionView] = await self._list("decisions", limit, before)
-        return page
-
-    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]:
-        page: Page[RunView] = await self._list("runs", limit, before)
-        return page
-
-    async def run(self, run_id: int) -> RunView:
-        run: RunView = await self._ask("GET", f"runs/{run_id}")
-        return run
-
-    async def remedies(self) -> Page[RemedyView]:
-        page: Page[RemedyView] = await self._ask("GET", "remedies")
-        return page
-
-    async def tasks(self) -> Page[TaskView]:
-        page: Page[TaskView] = await self._ask("GET", "tasks")
-        return page
-
-    async def plan(self, task: str, target: str, params: Params = NO_PARAMS) -> PlanView:
-        body = {"task": task, "target": target, **_given(params)}
-        plan: PlanView = await self._ask("POST", "plans", json=body, timeout=6 * self._timeout)
-        return plan
-
-    async def start_run(self, task: str, target: str, dry_run: bool, params: Params = NO_PARAMS) -> RunView:
-        body = {"task": task, "target": target, "dry_run": dry_run, **_given(params)}
-        run: RunView = await self._ask("POST", "runs", json=body)
-        return run
-
-    async def status(self) -> StatusView:
-        status: StatusView = await self._ask("GET", "status")
-        return status
-
-    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
-        body = {"task": task, "reason": reason, "seconds": seconds}
-        pauses: list[PauseView] = await self._ask("POST", "pause", json=body)
-        return pauses
-
-    async def resume(self, task: str | None) -> list[PauseView]:
-        pauses: list[PauseView] = await self._ask("DELETE", "pause", params={} if task is None else {"task": task})
-        return pauses
-
-    async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
-        breakers: list[BreakerView] = await self._ask(
-            "DELETE", f"breakers/{quote(task, safe='')}/{quote(target, safe='')}"
-        )
-        return breakers
-
-    async def _list(self, what: str, limit: int, before: int | None) -> Any:
-        params = {"limit": limit} if before is None else {"limit": limit, "before": before}
-        return await self._ask("GET", what, params=params)
+    async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
+        # What says nothing is not sent: a remediator of an earlier release refuses what it does not know.
+        given = {name: value for name, value in values.items() if value is not None}
+        path = operation.path
+        for name in [name for name in given if f"{{{name}}}" in path]:
+            path = path.replace(f"{{{name}}}", quote(str(given.pop(name)), safe=""))
+        request = {"json": given} if operation.body else {"params": given}
+        return await self._ask(operation.method, path, timeout=operation.patience * self._timeout, **request)
 
     async def _ask(self, method: str, path: str, **request: Any) -> Any:
         """The JSON answer. Raises ClientError for anything else."""
         import httpx
 
         try:
-            response = await self._http.request(method, f"{self.url}/api/v1/{path}", **request)
+            response = await self._http.request(method, f"{self.url}{API}{path}", **request)
         except httpx.TimeoutException:
             raise ClientError(
                 f"the remediator at {self.url} did not answer in time; is it overloaded or stopped?", EXIT_UNREACHABLE
@@ -154,11 +71,6 @@ class HttpClient:
             message = f"cannot reach the remediator at {self.url}: {error}{hint}"
             raise ClientError(message, EXIT_UNREACHABLE) from error
         return _answer(response, self.url)
-
-
-def _given(params: Params) -> dict[str, Params]:
-    """Nothing where there are none: a remediator of an earlier release refuses what it does not know."""
-    return {"params": params} if params else {}
 
 
 def _answer(response: "httpx.Response", url: str) -> Any:

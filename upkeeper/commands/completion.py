@@ -19,7 +19,7 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from upkeeper.main import cli
+    from upkeeper.cli import cli
 
     source = get_completion_class(shell)
     assert source is not None  # click has all three

@@ -27,7 +27,7 @@ async def check(session: Session) -> int:
     Example:
       upkeeper check --config upkeeper.yml
     """
-    from exporter.configfile.file import find_config
+    from exporter.configfile.find import find_config
     from remediator.model.errors import EXIT_USAGE
     from upkeeper.look import check_config as configcheck
     from upkeeper.screens.configuration import show_problems
@@ -66,7 +66,8 @@ async def show(session: Session) -> None:
     Example:
       upkeeper config show --config upkeeper.yml
     """
-    from exporter.configfile.file import find_config, load
+    from exporter.configfile.file import load
+    from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from remediator.config.remedies import Config
     from remediator.model.errors import EXIT_USAGE, ClientError

@@ -14,8 +14,8 @@ from remediator.model.errors import ClientError
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from remediator.api.operations import Operations
     from remediator.statedir import StateDir
-    from upkeeper.client.http import Client
     from upkeeper.screens.screen import Screen
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -44,7 +44,7 @@ class Session:
 
         return StateDir.find(self.state_dir, os.environ)
 
-    def client(self, *, engine: bool = False) -> "AbstractAsyncContextManager[Client]":
+    def client(self, *, engine: bool = False) -> "AbstractAsyncContextManager[Operations]":
         """The remediator that the options mean. engine: whether runs are to be started, should none be running."""
         from upkeeper.client.connect import connect
 

@@ -28,7 +28,8 @@ async def probe(session: Session, name: str, debug: bool) -> int:
       upkeeper probe n8n/ready --debug
     """
     from exporter.base.log_setup import configure
-    from exporter.configfile.file import find_config, load
+    from exporter.configfile.file import load
+    from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from exporter.docker.engine import DockerEngine
     from remediator.config.remedies import Config

@@ -9,8 +9,8 @@ from upkeeper.commands.complete import complete_run, complete_target, complete_t
 from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 if TYPE_CHECKING:
+    from remediator.api.operations import Operations
     from remediator.model.shapes import RunView
-    from upkeeper.client.http import Client
 
 
 @click.command()
@@ -53,7 +53,7 @@ async def run(
         return await _watch(session, client, started)
 
 
-async def _finish_interrupted(session: Session, client: "Client") -> None:
+async def _finish_interrupted(session: Session, client: "Operations") -> None:
     """Lets runs that an interrupted command left come to their end: without a remediator nobody else does."""
     from upkeeper.client.follow import finish
 
@@ -64,7 +64,7 @@ async def _finish_interrupted(session: Session, client: "Client") -> None:
             session.screen.note(f"run {ended['id']}: {ended['outcome']}, {ended['reason']}")
 
 
-async def _watch(session: Session, client: "Client", started: "RunView") -> int:
+async def _watch(session: Session, client: "Operations", started: "RunView") -> int:
     import asyncio
 
     from upkeeper.client.follow import exit_code, follow

@@ -104,7 +104,7 @@ async def exporter(session: Session, listen: str, web_config: Path | None, log_f
       upkeeper exporter --config upkeeper.yml
       upkeeper exporter --listen 10.0.0.5:10746 --web.config.file web.yml
     """
-    from exporter.configfile.file import find_config
+    from exporter.configfile.find import find_config
     from exporter.main import serve
 
     _logs(session, log_format)
@@ -128,7 +128,7 @@ async def remediator(session: Session, listen: str, web_config: Path | None, log
     Example:
       upkeeper remediator --config upkeeper.yml --state-dir ~/upkeeper
     """
-    from exporter.configfile.file import find_config
+    from exporter.configfile.find import find_config
     from remediator.service import serve
 
     _logs(session, log_format)

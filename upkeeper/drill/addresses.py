@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.configfile.file import find_config, load
+from exporter.configfile.file import load
+from exporter.configfile.find import find_config
 from exporter.configfile.problem import ConfigError
 from remediator import endpoints
 from remediator.config.remedies import Config

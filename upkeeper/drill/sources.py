@@ -10,9 +10,9 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from remediator.api.operations import Operations
 from remediator.model.errors import ClientError
 from remediator.model.shapes import AlertView, DecisionView
-from upkeeper.client.http import Client
 from upkeeper.client.times import parse_time
 from upkeeper.drill.facts import (
     ALERT,
@@ -53,7 +53,7 @@ class Sources:
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, client: Client, urls: Mapping[ServiceName, str], target: str, state_dir: Path
+        self, http: httpx.AsyncClient, client: Operations, urls: Mapping[ServiceName, str], target: str, state_dir: Path
     ) -> None:
         self._http = http
         self._client = client

@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
-from upkeeper.client.http import Client, HttpClient, verification
+from upkeeper.client.http import HttpClient, verification
 from upkeeper.look.firing import FiringView, Source, is_quiet, of_alertmanager, of_prometheus, of_record, with_doing
 from upkeeper.look.watched import WatchedView, watched
 
@@ -63,17 +65,14 @@ class Overview(TypedDict):
     remedies: list[RemedyView]
 
 
-async def look(client: Client, urls: Mapping[str, str | None] | None, guess: str | None = None) -> Overview:
+async def look(client: Operations, urls: Mapping[str, str | None] | None, guess: str | None = None) -> Overview:
     """Asks everything at once.
 
     urls: where the parts of the stack are, by name; None: only the remediator is known. guess: where an exporter may
     be, too. Raises ClientError when the remediator is all that is known and cannot be asked.
     """
-    import httpx
-
     known = {**(urls or {}), "remediator": client.url if isinstance(client, HttpClient) else None}
-    verify = verification(url for url in known.values() if url is not None)
-    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False, verify=verify) as http:
+    async with _http([url for url in (*known.values(), guess) if url is not None]) as http:
         if guess is not None and (await _service(http, "exporter", guess))["up"]:
             known["exporter"] = guess
         checking = asyncio.ensure_future(_outcome(_checks(client)))
@@ -115,6 +114,18 @@ async def look(client: Client, urls: Mapping[str, str | None] | None, guess: str
     }
 
 
+@asynccontextmanager
+async def _http(urls: Collection[str]) -> "AsyncIterator[httpx.AsyncClient]":
+    """What asks these. Without any there is nobody to ask, and the library is not even imported."""
+    if not urls:
+        yield None  # type: ignore[misc]  # nobody uses it: what has no URL is not asked
+        return
+    import httpx
+
+    async with httpx.AsyncClient(timeout=HEALTH_TIMEOUT, trust_env=False, verify=verification(urls)) as http:
+        yield http
+
+
 @dataclass(frozen=True)
 class _Record:
     """What the remediator says."""
@@ -126,7 +137,7 @@ class _Record:
     decisions: Page[DecisionView]
 
     @classmethod
-    async def of(cls, client: Client) -> "_Record":
+    async def of(cls, client: Operations) -> "_Record":
         return cls(
             *await asyncio.gather(
                 client.status(),
@@ -145,7 +156,7 @@ async def _outcome(asked: Awaitable[T]) -> T | ClientError:
         return error
 
 
-async def _checks(client: Client) -> tuple[list[CheckView], list[str]]:
+async def _checks(client: Operations) -> tuple[list[CheckView], list[str]]:
     """A health-check of everything, which records nothing; its checks and its remarks."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
@@ -295,10 +306,10 @@ async def _services(http: "httpx.AsyncClient", urls: Mapping[str, str | None]) -
 
 
 async def _service(http: "httpx.AsyncClient", name: str, url: str | None) -> ServiceView:
-    import httpx
-
     if url is None:
         return {"name": name, "url": None, "up": False, "detail": "not running"}
+    import httpx
+
     try:
         response = await http.get(f"{url}/-/healthy")
     except httpx.TimeoutException:

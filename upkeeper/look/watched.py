@@ -5,12 +5,14 @@ It compares what the alert rules compare, without their patience: a thing is ove
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from prometheus_client.samples import Sample
 from typing_extensions import TypedDict
 
 from exporter.base.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
 
 WatchedState = Literal["critical", "warning", "ok"]
 _ORDER: Mapping[str, int] = {"critical": 0, "warning": 1, "ok": 2}
@@ -33,7 +35,7 @@ class _Figures:
     """Samples by metric, and by the value of the label that names the thing; with ``now`` in Unix seconds."""
 
     now: float
-    samples: Mapping[str, list[Sample]] = field(default_factory=dict)
+    samples: "Mapping[str, list[Sample]]" = field(default_factory=dict)
 
     def of(self, metric: str, label: str) -> dict[str, float]:
         return {sample.labels.get(label, ""): sample.value for sample in self.samples.get(f"upkeeper_{metric}", ())}
@@ -43,7 +45,7 @@ class _Figures:
         return format_duration(seconds // _COARSE * _COARSE if seconds >= _COARSE else int(seconds))
 
 
-def watched(samples: Iterable[Sample], now: float) -> list[WatchedView]:
+def watched(samples: "Iterable[Sample]", now: float) -> list[WatchedView]:
     """All that is watched, the worst first, beside the services, which a health-check asks. now: Unix seconds."""
     by_metric: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -116,11 +118,11 @@ def _certificates(figures: _Figures) -> Iterator[WatchedView]:
             yield _view("certificate", name, state, f"expires in {format_duration(left // _COARSE * _COARSE)}")
 
 
-def _all(figures: _Figures, metric: str) -> list[Sample]:
+def _all(figures: _Figures, metric: str) -> "list[Sample]":
     return figures.samples.get(f"upkeeper_{metric}", [])
 
 
-def _probe(sample: Sample) -> str:
+def _probe(sample: "Sample") -> str:
     return f"{sample.labels.get('target', '')}/{sample.labels.get('probe', '')}"
 
 

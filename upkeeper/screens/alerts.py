@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from remediator.model.shapes import AlertView, DecisionView, Page
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import ago, ahead
 
 _UNTOLD = {"alertname", "severity"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from exporter.base.text import counted
 from exporter.configfile.problem import Problem
-from upkeeper.screens.screen import Cell, Screen
+from upkeeper.screens.cells import Cell
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES
 
 

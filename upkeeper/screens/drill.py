@@ -14,7 +14,8 @@ from rich.text import Text
 
 from upkeeper.drill.drill import Report
 from upkeeper.drill.stations import MEANING, Station
-from upkeeper.screens.screen import Cell, Screen
+from upkeeper.screens.cells import Cell
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES, safe
 
 _PICTURE_WIDTH = 86
@@ -23,12 +24,12 @@ _PICTURE_WIDTH = 86
 @contextmanager
 def watching(screen: Screen) -> Iterator[Callable[[Report], None]]:
     """Shows the drill as it goes: on stdout, or with JSON on stderr."""
-    console = screen.err if screen.as_json else screen.out
-    if not console.is_terminal:
+    output = screen.err if screen.as_json else screen.out
+    if not output.is_terminal:
         yield _in_lines(screen.note if screen.as_json else screen.line)
         return
     spinner = Spinner("dots", style=STYLES["running"])
-    with Live(console=console, refresh_per_second=10) as live:
+    with Live(console=output.console, refresh_per_second=10) as live:
         yield lambda report: live.update(_picture(report, spinner))
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from upkeeper.screens.screen import Cell, Column, Screen
+from upkeeper.screens.cells import Cell, Column
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES
 
 

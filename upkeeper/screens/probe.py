@@ -7,7 +7,8 @@ from exporter.base.text import format_time
 from exporter.base.units import format_bytes
 from exporter.probing.recorder import Step
 from upkeeper.look.probe import Probed
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES
 
 Facts = Mapping[str, Any]

@@ -4,22 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
-
 from exporter.base.units import format_bytes
 from remediator.model.shapes import Page, RunView
 from remediator.tasks.health_check.notes import checks_of
 from remediator.tasks.registry import shows
 from upkeeper.client.follow import Progress
 from upkeeper.screens.alerts import more
+from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import freed, measurement
-from upkeeper.screens.text import ago, local, safe, took
+from upkeeper.screens.text import ago, local, took
 
 Show = Callable[[RunView], None]
 
@@ -30,17 +25,10 @@ def progress(screen: Screen) -> Iterator[Show]:
     if not screen.err.is_terminal:
         yield _in_lines(screen)
         return
-    spinner = Spinner("dots")
-    with Live(console=screen.err, transient=True, refresh_per_second=10) as live:
-        yield lambda run: live.update(_moving(spinner, run))
+    from upkeeper.screens.moving import moving_line
 
-
-def _moving(spinner: Spinner, run: RunView) -> Table:
-    done = Progress.of(run)
-    grid = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=done.total or None, completed=done.ended, width=24, pulse=not done.total)
-    grid.add_row(spinner, Text(safe(_title(run)), style="bold"), bar, Text(_steps(done)))
-    return grid
+    with moving_line(screen.err.console) as show:
+        yield lambda run: show(_title(run), Progress.of(run), _steps(Progress.of(run)))
 
 
 def _in_lines(screen: Screen) -> Show:

@@ -8,7 +8,8 @@ from exporter.base.text import counted
 from remediator.model.shapes import BreakerView, PauseView, RunView, StatusView
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import track
 from upkeeper.screens.text import STYLES, ago, local
 

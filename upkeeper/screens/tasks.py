@@ -4,8 +4,9 @@ from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
+from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES
 
 

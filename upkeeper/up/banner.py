@@ -9,7 +9,7 @@ from exporter.base.text import counted
 from exporter.discovery import Discovery
 from remediator.config.remedies import Config
 from remediator.endpoints import Endpoints
-from upkeeper.screens.screen import Cell
+from upkeeper.screens.cells import Cell
 
 Line = Sequence[Cell | str]
 

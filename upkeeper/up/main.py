@@ -11,7 +11,7 @@ from typing import NoReturn
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.configfile.problem import ConfigError
-from remediator.control.core import locked
+from remediator.control.opening import locked
 from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
 from remediator.statedir import StateDir
 from remediator.store.database import Database

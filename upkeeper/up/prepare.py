@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import yaml
 
-from exporter.configfile.file import find_config, load
+from exporter.configfile.file import load
+from exporter.configfile.find import find_config
 from remediator.config.remedies import Config
 from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     """Starts them and ends."""
     parent, wanted = int(arguments[0]), json.loads(arguments[1])
     leave_out("rich")
-    for module in ("upkeeper.main", "upkeeper.commands.services", *(one for name in wanted for one in _PARTS[name])):
+    for module in ("upkeeper.cli", "upkeeper.commands.services", *(one for name in wanted for one in _PARTS[name])):
         importlib.import_module(module)
     # What is there by now stays: a collection in one of them would walk it, and so take a copy of its own.
     gc.collect()
@@ -52,7 +52,7 @@ def _become(argv: Sequence[str], starter: int, parent: int) -> None:
         time.sleep(0.001)
     _tie_to(parent)
     _show_as(argv)
-    from upkeeper.main import cli
+    from upkeeper.cli import cli
 
     status = 1
     try:

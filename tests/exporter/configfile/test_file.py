@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.configfile.file import find_config, load
+from exporter.configfile.file import load
+from exporter.configfile.find import find_config
 from exporter.configfile.problem import ConfigError
 from exporter.inventory.inventory import Inventory
 from exporter.main import REMEDIATOR_SECTIONS

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from remediator.api.app import build_app
-from remediator.api.routes import ROUTES
+from remediator.api.operations import OPERATIONS
+from remediator.app import build_app
 from remediator.statedir import read_token
 from tests.remediator.stack import START, Stack, alert
 
@@ -26,10 +26,10 @@ async def client(stack: Stack) -> AsyncIterator[Client]:
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer wrong", "Basic b3BlcmF0b3I6", "Bearer \xff"])
 async def test_every_operation_needs_the_operators_credential(client: Client, authorization: str | None) -> None:
     headers = {"Authorization": authorization or ""}
-    for route in ROUTES:
-        path = "/api/v1" + route.path.replace(r"{id:\d+}", "1").replace("{task}", "t").replace("{target}", "t")
-        answer = await client.request(route.method, path, headers=headers)
-        assert answer.status == 401, (route.method, path)
+    for operation in OPERATIONS:
+        path = "/api/v1" + operation.path.replace("{id}", "1").replace("{task}", "t").replace("{target}", "t")
+        answer = await client.request(operation.method, path, headers=headers)
+        assert answer.status == 401, (operation.method, path)
         assert answer.content_type == "application/problem+json"
     answer = await client.get("/api/v1/openapi.json", headers=headers)
     assert answer.status == 401
@@ -164,7 +164,7 @@ async def test_the_document_describes_every_operation(client: Client) -> None:
     document = await (await client.get("/api/v1/openapi.json")).json()
     assert document["openapi"] == "3.1.0"
     operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert operations == {(route.method, "/api/v1" + route.path.replace(r":\d+", "")) for route in ROUTES} | {
+    assert operations == {(each.method, "/api/v1" + each.path) for each in OPERATIONS} | {
         ("POST", "/api/v1/alertmanager")
     }
     references = [part.split('"')[0] for part in str(document).replace("'", '"').split("#/components/schemas/")[1:]]

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.exposition import Format
-from remediator.api.app import build_app
+from remediator.app import build_app
 from tests.helpers import require_program
 from tests.remediator.stack import Stack, alert
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-from dataclasses import replace
 
 import pytest
 
@@ -87,7 +86,7 @@ async def test_three_runs_that_do_not_help_open_the_breaker(stack: Stack) -> Non
     assert (last["verdict"], last["guard"]) == ("blocked", "breaker")
     (breaker,) = (await stack.core.status())["open_breakers"]
     assert (breaker["task"], breaker["target"]) == ("sweep", "attic")
-    await stack.core.refresh_metrics()
+    await stack.core.upkeep.refresh_metrics()
     assert stack.core.registry.get_sample_value("upkeeper_breaker_open", {"task": "sweep", "target": "attic"}) == 1
     (remedy,) = (await stack.core.remedies())["items"]
     assert remedy["open_breakers"] == ["attic"]
@@ -277,7 +276,7 @@ async def test_a_task_that_is_gone_closes_its_run_with_the_reason(stack: Stack) 
     stack.task.stuck = asyncio.Event()
     await stack.receive(alert())
     await wait_until(lambda: stack.task.applied == ["f0"], what="the first action to be under way")
-    stack.task.facts = replace(stack.task.facts, name="renamed")
+    stack.task.facts = stack.task.facts._replace(name="renamed")
     await stack.restart()
     (run,) = await stack.finished()
     assert (run["outcome"], run["reason"]) == ("failed", "task sweep is no longer available")
@@ -290,6 +289,6 @@ async def test_runs_and_alerts_are_deleted_after_their_retention(stack: Stack) -
     await stack.finished(1)
     stack.clock.now += 91 * 86400
     await stack.receive(alert(room="cellar"))
-    await stack.core.purge()
+    await stack.core.upkeep.purge()
     assert (await stack.core.runs())["items"] == []
     assert [item["labels"]["room"] for item in (await stack.core.alerts())["items"]] == ["cellar"]

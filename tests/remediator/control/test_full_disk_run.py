@@ -31,7 +31,7 @@ async def test_a_run_that_a_full_disk_broke_off_is_gone_on_with(tmp_path: Path, 
         stack = Stack(core, Clock(START), task, attic, [REMEDY])
         await core.open()
         await core.start_engine()
-        again = asyncio.create_task(core.queue_again())
+        again = asyncio.create_task(core.queue.queue_again())
         try:
             stack.clutter()
             task.stuck = asyncio.Event()

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from exporter.configfile.file import load
 from exporter.configfile.named_files import named_files
-from exporter.configfile.problem import fields, models_in
+from exporter.configfile.translator import fields, models_in
 from exporter.docker.engine import DockerEngine
 from exporter.main import REMEDIATOR_SECTIONS, read_inventory
 from remediator.config.remedies import Config

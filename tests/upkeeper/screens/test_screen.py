@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from upkeeper.screens.screen import Cell, Column, Screen, state
+from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.screen import Output, Screen
 from upkeeper.screens.text import ago, coarse, local, precise, safe, took
 
 ESC = "\x1b"
@@ -43,8 +44,8 @@ def screen(terminal: bool, as_json: bool = False) -> tuple[Screen, io.StringIO, 
     out, err = io.StringIO(), io.StringIO()
     made = Screen(as_json, out, err)
     if terminal:
-        made.out = Console(file=out, force_terminal=True, width=200, markup=False, highlight=False, emoji=False)
-        made.err = Console(file=err, force_terminal=True, width=200, markup=False, highlight=False, emoji=False)
+        plain = {"force_terminal": True, "width": 200, "markup": False, "highlight": False, "emoji": False}
+        made.out, made.err = (Output(file, Console(file=file, **plain)) for file in (out, err))
     return made, out, err
 
 

@@ -10,13 +10,14 @@ from exporter import __version__
 from exporter.base.metrics_response import metrics_answer
 from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import Format, compress, join, render
-from remediator.api.routes import ROUTES, endpoint, openapi
+from remediator.api.openapi import openapi
+from remediator.api.operations import API
+from remediator.api.routes import add_routes
 from remediator.control.core import Core
 from remediator.statedir import StateDir, read_token
 from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
 from remediator.webhook.payload import MAX_BODY
 
-API = "/api/v1"
 WEBHOOK = f"{API}/alertmanager"
 
 
@@ -31,8 +32,7 @@ def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = 
     app = web.Application(middlewares=[problem_middleware, _bearer(operator)], client_max_size=MAX_BODY)
     webhook = webhook_handler(core.inbox.accept, lambda: alertmanager, WebhookMetrics(core.registry))
     app.router.add_route("*", WEBHOOK, webhook)
-    for route in ROUTES:
-        app.router.add_route(route.method, API + route.path, endpoint(route, core))
+    add_routes(app.router, core)
     app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))
     app.router.add_get("/-/healthy", _healthy)
@@ -81,7 +81,7 @@ async def _document(request: web.Request) -> web.Response:
 
 def _metrics(core: Core) -> Handler:
     async def respond(request: web.Request) -> web.Response:
-        await core.refresh_metrics()
+        await core.upkeep.refresh_metrics()
 
         def body(form: Format, gzip: bool) -> bytes:
             whole = join([render(core.registry.collect())], form)

@@ -1,0 +1,164 @@
+"""The table of operations: what can be asked of a remediator.
+
+Each method is one operation. Its signature gives the parameters and the answer, and the decorator the rest: routes, the
+HTTP client and the OpenAPI document are made from it, and ``Core`` does it in this process. Annotations are read where
+the routes and the document are made, and there alone, so that a command imports neither shapes nor a library for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from remediator.model.shapes import (
+        AlertView,
+        BreakerView,
+        DecisionView,
+        Page,
+        PauseView,
+        PlanView,
+        RemedyView,
+        RunView,
+        StatusView,
+        TaskView,
+    )
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Method = Literal["GET", "POST", "DELETE"]
+Part = Literal["reading", "standing", "running", "holding"]
+Role = Literal["operator"]
+
+API = "/api/v1"
+PAGE = 50
+MAX_PAGE = 500
+NO_PARAMS: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class About:
+    """What is to be said of a parameter beside its type. most: a larger number counts as this one."""
+
+    text: str | None = None
+    most: int | None = None
+    more_than: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+Limit = Annotated[int, About(f"items on the page, {PAGE} unless given, {MAX_PAGE} at most", most=MAX_PAGE)]
+Before = Annotated[int | None, About("cursor: `next` of the page before")]
+Reason = Annotated[str, About(min_length=1, max_length=500)]
+Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
+Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
+PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. Parameters named in ``path`` stand there; the others in the body, or in the query without one.
+
+    What has a default, or may be None, may be left out.
+    """
+
+    method: Method
+    path: str
+    """Below ``/api/v1``."""
+    summary: str
+    part: Part
+    """The part of the Core whose method of the same name does it."""
+    declared: Callable[..., Awaitable[Any]]
+    """The method as the table has it: its signature gives the parameters and the answer."""
+    body: str | None = None
+    """The name of the body's shape, which the method's docstring describes."""
+    status: int = 200
+    role: Role = "operator"
+    """Who may ask for it."""
+    patience: int = 1
+    """How many times as long as for others an answer may take."""
+
+    @property
+    def name(self) -> str:
+        return self.declared.__name__
+
+    def values(self, *args: object, **kwargs: object) -> dict[str, object]:
+        """Arguments by name, but for those that have their default. Raises TypeError when the method has none such."""
+        signature = inspect.signature(self.declared)
+        given = signature.bind(None, *args, **kwargs).arguments
+        return {name: value for name, value in list(given.items())[1:] if value != signature.parameters[name].default}
+
+
+OPERATIONS: list[Operation] = []
+"""All of them, in the order of the table."""
+
+
+def operation(
+    method: Method, path: str, summary: str, *, by: Part, **more: Any
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
+    """Makes an operation of a method's signature. by, more: as the fields of Operation."""
+
+    def decorate(declared: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        one = Operation(method, path, summary, by, declared, **more)
+        OPERATIONS.append(one)
+
+        @wraps(declared)
+        async def asked(self: Operations, *args: object, **kwargs: object) -> Any:
+            return await self.ask(one, one.values(*args, **kwargs))
+
+        return asked  # type: ignore[return-value]  # its signature is the declared one
+
+    return decorate
+
+
+class Operations:
+    """What can be asked of a remediator, however it is reached. Every method raises ClientError."""
+
+    async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
+        """The answer to an operation with these parameters; what is left out has its default."""
+        raise NotImplementedError
+
+    @operation("GET", "/alerts", "Episodes of alerts, newest first", by="reading")
+    async def alerts(self, *, limit: Limit = PAGE, before: Before = None) -> Page[AlertView]: ...
+
+    @operation("GET", "/decisions", "Decisions about alerts, newest first", by="reading")
+    async def decisions(self, *, limit: Limit = PAGE, before: Before = None) -> Page[DecisionView]: ...
+
+    @operation("GET", "/runs", "Runs, newest first", by="reading")
+    async def runs(self, *, limit: Limit = PAGE, before: Before = None) -> Page[RunView]: ...
+
+    @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
+    async def run(self, id: int) -> RunView: ...
+
+    @operation("GET", "/remedies", "The configured remedies with their track", by="standing")
+    async def remedies(self) -> Page[RemedyView]: ...
+
+    @operation("GET", "/tasks", "The tasks and what they can work on now", by="standing")
+    async def tasks(self) -> Page[TaskView]: ...
+
+    @operation("GET", "/status", "The remediator at a glance", by="standing")
+    async def status(self) -> StatusView: ...
+
+    @operation("POST", "/plans", "What a task would do now, and what would block it",
+               by="running", body="PlanRequest", patience=6)  # fmt: skip
+    async def plan(self, task: str, target: str, params: Params = NO_PARAMS) -> PlanView:
+        """Asks what a task would do."""
+
+    @operation("POST", "/runs", "Start a run, through the same guards as an alert's",
+               by="running", body="RunRequest", status=202)  # fmt: skip
+    async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
+        """Asks for a run."""
+
+    @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
+    async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:
+        """Holds back a task, or everything."""
+
+    @operation("DELETE", "/pause", "End a pause", by="holding")
+    async def resume(self, task: PausedTask) -> list[PauseView]: ...
+
+    @operation("DELETE", "/breakers/{task}/{target}", "Close a breaker by hand", by="holding")
+    async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...

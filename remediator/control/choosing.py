@@ -1,0 +1,48 @@
+"""Which task and which target a request means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from remediator.model.errors import not_found, unavailable, unprocessable
+from remediator.model.task import Task, TaskError
+
+
+def known_task(tasks: Mapping[str, Task], name: str) -> Task:
+    """The task of that name. Raises RequestError with the nearest name, or with all of them."""
+    if name in tasks:
+        return tasks[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, tasks, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(sorted(tasks))}"
+    raise not_found(f"there is no task {name!r}; {hint}")
+
+
+async def chosen_task(tasks: Mapping[str, Task], name: str, target: str, params: Mapping[str, Any]) -> Task:
+    """The task of that name, which has that target and takes these parameters. Raises RequestError with those that
+    there are.
+    """
+    found = known_task(tasks, name)
+    try:
+        targets = await found.targets()
+    except TaskError as error:
+        raise unavailable(str(error)) from error
+    if target not in targets:
+        known = ", ".join(sorted(targets)) or "none; add one to the config"
+        raise not_found(f"{name} has no target {target!r}; its targets: {known}")
+    _require_known(found, params)
+    return found
+
+
+def _require_known(task: Task, params: Mapping[str, Any]) -> None:
+    try:
+        task.parameters.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            raise unprocessable(f"parameter {name} of {task.facts.name}: {first['msg']}") from error
+        known = ", ".join(task.parameters.model_fields) or "none"
+        raise unprocessable(f"{task.facts.name} has no parameter {name}; its parameters: {known}") from error

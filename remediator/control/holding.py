@@ -1,0 +1,103 @@
+"""What holds runs back: pauses and breakers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import structlog
+
+from remediator.control.breakers import OpenBreaker, open_breakers
+from remediator.control.choosing import known_task
+from remediator.decide.remedies import Remedies
+from remediator.guards.judge import Judge
+from remediator.model.caller import Caller
+from remediator.model.errors import not_found
+from remediator.model.hold import Pause
+from remediator.model.shapes import BreakerView, PauseView
+from remediator.model.task import Task
+from remediator.store import holds
+from remediator.store.database import Database
+from remediator.store.pages import timestamp
+
+log = structlog.get_logger(__name__)
+
+
+class Holding:
+    """Pauses and breakers, and a person's hand on them.
+
+    caller: whose hand. look_again: called when what is held back may go on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        judge: Judge,
+        tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
+        clock: Callable[[], float],
+        caller: Caller,
+        look_again: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._judge = judge
+        self._tasks = tasks
+        self._remedies = remedies
+        self._clock = clock
+        self._caller = caller
+        self._look_again = look_again
+
+    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
+        """Holds back a task, or everything, for so many seconds or until resumed. The pauses in force."""
+        if task is not None:
+            known_task(self._tasks(), task)
+        now = self._clock()
+        hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller)
+        await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))
+        log.info("paused", task=task, reason=reason, seconds=seconds)
+        return await self.paused()
+
+    async def resume(self, task: str | None) -> list[PauseView]:
+        """Ends the pause of a task, or the one of everything. The pauses still in force."""
+        if not await self._database.write(partial(holds.resume, host=self._database.host, task=task)):
+            raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
+        self._look_again()
+        log.info("resumed", task=task)
+        return await self.paused()
+
+    async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
+        """Closes a breaker by hand. The breakers still open."""
+        if not any(one["task"] == task and one["target"] == target for one in await self.open_breakers()):
+            raise not_found(f"no breaker is open for {task} on {target}")
+        by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller, now=self._clock())
+        await self._database.write(partial(by_hand, host=self._database.host))
+        self._look_again()
+        log.info("breaker closed by hand", task=task, target=target)
+        return await self.open_breakers()
+
+    async def pauses(self) -> Sequence[Pause]:
+        """Those in force, oldest first."""
+        return await self._database.read(partial(holds.active_pauses, host=self._database.host, now=self._clock()))
+
+    async def paused(self) -> list[PauseView]:
+        """The same in the API's shape."""
+        return [_shown(self._database.host, hold) for hold in await self.pauses()]
+
+    async def breakers(self) -> Sequence[OpenBreaker]:
+        """Those that are open."""
+        return await open_breakers(self._database, self._judge, self._remedies(), self._clock())
+
+    async def open_breakers(self) -> list[BreakerView]:
+        """The same in the API's shape."""
+        return [
+            {"task": one.task, "target": one.target, "since": timestamp(one.since)} for one in await self.breakers()
+        ]
+
+
+def _shown(host: str, hold: Pause) -> PauseView:
+    return {
+        "host": host,
+        "task": hold.task,
+        "caller": {"trigger": hold.caller.trigger, "name": hold.caller.name},
+        "reason": hold.reason,
+        "since": timestamp(hold.since),
+        "until": None if hold.until is None else timestamp(hold.until),
+    }

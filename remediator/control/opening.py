@@ -1,0 +1,63 @@
+"""A Core for a command that works without a remediator, and the lock that keeps others from its state meanwhile."""
+
+import os
+import pwd
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remediator.control.core import Core
+from remediator.model.caller import Caller
+from remediator.statedir import StateDir
+
+if TYPE_CHECKING:
+    from remediator.control.settings import Settings
+
+
+@contextmanager
+def locked(state: StateDir) -> Iterator[None]:
+    """Keeps a second engine from the same state meanwhile. Raises ClientError when another one is at work."""
+    descriptor = state.hold()
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _operator() -> str:
+    """The name of the user that this process runs as."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers run as users that no file names
+        return str(os.getuid())
+
+
+@asynccontextmanager
+async def open_core(config_path: Path | None, state_dir: Path | None, *, engine: bool) -> AsyncIterator[Core]:
+    """A Core on a state directory, made if it is missing, for a command that works without a remediator.
+
+    engine: whether it can run tasks; then it holds the state's lock. Raises ClientError when another one holds it, and
+    OSError; like what is then asked of it, ConfigError.
+    """
+    state = StateDir.find(state_dir, os.environ)
+    state.ensure()
+    loaded: list[Settings] = []
+
+    def load() -> "Settings":
+        from remediator.control.settings import Settings
+
+        loaded.append(Settings.load(config_path, state))
+        return loaded[-1]
+
+    core = Core(state, load, caller=Caller("cli", _operator()))
+    with locked(state) if engine else nullcontext():
+        try:
+            await core.open()
+            if engine:
+                await core.start_engine()
+            yield core
+        finally:
+            await core.close()
+            for settings in loaded:
+                settings.close()

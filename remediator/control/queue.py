@@ -1,0 +1,80 @@
+"""The engine's queue: starting the engine, handing it stored runs, and going on with what was left."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remediator.control.again import to_be_tried_again
+from remediator.model.errors import NoRoom
+from remediator.runs.steps import Runner
+from remediator.store import runs
+from remediator.store.database import Database
+from remediator.store.room import ROOM_INTERVAL, explained
+
+if TYPE_CHECKING:
+    from remediator.engine import Engine
+
+
+class Queue:
+    """The runs that are stored and those that the engine knows of. root: the state directory."""
+
+    def __init__(self, database: Database, runner: Runner, root: Path, workers: Callable[[], int]) -> None:
+        self._database = database
+        self._runner = runner
+        self._root = root
+        self._workers = workers
+        self._engine: Engine | None = None
+        self._unqueued = False
+        """Whether a stored run could not be handed to the engine for want of room."""
+
+    async def start(self) -> None:
+        """Makes the engine, and goes on with what an earlier process left unfinished.
+
+        Raises NoRoom, and then may be called again.
+        """
+        from remediator.engine import Engine
+
+        if self._engine is None:
+            await self._database.migrate()  # again, as it may be open only to read
+            await self._database.require_room()
+            host = self._database.host
+            self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=self._workers())
+        await self._resume()
+
+    async def _resume(self) -> None:
+        assert self._engine is not None
+        with explained(self._root):
+            await self._engine.resume(await self._database.read(partial(runs.unfinished, host=self._database.host)))
+        self._unqueued = False
+
+    async def submit(self, run_id: int) -> None:
+        """Hands over a stored run. Raises NoRoom; then it is handed over when there is room again."""
+        assert self._engine is not None, "runs are queued only where there is an engine"
+        try:
+            with explained(self._root):
+                await self._engine.submit(run_id)
+        except NoRoom:
+            self._unqueued = True
+            raise
+
+    async def queue_again(self) -> None:
+        """Hands the engine, as soon as there is room, the runs that it could not take or go on with for want of it.
+
+        Ends by cancellation.
+        """
+        while True:
+            await asyncio.sleep(ROOM_INTERVAL)
+            if self._unqueued or (self._engine is not None and self._engine.lost):
+                with to_be_tried_again("runs could not be gone on with"):
+                    await self._resume()
+
+    async def forget(self, run_ids: Sequence[int]) -> None:
+        """Deletes what the engine remembers of finished runs."""
+        if self._engine is not None:
+            await self._engine.forget(run_ids)
+
+    async def stop(self) -> None:
+        if self._engine is not None:
+            await self._engine.stop()

@@ -1,0 +1,90 @@
+"""Planning, and starting runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from remediator.api.operations import NO_PARAMS
+from remediator.control.choosing import chosen_task
+from remediator.decide.remedies import Remedies
+from remediator.guards.guard import Case, Subject
+from remediator.guards.in_flight import block_by
+from remediator.guards.judge import Judge
+from remediator.model.caller import Caller
+from remediator.model.errors import refused, unavailable
+from remediator.model.run import Request
+from remediator.model.shapes import PlanView, RunView
+from remediator.model.task import LOOK_TIMEOUT, Plan, Task, TaskError
+from remediator.store import pages, runs
+from remediator.store.database import Database
+
+
+class Running:
+    """Plans and starts runs, through the same guards as one that an alert asks for.
+
+    caller: who asks for them. submit: hands a stored run to the engine.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        judge: Judge,
+        tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
+        clock: Callable[[], float],
+        caller: Caller,
+        submit: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._judge = judge
+        self._tasks = tasks
+        self._remedies = remedies
+        self._clock = clock
+        self._caller = caller
+        self._submit = submit
+
+    async def plan(self, task: str, target: str, params: Mapping[str, Any] = NO_PARAMS) -> PlanView:
+        """What a task would do now, and which guards would block it. Changes nothing and records nothing."""
+        found = await chosen_task(self._tasks(), task, target, params)
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT):
+                measurement = await found.measure(target)
+                plan = await found.plan(target)
+        except TaskError as error:
+            raise unavailable(str(error)) from error
+        except TimeoutError as error:
+            raise unavailable(f"planning {task} took too long and was given up") from error
+        judgement = await self._judge.judge(self._case(task, target, plan=plan))
+        return {
+            "task": task,
+            "target": target,
+            "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "guards": [{"guard": block.guard, "reason": block.reason} for block in judgement.blocks],
+        }
+
+    async def start_run(
+        self, task: str, target: str, dry_run: bool = False, params: Mapping[str, Any] = NO_PARAMS
+    ) -> RunView:
+        """Queues a run."""
+        await chosen_task(self._tasks(), task, target, params)
+        case = self._case(task, target, dry_run=dry_run)
+        block = (await self._judge.judge(case)).first
+        if block is None:
+            request = Request(
+                host=self._database.host, task=task, target=target, caller=self._caller, dry_run=dry_run, params=params
+            )
+            run_id, new = await self._database.write(
+                partial(runs.create_unless_in_flight, request=request, now=case.now)
+            )
+            block = None if new else block_by(run_id)
+        if block is not None:
+            raise refused(block.guard, block.reason)
+        await self._submit(run_id)
+        return await self._database.read(partial(pages.one_run, run_id=run_id))
+
+    def _case(self, task: str, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
+        """What the guards are asked about a run that a person asks for."""
+        subject = Subject(self._database.host, task, target)
+        return Case(subject, self._remedies().settings(task, target), self._clock(), plan, dry_run)

@@ -1,0 +1,80 @@
+"""How things stand: the tasks, the remedies with their track, and everything at a glance."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from exporter import __version__
+from remediator.config.remedies import Remedy
+from remediator.control.breakers import OpenBreaker
+from remediator.control.holding import Holding
+from remediator.decide.remedies import Remedies
+from remediator.model.shapes import Page, RemedyView, StatusView, TaskView, TrackView
+from remediator.model.task import Task, TaskError
+from remediator.store import pages
+from remediator.store.database import Database
+from remediator.store.pages import timestamp
+
+NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
+
+
+class Standing:
+    """Reads what is in force, with what the record says of it."""
+
+    def __init__(
+        self,
+        database: Database,
+        tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
+        holding: Holding,
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._remedies = remedies
+        self._holding = holding
+
+    async def remedies(self) -> Page[RemedyView]:
+        """The configured remedies in their order, each with its track."""
+        tracks = await self._database.read(pages.tracks)
+        breakers = await self._holding.breakers()
+        items = [_remedy(remedy, tracks.get(remedy.name, NO_TRACK), breakers) for remedy in self._remedies().remedies]
+        return {"items": items, "next": None}
+
+    async def tasks(self) -> Page[TaskView]:
+        items: list[TaskView] = [
+            {
+                "name": task.facts.name,
+                "summary": task.facts.summary,
+                "never": list(task.facts.never),
+                "disruption": task.facts.disruption,
+                "targets": await _targets_or_none(task),
+            }
+            for task in self._tasks().values()
+        ]
+        return {"items": items, "next": None}
+
+    async def status(self) -> StatusView:
+        unfinished = await self._database.read(partial(pages.unfinished_runs, host=self._database.host))
+        last, watchdog = await self._database.read(pages.last_alerts)
+        return {
+            "version": __version__,
+            "paused": await self._holding.paused(),
+            "queue_depth": len(unfinished),
+            "running": [run for run in unfinished if run["state"] != "queued"],
+            "open_breakers": await self._holding.open_breakers(),
+            "last_alert_at": None if last is None else timestamp(last),
+            "watchdog_at": None if watchdog is None else timestamp(watchdog),
+            "counts": await self._database.read(pages.counts),
+        }
+
+
+def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[OpenBreaker]) -> RemedyView:
+    view = remedy.model_dump(mode="python")
+    open_on = [one.target for one in breakers if remedy.name in one.remedies]
+    return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
+
+
+async def _targets_or_none(task: Task) -> list[str]:
+    with suppress(TaskError):
+        return sorted(await task.targets())
+    return []

@@ -1,0 +1,1 @@
+"""Tests of what is answered without the command line's libraries."""

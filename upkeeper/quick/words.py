@@ -1,0 +1,86 @@
+"""Tasks, targets, probes and runs, from config file and record: what a word can be completed to. Never the network.
+
+Completion runs at each press of a key, so this reads the YAML and the SQLite file plainly, without the models and
+without a lock; what it cannot read it says nothing about. The command itself then checks the word for real.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from remediator.model.taskfacts import Document
+from remediator.tasks.document import entries, names
+from remediator.tasks.registry import FACTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Env = Mapping[str, str]
+
+
+class Word(NamedTuple):
+    """A word, and what it means."""
+
+    value: str
+    help: str | None = None
+
+
+def tasks() -> list[Word]:
+    """All that there are."""
+    return [Word(name) for name in sorted(FACTS)]
+
+
+def targets(task: str, config: "Path | None", state_dir: "Path | None", env: Env) -> list[Word]:
+    """Of a task: those that the config names, and those of earlier runs."""
+    configured = FACTS[task].configured(_config(config, env)) if task in FACTS else ()
+    ran = _record(state_dir, env, "SELECT DISTINCT target FROM runs WHERE task = ?", task)
+    return [Word(name) for name in sorted({*configured, *(target for (target,) in ran)})]
+
+
+def probes(incomplete: str, config: "Path | None", env: Env) -> list[Word]:
+    """Services that the config names; after ``NAME/``, the probes of that one."""
+    document = _config(config, env)
+    if "/" not in incomplete:
+        return [Word(name) for name in names(document, "services")]
+    return [
+        Word(f"{service.get('name')}/{probe.get('name', 'live')}")
+        for service in entries(document, "services")
+        for probe in entries(service, "probes")
+    ]
+
+
+def runs(state_dir: "Path | None", env: Env) -> list[Word]:
+    """The latest runs."""
+    query = "SELECT id, task, target, coalesce(outcome, state) FROM runs ORDER BY id DESC LIMIT 20"
+    rows = _record(state_dir, env, query)
+    return [Word(str(number), f"{task} on {target}: {outcome}") for number, task, target, outcome in rows]
+
+
+def _config(option: "Path | None", env: Env) -> Document:
+    """The config file as it is written; empty when there is none or it cannot be read."""
+    from exporter.configfile.find import find_config
+
+    path = find_config(option, env)
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (OSError, yaml.YAMLError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _record(option: "Path | None", env: Env, query: str, *values: str) -> list[tuple[Any, ...]]:
+    """Rows of the record; none when there is no record or it cannot be read at once."""
+    import sqlite3
+    from contextlib import closing
+
+    from remediator.statedir import StateDir
+
+    database = StateDir.find(option, env).database
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0.1)) as connection:
+            return connection.execute(query, values).fetchall()
+    except sqlite3.Error:
+        return []

@@ -1,0 +1,40 @@
+"""What a screen draws on a terminal, with rich."""
+
+from collections.abc import Sequence
+from typing import Literal, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from upkeeper.screens.cells import Cell, Column
+from upkeeper.screens.text import safe
+
+_LEAST_WIDE = 16
+"""Characters of a column of longer text, however narrow the terminal is."""
+
+
+def console(stream: TextIO) -> Console:
+    """A console that reads no markup: what it is given is shown as it is. NO_COLOR and TERM are respected by rich."""
+    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def print_line(target: Console, cells: Sequence[Cell]) -> None:
+    """One line. The terminal wraps it by itself, so that a line that is copied is still one."""
+    target.print(Text.assemble(*map(_text, cells)), soft_wrap=True)
+
+
+def print_table(target: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """A table as wide as the terminal at most."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold underline")
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        least = _LEAST_WIDE if column.wide else None
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=not column.wide, min_width=least)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    target.print(table)
+
+
+def _text(cell: Cell) -> Text:
+    return Text(safe(cell.text), style=cell.style)

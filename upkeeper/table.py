@@ -1,0 +1,51 @@
+"""The table of commands: their names by section, and where each is found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+Word = Literal["task", "target", "probe", "run"]
+
+
+class Entry(NamedTuple):
+    """A command that is not imported yet."""
+
+    where: str
+    """``module:attribute`` below upkeeper.commands."""
+    help: str
+    """Its line in the list of commands."""
+    completes: Sequence[Word] = ()
+    """What its arguments are completed to, in order, as the command's own ``shell_complete`` has it."""
+
+
+SECTIONS: Mapping[str, Mapping[str, Entry]] = {
+    "Run the services": {
+        "up": Entry("services:up", "Start Prometheus, Alertmanager, exporter and remediator."),
+        "exporter": Entry("services:exporter", "Start the exporter: it measures."),
+        "remediator": Entry("services:remediator", "Start the remediator: it acts."),
+    },
+    "Look": {
+        "status": Entry("status:status", "Show what is wrong, and what is being done about it."),
+        "probe": Entry("probe:probe", "Run the probes of a service now.", ("probe",)),
+        "alerts": Entry("alerts:alerts", "List the alerts that were received."),
+        "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),
+        "history": Entry("runs:history", "List runs."),
+        "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
+        "tasks": Entry("tasks:tasks", "List tasks and their targets."),
+        "remedies": Entry("tasks:remedies", "List remedies with their autonomy and track."),
+    },
+    "Act": {
+        "plan": Entry("tasks:plan", "Show what a task would do. Changes nothing.", ("task", "target")),
+        "run": Entry("runs:run", "Run a task and follow it.", ("task", "target")),
+        "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
+        "resume": Entry("control:resume", "Let runs go on after a pause.", ("task",)),
+        "breaker": Entry("control:breaker", "Close an open breaker."),
+        "drill": Entry("drill:drill", "Rehearse a breach on the running stack, end to end."),
+    },
+    "Set up": {
+        "check": Entry("configuration:check", "Check the config file."),
+        "config": Entry("configuration:config", "Show the effective config or its JSON Schema."),
+        "check-web": Entry("web:check_web", "Check a web config file: TLS, users, headers."),
+        "hash-password": Entry("web:hash_password", "Make the hash of a password for a web config."),
+        "completion": Entry("completion:completion", "Print the completion script of a shell."),
+    },
+}
