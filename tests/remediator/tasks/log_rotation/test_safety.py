@@ -286,7 +286,7 @@ async def test_names_may_hold_any_bytes(tmp_path: Path, method: str) -> None:
     rotation = task(tmp_path, at=NOW, recursive=True, rotation={"method": method})
     plan = await rotation.plan("logs")
     restored = type(plan).model_validate_json(plan.model_dump_json())
-    assert (restored.actions, restored.notes) == (plan.actions, plan.notes)
+    assert (list(restored.actions), list(restored.notes)) == (list(plan.actions), list(plan.notes))
     for action in restored.actions:
         assert (await rotation.apply("logs", action)).state == "done"
     assert sorted(os.listdir(os.fsencode(tmp_path))) == sorted(
