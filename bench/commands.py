@@ -15,7 +15,7 @@ from bench.former import COMMIT, OURS, Build, former_build
 from bench.processes import our_versions
 from bench.report import Goal, Result
 
-ROUNDS = 9
+ROUNDS = 15
 COMPLETE = {"_UPKEEPER_COMPLETE": "bash_complete", "COMP_WORDS": "upkeeper run log", "COMP_CWORD": "2"}
 COMMANDS: dict[str, tuple[Sequence[str], dict[str, str]]] = {
     "--help": (["--help"], {}),
