@@ -24,7 +24,7 @@ class FoundFilesystem:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What there is to look after, beside what the config names."""
+    """What is to be watched in addition to what the config names."""
 
     filesystems: Sequence[FoundFilesystem] = ()
     docker_version: str | None = None

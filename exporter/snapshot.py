@@ -33,7 +33,7 @@ class Section:
     collector: Collector
     rendered: Rendered = field(default_factory=Rendered)
     success: bool | None = None
-    """Of the last collection; None before the first has ended, be it by its deadline."""
+    """Of the last collection; None before the first has ended, at the latest at its deadline."""
     duration: float = 0.0
     """Seconds, of the last collection."""
     last_success: float | None = None

@@ -118,5 +118,5 @@ def must_be_empty(name: str, size: int) -> bool:
 
 
 def is_about_others(name: str) -> bool:
-    """Whether a file holds checksums of those beside it, and so is no backup of its own."""
+    """Whether a file holds checksums of those next to it, and so is no backup of its own."""
     return _CHECKSUMS.search(name) is not None

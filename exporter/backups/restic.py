@@ -21,7 +21,7 @@ from exporter.inventory.backups import ResticRepository
 T = TypeVar("T")
 
 _PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Variables that restic gets of ours beside the few of every program: no RESTIC_* meant for another repository."""
+"""Variables of ours that restic gets besides the few of every program: no RESTIC_* meant for another repository."""
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Of the list of snapshots, each of which takes half a kilobyte and the paths that it was made of."""

@@ -23,7 +23,7 @@ _DATE = re.compile(
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
 
-# A dash or underscore in place of the dot, as in what JavaScript's toISOString becomes in a name.
+# A dash or underscore instead of the dot, as in what JavaScript's toISOString becomes in a name.
 _FRACTION = r"(?P<fraction>(?:[.,]\d{1,9}|[_-]\d{3,9})(?!\d))?"
 _HOURS, _MINUTES = r"(?P<hours>0\d|1[0-4])", r"(?P<minutes>00|15|30|45)"
 _ZONE = re.compile(

@@ -38,7 +38,7 @@ class Content:
     unreadable: int = 0
     """Directories that could not be opened."""
     hollow: bool = False
-    """Whether there are files beside the mark, and none of them holds anything: see exporter.backups.empty_files."""
+    """Whether there are files next to the mark, and none of them holds anything: see exporter.backups.empty_files."""
     own_time: float | None = None
     """When the set's own directory was last written, or given its time; None for a file."""
 

@@ -59,7 +59,7 @@ async def run(
 ) -> Finished:
     """Runs a program to its end, with messages in English and nothing to read; if polite, at the lowest priority.
 
-    environment: variables that it gets beside the few of ours. passed_on: names of further ones of ours.
+    environment: variables that it gets in addition to the few of ours. passed_on: names of further ones of ours.
     output: whether what it writes is kept; else it is thrown away unread.
 
     When the caller is cancelled, as by ``asyncio.timeout``, the program and all that it started are killed.

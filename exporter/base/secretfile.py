@@ -9,7 +9,7 @@ _MAX_BYTES = 64 * 1024
 
 
 class SecretUnreadable(UpkeeperError):
-    """There is no secret to be had. The message goes on after what the file is called, and quotes nothing of it."""
+    """The secret cannot be read. The message continues what the file is called, and quotes nothing of it."""
 
 
 def read_secret(path: str) -> str:

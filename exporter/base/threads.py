@@ -28,7 +28,7 @@ class KeyedThreads:
     async def run(self, key: Hashable, function: Callable[[], T]) -> T:
         """The result of ``function()``, or what it raises. Raises StillStuck.
 
-        When the caller is cancelled, the call goes on unheard, and the key stays occupied until it has returned.
+        When the caller is cancelled, the call continues unheard, and the key stays occupied until it has returned.
         """
         if key in self._occupied:
             raise StillStuck(f"an earlier call for {key!r} has not returned")

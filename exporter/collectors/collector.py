@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 class Collector(Protocol):
     """Reads one kind of thing.
 
-    ``collect`` raises on failure: the snapshot counts it, keeps the last good values until they are stale, and goes on.
+    ``collect`` raises on failure: the snapshot counts it and keeps the last good values until they are stale.
     It must be cancellable at each await; blocking calls belong into a thread with a time limit of their own.
     """
 

@@ -86,7 +86,7 @@ class DockerCollector:
         )
 
     def continue_from(self, former: "DockerCollector") -> None:
-        """Takes over what a collector of the config before knew, so that no count begins anew."""
+        """Takes over what a collector of the config before knew, so that no count starts over."""
         self.containers = former.containers
         self._events, self._kills, self._ends = former._events, former._kills, former._ends
         self._unavailable.continue_from(former._unavailable)
@@ -121,7 +121,7 @@ class DockerCollector:
     def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[Event]]:
         """The containers, and the events since the last look. Blocks, one look at a time.
 
-        Raises DockerUnavailable while an earlier look goes on, which was given up and still occupies its thread.
+        Raises DockerUnavailable while an earlier look still runs, which was given up and still occupies its thread.
         """
         if not self._looking.acquire(blocking=False):
             raise DockerUnavailable("the Docker engine is still busy with the previous listing")
@@ -136,7 +136,7 @@ class DockerCollector:
         if read is None:
             return {}
         missing = [each for each in containers if each.inspected.pid and each.id not in read]
-        for container in missing if read else ():  # it ended, or was started anew without a trace in the listing
+        for container in missing if read else ():  # it ended, or was restarted without a trace in the listing
             self._lister.forget(container.id)
         return {**await self._statistics.read(missing, self.deadline * _STATISTICS_PART), **read}
 

@@ -29,7 +29,7 @@ _CHIEF = frozenset({"loadavg", "stat", "meminfo"})
 class HostCollector:
     """Reads a dozen small files, each with its own error boundary: one that makes no sense costs only its own figures.
 
-    Reading goes on in a thread, because ``/proc`` need not be the kernel's: in a container, LXCFS may answer, or hang.
+    Reading happens in a thread, because ``/proc`` need not be the kernel's: in a container, LXCFS may answer, or hang.
     A sensor may hang too; it costs the temperatures only.
 
     Raises OSError when none of the chief files can be read, TimeoutError when ``/proc`` hangs.

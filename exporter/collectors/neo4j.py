@@ -30,7 +30,7 @@ _WAIT = 0.4
 _ROUND = 0.85
 
 _STALE = 300.0
-"""Seconds that figures stand while the round that is to replace them goes on."""
+"""Seconds that figures stand while the round that is to replace them runs."""
 
 _ANSWERS = "those of this round"
 _SIZES = "store sizes in data_directory"
@@ -74,8 +74,8 @@ class Neo4jCollector:
 class _Target:
     """One server.
 
-    Up is what answers at all. A round that takes longer than a collection goes on beside the next ones, since a query
-    that is cut off would have to begin anew; as long as it does, the server has to let us in over a second connection.
+    Up is what answers at all. A round that takes longer than a collection runs on during the next ones, since a query
+    that is cut off would have to start over; as long as it does, the server has to let us in over a second connection.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class _Target:
         return ""
 
     def _meanwhile(self) -> Server:
-        """What is known while a round goes on."""
+        """What is known while a round runs."""
         if self._last is not None and self._monotonic() - self._last_at <= _STALE:
             return self._last
         self._last = None

@@ -45,7 +45,7 @@ class Section(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _report_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Contradictions and the errors of single keys together, so that a person mends all of them in one go."""
+        """Contradictions and the errors of single keys together, so that a person can fix all of them at once."""
         found = list(cls.contradictions(given)) if isinstance(given, Mapping) else []
         if not found:
             return handler(given)

@@ -48,7 +48,7 @@ class Position:
 
 @dataclass
 class Source:
-    """A document's data, where its parts stand, and what is wrong with it beside its meaning."""
+    """A document's data, where its parts stand, and what is wrong with it apart from its meaning."""
 
     data: dict[str, Any] = field(default_factory=dict)
     keys: dict[KeyPath, Position] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How each container last ended, and when it was last killed for want of memory, kept when it is started again. Pure.
+"""How each container last ended, and the time of its last OOM kill, kept when it is started again. Pure.
 
 The engine forgets the exit code with the next start. By ``OOMKilled`` of a running container, 20.10 means its last
 end, and the newest one its present life: so only events and what is said of stopped containers count.

@@ -82,7 +82,7 @@ def parse_net_dev(text: str) -> tuple[int | None, int | None]:
 def from_statistics(answer: Mapping[str, Any], container: ListedContainer) -> Figures | None:
     """The figures in the engine's answer to ``/containers/ID/stats``; None for a container that does not run. Pure.
 
-    Under cgroup version 1 the engine names ``total_inactive_file`` beside the ``inactive_file`` of the group alone.
+    Under cgroup version 1 the engine names ``total_inactive_file`` next to the ``inactive_file`` of the group alone.
     """
     nanoseconds = ((answer.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
     if not nanoseconds:

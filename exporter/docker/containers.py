@@ -33,11 +33,11 @@ class Inspected:
     restarts: int = 0
     """By its restart policy, since it was last started by hand."""
     oom_killed: bool = False
-    """Whether it is stopped, and ended because the kernel killed a process of it for want of memory."""
+    """Whether it is stopped, and ended by an OOM kill."""
     exit_code: int | None = None
     """Of its last end; None while it runs, as the engine forgets it then, and before its first start."""
     oom_at: float | None = None
-    """Unix seconds of its last end, if a process was killed for want of memory by then; None while it runs."""
+    """Unix seconds of its last end, if there was an OOM kill by then; None while it runs."""
     memory_limit: int | None = None
     """Bytes; None without a limit."""
     network_mode: str = ""

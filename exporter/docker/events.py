@@ -1,4 +1,4 @@
-"""The engine's memory of what happened: ends of containers, and kills for want of memory."""
+"""The engine's memory of what happened: ends of containers, and OOM kills."""
 
 import json
 import time
@@ -25,7 +25,7 @@ class Event:
     at: float
     """Unix seconds."""
     exit_code: int | None = None
-    """Of an end; None for a kill for want of memory."""
+    """Of an end; None for an OOM kill."""
 
 
 class ContainerEvents:

@@ -1,4 +1,4 @@
-"""Counting the processes that the kernel killed in a container for want of memory.
+"""Counting the OOM kills in a container.
 
 The kernel's own count ends with the control group, that is with each end of the container: of a container whose only
 process is killed, and that is started again at once, it tells nothing. The engine's events do.

@@ -75,7 +75,7 @@ class EngineReader:
         return self._api_version
 
     def get(self, url: str, params: Mapping[str, str] | None = None, timeout: float | None = None) -> Answer:
-        """The answer, be it good or not. ``timeout`` is the reader's own, whatever is given."""
+        """The answer, successful or not. ``timeout`` is the reader's own, whatever is given."""
         target = f"{url}?{urlencode(params)}" if params else url
         connection = self._connection()
         kept = connection.sock is not None

@@ -1,4 +1,4 @@
-"""Which stopped containers are nobody's any more. Pure."""
+"""Which stopped containers are no longer used. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ class Report:
 class Audit:
     """Looks at the files that a configuration names.
 
-    secret_files: paths beside those of the configuration that only their owner may read.
+    secret_files: paths in addition to those of the configuration that only their owner may read.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class _Scanner:
             parts.append(text)
 
     def _reference(self, text: str, mark: int, depth: int, needed: bool) -> tuple[int, str, str]:
-        """Where the text goes on after a dollar sign, what stands for the reference, and what of that is its own."""
+        """Where the text continues after a dollar sign, what stands for the reference, and what of that is its own."""
         following = text[mark + 1 : mark + 2]
         if following == "$":
             return mark + 2, "$", "$"

@@ -6,13 +6,13 @@ from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
 
 _AS_MAPPING = frozenset({"environment", "labels", "annotations", "args", "sysctls", "extra_hosts"})
-"""Keys that may be a list of ``NAME=value`` in place of a mapping."""
+"""Keys that may be a list of ``NAME=value`` instead of a mapping."""
 
 _NAMES = frozenset({"depends_on", "networks"})
-"""Keys that may be a list of names in place of a mapping."""
+"""Keys that may be a list of names instead of a mapping."""
 
 _LISTED = frozenset({"env_file", "label_file"})
-"""Keys that may be a text in place of a list."""
+"""Keys that may be a text instead of a list."""
 
 _REPLACED = frozenset({"command", "entrypoint", "test"})
 _UNIQUE = frozenset({"ports", "volumes", "secrets", "configs"})

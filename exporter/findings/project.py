@@ -36,7 +36,7 @@ class Invocation:
         return [*directory, *env_files, *(part for path in self.files for part in ("-f", path))]
 
     def with_override(self, exists: Callable[[str], bool]) -> "Invocation":
-        """The same, with the override file that Compose takes by itself beside a single file of a default name."""
+        """The same, with the override file that Compose takes by itself next to a single file of a default name."""
         if len(self.files) != 1 or name_of(self.files[0]) not in DEFAULT_NAMES:
             return self
         for default in DEFAULT_NAMES:

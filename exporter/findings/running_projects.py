@@ -16,7 +16,7 @@ class RunningProjects:
     projects: Sequence[Invocation] = ()
     """How each project was started."""
     health_checked: frozenset[tuple[str, str]] = frozenset()
-    """Services of which a container has a health check, be it that of its image: the project's first file, the name."""
+    """Services of which a container has a health check, or whose image has: the project's first file, the name."""
     running: frozenset[tuple[str, str]] = frozenset()
     """Services of which a container runs, likewise: their profiles are in use."""
 

@@ -67,7 +67,7 @@ def one_each(mounts: Iterable[Mount], wanted: Collection[bytes] = ()) -> list[Mo
 def mount_of(mounts: Iterable[Mount], path: bytes) -> Mount | None:
     """The mount that a path lies on: the one with the longest mount point above it. Pure.
 
-    path: absolute, without symbolic links. By name and not by ``st_dev``, which btrfs gives each subvolume anew.
+    path: absolute, without symbolic links. By name and not by ``st_dev``, which btrfs gives each subvolume separately.
     """
     above = [mount for mount in mounts if _as_prefix(path).startswith(_as_prefix(mount.mountpoint))]
     return max(above, key=lambda mount: len(mount.mountpoint), default=None)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exporter.host.sample import Sample
 
 MAX_SENSORS = 64
-"""How many temperatures are shown at the most; a large server has about 40."""
+"""How many temperatures are shown at most; a large server has about 40."""
 
 _INPUT = re.compile(r"temp(\d+)_input")
 

@@ -112,7 +112,7 @@ class Backup(Section):
             yield Contradiction(("restic",), "and path are mutually exclusive; make two backups of them")
         elif not has_path and not restic:
             yield Contradiction(("path",), "is missing; or describe a repository in restic")
-        elif has_path and not restic and given.get("pattern") is None:  # "*" would take a log beside the sets for one
+        elif has_path and not restic and given.get("pattern") is None:  # "*" would take a log next to the sets for one
             yield Contradiction(("pattern",), "is missing; say how sets are named, as in backup-* or *.sql.gz")
         for key in _OF_DIRECTORIES if restic else ():
             if key in given and not _same(given[key], cls.model_fields[key].default):

@@ -10,7 +10,7 @@ from exporter.configfile.section import AbsolutePath, Contradiction, Regex, Sect
 
 
 class FilesystemLimit(Section):
-    """Limits of one mount point, in place of the general ones."""
+    """Limits of one mount point, instead of the general ones."""
 
     mountpoint: AbsolutePath = Field(description="where it is mounted")
     warn_used_ratio: Ratio | None = Field(default=None, description="as above; default: the general one")

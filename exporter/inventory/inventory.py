@@ -1,6 +1,6 @@
 """The inventory: what is looked after, with its limits. The one schema of those sections of ``upkeeper.yml``.
 
-Each limit here is exported as a metric beside the value it limits, so that rules compare the two
+Each limit here is exported as a metric next to the value it limits, so that rules compare the two
 and a threshold is changed in one place only.
 """
 

@@ -31,7 +31,7 @@ _ENCRYPTED_ONLY = ("require", "verify-ca", "verify-full")
 
 
 class PostgresLimits(Section):
-    """Limits of the alerts. Each is exported beside the value it limits."""
+    """Limits of the alerts. Each is exported next to the value it limits."""
 
     connections_used_ratio: Ratio = Field(
         default=0.8, description="used share of the connections that ordinary users may open"

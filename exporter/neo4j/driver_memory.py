@@ -1,7 +1,7 @@
 """The driver's memory made smaller.
 
 ``neo4j.time`` (6.4, and before) builds a dictionary of the lengths of all months of 9,999 years when it is imported:
-12 MB of the 31 that the driver adds to a process. They are computed in place of that.
+12 MB of the 31 that the driver adds to a process. They are computed instead.
 """
 
 from calendar import monthrange

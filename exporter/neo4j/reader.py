@@ -42,7 +42,7 @@ class Ask(Protocol):
 
 
 class Neo4jReader:
-    """Reads a server, round after round. What cannot change while it runs is asked once, and anew after a failure.
+    """Reads a server, round after round. What cannot change while it runs is asked once, and again after a failure.
 
     databases: names, in lower case, of those to look at; None for all.
     """

@@ -34,7 +34,7 @@ class Policy:
     installed: str
     candidate: str
     security: bool
-    """Whether a version newer than the installed one is in a security archive, be it the candidate or an older one."""
+    """Whether a version newer than the installed one, the candidate or an older one, is in a security archive."""
     phased: bool
     """Whether a version newer than the installed one reaches only a share of all machines so far."""
 

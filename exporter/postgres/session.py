@@ -26,7 +26,7 @@ class PostgresUnavailable(UpkeeperError):
 
 
 class QueryRefused(UpkeeperError):
-    """The server answered a query with an error; the connection goes on. The message is the server's."""
+    """The server answered a query with an error; the connection stays usable. The message is the server's."""
 
 
 class Session:

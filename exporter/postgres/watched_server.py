@@ -28,7 +28,7 @@ from exporter.postgres.rows import (
 from exporter.postgres.session import PostgresUnavailable, QueryRefused, Row, Session
 
 _KEPT_INTERVALS = 3
-"""Tables that could not be read anew are shown for this many intervals more."""
+"""Tables that could not be read again are shown for this many intervals more."""
 
 _COLLATIONS_OF_DATABASES = 150000
 """The version number from which on a database knows the version of its default collation."""
@@ -42,7 +42,7 @@ class WatchedServer:
 
     Tables and indexes can be seen only from within their database. So once in ``details_interval`` the connection is
     closed, each of the other databases is connected to in its turn, and then the first one again: there is never more
-    than one connection. What does not fit into a round's time goes on in the next.
+    than one connection. What does not fit into a round's time continues in the next.
 
     seconds: for a round, however the server behaves. monotonic: seconds on a clock that never jumps.
     """

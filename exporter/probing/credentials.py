@@ -1,4 +1,4 @@
-"""What a probe takes from files that are read anew for each probe: what lets it in, and what it sends."""
+"""What a probe takes from files that are read again for each probe: what lets it in, and what it sends."""
 
 import base64
 import re

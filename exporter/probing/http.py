@@ -147,7 +147,7 @@ class _Transport(httpx.AsyncBaseTransport):
         return httpx.Response(status, headers=headers)
 
     async def ask(self, request: httpx.Request) -> tuple[int, _Headers]:
-        """Status and headers of the answer. Raises what httpcore raises, beside ProbeFailure and OSError."""
+        """Status and headers of the answer. Raises what httpcore raises, ProbeFailure and OSError."""
         url = request.url
         if url.scheme not in _DEFAULT_PORTS:
             raise ProbeFailure("the redirect leads to a URL that is not HTTP")

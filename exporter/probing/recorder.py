@@ -37,7 +37,7 @@ class Recorder:
     ) -> None:
         self.detailed = detailed
         self.phase: Phase | None = None
-        """The phase that goes on; None before the first and after the last."""
+        """The current phase; None before the first and after the last."""
         self.phases: dict[Phase, float] = {}
         """Seconds of each phase that began. One that comes again, as after a redirect, adds up."""
         self.sent: Sequence[bytes] = ()
@@ -55,14 +55,14 @@ class Recorder:
         self._start = self._since = self._clock()
 
     def enter(self, phase: Phase | None) -> None:
-        """Ends the phase that goes on and begins this one. None begins none."""
+        """Ends the current phase and begins this one. None begins none."""
         now = self._clock()
         if self.phase is not None:
             self.phases[self.phase] = self.phases.get(self.phase, 0.0) + now - self._since
         self.phase, self._since = phase, now
 
     def keep_secret(self, *texts: str) -> None:
-        """Texts that no later step may hold, be it as JSON or as a part of a URL."""
+        """Texts that no later step may hold, whether as JSON or as a part of a URL."""
         for text in texts:
             self._secrets |= {text, json.dumps(text)[1:-1], quote(text, safe="")}
 

@@ -37,7 +37,7 @@ class ProbeResult:
     status: int | None = None
     tls_not_after: float | None = None
     """Unix seconds: when the first certificate of the server's chain expires, as this machine verifies it. Also of one
-    refused. What the server sent beside the chain does not count."""
+    refused. What else the server sent does not count."""
     phases: Mapping[Phase, float] = field(default_factory=dict)
     """Seconds of each phase that began."""
     reason: str = ""

@@ -20,7 +20,7 @@ class SharedCalls:
         self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def run(self, key: Hashable, function: Callable[[], T]) -> T:
-        """The result of ``function()``, or what it raises. The call goes on when a caller is cancelled.
+        """The result of ``function()``, or what it raises. The call continues when a caller is cancelled.
 
         Raises StillStuck when a call of an event loop that has ended is stuck.
         """

@@ -1,6 +1,6 @@
 """The TCP connection of a probe.
 
-Plain sockets in place of asyncio's streams: closing one takes effect at once and cannot hang, nothing is read ahead,
+Plain sockets instead of asyncio's streams: closing one takes effect at once and cannot hang, nothing is read ahead,
 and a new connection costs a fraction.
 """
 

@@ -40,7 +40,7 @@ _reads = SharedCalls()
 
 
 async def tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """The context for these settings, made anew only when one of its files has changed. Raises ProbeFailure.
+    """The context for these settings, rebuilt only when one of its files has changed. Raises ProbeFailure.
 
     Without a ca_file it trusts what the system trusts, so that a private authority installed there is known here. It
     holds nothing of a connection: sessions are not resumed unless they are handed over.
@@ -96,7 +96,7 @@ def _load(key: str, load: Any) -> None:
 
 
 def earliest_expiry(chain: Sequence[bytes]) -> float | None:
-    """Unix seconds at which the first of the certificates expires; None when there is none that can be read."""
+    """Unix seconds at which the first of the certificates expires; None when none can be read."""
     moments: list[float] = []
     for certificate in chain:
         try:
@@ -114,7 +114,7 @@ def sent_by(tls: ssl.SSLObject) -> Sequence[bytes]:
 def chain_of(tls: ssl.SSLObject) -> Sequence[bytes]:
     """The chain from the server's own certificate to a root, as OpenSSL found it, in DER form.
 
-    What the server sent beside it is left out, and the root that this machine trusts is there though it was not sent.
+    What else the server sent is left out, and the root that this machine trusts is there though it was not sent.
     Of a connection that was refused, or need not verify, it goes as far as OpenSSL came.
     """
     return _chain(tls, "get_verified_chain") or sent_by(tls)[:1]

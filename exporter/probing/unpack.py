@@ -10,7 +10,7 @@ _MOST_CODINGS = 2
 
 
 class CannotUnpack(UpkeeperError):
-    """The body cannot be read. The message goes on after "the body", and quotes nothing of it."""
+    """The body cannot be read. The message continues "the body", and quotes nothing of it."""
 
 
 def unpack(body: bytes, codings: Sequence[str], limit: int) -> bytes:

@@ -109,7 +109,7 @@ class Drill:
                 return Report(Progress(now), stuck=Stuck(*found))
             if found is None and facts.prometheus.alert is None:
                 return None
-            # The same episode would be no news to the remediator, so it must have ended.
+            # The same episode would not be new to the remediator, so it must have ended.
             if found is None and now > deadline:
                 return Report(Progress(now), stuck=Stuck(Station.RESOLVED, _EARLIER))
             note = _ENDING if found is None else f"{found[1].cause}; looking again"

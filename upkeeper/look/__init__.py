@@ -1,1 +1,1 @@
-"""What commands look at by themselves, beside the remediator."""
+"""What commands look at by themselves, apart from the remediator."""

@@ -29,7 +29,7 @@ _DOCKER_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What the checks need to know beside the file."""
+    """What the checks need to know apart from the file."""
 
     targets: Mapping[str, Collection[str]]
     """The targets of each task that there is."""

@@ -95,7 +95,7 @@ def _document(value: object, plain: Any) -> Any:
 
 
 def _masked(value: Any, path: KeyPath, from_environment: Mapping[KeyPath, str]) -> Any:
-    """The document with references in place of what came from the environment, and without other secrets."""
+    """The document with references instead of what came from the environment, and without other secrets."""
     if isinstance(value, dict):
         return {key: _masked(part, (*path, key), from_environment) for key, part in value.items()}
     if isinstance(value, list):

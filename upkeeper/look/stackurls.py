@@ -1,4 +1,4 @@
-"""Where the parts of the stack are that a command looks at beside the remediator."""
+"""Where the parts of the stack are that a command looks at apart from the remediator."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the exporter measures, each thing beside its limit: the state of all that is watched. Pure.
+"""What the exporter measures, each thing with its limit: the state of all that is watched. Pure.
 
 It compares what the alert rules compare, without their patience: a thing is over its limit here before its alert fires.
 """

@@ -22,7 +22,7 @@ UNKNOWN = Local()
 
 
 def local_template(local: Local, host: str | None) -> bytes:
-    """The file local.tmpl of Alertmanager's templates. host: the name by the config, in place of the machine's own."""
+    """The file local.tmpl of Alertmanager's templates. host: the name by the config, instead of the machine's own."""
     lines = [line for remedy in local.remedies if (line := _line(remedy))]
     remedies = "{{ else }}".join(lines) + "{{ end }}" * len(lines)
     return (

@@ -27,7 +27,7 @@ class Layout:
 
     @property
     def rules(self) -> Path:
-        """Upkeeper's own rules, laid anew at each start."""
+        """Upkeeper's own rules, written again at each start."""
         return self.prometheus / "rules"
 
     @property

@@ -9,7 +9,7 @@ import time
 from upkeeper.up.supervise.say import say
 
 LIMIT = 5 * 1024**2
-"""Bytes after which the file becomes ``.1``, in place of the one before: a log takes twice this at most."""
+"""Bytes after which the file becomes ``.1``, instead of the one before: a log takes twice this at most."""
 QUIET_SECONDS = 300.0
 """So long it is not said again that lines are lost."""
 TAIL = 20
