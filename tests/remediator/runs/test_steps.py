@@ -192,7 +192,7 @@ def too_much(facts: History, case: Case) -> Hold | None:
 
 async def test_the_plan_is_judged_before_it_is_applied(stack: Stack) -> None:
     judge = Judge(Sources(stack.core._database), [*GUARDS, Guard("budget", History, too_much)])
-    stack.core._runner._judge = stack.core.decider._judge = judge
+    stack.core.queue._runner._judge = stack.core.decider._judge = judge
     stack.clutter(3)
     await stack.receive(alert())
     (run,) = await stack.finished(1)
@@ -210,7 +210,7 @@ async def test_a_run_is_judged_by_the_remedy_that_asked_for_it(stack: Stack) -> 
         seen.append((when, case.settings.cooldown))
         return None
 
-    stack.core._runner._judge = stack.core.decider._judge = Judge(
+    stack.core.queue._runner._judge = stack.core.decider._judge = Judge(
         Sources(stack.core._database), [Guard("look", History, look)]
     )
     other = REMEDY.model_copy(update={"name": "other", "match": ['alertname="Other"'], "cooldown": 7.0})
@@ -222,6 +222,6 @@ async def test_a_run_is_judged_by_the_remedy_that_asked_for_it(stack: Stack) -> 
 
     run = await stack.core._database.read(partial(runs.get, run_id=1))
     stack.core.apply_settings(settings(stack.task, [other]))
-    assert stack.core._runner._settings(run).cooldown == 7.0
+    assert stack.core.queue._runner._settings(run).cooldown == 7.0
     stack.core.apply_settings(settings(stack.task, []))
-    assert stack.core._runner._settings(run).cooldown == 900.0
+    assert stack.core.queue._runner._settings(run).cooldown == 900.0
