@@ -61,7 +61,7 @@ async def test_what_waits_and_what_did_not_help_enough_is_told(remote: Remote) -
     remote.stack.task.most = 1
     await remote.stack.receive(alert())
     waits = (await remote.upkeeper("decisions")).out
-    assert "paused: all tasks are paused for another 1m: dinner; looked at again in " in " ".join(waits.split())
+    assert "paused: all tasks are paused for another 1m: dinner; tried again in " in " ".join(waits.split())
     await remote.stack.pass_time(60)
     await remote.stack.finished(1)
     assert "run 1: sweep on attic: ineffective, helped, not enough: 2 files" in (await remote.upkeeper("show", "1")).out
