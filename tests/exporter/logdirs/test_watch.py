@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,11 @@ class Watched:
 
     def check(self) -> LogUsage:
         usage = self.meter.measure()
-        assert usage == measure(self.settings)
+        while (exact := measure(self.settings)) != usage:
+            assert replace(usage, allocated_bytes=exact.allocated_bytes) == exact
+            # The file system may have found a place for what was written in between. Then that shows at once.
+            former, usage = usage, self.meter.measure()
+            assert usage != former
         return usage
 
 

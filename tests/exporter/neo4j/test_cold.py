@@ -50,7 +50,7 @@ async def test_a_cold_server_is_up_from_the_first_round_on(cold: Neo4jServer) ->
     await collector.close()
     assert [up for _, up, _ in seen] == [1] * len(seen), seen
     assert [line["event"] for line in lines] in ([], ["neo4j figures missing", "neo4j figures there again"]), lines
-    assert all("still at work" in line["reason"] for line in lines[:1]), lines
+    assert all("still working" in line["reason"] for line in lines[:1]), lines
     print(f"known after {seen[-1][0]} s and {len(seen)} rounds")
 
 
