@@ -114,7 +114,7 @@ async def test_a_pause_holds_without_a_remediator_too(upkeeper: Upkeeper) -> Non
     blocked = await upkeeper("run", "log-rotation", "app", "--json")
     assert blocked.status == 3
     assert json.loads(blocked.out)["error"]["guard"] == "paused"
-    assert (await upkeeper("resume")).out == "nothing is paused\n"
+    assert (await upkeeper("resume")).out == "nothing is paused any more\n"
 
 
 async def test_status_says_that_no_remediator_runs(upkeeper: Upkeeper) -> None:
