@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from remediator import endpoints
 from remediator.statedir import StateDir
+from tests.helpers import free_port
 from tests.upkeeper.commandline import Done, ended, invoke, process
 
 pytestmark = pytest.mark.slow
@@ -163,6 +165,8 @@ async def test_another_command_at_work_keeps_runs_out_and_lets_readers_in(
     upkeeper: Upkeeper, env: dict[str, str]
 ) -> None:
     assert (await upkeeper("history")).status == 0
+    nobody = endpoints.Endpoints(remediator=f"http://127.0.0.1:{free_port()}")  # not the tester's own on the usual port
+    endpoints.write(Path(env["UPKEEPER_STATE_DIR"]), nobody)
     lock = os.open(Path(env["UPKEEPER_STATE_DIR"]) / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
