@@ -1,5 +1,5 @@
 """One exporter in place of three: ours beside node_exporter, blackbox_exporter and postgres_exporter, for one machine
-with six services and a PostgreSQL.
+with six services and a PostgreSQL. Where ``UPKEEPER_CADVISOR`` names a cadvisor, in place of four, with ten containers.
 
 Each figure of the peers is their sum: what Prometheus has to ask, and what has to run, to know as much.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import yaml
 
+from bench.containers import CADVISOR, NAMES, cadvisor, engine, named_cadvisor, wait_until_seen
 from bench.processes import UPKEEPER, cpu_seconds, our_versions, program, running, version_of
 from bench.report import Goal, Result, Skipped
 from bench.scrape import Connection
@@ -30,7 +31,10 @@ INTERVAL_SECONDS = 15.0
 """Prometheus scrapes each of them this often while processor time is counted."""
 MINUTE = 60.0
 STARTS = 5
-PEERS = "node_exporter + blackbox_exporter + postgres_exporter"
+WITHOUT_CADVISOR = (
+    f"cadvisor is left out of the sum, and our docker collectors are off, since {CADVISOR} names no program: "
+    "Debian 12 has no package of it"
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ class Side:
 
 
 @contextmanager
-def _ours(root: Path, service: str, database: PostgresServer) -> Iterator[tuple[Side, float]]:
-    """Our exporter, and the median time from its start to its first complete scrape, in seconds."""
+def _ours(root: Path, service: str, database: PostgresServer, host: str | None) -> Iterator[tuple[Side, float]]:
+    """Our exporter, and the median time from its start to its first complete scrape, in seconds.
+
+    host: of the Docker engine that it watches, if any.
+    """
     password = root / "password"
     password.write_text(PASSWORD)
     password.chmod(0o600)
@@ -68,10 +75,11 @@ def _ours(root: Path, service: str, database: PostgresServer) -> Iterator[tuple[
                 "postgres": [
                     {"name": "db", "port": database.port, "user": SUPERUSER, "password_file": str(password)},
                 ],
+                "docker": {"host": host} if host else {},
                 "collectors": {
-                    # What none of the three peers measures.
+                    # What none of the peers measures.
                     kind: {"enabled": False}
-                    for kind in ("docker", "docker_usage", "updates", "findings")
+                    for kind in ("updates", "findings", *(() if host else ("docker", "docker_usage")))
                 },
             }
         )
@@ -91,12 +99,19 @@ def _ours(root: Path, service: str, database: PostgresServer) -> Iterator[tuple[
             connection.scrape()
             starts.append(time.perf_counter() - start)
     with exporter() as (process, port), closing(Connection(port)) as connection:
+        if host:
+            wait_until_seen(f"http://127.0.0.1:{port}/metrics", 'container="{}"')
         yield Side([process], [connection]), percentile(starts, 50)
 
 
 @contextmanager
-def _peers(root: Path, service: str, database: PostgresServer, programs: Mapping[str, str]) -> Iterator[Side]:
-    """The three peers, with the default collectors of each."""
+def _peers(
+    root: Path, service: str, database: PostgresServer, programs: Mapping[str, str], containers: tuple[str, str] | None
+) -> Iterator[Side]:
+    """The three peers, with the default collectors of each.
+
+    containers: the path of cadvisor, and the Docker engine that it watches; None leaves it out.
+    """
     modules = root / "blackbox.yml"
     modules.write_text(
         yaml.safe_dump(
@@ -139,6 +154,9 @@ def _peers(root: Path, service: str, database: PostgresServer, programs: Mapping
             *((ports["blackbox_exporter"], f"/probe?module=service&target={service}/{name}") for name in SERVICES),
             (ports["postgres_exporter"], "/metrics"),
         ]
+        if containers is not None:
+            processes["cadvisor"], port = stack.enter_context(cadvisor(*containers, root / "cadvisor.log"))
+            asked.append((port, "/metrics"))
         connections = [stack.enter_context(closing(Connection(port, path))) for port, path in asked]
         yield Side(list(processes.values()), connections)
 
@@ -157,15 +175,20 @@ async def run() -> AsyncIterator[Result]:
     }
     if not Path("/usr/lib/postgresql/15/bin/initdb").exists():
         raise Skipped("PostgreSQL 15 is not installed (Debian package postgresql)")
-    versions = {**our_versions(), **{name: version_of(path, "--version") for name, path in programs.items()}}
+    watcher = named_cadvisor()
+    named = {**programs, **({"cadvisor": watcher} if watcher else {})}
+    versions = {**our_versions(), **{name: version_of(path, "--version") for name, path in named.items()}}
+    peers_name = " + ".join(named)
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upkeeper-bench-")))
         database = stack.enter_context(private_postgres(15, {"autovacuum": "on"}))
         port = free_port()
         service = f"http://127.0.0.1:{port}"
         stack.enter_context(running([sys.executable, "-m", "bench.target", port], service, root / "target.log"))
-        ours, start = stack.enter_context(_ours(root, service, database))
-        peers = stack.enter_context(_peers(root, service, database, programs))
+        host = stack.enter_context(engine(root / "engine")) if watcher else None
+        containers = (watcher, host) if watcher and host else None
+        ours, start = stack.enter_context(_ours(root, service, database, host))
+        peers = stack.enter_context(_peers(root, service, database, programs, containers))
 
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(WARM_UP + ROUNDS):
@@ -179,12 +202,15 @@ async def run() -> AsyncIterator[Result]:
         minutes = (time.monotonic() - before[0]) / 60
         spent = (ours.cpu_seconds() - before[1]) / minutes, (peers.cpu_seconds() - before[2]) / minutes
         resident = ours.resident_bytes(), peers.resident_bytes()
+        each = zip(named, peers.processes, strict=True)
+        shares = ", ".join(f"{name} {process.memory_info().rss / 1e6:.1f} MB" for name, process in each)
 
     command = "python -m bench exporters"
     notes = (
         f"{ROUNDS} times in turns: one GET of ours; one of node_exporter, one of postgres_exporter, "
-        f"{len(SERVICES)} of blackbox_exporter",
+        f"{len(SERVICES)} of blackbox_exporter{', one of cadvisor' if containers else ''}",
     )
+    watched = (f"{len(NAMES)} containers, each seen by ours and by cadvisor" if containers else WITHOUT_CADVISOR,)
     for percent in (50, 99):
         yield Result(
             f"everything once, p{percent}",
@@ -194,8 +220,8 @@ async def run() -> AsyncIterator[Result]:
             Goal("ratio", "<=", 0.1),
             command,
             versions,
-            PEERS,
-            notes if percent == 50 else (),
+            peers_name,
+            (*notes, *watched) if percent == 50 else (),
         )
     yield Result(
         "processor time a minute",
@@ -204,7 +230,7 @@ async def run() -> AsyncIterator[Result]:
         Goal("ratio", "<=", 1.0),
         command,
         versions,
-        PEERS,
+        peers_name,
         (f"all scraped every {INTERVAL_SECONDS:g} s for a minute; ours measures in the background meanwhile",),
     )
     yield Result(
@@ -215,7 +241,8 @@ async def run() -> AsyncIterator[Result]:
         Goal("ratio", "<=", 0.6),
         command,
         versions,
-        PEERS,
+        peers_name,
+        (shares, *watched),
     )
     yield Result(
         "start to first complete scrape",

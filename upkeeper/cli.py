@@ -67,12 +67,19 @@ class UpkeeperGroup(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except click.ClickException as error:
-            _report(error.format_message(), error.ctx if isinstance(error, click.UsageError) else None)
+            _report(_in_words(error), error.ctx if isinstance(error, click.UsageError) else None)
             sys.exit(error.exit_code)
         except ClientError as error:
             _report(str(error), None)
             sys.exit(error.exit_code)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _in_words(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.MissingParameter):
+        return " ".join(message.split())  # click puts what may be chosen on lines of their own, behind tabs
+    return message.replace("is not a valid integer range", "is not a whole number")
 
 
 def _report(message: str, ctx: click.Context | None) -> None:

@@ -37,6 +37,11 @@ class ConfigError(UpkeeperError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def in_one_line(error: Exception) -> str:
+    """Its message for a line of the log, on a terminal too, where a line break would be written out as ``\\n``."""
+    return "; ".join(str(error).splitlines())
+
+
 def in_order(problems: list[Problem]) -> list[Problem]:
     """The problems in the order of the file."""
     return sorted(problems, key=lambda one: (one.line or 0, one.column or 0, one.key))

@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 
 from exporter.base.families import Families
 from exporter.base.threads import KeyedThreads, StillStuck
-from exporter.configfile.problem import ConfigError
+from exporter.configfile.problem import ConfigError, in_one_line
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class ConfigWatch:
                 await self._reload()
             except (ConfigError, OSError) as error:
                 self._successful = False
-                log.error("config not reloaded, the old one stays in force", error=str(error))
+                log.error("config not reloaded, the old one stays in force", error=in_one_line(error))
             except Exception:
                 self._successful = False
                 log.exception("config not reloaded, the old one stays in force")

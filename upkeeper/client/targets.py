@@ -22,7 +22,8 @@ def only_target(tasks: Sequence[TaskView], task: str) -> str:
     targets = [target for target in known[task] if target != DRILL_TARGET]
     if not targets:
         raise ClientError(
-            f"{task} has no target: nothing of its kind is configured or was found\nsee: upkeeper config show",
+            f"{task} has no target: nothing of its kind is configured or was found; add one to the config\n"
+            "see: upkeeper config show",
             EXIT_USAGE,
         )
     if ALL in targets:

@@ -1,5 +1,6 @@
 """``check`` and ``config``: the config file, what is wrong with it, and what is in force."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,25 +16,25 @@ DOCKER_SECONDS = 5.0
 
 
 @click.command()
-@shared("config", "json", "verbose")
+@shared("config", "state_dir", "json", "verbose")
 @operation
 async def check(session: Session) -> int:
     """Check the config file.
 
     Every mistake is told at once, with file, line, key, and what would be right. Warnings are about this machine: a
-    directory that is not here, a secret that everybody may read. The exit status is 2 when there is a mistake.
+    directory that is not here, a secret that everybody may read. The exit status is 2 when there is a mistake. Without
+    --config it is the file of the stack that runs, or ran last, on the state directory.
 
     \b
     Example:
       upkeeper check --config upkeeper.yml
     """
-    from exporter.configfile.find import find_config
     from remediator.model.errors import EXIT_USAGE
     from upkeeper.look import check_config as configcheck
     from upkeeper.screens.configuration import show_problems
 
     _logs(session)
-    path = find_config(session.config)
+    path = _file(session)
     problems = await configcheck.check(path)
     show_problems(session.screen, path, problems)
     return EXIT_USAGE if any(problem.severity == "error" for problem in problems) else 0
@@ -54,20 +55,20 @@ def config() -> None:
 
 
 @config.command()
-@shared("config", "json", "verbose")
+@shared("config", "state_dir", "json", "verbose")
 @operation
 async def show(session: Session) -> None:
     """Show the config in force, and what was found on this machine.
 
     Every default is there, secrets are masked, and what Upkeeper discovered by itself is listed below: file systems,
-    the Docker engine, its containers and their labels.
+    the Docker engine, its containers and their labels. Without --config it is the file of the stack that runs, or ran
+    last, on the state directory.
 
     \b
     Example:
       upkeeper config show --config upkeeper.yml
     """
     from exporter.configfile.file import load
-    from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from remediator.config.remedies import Config
     from remediator.model.errors import EXIT_USAGE, ClientError
@@ -75,7 +76,7 @@ async def show(session: Session) -> None:
 
     _logs(session)
     try:
-        loaded = load(find_config(session.config), Config)
+        loaded = load(_file(session), Config)
     except ConfigError as error:
         raise ClientError(str(error), EXIT_USAGE) from error
     found = await _discover(loaded.value)
@@ -103,6 +104,14 @@ async def schema(session: Session) -> None:
     from upkeeper.look import show_config as configshow
 
     click.echo(json.dumps(configshow.schema(), indent=2))
+
+
+def _file(session: Session) -> Path | None:
+    """The config file that is meant: what runs may have been started with another one than would be found."""
+    from exporter.configfile.find import find_config
+    from remediator.endpoints import running_config
+
+    return find_config(session.config or running_config(session.state().root))
 
 
 def _logs(session: Session) -> None:

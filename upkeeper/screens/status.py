@@ -146,7 +146,7 @@ def show_pauses(screen: Screen, pauses: Sequence[PauseView]) -> None:
     for pause in pauses:
         screen.line(Cell("paused ", STYLES["blocked"]), _pause(pause))
     if not pauses:
-        screen.line("nothing is paused")
+        screen.line("nothing is paused any more")
 
 
 def show_breakers(screen: Screen, breakers: Sequence[BreakerView]) -> None:
@@ -155,4 +155,4 @@ def show_breakers(screen: Screen, breakers: Sequence[BreakerView]) -> None:
     for breaker in breakers:
         screen.line(Cell("open ", STYLES["open"]), _breaker(breaker))
     if not breakers:
-        screen.line("no breaker is open")
+        screen.line("no breaker is open any more")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from exporter.base.log_setup import configure
-from exporter.configfile.problem import ConfigError
+from exporter.configfile.problem import ConfigError, in_one_line
 from remediator.model.errors import ClientError
 from upkeeper.up.prepare import Prepared
 
@@ -25,6 +25,6 @@ def main(arguments: Sequence[str]) -> None:
     try:
         written = Prepared.from_document(document).write_configs()
     except (ConfigError, ClientError, OSError) as error:
-        log.error("config not reloaded, the old one stays in force", error=str(error))
+        log.error("config not reloaded, the old one stays in force", error=in_one_line(error))
         sys.exit(1)
     print(json.dumps({"alertmanager": written.alertmanager, "prometheus": written.prometheus}))

@@ -57,7 +57,8 @@ def values(watch: ConfigWatch) -> dict[str, float]:
 
 
 def bad_config() -> ConfigError:
-    return ConfigError([Problem("upkeeper.yml", 3, None, "logs", "is wrong")])
+    wrong = ("logs", 3), ("notify", 7)
+    return ConfigError([Problem("upkeeper.yml", line, None, key, "is wrong") for key, line in wrong])
 
 
 async def test_having_started_counts_as_the_first_success() -> None:
@@ -86,7 +87,8 @@ async def test_a_bad_config_is_told_once_and_success_comes_back() -> None:
             watch.request()
             await wait_until(lambda: changes)
         assert values(watch) == {"successful": 0, "success_timestamp_seconds": 5}
-        assert [(line["log_level"], line["error"]) for line in logs] == [("error", "upkeeper.yml:3: logs: is wrong")]
+        both = "upkeeper.yml:3: logs: is wrong; upkeeper.yml:7: notify: is wrong"
+        assert [(line["log_level"], line["error"]) for line in logs] == [("error", both)]
         reloads.error = RuntimeError("a bug")
         watch.request()
         await wait_until(lambda: len(changes), equals=2)

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from remediator import endpoints
 from remediator.statedir import StateDir
+from tests.helpers import free_port
 from tests.upkeeper.commandline import Done, ended, invoke, process
 
 pytestmark = pytest.mark.slow
@@ -114,7 +116,7 @@ async def test_a_pause_holds_without_a_remediator_too(upkeeper: Upkeeper) -> Non
     blocked = await upkeeper("run", "log-rotation", "app", "--json")
     assert blocked.status == 3
     assert json.loads(blocked.out)["error"]["guard"] == "paused"
-    assert (await upkeeper("resume")).out == "nothing is paused\n"
+    assert (await upkeeper("resume")).out == "nothing is paused any more\n"
 
 
 async def test_status_says_that_no_remediator_runs(upkeeper: Upkeeper) -> None:
@@ -163,6 +165,8 @@ async def test_another_command_at_work_keeps_runs_out_and_lets_readers_in(
     upkeeper: Upkeeper, env: dict[str, str]
 ) -> None:
     assert (await upkeeper("history")).status == 0
+    nobody = endpoints.Endpoints(remediator=f"http://127.0.0.1:{free_port()}")  # not the tester's own on the usual port
+    endpoints.write(Path(env["UPKEEPER_STATE_DIR"]), nobody)
     lock = os.open(Path(env["UPKEEPER_STATE_DIR"]) / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:

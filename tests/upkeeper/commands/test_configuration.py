@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from remediator import endpoints
 from tests.upkeeper.commandline import Done, ended, invoke, process
 
 pytestmark = pytest.mark.slow
@@ -35,9 +36,21 @@ async def test_a_good_file_is_good(config: Path) -> None:
 
 
 async def test_no_file_is_good_too(tmp_path: Path) -> None:
-    done = await invoke("check", env={"XDG_CONFIG_HOME": str(tmp_path)})
+    done = await invoke("check", env={"XDG_CONFIG_HOME": str(tmp_path), "UPKEEPER_STATE_DIR": str(tmp_path)})
     assert done.status == 0
     assert done.out == "no config file: the defaults are in force: good\n"
+
+
+async def test_the_file_of_what_runs_is_meant_where_none_is_named(config: Path, tmp_path: Path) -> None:
+    endpoints.write_config(tmp_path, config)
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "none")}
+    assert (await invoke("check", "--state-dir", tmp_path, env=env)).out == f"{config}: good\n"
+    shown = await invoke("config", "show", "--state-dir", tmp_path, env=env)
+    assert shown.out.startswith(f"# Config in force: {config}")
+    other = tmp_path / "other.yml"
+    other.write_text("{}")
+    named = {**env, "UPKEEPER_CONFIG": str(other)}
+    assert (await invoke("check", "--state-dir", tmp_path, env=named)).out == f"{other}: good\n"
 
 
 async def test_mistakes_exit_2_and_are_all_told(config: Path) -> None:

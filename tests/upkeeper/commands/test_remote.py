@@ -193,7 +193,7 @@ async def test_pause_and_resume(remote: Remote) -> None:
     assert r"moving\x1b[2J house" in paused.out
     assert json.loads((await remote.upkeeper("pause", "sweep", "--json")).out)["items"][0]["task"] is None
     assert "sweep" in (await remote.upkeeper("resume")).out
-    assert (await remote.upkeeper("resume", "sweep")).out == "nothing is paused\n"
+    assert (await remote.upkeeper("resume", "sweep")).out == "nothing is paused any more\n"
 
 
 async def test_status_says_what_a_person_should_look_at(remote: Remote) -> None:
@@ -209,7 +209,7 @@ async def test_status_says_what_a_person_should_look_at(remote: Remote) -> None:
     assert status.out.startswith("look: the breaker of sweep on attic is open")
     assert json.loads((await remote.upkeeper("status", "--json")).out)["problems"]
     closed = await remote.upkeeper("breaker", "close", "sweep", "attic")
-    assert closed.out == "no breaker is open\n"
+    assert closed.out == "no breaker is open any more\n"
     assert (await remote.upkeeper("status")).status == 0
 
 

@@ -40,11 +40,11 @@ def test_other_text_stays_as_it_is(text: str) -> None:
     assert safe(text) == text
 
 
-def screen(terminal: bool, as_json: bool = False) -> tuple[Screen, io.StringIO, io.StringIO]:
+def screen(terminal: bool, as_json: bool = False, width: int = 200) -> tuple[Screen, io.StringIO, io.StringIO]:
     out, err = io.StringIO(), io.StringIO()
     made = Screen(as_json, out, err)
     if terminal:
-        plain = {"force_terminal": True, "width": 200, "markup": False, "highlight": False, "emoji": False}
+        plain = {"force_terminal": True, "width": width, "markup": False, "highlight": False, "emoji": False}
         made.out, made.err = (Output(file, Console(file=file, **plain)) for file in (out, err))
     return made, out, err
 
@@ -74,6 +74,21 @@ def test_nothing_is_cut_in_a_pipe() -> None:
     view, out, _ = screen(False)
     view.table([Column("name"), Column("why")], [["n" * 300, "w" * 300]])
     assert out.getvalue().splitlines()[1] == "n" * 300 + "  " + "w" * 300
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_nothing_is_cut_on_a_narrow_terminal_either(width: int) -> None:
+    """Of the width of `upkeeper history`, which needs 115."""
+    view, out, _ = screen(True, width=width)
+    lengths = {"#": 3, "A": 8, "B": 12, "C": 14, "D": 19, "E": 13, "7": 8, "F": 40}
+    columns = [Column("x", right=mark in "#7", wide=mark == "F") for mark in lengths]
+    view.table(columns, [[mark * length for mark, length in lengths.items()]])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert {mark: shown.count(mark) for mark in lengths} == lengths
+    assert shown.count("x") == len(columns)
+    assert max(map(len, shown.splitlines())) <= width
+    assert "###" in shown  # figures stay whole
+    assert "7" * 8 in shown
 
 
 def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
