@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.config.remedies import GuardSettings
 from remediator.decide.remedies import Remedies
@@ -97,7 +98,7 @@ class Runner:
         assert run.before is not None
         if run.dry_run:
             count = len(plan.actions)
-            return Conclusion("planned", f"dry run: {count} action{'s' if count != 1 else ''} planned, nothing done")
+            return Conclusion("planned", f"dry run: {counted(count, 'action')} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan)
         subject = Subject(run.host, run.task, run.target, run_id=run.id)

@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.text import counted
 from exporter.base.threads import StillStuck
 from exporter.configfile.named_files import secret_files
 from exporter.docker.containers import Lister
@@ -78,7 +79,7 @@ class ConfigurationAudit:
         notes += [f"Not looked at as a whole: {problem}." for problem in report.problems]
         accepted = sum(len(result.accepted) for result in report.results)
         if accepted:
-            notes.append(f"The config accepts {_count(accepted, 'further finding')} (configuration.ignore).")
+            notes.append(f"The config accepts {counted(accepted, 'further finding')} (configuration.ignore).")
         return Plan(rows=[row(finding) for finding in found[:MAX_ROWS]], notes=[*notes, *remarks])
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -132,13 +133,9 @@ def _summary(report: Report, told: Sequence[Finding]) -> str:
         return "there is nothing to look at: name Compose files and others under `configuration:`"
     counts = {severity: sum(one.severity == severity for one in told) for severity in reversed(SEVERITIES)}
     found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    text = f"{_count(len(told), 'finding')}: {found}" if found else "no findings"
+    text = f"{counted(len(told), 'finding')}: {found}" if found else "no findings"
     if len(told) < len(report.findings):
         text += f", in {len(report.findings)} places"
     if report.problems:
-        text += f"; not looked at: {_count(len(report.problems), 'thing')}"
-    return f"{text}, by {_count(len(report.results), 'check')}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+        text += f"; not looked at: {counted(len(report.problems), 'thing')}"
+    return f"{text}, by {counted(len(report.results), 'check')}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from exporter.base.text import printable
+from exporter.base.text import counted, printable
 from exporter.base.units import format_bytes
 from exporter.docker.objects import Usage
 from exporter.docker.selection import is_pinned, made_by_compose
@@ -18,7 +18,7 @@ def notes_on(usage: Usage, policy: Policy) -> Iterator[str]:
     labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
     kept = sum(policy.keep_label in each for each in labels)
     if kept:
-        yield f"Kept by the label {policy.keep_label}: {kept} object{'s' if kept > 1 else ''}."
+        yield f"Kept by the label {policy.keep_label}: {counted(kept, 'object')}."
     stopped = [container for container in usage.containers if is_stopped(container, policy.keep_label)]
     staying = sort_stopped(usage.containers, stopped).staying
     for container, reason in staying[:_NAMES]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
@@ -178,7 +179,7 @@ def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now
     )
     return Action(
         kind=_ACTIONS["build_cache"],
-        object=f"{len(keys)} build cache record{'s' if len(keys) > 1 else ''}",
+        object=counted(len(keys), "build cache record"),
         reason=limit,
         estimated_bytes=sum(removal.bytes for removal in removals if removal.kind == "build_cache"),
         params={"ids": keys, "unused_since": now - policy.build_cache_min_age},

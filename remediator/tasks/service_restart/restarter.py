@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.base.text import counted
 from exporter.docker.engine import DockerEngine
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.docker import ask
@@ -87,7 +88,9 @@ class Restarter:
                 restarts += 1
                 problem = await self._restart(state, next_step, checks, ends)
             if problem is None:
-                return Effect(state="done", detail=f"well after {_times(restarts)}{await self._unsaid(state)}")
+                return Effect(
+                    state="done", detail=f"well after {counted(restarts, 'restart')}{await self._unsaid(state)}"
+                )
             log.warning("container is not well", container=state.name, restarts=restarts, problem=problem)
             if attempt == self._pacing.attempts or self._clock() + pause >= ends:
                 break
@@ -96,9 +99,9 @@ class Restarter:
             state = await self._containers.again(state)
             verdict = await checks.judge(state)
             if verdict.action is None and not verdict.may_be_well:
-                raise TaskError(f"gave up after {_times(restarts)}: {verdict.reason}")
+                raise TaskError(f"gave up after {counted(restarts, 'restart')}: {verdict.reason}")
             next_step = verdict.action
-        raise TaskError(f"{state.name} is not well after {_times(restarts)}: {problem}")
+        raise TaskError(f"{state.name} is not well after {counted(restarts, 'restart')}: {problem}")
 
     async def _restart(self, state: ContainerState, how: How, checks: Checks, ends: float) -> str | None:
         """Restarts once and waits. None when it is well, else what is wrong, in words."""
@@ -146,7 +149,3 @@ class Restarter:
         """That its health check has not made up its mind, if so."""
         now = await self._containers.again(state)
         return "; its health check has not spoken yet" if now.health == "starting" else ""
-
-
-def _times(attempts: int) -> str:
-    return "one restart" if attempts == 1 else f"{attempts} restarts"

@@ -260,7 +260,7 @@ class TestSlowHealthChecks:
 
         effect = await task.apply("site", await self.action(task, "site"))
 
-        assert (effect.state, effect.detail) == ("done", "well after one restart; its health check has not spoken yet")
+        assert (effect.state, effect.detail) == ("done", "well after 1 restart; its health check has not spoken yet")
         assert not (await task.measure("site")).breached
 
     async def test_probes_that_fail_count_as_well(self, clean_dockerd: Dockerd, engine: DockerEngine) -> None:
@@ -272,7 +272,7 @@ class TestSlowHealthChecks:
         action = await self.action(task, "site")
         task.action_timeout = 3.0
 
-        with pytest.raises(TaskError, match=r"^web is not well after one restart: starting; probe site/live: "):
+        with pytest.raises(TaskError, match=r"^web is not well after 1 restart: starting; probe site/live: "):
             await task.apply("site", action)
 
     async def test_without_probes_it_must_run_as_long_as_there_is_time(
@@ -286,4 +286,4 @@ class TestSlowHealthChecks:
 
         effect = await task.apply("web", action)
 
-        assert (effect.state, effect.detail) == ("done", "well after one restart; its health check has not spoken yet")
+        assert (effect.state, effect.detail) == ("done", "well after 1 restart; its health check has not spoken yet")

@@ -91,7 +91,7 @@ async def test_it_heals_an_unhealthy_container_and_touches_no_other(
     effect = await task.apply("sick", action)
 
     after = await task.measure("sick")
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "well after 1 restart")
     assert (before.breached, before.detail) == (True, "sick: unhealthy: no /ok here")
     assert (after.breached, after.detail) == (False, "sick: healthy")
     assert task.improved(before, after)
@@ -174,7 +174,7 @@ async def test_a_crash_that_the_engine_covers_up_is_noticed(clean_dockerd: Docke
 
     effect = await task.apply("crashing", await only_action(task, "crashing"))
 
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "well after 1 restart")
     assert FAST.backoff in pauses, "the first start was taken for a good one"
     assert starts(clean_dockerd, "crashing") == 4
 
@@ -195,7 +195,7 @@ async def test_a_container_that_recovers_between_two_attempts_is_not_restarted_a
 
     effect = await task.apply("slow", await only_action(task, "slow"))
 
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "well after 1 restart")
     assert starts(clean_dockerd, "slow") == 2
 
 
@@ -213,7 +213,7 @@ async def test_a_container_that_the_engine_restarts_over_and_over_does_not_count
     await becomes(clean_dockerd, "looping", "unhealthy")
     action = await only_action(task, "looping")
 
-    with pytest.raises(TaskError, match=r"^looping is not well after one restart: "):
+    with pytest.raises(TaskError, match=r"^looping is not well after 1 restart: "):
         await task.apply("looping", action)
 
 
@@ -313,7 +313,7 @@ class TestChangedSinceThePlan:
         task = ServiceRestart([], engine, pacing=FAST, sleep=sleep)
         action = await only_action(task, "incurable")
 
-        with pytest.raises(TaskError, match=r"^gave up after one restart: incurable was stopped by somebody"):
+        with pytest.raises(TaskError, match=r"^gave up after 1 restart: incurable was stopped by somebody"):
             await task.apply("incurable", action)
 
         assert inspect(clean_dockerd, "incurable")["State"]["Status"] == "exited"
