@@ -1,6 +1,5 @@
 """Names, times and numbers as text for people. Pure."""
 
-import difflib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -23,6 +22,8 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean ...?`` with the known word that is most similar, in any case of letters; empty if none is."""
+    import difflib  # seldom needed, and what commands print needs this file
+
     by_small = {one.lower(): one for one in sorted(known)}
     near = difflib.get_close_matches(word.lower(), by_small, n=1)
     return f"did you mean {by_small[near[0]]}?" if near else ""

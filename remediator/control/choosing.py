@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from exporter.base.text import nearest
 from remediator.model.errors import not_found, unavailable, unprocessable
 from remediator.model.task import Task, TaskError
 
@@ -13,10 +14,7 @@ def known_task(tasks: Mapping[str, Task], name: str) -> Task:
     """The task of that name. Raises RequestError with the nearest name, or with all of them."""
     if name in tasks:
         return tasks[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, tasks, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(sorted(tasks))}"
+    hint = nearest(name, tasks) or f"known tasks: {', '.join(sorted(tasks))}"
     raise not_found(f"there is no task {name!r}; {hint}")
 
 
