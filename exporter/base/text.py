@@ -15,6 +15,16 @@ def format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_time_ms(seconds: float) -> str:
+    """The same to the millisecond, as the API has it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """A time in the form of RFC 3339. Raises ValueError for any other text."""
+    return datetime.fromisoformat(text)
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: ``1 mistake``, ``3 mistakes``. many: the plural, where it is not formed with an s."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

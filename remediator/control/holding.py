@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.text import format_time_ms
 from remediator.control.breakers import OpenBreaker, open_breakers
 from remediator.control.choosing import known_task
 from remediator.decide.remedies import Remedies
@@ -16,7 +17,6 @@ from remediator.model.shapes import BreakerView, PauseView
 from remediator.model.task import Task
 from remediator.store import holds
 from remediator.store.database import Database
-from remediator.store.pages import timestamp
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +88,8 @@ class Holding:
     async def open_breakers(self) -> list[BreakerView]:
         """The same in the API's shape."""
         return [
-            {"task": one.task, "target": one.target, "since": timestamp(one.since)} for one in await self.breakers()
+            {"task": one.task, "target": one.target, "since": format_time_ms(one.since)}
+            for one in await self.breakers()
         ]
 
 
@@ -98,6 +99,6 @@ def _shown(host: str, hold: Pause) -> PauseView:
         "task": hold.task,
         "caller": {"trigger": hold.caller.trigger, "name": hold.caller.name},
         "reason": hold.reason,
-        "since": timestamp(hold.since),
-        "until": None if hold.until is None else timestamp(hold.until),
+        "since": format_time_ms(hold.since),
+        "until": None if hold.until is None else format_time_ms(hold.until),
     }
