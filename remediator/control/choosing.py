@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import nearest
 from remediator.model.errors import not_found, unavailable, unprocessable
-from remediator.model.task import Task, TaskError
+from remediator.model.task import Task
 
 
 def known_task(tasks: Mapping[str, Task], name: str) -> Task:
@@ -25,7 +26,7 @@ async def chosen_task(tasks: Mapping[str, Task], name: str, target: str, params:
     found = known_task(tasks, name)
     try:
         targets = await found.targets()
-    except TaskError as error:
+    except UpkeeperError as error:
         raise unavailable(str(error)) from error
     if target not in targets:
         known = ", ".join(sorted(targets)) or "none; add one to the config"

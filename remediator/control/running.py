@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
+from exporter.base.errors import UpkeeperError
 from remediator.api.operations import NO_PARAMS
 from remediator.control.choosing import chosen_task
 from remediator.decide.remedies import Remedies
@@ -15,7 +16,7 @@ from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.run import Request
 from remediator.model.shapes import PlanView, RunView
-from remediator.model.task import LOOK_TIMEOUT, Plan, Task, TaskError
+from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.store import pages, runs
 from remediator.store.database import Database
 
@@ -51,7 +52,7 @@ class Running:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 measurement = await found.measure(target)
                 plan = await found.plan(target)
-        except TaskError as error:
+        except UpkeeperError as error:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error

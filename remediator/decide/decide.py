@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.units import format_duration
 from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
@@ -18,7 +19,7 @@ from remediator.guards.in_flight import IN_FLIGHT
 from remediator.guards.judge import UNKNOWN_FOR, Judgement
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.hold import DAY, HOUR, Block, PastRun
-from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET, TaskError
+from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 OBSERVE_AGAIN = DAY
 """Seconds after which a remedy that only observes plans again for an alert that goes on firing: nothing has changed."""
@@ -49,7 +50,7 @@ class _Turn(NamedTuple):
 def decide(
     labels: Mapping[str, str],
     remedies: Remedies,
-    targets: Mapping[str, Collection[str] | TaskError],
+    targets: Mapping[str, Collection[str] | UpkeeperError],
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
@@ -86,14 +87,14 @@ def decide(
 
 def _turn(
     selection: Selection,
-    targets: Mapping[str, Collection[str] | TaskError],
+    targets: Mapping[str, Collection[str] | UpkeeperError],
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
 ) -> _Turn:
     remedy = selection.remedy
     known = targets.get(remedy.task)
-    if isinstance(known, TaskError):
+    if isinstance(known, UpkeeperError):
         reason = f"the targets cannot be told now: {known}"
         return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
     selection = by_container(selection, known or ())

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
+from exporter.base.errors import UpkeeperError
 from remediator.model.taskfacts import TaskFacts
 
 LOOK_TIMEOUT = 300.0
@@ -91,7 +92,7 @@ class Effect(_Record):
     """Bytes that this action measurably freed."""
 
 
-class TaskError(Exception):
+class TaskError(UpkeeperError):
     """An action or plan failed for a reason a person can act on. The message is one sentence, shown as it is."""
 
 
@@ -99,7 +100,8 @@ class Task(Protocol):
     """A maintenance job with a name.
 
     Blocking calls belong into threads that end by themselves: the engine cancels ``apply`` after ``action_timeout``.
-    Every method may raise TaskError; any other exception is a bug, and is recorded as one.
+    Every method may raise UpkeeperError, as a TaskError or as what a client of a server raises, and TimeoutError. Any
+    other exception is a bug, and is recorded as one.
     """
 
     @property

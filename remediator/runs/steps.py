@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.config.remedies import GuardSettings
@@ -36,7 +37,7 @@ PLAN_MAX_AGE = 3600.0
 Next = Literal["go-on", "stop"]
 
 
-class StepFailed(Exception):
+class StepFailed(UpkeeperError):
     """A task could not measure, plan or act. The message is one sentence for the record."""
 
 
@@ -125,7 +126,7 @@ class Runner:
             task = self._task(run)
             async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
                 effect = await task.apply(run.target, action)
-        except (StepFailed, TaskError) as failure:
+        except UpkeeperError as failure:
             return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
@@ -208,7 +209,7 @@ async def _explained(doing: str, run: Run, seconds: float) -> AsyncIterator[None
     try:
         async with asyncio.timeout(seconds):
             yield
-    except TaskError as error:
+    except UpkeeperError as error:
         raise StepFailed(str(error)) from error
     except TimeoutError as error:
         raise StepFailed(f"{doing} took longer than {format_duration(seconds)} and was given up") from error

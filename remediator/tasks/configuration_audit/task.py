@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.threads import StillStuck
 from exporter.configfile.named_files import secret_files
@@ -19,7 +20,6 @@ from remediator.model.task import Action, Effect, Measurement, Parameters, Plan,
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.configuration_audit.rows import row
-from remediator.tasks.docker import ask
 from remediator.tasks.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -104,8 +104,8 @@ class ConfigurationAudit:
         if self._engine is None:
             return RunningProjects(), []
         try:
-            return running_projects(await ask(self._engine, partial(Lister.read, self._lister))), []
-        except TaskError as error:
+            return running_projects(await self._engine.call(partial(Lister.read, self._lister))), []
+        except UpkeeperError as error:
             log.debug("containers unknown", error=str(error))
             remark = f"No Compose files are configured, and running containers could not name any: {error}."
             return RunningProjects(), [remark] if self._audit.finds_projects else []

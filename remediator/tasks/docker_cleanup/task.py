@@ -16,7 +16,6 @@ from exporter.inventory.docker import Docker
 from exporter.inventory.docker import DockerCleanup as Policy
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
-from remediator.tasks.docker import ask, engine_errors
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
@@ -87,20 +86,19 @@ class DockerCleanup:
         return not before.breached and after.values["cleanable_objects"] < before.values["cleanable_objects"]
 
     async def _usage(self) -> Usage:
-        await ask(self._engine, lambda client: client.ping())  # a hung engine is noticed soon
-        with engine_errors():
-            usage = await read_usage(self._engine.patient(USAGE_SECONDS))
+        await self._engine.call(lambda client: client.ping())  # a hung engine is noticed soon
+        usage = await read_usage(self._engine.patient(USAGE_SECONDS))
         return await self._pinned.add_to(usage)
 
     async def _remove(self, kind: Kind, action: Action) -> Effect:
         key = str(action.params["id"])
-        usage = await ask(self._engine, partial(look, kind=kind, key=key))
+        usage = await self._engine.call(partial(look, kind=kind, key=key))
         if usage is not None:
             usage = await self._pinned.add_to(usage)
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
-        done = await ask(self._engine.patient(REMOVAL_SECONDS), partial(remove_unless_used, kind=kind, key=key))
+        done = await self._engine.patient(REMOVAL_SECONDS).call(partial(remove_unless_used, kind=kind, key=key))
         if isinstance(done, str):
             return Effect(state="skipped", detail=done)
         return Effect(state="done", detail="removed", freed_bytes=done)
@@ -108,9 +106,8 @@ class DockerCleanup:
     async def _prune(self, action: Action) -> Effect:
         keys = [str(key) for key in cast(Sequence[str], action.params["ids"])]
         unused_for = self._clock() - cast(float, action.params["unused_since"])
-        count, freed = await ask(
-            self._engine.patient(REMOVAL_SECONDS), lambda client: prune_build_cache(client, keys, unused_for)
-        )
+        prune = partial(prune_build_cache, keys=keys, unused_for=unused_for)
+        count, freed = await self._engine.patient(REMOVAL_SECONDS).call(prune)
         if count == 0:
             return Effect(state="skipped", detail="none of these records is left unused")
         return Effect(state="done", detail=f"removed {count} of {len(keys)} records", freed_bytes=freed)

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.services import Probe, Service
@@ -15,7 +16,6 @@ from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
-from remediator.tasks.docker import ask
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import line
 from remediator.tasks.resources import Resources
@@ -133,8 +133,8 @@ class HealthCheck:
         if self._engine is None:
             return (), None
         try:
-            containers = await ask(self._engine, partial(Lister.read, self._seen.lister))
-        except TaskError as error:
+            containers = await self._engine.call(partial(Lister.read, self._seen.lister))
+        except UpkeeperError as error:
             log.debug("containers unknown", error=str(error))
             return (), str(error)
         self._seen.answered = True

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import container_name
 from remediator.model.task import TaskError
-from remediator.tasks.docker import ask
 from remediator.tasks.service_restart.container_state import ContainerState, parse_state
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ class Containers:
 
     async def find(self, key: str) -> ContainerState | None:
         """The container of this id or name, or of an id that begins so."""
-        inspected = await ask(self._engine, lambda client: _inspect(client, key))
+        inspected = await self._engine.call(lambda client: _inspect(client, key))
         return None if inspected is None else parse_state(inspected)
 
     async def named(self, name: str) -> ContainerState:
@@ -43,11 +42,11 @@ class Containers:
         def inspect_all(client: "APIClient") -> list[Any]:
             return [_inspect(client, entry["Id"]) for entry in client.containers(all=True)]
 
-        return [parse_state(inspected) for inspected in await ask(self._engine, inspect_all) if inspected is not None]
+        return [parse_state(inspected) for inspected in await self._engine.call(inspect_all) if inspected is not None]
 
     async def labels(self) -> dict[str, dict[str, str]]:
         """The labels of each container by its name."""
-        entries: list[Any] = await ask(self._engine, lambda client: client.containers(all=True))
+        entries: list[Any] = await self._engine.call(lambda client: client.containers(all=True))
         return {container_name(entry): entry.get("Labels") or {} for entry in entries}
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.docker.engine import DockerEngine
 from remediator.model.task import Effect, TaskError
-from remediator.tasks.docker import ask
 from remediator.tasks.service_restart.container_state import ContainerState, How, Verdict, describe
 from remediator.tasks.service_restart.containers import Containers
 
@@ -113,8 +113,8 @@ class Restarter:
                 client.restart(state.id, timeout=state.stop_seconds)
 
         try:
-            await ask(self._engine.patient(state.stop_seconds + self._pacing.engine), act)
-        except TaskError as error:
+            await self._engine.patient(state.stop_seconds + self._pacing.engine).call(act)
+        except UpkeeperError as error:
             return str(error)
         return await self.wait(await self._containers.again(state), checks, ends)
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.services import Probe, Service
@@ -66,7 +67,7 @@ class ServiceRestart:
         """
         try:
             labels = await self._containers.labels()
-        except TaskError as error:
+        except UpkeeperError as error:
             log.debug("labelled containers unknown", error=str(error))
             labels = {}
         return target_names(self._services, labels)

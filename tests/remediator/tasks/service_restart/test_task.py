@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.docker.engine import DockerEngine
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.inventory.services import Probe, Service
 from remediator.model.task import Action, TaskError
 from remediator.tasks.service_restart.restarter import Pacing
@@ -452,7 +452,7 @@ async def test_a_hung_engine_is_an_error_in_time(clean_dockerd: Dockerd) -> None
     with clean_dockerd.hung():
         async with asyncio.timeout(HANG_GUARD):
             for attempt in (task.measure("sick"), task.plan("sick"), task.apply("sick", action)):
-                with pytest.raises(TaskError, match=r"did not answer|cannot reach"):
+                with pytest.raises(DockerUnavailable, match=r"did not answer|cannot reach"):
                     await attempt
             assert await task.targets() == []
 
@@ -467,6 +467,6 @@ async def test_without_an_engine_configured_targets_remain(dockerd_factory: Call
     task = ServiceRestart([service], engine)
 
     assert await task.targets() == ["site", "web"]
-    with pytest.raises(TaskError, match="cannot reach the Docker engine"):
+    with pytest.raises(DockerUnavailable, match="cannot reach the Docker engine"):
         await task.plan("site")
     engine.close()
