@@ -6,10 +6,11 @@
 
 import errno
 import json
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from exporter.base.replace_file import replace_file
 
 FILE = "endpoints.json"
 CONFIG_FILE = "config-path"
@@ -66,14 +67,13 @@ def running_config(state_dir: Path) -> Path | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replaces a file whole. On a full disk it takes the place that the one before had, as far as it was kept."""
+    """Replaces a file whole. On a full disk it reuses the blocks of the former one, where `remove` kept that."""
     with suppress(OSError, UnicodeError):
         if path.read_text() == text:
             return
-    draft, spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}"), _spare(path)
+    spare = _spare(path)
     try:
-        draft.write_text(text)
-        draft.replace(path)
+        replace_file(path, text.encode(), mode=0o644)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not spare.exists():
             raise
@@ -81,8 +81,6 @@ def _replace(path: Path, text: str) -> None:
             file.write(text)
             file.truncate()
         spare.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _spare(path: Path) -> Path:
@@ -96,7 +94,10 @@ def update(state_dir: Path, **urls: str | None) -> None:
 
 
 def remove(state_dir: Path) -> None:
-    """Forgets the endpoints, and keeps their place for the next ones: the disk may be full by then. Raises OSError."""
+    """Removes the endpoints, but keeps the file's blocks for the next ones: the disk may be full by then.
+
+    Raises OSError.
+    """
     with suppress(FileNotFoundError):
         (state_dir / FILE).replace(_spare(state_dir / FILE))
 

@@ -1,13 +1,13 @@
 """Which remediator a command works with: the one that runs, by HTTP, or none: then the state directory itself."""
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from exporter.base.file_lock import is_locked
 from remediator import endpoints
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
@@ -18,27 +18,12 @@ CONNECT_TIMEOUT = 2.0
 """Seconds in which a running remediator on this machine accepts a connection."""
 
 
-def is_running(lock: Path) -> bool:
-    """Whether a remediator holds the state directory. Raises OSError when that cannot be told."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 async def running_url(state: StateDir) -> str | None:
     """The URL of the remediator that runs on the state directory, None when nothing answers there.
 
     A command that works by itself holds the lock too, and has no URL. Raises OSError when the directory cannot be read.
     """
-    if not is_running(state.lock):
+    if not is_locked(state.lock):
         return None
     known = endpoints.read(state.root)
     url = (known.remediator if known else None) or DEFAULT_URL
