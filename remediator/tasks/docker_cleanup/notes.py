@@ -8,12 +8,12 @@ from exporter.base.units import format_bytes
 from exporter.docker.objects import Usage
 from exporter.docker.selection import is_pinned, made_by_compose
 from exporter.docker.stopped_containers import is_stopped, sort_stopped
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy
 
 _NAMES = 5
 
 
-def notes_on(usage: Usage, policy: Policy) -> Iterator[str]:
+def notes_on(usage: Usage, policy: CleanupPolicy) -> Iterator[str]:
     """One sentence for each reason."""
     labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
     kept = sum(policy.keep_label in each for each in labels)
@@ -40,7 +40,7 @@ def notes_on(usage: Usage, policy: Policy) -> Iterator[str]:
         yield f"Volumes are never touched: {len(unused)} unused, {size}."
 
 
-def _image_notes(usage: Usage, policy: Policy) -> Iterator[str]:
+def _image_notes(usage: Usage, policy: CleanupPolicy) -> Iterator[str]:
     loose = [image for image in usage.images if not (image.tags or image.users or policy.keep_label in image.labels)]
     unique = [image for image in loose if not image.origin]
     if unique:

@@ -12,8 +12,7 @@ from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned_digests import PinnedDigests
-from exporter.inventory.docker import Docker
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
@@ -118,7 +117,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     return [DockerCleanup(resources.docker, config.docker, pinned)]
 
 
-def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measurement:
+def measured(usage: Usage, policy: CleanupPolicy, max_bytes: int, now: float) -> Measurement:
     """What could be freed by the policy against its limit. Pure."""
     removals = select(usage, policy, now)
     cleanable = sum(removal.bytes for removal in removals)
@@ -134,7 +133,7 @@ def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measur
     )
 
 
-def make_plan(usage: Usage, policy: Policy, now: float) -> Plan:
+def make_plan(usage: Usage, policy: CleanupPolicy, now: float) -> Plan:
     """One action for each container, network and image, and one for all of the build cache. Pure."""
     removals = select(usage, policy, now)
     actions = [_removal_action(removal) for removal in removals if removal.kind != "build_cache"]
@@ -159,7 +158,7 @@ def _reason(removal: Removal) -> str:
     return removal.reason
 
 
-def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now: float) -> Action | None:
+def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Removal], now: float) -> Action | None:
     """All of the build cache at once: the engine removes records in the order in which they build upon each other.
 
     A record that shares its layer with an image frees nothing while the image stays, and the engine leaves it alone.
@@ -183,7 +182,7 @@ def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now
     )
 
 
-def why_not(usage: Usage | None, policy: Policy, kind: Kind, key: str, since: float, now: float) -> str | None:
+def why_not(usage: Usage | None, policy: CleanupPolicy, kind: Kind, key: str, since: float, now: float) -> str | None:
     """Why an object of a plan is not removed now; None when it is as it was planned. Pure.
 
     usage: as ``docker_removal.look`` reads it. Every other container that is still there counts as a user, also a

@@ -7,7 +7,7 @@ from itertools import count, groupby
 
 from exporter.base.text import printable
 from exporter.base.units import format_bytes, format_duration
-from exporter.inventory.logs import LogDirectory, LogRotation
+from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
 from remediator.tasks.log_rotation.ages import Aged, by_age, oldest_line
@@ -44,7 +44,7 @@ class _Draft:
     """A plan in the making."""
 
     found: Scan
-    rules: LogRotation
+    rules: RotationPolicy
     now: float
     token: str
     copies: Mapping[str, Sequence[Aged]]

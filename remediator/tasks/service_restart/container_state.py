@@ -63,7 +63,7 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Advice:
     """Whether to restart or start a container, or why to leave it alone."""
 
     action: How | None
@@ -142,53 +142,53 @@ def describe(state: ContainerState, failing: Sequence[str] = ()) -> str:
     return "; ".join([words, *failing])
 
 
-def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Verdict:
+def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Advice:
     """What a restart may do for a container.
 
     failing: its probes that fail now, in words. Only a running container's probes count. starting: whether one of them
     says that the service is starting, recovering or shutting down by its own word.
     """
     if keep_label in state.labels:
-        return Verdict(None, f"{state.name} has the label {keep_label}")
+        return Advice(None, f"{state.name} has the label {keep_label}")
     if state.running:
         return _judge_running(state, failing, starting)
     if state.status == "exited":
         return _judge_exited(state)
     if state.status == "restarting":
         reason = f"{state.name} crashes over and over: {describe(state)}; another restart would not help"
-        return Verdict(None, reason, may_be_well=True)
+        return Advice(None, reason, may_be_well=True)
     if state.status == "paused":
-        return Verdict(None, f"{state.name} was paused by somebody")
+        return Advice(None, f"{state.name} was paused by somebody")
     if state.status == "created":
-        return Verdict(None, f"{state.name} was never started")
-    return Verdict(None, f"{state.name} is {state.status}")
+        return Advice(None, f"{state.name} was never started")
+    return Advice(None, f"{state.name} is {state.status}")
 
 
-def _judge_running(state: ContainerState, failing: Sequence[str], starting: bool) -> Verdict:
+def _judge_running(state: ContainerState, failing: Sequence[str], starting: bool) -> Advice:
     if state.health == "starting":
-        return Verdict(None, f"{state.name} is still starting", may_be_well=True)
+        return Advice(None, f"{state.name} is still starting", may_be_well=True)
     if starting:
         reason = f"{describe(state, failing)}; after a restart it would have to begin anew"
-        return Verdict(None, reason, may_be_well=True)
+        return Advice(None, reason, may_be_well=True)
     if state.health == "unhealthy" or failing:
-        return Verdict("restart", describe(state, failing))
+        return Advice("restart", describe(state, failing))
     if state.health == "none":
-        return Verdict(None, f"{state.name} is running, and nothing that checks it fails", may_be_well=True)
-    return Verdict(None, f"{state.name} is healthy", may_be_well=True)
+        return Advice(None, f"{state.name} is running, and nothing that checks it fails", may_be_well=True)
+    return Advice(None, f"{state.name} is healthy", may_be_well=True)
 
 
-def _judge_exited(state: ContainerState) -> Verdict:
+def _judge_exited(state: ContainerState) -> Advice:
     """Docker does not tell whether a person stopped a container, but it follows from its restart policy and exit code.
 
     ``always`` and ``unless-stopped`` restart everything except what was stopped by hand or could not be started.
     """
     if state.error:
-        return Verdict("start", describe(state))
+        return Advice("start", describe(state))
     if state.restart_policy in ("always", "unless-stopped"):
-        return Verdict(None, f"{state.name} was stopped by somebody: its restart policy is {state.restart_policy}")
+        return Advice(None, f"{state.name} was stopped by somebody: its restart policy is {state.restart_policy}")
     if state.exit_code == 0:
-        return Verdict(None, f"{state.name} has finished or was stopped: exit code 0")
+        return Advice(None, f"{state.name} has finished or was stopped: exit code 0")
     killed_for_memory = state.oom_killed and state.exit_code == _KILLED  # else a child was, some time before
     if state.exit_code in _SIGNALLED and not killed_for_memory:
-        return Verdict(None, f"{state.name} was stopped by somebody: exit code {state.exit_code}")
-    return Verdict("start", describe(state))
+        return Advice(None, f"{state.name} was stopped by somebody: exit code {state.exit_code}")
+    return Advice("start", describe(state))

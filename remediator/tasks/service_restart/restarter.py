@@ -12,7 +12,7 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.docker.engine import DockerEngine
 from remediator.model.task import Effect, TaskError
-from remediator.tasks.service_restart.container_state import ContainerState, How, Verdict, describe
+from remediator.tasks.service_restart.container_state import Advice, ContainerState, How, describe
 from remediator.tasks.service_restart.containers import Containers
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Checks:
     """Its probes that fail now, in words."""
     probed: Callable[[ContainerState], bool]
     """Whether it has probes."""
-    judge: Callable[[ContainerState], Awaitable[Verdict]]
+    judge: Callable[[ContainerState], Awaitable[Advice]]
     """What a restart may do for it now."""
 
 
@@ -97,10 +97,10 @@ class Restarter:
             await self._sleep(pause)
             pause *= 2
             state = await self._containers.again(state)
-            verdict = await checks.judge(state)
-            if verdict.action is None and not verdict.may_be_well:
-                raise TaskError(f"gave up after {counted(restarts, 'restart')}: {verdict.reason}")
-            next_step = verdict.action
+            advice = await checks.judge(state)
+            if advice.action is None and not advice.may_be_well:
+                raise TaskError(f"gave up after {counted(restarts, 'restart')}: {advice.reason}")
+            next_step = advice.action
         raise TaskError(f"{state.name} is not well after {counted(restarts, 'restart')}: {problem}")
 
     async def _restart(self, state: ContainerState, how: How, checks: Checks, ends: float) -> str | None:

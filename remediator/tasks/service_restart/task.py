@@ -16,7 +16,7 @@ from exporter.probing.run import run_probe
 from remediator.config.remedies import Config
 from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.resources import Resources
-from remediator.tasks.service_restart.container_state import ContainerState, Verdict, describe, judge
+from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge
 from remediator.tasks.service_restart.containers import Containers
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
@@ -97,15 +97,15 @@ class ServiceRestart:
         state = await self._state(target)
         containers = await self._containers.all()
         sharers = sharers_of(state, containers)
-        verdict = await self._verdict(target, state, containers)
-        if verdict.action is None:
+        advice = await self._advise(target, state, containers)
+        if advice.action is None:
             cut_off = [sharer for sharer in sharers if sharer.cut_off]
             return Plan(
                 actions=tuple(self._sharing(each) for each in cut_off if self._keep_label not in each.state.labels),
-                notes=[f"{verdict.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
+                notes=[f"{advice.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
             )
         params = {"container_id": state.id, "started_at": state.started_at}
-        action = Action(kind=verdict.action, object=state.name, reason=verdict.reason, params=params)
+        action = Action(kind=advice.action, object=state.name, reason=advice.reason, params=params)
         return Plan(
             actions=[action, *(self._sharing(sharer) for sharer in sharers)],
             notes=[f"{_of(sharer)}: it is restarted too." for sharer in sharers],
@@ -138,10 +138,10 @@ class ServiceRestart:
             if problem is not None:
                 raise TaskError(f"{state.name} was started again since the plan, and is not well: {problem}")
             return Effect(state="skipped", detail="it was started again since the plan, and is well")
-        verdict = await checks.judge(state)
-        if verdict.action is None:
-            return Effect(state="skipped", detail=verdict.reason)
-        return await self._restarter.until_well(state, verdict.action, checks, ends)
+        advice = await checks.judge(state)
+        if advice.action is None:
+            return Effect(state="skipped", detail=advice.reason)
+        return await self._restarter.until_well(state, advice.action, checks, ends)
 
     async def _restart_sharing(self, state: ContainerState, action: Action, ends: float) -> Effect:
         """Restarts a container that is cut off by its parent's restart, or that ended by it, and no other."""
@@ -165,33 +165,33 @@ class ServiceRestart:
         async def failing(state: ContainerState) -> list[str]:
             return _words(await self._failing(target, state))
 
-        async def verdict(state: ContainerState) -> Verdict:
-            return await self._verdict(target, state, await self._containers.all(), sharing=sharing)
+        async def advice(state: ContainerState) -> Advice:
+            return await self._advise(target, state, await self._containers.all(), sharing=sharing)
 
-        return Checks(failing, lambda state: bool(self._probes(target, state)), verdict)
+        return Checks(failing, lambda state: bool(self._probes(target, state)), advice)
 
-    async def _verdict(
+    async def _advise(
         self, target: str, state: ContainerState, containers: Sequence[ContainerState], *, sharing: bool = False
-    ) -> Verdict:
+    ) -> Advice:
         """What a restart may do for a container, those considered that share with it.
 
         sharing: it is not the target itself, but shares with that.
         """
         if not sharing and not self._may_restart(target, state):
             reason = f"{state.name} is no target: neither a service names it nor its label {RESTART_LABEL}"
-            return Verdict(None, reason)
+            return Advice(None, reason)
         failing = await self._failing(target, state)
         starting = any(each.starting for each in failing)
-        verdict = judge(state, _words(failing), self._keep_label, starting=starting)
-        if verdict.action is None:
-            return verdict
+        advice = judge(state, _words(failing), self._keep_label, starting=starting)
+        if advice.action is None:
+            return advice
         unstartable = why_unstartable(state, containers)
         if unstartable is not None:
-            return Verdict(None, unstartable)
+            return Advice(None, unstartable)
         kept = [each for each in sharers_of(state, containers) if self._keep_label in each.state.labels]
         if kept:
-            return Verdict(None, f"{_of(kept[0])}, would be cut off and has the label {self._keep_label}")
-        return verdict
+            return Advice(None, f"{_of(kept[0])}, would be cut off and has the label {self._keep_label}")
+        return advice
 
     def _may_restart(self, target: str, state: ContainerState) -> bool:
         if not target.startswith(CONTAINER_TARGET):

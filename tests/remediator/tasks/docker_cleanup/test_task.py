@@ -11,8 +11,7 @@ import pytest
 from docker.models.containers import Container
 
 from exporter.docker.engine import DockerEngine, DockerUnavailable
-from exporter.inventory.docker import Docker
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.model.task import Action, Effect, Plan
 from remediator.tasks.docker_cleanup.removal import remove_unless_used
 from remediator.tasks.docker_cleanup.task import TARGET, DockerCleanup
@@ -20,7 +19,7 @@ from tests.dockerd import Dockerd
 
 pytestmark = pytest.mark.servers
 
-ANY_AGE = Policy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
+ANY_AGE = CleanupPolicy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
 KEEP = {"upkeeper.keep": "true"}
 COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
 FOREVER = "sleep 1000"

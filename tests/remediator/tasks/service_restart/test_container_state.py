@@ -52,29 +52,29 @@ def test_what_is_broken_is_restarted(container: ContainerState, failing: list[st
     ],
 )
 def test_what_a_person_did_and_what_would_not_help_is_left_alone(container: ContainerState, reason: str) -> None:
-    verdict = judge(container, ["probe web/live: refused"], KEEP)
+    advice = judge(container, ["probe web/live: refused"], KEEP)
 
-    assert verdict.action is None
-    assert reason in verdict.reason
-    assert verdict.may_be_well == (container.health == "starting" or container.status == "restarting")
+    assert advice.action is None
+    assert reason in advice.reason
+    assert advice.may_be_well == (container.health == "starting" or container.status == "restarting")
 
 
 @pytest.mark.parametrize("health", ["none", "healthy", "unhealthy"])
 def test_a_database_that_recovers_by_its_own_word_is_left_alone(health: Any) -> None:
     """After a restart its recovery would begin anew."""
     failing = ["probe db/live: the database system is starting up"]
-    verdict = judge(state(health=health), failing, KEEP, starting=True)
+    advice = judge(state(health=health), failing, KEEP, starting=True)
 
-    assert (verdict.action, verdict.may_be_well) == (None, True)
-    assert "the database system is starting up; after a restart it would have to begin anew" in verdict.reason
+    assert (advice.action, advice.may_be_well) == (None, True)
+    assert "the database system is starting up; after a restart it would have to begin anew" in advice.reason
     assert judge(state(status="exited", exit_code=1), failing, KEEP, starting=True).action == "start"
 
 
 @pytest.mark.parametrize("health", ["none", "healthy"])
 def test_what_is_well_is_left_alone(health: Any) -> None:
-    verdict = judge(state(health=health), [], KEEP)
+    advice = judge(state(health=health), [], KEEP)
 
-    assert (verdict.action, verdict.may_be_well) == (None, True)
+    assert (advice.action, advice.may_be_well) == (None, True)
 
 
 def inspected(**changes: Any) -> dict[str, Any]:
