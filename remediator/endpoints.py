@@ -1,7 +1,7 @@
 """Where the running stack listens: ``<state-dir>/endpoints.json``, read by `upkeeper status`, `drill` and others.
 
 ``upkeeper up`` writes it when everything answers and removes it when it stops. It is a hint, never a lock: after a
-``kill -9`` it may name what is gone, so a reader must bear a refused connection.
+``kill -9`` it may name what is gone, so a reader must expect a refused connection.
 """
 
 import errno
@@ -27,7 +27,7 @@ class Endpoints:
 
 
 def read(state_dir: Path) -> Endpoints | None:
-    """The endpoints last written; None when there is no such file, or when it is not one of ours.
+    """The endpoints last written; None if the file does not exist or is not valid.
 
     Keys that it does not know are left out, so that an older command reads a newer file. Raises OSError, but not
     FileNotFoundError.
@@ -50,7 +50,7 @@ def write(state_dir: Path, endpoints: Endpoints) -> None:
 
 
 def write_config(state_dir: Path, config: Path | None) -> None:
-    """Notes the config file that what runs was started with, which may be none. Raises OSError."""
+    """Records the config file that the running stack was started with, if any. Raises OSError."""
     if config is None:
         (state_dir / CONFIG_FILE).unlink(missing_ok=True)
     else:
@@ -58,7 +58,7 @@ def write_config(state_dir: Path, config: Path | None) -> None:
 
 
 def running_config(state_dir: Path) -> Path | None:
-    """The config file of what runs, or ran last; None where there was none, or is none any more."""
+    """The config file of what is running, or ran last; None if it had none, or the file is gone."""
     try:
         path = Path((state_dir / CONFIG_FILE).read_text().removesuffix("\n"))
     except (OSError, UnicodeError):
@@ -103,6 +103,6 @@ def remove(state_dir: Path) -> None:
 
 
 def url_of(listen: str, *, tls: bool = False) -> str:
-    """The URL here of what listens on ``host:port``; one that listens on every address is asked on loopback."""
+    """The URL, on this machine, of a server that listens on ``host:port``: loopback if it listens on every address."""
     host, _, port = listen.rpartition(":")
     return f"{'https' if tls else 'http'}://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '::') else host}:{port}"  # noqa: S104

@@ -13,7 +13,7 @@ DRILL_TARGET = "upkeeper-drill"
 
 
 class StateDir:
-    """Paths below one state directory. Making the object touches nothing; ``ensure`` makes what is missing."""
+    """Paths below one state directory. Constructing it touches nothing; ``ensure`` creates what is missing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -49,7 +49,7 @@ class StateDir:
     def hold(self) -> int:
         """Keeps a second engine from the same state until the returned descriptor is closed or the process ends.
 
-        Raises ClientError when another one is at work.
+        Raises ClientError if another one is running.
         """
         try:
             return lock_file(self.lock)

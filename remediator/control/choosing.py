@@ -12,7 +12,7 @@ from remediator.model.task import Task
 
 
 def known_task(tasks: Mapping[str, Task], name: str) -> Task:
-    """The task of that name. Raises RequestError with the nearest name, or with all of them."""
+    """The task of this name. Raises RequestError with the nearest name, or with all names."""
     if name in tasks:
         return tasks[name]
     hint = nearest(name, tasks) or f"known tasks: {', '.join(sorted(tasks))}"
@@ -20,8 +20,9 @@ def known_task(tasks: Mapping[str, Task], name: str) -> Task:
 
 
 async def chosen_task(tasks: Mapping[str, Task], name: str, target: str, params: Mapping[str, Any]) -> Task:
-    """The task of that name, which has that target and takes these parameters. Raises RequestError with those that
-    there are.
+    """The task of this name, checked to have this target and to take these parameters.
+
+    Raises RequestError, listing what exists.
     """
     found = known_task(tasks, name)
     try:

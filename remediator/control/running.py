@@ -22,7 +22,7 @@ from remediator.store.database import Database
 
 
 class Running:
-    """Plans and starts runs, through the same guards as one that an alert asks for.
+    """Plans and starts runs, subject to the same guards as runs that an alert asks for.
 
     caller: who asks for them. submit: hands a stored run to the engine.
     """

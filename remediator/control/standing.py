@@ -1,4 +1,4 @@
-"""How things stand: the tasks, the remedies with their track, and everything at a glance."""
+"""The status: the tasks, the remedies with their track records, and everything at a glance."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +19,7 @@ NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 
 
 class Standing:
-    """Reads what is in force, with what the record says of it."""
+    """Combines what is in force with what the record says about it."""
 
     def __init__(
         self,

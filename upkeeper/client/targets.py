@@ -8,13 +8,14 @@ from remediator.model.shapes import TaskView
 from remediator.statedir import DRILL_TARGET
 
 ALL = "all"
-"""The target of a task that looks at everything, where it has one."""
+"""The target that stands for all of a task's targets, if it has one."""
 
 
 def only_target(tasks: Sequence[TaskView], task: str) -> str:
-    """The target of a task that has just one, or one that is all of them. The drill's own is nobody's wish.
+    """The only target of a task, or the one that stands for all. The drill's own target does not count.
 
-    Raises ClientError, with the nearest name or the list of targets, when there is no such task, or no telling which.
+    Raises ClientError, with the nearest name or the list of targets, if the task does not exist or the target is
+    ambiguous.
     """
     known = {view["name"]: view["targets"] for view in tasks}
     if task not in known:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class Containers:
-    """Asks an engine. Every call raises TaskError when it does not answer."""
+    """Asks an engine. Every method raises UpkeeperError when it does not answer."""
 
     def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
 
     async def find(self, key: str) -> ContainerState | None:
-        """The container of this id or name, or of an id that begins so."""
+        """The container with this id, name or beginning of an id."""
         inspected = await self._engine.call(lambda client: _inspect(client, key))
         return None if inspected is None else parse_state(inspected)
 
     async def named(self, name: str) -> ContainerState:
-        """The container of exactly this name. Raises TaskError when there is none."""
+        """The container of exactly this name. Raises TaskError if it does not exist."""
         state = await self.find(name)
         if state is None or state.name != name:  # the engine also finds containers by the beginning of an id
             raise TaskError(f"there is no container {name}")
@@ -33,7 +33,7 @@ class Containers:
         """The same container as it is now. Raises TaskError when it was removed."""
         state = await self.find(known.id)
         if state is None:
-            raise TaskError(f"{known.name} was removed meanwhile")
+            raise TaskError(f"{known.name} was removed in the meantime")
         return state
 
     async def all(self) -> list[ContainerState]:
@@ -51,7 +51,7 @@ class Containers:
 
 
 def _inspect(client: "APIClient", key: str) -> Any:
-    """None for a container that is not there."""
+    """None for a container that does not exist."""
     from docker.errors import NotFound
 
     try:

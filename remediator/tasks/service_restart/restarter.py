@@ -1,4 +1,4 @@
-"""Restarting one container until it is well, or giving up and saying why."""
+"""Restarts one container until it is healthy, or gives up and says why."""
 
 import asyncio
 import time
@@ -32,7 +32,8 @@ class Pacing:
     poll: float = 0.5
     """Between two looks at a container that is coming up."""
     probes: float = 60.0
-    """Time for the probes to succeed, after that of the health check; and for its word, before theirs counts alone."""
+    """Time for the probes to succeed once the health check's time is up; also how long to wait for the health check
+    before the probes alone decide."""
     settle: float = 10.0
     """How long a container that nothing checks must have run without a crash."""
     engine: float = 30.0
@@ -74,11 +75,11 @@ class Restarter:
         self._sleep = sleep
 
     def ends(self, seconds: float) -> float:
-        """The time on its clock in so many seconds."""
+        """The time on its clock after this many seconds."""
         return self._clock() + seconds
 
-    async def until_well(self, state: ContainerState, how: How, checks: Checks, ends: float) -> Effect:
-        """Restarts a few times with growing pauses. Raises TaskError with the last state if it does not get well."""
+    async def until_recovered(self, state: ContainerState, how: How, checks: Checks, ends: float) -> Effect:
+        """Restarts a few times, with growing pauses. Raises TaskError with the last state if that fails."""
         next_step: How | None = how
         restarts, pause, problem = 0, self._pacing.backoff, None
         for attempt in range(1, self._pacing.attempts + 1):
@@ -89,7 +90,7 @@ class Restarter:
                 problem = await self._restart(state, next_step, checks, ends)
             if problem is None:
                 return Effect(
-                    state="done", detail=f"well after {counted(restarts, 'restart')}{await self._unsaid(state)}"
+                    state="done", detail=f"recovered after {counted(restarts, 'restart')}{await self._unsaid(state)}"
                 )
             log.warning("container is not well", container=state.name, restarts=restarts, problem=problem)
             if attempt == self._pacing.attempts or self._clock() + pause >= ends:
@@ -101,10 +102,10 @@ class Restarter:
             if advice.action is None and not advice.may_be_well:
                 raise TaskError(f"gave up after {counted(restarts, 'restart')}: {advice.reason}")
             next_step = advice.action
-        raise TaskError(f"{state.name} is not well after {counted(restarts, 'restart')}: {problem}")
+        raise TaskError(f"{state.name} has not recovered after {counted(restarts, 'restart')}: {problem}")
 
     async def _restart(self, state: ContainerState, how: How, checks: Checks, ends: float) -> str | None:
-        """Restarts once and waits. None when it is well, else what is wrong, in words."""
+        """Restarts once and waits. None once it has recovered, else what is wrong, in words."""
 
         def act(client: "APIClient") -> None:
             if how == "start":
@@ -119,11 +120,11 @@ class Restarter:
         return await self.wait(await self._containers.again(state), checks, ends)
 
     async def wait(self, start: ContainerState, checks: Checks, ends: float) -> str | None:
-        """Follows one start of a container. None once it is well, else what is wrong, in words.
+        """Follows one start of a container. None once it has recovered, else what is wrong, in words.
 
-        Well is: running, its health check says healthy if it has one, and its probes succeed. A health check that looks
-        every few minutes may say nothing for long: then the probes' word counts after a while, and without any, that it
-        runs as long as there is time. A container that nothing checks must not crash for a while.
+        Recovered means: it runs, its health check (if it has one) says healthy, and its probes succeed. A health check
+        that runs every few minutes may not report for long: then the probes alone decide after a while, or, without
+        probes, that it keeps running until time is up. A container that nothing checks must not crash for a while.
         """
         began = self._clock()
         deadline = min(ends, began + start.health_seconds + self._pacing.probes)
@@ -146,6 +147,6 @@ class Restarter:
             await self._sleep(self._pacing.poll)
 
     async def _unsaid(self, state: ContainerState) -> str:
-        """That its health check has not made up its mind, if so."""
+        """Says so if its health check has not reported yet."""
         now = await self._containers.again(state)
-        return "; its health check has not spoken yet" if now.health == "starting" else ""
+        return "; its health check has not reported yet" if now.health == "starting" else ""

@@ -38,12 +38,12 @@ def test_what_is_broken_is_restarted(container: ContainerState, failing: list[st
         (state(status="exited", exit_code=1, labels={KEEP: "false"}), "has the label upkeeper.keep"),
         (state(status="exited", exit_code=0), "finished or was stopped"),
         (state(status="exited", exit_code=0, restart_policy="on-failure"), "finished or was stopped"),
-        (state(status="exited", exit_code=143), "stopped by somebody"),
-        (state(status="exited", exit_code=137), "stopped by somebody"),
-        (state(status="exited", exit_code=130), "stopped by somebody"),
-        (state(status="exited", exit_code=1, restart_policy="always"), "stopped by somebody"),
-        (state(status="exited", exit_code=1, restart_policy="unless-stopped"), "stopped by somebody"),
-        (state(status="paused"), "paused by somebody"),
+        (state(status="exited", exit_code=143), "stopped by someone"),
+        (state(status="exited", exit_code=137), "stopped by someone"),
+        (state(status="exited", exit_code=130), "stopped by someone"),
+        (state(status="exited", exit_code=1, restart_policy="always"), "stopped by someone"),
+        (state(status="exited", exit_code=1, restart_policy="unless-stopped"), "stopped by someone"),
+        (state(status="paused"), "paused by someone"),
         (state(status="created"), "never started"),
         (state(status="restarting", exit_code=3, restarts=7), "restarted by Docker 7 times, last exit code 3"),
         (state(status="removing"), "web is removing"),
@@ -61,12 +61,12 @@ def test_what_a_person_did_and_what_would_not_help_is_left_alone(container: Cont
 
 @pytest.mark.parametrize("health", ["none", "healthy", "unhealthy"])
 def test_a_database_that_recovers_by_its_own_word_is_left_alone(health: Any) -> None:
-    """After a restart its recovery would begin anew."""
+    """After a restart its recovery would start over."""
     failing = ["probe db/live: the database system is starting up"]
     advice = judge(state(health=health), failing, KEEP, starting=True)
 
     assert (advice.action, advice.may_be_well) == (None, True)
-    assert "the database system is starting up; after a restart it would have to begin anew" in advice.reason
+    assert "the database system is starting up; after a restart it would have to start over" in advice.reason
     assert judge(state(status="exited", exit_code=1), failing, KEEP, starting=True).action == "start"
 
 
