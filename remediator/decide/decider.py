@@ -82,7 +82,7 @@ class Decider:
         self._wake.set()
 
     def look_at_all(self) -> None:
-        """What was decided may be otherwise now: remedies, pauses or breakers have changed."""
+        """Remedies, pauses or breakers have changed, so decisions may change too."""
         self._all_due = True
         self._wake.set()
 
@@ -102,7 +102,7 @@ class Decider:
                 pass
             due = await self._database.read(alerts.next_due)
         except NoRoom:
-            return ROOM_INTERVAL  # said by the store, once; what waits there is looked at when there is room again
+            return ROOM_INTERVAL  # logged by the store, once; alerts in it are looked at when there is room again
         except (sa.exc.SQLAlchemyError, OSError):
             # The alerts are still stored as they were: they are looked at again then.
             log.exception("decisions could not be stored")
@@ -194,7 +194,7 @@ class _Batch:
             look = Look()
             if alert.id in firing and _is_heard_of(alert, self.now):
                 if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
-                    continue  # it waits on, for the next batch, which gathers anew
+                    continue  # it waits for the next batch, which gathers facts again
                 look = decide(alert.labels, self.remedies, self.targets, self._ask, tries.get(alert.id, ()), self.now)
                 self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
             looked.append(Looked(alert, look.due_at if alert.id in firing else None))

@@ -17,7 +17,7 @@ LOOK_TIMEOUT = 300.0
 
 
 class Parameters(BaseModel):
-    """What a task can be told beyond its target, each a field with its type and default; a task of none has this one.
+    """A task's parameters beside its target, each a field with type and default; a task without any uses this class.
 
     A command gives them as texts, which are read as the field's type.
     """
@@ -60,7 +60,7 @@ class Action(_Record):
     estimated_bytes: int = 0
     """Bytes that the action should free, as far as the plan can tell."""
     items: int = 1
-    """How many objects it is about, at the most: more than one where many go together for one reason."""
+    """How many objects it is about, at most: more than one where many go together for one reason."""
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What ``apply`` needs to find exactly this object again and to notice that it changed."""
 
@@ -114,7 +114,7 @@ class Task(Protocol):
 
     @property
     def parameters(self) -> type[Parameters]:
-        """What it can be told beyond its target."""
+        """Its parameters beside the target."""
         ...
 
     async def targets(self) -> Sequence[str]:

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PLAN_MAX_AGE = 3600.0
-"""Seconds after which what is left of a plan is not applied any more: the world it looked at is gone."""
+"""Seconds after which the rest of a plan is no longer applied: too much may have changed."""
 
 Next = Literal["go-on", "stop"]
 
@@ -157,7 +157,7 @@ class Runner:
             return await self._task(run).measure(run.target)
 
     async def unfinished(self) -> bool:
-        """Whether any run waits or is under way."""
+        """Whether any run is queued or under way."""
         return bool(await self._database.read(partial(runs.unfinished, host=self._database.host)))
 
     async def abandon(self, run_id: int, reason: str) -> None:
@@ -181,7 +181,7 @@ class Runner:
         return task
 
     def _settings(self, run: Run) -> GuardSettings:
-        """Those of the remedy that asked for the run, where it is still there."""
+        """Those of the remedy that asked for the run, if it still exists."""
         remedies = self._remedies()
         return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
 
@@ -193,7 +193,7 @@ class Runner:
 
 
 def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
-    """Closes a run, and has the alerts looked at that wait for its end; False when it was closed already."""
+    """Closes a run, and marks the alerts that wait for its end to be looked at; False if it was closed already."""
     finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
     if finished:
         alerts.due_after_run(connection, run_id, now)
@@ -202,9 +202,9 @@ def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: fl
 
 @asynccontextmanager
 async def _explained(doing: str, run: Run, seconds: float) -> AsyncIterator[None]:
-    """Gives the task so many seconds, and turns whatever it raises into one sentence for the record.
+    """Gives the task this many seconds, and turns whatever it raises into one sentence for the record.
 
-    What is a bug of ours is logged with its traceback too. Raises StepFailed.
+    Bugs are also logged with their traceback. Raises StepFailed.
     """
     try:
         async with asyncio.timeout(seconds):

@@ -109,7 +109,7 @@ def list_runs(connection: sa.Connection, limit: int, before: int | None = None) 
 
 
 def one_run(connection: sa.Connection, run_id: int) -> RunView:
-    """A run with its actions, rows and artefacts. Raises LookupError when there is none of that id."""
+    """A run with its actions, rows and artefacts. Raises LookupError if none has that id."""
     found = _rows(connection, _RUNS.where(runs.c.id == run_id))
     if not found:
         raise LookupError(f"there is no run {run_id}")

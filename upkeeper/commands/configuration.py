@@ -20,8 +20,8 @@ DOCKER_SECONDS = 5.0
 async def check(session: Session) -> int:
     """Check the config file.
 
-    Every mistake is told at once, with file, line, key, and what would be right. Warnings are about this machine: a
-    directory that is not here, a secret that everybody may read. The exit status is 2 when there is a mistake.
+    All mistakes are reported at once, each with file, line, key and remedy. Warnings are about this machine: a
+    directory that is not here, a secret that everyone may read. The exit status is 2 when there is a mistake.
 
     \b
     Example:

@@ -79,7 +79,7 @@ class DockerCleanup:
         return await self._remove(kind, action)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
-        """Less space is taken up; where space was not the reason, fewer objects are left over."""
+        """Less space is taken up; if space was not the reason, fewer objects are left."""
         if after.values["total_bytes"] < before.values["total_bytes"]:
             return True
         return not before.breached and after.values["cleanable_objects"] < before.values["cleanable_objects"]
@@ -152,7 +152,7 @@ def _removal_action(removal: Removal) -> Action:
 
 
 def _reason(removal: Removal) -> str:
-    """What a container wrote outside its volumes cannot be had again, so the plan says that it goes."""
+    """What a container wrote outside its volumes is lost for good, so the plan says so."""
     if removal.kind == "containers" and removal.bytes:
         return f"{removal.reason}; {format_bytes(removal.bytes)} that it wrote go with it"
     return removal.reason
@@ -185,7 +185,7 @@ def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Remova
 def why_not(usage: Usage | None, policy: CleanupPolicy, kind: Kind, key: str, since: float, now: float) -> str | None:
     """Why an object of a plan is not removed now; None when it is as it was planned. Pure.
 
-    usage: as ``docker_removal.look`` reads it. Every other container that is still there counts as a user, also a
+    usage: as ``removal.look`` reads it. Every other container that is still there counts as a user, also a
     stopped one that the plan meant to remove.
     """
     if usage is None:

@@ -1,4 +1,4 @@
-"""health-check: probes everything now. It only looks; its outcome tells whether all is well."""
+"""health-check: probes everything now. It only looks; its outcome says whether everything is healthy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -99,7 +99,7 @@ class HealthCheck:
         raise TaskError(f"{self.facts.name} has no actions, so it cannot {action.kind}")
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
-        """Something failed, and nothing does any more."""
+        """Something failed, and nothing fails any more."""
         return before.breached and not after.breached
 
     async def _look(self, target: str) -> tuple[list[Check], list[str]]:
@@ -129,7 +129,7 @@ class HealthCheck:
         return [Check(f"{each.target}/{each.probe}", each.success, _found(each)) for each in results]
 
     async def _containers(self) -> tuple[Sequence[ListedContainer], str | None]:
-        """The containers, and why they are not known if they are not."""
+        """The containers, and why they are unknown, if so."""
         if self._engine is None:
             return (), None
         try:

@@ -150,7 +150,7 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
             elif not (directory.exclude and is_protected(name, directory.exclude)):
                 _scan_file(view, name, facts, found)
         except FileNotFoundError:
-            continue  # it vanished meanwhile
+            continue  # it has vanished
         except Changed as error:
             found.left_alone[str(error)].append(folder.join(name))
         except PermissionError as error:
@@ -158,7 +158,7 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
 
 
 def _look_at_all(folder: Folder, shared: _Shared) -> dict[str, FileFacts]:
-    """What a directory holds, by name, the bytes of its files counted. What vanishes meanwhile is left out."""
+    """What a directory holds, by name, the bytes of its files counted. What vanishes in the meantime is left out."""
     entries: dict[str, FileFacts] = {}
     blocks = 0
     look, stopped = Looker(folder.fd).look, shared.stop.is_set
