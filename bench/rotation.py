@@ -17,8 +17,8 @@ from pydantic import ByteSize
 from bench.loglines import STYLES, content
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
-from exporter.inventory.logs import LogDirectory, LogRotation
-from remediator.tasks.log_rotation.task import LogRotation as LogRotationTask
+from exporter.inventory.logs import LogDirectory, RotationPolicy
+from remediator.tasks.log_rotation.task import LogRotation
 
 FILE_BYTES = 16 * 1024**2
 FILES = 16
@@ -99,9 +99,9 @@ def _logrotate(logrotate: str, option: str, directory: Path) -> None:
 
 
 def _upkeeper(method: str, directory: Path) -> None:
-    rotation = LogRotation.model_validate({"max_file_bytes": 1024, "method": method})
+    rotation = RotationPolicy.model_validate({"max_file_bytes": 1024, "method": method})
     target = LogDirectory(name="bench", path=str(directory), max_bytes=ByteSize(2**40), rotation=rotation)
-    task = LogRotationTask([target])
+    task = LogRotation([target])
 
     async def all_actions() -> None:
         for action in (await task.plan("bench")).actions:

@@ -20,10 +20,10 @@ from pydantic import ByteSize
 
 from bench.report import Goal, Result, Skipped, lines
 from bench.rotation import logrotate_program, versions
-from exporter.inventory.logs import LogDirectory, LogRotation
+from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files import linux
 from remediator.model.task import TaskError
-from remediator.tasks.log_rotation.task import LogRotation as LogRotationTask
+from remediator.tasks.log_rotation.task import LogRotation
 
 ROTATIONS = 100
 GROWTH = 20_000
@@ -118,9 +118,9 @@ async def _lost(parent: str | None, rotate: Callable[[Path], Awaitable[None]]) -
 
 
 async def _upkeeper(directory: Path) -> None:
-    rotation = LogRotation.model_validate({"max_file_bytes": 1024, "keep_count": 10 * ROTATIONS})
+    rotation = RotationPolicy.model_validate({"max_file_bytes": 1024, "keep_count": 10 * ROTATIONS})
     target = LogDirectory(name="bench", path=str(directory), max_bytes=ByteSize(2**40), rotation=rotation)
-    task = LogRotationTask([target])
+    task = LogRotation([target])
     for action in (await task.plan("bench")).actions:
         try:
             await task.apply("bench", action)

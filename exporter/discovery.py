@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from exporter.base.text import printable
 from exporter.collectors.filesystem import select_mounts
 from exporter.docker.containers import ListedContainer, Lister
-from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.inventory import Inventory
 from exporter.inventory.services import Service
@@ -52,7 +52,7 @@ async def discover(inventory: Inventory, engine: DockerEngine) -> Discovery:
     try:
         version = await engine.call(lambda client: str(client.version()["Version"]))
         containers = await engine.call(Lister().read)
-    except (DockerUnavailable, OSError) as error:  # OSError: what the library raises for a refusal, as by a proxy
+    except (DockerUnavailable, EngineRefused) as error:  # refused, as by a proxy
         return Discovery(filesystems, docker_problem=str(error))
     services, problems = labelled_services(containers)
     configured = {service.name for service in inventory.services}

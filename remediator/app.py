@@ -75,7 +75,7 @@ def _bearer(token: str) -> Middleware:
 
 
 async def _document(request: web.Request) -> web.Response:
-    """Made when it is asked for: that takes 5 MB, and hardly anybody asks."""
+    """Made on request: it takes 5 MB and is seldom needed."""
     return web.json_response(openapi(__version__))
 
 

@@ -1,15 +1,16 @@
 """Where the running stack listens: ``<state-dir>/endpoints.json``, read by `upkeeper status`, `drill` and others.
 
 ``upkeeper up`` writes it when everything answers and removes it when it stops. It is a hint, never a lock: after a
-``kill -9`` it may name what is gone, so a reader must bear a refused connection.
+``kill -9`` it may name what is gone, so a reader must expect a refused connection.
 """
 
 import errno
 import json
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from exporter.base.replace_file import replace_file
 
 FILE = "endpoints.json"
 CONFIG_FILE = "config-path"
@@ -26,7 +27,7 @@ class Endpoints:
 
 
 def read(state_dir: Path) -> Endpoints | None:
-    """The endpoints last written; None when there is no such file, or when it is not one of ours.
+    """The endpoints last written; None if the file does not exist or is not valid.
 
     Keys that it does not know are left out, so that an older command reads a newer file. Raises OSError, but not
     FileNotFoundError.
@@ -49,7 +50,7 @@ def write(state_dir: Path, endpoints: Endpoints) -> None:
 
 
 def write_config(state_dir: Path, config: Path | None) -> None:
-    """Notes the config file that what runs was started with, which may be none. Raises OSError."""
+    """Records the config file that the running stack was started with, if any. Raises OSError."""
     if config is None:
         (state_dir / CONFIG_FILE).unlink(missing_ok=True)
     else:
@@ -57,7 +58,7 @@ def write_config(state_dir: Path, config: Path | None) -> None:
 
 
 def running_config(state_dir: Path) -> Path | None:
-    """The config file of what runs, or ran last; None where there was none, or is none any more."""
+    """The config file of what is running, or ran last; None if it had none, or the file is gone."""
     try:
         path = Path((state_dir / CONFIG_FILE).read_text().removesuffix("\n"))
     except (OSError, UnicodeError):
@@ -66,14 +67,13 @@ def running_config(state_dir: Path) -> Path | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replaces a file whole. On a full disk it takes the place that the one before had, as far as it was kept."""
+    """Replaces a file whole. On a full disk it reuses the blocks of the former one, where `remove` kept that."""
     with suppress(OSError, UnicodeError):
         if path.read_text() == text:
             return
-    draft, spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}"), _spare(path)
+    spare = _spare(path)
     try:
-        draft.write_text(text)
-        draft.replace(path)
+        replace_file(path, text.encode(), mode=0o644)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not spare.exists():
             raise
@@ -81,8 +81,6 @@ def _replace(path: Path, text: str) -> None:
             file.write(text)
             file.truncate()
         spare.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _spare(path: Path) -> Path:
@@ -96,12 +94,15 @@ def update(state_dir: Path, **urls: str | None) -> None:
 
 
 def remove(state_dir: Path) -> None:
-    """Forgets the endpoints, and keeps their place for the next ones: the disk may be full by then. Raises OSError."""
+    """Removes the endpoints, but keeps the file's blocks for the next ones: the disk may be full by then.
+
+    Raises OSError.
+    """
     with suppress(FileNotFoundError):
         (state_dir / FILE).replace(_spare(state_dir / FILE))
 
 
 def url_of(listen: str, *, tls: bool = False) -> str:
-    """The URL here of what listens on ``host:port``; one that listens on every address is asked on loopback."""
+    """The URL, on this machine, of a server that listens on ``host:port``: loopback if it listens on every address."""
     host, _, port = listen.rpartition(":")
     return f"{'https' if tls else 'http'}://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]', '::') else host}:{port}"  # noqa: S104

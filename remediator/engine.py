@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 APPLICATION_VERSION = "1"
 """Pinned, since DBOS recovers only runs of its own version. Raised when a workflow's order of steps changes."""
 MAX_RECOVERIES = 5
-"""A run that brought the process down so many times is given up."""
+"""A run that brought the process down this many times is given up."""
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at what another process, or one before this, has queued."""
+"""Seconds between two checks for runs that another or an earlier process has queued."""
 IDLE_SECONDS = 30.0
 """Seconds without a run after which DBOS is stopped."""
 THREADS = 64
@@ -62,7 +62,7 @@ class Engine:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._resting: asyncio.Task[None] | None = None
         self.lost: set[int] = set()
-        """Runs that broke off without the engine's being able to store that: it takes them for running still."""
+        """Runs that broke off when the engine could not store that: it still considers them running."""
 
     async def submit(self, run_id: int) -> None:
         """Starts a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
@@ -71,9 +71,9 @@ class Engine:
             await self._start(run_id)
 
     async def resume(self, run_ids: Iterable[int]) -> None:
-        """Goes on with unfinished runs, of an earlier process or that broke off, and closes those given up.
+        """Resumes unfinished runs, whether of an earlier process or broken off, and closes those given up.
 
-        DBOS itself goes on with those of its own executor_id, and this machine may have had another name.
+        DBOS itself resumes only those of its own executor_id, and this machine may have been renamed.
         """
         unfinished = list(run_ids)
         if not unfinished:
@@ -104,7 +104,7 @@ class Engine:
             self._keep_own_threads()
 
     async def stop(self) -> None:
-        """Stops the workers. What is under way is dropped where it is, unrecorded; the next start goes on with it."""
+        """Stops the workers. What is under way is dropped where it is, unrecorded; the next start resumes it."""
         self._stopping = True
         if self._resting is not None:
             self._resting.cancel()
@@ -124,7 +124,7 @@ class Engine:
         self._keep_own_threads()
 
     async def _launched(self) -> None:
-        """Starts DBOS where it is not up, on this event loop. Its import takes longer than its start."""
+        """Starts DBOS on this event loop unless it is up. Its import takes longer than its start."""
         if self._workflow is None:
             await asyncio.to_thread(import_engine)
             try:
@@ -256,7 +256,7 @@ def _workflow_id(run_id: int) -> str:
 
 
 def _quieten() -> None:
-    """The engine's own lines go through our logging, from warnings on; the advertisement at its start does not."""
+    """The engine's own lines go through our logging, warnings and above; the advertisement at its start does not."""
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # keeps the engine from adding a handler of its own
@@ -267,5 +267,5 @@ def _quieten() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the engine tells something: that runs are dropped when we stop it does not."""
+    """Whether a line of the engine is worth logging: not that runs are dropped when we stop it."""
     return not record.getMessage().startswith("Asyncio task cancelled")

@@ -1,4 +1,4 @@
-"""What the remediator tells of itself to Prometheus."""
+"""The remediator's own metrics."""
 
 from collections.abc import Sequence
 

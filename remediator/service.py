@@ -100,7 +100,7 @@ class Remediator:
             log.info("remediator stopped")
 
     def _announce(self, listen: str) -> bool:
-        """Writes down for commands where it listens, and with which config. False when there is no room for that."""
+        """Records for commands where it listens, and with which config. False if there is no room for that."""
         tls = self._front is not None and self._front.tls
         try:
             with explained(self._state.root):
@@ -152,7 +152,7 @@ def _front(web_config: Path, state: StateDir) -> "Front":
 
 
 class _Families:
-    """What a part of the service tells of itself, as a collector of a metrics registry."""
+    """A part of the service's own metrics, as a collector for a registry."""
 
     def __init__(self, part: "ConfigWatch | Front") -> None:
         self.collect = part.families

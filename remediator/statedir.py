@@ -1,10 +1,11 @@
 """The state directory: where the remediator keeps its database, its credentials and what it starts."""
 
-import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from exporter.base.file_lock import AlreadyLocked, lock_file
+from exporter.base.replace_file import create_file
 from remediator.model.errors import EXIT_USAGE, ClientError
 
 DRILL_TARGET = "upkeeper-drill"
@@ -12,7 +13,7 @@ DRILL_TARGET = "upkeeper-drill"
 
 
 class StateDir:
-    """Paths below one state directory. Making the object touches nothing; ``ensure`` makes what is missing."""
+    """Paths below one state directory. Constructing it touches nothing; ``ensure`` creates what is missing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,37 +47,22 @@ class StateDir:
             _make_credential(path)
 
     def hold(self) -> int:
-        """Keeps a second engine from the same state, until the returned descriptor is closed, at the latest when the
-        process ends. Raises ClientError when another one is at work.
+        """Keeps a second engine from the same state until the returned descriptor is closed or the process ends.
+
+        Raises ClientError if another one is running.
         """
-        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+            return lock_file(self.lock)
+        except AlreadyLocked:
             raise ClientError(f"another remediator is working on {self.root}", EXIT_USAGE) from None
-        return descriptor
 
 
 def _make_credential(path: Path) -> None:
     """Creates the file whole or not at all: a start that was killed never leaves an empty credential."""
-    if path.exists():
-        return
-    import secrets
+    if not path.exists():
+        import secrets
 
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
+        create_file(path, secrets.token_urlsafe(32).encode())
 
 
 def read_token(path: Path) -> str:

@@ -37,7 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "plan": Entry("tasks:plan", "Show what a task would do. Changes nothing.", ("task", "target")),
         "run": Entry("runs:run", "Run a task and follow it.", ("task", "target")),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
-        "resume": Entry("control:resume", "Let runs go on after a pause.", ("task",)),
+        "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "breaker": Entry("control:breaker", "Close an open breaker."),
         "drill": Entry("drill:drill", "Rehearse a breach on the running stack, end to end."),
     },

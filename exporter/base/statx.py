@@ -36,7 +36,7 @@ _statx = getattr(_libc, "statx", None)
 _UNKNOWN = frozenset({errno.ENOSYS, errno.EPERM})
 """With these, sandboxes refuse system calls that they do not know."""
 
-Facts = tuple[int, int, int, int, int, int, int, bool]
+FileFacts = tuple[int, int, int, int, int, int, int, bool]
 """Of one file: device, inode, mode, links, size, blocks of 512 bytes, last write in ns, whether ``chattr`` forbids to
 change it. A plain tuple of numbers: of these there can be a hundred thousand, which the collector then passes over."""
 
@@ -52,7 +52,7 @@ class Looker:
         self._buffer = ctypes.create_string_buffer(_SIZE)
         self._major = self._minor = self._device = -1
 
-    def look(self, name: str) -> Facts | None:
+    def look(self, name: str) -> FileFacts | None:
         """None where there is no such name. Raises OSError."""
         if _statx is None:
             return self._look_without(name)
@@ -72,7 +72,7 @@ class Looker:
         fixed = bool(attributes & known & _ATTR_FIXED)
         return self._device, inode, mode, links, size, blocks, seconds * 1_000_000_000 + nanoseconds, fixed
 
-    def _look_without(self, name: str) -> Facts | None:
+    def _look_without(self, name: str) -> FileFacts | None:
         try:
             facts = os.stat(name, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:

@@ -22,11 +22,11 @@ _DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
 class DockerUnavailable(UpkeeperError):
-    """The engine cannot be reached, did not answer in time, or refused. The message is one line for people."""
+    """The engine cannot be reached, did not answer in time, or failed. The message is one line for people."""
 
 
 class EngineRefused(UpkeeperError, OSError):
-    """The engine answered, and not well. The message is the engine's own."""
+    """The engine answered with an error. Within a call the message is the engine's own; a call says who refused."""
 
     def __init__(self, status_code: int, message: str) -> None:
         super().__init__(message)
@@ -54,6 +54,13 @@ def checked(response: R) -> R:
     except (ValueError, LookupError, TypeError):
         message = f"status {response.status_code}"
     raise EngineRefused(response.status_code, message)
+
+
+def not_well(status_code: int, message: str) -> UpkeeperError:
+    """What a call raises for such an answer."""
+    if status_code >= 500:
+        return DockerUnavailable(f"the Docker engine failed: {message}")
+    return EngineRefused(status_code, f"the Docker engine refused: {message}")
 
 
 def is_gone(error: OSError) -> bool:
@@ -91,7 +98,7 @@ class DockerEngine:
     async def call(self, function: Callable[["APIClient"], T]) -> T:
         """The result of ``function(client)``, run in a thread that ends by itself when its socket read times out.
 
-        Raises DockerUnavailable; EngineRefused and docker.errors.APIError below 500 pass through, being answers.
+        Raises DockerUnavailable and, for an answer below 500, EngineRefused.
         """
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._executor, self._run, function)
@@ -113,13 +120,9 @@ class DockerEngine:
                 self._client = self._connect()
             result = function(self._client)
         except docker.errors.APIError as error:
-            if error.is_server_error():
-                raise DockerUnavailable(f"the Docker engine failed: {error.explanation or error}") from error
-            raise
+            raise not_well(error.status_code or 0, str(error.explanation or error)) from error
         except EngineRefused as error:
-            if error.status_code >= 500:
-                raise DockerUnavailable(f"the Docker engine failed: {error}") from error
-            raise
+            raise not_well(error.status_code, str(error)) from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             self._failed = True
             raise DockerUnavailable(f"cannot reach the Docker engine: {_cause(error)}") from error

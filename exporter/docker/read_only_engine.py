@@ -12,7 +12,7 @@ from socket import AF_UNIX, socket
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused, checked
+from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused, checked, not_well
 
 T = TypeVar("T")
 
@@ -151,9 +151,7 @@ class ReadOnlyEngine(DockerEngine):
                 self._client = cast(Any, EngineReader(self.socket, self._timeout))
             return function(self._client)
         except EngineRefused as error:
-            if error.status_code >= 500:
-                raise DockerUnavailable(f"the Docker engine failed: {error}") from error
-            raise
+            raise not_well(error.status_code, str(error)) from error
         except (OSError, HTTPException, json.JSONDecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise DockerUnavailable(f"cannot reach the Docker engine: {self.socket}: {reason}") from error

@@ -12,7 +12,7 @@ from exporter.base.units import format_duration
 from exporter.docker import composelabels
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage
 from exporter.docker.stopped_containers import is_stopped, sort_stopped
-from exporter.inventory.docker import DockerCleanup
+from exporter.inventory.docker import CleanupPolicy
 
 Kind = Literal["containers", "networks", "images", "build_cache"]
 
@@ -35,7 +35,7 @@ class Removal:
     reason: str
 
 
-def select(usage: Usage, policy: DockerCleanup, now: float, only: str | None = None) -> list[Removal]:
+def select(usage: Usage, policy: CleanupPolicy, now: float, only: str | None = None) -> list[Removal]:
     """What may be removed now, in the order in which to remove it. Pure.
 
     Containers that stopped, then what only those used: networks of Compose with nobody attached, images without a tag;
@@ -68,7 +68,7 @@ def _age(since: float | None, limit: float, now: float) -> str | None:
 
 
 def _stopped_containers(
-    containers: Sequence[Container], policy: DockerCleanup, now: float, only: str | None
+    containers: Sequence[Container], policy: CleanupPolicy, now: float, only: str | None
 ) -> Iterator[Removal]:
     old = [each for each in containers if _old_container(each, policy, now) and only in (None, each.id)]
     for container in sort_stopped(containers, old).leaving:
@@ -78,7 +78,7 @@ def _stopped_containers(
         yield Removal("containers", container.id, container.name, container.bytes, since, reason)
 
 
-def _old_container(container: Container, policy: DockerCleanup, now: float) -> tuple[float, str] | None:
+def _old_container(container: Container, policy: CleanupPolicy, now: float) -> tuple[float, str] | None:
     """Since when it is stopped, and that in words; None for one that is not, is young, or has the keep label."""
     if not is_stopped(container, policy.keep_label):
         return None
@@ -91,7 +91,7 @@ def _old_container(container: Container, policy: DockerCleanup, now: float) -> t
 
 
 def _unused_networks(
-    networks: Sequence[Network], staying: Sequence[Container], gone: set[str], policy: DockerCleanup, now: float
+    networks: Sequence[Network], staying: Sequence[Container], gone: set[str], policy: CleanupPolicy, now: float
 ) -> Iterator[Removal]:
     used = frozenset[str]().union(*(container.networks for container in staying))
     for network in networks:
@@ -112,7 +112,7 @@ def made_by_compose(network: Network) -> bool:
 
 
 def _dangling_images(
-    usage: Usage, staying: Sequence[Container], leaving: Sequence[Container], policy: DockerCleanup, now: float
+    usage: Usage, staying: Sequence[Container], leaving: Sequence[Container], policy: CleanupPolicy, now: float
 ) -> Iterator[Removal]:
     released = Counter(container.image_id for container in leaving)
     for image in usage.images:
@@ -140,7 +140,7 @@ def is_pinned(image: Image, usage: Usage, containers: Sequence[Container]) -> bo
     return bool(image.digests and usage.unread_projects)
 
 
-def _old_build_cache(records: Sequence[CacheRecord], policy: DockerCleanup, now: float) -> Iterator[Removal]:
+def _old_build_cache(records: Sequence[CacheRecord], policy: CleanupPolicy, now: float) -> Iterator[Removal]:
     """A record stays as long as one that builds upon it stays: the engine could not remove it either."""
     found: dict[str, tuple[float, str]] = {}
     for record in records:

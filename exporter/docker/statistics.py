@@ -59,7 +59,7 @@ class EngineStatistics:
                     answer = await engine.call(partial(_one_look, container.id))
             except TimeoutError:
                 return
-            except (DockerUnavailable, OSError):  # OSError: what the library raises for one that vanished
+            except (DockerUnavailable, OSError):  # OSError: an answer that refuses, as for one that vanished
                 figures = None
             else:
                 figures = from_statistics(answer, container)

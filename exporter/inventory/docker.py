@@ -30,7 +30,7 @@ DockerHost = Annotated[str, AfterValidator(_engine)]
 ComposeProject = Annotated[str, AfterValidator(_project)]
 
 
-class DockerCleanup(Section):
+class CleanupPolicy(Section):
     """What docker-cleanup may remove, and from what age. A limit of 0s means any age."""
 
     containers_min_age: Duration = Field(default=86400.0, description="since the container stopped")
@@ -68,7 +68,7 @@ class Docker(Section):
     cleanable_max_bytes: Bytes = Field(
         default=Bytes(10 * 1024**3), description="space that docker-cleanup could free before it should run"
     )
-    cleanup: DockerCleanup = Field(default=DockerCleanup(), description="what docker-cleanup may remove")
+    cleanup: CleanupPolicy = Field(default=CleanupPolicy(), description="what docker-cleanup may remove")
 
 
 class DockerUsageSettings(CollectorSettings):

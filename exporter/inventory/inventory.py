@@ -18,7 +18,7 @@ from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker, DockerUsageSettings
 from exporter.inventory.filesystems import Filesystems
 from exporter.inventory.host import Host, SystemdSettings, UpdatesSettings
-from exporter.inventory.logs import LogDirectory, LogRotation, LogsSettings
+from exporter.inventory.logs import LogDirectory, LogsSettings, RotationPolicy
 from exporter.inventory.neo4j import Neo4jServer, Neo4jSettings
 from exporter.inventory.postgres import PostgresServer, PostgresSettings
 from exporter.inventory.services import Service
@@ -92,7 +92,7 @@ def with_drill(inventory: InventoryT, path: Path) -> InventoryT:
         name=DRILL_DIRECTORY,
         path=str(path.absolute()),
         max_bytes=Bytes(1024**2),
-        rotation=LogRotation(max_file_bytes=Bytes(256 * 1024)),
+        rotation=RotationPolicy(max_file_bytes=Bytes(256 * 1024)),
     )
     return inventory.model_copy(update={"logs": [*inventory.logs, drill]})
 

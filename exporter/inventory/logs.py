@@ -20,7 +20,7 @@ def _file_names(pattern: str) -> str:
 FileNames = Annotated[str, AfterValidator(_file_names)]
 
 
-class LogRotation(Section):
+class RotationPolicy(Section):
     """How log files in a directory are rotated and how long the rotated ones are kept."""
 
     max_file_bytes: Bytes = Field(default=Bytes(10 * 1024**2), description="rotate a file larger than this")
@@ -48,7 +48,7 @@ class LogDirectory(Section):
     )
     exclude: list[FileNames] = Field(default=[], description="names that are never touched, whatever else matches")
     recursive: bool = Field(default=False, description="also the directories below it, but no other mount")
-    rotation: LogRotation = Field(default=LogRotation(), description="when to rotate, and what to keep")
+    rotation: RotationPolicy = Field(default=RotationPolicy(), description="when to rotate, and what to keep")
 
 
 class LogsSettings(CollectorSettings):

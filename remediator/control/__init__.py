@@ -1,1 +1,1 @@
-"""What can be asked of a remediator."""
+"""The operations of a remediator."""

@@ -1,4 +1,4 @@
-"""Work that comes round again."""
+"""Errors of work that is retried anyway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def to_be_tried_again(failed: str) -> Iterator[None]:
-    """Logs what kept the record from being written, and goes on."""
+    """Logs an error of writing the record and suppresses it: the work is done again later."""
     try:
         yield
     except NoRoom as error:
-        log.debug(failed, error=str(error))  # the record's own watch of its room has warned of it
+        log.debug(failed, error=str(error))  # the database has already warned of it
     except (SQLAlchemyError, OSError):
         log.exception(failed)

@@ -17,7 +17,7 @@ from remediator.store.database import Database
 class OpenBreaker:
     """A breaker that keeps a task from a target. since: Unix seconds.
 
-    remedies: those whose own settings hold it open; none where no remedy runs the task there, and a person's run waits.
+    remedies: those whose settings keep it open; empty if it blocks only runs by hand.
     """
 
     task: str
@@ -27,7 +27,7 @@ class OpenBreaker:
 
 
 async def open_breakers(database: Database, judge: Judge, remedies: Remedies, now: float) -> Sequence[OpenBreaker]:
-    """The breakers that are open for any remedy, or for a person where there is none."""
+    """The breakers that are open for any remedy or, without a remedy, for runs by hand."""
     everyone: list[GuardSettings] = [GuardSettings(), *remedies.remedies]
     longest = max(each.breaker.reset_after for each in everyone)
     acted_on = await database.read(partial(holds.acted_on, host=database.host, since=now - longest))

@@ -5,29 +5,29 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import nearest
 from remediator.model.errors import not_found, unavailable, unprocessable
-from remediator.model.task import Task, TaskError
+from remediator.model.task import Task
 
 
 def known_task(tasks: Mapping[str, Task], name: str) -> Task:
-    """The task of that name. Raises RequestError with the nearest name, or with all of them."""
+    """The task of this name. Raises RequestError with the nearest name, or with all names."""
     if name in tasks:
         return tasks[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, tasks, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(sorted(tasks))}"
+    hint = nearest(name, tasks) or f"known tasks: {', '.join(sorted(tasks))}"
     raise not_found(f"there is no task {name!r}; {hint}")
 
 
 async def chosen_task(tasks: Mapping[str, Task], name: str, target: str, params: Mapping[str, Any]) -> Task:
-    """The task of that name, which has that target and takes these parameters. Raises RequestError with those that
-    there are.
+    """The task of this name, checked to have this target and to take these parameters.
+
+    Raises RequestError, listing what exists.
     """
     found = known_task(tasks, name)
     try:
         targets = await found.targets()
-    except TaskError as error:
+    except UpkeeperError as error:
         raise unavailable(str(error)) from error
     if target not in targets:
         known = ", ".join(sorted(targets)) or "none; add one to the config"

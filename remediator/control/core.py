@@ -1,4 +1,4 @@
-"""The remediator without its web server: the parts that do what can be asked of it, composed.
+"""The remediator without its web server: the parts that do its operations, composed.
 
 The API is a thin layer on this; without a running remediator the command line uses it directly, on the same state.
 A part is imported and made when it is first needed, so that a command that reads the record loads nothing that acts.
@@ -155,7 +155,7 @@ class Core(Operations):
         return self._settings.remedies
 
     def apply_settings(self, settings: "Settings") -> None:
-        """Takes a new config into use. Runs under way go on with what they started with, step by step."""
+        """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
         self.decider.look_at_all()
 
@@ -166,7 +166,7 @@ class Core(Operations):
         await self._database.migrate()
 
     async def start_engine(self) -> None:
-        """Starts the engine, and goes on with what an earlier process left. Raises NoRoom; then call it again."""
+        """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""
         await self.queue.start()
 
     async def close(self) -> None:

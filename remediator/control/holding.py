@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.text import format_time_ms
 from remediator.control.breakers import OpenBreaker, open_breakers
 from remediator.control.choosing import known_task
 from remediator.decide.remedies import Remedies
@@ -16,15 +17,14 @@ from remediator.model.shapes import BreakerView, PauseView
 from remediator.model.task import Task
 from remediator.store import holds
 from remediator.store.database import Database
-from remediator.store.pages import timestamp
 
 log = structlog.get_logger(__name__)
 
 
 class Holding:
-    """Pauses and breakers, and a person's hand on them.
+    """Sets and ends pauses, and closes breakers, by hand.
 
-    caller: whose hand. look_again: called when what is held back may go on.
+    caller: by whom. look_again: called when something held back may proceed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Holding:
         self._look_again = look_again
 
     async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
-        """Holds back a task, or everything, for so many seconds or until resumed. The pauses in force."""
+        """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force."""
         if task is not None:
             known_task(self._tasks(), task)
         now = self._clock()
@@ -56,7 +56,7 @@ class Holding:
         return await self.paused()
 
     async def resume(self, task: str | None) -> list[PauseView]:
-        """Ends the pause of a task, or the one of everything. The pauses still in force."""
+        """Ends the pause of a task, or the general one. Returns the pauses still in force."""
         if not await self._database.write(partial(holds.resume, host=self._database.host, task=task)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
         self._look_again()
@@ -64,7 +64,7 @@ class Holding:
         return await self.paused()
 
     async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
-        """Closes a breaker by hand. The breakers still open."""
+        """Closes a breaker by hand. Returns the breakers still open."""
         if not any(one["task"] == task and one["target"] == target for one in await self.open_breakers()):
             raise not_found(f"no breaker is open for {task} on {target}")
         by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller, now=self._clock())
@@ -88,7 +88,8 @@ class Holding:
     async def open_breakers(self) -> list[BreakerView]:
         """The same in the API's shape."""
         return [
-            {"task": one.task, "target": one.target, "since": timestamp(one.since)} for one in await self.breakers()
+            {"task": one.task, "target": one.target, "since": format_time_ms(one.since)}
+            for one in await self.breakers()
         ]
 
 
@@ -98,6 +99,6 @@ def _shown(host: str, hold: Pause) -> PauseView:
         "task": hold.task,
         "caller": {"trigger": hold.caller.trigger, "name": hold.caller.name},
         "reason": hold.reason,
-        "since": timestamp(hold.since),
-        "until": None if hold.until is None else timestamp(hold.until),
+        "since": format_time_ms(hold.since),
+        "until": None if hold.until is None else format_time_ms(hold.until),
     }

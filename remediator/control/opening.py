@@ -1,4 +1,4 @@
-"""A Core for a command that works without a remediator, and the lock that keeps others from its state meanwhile."""
+"""A Core for a command that works without a remediator, and the lock that keeps others away from its state."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def locked(state: StateDir) -> Iterator[None]:
-    """Keeps a second engine from the same state meanwhile. Raises ClientError when another one is at work."""
+    """Keeps a second engine away from the same state. Raises ClientError if one is already running."""
     descriptor = state.hold()
     try:
         yield
@@ -29,7 +29,7 @@ def _operator() -> str:
     """The name of the user that this process runs as."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # containers run as users that no file names
+    except KeyError:  # in a container, the user need not be in /etc/passwd
         return str(os.getuid())
 
 
@@ -37,8 +37,8 @@ def _operator() -> str:
 async def open_core(config_path: Path | None, state_dir: Path | None, *, engine: bool) -> AsyncIterator[Core]:
     """A Core on a state directory, made if it is missing, for a command that works without a remediator.
 
-    engine: whether it can run tasks; then it holds the state's lock. Raises ClientError when another one holds it, and
-    OSError; like what is then asked of it, ConfigError.
+    engine: whether it can run tasks; then it holds the state's lock. Raises ClientError if that is held already,
+    OSError and, as its operations do, ConfigError.
     """
     state = StateDir.find(state_dir, os.environ)
     state.ensure()

@@ -1,4 +1,4 @@
-"""The engine's queue: starting the engine, handing it stored runs, and going on with what was left."""
+"""The engine's queue: starting the engine, handing it stored runs, and resuming what was left."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ class Queue:
         self._workers = workers
         self._engine: Engine | None = None
         self._unqueued = False
-        """Whether a stored run could not be handed to the engine for want of room."""
+        """Whether a stored run could not be handed to the engine because the disk is full."""
 
     async def start(self) -> None:
-        """Makes the engine, and goes on with what an earlier process left unfinished.
+        """Makes the engine, and resumes what an earlier process left unfinished.
 
         Raises NoRoom, and then may be called again.
         """
@@ -60,7 +60,7 @@ class Queue:
             raise
 
     async def queue_again(self) -> None:
-        """Hands the engine, as soon as there is room, the runs that it could not take or go on with for want of it.
+        """Once the disk has room, hands the engine the runs that it could not take or resume while it was full.
 
         Ends by cancellation.
         """

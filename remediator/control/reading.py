@@ -10,7 +10,7 @@ from remediator.store.database import Database
 
 
 class Reading:
-    """Reads the record and nothing else, so that it can be read whatever the config is like."""
+    """Reads the record and nothing else, so that it works even if the config is broken."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
+from exporter.base.errors import UpkeeperError
 from remediator.api.operations import NO_PARAMS
 from remediator.control.choosing import chosen_task
 from remediator.decide.remedies import Remedies
@@ -15,13 +16,13 @@ from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.run import Request
 from remediator.model.shapes import PlanView, RunView
-from remediator.model.task import LOOK_TIMEOUT, Plan, Task, TaskError
+from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.store import pages, runs
 from remediator.store.database import Database
 
 
 class Running:
-    """Plans and starts runs, through the same guards as one that an alert asks for.
+    """Plans and starts runs, subject to the same guards as runs that an alert asks for.
 
     caller: who asks for them. submit: hands a stored run to the engine.
     """
@@ -51,7 +52,7 @@ class Running:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 measurement = await found.measure(target)
                 plan = await found.plan(target)
-        except TaskError as error:
+        except UpkeeperError as error:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error

@@ -32,7 +32,7 @@ class Settings:
     def load(cls, path: Path | None, state: StateDir, before: "Settings | None" = None) -> Self:
         """Reads the config file, or takes the defaults. Raises ConfigError.
 
-        before: the settings that these replace. Their tasks' memory is handed on, and what connections stay the same.
+        before: the settings that these replace. Their tasks' memory and unchanged connections are kept.
         """
         config = with_drill(load(path, Config).value, state.drill)
         resources = Resources(config) if before is None else before.resources.renewed(config)
@@ -48,7 +48,7 @@ class Settings:
             self.tasks[task]
 
     def close(self) -> None:
-        """They are no longer in force. Steps under way go on with what they began with."""
+        """Releases them once they are no longer in force. Steps under way finish with what they began with."""
         self.resources.close()
 
 

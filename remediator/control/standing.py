@@ -1,10 +1,11 @@
-"""How things stand: the tasks, the remedies with their track, and everything at a glance."""
+"""The status: the tasks, the remedies with their track records, and everything at a glance."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 from exporter import __version__
+from exporter.base.text import format_time_ms
 from remediator.config.remedies import Remedy
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
@@ -13,13 +14,12 @@ from remediator.model.shapes import Page, RemedyView, StatusView, TaskView, Trac
 from remediator.model.task import Task, TaskError
 from remediator.store import pages
 from remediator.store.database import Database
-from remediator.store.pages import timestamp
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 
 
 class Standing:
-    """Reads what is in force, with what the record says of it."""
+    """Combines what is in force with what the record says about it."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Standing:
             "queue_depth": len(unfinished),
             "running": [run for run in unfinished if run["state"] != "queued"],
             "open_breakers": await self._holding.open_breakers(),
-            "last_alert_at": None if last is None else timestamp(last),
-            "watchdog_at": None if watchdog is None else timestamp(watchdog),
+            "last_alert_at": None if last is None else format_time_ms(last),
+            "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
         }
 

@@ -1,4 +1,4 @@
-"""What the record itself needs: deleting what is old, and the gauges of what waits and what is held back."""
+"""Housekeeping: deletes old records, and updates the gauges of queue and holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
+from exporter.base.errors import UpkeeperError
 from exporter.base.units import format_duration
 from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
@@ -18,14 +19,14 @@ from remediator.guards.in_flight import IN_FLIGHT
 from remediator.guards.judge import UNKNOWN_FOR, Judgement
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.hold import DAY, HOUR, Block, PastRun
-from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET, TaskError
+from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 OBSERVE_AGAIN = DAY
 """Seconds after which a remedy that only observes plans again for an alert that goes on firing: nothing has changed."""
 AGAIN_SOONEST = 10.0
-"""Seconds after which a remedy that had nothing to do looks again at the least: no guard counts such runs."""
+"""Seconds after which a remedy that had nothing to do looks again at the earliest: no guard counts such runs."""
 LOOK_SOONEST = 1.0
-"""Seconds until an alert is looked at again at the least, so that a clock that jitters makes no busy loop."""
+"""Least seconds until an alert is looked at again, so that a jittering clock cannot cause a busy loop."""
 
 UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "cancelled"})
 """Outcomes of runs that changed nothing, so that no alert can end by them."""
@@ -49,7 +50,7 @@ class _Turn(NamedTuple):
 def decide(
     labels: Mapping[str, str],
     remedies: Remedies,
-    targets: Mapping[str, Collection[str] | TaskError],
+    targets: Mapping[str, Collection[str] | UpkeeperError],
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
@@ -86,14 +87,14 @@ def decide(
 
 def _turn(
     selection: Selection,
-    targets: Mapping[str, Collection[str] | TaskError],
+    targets: Mapping[str, Collection[str] | UpkeeperError],
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
 ) -> _Turn:
     remedy = selection.remedy
     known = targets.get(remedy.task)
-    if isinstance(known, TaskError):
+    if isinstance(known, UpkeeperError):
         reason = f"the targets cannot be told now: {known}"
         return _Turn(Decision("blocked", reason, selection, guard="targets"), now + UNKNOWN_FOR, next_too=True)
     selection = by_container(selection, known or ())
@@ -111,7 +112,7 @@ def _turn(
 
 
 def no_target(selection: Selection, known: Collection[str] | None) -> str | None:
-    """Why there is nothing to work on; None when there is."""
+    """Why there is no target to work on; None if there is one."""
     remedy, target = selection.remedy, selection.target
     if known is None:
         return f"task {remedy.task} is not available here"
@@ -124,7 +125,7 @@ def no_target(selection: Selection, known: Collection[str] | None) -> str | None
 
 
 def blocked(selection: Selection, block: Block) -> Decision:
-    """A guard keeps the remedy from its turn."""
+    """A guard blocks the remedy's turn."""
     return Decision("blocked", block.reason, selection, guard=block.guard)
 
 
@@ -181,7 +182,7 @@ def _again_at(remedy: Remedy, tried: Sequence[Try]) -> float:
 
 
 def _why_now(remedy: Remedy, tried: Sequence[Try], now: float) -> str:
-    """Why the remedy has its turn, for people."""
+    """Why it is the remedy's turn, for people."""
     if not tried or tried[0].ended_at is None:
         return f"remedy {remedy.name} matches"
     last = tried[0]

@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from remediator.decide.decide import Asked, blocked, by_container, decide, no_target
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject
@@ -21,7 +22,7 @@ from remediator.model.decision import Decision, Look, Selection
 from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY
 from remediator.model.run import Request
-from remediator.model.task import Task, TaskError
+from remediator.model.task import Task
 from remediator.store import alerts, decisions, holds, runs
 from remediator.store.alerts import Looked, Waiting
 from remediator.store.database import Database
@@ -38,7 +39,7 @@ was lost on the way. Our Alertmanager repeats an alert six times in it, and the 
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
-Targets = Mapping[str, Collection[str] | TaskError]
+Targets = Mapping[str, Collection[str] | UpkeeperError]
 """The targets of each task, or why they cannot be told."""
 
 
@@ -81,7 +82,7 @@ class Decider:
         self._wake.set()
 
     def look_at_all(self) -> None:
-        """What was decided may be otherwise now: remedies, pauses or breakers have changed."""
+        """Remedies, pauses or breakers have changed, so decisions may change too."""
         self._all_due = True
         self._wake.set()
 
@@ -101,7 +102,7 @@ class Decider:
                 pass
             due = await self._database.read(alerts.next_due)
         except NoRoom:
-            return ROOM_INTERVAL  # said by the store, once; what waits there is looked at when there is room again
+            return ROOM_INTERVAL  # logged by the store, once; alerts in it are looked at when there is room again
         except (sa.exc.SQLAlchemyError, OSError):
             # The alerts are still stored as they were: they are looked at again then.
             log.exception("decisions could not be stored")
@@ -135,14 +136,14 @@ class Decider:
         return len(waiting)
 
     async def _targets(self, names: Collection[str]) -> Targets:
-        found: dict[str, Collection[str] | TaskError] = {}
+        found: dict[str, Collection[str] | UpkeeperError] = {}
         for name in names:
             task = self._tasks().get(name)
             if task is None:
                 continue
             try:
                 found[name] = frozenset(await task.targets())
-            except TaskError as error:
+            except UpkeeperError as error:
                 found[name] = error
         return found
 
@@ -151,7 +152,7 @@ def _subject(host: str, selection: Selection, targets: Targets) -> Subject | Non
     """What the guards are to know of a selection; None where there is no such target."""
     remedy = selection.remedy
     known = targets.get(remedy.task)
-    if isinstance(known, TaskError) or known is None:
+    if isinstance(known, UpkeeperError) or known is None:
         return None
     selection = by_container(selection, known)
     return _of(host, selection) if no_target(selection, known) is None else None
@@ -193,7 +194,7 @@ class _Batch:
             look = Look()
             if alert.id in firing and _is_heard_of(alert, self.now):
                 if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
-                    continue  # it waits on, for the next batch, which gathers anew
+                    continue  # it waits for the next batch, which gathers facts again
                 look = decide(alert.labels, self.remedies, self.targets, self._ask, tries.get(alert.id, ()), self.now)
                 self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
             looked.append(Looked(alert, look.due_at if alert.id in firing else None))

@@ -1,4 +1,4 @@
-"""Runs that did not help, several in a row, hand over to a person."""
+"""Several runs in a row that did not help: a person takes over."""
 
 from remediator.guards.guard import Case, Guard, time_left
 from remediator.guards.history import History

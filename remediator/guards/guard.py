@@ -1,4 +1,4 @@
-"""What a guard is: facts of its own, and a pure function that judges by them."""
+"""What a guard is: its own facts, and a pure function that judges by them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
@@ -62,7 +62,7 @@ class Facts(ABC):
     @classmethod
     @abstractmethod
     async def gather(cls, subjects: Collection[Subject], sources: Sources, now: float) -> Mapping[Subject, Self]:
-        """The facts about each subject, all at once. Whatever it raises, or leaves out, is taken for unknown."""
+        """The facts about each subject, all at once. Whatever raises or is left out counts as unknown."""
 
     def with_run(self, about: Subject, started: Subject, run_id: int) -> Self:
         """These facts ``about`` a subject, now that a run of ``started`` has been stored. Most do not change by it."""
@@ -76,7 +76,7 @@ F = TypeVar("F", bound=Facts)
 class Guard(Generic[F]):
     """One reason that can block a run.
 
-    blocks: what speaks against the run; None when it may happen. Pure.
+    blocks: why the run must not happen; None if it may. Pure.
     for_dry_runs: whether it also holds back a run that a person asked for only to see its plan.
     """
 
@@ -87,5 +87,5 @@ class Guard(Generic[F]):
 
 
 def time_left(until: float, now: float) -> str:
-    """The time until then, for people: a second at the least."""
+    """The time until then, for people: at least a second."""
     return format_duration(max(1, round(until - now)))

@@ -1,4 +1,4 @@
-"""The runs of a task on a target: the one under way, and what became of those before it.
+"""The runs of a task on a target: the one under way, and how those before it ended.
 
 One read for all guards that judge by runs, so that a run which ends meanwhile is in one place or the other.
 """
@@ -17,7 +17,7 @@ from remediator.store import holds
 
 @dataclass(frozen=True)
 class History(Facts):
-    """What there was of runs. closed_at: when a person last closed the breaker (Unix seconds); 0 for never."""
+    """The runs so far. closed_at: when a person last closed the breaker (Unix seconds); 0 for never."""
 
     in_flight: int | None = None
     """The id of an unfinished run of this task on this target."""

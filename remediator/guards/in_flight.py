@@ -1,6 +1,6 @@
 """A run of the same task on the same target is under way.
 
-The database itself holds that there are no two: this guard says so before it is tried.
+The database itself enforces this; the guard says so before a second one is tried.
 """
 
 from remediator.guards.guard import Case, Guard

@@ -1,7 +1,7 @@
 """The one way to ask the guards. They are asked at the decision, and again before the plan is applied, which they see.
 
-Facts are gathered before any transaction: what they come from may take its time. Guards fail closed: one whose facts
-cannot be had, or that cannot be evaluated, blocks for a while.
+Facts are gathered before any transaction, since their sources may be slow. Guards fail closed: one whose facts
+cannot be gathered, or that cannot be evaluated, blocks for a while.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 F = TypeVar("F", bound=Facts)
 
 UNKNOWN_FOR = 60.0
-"""Seconds after which what is unknown is asked for again."""
+"""Seconds after which unknown facts are gathered again."""
 GATHER_SECONDS = 20.0
-"""Seconds that gathering may take. What has not come by then is unknown."""
+"""Seconds that gathering may take. What has not arrived by then is unknown."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the guards say of a case: every one that blocks, in their order. None: the run may happen."""
+    """What the guards say about a case: every block, in their order. If there is none, the run may happen."""
 
     blocks: Sequence[Block] = ()
 
@@ -37,7 +37,7 @@ class Judgement:
 
     @property
     def over_at(self) -> float | None:
-        """When the last of the blocks ends by itself (Unix seconds); None when one of them needs an event."""
+        """When the last of the blocks expires (Unix seconds); None if one of them needs an event."""
         ends = [block.until for block in self.blocks]
         return None if None in ends else max((end for end in ends if end is not None), default=None)
 
@@ -49,7 +49,7 @@ class Judgement:
 class Gathered:
     """The facts of every guard about some subjects, by which they are judged without waiting.
 
-    facts: by kind; of a kind that could not be had, the exception in their place.
+    facts: by kind; for a kind that could not be gathered, the exception instead.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Gathered:
     def _ask(self, guard: Guard[Any], case: Case) -> Hold | None:
         known = self._facts.get(guard.facts, {})
         if isinstance(known, Exception):
-            return _unknown("the guard's facts could not be had", known, case)
+            return _unknown("the guard's facts could not be gathered", known, case)
         if case.subject not in known:
             return Hold("the guard knows nothing of this task and target", case.now + UNKNOWN_FOR)
         try:
@@ -110,7 +110,7 @@ class Judge:
         self._guards = guards
 
     async def judge(self, case: Case) -> Judgement:
-        """What every guard says of a case, by facts that are gathered now. Never fails."""
+        """What every guard says about a case, by facts gathered now. Never fails."""
         return (await self.gather({case.subject}, case.now)).judge(case)
 
     async def gather(self, subjects: Collection[Subject], now: float) -> Gathered:

@@ -1,4 +1,4 @@
-"""So many runs are allowed in an hour, and in a day."""
+"""How many runs are allowed in an hour, and in a day."""
 
 from remediator.guards.guard import Case, Guard
 from remediator.guards.history import History

@@ -1,4 +1,4 @@
-"""The guards that there are, in the order in which they are named where several block."""
+"""All guards, in the order in which they are named when several block."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -18,7 +18,7 @@ def _unix_seconds(value: object) -> float:
     try:
         return datetime.fromisoformat(value).timestamp()
     except ValueError:
-        raise PydanticCustomError("rfc3339", "is no time that exists") from None
+        raise PydanticCustomError("rfc3339", "is not a valid time") from None
 
 
 def _unix_seconds_of_end(value: object) -> float | None:
@@ -37,7 +37,7 @@ _ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 class ReceivedAlert:
     """One alert of a notification. (fingerprint, starts_at) is its identity: an episode.
 
-    Its own status counts; the group's is not kept. ends_at is None while no end is known. Times are Unix seconds.
+    The status is its own, not the group's. ends_at is None while no end is known. Times are Unix seconds.
     """
 
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] = ""

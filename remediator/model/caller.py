@@ -20,4 +20,4 @@ class Caller:
 
 COMMAND = Caller("cli")
 NOT_WRITTEN_DOWN = Caller("api")
-"""Of what was asked for before callers were recorded."""
+"""For what was asked for before callers were recorded."""

@@ -39,7 +39,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Look:
-    """What came of looking at an alert. due_at: when to look again, in Unix seconds; None: when something happens.
+    """The result of looking at an alert. due_at: when to look again, in Unix seconds; None: when something happens.
 
     A run that the look starts, or that is under way, is such an event when it ends.
     """

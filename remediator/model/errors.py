@@ -1,4 +1,6 @@
-"""How what a client asked for can fail, and the exit status that a command then has. Imports nothing."""
+"""How what a client asked for can fail, and the exit status that a command then has."""
+
+from exporter.base.errors import UpkeeperError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -8,7 +10,7 @@ EXIT_INTERRUPTED = 130
 """As a shell reports a program that SIGINT ended."""
 
 
-class ClientError(Exception):
+class ClientError(UpkeeperError):
     """What was asked for was not done. The message is for people; its first line says it all.
 
     exit_code: the command's exit status: 1 failed, 2 usage or config, 3 blocked or waiting, 4 the service cannot be

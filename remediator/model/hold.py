@@ -13,7 +13,7 @@ DAY = 86400.0
 
 @dataclass(frozen=True)
 class Pause:
-    """Runs are held back: of one task, or of all when ``task`` is None. Times are Unix seconds."""
+    """Holds back the runs of one task, or all runs if ``task`` is None. Times are Unix seconds."""
 
     task: str | None
     reason: str
@@ -36,7 +36,7 @@ class PastRun:
 class Hold:
     """Why a run must not happen now, for people, and when that ends by itself (Unix seconds).
 
-    until is None where no time ends it but an event: a run that finishes, a person who resumes. since: when it began,
+    until is None if an event ends it, not a time: a run that finishes, a person who resumes. since: when it began,
     where that is known.
     """
 
@@ -47,7 +47,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Block:
-    """A guard that blocks, with what it says."""
+    """A guard that blocks, and why."""
 
     guard: str
     reason: str

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
+from exporter.base.errors import UpkeeperError
 from remediator.model.taskfacts import TaskFacts
 
 LOOK_TIMEOUT = 300.0
@@ -16,7 +17,7 @@ LOOK_TIMEOUT = 300.0
 
 
 class Parameters(BaseModel):
-    """What a task can be told beyond its target, each a field with its type and default; a task of none has this one.
+    """A task's parameters beside its target, each a field with type and default; a task without any uses this class.
 
     A command gives them as texts, which are read as the field's type.
     """
@@ -59,7 +60,7 @@ class Action(_Record):
     estimated_bytes: int = 0
     """Bytes that the action should free, as far as the plan can tell."""
     items: int = 1
-    """How many objects it is about, at the most: more than one where many go together for one reason."""
+    """How many objects it is about, at most: more than one where many go together for one reason."""
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What ``apply`` needs to find exactly this object again and to notice that it changed."""
 
@@ -91,7 +92,7 @@ class Effect(_Record):
     """Bytes that this action measurably freed."""
 
 
-class TaskError(Exception):
+class TaskError(UpkeeperError):
     """An action or plan failed for a reason a person can act on. The message is one sentence, shown as it is."""
 
 
@@ -99,7 +100,8 @@ class Task(Protocol):
     """A maintenance job with a name.
 
     Blocking calls belong into threads that end by themselves: the engine cancels ``apply`` after ``action_timeout``.
-    Every method may raise TaskError; any other exception is a bug, and is recorded as one.
+    Every method may raise UpkeeperError, as a TaskError or as what a client of a server raises, and TimeoutError. Any
+    other exception is a bug, and is recorded as one.
     """
 
     @property
@@ -112,7 +114,7 @@ class Task(Protocol):
 
     @property
     def parameters(self) -> type[Parameters]:
-        """What it can be told beyond its target."""
+        """Its parameters beside the target."""
         ...
 
     async def targets(self) -> Sequence[str]:

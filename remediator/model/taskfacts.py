@@ -1,4 +1,4 @@
-"""What is known of a task without making one: for completion, which has no time to import what tasks are made of."""
+"""What is known about a task without making it: for completion, which has no time to import a task's libraries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple

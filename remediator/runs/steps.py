@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.config.remedies import GuardSettings
 from remediator.decide.remedies import Remedies
@@ -30,12 +32,12 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PLAN_MAX_AGE = 3600.0
-"""Seconds after which what is left of a plan is not applied any more: the world it looked at is gone."""
+"""Seconds after which the rest of a plan is no longer applied: too much may have changed."""
 
 Next = Literal["go-on", "stop"]
 
 
-class StepFailed(Exception):
+class StepFailed(UpkeeperError):
     """A task could not measure, plan or act. The message is one sentence for the record."""
 
 
@@ -97,7 +99,7 @@ class Runner:
         assert run.before is not None
         if run.dry_run:
             count = len(plan.actions)
-            return Conclusion("planned", f"dry run: {count} action{'s' if count != 1 else ''} planned, nothing done")
+            return Conclusion("planned", f"dry run: {counted(count, 'action')} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan)
         subject = Subject(run.host, run.task, run.target, run_id=run.id)
@@ -124,7 +126,7 @@ class Runner:
             task = self._task(run)
             async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
                 effect = await task.apply(run.target, action)
-        except (StepFailed, TaskError) as failure:
+        except UpkeeperError as failure:
             return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
@@ -155,7 +157,7 @@ class Runner:
             return await self._task(run).measure(run.target)
 
     async def unfinished(self) -> bool:
-        """Whether any run waits or is under way."""
+        """Whether any run is queued or under way."""
         return bool(await self._database.read(partial(runs.unfinished, host=self._database.host)))
 
     async def abandon(self, run_id: int, reason: str) -> None:
@@ -179,7 +181,7 @@ class Runner:
         return task
 
     def _settings(self, run: Run) -> GuardSettings:
-        """Those of the remedy that asked for the run, where it is still there."""
+        """Those of the remedy that asked for the run, if it still exists."""
         remedies = self._remedies()
         return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
 
@@ -191,7 +193,7 @@ class Runner:
 
 
 def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
-    """Closes a run, and has the alerts looked at that wait for its end; False when it was closed already."""
+    """Closes a run, and marks the alerts that wait for its end to be looked at; False if it was closed already."""
     finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
     if finished:
         alerts.due_after_run(connection, run_id, now)
@@ -200,14 +202,14 @@ def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: fl
 
 @asynccontextmanager
 async def _explained(doing: str, run: Run, seconds: float) -> AsyncIterator[None]:
-    """Gives the task so many seconds, and turns whatever it raises into one sentence for the record.
+    """Gives the task this many seconds, and turns whatever it raises into one sentence for the record.
 
-    What is a bug of ours is logged with its traceback too. Raises StepFailed.
+    Bugs are also logged with their traceback. Raises StepFailed.
     """
     try:
         async with asyncio.timeout(seconds):
             yield
-    except TaskError as error:
+    except UpkeeperError as error:
         raise StepFailed(str(error)) from error
     except TimeoutError as error:
         raise StepFailed(f"{doing} took longer than {format_duration(seconds)} and was given up") from error

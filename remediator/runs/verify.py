@@ -17,7 +17,7 @@ class Conclusion:
 
 
 def of_empty_plan(before: Measurement, plan: Plan) -> Conclusion:
-    """A plan without actions is good news where nothing is wrong, and no help where something is."""
+    """A plan without actions is a success if nothing is wrong, and ineffective if something is."""
     if not before.breached:
         return Conclusion("nothing-to-do", before.detail or "nothing is over its limit")
     reason = "; ".join(plan.notes)

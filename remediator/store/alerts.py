@@ -1,4 +1,4 @@
-"""Episodes of alerts: what Alertmanager sent, and which of them are to be looked at, now or when."""
+"""Episodes of alerts: what Alertmanager sent, and which of them are to be looked at, now or later."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Waiting:
     """A firing episode to be looked at. Times are Unix seconds.
 
     receptions: how often it came so far; decided_receptions: how often of that it was looked at.
-    superseded: the same alert has begun anew since, so that this episode is over although nobody said so.
+    superseded: the same alert has started again since, so this episode is over although its end was never reported.
     """
 
     id: int
@@ -77,7 +77,7 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
             "annotations": dict(alert.annotations),
             "generator_url": alert.generator_url.replace(
                 "\0", "\N{REPLACEMENT CHARACTER}"
-            ),  # no text of PostgreSQL has one
+            ),  # PostgreSQL cannot store one in a text
             "first_received_at": at,
             "last_received_at": at,
             "receptions": 1,
@@ -93,7 +93,7 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
 def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiting]:
     """Firing episodes to be looked at: those that came, oldest first, then those that are due.
 
-    Settles those that ended meanwhile.
+    Settles those that have ended.
     """
     came = alerts.c.decided_receptions < alerts.c.receptions
     connection.execute(

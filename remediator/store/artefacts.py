@@ -22,7 +22,7 @@ _WITHOUT_CONTENT = [column for column in artefacts.c if column is not artefacts.
 def keep(connection: sa.Connection, run_id: int, *, name: str, media_type: str, content: bytes, now: float) -> Artefact:
     """Stores what a run has made, in place of what it made under that name before a crash.
 
-    Raises ValueError for a name that is none of a file, for what is no media type, and for more than MAX_BYTES.
+    Raises ValueError for an invalid file name or media type, and for more than MAX_BYTES.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot be the name of an artefact")
@@ -56,7 +56,7 @@ def of_run(connection: sa.Connection, run_id: int) -> Sequence[Artefact]:
 def read(connection: sa.Connection, artefact_id: int) -> tuple[Artefact, bytes]:
     """An artefact with its bytes, which are those that were stored.
 
-    Raises LookupError when there is none of that id, and ValueError when it is not what was stored.
+    Raises LookupError if none has that id, and ValueError when it is not what was stored.
     """
     row = connection.execute(sa.select(artefacts).where(artefacts.c.id == artefact_id)).first()
     if row is None:

@@ -26,7 +26,7 @@ class Backend(Protocol):
         ...
 
     def open(self) -> bool:
-        """Opens it, so far as it is not open yet; whether it can be written to."""
+        """Opens it unless it is open already. Returns whether it can be written to."""
         ...
 
     def require_room(self) -> None:

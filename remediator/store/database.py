@@ -52,7 +52,7 @@ class Database:
     """SQLite or PostgreSQL, with our tables migrated to the newest version.
 
     On a full disk a SQLite file can be opened and read, unless its tables are to be brought up to date first. Whatever
-    cannot be written for want of room raises NoRoom.
+    cannot be written because the disk is full raises NoRoom.
 
     place: a SQLite file, or a URL of either kind; raises ValueError for any other.
     on_room: called after a write with why there was no room for it, empty when there was; from another thread.
@@ -81,7 +81,7 @@ class Database:
 
     def _migrate(self) -> None:
         writable = self._backend.open()
-        # First a look: what only reads must not need room on the disk, nor wait for whoever writes.
+        # First only a look: a reader must not need room on the disk, nor wait for a writer.
         if self._backend.read(_version) != newest_version():
             self._upgrade()
         if not writable or not self._backend.one_machine:

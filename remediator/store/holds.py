@@ -17,7 +17,7 @@ REMEMBERED_RUNS = 200
 """More than any rate or breaker setting can sensibly count on one target in a day."""
 
 
-# Statements that every batch of alerts asks are made once, since making one takes as long as asking.
+# Statements that every batch of alerts uses are built once, since building one takes as long as running it.
 _PAUSES = (
     sa.select(pauses)
     .where(
@@ -53,7 +53,7 @@ def pause(connection: sa.Connection, host: str, hold: Pause) -> None:
 
 
 def resume(connection: sa.Connection, host: str, task: str | None) -> int:
-    """Ends the pause of a task, or the one of everything, on the host; the number of pauses ended."""
+    """Ends the pause of a task, or the general one, on the host. Returns the number of pauses ended."""
     same = pauses.c.task.is_(None) if task is None else pauses.c.task == task
     return connection.execute(pauses.delete().where(pauses.c.host == host, same)).rowcount
 
@@ -117,7 +117,7 @@ def _past_runs(observing: bool) -> sa.Select[Any]:
 
 
 def _left_well(outcome: str, after: Mapping[str, Any] | None) -> bool:
-    """Whether a run gives no reason to stop trying: one that failed at something left no breach behind it either."""
+    """Whether a run is no reason to stop trying: even one that partly failed left no breach behind."""
     return outcome == "effective" or (after is not None and not after["breached"])
 
 

@@ -1,4 +1,4 @@
-"""Whose rows are whose: the name of this machine, and what becomes of rows when a machine is renamed."""
+"""The host of rows: the name of this machine, and what happens to rows when a machine is renamed."""
 
 import platform
 

@@ -1,11 +1,11 @@
 """Rows as the API's JSON: newest first, a page at a time, times as RFC 3339."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
 from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
 from remediator.statedir import DRILL_TARGET
@@ -16,13 +16,8 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 
 
-def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _maybe(seconds: float | None) -> str | None:
-    return None if seconds is None else timestamp(seconds)
+    return None if seconds is None else format_time_ms(seconds)
 
 
 def _rows(connection: sa.Connection, select: sa.Select[Any]) -> list[Row]:
@@ -54,12 +49,12 @@ def _alert(row: Row) -> AlertView:
         "id": row["id"],
         "fingerprint": row["fingerprint"],
         "status": row["status"],
-        "starts_at": timestamp(row["starts_at"]),
+        "starts_at": format_time_ms(row["starts_at"]),
         "ends_at": _maybe(row["ends_at"]),
         "labels": row["labels"],
         "annotations": row["annotations"],
-        "first_received_at": timestamp(row["first_received_at"]),
-        "last_received_at": timestamp(row["last_received_at"]),
+        "first_received_at": format_time_ms(row["first_received_at"]),
+        "last_received_at": format_time_ms(row["last_received_at"]),
         "receptions": row["receptions"],
         "due_at": _maybe(row["due_at"]),
     }
@@ -76,8 +71,8 @@ def list_decisions(connection: sa.Connection, limit: int, before: int | None = N
 def _decision(row: Row) -> DecisionView:
     return {
         "id": row["id"],
-        "at": timestamp(row["at"]),
-        "last_at": timestamp(row["last_at"]),
+        "at": format_time_ms(row["at"]),
+        "last_at": format_time_ms(row["last_at"]),
         "repeats": row["repeats"],
         "host": row["host"],
         "alert_id": row["alert_id"],
@@ -114,7 +109,7 @@ def list_runs(connection: sa.Connection, limit: int, before: int | None = None) 
 
 
 def one_run(connection: sa.Connection, run_id: int) -> RunView:
-    """A run with its actions, rows and artefacts. Raises LookupError when there is none of that id."""
+    """A run with its actions, rows and artefacts. Raises LookupError if none has that id."""
     found = _rows(connection, _RUNS.where(runs.c.id == run_id))
     if not found:
         raise LookupError(f"there is no run {run_id}")
@@ -131,7 +126,7 @@ def _artefact(one: Artefact) -> ArtefactView:
         "media_type": one.media_type,
         "size": one.size,
         "sha256": one.sha256,
-        "made_at": timestamp(one.made_at),
+        "made_at": format_time_ms(one.made_at),
     }
 
 
@@ -182,7 +177,7 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
         "state": row["state"],
         "outcome": row["outcome"],
         "reason": row["reason"],
-        "requested_at": timestamp(row["requested_at"]),
+        "requested_at": format_time_ms(row["requested_at"]),
         "started_at": _maybe(row["started_at"]),
         "finished_at": _maybe(row["finished_at"]),
         "before": row["before"],

@@ -1,4 +1,4 @@
-"""Whether an error comes of a file system that is full or takes no writes, and what to say then."""
+"""Tells whether an error means that a file system is full or takes no writes, and explains it."""
 
 import errno
 import os
@@ -10,14 +10,14 @@ from exporter.host.mounts import MOUNTINFO, Mount, mount_of, parse_mountinfo
 from remediator.model.errors import NoRoom
 
 ROOM_INTERVAL = 5.0
-"""Seconds between two attempts at what there was no room for."""
+"""Seconds between attempts to write what there was no room for."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _SQLITE_FULL = 13
 _SQLITE_OF_A_FULL_DISK = frozenset({8, 10, 14})
 """SQLITE_READONLY, SQLITE_IOERR and SQLITE_CANTOPEN (https://sqlite.org/rescode.html): said of a file beside the
-database that could not be made, too, which is for want of room only where there is none."""
+database that could not be made, also in other cases, so the file system is asked whether it has room."""
 
 _LITTLE_BYTES = 1024 * 1024
 _FEW_INODES = 16
@@ -26,7 +26,7 @@ _FEW_INODES = 16
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Raises NoRoom in place of an error of the system or the database that means so. path: what was to be written."""
+    """Raises NoRoom instead of a system or database error that means so. path: what was to be written."""
     try:
         yield
     except Exception as error:
@@ -37,7 +37,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def no_room(error: BaseException, path: Path) -> NoRoom | None:
-    """What an error means if it means that there is no room; None for any other."""
+    """The NoRoom that an error stands for; None for any other error."""
     if isinstance(error, NoRoom):
         return error
     if isinstance(error, OSError):
@@ -54,7 +54,7 @@ def no_room(error: BaseException, path: Path) -> NoRoom | None:
 
 
 def mounted_at(path: Path) -> Mount | None:
-    """The mount that holds a path, which need not exist; None where the kernel does not tell."""
+    """The mount that holds a path, which need not exist; None if the kernel does not say."""
     try:
         return mount_of(parse_mountinfo(MOUNTINFO.read_bytes()), os.fsencode(_existing(path).resolve()))
     except OSError:

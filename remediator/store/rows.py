@@ -10,7 +10,7 @@ from remediator.store.tables import run_rows
 
 
 def replace(connection: sa.Connection, run_id: int, rows: Sequence[Row]) -> None:
-    """Stores the rows of a run in place of those that it had: a step is repeated after a crash."""
+    """Stores the rows of a run instead of those that it had: a step is repeated after a crash."""
     connection.execute(run_rows.delete().where(run_rows.c.run_id == run_id))
     if rows:
         connection.execute(

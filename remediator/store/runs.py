@@ -53,7 +53,7 @@ def create_unless_in_flight(connection: sa.Connection, request: Request, now: fl
 
 
 def get(connection: sa.Connection, run_id: int) -> Run:
-    """A run. Raises LookupError when there is none of that id."""
+    """A run. Raises LookupError if none has that id."""
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
     if row is None:
         raise LookupError(f"no run {run_id}")
@@ -134,7 +134,7 @@ def set_state(connection: sa.Connection, run_id: int, state: RunState) -> None:
 
 
 def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
-    """An action of a run's plan. Raises LookupError when there is none at that position."""
+    """An action of a run's plan. Raises LookupError if none has that position."""
     stored = connection.scalar(
         sa.select(actions.c.action).where(actions.c.run_id == run_id, actions.c.position == position)
     )

@@ -1,4 +1,4 @@
-"""Reads a config file plainly, without the models: what is not as it should be is passed over."""
+"""Reads a config file plainly, without the models: invalid parts are skipped."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""A task that keeps what it works with open while it works."""
+"""A task that keeps its connections open while it works."""
 
 from collections.abc import Sequence
 

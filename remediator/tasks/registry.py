@@ -1,4 +1,4 @@
-"""The tasks that there are. Their facts are at hand at once; what they are made of is imported when they are made."""
+"""All tasks. Their facts are available at once; their libraries are imported when a task is made."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,7 +68,7 @@ FACTS: Mapping[str, TaskFacts] = {facts.name: facts for family in _FAMILIES for 
 
 
 def shows(task: str) -> Shows:
-    """What a plan or run of a task of this name is to people. One that is no longer there listed actions."""
+    """What a plan or run of a task of this name is to people. One that no longer exists listed actions."""
     return FACTS[task].shows if task in FACTS else "actions"
 
 

@@ -22,7 +22,7 @@ class Memory:
         self._kept: dict[Hashable, object] = {}
 
     def of(self, kind: Callable[[], T], *about: Hashable) -> T:
-        """The one object of this kind that there is, about this; made where there is none."""
+        """The one object of this kind and subject, made when first asked for."""
         key = (kind, *about)
         if key not in self._kept:
             self._kept[key] = kind()
@@ -45,7 +45,7 @@ class _Shared:
 class Resources:
     """What the tasks of one config work with.
 
-    docker: makes the engine, in place of what the config says.
+    docker: makes the engine, instead of what the config says.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Resources:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keeps what is open from being closed meanwhile. Raises TaskError when it was closed before."""
+        """Keeps open connections from being closed within the block. Raises TaskError if they are closed already."""
         if self._retired and not self._at_work:
             raise TaskError("the config was changed at this moment; try again")
         self._at_work += 1
@@ -90,7 +90,7 @@ class Resources:
             self._close_if_done()
 
     def close(self) -> None:
-        """The config is no longer in force: closes what only it has, now or when nobody works with it any more."""
+        """The config is no longer in force: closes what only it uses, now or once no step works with it."""
         self._retired = True
         self._close_if_done()
 

@@ -40,7 +40,7 @@ class WebhookMetrics:
             self._rejected.labels(reason)
 
     def received(self, alerts: int) -> None:
-        """A call with so many alerts was stored."""
+        """A call with this many alerts was stored."""
         self._received.inc(alerts)
 
     def rejected(self, reason: Reason) -> None:
@@ -56,8 +56,8 @@ def webhook_handler(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """An aiohttp handler, to be registered for every method (``"*"``) so that it counts the wrong ones too.
 
-    accept: stores a notification durably, and returns the number of its alerts; whatever it raises means "not stored".
-    token: the credential asked for, read anew for each call; an empty one lets nobody in.
+    accept: stores a notification durably, and returns the number of its alerts; any exception means "not stored".
+    token: the credential asked for, read anew for each call; an empty one refuses everyone.
     read_timeout: seconds that the body may take to arrive.
     """
 
@@ -95,7 +95,7 @@ def _check_caller(request: web.Request, token: str) -> None:
     if request.method != hdrs.METH_POST:
         raise Rejection(405, "method", "notifications are sent by POST")
     scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    # Compared whatever was sent, so that the time it takes tells nothing.
+    # Always compared, so that the time it takes reveals nothing.
     same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
     if not (same and token and scheme.lower() == "bearer"):
         raise Rejection(401, "unauthorized", "a valid bearer token is needed")

@@ -1,13 +1,13 @@
-"""Which remediator a command works with: the one that runs, by HTTP, or none: then the state directory itself."""
+"""Which remediator a command works with: the running one over HTTP or, without one, the state directory itself."""
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from exporter.base.file_lock import is_locked
 from remediator import endpoints
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
@@ -15,22 +15,7 @@ from remediator.statedir import StateDir
 from upkeeper.client.http import DEFAULT_URL, HttpClient, operator_token
 
 CONNECT_TIMEOUT = 2.0
-"""Seconds in which a running remediator on this machine accepts a connection."""
-
-
-def is_running(lock: Path) -> bool:
-    """Whether a remediator holds the state directory. Raises OSError when that cannot be told."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+"""Seconds within which a running remediator on this machine accepts a connection."""
 
 
 async def running_url(state: StateDir) -> str | None:
@@ -38,7 +23,7 @@ async def running_url(state: StateDir) -> str | None:
 
     A command that works by itself holds the lock too, and has no URL. Raises OSError when the directory cannot be read.
     """
-    if not is_running(state.lock):
+    if not is_locked(state.lock):
         return None
     known = endpoints.read(state.root)
     url = (known.remediator if known else None) or DEFAULT_URL
@@ -62,9 +47,10 @@ async def connect(
     say: Callable[[str], None],
     env: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Operations]:
-    """A client of the remediator that is meant. ``say`` is told, in a sentence, when there is none and it works alone.
+    """A client of the chosen remediator. ``say`` gets a sentence if none is running and the command works alone.
 
-    engine: whether runs are to be started, should none be running. Raises ClientError, also for what the block does.
+    engine: whether it must be able to start runs if no remediator is running. Raises ClientError, also for errors
+    within the block.
     """
     state = StateDir.find(state_dir, env)
     try:
@@ -78,7 +64,7 @@ async def connect(
         return
     from exporter.base.memory import left_out
 
-    with left_out("rich"):  # structlog takes it, if it is there, for tracebacks that we do not print
+    with left_out("rich"):  # structlog would import it for tracebacks, which we do not print
         from exporter.base.log_setup import configure
 
     say(f"no remediator is running: working directly on {state.root}")
@@ -91,7 +77,7 @@ async def connect(
 async def _alone(
     config: Path | None, state: StateDir, env: Mapping[str, str], *, engine: bool
 ) -> AsyncIterator[Operations]:
-    """A Core in this process. Raises ClientError in place of what else it raises, also for what the block does."""
+    """A Core in this process. Turns its errors, and those within the block, into ClientError."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from exporter.configfile.find import find_config
@@ -109,11 +95,11 @@ async def _alone(
         raise full or ClientError(f"cannot use the state directory {state.root}: {error}", EXIT_USAGE) from error
     except SQLAlchemyError as error:
         if _is_held(error):
-            message = f"another upkeeper command is at work on {state.database}; try again when it has ended"
+            message = f"another upkeeper command is using {state.database}; try again when it has finished"
             raise ClientError(message, EXIT_FAILED) from error
         raise ClientError(f"cannot use the record {state.database}: {error}", EXIT_FAILED) from error
 
 
 def _is_held(error: Exception) -> bool:
-    """Whether a database error says that another process did not let go of the database in time (SQLITE_BUSY)."""
+    """Whether a database error says that another process kept the database locked for too long (SQLITE_BUSY)."""
     return bool(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == 5)

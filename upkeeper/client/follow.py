@@ -10,9 +10,9 @@ from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE,
 from remediator.model.shapes import RunView
 
 INTERVAL = 0.2
-"""Seconds between two looks at a run."""
+"""Seconds between two requests for a run."""
 PATIENCE = 30.0
-"""Seconds that a remediator may be away, as it is while it is restarted: it goes on with the run after that."""
+"""Seconds that a remediator may be unreachable, as during a restart, after which it resumes the run."""
 
 _EXIT_CODES = {
     "effective": 0,
@@ -25,7 +25,7 @@ _EXIT_CODES = {
 
 
 def exit_code(outcome: str | None) -> int:
-    """The exit status for a run's outcome: what is not known to be good is a failure."""
+    """The exit status for a run's outcome: any outcome not known to be good is a failure."""
     return _EXIT_CODES.get(outcome or "", EXIT_FAILED)
 
 
@@ -35,7 +35,7 @@ class Progress:
 
     state: str
     ended: int
-    """Actions that are done, wholly or in part, skipped or failed."""
+    """Actions that are done (also in part), skipped or failed."""
     total: int
     freed_bytes: int
 
@@ -55,7 +55,7 @@ class Progress:
 async def follow(
     client: Operations, run: RunView, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[RunView]:
-    """The run each time it is looked at, the last time finished. Raises ClientError."""
+    """The run, again and again until it is finished. Raises ClientError."""
     yield run
     last_answer = clock()
     while run["state"] != "finished":

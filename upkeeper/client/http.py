@@ -1,4 +1,4 @@
-"""The remediator's API for programs, over HTTP, made from the table of operations."""
+"""An HTTP client of the remediator's API, generated from the table of operations."""
 
 import ssl
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ DEFAULT_URL = "http://127.0.0.1:10747"
 
 
 class HttpClient(Operations):
-    """A remediator somewhere else, by its API. Use as an async context manager.
+    """A remediator in another process, through its API. Use as an async context manager.
 
-    url: base URL. token: the operator's. timeout: seconds for an answer, of an operation that asks for no patience.
+    url: base URL. token: the operator's. timeout: seconds for an answer, unless the operation allows more.
     """
 
     def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
@@ -46,7 +46,7 @@ class HttpClient(Operations):
         await self._http.aclose()
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
-        # What says nothing is not sent: a remediator of an earlier release refuses what it does not know.
+        # Defaults are not sent: a remediator of an earlier release rejects parameters that it does not know.
         given = {name: value for name, value in values.items() if value is not None}
         path = operation.path
         for name in [name for name in given if f"{{{name}}}" in path]:
@@ -74,7 +74,7 @@ class HttpClient(Operations):
 
 
 def _answer(response: "httpx.Response", url: str) -> Any:
-    """The document of a good answer. Raises ClientError with the detail of a problem+json one (RFC 9457)."""
+    """The document of a successful answer. Raises ClientError with the detail of a problem+json answer (RFC 9457)."""
     try:
         document = response.json() if response.content else {}
     except ValueError:
@@ -92,7 +92,7 @@ def _answer(response: "httpx.Response", url: str) -> Any:
 
 
 def exit_code_of(status: int) -> int:
-    """The exit status for an HTTP status: a guard's 409 is 3, other requests that the user can mend 2, the rest 1."""
+    """The exit status for an HTTP status: 3 for a guard's 409, 2 for what the user can correct, else 1."""
     if status == 409:
         return EXIT_BLOCKED
     return EXIT_USAGE if 400 <= status < 500 else EXIT_FAILED
@@ -101,7 +101,7 @@ def exit_code_of(status: int) -> int:
 def operator_token(url: str, token_file: str | None, default: Path) -> str:
     """The token for the remediator at url: from token_file if given, else from the state directory's own file.
 
-    The state directory's token opens the remediator of this machine, so it is not sent to another one.
+    The state directory's token is for the remediator on this machine, so it is never sent to another one.
     Raises ClientError.
     """
     if token_file is None and not is_loopback(url):
@@ -125,13 +125,13 @@ def operator_token(url: str, token_file: str | None, default: Path) -> str:
 
 
 def verification(urls: Iterable[str]) -> ssl.SSLContext | bool:
-    """How httpx is to verify servers: by the system's certificates, so that a CA of one's own works by SSL_CERT_FILE.
+    """How httpx verifies servers: with the system's certificates, so that SSL_CERT_FILE can add a private CA.
 
-    Without any https among the URLs there is nothing to verify, and the certificates are not even read.
+    Without an https URL there is nothing to verify, and the certificates are not read.
     """
     return ssl.create_default_context() if any(url.startswith("https:") for url in urls) else False
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL is of this machine's own loopback, judged by its text."""
+    """Whether a URL's host is this machine's loopback, judging by its text alone."""
     return is_loopback_host(urlsplit(url).hostname or "")

@@ -1,24 +1,26 @@
 """Which target a command means when it names none. Pure."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from exporter.base.text import nearest
 from remediator.model.errors import EXIT_USAGE, ClientError
 from remediator.model.shapes import TaskView
 from remediator.statedir import DRILL_TARGET
 
 ALL = "all"
-"""The target of a task that looks at everything, where it has one."""
+"""The target that stands for all of a task's targets, if it has one."""
 
 
 def only_target(tasks: Sequence[TaskView], task: str) -> str:
-    """The target of a task that has just one, or one that is all of them. The drill's own is nobody's wish.
+    """The only target of a task, or the one that stands for all. The drill's own target does not count.
 
-    Raises ClientError, with the nearest name or the list of targets, when there is no such task, or no telling which.
+    Raises ClientError, with the nearest name or the list of targets, if the task does not exist or the target is
+    ambiguous.
     """
     known = {view["name"]: view["targets"] for view in tasks}
     if task not in known:
-        raise ClientError(f"there is no task {task!r}; {_suggest(task, known)}", EXIT_USAGE)
+        hint = nearest(task, known) or f"known tasks: {', '.join(sorted(known))}"
+        raise ClientError(f"there is no task {task!r}; {hint}", EXIT_USAGE)
     targets = [target for target in known[task] if target != DRILL_TARGET]
     if not targets:
         raise ClientError(
@@ -31,9 +33,3 @@ def only_target(tasks: Sequence[TaskView], task: str) -> str:
     if len(targets) > 1:
         raise ClientError(f"{task} has {len(targets)} targets, name one: {', '.join(targets)}", EXIT_USAGE)
     return targets[0]
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(names)}"

@@ -1,1 +1,1 @@
-"""The commands of ``upkeeper``, one file a family. At module level they import click and what is as light."""
+"""The commands of ``upkeeper``, one file per family. At module level they import only click and other light modules."""

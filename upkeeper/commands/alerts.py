@@ -1,4 +1,4 @@
-"""``alerts`` and ``decisions``: what came in, and what was made of it."""
+"""``alerts`` and ``decisions``: what came in, and what was decided."""
 
 import click
 
@@ -20,8 +20,8 @@ before_option = click.option(
 async def alerts(session: Session, limit: int, before: int | None) -> None:
     """List the alerts that were received.
 
-    One line an episode: an alert that ended and fired again is a new one. Alertmanager repeats itself while an alert
-    lasts; how often is counted.
+    One line per episode: an alert that ended and fired again starts a new one. Repeats by Alertmanager
+    are counted.
 
     \b
     Example:

@@ -21,9 +21,9 @@ DOCKER_SECONDS = 5.0
 async def check(session: Session) -> int:
     """Check the config file.
 
-    Every mistake is told at once, with file, line, key, and what would be right. Warnings are about this machine: a
-    directory that is not here, a secret that everybody may read. The exit status is 2 when there is a mistake. Without
-    --config it is the file of the stack that runs, or ran last, on the state directory.
+    All mistakes are reported at once, each with file, line, key and remedy. Warnings are about this machine: a
+    directory that is not here, a secret that everyone may read. The exit status is 2 when there is a mistake. Without
+    --config, the file checked is that of the stack that runs, or ran last, on the state directory.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``pause``, ``resume`` and ``breaker``: a person's hand on what runs by itself."""
+"""``pause``, ``resume`` and ``breaker``: manual control of what runs by itself."""
 
 import click
 
@@ -19,21 +19,21 @@ class DurationType(click.ParamType[float]):
         except (TypeError, ValueError):
             self.fail(f"{value!r} is not a duration; write for example 30m, 2h or 7d", param, ctx)
         if seconds <= 0:
-            self.fail("must be longer than nothing", param, ctx)
+            self.fail("must be longer than 0", param, ctx)
         return seconds
 
 
 @click.command()
 @click.argument("task", required=False, shell_complete=complete_task)
-@click.option("--reason", default="by hand", show_default=True, help="Why, for whoever wonders later.")
+@click.option("--reason", default="by hand", show_default=True, help="Why, for the record.")
 @click.option("--for", "seconds", type=DurationType(), metavar="DURATION", help="How long. Default: until resumed.")
 @shared(*CLIENT)
 @operation
 async def pause(session: Session, task: str | None, reason: str, seconds: float | None) -> None:
     """Hold back runs, of one task or of all.
 
-    Alerts are still received and decided upon, and the record says what was held back. A run that is under way goes on
-    to its end.
+    Alerts are still received and decided upon, and the record says what was held back. A run that is under way is
+    finished.
 
     \b
     Examples:
@@ -51,9 +51,9 @@ async def pause(session: Session, task: str | None, reason: str, seconds: float 
 @shared(*CLIENT)
 @operation
 async def resume(session: Session, task: str | None) -> None:
-    """Let runs go on after a pause.
+    """Let runs proceed after a pause.
 
-    Ends the pause of TASK, or without TASK the pause of everything. An alert that still lasts is decided upon again
+    Ends the pause of TASK, or without TASK the pause of everything. An alert that still fires is decided upon again
     when Alertmanager repeats it.
 
     \b

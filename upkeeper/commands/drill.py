@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     help="How long it may take from the breach to the end of the alert.",
 )
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw the result.")
-@click.option("--exporter-url", metavar="URL", help="The exporter, where `upkeeper up` does not know it.")
+@click.option("--exporter-url", metavar="URL", help="The exporter, if `upkeeper up` does not name it.")
 @click.option(
-    "--prometheus-url", metavar="URL", help="The Prometheus, likewise, and where the config has no prometheus.url."
+    "--prometheus-url",
+    metavar="URL",
+    help="The Prometheus, if `upkeeper up` and the config's prometheus.url do not name it.",
 )
 @click.option("--alertmanager-url", metavar="URL", help="The Alertmanager, likewise.")
 @shared(*CLIENT)
@@ -46,7 +48,7 @@ async def drill(
 
     Fills a scratch log directory of its own over its limit, and follows that through every station: measured, pending,
     firing, notified, accepted, planned, applied, verified, resolved. If it gets stuck, it says where, why, and what to
-    do. It touches nothing of yours, and leaves nothing behind, also when you interrupt it.
+    do. It touches nothing of yours and leaves nothing behind, even when interrupted.
 
     \b
     Examples:

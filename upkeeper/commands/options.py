@@ -45,7 +45,10 @@ class Session:
         return StateDir.find(self.state_dir, os.environ)
 
     def client(self, *, engine: bool = False) -> "AbstractAsyncContextManager[Operations]":
-        """The remediator that the options mean. engine: whether runs are to be started, should none be running."""
+        """The remediator that the options mean.
+
+        engine: whether it must be able to start runs if no remediator is running.
+        """
         from upkeeper.client.connect import connect
 
         return connect(self.config, self.state_dir, self.url, engine=engine, verbose=self.verbose, say=self.screen.note)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("task", shell_complete=complete_task)
 @click.argument("target", required=False, shell_complete=complete_target)
-@click.option("-n", "--dry-run", is_flag=True, help="Record the plan as a run, and do nothing of it.")
+@click.option("-n", "--dry-run", is_flag=True, help="Record the plan as a run without applying it.")
 @click.option("--no-wait", is_flag=True, help="Only queue it; the running remediator does the rest.")
 @params_option
 @shared(*CLIENT)
@@ -54,7 +54,7 @@ async def run(
 
 
 async def _finish_interrupted(session: Session, client: "Operations") -> None:
-    """Lets runs that an interrupted command left come to their end: without a remediator nobody else does."""
+    """Finishes runs that an interrupted command left: without a remediator nothing else does."""
     from upkeeper.client.follow import finish
 
     for left in (await client.runs())["items"]:
@@ -79,9 +79,9 @@ async def _watch(session: Session, client: "Operations", started: "RunView") -> 
                 show(finished)
     except asyncio.CancelledError:
         if isinstance(client, HttpClient):
-            session.screen.note(f"stopped following; run {number} goes on: upkeeper show {number}")
+            session.screen.note(f"stopped following; run {number} continues: upkeeper show {number}")
         else:
-            session.screen.note(f"stopped; run {number} goes on with the next `upkeeper run` or remediator")
+            session.screen.note(f"stopped; run {number} continues with the next `upkeeper run` or remediator")
         raise
     view.show_summary(session.screen, finished)
     return exit_code(finished["outcome"])

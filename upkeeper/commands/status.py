@@ -8,7 +8,7 @@ from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 
 @click.command()
-@click.option("-a", "--all", "everything", is_flag=True, help="List what is well too, and the remedies.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also list what is healthy, and the remedies.")
 @shared(*CLIENT)
 @operation
 async def status(session: Session, everything: bool) -> int:
@@ -16,8 +16,8 @@ async def status(session: Session, everything: bool) -> int:
 
     Asks every probe and container now, as `upkeeper run health-check` does, and looks at what the exporter measures,
     the alerts that fire, pauses, open breakers and the last runs. What is wrong comes first, the worst before the rest;
-    what is well is counted. Where a part of the stack is down, it says so and shows what the others know. The exit
-    status is 1 when a person should look.
+    what is healthy is only counted. If a part of the stack is down, it says so and shows what the others know. The
+    exit status is 1 when a person should look.
 
     \b
     Examples:

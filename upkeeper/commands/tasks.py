@@ -13,7 +13,7 @@ async def tasks(session: Session) -> None:
     """List tasks and their targets.
 
     A task is a maintenance job; a target is the configured or discovered thing that it works on. The list also
-    tells what each task never touches.
+    says what each task never touches.
 
     \b
     Example:

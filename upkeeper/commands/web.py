@@ -8,7 +8,7 @@ import click
 from upkeeper.commands.options import Session, operation, shared
 
 LEAST_COST, USUAL_COST, MOST_COST = 4, 10, 17
-"""bcrypt's own least; what exporter-toolkit's documentation uses, some 60 ms; htpasswd's most, some 8 s."""
+"""bcrypt's minimum; what exporter-toolkit's documentation uses, some 60 ms; htpasswd's maximum, some 8 s."""
 
 
 @click.command("check-web")
@@ -19,7 +19,7 @@ async def check_web(session: Session, file: Path) -> int:
     """Check a web config file: TLS, users, headers.
 
     It reads what --web.config.file of the services reads, in the format of Prometheus's exporter-toolkit, with the
-    certificates that it names. Every mistake is told with file, line, key, and what would be right. The exit status is
+    certificates that it names. Each mistake is reported with file, line, key and remedy. The exit status is
     2 when there is a mistake.
 
     \b
@@ -42,7 +42,7 @@ async def check_web(session: Session, file: Path) -> int:
     default=USUAL_COST,
     show_default=True,
     metavar="N",
-    help="How costly a guess is: each more doubles it.",
+    help="How costly a guess is: each step doubles it.",
 )
 @shared("json")
 @operation
@@ -65,7 +65,7 @@ async def hash_password(session: Session, cost: int) -> None:
     if not password:
         raise ClientError("the password is empty", EXIT_USAGE)
     if len(password) > 72:
-        raise ClientError("the password is longer than 72 bytes, of which bcrypt would look at no more", EXIT_USAGE)
+        raise ClientError("the password is longer than 72 bytes, and bcrypt ignores the rest", EXIT_USAGE)
     hashed = bcrypt.hashpw(password, bcrypt.gensalt(cost)).decode("ascii")
     session.screen.document({"hash": hashed})
     session.screen.line(hashed)

@@ -10,10 +10,10 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from exporter.base.text import parse_time
 from remediator.api.operations import Operations
 from remediator.model.errors import ClientError
 from remediator.model.shapes import AlertView, DecisionView
-from upkeeper.client.times import parse_time
 from upkeeper.drill.facts import (
     ALERT,
     LABEL,

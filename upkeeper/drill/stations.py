@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from exporter.base.text import parse_time
 from remediator.model.shapes import RunView
-from upkeeper.client.times import parse_time
 from upkeeper.drill.facts import DrillFacts
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from exporter.base.text import parse_time
 from remediator.model.shapes import AlertView, DecisionView, RunView
-from upkeeper.client.times import parse_time
 
 _QUIET = frozenset({"none"})
 """Severities that are no news: of the always-firing Watchdog."""

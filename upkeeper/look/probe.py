@@ -13,7 +13,7 @@ from exporter.configfile.dialect import REFERENCE
 from exporter.configfile.file import Loaded
 from exporter.configfile.source import KeyPath
 from exporter.docker.containers import Lister
-from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused
 from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.recorder import Recorder, Step
@@ -118,6 +118,6 @@ async def _labelled(engine: DockerEngine) -> tuple[Sequence[Service], str]:
     """The services that labels declare, and why they are not known if they are not."""
     try:
         containers = await engine.call(Lister().read)
-    except (DockerUnavailable, OSError) as error:
+    except (DockerUnavailable, EngineRefused) as error:
         return (), str(error)
     return labelled_services(containers)[0], ""

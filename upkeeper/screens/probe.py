@@ -11,7 +11,7 @@ from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES
 
-Facts = Mapping[str, Any]
+StepFacts = Mapping[str, Any]
 
 
 def show_probes(screen: Screen, service: str, probed: Sequence[Probed], *, debug: bool) -> None:
@@ -81,18 +81,18 @@ def _words(step: Step) -> list[Any]:
     return [first if isinstance(first, list) else [first], *rest]
 
 
-def _resolved(facts: Facts) -> Iterator[Any]:
+def _resolved(facts: StepFacts) -> Iterator[Any]:
     preferred = "" if facts["protocol"] == "any" else f" ({facts['protocol']} first)"
     yield f"resolved {facts['host']} to {', '.join(facts['addresses']) or 'nothing'}{preferred}"
 
 
-def _tls(facts: Facts) -> Iterator[Any]:
+def _tls(facts: StepFacts) -> Iterator[Any]:
     agreed = f"{facts['version']}, {facts['cipher']}" if facts["version"] else "TLS did not come about"
     well = facts["verification"] == "passed"
     yield [f"{agreed}; verification ", Cell(facts["verification"], STYLES["ok"] if well else STYLES["failed"])]
 
 
-def _certificate(facts: Facts) -> Iterator[Any]:
+def _certificate(facts: StepFacts) -> Iterator[Any]:
     if "problem" in facts:
         yield f"certificate {facts['place']} {facts['problem']}"
         return
@@ -103,26 +103,26 @@ def _certificate(facts: Facts) -> Iterator[Any]:
         yield "not part of the chain: does not count"
 
 
-def _request(facts: Facts) -> Iterator[Any]:
+def _request(facts: StepFacts) -> Iterator[Any]:
     yield f"request: {facts['method']} {facts['url']}"
     yield from (f"{name}: {value}" for name, value in facts["headers"].items())
 
 
-def _response(facts: Facts) -> Iterator[Any]:
+def _response(facts: StepFacts) -> Iterator[Any]:
     yield f"answer: {facts['version']} {facts['status']}"
     yield from (f"{name}: {value}" for name, value in facts["headers"].items())
 
 
-def _body(facts: Facts) -> Iterator[Any]:
+def _body(facts: StepFacts) -> Iterator[Any]:
     yield f"body, {format_bytes(facts['bytes'])}{' and more' if facts['cut'] else ''}"
     yield from facts["excerpt"].splitlines()
 
 
-def _condition(facts: Facts) -> Iterator[Any]:
+def _condition(facts: StepFacts) -> Iterator[Any]:
     yield [state("ok" if facts["met"] else "failed"), f": {facts['expected']}; found: {facts['found']}"]
 
 
-_WRITERS: Mapping[str, Callable[[Facts], Iterator[Any]]] = {
+_WRITERS: Mapping[str, Callable[[StepFacts], Iterator[Any]]] = {
     "resolved": _resolved,
     "connected": lambda facts: iter([f"connected to {facts['address']}"]),
     "not connected": lambda facts: iter([f"not connected to {facts['address']}: {facts['reason']}"]),

@@ -3,8 +3,8 @@
 import unicodedata
 from datetime import datetime
 
+from exporter.base.text import parse_time
 from exporter.base.units import format_duration
-from upkeeper.client.times import parse_time
 
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder text or show nothing: controls, formats, line separators."""

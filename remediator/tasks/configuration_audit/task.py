@@ -5,6 +5,8 @@ from functools import partial
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import counted
 from exporter.base.threads import StillStuck
 from exporter.configfile.named_files import secret_files
 from exporter.docker.containers import Lister
@@ -18,7 +20,6 @@ from remediator.model.task import Action, Effect, Measurement, Parameters, Plan,
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.configuration_audit.rows import row
-from remediator.tasks.docker import ask
 from remediator.tasks.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class ConfigurationAudit:
         notes += [f"Not looked at as a whole: {problem}." for problem in report.problems]
         accepted = sum(len(result.accepted) for result in report.results)
         if accepted:
-            notes.append(f"The config accepts {_count(accepted, 'further finding')} (configuration.ignore).")
+            notes.append(f"The config accepts {counted(accepted, 'further finding')} (configuration.ignore).")
         return Plan(rows=[row(finding) for finding in found[:MAX_ROWS]], notes=[*notes, *remarks])
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -103,8 +104,8 @@ class ConfigurationAudit:
         if self._engine is None:
             return RunningProjects(), []
         try:
-            return running_projects(await ask(self._engine, partial(Lister.read, self._lister))), []
-        except TaskError as error:
+            return running_projects(await self._engine.call(partial(Lister.read, self._lister))), []
+        except UpkeeperError as error:
             log.debug("containers unknown", error=str(error))
             remark = f"No Compose files are configured, and running containers could not name any: {error}."
             return RunningProjects(), [remark] if self._audit.finds_projects else []
@@ -132,13 +133,9 @@ def _summary(report: Report, told: Sequence[Finding]) -> str:
         return "there is nothing to look at: name Compose files and others under `configuration:`"
     counts = {severity: sum(one.severity == severity for one in told) for severity in reversed(SEVERITIES)}
     found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    text = f"{_count(len(told), 'finding')}: {found}" if found else "no findings"
+    text = f"{counted(len(told), 'finding')}: {found}" if found else "no findings"
     if len(told) < len(report.findings):
         text += f", in {len(report.findings)} places"
     if report.problems:
-        text += f"; not looked at: {_count(len(report.problems), 'thing')}"
-    return f"{text}, by {_count(len(report.results), 'check')}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+        text += f"; not looked at: {counted(len(report.problems), 'thing')}"
+    return f"{text}, by {counted(len(report.results), 'check')}"

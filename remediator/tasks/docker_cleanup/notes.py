@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from exporter.base.text import printable
+from exporter.base.text import counted, printable
 from exporter.base.units import format_bytes
 from exporter.docker.objects import Usage
 from exporter.docker.selection import is_pinned, made_by_compose
 from exporter.docker.stopped_containers import is_stopped, sort_stopped
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy
 
 _NAMES = 5
 
 
-def notes_on(usage: Usage, policy: Policy) -> Iterator[str]:
+def notes_on(usage: Usage, policy: CleanupPolicy) -> Iterator[str]:
     """One sentence for each reason."""
     labels = [thing.labels for things in (usage.containers, usage.networks, usage.images) for thing in things]
     kept = sum(policy.keep_label in each for each in labels)
     if kept:
-        yield f"Kept by the label {policy.keep_label}: {kept} object{'s' if kept > 1 else ''}."
+        yield f"Kept by the label {policy.keep_label}: {counted(kept, 'object')}."
     stopped = [container for container in usage.containers if is_stopped(container, policy.keep_label)]
     staying = sort_stopped(usage.containers, stopped).staying
     for container, reason in staying[:_NAMES]:
@@ -40,7 +40,7 @@ def notes_on(usage: Usage, policy: Policy) -> Iterator[str]:
         yield f"Volumes are never touched: {len(unused)} unused, {size}."
 
 
-def _image_notes(usage: Usage, policy: Policy) -> Iterator[str]:
+def _image_notes(usage: Usage, policy: CleanupPolicy) -> Iterator[str]:
     loose = [image for image in usage.images if not (image.tags or image.users or policy.keep_label in image.labels)]
     unique = [image for image in loose if not image.origin]
     if unique:

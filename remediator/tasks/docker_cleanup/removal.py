@@ -1,4 +1,4 @@
-"""Removing one Docker object: look again, remove without force, and tell what that freed by the engine's own word.
+"""Removing one Docker object: look again, remove without force, and say how much that freed according to the engine.
 
 All functions here block; they run in DockerEngine's threads.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
     """What decides about one container, network or image now, without the engine's expensive disk usage.
 
-    Holds that object alone of its kind, but every container. Sizes are left out. None when the object is gone.
+    Contains only that object of its kind, but every container, and no sizes. None if the object is gone.
     """
     from docker.errors import NotFound
 
@@ -46,7 +46,7 @@ def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
 
 
 def _inspect_others(client: "APIClient", containers: Sequence[Any], key: str) -> dict[str, Any]:
-    """The inspections of all containers but one, without those that vanish meanwhile."""
+    """The inspections of all containers but one, without those that vanish in the meantime."""
     from docker.errors import NotFound
 
     inspected: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def freed_by_layers(history: Sequence[int], layers: int, deleted: int) -> int:
 
 
 def prune_build_cache(client: "APIClient", keys: Sequence[str], unused_for: float) -> tuple[int, int]:
-    """Removes those of the build cache records that nothing used for so many seconds, nothing uses and no image shares.
+    """Removes those of the build cache records that are unused for this many seconds and that no image shares.
 
     Returns the number of records removed and the bytes that freed. The engine takes the records as one regular
     expression, which must be quoted, and takes no point in time before API 1.42, only a duration.

@@ -6,16 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned_digests import PinnedDigests
-from exporter.inventory.docker import Docker
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
-from remediator.tasks.docker import ask, engine_errors
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
@@ -80,26 +79,25 @@ class DockerCleanup:
         return await self._remove(kind, action)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
-        """Less space is taken up; where space was not the reason, fewer objects are left over."""
+        """Less space is taken up; if space was not the reason, fewer objects are left."""
         if after.values["total_bytes"] < before.values["total_bytes"]:
             return True
         return not before.breached and after.values["cleanable_objects"] < before.values["cleanable_objects"]
 
     async def _usage(self) -> Usage:
-        await ask(self._engine, lambda client: client.ping())  # a hung engine is noticed soon
-        with engine_errors():
-            usage = await read_usage(self._engine.patient(USAGE_SECONDS))
+        await self._engine.call(lambda client: client.ping())  # a hung engine is noticed soon
+        usage = await read_usage(self._engine.patient(USAGE_SECONDS))
         return await self._pinned.add_to(usage)
 
     async def _remove(self, kind: Kind, action: Action) -> Effect:
         key = str(action.params["id"])
-        usage = await ask(self._engine, partial(look, kind=kind, key=key))
+        usage = await self._engine.call(partial(look, kind=kind, key=key))
         if usage is not None:
             usage = await self._pinned.add_to(usage)
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
-        done = await ask(self._engine.patient(REMOVAL_SECONDS), partial(remove_unless_used, kind=kind, key=key))
+        done = await self._engine.patient(REMOVAL_SECONDS).call(partial(remove_unless_used, kind=kind, key=key))
         if isinstance(done, str):
             return Effect(state="skipped", detail=done)
         return Effect(state="done", detail="removed", freed_bytes=done)
@@ -107,9 +105,8 @@ class DockerCleanup:
     async def _prune(self, action: Action) -> Effect:
         keys = [str(key) for key in cast(Sequence[str], action.params["ids"])]
         unused_for = self._clock() - cast(float, action.params["unused_since"])
-        count, freed = await ask(
-            self._engine.patient(REMOVAL_SECONDS), lambda client: prune_build_cache(client, keys, unused_for)
-        )
+        prune = partial(prune_build_cache, keys=keys, unused_for=unused_for)
+        count, freed = await self._engine.patient(REMOVAL_SECONDS).call(prune)
         if count == 0:
             return Effect(state="skipped", detail="none of these records is left unused")
         return Effect(state="done", detail=f"removed {count} of {len(keys)} records", freed_bytes=freed)
@@ -120,7 +117,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     return [DockerCleanup(resources.docker, config.docker, pinned)]
 
 
-def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measurement:
+def measured(usage: Usage, policy: CleanupPolicy, max_bytes: int, now: float) -> Measurement:
     """What could be freed by the policy against its limit. Pure."""
     removals = select(usage, policy, now)
     cleanable = sum(removal.bytes for removal in removals)
@@ -136,7 +133,7 @@ def measured(usage: Usage, policy: Policy, max_bytes: int, now: float) -> Measur
     )
 
 
-def make_plan(usage: Usage, policy: Policy, now: float) -> Plan:
+def make_plan(usage: Usage, policy: CleanupPolicy, now: float) -> Plan:
     """One action for each container, network and image, and one for all of the build cache. Pure."""
     removals = select(usage, policy, now)
     actions = [_removal_action(removal) for removal in removals if removal.kind != "build_cache"]
@@ -155,13 +152,13 @@ def _removal_action(removal: Removal) -> Action:
 
 
 def _reason(removal: Removal) -> str:
-    """What a container wrote outside its volumes cannot be had again, so the plan says that it goes."""
+    """What a container wrote outside its volumes is lost for good, so the plan says so."""
     if removal.kind == "containers" and removal.bytes:
         return f"{removal.reason}; {format_bytes(removal.bytes)} that it wrote go with it"
     return removal.reason
 
 
-def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now: float) -> Action | None:
+def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Removal], now: float) -> Action | None:
     """All of the build cache at once: the engine removes records in the order in which they build upon each other.
 
     A record that shares its layer with an image frees nothing while the image stays, and the engine leaves it alone.
@@ -178,17 +175,17 @@ def _cache_action(usage: Usage, policy: Policy, removals: Sequence[Removal], now
     )
     return Action(
         kind=_ACTIONS["build_cache"],
-        object=f"{len(keys)} build cache record{'s' if len(keys) > 1 else ''}",
+        object=counted(len(keys), "build cache record"),
         reason=limit,
         estimated_bytes=sum(removal.bytes for removal in removals if removal.kind == "build_cache"),
         params={"ids": keys, "unused_since": now - policy.build_cache_min_age},
     )
 
 
-def why_not(usage: Usage | None, policy: Policy, kind: Kind, key: str, since: float, now: float) -> str | None:
+def why_not(usage: Usage | None, policy: CleanupPolicy, kind: Kind, key: str, since: float, now: float) -> str | None:
     """Why an object of a plan is not removed now; None when it is as it was planned. Pure.
 
-    usage: as ``docker_removal.look`` reads it. Every other container that is still there counts as a user, also a
+    usage: as ``removal.look`` reads it. Every other container that is still there counts as a user, also a
     stopped one that the plan meant to remove.
     """
     if usage is None:

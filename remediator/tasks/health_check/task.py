@@ -1,4 +1,4 @@
-"""health-check: probes everything now. It only looks; its outcome tells whether all is well."""
+"""health-check: probes everything now. It only looks; its outcome says whether everything is healthy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.docker.containers import ListedContainer, Lister
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.services import Probe, Service
@@ -15,7 +16,6 @@ from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.config.remedies import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
-from remediator.tasks.docker import ask
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import line
 from remediator.tasks.resources import Resources
@@ -99,7 +99,7 @@ class HealthCheck:
         raise TaskError(f"{self.facts.name} has no actions, so it cannot {action.kind}")
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
-        """Something failed, and nothing does any more."""
+        """Something failed, and nothing fails any more."""
         return before.breached and not after.breached
 
     async def _look(self, target: str) -> tuple[list[Check], list[str]]:
@@ -129,12 +129,12 @@ class HealthCheck:
         return [Check(f"{each.target}/{each.probe}", each.success, _found(each)) for each in results]
 
     async def _containers(self) -> tuple[Sequence[ListedContainer], str | None]:
-        """The containers, and why they are not known if they are not."""
+        """The containers, and why they are unknown, if so."""
         if self._engine is None:
             return (), None
         try:
-            containers = await ask(self._engine, partial(Lister.read, self._seen.lister))
-        except TaskError as error:
+            containers = await self._engine.call(partial(Lister.read, self._seen.lister))
+        except UpkeeperError as error:
             log.debug("containers unknown", error=str(error))
             return (), str(error)
         self._seen.answered = True

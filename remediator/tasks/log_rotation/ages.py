@@ -1,7 +1,7 @@
-"""How old logs and rotated files are, from times that can be. Pure.
+"""How old logs and rotated files are, from plausible times. Pure.
 
 A machine whose clock was not set yet writes files of 1970 or 2000, and one whose clock was wrong files of the future.
-Such a time says nothing, and must neither delete a file nor keep others from their turn.
+Such a time is ignored: it must neither delete a file nor hold up others.
 """
 
 from collections.abc import Iterable
@@ -20,19 +20,19 @@ class Aged(NamedTuple):
     """A rotated file in its order of age: these sort as tuples, the oldest first."""
 
     place: float
-    """A Unix time to sort by; 0 for a file without a time that can be, unless its count says more."""
+    """A Unix time to sort by; 0 for a file without a plausible time, unless its count says more."""
     number: int
     newness: int
     turn: int
     at: float | None
-    """When it was rotated, by its name, or was written to last; None where neither can be."""
+    """When it was rotated, by its name, or was written to last; None if neither is plausible."""
     copy: Copy
 
 
 def by_age(copies: Iterable[Copy], now: float) -> list[Aged]:
     """The rotated files of one log, oldest first.
 
-    A file without a time that can be is older than all others, unless logrotate's count in its name says that it is
+    A file without a plausible time is older than all others, unless logrotate's count in its name says that it is
     newer than one that has such a time.
     """
     aged = []
@@ -50,7 +50,7 @@ def by_age(copies: Iterable[Copy], now: float) -> list[Aged]:
 
 
 def rotated_at(copy: Copy, now: float) -> float | None:
-    """When a file was rotated, by its name, or was written to last; None where neither can be.
+    """When a file was rotated, by its name, or was written to last; None if neither is plausible.
 
     The later of the two: a program may go on writing to a file that was renamed.
     """
@@ -72,7 +72,7 @@ def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> floa
     written = log.file.mtime_ns / 1e9
     times = [time for time in rotations if time is not None]
     if log.born is not None and _can_be(log.born, now):
-        # A restored file is younger than its content.
+        # A restored file is newer than its content.
         times.append(min(log.born, written) if _can_be(written, now) else log.born)
     if not times and _can_be(written, now):
         times.append(written)

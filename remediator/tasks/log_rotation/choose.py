@@ -7,7 +7,7 @@ from itertools import count, groupby
 
 from exporter.base.text import printable
 from exporter.base.units import format_bytes, format_duration
-from exporter.inventory.logs import LogDirectory, LogRotation
+from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
 from remediator.tasks.log_rotation.ages import Aged, by_age, oldest_line
@@ -18,13 +18,13 @@ from remediator.tasks.log_rotation.steps import Compress, Delete, Deletion, Meth
 _PACKS_TO = 0.2
 """Size of a compressed log against the log: an estimate. What is freed is measured when it is done."""
 _NAMED = 5
-"""So many files are named in one note; the rest are counted."""
+"""This many files are named in one note; the rest are counted."""
 _NO_AGE = "its times cannot be, before 2000 or in the future, so nothing is done by its age"
 _AN_ACTION_EACH = 50
-"""So many deletions for one reason are an action each in the record; more are done in batches."""
+"""Up to this many deletions for one reason are an action each in the record; more are done in batches."""
 _BATCH_FILES = 10_000
 _BATCH_CHARACTERS = 4 * 1024 * 1024
-"""What one action may hold in the record."""
+"""How much one action may hold in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Draft:
     """A plan in the making."""
 
     found: Scan
-    rules: LogRotation
+    rules: RotationPolicy
     now: float
     token: str
     copies: Mapping[str, Sequence[Aged]]
@@ -76,7 +76,7 @@ class _Draft:
         )
 
     def settle(self, copy: Copy) -> bool:
-        """Whether this rotated file may be deleted, and nothing else is done with it: then it is spoken for."""
+        """Whether this rotated file may be deleted, and nothing else is to be done with it; if so, it is then taken."""
         if copy.path in self.settled:
             return False
         if copy.links > 1:
@@ -157,7 +157,7 @@ def choose(found: Scan, directory: LogDirectory, allocated: int, now: float, tok
     for reason, paths in found.left_alone.items():
         draft.left_alone[reason].extend(paths)
     rotations = _rotations(draft)
-    # Such a copy is finished or made anew, so nothing else is done with it.
+    # Such a copy is finished or made again, so nothing else is done with it.
     draft.settled.update(one.to for one in rotations if one.resumed and one.method == "copytruncate")
     _delete_remains(draft, rotations)
     _delete_expired(draft)
@@ -324,7 +324,7 @@ def _compress_copies(draft: _Draft) -> None:
 
 
 def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
-    """Removes what interrupted runs left, but for what is nowhere else."""
+    """Removes what interrupted runs left, except content that exists nowhere else."""
     resumed = {rotation.temporary for rotation in rotations if rotation.resumed}
     for remains in draft.found.remains:
         if encode_path(_temporary_of(remains)) in resumed or _source(draft, remains):

@@ -29,10 +29,10 @@ from remediator.tasks.log_rotation.names import copy_name, is_for, note_name, va
 _CATCH_UP = 5
 """Rounds of copying what was written during the round before."""
 _TRUNCATE_TRIES = 1000
-"""Looks at a busy log for a moment without a write; each takes some ten microseconds."""
+"""How often to look for a moment without a write to a busy log; each look takes some ten microseconds."""
 _NEWLINE_SEARCH = 64 * 1024
 _PROOF = 4096
-"""A log that begins with so many bytes of its copy was not cut. Fewer might have been written a second time."""
+"""A log that begins with this many bytes of its copy was not cut. Fewer might have been written a second time."""
 
 
 def copy_and_cut(
@@ -108,7 +108,7 @@ def _rotate(folder: Folder, fd: int, log: str, wanted: str, temporary: str, stop
 
 
 def _name(folder: Folder, sink: int, log: str, wanted: str, temporary: str) -> str:
-    """Gives a copy its name, in such a way that whoever comes after a kill knows it as the copy."""
+    """Gives a copy its name, so that after a kill it is recognised as the copy."""
     try:
         return folder.link(temporary, variants(wanted), sink)
     except NoHardLinks:
@@ -117,7 +117,7 @@ def _name(folder: Folder, sink: int, log: str, wanted: str, temporary: str) -> s
 
 
 def _give_up(folder: Folder, name: str | None, temporary: str, log: str) -> None:
-    """Removes a copy, where nothing was taken from the log. A kill in between leaves no witness of another's file."""
+    """Removes a copy if nothing was taken from the log. A kill in between leaves no witness for another file."""
     if name is not None and folder.stat(temporary) is not None:
         folder.discard(name)
     elif name is not None:
@@ -131,7 +131,7 @@ def _copier(fd: int, sink: int, wanted: str, stop: threading.Event) -> Copy:
 
 
 def _copy_lines(fd: int, copy: Copy) -> int:
-    """Copies whole lines until little is left that was written meanwhile. Returns the offset that it reached."""
+    """Copies whole lines until little is left to copy. Returns the offset that it reached."""
     end = 0
     for _ in range(_CATCH_UP):
         lines = _end_of_lines(fd, end, os.fstat(fd).st_size)
@@ -177,7 +177,7 @@ def _cut(fd: int, copy: Copy, end: int) -> int:
 
 
 def _was_cut(folder: Folder, fd: int, name: str) -> bool:
-    """Whether a killed try came so far as to cut the log of which this is the copy."""
+    """Whether a killed try got as far as cutting the log that this is the copy of."""
     sink = folder.open(name)
     try:
         end = where_it_ends(fd, sink, compressed=name.endswith(".gz"))
@@ -189,6 +189,6 @@ def _was_cut(folder: Folder, fd: int, name: str) -> bool:
 
 
 def _is_uncut(fd: int, sink: int, end: int) -> bool:
-    """Whether a log begins with its copy since it was never cut, rather than since it was written alike again."""
+    """Whether a log begins with its copy because it was never cut, not because the same was written again."""
     log, copy = os.fstat(fd), os.fstat(sink)
     return end >= _PROOF or (log.st_size, log.st_mtime_ns) == (end, copy.st_mtime_ns)

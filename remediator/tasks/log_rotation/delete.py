@@ -19,7 +19,7 @@ from remediator.tasks.log_rotation.names import is_log, is_protected, parse_rota
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WITHOUT_LOG = "the log that it would come from is not there"
 _NAMED = 5
-"""So many of the files left alone are named in the record; the rest are counted."""
+"""This many of the files left alone are named in the record; the rest are counted."""
 
 
 class Covered:
@@ -117,7 +117,7 @@ class _Left:
 
 @dataclass
 class _Tally:
-    """What became of many files."""
+    """The result for many files."""
 
     deleted: int = 0
     gone: int = 0
@@ -127,9 +127,11 @@ class _Tally:
     refused: _Left = field(default_factory=_Left)
 
     def effect(self) -> Effect:
-        """Raises TaskError where nothing could be deleted, and something of it for want of rights."""
+        """Raises TaskError if nothing could be deleted, at least in part because of missing permissions."""
         left = self.left_alone.count + self.refused.count
-        named = [*self.refused.named, *self.left_alone.named][:_NAMED]  # what is stuck first: it is told of the run
+        named = [*self.refused.named, *self.left_alone.named][
+            :_NAMED
+        ]  # what is stuck comes first: the run's reason quotes it
         more = f" and {left - len(named)} more" if left > len(named) else ""
         rest = f"left alone: {', '.join(named)}{more}" if left else ""
         if self.refused.count and not self.deleted:
@@ -151,8 +153,8 @@ def delete_files(
 ) -> Effect:
     """Removes files, each directory's by (name, ``mark``), in this order; what cannot go is left, and named.
 
-    excess: bytes to free at the least; whatever is left after that stays. Without it, all go.
-    Raises Stopped between two files, TaskError where nothing could be removed for want of rights.
+    excess: bytes to free at least; whatever is left after that stays. Without it, all go.
+    Raises Stopped between two files, TaskError if missing permissions kept everything from being removed.
     """
     tally = _Tally()
     for path, members in files:

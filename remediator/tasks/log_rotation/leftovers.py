@@ -1,6 +1,6 @@
 """What an interrupted run left of its work on one file.
 
-Whoever asks holds the directory's lock (lock.py), so nobody is at this work any more.
+The caller holds the directory's lock (lock.py), so this work is no longer under way.
 
 A copy of a log that has its name, while the log is not known to be cut yet, has a witness: its temporary name, which
 stays beside the other. Where a file cannot have two names, a note is the witness. It is made before the copy is named,

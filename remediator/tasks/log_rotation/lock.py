@@ -1,7 +1,7 @@
 """One run at a time in a directory, whoever started it and by whatever path it got there.
 
 The lock is on the open directory itself (flock(2)), so it holds between targets that overlap, paths through links and
-bind mounts, and programs of ours with different state directories, and it ends with its process. It is held for one
+bind mounts, and Upkeeper processes with different state directories, and it ends with its process. It is held for one
 action in one directory, never for two at once, so that nobody can wait in a circle.
 """
 
@@ -23,7 +23,7 @@ _LOOK_AGAIN = 0.02
 
 @contextmanager
 def alone_in(folder: Folder, stop: threading.Event, patience: float | None = None) -> Iterator[None]:
-    """Keeps all other runs out of this directory. Raises Changed when the wait was in vain, Stopped, TaskError."""
+    """Keeps all other runs out of this directory. Raises Changed if the wait is in vain, Stopped, TaskError."""
     patience = PATIENCE if patience is None else patience
     _acquire(folder, stop, time.monotonic() + patience, patience)
     try:

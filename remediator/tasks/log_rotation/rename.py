@@ -63,7 +63,7 @@ def _move_away(folder: Folder, temporary: str, log: str, identity: Identity, wan
 
 
 def _place(folder: Folder, temporary: str, log: str) -> None:
-    """Gives the empty file the log's name, unless a program has made its log meanwhile: that one stays."""
+    """Gives the empty file the log's name, unless a program has created its log in the meantime: that one stays."""
     with contextlib.suppress(FileExistsError):
         if linux.rename_to_free(folder.fd, temporary, log):
             return
@@ -95,7 +95,7 @@ def _create_alike(folder: Folder, log: str, temporary: str) -> None:
 
 
 def _swap(folder: Folder, temporary: str, log: str, identity: Identity) -> None:
-    """Puts the empty file in the log's place. Raises Changed if another program put a file there meanwhile."""
+    """Puts the empty file in the log's place. Raises Changed if another program has put a file there."""
     if linux.exchange(folder.fd, temporary, log):
         moved = folder.stat(temporary)
         if moved is None or Identity.of(moved).key != identity.key:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from exporter.base.statx import Facts, Looker, birth_time
+from exporter.base.statx import FileFacts, Looker, birth_time
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import MAX_DEPTH
 from remediator.files.compress import Stopped, chunks
@@ -150,16 +150,16 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
             elif not (directory.exclude and is_protected(name, directory.exclude)):
                 _scan_file(view, name, facts, found)
         except FileNotFoundError:
-            continue  # it vanished meanwhile
+            continue  # it has vanished
         except Changed as error:
             found.left_alone[str(error)].append(folder.join(name))
         except PermissionError as error:
             found.left_alone[str(error.strerror).lower()].append(folder.join(name))
 
 
-def _look_at_all(folder: Folder, shared: _Shared) -> dict[str, Facts]:
-    """What a directory holds, by name, the bytes of its files counted. What vanishes meanwhile is left out."""
-    entries: dict[str, Facts] = {}
+def _look_at_all(folder: Folder, shared: _Shared) -> dict[str, FileFacts]:
+    """What a directory holds, by name, the bytes of its files counted. What vanishes in the meantime is left out."""
+    entries: dict[str, FileFacts] = {}
     blocks = 0
     look, stopped = Looker(folder.fd).look, shared.stop.is_set
     for name in folder.names():
@@ -196,7 +196,7 @@ def _scan_below(folder: Folder, name: str, shared: _Shared, depth: int) -> None:
         _scan_folder(child, shared, depth + 1)
 
 
-def _led_to(folder: Folder, entries: Mapping[str, Facts]) -> set[tuple[int, int]]:
+def _led_to(folder: Folder, entries: Mapping[str, FileFacts]) -> set[tuple[int, int]]:
     """The files that the symbolic links of a directory lead to, by ``Identity.key``."""
     keys = set()
     for name, facts in entries.items():
@@ -221,7 +221,11 @@ class _View:
     """A directory's entries, and what the patterns say of the logs that they come from."""
 
     def __init__(
-        self, folder: Folder, directory: LogDirectory, entries: Mapping[str, Facts], led_to: Collection[tuple[int, int]]
+        self,
+        folder: Folder,
+        directory: LogDirectory,
+        entries: Mapping[str, FileFacts],
+        led_to: Collection[tuple[int, int]],
     ) -> None:
         self.folder = folder
         self.led_to = led_to
@@ -262,7 +266,7 @@ class _View:
         return self._linked.get(key)
 
 
-def _scan_file(view: _View, name: str, facts: Facts, found: Scan) -> None:
+def _scan_file(view: _View, name: str, facts: FileFacts, found: Scan) -> None:
     folder = view.folder
     device, inode, mode, links, size, blocks, mtime_ns, fixed = facts
     work = work_of(name) if view.temporary_links else None

@@ -86,7 +86,7 @@ class LogRotation:
         return await _in_thread(work)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
-        """Less on disk than before, or within the limit at last."""
+        """Less on disk than before, or now within the limit."""
         less = after.values["allocated_bytes"] < before.values["allocated_bytes"]
         return less or (before.breached and not after.breached)
 
@@ -110,7 +110,7 @@ def _usage(directory: LogDirectory, stop: threading.Event) -> LogUsage:
 
 
 def _explain(error: BaseException | None, directory: LogDirectory) -> None:
-    """Raises TaskError with what to do where the error means that there is no such directory."""
+    """Raises TaskError with the remedy if the error means that the directory does not exist."""
     if not isinstance(error, FileNotFoundError) or Path(directory.path).exists():
         return
     if directory.name == DRILL_TARGET:
@@ -127,5 +127,5 @@ async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:
     except asyncio.CancelledError:
         stop.set()
         await asyncio.wait([running])
-        running.exception()  # that it stopped is no news; unasked, asyncio would report it
+        running.exception()  # fetched, since asyncio would report an exception that nobody asked for
         raise

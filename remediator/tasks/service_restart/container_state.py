@@ -38,7 +38,7 @@ class ContainerState:
     health_seconds: float = 0.0
     """Seconds after a start within which the health check must have said healthy or unhealthy; 0 without one."""
     started_at: str = ""
-    """As the engine writes it. Changes with every start, so it tells one start from another."""
+    """As the engine writes it. It changes with every start, so it distinguishes one start from another."""
     exit_code: int = 0
     oom_killed: bool = False
     error: str = ""
@@ -63,7 +63,7 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Advice:
     """Whether to restart or start a container, or why to leave it alone."""
 
     action: How | None
@@ -73,7 +73,7 @@ class Verdict:
 
 
 def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
-    """The state in the engine's answer to an inspect call. What an engine leaves out or sets to null has a default."""
+    """The state in the engine's answer to an inspect call. What an engine leaves out or sets to null gets a default."""
     state = inspected["State"]
     config = inspected.get("Config") or {}
     host = inspected.get("HostConfig") or {}
@@ -142,53 +142,53 @@ def describe(state: ContainerState, failing: Sequence[str] = ()) -> str:
     return "; ".join([words, *failing])
 
 
-def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Verdict:
+def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Advice:
     """What a restart may do for a container.
 
     failing: its probes that fail now, in words. Only a running container's probes count. starting: whether one of them
-    says that the service is starting, recovering or shutting down by its own word.
+    says of itself that it is starting, recovering or shutting down.
     """
     if keep_label in state.labels:
-        return Verdict(None, f"{state.name} has the label {keep_label}")
+        return Advice(None, f"{state.name} has the label {keep_label}")
     if state.running:
         return _judge_running(state, failing, starting)
     if state.status == "exited":
         return _judge_exited(state)
     if state.status == "restarting":
         reason = f"{state.name} crashes over and over: {describe(state)}; another restart would not help"
-        return Verdict(None, reason, may_be_well=True)
+        return Advice(None, reason, may_be_well=True)
     if state.status == "paused":
-        return Verdict(None, f"{state.name} was paused by somebody")
+        return Advice(None, f"{state.name} was paused by someone")
     if state.status == "created":
-        return Verdict(None, f"{state.name} was never started")
-    return Verdict(None, f"{state.name} is {state.status}")
+        return Advice(None, f"{state.name} was never started")
+    return Advice(None, f"{state.name} is {state.status}")
 
 
-def _judge_running(state: ContainerState, failing: Sequence[str], starting: bool) -> Verdict:
+def _judge_running(state: ContainerState, failing: Sequence[str], starting: bool) -> Advice:
     if state.health == "starting":
-        return Verdict(None, f"{state.name} is still starting", may_be_well=True)
+        return Advice(None, f"{state.name} is still starting", may_be_well=True)
     if starting:
-        reason = f"{describe(state, failing)}; after a restart it would have to begin anew"
-        return Verdict(None, reason, may_be_well=True)
+        reason = f"{describe(state, failing)}; after a restart it would have to start over"
+        return Advice(None, reason, may_be_well=True)
     if state.health == "unhealthy" or failing:
-        return Verdict("restart", describe(state, failing))
+        return Advice("restart", describe(state, failing))
     if state.health == "none":
-        return Verdict(None, f"{state.name} is running, and nothing that checks it fails", may_be_well=True)
-    return Verdict(None, f"{state.name} is healthy", may_be_well=True)
+        return Advice(None, f"{state.name} is running, and nothing that checks it fails", may_be_well=True)
+    return Advice(None, f"{state.name} is healthy", may_be_well=True)
 
 
-def _judge_exited(state: ContainerState) -> Verdict:
-    """Docker does not tell whether a person stopped a container, but it follows from its restart policy and exit code.
+def _judge_exited(state: ContainerState) -> Advice:
+    """Docker does not say whether a person stopped a container; its restart policy and exit code do.
 
     ``always`` and ``unless-stopped`` restart everything except what was stopped by hand or could not be started.
     """
     if state.error:
-        return Verdict("start", describe(state))
+        return Advice("start", describe(state))
     if state.restart_policy in ("always", "unless-stopped"):
-        return Verdict(None, f"{state.name} was stopped by somebody: its restart policy is {state.restart_policy}")
+        return Advice(None, f"{state.name} was stopped by someone: its restart policy is {state.restart_policy}")
     if state.exit_code == 0:
-        return Verdict(None, f"{state.name} has finished or was stopped: exit code 0")
-    killed_for_memory = state.oom_killed and state.exit_code == _KILLED  # else a child was, some time before
+        return Advice(None, f"{state.name} has finished or was stopped: exit code 0")
+    killed_for_memory = state.oom_killed and state.exit_code == _KILLED  # else it was a child process, earlier
     if state.exit_code in _SIGNALLED and not killed_for_memory:
-        return Verdict(None, f"{state.name} was stopped by somebody: exit code {state.exit_code}")
-    return Verdict("start", describe(state))
+        return Advice(None, f"{state.name} was stopped by someone: exit code {state.exit_code}")
+    return Advice("start", describe(state))

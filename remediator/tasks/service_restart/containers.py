@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import container_name
 from remediator.model.task import TaskError
-from remediator.tasks.docker import ask
 from remediator.tasks.service_restart.container_state import ContainerState, parse_state
 
 if TYPE_CHECKING:
@@ -13,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class Containers:
-    """Asks an engine. Every call raises TaskError when it does not answer."""
+    """Asks an engine. Every method raises UpkeeperError when it does not answer."""
 
     def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
 
     async def find(self, key: str) -> ContainerState | None:
-        """The container of this id or name, or of an id that begins so."""
-        inspected = await ask(self._engine, lambda client: _inspect(client, key))
+        """The container with this id, name or beginning of an id."""
+        inspected = await self._engine.call(lambda client: _inspect(client, key))
         return None if inspected is None else parse_state(inspected)
 
     async def named(self, name: str) -> ContainerState:
-        """The container of exactly this name. Raises TaskError when there is none."""
+        """The container of exactly this name. Raises TaskError if it does not exist."""
         state = await self.find(name)
         if state is None or state.name != name:  # the engine also finds containers by the beginning of an id
             raise TaskError(f"there is no container {name}")
@@ -34,7 +33,7 @@ class Containers:
         """The same container as it is now. Raises TaskError when it was removed."""
         state = await self.find(known.id)
         if state is None:
-            raise TaskError(f"{known.name} was removed meanwhile")
+            raise TaskError(f"{known.name} was removed in the meantime")
         return state
 
     async def all(self) -> list[ContainerState]:
@@ -43,16 +42,16 @@ class Containers:
         def inspect_all(client: "APIClient") -> list[Any]:
             return [_inspect(client, entry["Id"]) for entry in client.containers(all=True)]
 
-        return [parse_state(inspected) for inspected in await ask(self._engine, inspect_all) if inspected is not None]
+        return [parse_state(inspected) for inspected in await self._engine.call(inspect_all) if inspected is not None]
 
     async def labels(self) -> dict[str, dict[str, str]]:
         """The labels of each container by its name."""
-        entries: list[Any] = await ask(self._engine, lambda client: client.containers(all=True))
+        entries: list[Any] = await self._engine.call(lambda client: client.containers(all=True))
         return {container_name(entry): entry.get("Labels") or {} for entry in entries}
 
 
 def _inspect(client: "APIClient", key: str) -> Any:
-    """None for a container that is not there."""
+    """None for a container that does not exist."""
     from docker.errors import NotFound
 
     try:

@@ -17,10 +17,10 @@ SERVICE_RESTART = TaskFacts(
     summary="Restarts the container behind a failing service and waits until it is healthy.",
     never=(
         "containers with the keep label (upkeeper.keep)",
-        "containers that somebody stopped or paused, or that have finished",
-        "containers of which neither the health check nor a probe fails, unless they share the network of one that is",
+        "containers that someone stopped or paused, or that have finished",
+        "containers with no failing health check or probe, unless they share the network of one that is restarted",
         "containers that could not be started again, as the one whose network they share is gone",
-        "any other container than the target's and those, and nothing of its data: none is removed or made anew",
+        "containers other than the target's and those that share its network, and data: none is removed or recreated",
     ),
     configured=_restartable,
     disruption="brief",

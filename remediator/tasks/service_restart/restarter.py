@@ -1,4 +1,4 @@
-"""Restarting one container until it is well, or giving up and saying why."""
+"""Restarts one container until it is healthy, or gives up and says why."""
 
 import asyncio
 import time
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import counted
 from exporter.docker.engine import DockerEngine
 from remediator.model.task import Effect, TaskError
-from remediator.tasks.docker import ask
-from remediator.tasks.service_restart.container_state import ContainerState, How, Verdict, describe
+from remediator.tasks.service_restart.container_state import Advice, ContainerState, How, describe
 from remediator.tasks.service_restart.containers import Containers
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Pacing:
     poll: float = 0.5
     """Between two looks at a container that is coming up."""
     probes: float = 60.0
-    """Time for the probes to succeed, after that of the health check; and for its word, before theirs counts alone."""
+    """Time for the probes to succeed once the health check's time is up; also how long to wait for the health check
+    before the probes alone decide."""
     settle: float = 10.0
     """How long a container that nothing checks must have run without a crash."""
     engine: float = 30.0
@@ -49,7 +51,7 @@ class Checks:
     """Its probes that fail now, in words."""
     probed: Callable[[ContainerState], bool]
     """Whether it has probes."""
-    judge: Callable[[ContainerState], Awaitable[Verdict]]
+    judge: Callable[[ContainerState], Awaitable[Advice]]
     """What a restart may do for it now."""
 
 
@@ -73,11 +75,11 @@ class Restarter:
         self._sleep = sleep
 
     def ends(self, seconds: float) -> float:
-        """The time on its clock in so many seconds."""
+        """The time on its clock after this many seconds."""
         return self._clock() + seconds
 
-    async def until_well(self, state: ContainerState, how: How, checks: Checks, ends: float) -> Effect:
-        """Restarts a few times with growing pauses. Raises TaskError with the last state if it does not get well."""
+    async def until_recovered(self, state: ContainerState, how: How, checks: Checks, ends: float) -> Effect:
+        """Restarts a few times, with growing pauses. Raises TaskError with the last state if that fails."""
         next_step: How | None = how
         restarts, pause, problem = 0, self._pacing.backoff, None
         for attempt in range(1, self._pacing.attempts + 1):
@@ -87,21 +89,23 @@ class Restarter:
                 restarts += 1
                 problem = await self._restart(state, next_step, checks, ends)
             if problem is None:
-                return Effect(state="done", detail=f"well after {_times(restarts)}{await self._unsaid(state)}")
+                return Effect(
+                    state="done", detail=f"recovered after {counted(restarts, 'restart')}{await self._unsaid(state)}"
+                )
             log.warning("container is not well", container=state.name, restarts=restarts, problem=problem)
             if attempt == self._pacing.attempts or self._clock() + pause >= ends:
                 break
             await self._sleep(pause)
             pause *= 2
             state = await self._containers.again(state)
-            verdict = await checks.judge(state)
-            if verdict.action is None and not verdict.may_be_well:
-                raise TaskError(f"gave up after {_times(restarts)}: {verdict.reason}")
-            next_step = verdict.action
-        raise TaskError(f"{state.name} is not well after {_times(restarts)}: {problem}")
+            advice = await checks.judge(state)
+            if advice.action is None and not advice.may_be_well:
+                raise TaskError(f"gave up after {counted(restarts, 'restart')}: {advice.reason}")
+            next_step = advice.action
+        raise TaskError(f"{state.name} has not recovered after {counted(restarts, 'restart')}: {problem}")
 
     async def _restart(self, state: ContainerState, how: How, checks: Checks, ends: float) -> str | None:
-        """Restarts once and waits. None when it is well, else what is wrong, in words."""
+        """Restarts once and waits. None once it has recovered, else what is wrong, in words."""
 
         def act(client: "APIClient") -> None:
             if how == "start":
@@ -110,17 +114,17 @@ class Restarter:
                 client.restart(state.id, timeout=state.stop_seconds)
 
         try:
-            await ask(self._engine.patient(state.stop_seconds + self._pacing.engine), act)
-        except TaskError as error:
+            await self._engine.patient(state.stop_seconds + self._pacing.engine).call(act)
+        except UpkeeperError as error:
             return str(error)
         return await self.wait(await self._containers.again(state), checks, ends)
 
     async def wait(self, start: ContainerState, checks: Checks, ends: float) -> str | None:
-        """Follows one start of a container. None once it is well, else what is wrong, in words.
+        """Follows one start of a container. None once it has recovered, else what is wrong, in words.
 
-        Well is: running, its health check says healthy if it has one, and its probes succeed. A health check that looks
-        every few minutes may say nothing for long: then the probes' word counts after a while, and without any, that it
-        runs as long as there is time. A container that nothing checks must not crash for a while.
+        Recovered means: it runs, its health check (if it has one) says healthy, and its probes succeed. A health check
+        that runs every few minutes may not report for long: then the probes alone decide after a while, or, without
+        probes, that it keeps running until time is up. A container that nothing checks must not crash for a while.
         """
         began = self._clock()
         deadline = min(ends, began + start.health_seconds + self._pacing.probes)
@@ -143,10 +147,6 @@ class Restarter:
             await self._sleep(self._pacing.poll)
 
     async def _unsaid(self, state: ContainerState) -> str:
-        """That its health check has not made up its mind, if so."""
+        """Says so if its health check has not reported yet."""
         now = await self._containers.again(state)
-        return "; its health check has not spoken yet" if now.health == "starting" else ""
-
-
-def _times(attempts: int) -> str:
-    return "one restart" if attempts == 1 else f"{attempts} restarts"
+        return "; its health check has not reported yet" if now.health == "starting" else ""

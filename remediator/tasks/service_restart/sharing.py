@@ -1,7 +1,7 @@
 """Containers that use the network, the processes or the shared memory of another one. Pure.
 
-Such a container lives in what the other one had when it was started itself: once the other one is restarted, it is cut
-off until it is restarted too, and without the other one running it cannot be started at all.
+Such a container uses what the other one had at the time of its own start: once the other one is restarted, it is cut
+off until it is restarted too, and unless the other one runs it cannot be started at all.
 """
 
 from collections.abc import Sequence
@@ -46,12 +46,12 @@ def sharers_of(parent: ContainerState, containers: Sequence[ContainerState]) -> 
 
 
 def why_unstartable(state: ContainerState, containers: Sequence[ContainerState]) -> str | None:
-    """Why the engine would refuse to start a container once it is stopped; None when nothing speaks against it."""
+    """Why the engine would refuse to start a container once it is stopped; None if it would start."""
     for what, reference in state.joined.items():
         parent = next((each for each in containers if refers(reference, each.id, each.name)), None)
         if parent is None:
             gone = f"{state.name} has the {what} of a container that is gone ({reference[:_SHORT_ID]})"
-            return f"{gone} and could not be started again: make it anew, as by docker compose up -d --force-recreate"
+            return f"{gone} and could not be started again: recreate it, as with docker compose up -d --force-recreate"
         if not parent.running:
             return f"{state.name} has the {what} of {parent.name}, which is {parent.status}: it would not start again"
     return None

@@ -1,4 +1,4 @@
-"""service-restart: restarts the container behind a failing service and waits until it is well again."""
+"""service-restart: restarts the container behind a failing service and waits until it is healthy again."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from exporter.base.errors import UpkeeperError
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.services import Probe, Service
@@ -15,7 +16,7 @@ from exporter.probing.run import run_probe
 from remediator.config.remedies import Config
 from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.resources import Resources
-from remediator.tasks.service_restart.container_state import ContainerState, Verdict, describe, judge
+from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge
 from remediator.tasks.service_restart.containers import Containers
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
@@ -66,14 +67,14 @@ class ServiceRestart:
         """
         try:
             labels = await self._containers.labels()
-        except TaskError as error:
+        except UpkeeperError as error:
             log.debug("labelled containers unknown", error=str(error))
             labels = {}
         return target_names(self._services, labels)
 
     async def measure(self, target: str) -> Measurement:
         """Values: ``running`` and ``unhealthy`` (0 or 1), ``probes_failing``, ``restarts`` by Docker's own policy, and
-        ``cut_off``, the containers that have a network or the like of it from before its last start.
+        ``cut_off``, the containers that still use a network (or the like) of its start before the last.
         """
         state = await self._state(target)
         failing = _words(await self._failing(target, state))
@@ -96,15 +97,15 @@ class ServiceRestart:
         state = await self._state(target)
         containers = await self._containers.all()
         sharers = sharers_of(state, containers)
-        verdict = await self._verdict(target, state, containers)
-        if verdict.action is None:
+        advice = await self._advise(target, state, containers)
+        if advice.action is None:
             cut_off = [sharer for sharer in sharers if sharer.cut_off]
             return Plan(
                 actions=tuple(self._sharing(each) for each in cut_off if self._keep_label not in each.state.labels),
-                notes=[f"{verdict.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
+                notes=[f"{advice.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
             )
         params = {"container_id": state.id, "started_at": state.started_at}
-        action = Action(kind=verdict.action, object=state.name, reason=verdict.reason, params=params)
+        action = Action(kind=advice.action, object=state.name, reason=advice.reason, params=params)
         return Plan(
             actions=[action, *(self._sharing(sharer) for sharer in sharers)],
             notes=[f"{_of(sharer)}: it is restarted too." for sharer in sharers],
@@ -120,7 +121,7 @@ class ServiceRestart:
         return Action(kind="restart", object=sharer.state.name, reason=_of(sharer), params=params)
 
     async def apply(self, target: str, action: Action) -> Effect:
-        """Restarts until healthy, a few times with growing pauses. Raises TaskError with the last state if that fails.
+        """Restarts a few times until it is healthy, with growing pauses. Raises TaskError if that fails.
 
         A container that was started since the plan, by a person or by this action before a crash, is not restarted:
         it is only waited for.
@@ -135,18 +136,20 @@ class ServiceRestart:
         if state.started_at != action.params["started_at"]:
             problem = await self._restarter.wait(state, checks, ends)
             if problem is not None:
-                raise TaskError(f"{state.name} was started again since the plan, and is not well: {problem}")
-            return Effect(state="skipped", detail="it was started again since the plan, and is well")
-        verdict = await checks.judge(state)
-        if verdict.action is None:
-            return Effect(state="skipped", detail=verdict.reason)
-        return await self._restarter.until_well(state, verdict.action, checks, ends)
+                raise TaskError(f"{state.name} was started again since the plan, but has not recovered: {problem}")
+            return Effect(state="skipped", detail="it was started again since the plan, and has recovered")
+        advice = await checks.judge(state)
+        if advice.action is None:
+            return Effect(state="skipped", detail=advice.reason)
+        return await self._restarter.until_recovered(state, advice.action, checks, ends)
 
     async def _restart_sharing(self, state: ContainerState, action: Action, ends: float) -> Effect:
         """Restarts a container that is cut off by its parent's restart, or that ended by it, and no other."""
         parent = await self._containers.find(str(action.params["parent_id"]))
         if parent is None or not parent.running:
-            return Effect(state="skipped", detail="the container that it shares with does not run: it would not start")
+            return Effect(
+                state="skipped", detail="the container that it shares with is not running, so it could not start"
+            )
         if self._keep_label in state.labels:
             return Effect(state="skipped", detail=f"{state.name} has the label {self._keep_label}")
         if state.started_at != action.params["started_at"] or not Sharer(state, parent, "").cut_off:
@@ -154,7 +157,7 @@ class ServiceRestart:
         if not state.running and not state.ends_with_parent:
             return Effect(state="skipped", detail=f"{state.name} was stopped since the plan")
         checks = self._checks(CONTAINER_TARGET + state.name, sharing=True)
-        return await self._restarter.until_well(state, "restart" if state.running else "start", checks, ends)
+        return await self._restarter.until_recovered(state, "restart" if state.running else "start", checks, ends)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """It was failing, and is not any more."""
@@ -164,33 +167,33 @@ class ServiceRestart:
         async def failing(state: ContainerState) -> list[str]:
             return _words(await self._failing(target, state))
 
-        async def verdict(state: ContainerState) -> Verdict:
-            return await self._verdict(target, state, await self._containers.all(), sharing=sharing)
+        async def advice(state: ContainerState) -> Advice:
+            return await self._advise(target, state, await self._containers.all(), sharing=sharing)
 
-        return Checks(failing, lambda state: bool(self._probes(target, state)), verdict)
+        return Checks(failing, lambda state: bool(self._probes(target, state)), advice)
 
-    async def _verdict(
+    async def _advise(
         self, target: str, state: ContainerState, containers: Sequence[ContainerState], *, sharing: bool = False
-    ) -> Verdict:
-        """What a restart may do for a container, those considered that share with it.
+    ) -> Advice:
+        """What a restart may do for a container, taking into account those that share with it.
 
-        sharing: it is not the target itself, but shares with that.
+        sharing: it is not the target itself, but shares with the target.
         """
         if not sharing and not self._may_restart(target, state):
-            reason = f"{state.name} is no target: neither a service names it nor its label {RESTART_LABEL}"
-            return Verdict(None, reason)
+            reason = f"{state.name} is not a target: no service names it, and it lacks the label {RESTART_LABEL}"
+            return Advice(None, reason)
         failing = await self._failing(target, state)
         starting = any(each.starting for each in failing)
-        verdict = judge(state, _words(failing), self._keep_label, starting=starting)
-        if verdict.action is None:
-            return verdict
+        advice = judge(state, _words(failing), self._keep_label, starting=starting)
+        if advice.action is None:
+            return advice
         unstartable = why_unstartable(state, containers)
         if unstartable is not None:
-            return Verdict(None, unstartable)
+            return Advice(None, unstartable)
         kept = [each for each in sharers_of(state, containers) if self._keep_label in each.state.labels]
         if kept:
-            return Verdict(None, f"{_of(kept[0])}, would be cut off and has the label {self._keep_label}")
-        return verdict
+            return Advice(None, f"{_of(kept[0])}, would be cut off and has the label {self._keep_label}")
+        return advice
 
     def _may_restart(self, target: str, state: ContainerState) -> bool:
         if not target.startswith(CONTAINER_TARGET):
@@ -199,14 +202,14 @@ class ServiceRestart:
         return configured or state.labels.get(RESTART_LABEL) == "true"
 
     async def _state(self, target: str) -> ContainerState:
-        """The state of the target's container. Raises TaskError when there is none of exactly that name."""
+        """The state of the target's container. Raises TaskError if none has exactly that name."""
         service = self._services.get(target)
         if service is not None and service.container:
             return await self._containers.named(service.container)
         return await self._containers.named(target.removeprefix(CONTAINER_TARGET))
 
     def _probes(self, target: str, state: ContainerState) -> list[tuple[str, Probe]]:
-        """The probes of the target if it is a service, else of all services in the config or labels that it serves."""
+        """The target's probes if it is a service, else those of all services, configured or labelled, that it runs."""
         if target in self._services:
             services: Sequence[Service] = [self._services[target]]
         else:
@@ -216,7 +219,7 @@ class ServiceRestart:
         return [(service.name, probe) for service in services for probe in service.probes]
 
     async def _failing(self, target: str, state: ContainerState) -> list[ProbeResult]:
-        """Its probes that fail now. None of them is tried while the container does not run."""
+        """Its probes that fail now; none is run while the container is not running."""
         if not state.running:
             return []
         results = await asyncio.gather(*(self._probe(name, probe) for name, probe in self._probes(target, state)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.base.file_lock import AlreadyLocked, lock_directory, lock_file
+from exporter.base.file_lock import AlreadyLocked, is_locked, lock_directory, lock_file
 
 
 def test_a_file_is_locked_until_its_descriptor_is_closed(tmp_path: Path) -> None:
@@ -42,3 +42,14 @@ def test_what_does_not_exist(tmp_path: Path) -> None:
         lock_directory(tmp_path / "none")
     with pytest.raises(FileNotFoundError):
         lock_file(tmp_path / "none" / "lock")
+    assert not is_locked(tmp_path / "none" / "lock")
+
+
+def test_whether_a_file_is_locked_is_told_without_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    assert os.listdir(tmp_path) == []
+    held = lock_file(path)
+    assert [is_locked(path), is_locked(path)] == [True, True]
+    os.close(held)
+    assert not is_locked(path)

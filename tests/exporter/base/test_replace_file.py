@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.base.replace_file import replace_file
+from exporter.base.replace_file import create_file, replace_file
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -44,3 +44,21 @@ def test_a_reader_that_has_it_open_keeps_reading_the_old_one(tmp_path: Path) -> 
 def test_where_there_is_no_directory(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         replace_file(tmp_path / "none" / "file", b"")
+
+
+def test_a_file_is_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    create_file(file, b"first")
+    create_file(file, b"second")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"first", 0o600)
+    assert os.listdir(tmp_path) == ["token"]
+
+
+def test_a_file_that_cannot_be_written_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        create_file(tmp_path / "token", b"first")
+    assert os.listdir(tmp_path) == []

@@ -2,7 +2,7 @@
 
 import os
 
-from exporter.base.text import counted, format_time, nearest, printable
+from exporter.base.text import counted, format_time, format_time_ms, nearest, parse_time, printable
 
 
 def test_names_of_any_bytes() -> None:
@@ -13,6 +13,8 @@ def test_names_of_any_bytes() -> None:
 def test_times() -> None:
     assert format_time(0) == "1970-01-01T00:00:00Z"
     assert format_time(1795527858.563945) == "2026-11-24T13:44:18Z"
+    assert format_time_ms(1795527858.563945) == "2026-11-24T13:44:18.563Z"
+    assert parse_time("2026-11-24T13:44:18.563Z").timestamp() == 1795527858.563
 
 
 def test_numbers_with_their_nouns() -> None:

@@ -3,11 +3,15 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import docker.errors
 import pytest
+import requests
 
-from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused
 
 COLLECT = """
 import asyncio, sys
@@ -79,3 +83,40 @@ def test_the_socket(
     engine = DockerEngine(host)
     assert engine.socket == path
     engine.close()
+
+
+class Answering(DockerEngine):
+    """An engine that answers without one."""
+
+    def _knock(self) -> None:
+        pass
+
+    def _connect(self) -> Any:
+        return None
+
+
+def by_library(status: int) -> Exception:
+    response = requests.Response()
+    response.status_code = status
+    return docker.errors.APIError("409 Client Error", response, "in use")
+
+
+@pytest.mark.parametrize("error", [by_library, lambda status: EngineRefused(status, "in use")])
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (409, EngineRefused, "the Docker engine refused: in use"),
+        (500, DockerUnavailable, "the Docker engine failed: in use"),
+    ],
+)
+async def test_an_answer_that_is_not_good_is_one_line_for_people(
+    error: Callable[[int], Exception], status: int, kind: type[Exception], message: str
+) -> None:
+    def ask(_: object) -> None:
+        raise error(status)
+
+    engine = Answering()
+    with pytest.raises(kind) as caught:
+        await engine.call(ask)
+    engine.close()
+    assert str(caught.value) == message

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage, Volume
 from exporter.docker.selection import select
-from exporter.inventory.docker import DockerCleanup
+from exporter.inventory.docker import CleanupPolicy
 
 NOW = 1_000_000.0
 DAY = 86400.0
@@ -16,7 +16,7 @@ KEEP = {"upkeeper.keep": ""}
 COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
 SERVICE = {"com.docker.compose.project": "pa", "com.docker.compose.service": "db", "com.docker.compose.oneoff": "False"}
 DIGEST = "0123456789abcdef" * 4
-POLICY = DockerCleanup()
+POLICY = CleanupPolicy()
 
 
 def container(**facts: object) -> Container:
@@ -35,7 +35,7 @@ def record(**facts: object) -> CacheRecord:
     return CacheRecord(**{"id": "r", "bytes": 100, "created": OLD, "last_used": OLD, **facts})  # type: ignore[arg-type]
 
 
-def selected(usage: Usage, policy: DockerCleanup = POLICY) -> list[tuple[str, str]]:
+def selected(usage: Usage, policy: CleanupPolicy = POLICY) -> list[tuple[str, str]]:
     return [(removal.kind, removal.id) for removal in select(usage, policy, NOW)]
 
 
@@ -235,7 +235,7 @@ def test_circular_parents_do_no_harm() -> None:
 
 
 def test_volumes_never() -> None:
-    anything_goes = DockerCleanup(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
+    anything_goes = CleanupPolicy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
     assert selected(Usage(volumes=(Volume("data", 10**12),)), anything_goes) == []
 
 
@@ -249,13 +249,13 @@ def test_volumes_never() -> None:
     ],
 )
 def test_each_kind_has_its_own_limit_and_zero_means_any_age(limit: str, make: Callable[[], Usage]) -> None:
-    assert selected(make(), DockerCleanup.model_validate({limit: 0})) != []
-    others = {name: 0 for name in DockerCleanup.model_fields if name.endswith("_min_age") and name != limit}
-    assert selected(make(), DockerCleanup.model_validate(others)) == []
+    assert selected(make(), CleanupPolicy.model_validate({limit: 0})) != []
+    others = {name: 0 for name in CleanupPolicy.model_fields if name.endswith("_min_age") and name != limit}
+    assert selected(make(), CleanupPolicy.model_validate(others)) == []
 
 
 def test_the_label_that_keeps_can_be_another_one() -> None:
-    policy = DockerCleanup(keep_label="mine")
+    policy = CleanupPolicy(keep_label="mine")
     assert selected(Usage(images=(image(labels={"mine": ""}),)), policy) == []
     assert selected(Usage(images=(image(labels=KEEP),)), policy) != []
 

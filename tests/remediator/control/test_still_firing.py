@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from exporter.base.text import format_time_ms
 from remediator.config.remedies import Breaker, Remedy
 from remediator.control.core import Core
 from remediator.decide.decider import HEARD_WITHIN
 from remediator.model.shapes import DecisionView, RunView
 from remediator.statedir import DRILL_TARGET
-from remediator.store.pages import timestamp
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, notification, settings
@@ -45,7 +45,7 @@ async def test_a_run_that_leaves_the_breach_standing_is_followed_by_another(stac
     (first,) = await stack.finished(1)
     assert (first["outcome"], first["reason"]) == ("ineffective", "helped, not enough: 3 files")
     await stack.pass_time(COOLDOWN - 1)
-    assert (await decisions(stack))[-1]["due_at"] == timestamp(START + COOLDOWN)
+    assert (await decisions(stack))[-1]["due_at"] == format_time_ms(START + COOLDOWN)
     await stack.finished(1)
     await stack.pass_time(1)
     await stack.finished(2)
@@ -66,7 +66,7 @@ async def test_three_runs_that_helped_but_not_enough_open_the_breaker(stack: Sta
         await stack.finished(number)
         await stack.pass_time(COOLDOWN)
     (blocked,) = [one for one in await decisions(stack) if one["verdict"] == "blocked"]
-    assert (blocked["guard"], blocked["due_at"]) == ("breaker", timestamp(START + 2 * COOLDOWN + 3600))
+    assert (blocked["guard"], blocked["due_at"]) == ("breaker", format_time_ms(START + 2 * COOLDOWN + 3600))
     assert len(await stack.core.close_breaker("sweep", "attic")) == 0
     await stack.pass_time(0)
     assert await outcomes(stack, 4) == ["ineffective"] * 4
@@ -94,7 +94,7 @@ async def test_one_outage_under_a_new_start_makes_no_second_run_within_the_coold
     stack.clock.now += 5
     await stack.receive(alert(starts_at=START + 4))
     blocked = (await decisions(stack))[-1]
-    assert (blocked["guard"], blocked["due_at"]) == ("cooldown", timestamp(START + COOLDOWN))
+    assert (blocked["guard"], blocked["due_at"]) == ("cooldown", format_time_ms(START + COOLDOWN))
     await stack.pass_time(COOLDOWN - 5)
     runs = await stack.finished(2)
     assert [run["alert_id"] for run in runs] == [1, blocked["alert_id"]], "the episode of before is over"
@@ -140,7 +140,7 @@ async def test_what_a_pause_holds_back_runs_when_the_pause_ends(stack: Stack) ->
     stack.clutter()
     await stack.core.pause(None, "for a while", 12.0)
     await stack.receive(alert())
-    assert (await decisions(stack))[-1]["due_at"] == timestamp(START + 12)
+    assert (await decisions(stack))[-1]["due_at"] == format_time_ms(START + 12)
     await stack.pass_time(11)
     assert (await stack.core.runs())["items"] == []
     await stack.pass_time(1)

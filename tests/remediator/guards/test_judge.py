@@ -88,8 +88,8 @@ async def test_a_guard_fetches_its_own_facts_and_judges_by_them() -> None:
 @pytest.mark.parametrize(
     ("guard", "reason"),
     [
-        (Guard("g", Storm, rain), "the guard's facts could not be had: ConnectionError"),
-        (Guard("g", Fog, rain), "the guard's facts could not be had: TimeoutError"),
+        (Guard("g", Storm, rain), "the guard's facts could not be gathered: ConnectionError"),
+        (Guard("g", Fog, rain), "the guard's facts could not be gathered: TimeoutError"),
         (Guard("g", Nothing, rain), "the guard knows nothing of this task and target"),
         (Guard("g", Weather, broken), "the guard could not be evaluated: ZeroDivisionError"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from exporter.docker.engine import DockerUnavailable
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Guard, Sources
 from remediator.guards.history import History
@@ -19,7 +20,7 @@ from remediator.model.caller import Caller
 from remediator.model.hold import Hold, Pause
 from remediator.model.run import Request
 from remediator.model.shapes import RunView
-from remediator.model.task import Task
+from remediator.model.task import Measurement, Task
 from remediator.runs.steps import PLAN_MAX_AGE, Runner
 from remediator.store import holds, pages, runs
 from remediator.store.database import Database
@@ -173,6 +174,16 @@ async def test_a_task_that_is_gone_or_fails_is_told_in_the_outcome(scene: Scene)
     later = await scene.asked()
     assert await scene.runner.measure(later) == "stop"
     assert await scene.outcome(later) == ("failed", "task sweep is no longer available")
+
+
+async def test_what_a_client_raises_is_told_as_it_is(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measure(target: str) -> Measurement:
+        raise DockerUnavailable("cannot reach the Docker engine: no such file")
+
+    monkeypatch.setattr(scene.task, "measure", measure)
+    number = await scene.asked()
+    assert await scene.runner.measure(number) == "stop"
+    assert await scene.outcome(number) == ("failed", "cannot reach the Docker engine: no such file")
 
 
 async def test_what_the_engine_gave_up_is_closed_once(scene: Scene) -> None:

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from exporter.base.text import format_time_ms
 from remediator.config.remedies import Remedy
 from remediator.model.caller import Caller
 from remediator.model.decision import Decision, Selection
@@ -43,7 +44,7 @@ async def test_a_decision_is_shown_with_its_alert_and_its_host(database: Databas
     await database.write(partial(alerts.all_due, now=START + 5))
     newest, older = (await database.read(partial(pages.list_decisions, limit=9)))["items"]
     assert (newest["alertname"], newest["host"], newest["verdict"]) == ("Cluttered", "kitchen", "unmatched")
-    assert (newest["due_at"], older["due_at"]) == (pages.timestamp(START + 5), None)
+    assert (newest["due_at"], older["due_at"]) == (format_time_ms(START + 5), None)
 
 
 async def test_the_track_of_a_remedy(database: Database) -> None:

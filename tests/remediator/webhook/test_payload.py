@@ -168,8 +168,11 @@ INVALID = {
     "start as number": (payload(alert(startsAt=1772360430)), "alerts.0.startsAt: must be an RFC 3339 time"),
     "start without zone": (payload(alert(startsAt="2026-03-01T10:20:30")), "alerts.0.startsAt: must be"),
     "date only": (payload(alert(startsAt="2026-03-01")), "alerts.0.startsAt: must be"),
-    "13th month": (payload(alert(startsAt="2026-13-01T10:20:30Z")), "alerts.0.startsAt: is no time"),
-    "zone of 99 hours": (payload(alert(startsAt="2026-03-01T10:20:30+99:00")), "alerts.0.startsAt: is no time"),
+    "13th month": (payload(alert(startsAt="2026-13-01T10:20:30Z")), "alerts.0.startsAt: is not a valid time"),
+    "zone of 99 hours": (
+        payload(alert(startsAt="2026-03-01T10:20:30+99:00")),
+        "alerts.0.startsAt: is not a valid time",
+    ),
     "digits of another script": (payload(alert(startsAt="٢٠٢٦-03-01T10:20:30Z")), "alerts.0.startsAt: must be"),
     "end": (payload(alert(endsAt=SECRET)), "alerts.0.endsAt: must be"),
 }

@@ -1,6 +1,5 @@
 """Which remediator a command works with, and the endpoints of the stack."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.base.file_lock import lock_file
 from remediator import endpoints
 from remediator.endpoints import Endpoints, url_of
 from remediator.model.errors import EXIT_USAGE, ClientError
@@ -19,7 +19,7 @@ from tests.helpers import free_port
 from tests.smalldisk import fill
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.shapes import NOW
-from upkeeper.client.connect import is_running, running_url
+from upkeeper.client.connect import running_url
 from upkeeper.client.targets import only_target
 from upkeeper.look.status import ServiceView, problems
 
@@ -31,21 +31,11 @@ def state(tmp_path: Path) -> StateDir:
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    descriptor = lock_file(lock)
     try:
         yield
     finally:
         os.close(descriptor)
-
-
-def test_a_remediator_runs_while_it_holds_the_lock(state: StateDir) -> None:
-    assert not is_running(state.lock)
-    with held(state.lock):
-        assert is_running(state.lock)
-        assert is_running(state.lock)
-    assert not is_running(state.lock)
-    assert not is_running(state.root / "no" / "such" / "directory")
 
 
 async def test_the_url_of_the_one_that_runs_is_the_one_that_was_written(remote: Remote) -> None:

@@ -237,7 +237,7 @@ async def test_ctrl_c_stops_following_and_not_the_run(remote: Remote) -> None:
         following.send_signal(signal.SIGINT)
         done = await ended(following)
     assert done.status == 130
-    assert "stopped following; run 1 goes on: upkeeper show 1" in done.err
+    assert "stopped following; run 1 continues: upkeeper show 1" in done.err
     assert "Traceback" not in done.err
     stack.task.stuck.set()
     [run] = await stack.finished()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from exporter.base.text import parse_time
 from remediator.model.shapes import DecisionView, RunView
 from tests.upkeeper.shapes import action, alert, decision, run
-from upkeeper.client.times import parse_time
 from upkeeper.look.firing import FiringView, of_alertmanager, of_prometheus, of_record, with_doing
 
 LABELS = {"alertname": "UpkeeperServiceDown", "severity": "critical", "target": "n8n"}

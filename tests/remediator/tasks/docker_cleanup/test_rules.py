@@ -7,15 +7,14 @@ import pytest
 
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage
-from exporter.inventory.docker import Docker
-from exporter.inventory.docker import DockerCleanup as Policy
+from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.model.task import Action, Measurement, TaskError
 from remediator.tasks.docker_cleanup.removal import chain_ids, freed_by_layers
 from remediator.tasks.docker_cleanup.task import TARGET, DockerCleanup, make_plan, measured, why_not
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
-POLICY = Policy()
+POLICY = CleanupPolicy()
 
 
 def stopped(name: str, days_ago: float, **changes: object) -> Container:

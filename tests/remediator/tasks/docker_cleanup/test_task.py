@@ -10,17 +10,16 @@ from typing import Any, cast
 import pytest
 from docker.models.containers import Container
 
-from exporter.docker.engine import DockerEngine
-from exporter.inventory.docker import Docker
-from exporter.inventory.docker import DockerCleanup as Policy
-from remediator.model.task import Action, Effect, Plan, TaskError
+from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.inventory.docker import CleanupPolicy, Docker
+from remediator.model.task import Action, Effect, Plan
 from remediator.tasks.docker_cleanup.removal import remove_unless_used
 from remediator.tasks.docker_cleanup.task import TARGET, DockerCleanup
 from tests.dockerd import Dockerd
 
 pytestmark = pytest.mark.servers
 
-ANY_AGE = Policy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
+ANY_AGE = CleanupPolicy(containers_min_age=0, images_min_age=0, networks_min_age=0, build_cache_min_age=0)
 KEEP = {"upkeeper.keep": "true"}
 COMPOSE = {"com.docker.compose.project": "pa", "com.docker.compose.network": "default"}
 FOREVER = "sleep 1000"
@@ -371,7 +370,7 @@ async def test_a_hung_engine_is_an_error_in_time(clean_dockerd: Dockerd) -> None
     with clean_dockerd.hung():
         async with asyncio.timeout(HANG_GUARD):
             for attempt in (task.measure(TARGET), task.plan(TARGET), task.apply(TARGET, action)):
-                with pytest.raises(TaskError, match=r"did not answer|cannot reach"):
+                with pytest.raises(DockerUnavailable, match=r"did not answer|cannot reach"):
                     await attempt
 
     effect = await task.apply(TARGET, action)
@@ -385,7 +384,7 @@ async def test_a_stopped_engine_is_an_error_and_a_started_one_goes_on(
     dockerd = dockerd_factory()
     engine = DockerEngine(dockerd.host)
     task = DockerCleanup(engine, Docker(cleanup=ANY_AGE))
-    with pytest.raises(TaskError, match="cannot reach the Docker engine"):
+    with pytest.raises(DockerUnavailable, match="cannot reach the Docker engine"):
         await task.plan(TARGET)
     dockerd.start()
     container = exited(dockerd, "stopped")
@@ -393,7 +392,7 @@ async def test_a_stopped_engine_is_an_error_and_a_started_one_goes_on(
     dockerd.terminate()
 
     for attempt in (task.measure(TARGET), task.plan(TARGET), task.apply(TARGET, action)):
-        with pytest.raises(TaskError, match="cannot reach the Docker engine"):
+        with pytest.raises(DockerUnavailable, match="cannot reach the Docker engine"):
             await attempt
 
     dockerd.start()

@@ -38,12 +38,12 @@ def test_what_is_broken_is_restarted(container: ContainerState, failing: list[st
         (state(status="exited", exit_code=1, labels={KEEP: "false"}), "has the label upkeeper.keep"),
         (state(status="exited", exit_code=0), "finished or was stopped"),
         (state(status="exited", exit_code=0, restart_policy="on-failure"), "finished or was stopped"),
-        (state(status="exited", exit_code=143), "stopped by somebody"),
-        (state(status="exited", exit_code=137), "stopped by somebody"),
-        (state(status="exited", exit_code=130), "stopped by somebody"),
-        (state(status="exited", exit_code=1, restart_policy="always"), "stopped by somebody"),
-        (state(status="exited", exit_code=1, restart_policy="unless-stopped"), "stopped by somebody"),
-        (state(status="paused"), "paused by somebody"),
+        (state(status="exited", exit_code=143), "stopped by someone"),
+        (state(status="exited", exit_code=137), "stopped by someone"),
+        (state(status="exited", exit_code=130), "stopped by someone"),
+        (state(status="exited", exit_code=1, restart_policy="always"), "stopped by someone"),
+        (state(status="exited", exit_code=1, restart_policy="unless-stopped"), "stopped by someone"),
+        (state(status="paused"), "paused by someone"),
         (state(status="created"), "never started"),
         (state(status="restarting", exit_code=3, restarts=7), "restarted by Docker 7 times, last exit code 3"),
         (state(status="removing"), "web is removing"),
@@ -52,29 +52,29 @@ def test_what_is_broken_is_restarted(container: ContainerState, failing: list[st
     ],
 )
 def test_what_a_person_did_and_what_would_not_help_is_left_alone(container: ContainerState, reason: str) -> None:
-    verdict = judge(container, ["probe web/live: refused"], KEEP)
+    advice = judge(container, ["probe web/live: refused"], KEEP)
 
-    assert verdict.action is None
-    assert reason in verdict.reason
-    assert verdict.may_be_well == (container.health == "starting" or container.status == "restarting")
+    assert advice.action is None
+    assert reason in advice.reason
+    assert advice.may_be_well == (container.health == "starting" or container.status == "restarting")
 
 
 @pytest.mark.parametrize("health", ["none", "healthy", "unhealthy"])
 def test_a_database_that_recovers_by_its_own_word_is_left_alone(health: Any) -> None:
-    """After a restart its recovery would begin anew."""
+    """After a restart its recovery would start over."""
     failing = ["probe db/live: the database system is starting up"]
-    verdict = judge(state(health=health), failing, KEEP, starting=True)
+    advice = judge(state(health=health), failing, KEEP, starting=True)
 
-    assert (verdict.action, verdict.may_be_well) == (None, True)
-    assert "the database system is starting up; after a restart it would have to begin anew" in verdict.reason
+    assert (advice.action, advice.may_be_well) == (None, True)
+    assert "the database system is starting up; after a restart it would have to start over" in advice.reason
     assert judge(state(status="exited", exit_code=1), failing, KEEP, starting=True).action == "start"
 
 
 @pytest.mark.parametrize("health", ["none", "healthy"])
 def test_what_is_well_is_left_alone(health: Any) -> None:
-    verdict = judge(state(health=health), [], KEEP)
+    advice = judge(state(health=health), [], KEEP)
 
-    assert (verdict.action, verdict.may_be_well) == (None, True)
+    assert (advice.action, advice.may_be_well) == (None, True)
 
 
 def inspected(**changes: Any) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class TestWithoutItsParent:
         assert plan.actions == ()
         assert plan.notes == [
             f"client has the network of a container that is gone ({str(old.id)[:12]}) and could not be started again: "
-            "make it anew, as by docker compose up -d --force-recreate."
+            "recreate it, as with docker compose up -d --force-recreate."
         ]
         assert started_at(clean_dockerd, "client") == before
 
@@ -226,7 +226,7 @@ class TestHomonyms:
 
         assert (plan.actions, plan.notes) == (
             (),
-            ["db is no target: neither a service names it nor its label upkeeper.restart."],
+            ["db is not a target: no service names it, and it lacks the label upkeeper.restart."],
         )
 
 
@@ -260,7 +260,10 @@ class TestSlowHealthChecks:
 
         effect = await task.apply("site", await self.action(task, "site"))
 
-        assert (effect.state, effect.detail) == ("done", "well after one restart; its health check has not spoken yet")
+        assert (effect.state, effect.detail) == (
+            "done",
+            "recovered after 1 restart; its health check has not reported yet",
+        )
         assert not (await task.measure("site")).breached
 
     async def test_probes_that_fail_count_as_well(self, clean_dockerd: Dockerd, engine: DockerEngine) -> None:
@@ -272,7 +275,7 @@ class TestSlowHealthChecks:
         action = await self.action(task, "site")
         task.action_timeout = 3.0
 
-        with pytest.raises(TaskError, match=r"^web is not well after one restart: starting; probe site/live: "):
+        with pytest.raises(TaskError, match=r"^web has not recovered after 1 restart: starting; probe site/live: "):
             await task.apply("site", action)
 
     async def test_without_probes_it_must_run_as_long_as_there_is_time(
@@ -286,4 +289,7 @@ class TestSlowHealthChecks:
 
         effect = await task.apply("web", action)
 
-        assert (effect.state, effect.detail) == ("done", "well after one restart; its health check has not spoken yet")
+        assert (effect.state, effect.detail) == (
+            "done",
+            "recovered after 1 restart; its health check has not reported yet",
+        )

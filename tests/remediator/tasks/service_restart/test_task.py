@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.docker.engine import DockerEngine
+from exporter.docker.engine import DockerEngine, DockerUnavailable
 from exporter.inventory.services import Probe, Service
 from remediator.model.task import Action, TaskError
 from remediator.tasks.service_restart.restarter import Pacing
@@ -91,7 +91,7 @@ async def test_it_heals_an_unhealthy_container_and_touches_no_other(
     effect = await task.apply("sick", action)
 
     after = await task.measure("sick")
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "recovered after 1 restart")
     assert (before.breached, before.detail) == (True, "sick: unhealthy: no /ok here")
     assert (after.breached, after.detail) == (False, "sick: healthy")
     assert task.improved(before, after)
@@ -119,7 +119,7 @@ async def test_it_gives_up_on_what_does_not_heal(clean_dockerd: Dockerd, engine:
     task = ServiceRestart([], engine, pacing=FAST, sleep=sleep)
     before, action = await task.measure("incurable"), await only_action(task, "incurable")
 
-    with pytest.raises(TaskError, match=r"^incurable is not well after 3 restarts: unhealthy: cannot connect$"):
+    with pytest.raises(TaskError, match=r"^incurable has not recovered after 3 restarts: unhealthy: cannot connect$"):
         await task.apply("incurable", action)
 
     assert starts(clean_dockerd, "incurable") == 1 + FAST.attempts
@@ -141,7 +141,7 @@ async def test_it_gives_up_on_what_crashes_at_every_start(clean_dockerd: Dockerd
     clean_dockerd.run("crashing", "exit 3").wait()
     action = await only_action(task, "crashing")
 
-    with pytest.raises(TaskError, match=r"^crashing is not well after 3 restarts: exited with code 3$"):
+    with pytest.raises(TaskError, match=r"^crashing has not recovered after 3 restarts: exited with code 3$"):
         await task.apply("crashing", action)
 
 
@@ -151,7 +151,7 @@ async def test_it_gives_up_on_what_crashes_a_moment_after_each_start(
     clean_dockerd.run("crashing", "[ -e /second ] && sleep 0.2; echo > /second; exit 3").wait()
     action = await only_action(task, "crashing")
 
-    with pytest.raises(TaskError, match=r"^crashing is not well after 3 restarts: exited with code 3$"):
+    with pytest.raises(TaskError, match=r"^crashing has not recovered after 3 restarts: exited with code 3$"):
         await task.apply("crashing", action)
 
 
@@ -174,7 +174,7 @@ async def test_a_crash_that_the_engine_covers_up_is_noticed(clean_dockerd: Docke
 
     effect = await task.apply("crashing", await only_action(task, "crashing"))
 
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "recovered after 1 restart")
     assert FAST.backoff in pauses, "the first start was taken for a good one"
     assert starts(clean_dockerd, "crashing") == 4
 
@@ -195,7 +195,7 @@ async def test_a_container_that_recovers_between_two_attempts_is_not_restarted_a
 
     effect = await task.apply("slow", await only_action(task, "slow"))
 
-    assert (effect.state, effect.detail) == ("done", "well after one restart")
+    assert (effect.state, effect.detail) == ("done", "recovered after 1 restart")
     assert starts(clean_dockerd, "slow") == 2
 
 
@@ -213,7 +213,7 @@ async def test_a_container_that_the_engine_restarts_over_and_over_does_not_count
     await becomes(clean_dockerd, "looping", "unhealthy")
     action = await only_action(task, "looping")
 
-    with pytest.raises(TaskError, match=r"^looping is not well after one restart: "):
+    with pytest.raises(TaskError, match=r"^looping has not recovered after 1 restart: "):
         await task.apply("looping", action)
 
 
@@ -224,10 +224,10 @@ async def test_a_container_that_the_engine_restarts_over_and_over_does_not_count
         ("unchecked", "unchecked is running, and nothing that checks it fails."),
         ("starting", "starting is still starting."),
         ("kept", "kept has the label upkeeper.keep."),
-        ("stopped", "stopped was stopped by somebody: exit code 137."),
-        ("stopped-always", "stopped-always was stopped by somebody: its restart policy is always."),
+        ("stopped", "stopped was stopped by someone: exit code 137."),
+        ("stopped-always", "stopped-always was stopped by someone: its restart policy is always."),
         ("finished", "finished has finished or was stopped: exit code 0."),
-        ("paused", "paused was paused by somebody."),
+        ("paused", "paused was paused by someone."),
         ("created", "created was never started."),
     ],
 )
@@ -261,7 +261,7 @@ class TestChangedSinceThePlan:
 
         effect = await task.apply("sick", action)
 
-        assert (effect.state, effect.detail) == ("skipped", "it was started again since the plan, and is well")
+        assert (effect.state, effect.detail) == ("skipped", "it was started again since the plan, and has recovered")
         assert started_at(clean_dockerd, "sick") == before
 
     async def test_a_sick_container_that_was_restarted_already_is_not_restarted_again(
@@ -271,7 +271,7 @@ class TestChangedSinceThePlan:
         action = await only_action(task, "incurable")
         clean_dockerd.client.containers.get("incurable").restart()
 
-        with pytest.raises(TaskError, match="was started again since the plan, and is not well: unhealthy"):
+        with pytest.raises(TaskError, match="was started again since the plan, but has not recovered: unhealthy"):
             await task.apply("incurable", action)
 
         assert starts(clean_dockerd, "incurable") == 2
@@ -313,7 +313,7 @@ class TestChangedSinceThePlan:
         task = ServiceRestart([], engine, pacing=FAST, sleep=sleep)
         action = await only_action(task, "incurable")
 
-        with pytest.raises(TaskError, match=r"^gave up after one restart: incurable was stopped by somebody"):
+        with pytest.raises(TaskError, match=r"^gave up after 1 restart: incurable was stopped by someone"):
             await task.apply("incurable", action)
 
         assert inspect(clean_dockerd, "incurable")["State"]["Status"] == "exited"
@@ -381,7 +381,7 @@ class TestServices:
         clean_dockerd.run("web", FOREVER)
         action = await only_action(task, "site")
 
-        with pytest.raises(TaskError, match=r"^web is not well after 2 restarts: running; probe site/live: "):
+        with pytest.raises(TaskError, match=r"^web has not recovered after 2 restarts: running; probe site/live: "):
             await task.apply("site", action)
 
     async def test_a_frozen_database_is_restarted_and_one_that_shuts_down_is_not(
@@ -402,7 +402,7 @@ class TestServices:
             plan = await task.plan("db")
             effect = await task.apply("db", action)
         assert not plan.actions
-        assert "the database system is shutting down; after a restart it would have to begin anew" in plan.notes[0]
+        assert "the database system is shutting down; after a restart it would have to start over" in plan.notes[0]
         assert effect.state == "skipped"
 
     async def test_targets_are_configured_or_labelled(self, clean_dockerd: Dockerd, engine: DockerEngine) -> None:
@@ -452,7 +452,7 @@ async def test_a_hung_engine_is_an_error_in_time(clean_dockerd: Dockerd) -> None
     with clean_dockerd.hung():
         async with asyncio.timeout(HANG_GUARD):
             for attempt in (task.measure("sick"), task.plan("sick"), task.apply("sick", action)):
-                with pytest.raises(TaskError, match=r"did not answer|cannot reach"):
+                with pytest.raises(DockerUnavailable, match=r"did not answer|cannot reach"):
                     await attempt
             assert await task.targets() == []
 
@@ -467,6 +467,6 @@ async def test_without_an_engine_configured_targets_remain(dockerd_factory: Call
     task = ServiceRestart([service], engine)
 
     assert await task.targets() == ["site", "web"]
-    with pytest.raises(TaskError, match="cannot reach the Docker engine"):
+    with pytest.raises(DockerUnavailable, match="cannot reach the Docker engine"):
         await task.plan("site")
     engine.close()
