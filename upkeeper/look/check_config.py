@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.base.units import format_duration
+from exporter.base.units import format_bytes, format_duration
 from exporter.configfile.file import Loaded, load
 from exporter.configfile.named_files import named_files
 from exporter.configfile.problem import ConfigError, Problem, in_order
@@ -58,6 +58,7 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
         *remedy_problems(loaded, facts.targets, facts.found_later),
         *_slower_than_their_interval(loaded),
         *_overlapping(loaded, facts),
+        *_rotated_too_late(loaded),
     ]
     for key, path, _ in _directories(loaded.value):
         if path in facts.directories:
@@ -141,6 +142,19 @@ def _overlapping(loaded: Loaded[Config], facts: MachineFacts) -> Iterator[Proble
         message = f"{one.path!r} and {other.path!r} of {other.name!r} hold the same logs, which both rotate"
         hint = "exclude them from one of the two with `exclude:`, or remove one"
         yield loaded.problem(("logs", overlap.later, "path"), message, hint, "warning")
+
+
+def _rotated_too_late(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Log directories that one log alone may take over the limit, long before it is rotated."""
+    for index, directory in enumerate(loaded.value.logs):
+        largest = directory.rotation.max_file_bytes
+        if largest > directory.max_bytes:
+            message = (
+                f"one log of {format_bytes(largest)} (`rotation.max_file_bytes`), which is not rotated yet,"
+                f" takes the directory over its limit of {format_bytes(directory.max_bytes)}"
+            )
+            hint = "set `rotation.max_file_bytes` well below `max_bytes`"
+            yield loaded.problem(("logs", index, "max_bytes"), message, hint, "warning")
 
 
 def _slower_than_their_interval(loaded: Loaded[Config]) -> Iterator[Problem]:

@@ -65,7 +65,7 @@ async def test_mistakes_exit_2_and_are_all_told(config: Path) -> None:
 
 async def test_warnings_are_no_mistakes(config: Path) -> None:
     with config.open("a") as file:
-        file.write("logs: [{name: app, path: /no/such/directory, max_bytes: 1MiB}]\n")
+        file.write("logs: [{name: app, path: /no/such/directory, max_bytes: 50MiB}]\n")
     done = await invoke("check", "--config", config, "--json")
     assert done.status == 0
     document = json.loads(done.out)

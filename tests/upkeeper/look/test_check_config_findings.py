@@ -55,3 +55,12 @@ def test_a_collector_that_may_take_longer_than_its_interval(tmp_path: Path, sett
 
 def test_a_collector_that_may_take_just_its_interval(tmp_path: Path) -> None:
     assert found(tmp_path, "collectors: {docker: {interval: 10s, deadline: 10s}}") == []
+
+
+def test_a_log_that_takes_its_directory_over_the_limit_before_it_is_rotated(tmp_path: Path) -> None:
+    logs = f"logs:\n  - name: app\n    path: {tmp_path}\n    max_bytes: "
+    [problem] = found(tmp_path, logs + "1MiB\n")
+    assert (problem.line, problem.key, problem.severity) == (4, "logs[0].max_bytes", "warning")
+    assert problem.message.startswith("one log of 10 MiB (`rotation.max_file_bytes`)")
+    assert found(tmp_path, logs + "1MiB\n    rotation: {max_file_bytes: 1MiB}\n") == []
+    assert found(tmp_path, logs + "20MiB\n") == []
