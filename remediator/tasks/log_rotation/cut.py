@@ -8,6 +8,10 @@ The content is copied, proven on disk and given its name before anything is take
 - Elsewhere, and for a log smaller than a block, it is truncated, if it is still exactly as long as what was copied.
   A line written between that look and the truncation, some microseconds, is lost: bench/rotation_window.py measures it.
 
+Another program may cut the log too, and so may an Upkeeper that the lock cannot keep out, since it gets here through an
+overlay mount. So the log is compared with what was copied right before it is cut, and left alone if it begins or goes
+on otherwise. The copy is kept then: it may be the only one of what the other program took.
+
 A kill at any point loses nothing. The temporary name of the copy, or the note of its name on a file system without hard
 links (leftovers.py), stays until the log is cut, so that a second try knows which file is the copy, and that it has to
 find out whether the cut was done: it was not if the log still begins with the copied content. No other file is taken
@@ -17,10 +21,11 @@ lines of that one block in both files.
 
 import os
 import threading
+from contextlib import suppress
 
 from remediator.files import linux
 from remediator.files.attributes import copy_attributes
-from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, where_it_ends
+from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, read, unpacked, where_it_ends
 from remediator.files.folder import Changed, Folder, Identity, NoHardLinks, allocated
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation.leftovers import left_behind, write_note
@@ -31,8 +36,41 @@ _CATCH_UP = 5
 _TRUNCATE_TRIES = 1000
 """How often to look for a moment without a write to a busy log; each look takes some ten microseconds."""
 _NEWLINE_SEARCH = 64 * 1024
+_MOST_SAMPLED = 128 * 1024
 _PROOF = 4096
 """A log that begins with this many bytes of its copy was not cut. Fewer might have been written a second time."""
+
+
+class _CutByAnother(Changed):
+    """Another program took something from the log while it was copied."""
+
+
+class _Sample:
+    """The first and the last bytes of what is copied, which show whether the log is still what was copied."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        # More than the line of blanks that a log may begin with.
+        self._length = min(2 * os.fstatvfs(fd).f_frsize, _MOST_SAMPLED)
+        self._parts: list[tuple[int, bytes]] = []
+
+    def extend(self, end: int) -> None:
+        """For a copy that will reach to ``end``. Raises Changed if the log is another than before."""
+        length = min(end, self._length)
+        parts = [(at, read(self._fd, at, length)) for at in (0, end - length)]
+        self.check()
+        self._parts = parts
+
+    def last(self, length: int) -> bytes:
+        """The last bytes of what was copied, a sample's length at most."""
+        return self._parts[-1][1][-length:]
+
+    def check(self) -> None:
+        """Raises Changed if the log is another than before."""
+        with suppress(OSError):  # where there is no such call, or the log is empty
+            os.lseek(self._fd, 0, os.SEEK_HOLE)  # waits for a cut under way, which reading does not: ext4, inode_lock
+        if any(os.pread(self._fd, len(data), at) != data for at, data in self._parts):
+            raise _CutByAnother("another program cut it while it was copied")
 
 
 def copy_and_cut(
@@ -85,21 +123,30 @@ def _name_for(fd: int, wanted: str) -> str:
 
 def _rotate(folder: Folder, fd: int, log: str, wanted: str, temporary: str, stop: threading.Event) -> str:
     name = None
+    sample = _Sample(fd)
     sink = folder.create(temporary)
     try:
         with _copier(fd, sink, wanted, stop) as copy:
             try:
-                end = _copy_lines(fd, copy)
+                end = _copy_lines(fd, copy, sample)
                 copy_attributes(fd, sink)
                 copy.settle()
                 name = _name(folder, sink, log, wanted, temporary)
                 folder.sync()
-                rest = _cut(fd, copy, end)
+                _check_kept(folder, name, sink)
+                rest = _cut(fd, copy, end, sample)
+            except _CutByAnother as error:
+                if name is None:
+                    _give_up(folder, name, temporary, log)
+                    raise
+                folder.discard(temporary)
+                folder.discard(note_name(temporary, log))
+                raise Changed(f"{error}; {name} keeps what was copied") from None
             except (OSError, Changed, Stopped, TaskError):
                 _give_up(folder, name, temporary, log)
                 raise
             if rest:
-                os.pwrite(fd, b" " * (rest - 1) + b"\n", 0)
+                _blank(fd, sample.last(rest))
             # What was added while cutting is proven. From here on there is no stopping: the log was cut.
             os.fsync(sink)
     finally:
@@ -116,6 +163,20 @@ def _name(folder: Folder, sink: int, log: str, wanted: str, temporary: str) -> s
         return folder.move(temporary, variants(wanted), lambda name: write_note(folder, note, sink, name))
 
 
+def _check_kept(folder: Folder, name: str, sink: int) -> None:
+    """Raises Changed if the copy is not in the directory any more."""
+    kept, copy = folder.stat(name), os.fstat(sink)
+    if kept is None or not copy.st_nlink or (kept.st_dev, kept.st_ino) != (copy.st_dev, copy.st_ino):
+        raise Changed("another program removed its copy")
+
+
+def _blank(fd: int, rest: bytes) -> None:
+    """Overwrites what is left of the copied lines at the log's head. Raises TaskError if the log begins otherwise."""
+    if os.pread(fd, len(rest), 0) != rest:
+        raise TaskError("another program cut it at the same moment; lines may be missing")
+    os.pwrite(fd, b" " * (len(rest) - 1) + b"\n", 0)
+
+
 def _give_up(folder: Folder, name: str | None, temporary: str, log: str) -> None:
     """Removes a copy if nothing was taken from the log. A kill in between leaves no witness for another file."""
     if name is not None and folder.stat(temporary) is not None:
@@ -130,11 +191,12 @@ def _copier(fd: int, sink: int, wanted: str, stop: threading.Event) -> Copy:
     return GzipCopy(fd, sink, stop) if wanted.endswith(".gz") else PlainCopy(fd, sink, stop)
 
 
-def _copy_lines(fd: int, copy: Copy) -> int:
+def _copy_lines(fd: int, copy: Copy, sample: _Sample) -> int:
     """Copies whole lines until little is left to copy. Returns the offset that it reached."""
     end = 0
     for _ in range(_CATCH_UP):
         lines = _end_of_lines(fd, end, os.fstat(fd).st_size)
+        sample.extend(lines)
         copy.append(end, lines)
         if lines - end < _PROOF:
             return lines
@@ -154,22 +216,25 @@ def _end_of_lines(fd: int, start: int, size: int) -> int:
     return size if start == 0 else start
 
 
-def _cut(fd: int, copy: Copy, end: int) -> int:
+def _cut(fd: int, copy: Copy, end: int, sample: _Sample) -> int:
     """Takes everything before ``end`` out of the log, but for as many bytes at its head as are returned.
 
-    Raises TaskError, OSError only while nothing was taken.
+    Raises Changed, TaskError, OSError only while nothing was taken.
     """
     size = os.fstat(fd).st_size
     block = os.fstatvfs(fd).f_frsize
     head = end - end % block
     if head == size:
         head -= block  # the end of the file itself cannot be collapsed
+    sample.check()
     if 0 < head < size and linux.collapse_head(fd, head):
         return end - head
     for _ in range(_TRUNCATE_TRIES):
-        size = os.fstat(fd).st_size
-        if size < end or linux.truncate_if(fd, end):
+        sample.check()
+        if linux.truncate_if(fd, end):
             return 0
+        size = os.fstat(fd).st_size
+        sample.extend(size)
         copy.append(end, size)
         copy.prove()
         end = size
@@ -181,7 +246,11 @@ def _was_cut(folder: Folder, fd: int, name: str) -> bool:
     sink = folder.open(name)
     try:
         end = where_it_ends(fd, sink, compressed=name.endswith(".gz"))
-        return end is None or not _is_uncut(fd, sink, end)
+        if end is None or not _is_uncut(fd, sink, end):
+            return True
+        # Once more: another Upkeeper may have cut it while the copy was compared.
+        first = next(unpacked(sink, compressed=name.endswith(".gz")), b"")
+        return os.pread(fd, len(first), 0) != first
     except ValueError:
         return False  # the copy is incomplete, so the kill came while the log still grew into it
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remediator.files.compress import Copy
-from remediator.files.folder import Identity, open_root
+from remediator.files.folder import Folder, Identity, open_root
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation import cut
 from remediator.tasks.log_rotation.names import temporary_name
@@ -146,8 +146,8 @@ async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: 
     stop = threading.Event()
     taken = cut._cut
 
-    def cut_and_stop(fd: int, copy: Copy, end: int) -> int:
-        rest = taken(fd, copy, end)
+    def cut_and_stop(fd: int, copy: Copy, end: int, sample: cut._Sample) -> int:
+        rest = taken(fd, copy, end, sample)
         stop.set()
         return rest
 
@@ -160,3 +160,48 @@ async def test_a_stop_after_the_cut_comes_too_late(tmp_path: Path, monkeypatch: 
     assert done is not None
     assert names(tmp_path) == ["app.log", done[0]]
     assert lines(tmp_path) == Counter(written.splitlines())
+
+
+@pytest.mark.parametrize("size", [100, 200 * KIB])
+@pytest.mark.parametrize("compress", [True, False])
+async def test_a_log_that_another_program_cut_and_that_grew_again_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, compress: bool
+) -> None:
+    """Cut right before we cut it, and larger than before by then: what was copied is not what it holds."""
+    log = tmp_path / "app.log"
+    before, after = numbered(0, size // 30), numbered(10**6, size // 20)
+    log.write_bytes(before)
+    taken = cut._cut
+
+    def cut_first(fd: int, copy: Copy, end: int, sample: cut._Sample) -> int:
+        log.write_bytes(after)
+        return taken(fd, copy, end, sample)
+
+    monkeypatch.setattr(cut, "_cut", cut_first)
+    rotation = task(tmp_path, rotation={"method": "copytruncate", "compress": compress, "max_file_bytes": 1})
+    [(_, effect), *_] = await run(rotation)
+    (copy,) = rotated(tmp_path)
+    assert effect.state == "skipped"
+    assert effect.detail == f"left alone: another program cut it while it was copied; {copy.name} keeps what was copied"
+    assert log.read_bytes() == after
+    assert lines(tmp_path) == Counter((before + after).splitlines())
+    assert len(names(tmp_path)) == 2
+
+
+async def test_a_log_whose_copy_another_program_removed_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(numbered(0, 10_000))
+    before = log.read_bytes()
+    checked = cut._check_kept
+
+    def remove_first(folder: Folder, name: str, sink: int) -> None:
+        (tmp_path / name).unlink()
+        checked(folder, name, sink)
+
+    monkeypatch.setattr(cut, "_check_kept", remove_first)
+    [(_, effect), *_] = await run(task(tmp_path, rotation={"method": "copytruncate"}))
+    assert (effect.state, effect.detail) == ("skipped", "left alone: another program removed its copy")
+    assert log.read_bytes() == before
+    assert names(tmp_path) == ["app.log"]
