@@ -183,11 +183,11 @@ def chunks(fd: int, start: int, end: int, size: int = CHUNK) -> Iterator[tuple[i
     while position < end:
         try:
             position = os.lseek(fd, position, os.SEEK_DATA)
+            edge = min(os.lseek(fd, position, os.SEEK_HOLE), end) if position < end else end
         except OSError as error:
             if error.errno == errno.ENXIO:
-                return  # nothing but a hole from here to the end
+                return  # nothing but a hole from here to the end, or truncated just now
             raise
-        edge = min(os.lseek(fd, position, os.SEEK_HOLE), end) if position < end else end
         while position < edge:
             length = min(size, edge - position)
             yield position, length

@@ -173,6 +173,24 @@ def test_holes_unpack_to_their_zeros_and_stay_holes_in_plain_copies(tmp_path: Pa
     files.close()
 
 
+@pytest.mark.parametrize("kind", [GzipCopy, PlainCopy])
+def test_a_source_truncated_between_two_looks_for_its_holes_is_noticed(
+    files: Files, kind: type[GzipCopy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lseek(2) then fails with ENXIO, which says nothing about the directory."""
+    size, seek = os.fstat(files.source).st_size, os.lseek
+
+    def truncate_before_the_second(fd: int, position: int, how: int) -> int:
+        if how == os.SEEK_HOLE:
+            os.truncate(files.source, 0)
+        return seek(fd, position, how)
+
+    monkeypatch.setattr(os, "lseek", truncate_before_the_second)
+    assert list(chunks(files.source, 0, size)) == []
+    with files.copy(kind) as copy, pytest.raises(Changed, match="truncated while it was copied"):
+        copy.append(0, size)
+
+
 def test_a_gzip_copy_of_nothing_is_a_gzip_file(tmp_path: Path) -> None:
     files = Files(tmp_path, b"")
     with files.copy(GzipCopy) as copy:
