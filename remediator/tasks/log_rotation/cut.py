@@ -133,7 +133,8 @@ def _rotate(folder: Folder, fd: int, log: str, wanted: str, temporary: str, stop
                 copy.settle()
                 name = _name(folder, sink, log, wanted, temporary)
                 folder.sync()
-                _check_kept(folder, name, sink)
+                if not _is_kept(folder, name, sink):
+                    raise Changed("another program removed its copy")
                 rest = _cut(fd, copy, end, sample)
             except _CutByAnother as error:
                 if name is None:
@@ -143,12 +144,15 @@ def _rotate(folder: Folder, fd: int, log: str, wanted: str, temporary: str, stop
                 folder.discard(note_name(temporary, log))
                 raise Changed(f"{error}; {name} keeps what was copied") from None
             except (OSError, Changed, Stopped, TaskError):
-                _give_up(folder, name, temporary, log)
+                # Another's file may have the name by now.
+                _give_up(folder, name if name and _is_kept(folder, name, sink) else None, temporary, log)
                 raise
             if rest:
                 _blank(fd, sample.last(rest))
             # What was added while cutting is proven. From here on there is no stopping: the log was cut.
             os.fsync(sink)
+            if not _is_kept(folder, name, sink):
+                name = _restore(folder, sink, wanted)
     finally:
         os.close(sink)
     return name
@@ -163,11 +167,29 @@ def _name(folder: Folder, sink: int, log: str, wanted: str, temporary: str) -> s
         return folder.move(temporary, variants(wanted), lambda name: write_note(folder, note, sink, name))
 
 
-def _check_kept(folder: Folder, name: str, sink: int) -> None:
-    """Raises Changed if the copy is not in the directory any more."""
+def _is_kept(folder: Folder, name: str, sink: int) -> bool:
+    """Whether the copy is still in the directory, under its name."""
     kept, copy = folder.stat(name), os.fstat(sink)
-    if kept is None or not copy.st_nlink or (kept.st_dev, kept.st_ino) != (copy.st_dev, copy.st_ino):
-        raise Changed("another program removed its copy")
+    return kept is not None and os.path.samestat(kept, copy) and copy.st_nlink > 0
+
+
+def _restore(folder: Folder, sink: int, wanted: str) -> str:
+    """Puts the copy of a log that was cut back where another program removed it. Returns its name."""
+    for name in variants(wanted):
+        try:
+            again = folder.create_new(name)
+        except FileExistsError:
+            continue
+        try:
+            with PlainCopy(sink, again, threading.Event()) as copy:
+                copy.append(0, os.fstat(sink).st_size)
+                copy_attributes(sink, again)
+                copy.settle()
+            folder.sync()
+        finally:
+            os.close(again)
+        return name
+    raise TaskError("another program removed its copy, and every name for it is taken; lines are missing")
 
 
 def _blank(fd: int, rest: bytes) -> None:

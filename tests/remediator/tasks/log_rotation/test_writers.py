@@ -188,20 +188,36 @@ async def test_a_log_that_another_program_cut_and_that_grew_again_loses_no_line(
     assert len(names(tmp_path)) == 2
 
 
-async def test_a_log_whose_copy_another_program_removed_is_not_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("removed_before_the_cut", [True, False])
+@pytest.mark.parametrize("compress", [True, False])
+async def test_a_log_whose_copy_another_program_removed_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed_before_the_cut: bool, compress: bool
 ) -> None:
+    """It is not cut; or, where it was cut already, the copy is put back."""
     log = tmp_path / "app.log"
     log.write_bytes(numbered(0, 10_000))
     before = log.read_bytes()
-    checked = cut._check_kept
+    kept, looks = cut._is_kept, []
 
-    def remove_first(folder: Folder, name: str, sink: int) -> None:
-        (tmp_path / name).unlink()
-        checked(folder, name, sink)
+    def remove_first(folder: Folder, name: str, sink: int) -> bool:
+        looks.append(name)
+        if len(looks) == (1 if removed_before_the_cut else 2):
+            for path in tmp_path.iterdir():
+                if path != log:
+                    path.unlink()
+            (tmp_path / name).write_bytes(b"")  # another's, under the same name
+        return kept(folder, name, sink)
 
-    monkeypatch.setattr(cut, "_check_kept", remove_first)
-    [(_, effect), *_] = await run(task(tmp_path, rotation={"method": "copytruncate"}))
-    assert (effect.state, effect.detail) == ("skipped", "left alone: another program removed its copy")
-    assert log.read_bytes() == before
-    assert names(tmp_path) == ["app.log"]
+    monkeypatch.setattr(cut, "_is_kept", remove_first)
+    rotation = task(tmp_path, rotation={"method": "copytruncate", "compress": compress})
+    [(_, effect), *_] = await run(rotation)
+    another = tmp_path / looks[0]
+    assert another.read_bytes() == b""
+    another.unlink()
+    assert lines(tmp_path) == Counter(before.splitlines())
+    if removed_before_the_cut:
+        assert (effect.state, effect.detail) == ("skipped", "left alone: another program removed its copy")
+        assert names(tmp_path) == ["app.log"]
+    else:
+        assert effect.state == "done"
+        assert len(rotated(tmp_path)) == 1
