@@ -54,6 +54,19 @@ def bound(source: Path, target: Path) -> Iterator[None]:
         unmount(target)
 
 
+@contextlib.contextmanager
+def overlaid(upper: Path, target: Path) -> Iterator[None]:
+    """An overlay mount, of which a directory is the upper layer."""
+    lower, work = target.with_name("lower"), target.with_name("work")
+    for directory in (lower, work):
+        directory.mkdir()
+    mount(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", str(target)])
+    try:
+        yield
+    finally:
+        unmount(target)
+
+
 def mount(command: list[str]) -> None:
     """Runs a command that mounts; skips the test where it fails."""
     result = subprocess.run(command, capture_output=True, text=True, check=False)

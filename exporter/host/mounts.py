@@ -1,7 +1,7 @@
 """The mounted file systems, from ``/proc/self/mountinfo``. Its format: proc_pid_mountinfo(5)."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class Mount:
     """The directory of the file system that is mounted; ``/`` unless it is a bind mount or a subvolume."""
     mount_id: int = field(default=-1, compare=False)
     """Names this mount, as long as it lasts."""
+    upper: bytes | None = field(default=None, compare=False)
+    """Where an overlay keeps what was written to it, as whoever mounted it gave the path; None for all others."""
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:
@@ -46,6 +48,7 @@ def parse_mountinfo(text: bytes) -> list[Mount]:
             number=before[2].decode("ascii", "replace"),
             root=_unescape(before[3]),
             mount_id=int(before[0]) if before[0].isdigit() else -1,
+            upper=_upper(after),
         )
     return list(visible.values())
 
@@ -75,6 +78,12 @@ def mount_of(mounts: Iterable[Mount], path: bytes) -> Mount | None:
 
 def _as_prefix(path: bytes) -> bytes:
     return path.rstrip(b"/") + b"/"
+
+
+def _upper(after: Sequence[bytes]) -> bytes | None:
+    options = after[2].split(b",") if after[0] == b"overlay" and len(after) > 2 else []
+    found = [option.removeprefix(b"upperdir=") for option in options if option.startswith(b"upperdir=")]
+    return _unescape(found[0]) if found else None
 
 
 def _unescape(field: bytes) -> bytes:

@@ -17,7 +17,10 @@ _ANY, _ONE = "*", "?"
 
 @dataclass(frozen=True)
 class Location:
-    """Where a directory is, whatever leads to it: the same through links and bind mounts."""
+    """Where a directory is, whatever leads to it: the same through links and bind mounts.
+
+    A directory on an overlay mount is where the overlay keeps what is written to it.
+    """
 
     file_system: str
     """As mountinfo numbers it, with the ``st_dev`` that tells btrfs subvolumes apart."""
@@ -45,6 +48,10 @@ def place_of(path: str, mounts: Sequence[Mount]) -> Location | None:
         return None
     mount = max(over, key=lambda mount: len(mount.mountpoint))
     below = os.fsdecode(os.path.relpath(real, mount.mountpoint))
+    if mount.upper is not None and mount.upper.startswith(b"/"):
+        upper = place_of(os.fsdecode(mount.upper), mounts)
+        if upper is not None:
+            return Location(upper.file_system, upper.path / os.fsdecode(mount.root).lstrip("/") / below)
     return Location(f"{mount.number} {device}", PurePosixPath(os.fsdecode(mount.root)) / below)
 
 

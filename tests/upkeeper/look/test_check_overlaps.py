@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.remediator.tasks.log_rotation.logdir import bound, mounted
+from tests.remediator.tasks.log_rotation.logdir import bound, mounted, overlaid
 from upkeeper.look.check_config import check
 from upkeeper.look.check_overlaps import may_meet
 
@@ -52,6 +52,15 @@ async def test_through_a_bind_mount(tmp_path: Path, logs: Path) -> None:
         assert len(await warnings(tmp_path, f"path: {away}", f"path: {logs}/nginx")) == 1
         assert len(await warnings(tmp_path, f"path: {away}/old", f"path: {logs}, recursive: true")) == 1
         assert await warnings(tmp_path, f"path: {away}", f"path: {logs}/nginx-extra, recursive: true") == []
+
+
+async def test_through_an_overlay_and_its_upper_layer(tmp_path: Path, logs: Path) -> None:
+    away = tmp_path / "elsewhere"
+    with overlaid(logs, away):
+        assert len(await warnings(tmp_path, f"path: {away}", f"path: {logs}")) == 1
+        assert len(await warnings(tmp_path, f"path: {away}/nginx", f"path: {logs}/nginx")) == 1
+        assert len(await warnings(tmp_path, f"path: {away}/nginx", f"path: {logs}, recursive: true")) == 1
+        assert await warnings(tmp_path, f"path: {away}/nginx", f"path: {logs}/nginx-extra") == []
 
 
 async def test_what_is_mounted_inside_belongs_to_one_only(tmp_path: Path, logs: Path) -> None:

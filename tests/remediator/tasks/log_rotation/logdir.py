@@ -17,6 +17,7 @@ from remediator.tasks.log_rotation.steps import Deletion
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.filesystems import bound as bound
 from tests.filesystems import mounted as mounted
+from tests.filesystems import overlaid as overlaid
 from tests.helpers import missing
 
 KIB = 1024
