@@ -25,7 +25,17 @@ from contextlib import suppress
 
 from remediator.files import linux
 from remediator.files.attributes import copy_attributes
-from remediator.files.compress import Copy, GzipCopy, PlainCopy, Stopped, mostly_holes, read, unpacked, where_it_ends
+from remediator.files.compress import (
+    Copy,
+    GzipCopy,
+    PlainCopy,
+    Stopped,
+    chunks,
+    mostly_holes,
+    read,
+    unpacked,
+    where_it_ends,
+)
 from remediator.files.folder import Changed, Folder, Identity, NoHardLinks, allocated
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation.leftovers import left_behind, write_note
@@ -228,13 +238,15 @@ def _copy_lines(fd: int, copy: Copy, sample: _Sample) -> int:
 
 def _end_of_lines(fd: int, start: int, size: int) -> int:
     """The offset behind the last newline; a log without one is taken as it is."""
-    position = size
-    while position > start:
-        low = max(start, position - _NEWLINE_SEARCH)
-        found = os.pread(fd, position - low, low).rfind(b"\n")
+    last = max(start, size - _NEWLINE_SEARCH)
+    found = os.pread(fd, size - last, last).rfind(b"\n")
+    if found >= 0:
+        return last + found + 1
+    # A hole, which can be larger than any disk, has none.
+    for at, length in reversed(list(chunks(fd, start, last))):
+        found = os.pread(fd, length, at).rfind(b"\n")
         if found >= 0:
-            return low + found + 1
-        position = low
+            return at + found + 1
     return size if start == 0 else start
 
 

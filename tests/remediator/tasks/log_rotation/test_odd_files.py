@@ -26,6 +26,7 @@ from tests.remediator.tasks.log_rotation.logdir import (
     listed,
     mounted,
     names,
+    require_collapse,
     rotated,
     run,
     snapshot,
@@ -133,6 +134,25 @@ async def test_a_log_of_holes_alone_becomes_a_gzip_file(tmp_path: Path, method: 
     for path in rotated(tmp_path):
         subprocess.run(["gzip", "--test", path], check=True)
     assert sum(len(content(path)) for path in (*rotated(tmp_path), tmp_path / "app.log")) >= len(before) + 3 * MIB
+
+
+async def test_the_last_line_before_a_hole_is_found_without_reading_the_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_collapse(tmp_path)
+    whole = b"first\n" * 2000
+    sparse(tmp_path / "app.log", 0, (0, whole + b"next"), (64 * MIB, b"a line without an end"))
+    looked, read = [], os.pread
+
+    def count(fd: int, length: int, at: int) -> bytes:
+        looked.append(length)
+        return read(fd, length, at)
+
+    monkeypatch.setattr(os, "pread", count)
+    await run(task(tmp_path, rotation={"method": "copytruncate", "compress": False, "max_file_bytes": 1}))
+    (copy,) = rotated(tmp_path)
+    assert copy.read_bytes() == whole
+    assert sum(looked) < 2 * MIB
 
 
 @METHODS
