@@ -23,7 +23,6 @@ from tests.remediator.tasks.log_rotation.logdir import (
     bound,
     lines,
     names,
-    overlaid,
     require_collapse,
     rotated,
     run,
@@ -116,27 +115,6 @@ async def test_two_programs_lose_no_line_of_a_writer_that_never_stops(
             await run(task(log.parent, rotation={"keep_count": 99_999}))  # what the writer held was left uncompressed
             found = lines(tmp_path / "logs")
         assert found == {b"%09d written by one that never stops" % n: 1 for n in range(count)}
-
-
-@pytest.mark.slow
-async def test_two_programs_that_no_lock_keeps_apart_lose_no_line(tmp_path: Path) -> None:
-    """Through an overlay mount and its upper layer, which have no inode in common. Lines may be in two files."""
-    require_collapse(tmp_path)
-    real, other = tmp_path / "real", tmp_path / "other"
-    real.mkdir()
-    other.mkdir()
-    with overlaid(real, other):
-        log = real / "app.log"
-        with (
-            Writer(log, pause=0.0001) as writer,
-            Rotator(real, size=8 * KIB) as first,
-            Rotator(other, size=8 * KIB) as second,
-        ):
-            await wait_until(lambda: len(rotated(real)) >= 30, timeout=60, what="thirty rotations")
-            first.stop()
-            second.stop()
-            count = writer.stop()
-        assert set(lines(real)) >= {b"%09d written by one that never stops" % n for n in range(count)}
 
 
 @pytest.mark.parametrize("way", WAYS)
