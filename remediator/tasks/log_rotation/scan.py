@@ -139,6 +139,14 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
     directory, found = shared.directory, shared.found
+    itself = Looker(folder.fd).look(".")
+    if itself is not None and itself[7]:
+        # Its entries cannot be removed, temporary ones neither.
+        found.left_alone["a directory made immutable or append-only, by chattr +i or +a"].append(
+            folder.path or directory.path
+        )
+        found.all_seen = False
+        return
     entries = _look_at_all(folder, shared)
     shared.led_to.update(folder.led_to(name for name, facts in entries.items() if stat.S_ISLNK(facts[2])))
     view = _View(folder, directory, entries, shared.led_to)
