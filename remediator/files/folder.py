@@ -8,6 +8,7 @@ File names are bytes. Inside, they are Python's ``str`` with surrogate escapes; 
 (``encode_path``), which is ASCII, legible and exact; for people, ``printable`` shows them.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -112,6 +113,20 @@ class Folder:
         """Names of all entries."""
         with os.scandir(self.fd) as listing:
             return [entry.name for entry in listing]
+
+    def links(self) -> list[str]:
+        """Names of the symbolic links among them."""
+        with os.scandir(self.fd) as listing:
+            return [entry.name for entry in listing if entry.is_symlink()]
+
+    def led_to(self, links: Iterable[str]) -> set[tuple[int, int]]:
+        """What these symbolic links lead to, by ``Identity.key``."""
+        keys = set()
+        for name in links:
+            with contextlib.suppress(OSError):  # it leads nowhere, or where this process may not look
+                facts = os.stat(name, dir_fd=self.fd)
+                keys.add((facts.st_dev, facts.st_ino))
+        return keys
 
     def stat(self, name: str) -> os.stat_result | None:
         """Facts of the entry itself, not of what a link leads to; None if there is none."""

@@ -47,7 +47,7 @@ def act(directory: LogDirectory, action: Action, stop: threading.Event, allocate
                 excess = _excess(directory, allocated_bytes) if step.only_over_limit else None
                 return delete_files(root, files, step.device, directory, stop, excess)
             with open_below(root, step.folder) as folder:
-                _check_names(folder, step, directory)
+                _check_names(root, folder, step, directory)
                 with alone_in(folder, stop):
                     return _do(folder, step, directory, stop, allocated_bytes)
     except Changed as error:
@@ -75,13 +75,13 @@ def _do(
     raise AssertionError(f"no such step: {step!r}")
 
 
-def _check_names(folder: Folder, step: Step, directory: LogDirectory) -> None:
+def _check_names(root: Folder, folder: Folder, step: Step, directory: LogDirectory) -> None:
     """The patterns may have changed since the plan; the protected ones always win."""
     check_folder(step.folder, directory)
     if not isinstance(step, Rotate):
         if isinstance(step, Compress) and work_of(step.name) is not None:
             raise Changed("not covered by `include:`")
-        Covered(folder, directory).check(step.name)
+        Covered(root, folder, directory).check(step.name)
     elif is_protected(step.name, directory.exclude):
         raise Changed("protected by `exclude:`")
     elif not is_log(step.name, directory.include, directory.exclude):

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,20 +19,26 @@ from remediator.tasks.log_rotation.names import is_log, is_protected, parse_rota
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WITHOUT_LOG = "the log that it would come from is not there"
+_LIST_SERVES = 20.0
+"""Times as long as it took to make a list of links, it serves."""
 _NAMED = 5
 """This many of the files left alone are named in the record; the rest are counted."""
 
 
 class Covered:
-    """What may be deleted in one directory by the patterns as they are now, which may not be those of the plan."""
+    """What may be deleted in one directory by its patterns and entries as they are now, not as the plan saw them."""
 
-    def __init__(self, folder: Folder, directory: LogDirectory) -> None:
+    def __init__(self, root: Folder, folder: Folder, directory: LogDirectory) -> None:
         self._folder = folder
         self._directory = directory
-        self._bases: dict[str, str] = {}
+        self._refusals: dict[str, str] = {}
+        self._links = _Links(root, folder)
 
     def check(self, name: str) -> None:
-        """Raises Changed unless this names a rotated file of a log that is there, or work left unfinished."""
+        """Raises Changed unless this names a rotated file of a log that is there, or work left unfinished.
+
+        What a symbolic link leads to by now is no rotated file, whatever its name.
+        """
         rotated = parse_rotated(name)
         if self._directory.exclude and is_protected(name, self._directory.exclude):
             raise Changed("protected by `exclude:`")
@@ -39,21 +46,55 @@ class Covered:
             if work_of(name) is None:
                 raise Changed("not covered by `include:`")
             return
-        reason = self._bases.get(rotated.base)
+        reason = self._refusals.get(rotated.base)
         if reason is None:
-            reason = self._bases[rotated.base] = self._refusal(rotated.base)
+            reason = self._refusals[rotated.base] = self._refusal(rotated.base)
         if reason:
-            raise Changed(reason if reason != _WITHOUT_LOG or self._folder.stat(name) else "gone")
+            raise Changed(reason)
+        log = self._folder.stat(rotated.base)
+        if log is None or not stat.S_ISREG(log.st_mode):
+            raise Changed(_WITHOUT_LOG if self._folder.stat(name) else "gone")
+        if self._links.lead_to(name):
+            raise Changed("a symbolic link leads to it, so it is a log")
 
     def _refusal(self, base: str) -> str:
         if is_protected(base, self._directory.exclude):
             return "protected by `exclude:`"
         if not is_log(base, self._directory.include, self._directory.exclude):
             return "not covered by `include:`"
-        facts = self._folder.stat(base)
-        if facts is None or not stat.S_ISREG(facts.st_mode):
-            return _WITHOUT_LOG
         return ""
+
+
+class _Links:
+    """What the symbolic links in a directory, and in those above it up to the root, lead to now.
+
+    Listing a large directory takes longer than deleting a file, so a list serves for a while (``_LIST_SERVES``).
+    """
+
+    def __init__(self, root: Folder, folder: Folder) -> None:
+        self._root = root
+        self._folder = folder
+        self._led_to: set[tuple[int, int]] = set()
+        self._good_until = -1.0
+
+    def lead_to(self, name: str) -> bool:
+        start = time.monotonic()
+        if start >= self._good_until:
+            self._led_to = self._look()
+            end = time.monotonic()
+            self._good_until = end + _LIST_SERVES * (end - start)
+        if not self._led_to:
+            return False
+        facts = self._folder.stat(name)
+        return facts is not None and (facts.st_dev, facts.st_ino) in self._led_to
+
+    def _look(self) -> set[tuple[int, int]]:
+        keys = self._folder.led_to(self._folder.links())
+        parts = self._folder.path.split("/") if self._folder.path else []
+        for depth in range(len(parts)):
+            with open_below(self._root, "/".join(parts[:depth])) as above:
+                keys |= above.led_to(above.links())
+        return keys
 
 
 def check_folder(path: str, directory: LogDirectory) -> None:
@@ -163,7 +204,7 @@ def delete_files(
         try:
             check_folder(path, directory)
             with open_below(root, path) as folder, alone_in(folder, stop):
-                _delete_in(folder, members, device, directory, stop, excess, tally)
+                _delete_in(root, folder, members, device, directory, stop, excess, tally)
         except Changed as error:
             for name, _ in members:
                 tally.left_alone.add(f"{path}/{name}" if path else name, str(error))
@@ -171,6 +212,7 @@ def delete_files(
 
 
 def _delete_in(
+    root: Folder,
     folder: Folder,
     files: Sequence[tuple[str, str]],
     device: int,
@@ -179,7 +221,7 @@ def _delete_in(
     excess: int | None,
     tally: _Tally,
 ) -> None:
-    covered, stopped = Covered(folder, directory), stop.is_set
+    covered, stopped = Covered(root, folder, directory), stop.is_set
     for name, marked in files:
         if stopped():
             raise Stopped

@@ -16,16 +16,17 @@ _NAME_MAX = 255
 _DIGITS = frozenset("0123456789")
 _STAMP = "%Y%m%d-%H%M%S"
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
-_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL)
+_OWN = re.compile(r"(?P<base>.+)-(?P<stamp>\d{8}-\d{6})(?:-(?P<number>\d{1,4}))?", re.DOTALL | re.ASCII)
 _GENERATION_DIGITS = 5
 # logrotate's dateext, with hours or `-%s` (logrotate.conf(5)); Python's TimedRotatingFileHandler.
 _DATED = re.compile(
     r"(?P<base>.+?)(?:-(?P<day>\d{8})(?P<hour>\d{2})?(?:-(?P<epoch>\d{9,10}))?"
     r"|\.(?P<date>\d{4}-\d\d-\d\d)(?:_(?P<time>\d\d(?:-\d\d){0,2}))?)",
-    re.DOTALL,
+    re.DOTALL | re.ASCII,
 )
 _TEMPORARY = re.compile(
-    r"\.(?P<token>[0-9a-z]+-\d+)\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|named|pack|swap)\.upkeeper-tmp"
+    r"\.(?P<token>[0-9a-z]+-\d+)\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|named|pack|swap)\.upkeeper-tmp",
+    re.ASCII,
 )
 _EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
 """As the build of November 2026 named it."""
@@ -143,7 +144,7 @@ def parse_rotated(name: str) -> Rotated | None:
     if stem[-1:] not in _DIGITS:
         return None
     base, _, generation = stem.rpartition(".")
-    if base and len(generation) <= _GENERATION_DIGITS and generation.isdecimal():
+    if base and len(generation) <= _GENERATION_DIGITS and generation.isascii() and generation.isdecimal():
         return Rotated(base, False, compressed, None, 0.0, 0, int(generation))
     if (match := _OWN.fullmatch(stem)) and (not compressed or name.endswith(".gz")):
         at = _moment(match["stamp"], _STAMP, UTC)

@@ -9,6 +9,7 @@ import re
 _ENDINGS = (
     "gz", "bz2", "xz", "zst", "lz4", "zip", "Z", "7z", "lzma", "br", "sz", "lz", "lzo", "rar", "zlib", "snappy",
     "tgz", "tbz", "tbz2", "txz", "tzst", "taz", "tlz", "bz", "zstd", "gzip", "cab", "arj", "zz",
+    "lrz", "rz", "zpaq", "gpg", "pgp", "rpm", "wim",
 )  # fmt: skip
 HEAD = 10
 """Bytes of a file's beginning that ``is_packed`` looks at."""
@@ -28,6 +29,7 @@ _CONTENT = re.compile(
     rb"|\x89LZO\0\r\n"
     rb"|\xff\x06\0\0sNaPpY"
     rb"|Rar!\x1a\x07"
+    rb"|LRZI\0|\xed\xab\xee\xdb|MSWIM\0\0\0"  # lrzip, rpm, wim
 )
 
 

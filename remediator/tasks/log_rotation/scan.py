@@ -5,7 +5,6 @@ import stat
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -140,8 +139,16 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
     directory, found = shared.directory, shared.found
+    itself = Looker(folder.fd).look(".")
+    if itself is not None and itself[7]:
+        # Its entries cannot be removed, temporary ones neither.
+        found.left_alone["a directory made immutable or append-only, by chattr +i or +a"].append(
+            folder.path or directory.path
+        )
+        found.all_seen = False
+        return
     entries = _look_at_all(folder, shared)
-    shared.led_to.update(_led_to(folder, entries))
+    shared.led_to.update(folder.led_to(name for name, facts in entries.items() if stat.S_ISLNK(facts[2])))
     view = _View(folder, directory, entries, shared.led_to)
     for name, facts in entries.items():
         try:
@@ -194,17 +201,6 @@ def _scan_below(folder: Folder, name: str, shared: _Shared, depth: int) -> None:
             return
         found.all_seen = seen
         _scan_folder(child, shared, depth + 1)
-
-
-def _led_to(folder: Folder, entries: Mapping[str, FileFacts]) -> set[tuple[int, int]]:
-    """The files that the symbolic links of a directory lead to, by ``Identity.key``."""
-    keys = set()
-    for name, facts in entries.items():
-        if stat.S_ISLNK(facts[2]):
-            with suppress(OSError):  # it leads nowhere, or where this process may not look
-                led_to = os.stat(name, dir_fd=folder.fd)
-                keys.add((led_to.st_dev, led_to.st_ino))
-    return keys
 
 
 def _leave_alone_what_links_lead_to(found: Scan, led_to: set[tuple[int, int]]) -> None:

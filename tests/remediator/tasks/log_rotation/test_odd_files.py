@@ -60,6 +60,9 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
     "zip": zipped,
+    "lrzip": lambda data: b"LRZI\0\6" + data,
+    "rpm": lambda data: b"\xed\xab\xee\xdb\3\0" + data,
+    "wim": lambda data: b"MSWIM\0\0\0" + data,
     "zstd": by_program("zstd", "zstd", "--quiet", "--stdout"),
 }
 
@@ -78,7 +81,8 @@ async def test_what_is_compressed_by_its_content_is_no_log(tmp_path: Path, packe
 
 @pytest.mark.parametrize(
     "end",
-    [".zip", ".Z", ".z", ".tgz", ".7z", ".lzma", ".br", ".sz", ".GZ", ".Gz", ".BZ2", ".XZ", ".zst", ".lz4", ".ZIP"],
+    [".zip", ".Z", ".z", ".tgz", ".7z", ".lzma", ".br", ".sz", ".GZ", ".Gz", ".BZ2", ".XZ", ".zst", ".lz4", ".ZIP",
+     ".lrz", ".rz", ".zpaq", ".gpg", ".rpm", ".wim"],
 )  # fmt: skip
 async def test_what_is_compressed_by_its_name_is_no_log(tmp_path: Path, end: str) -> None:
     (tmp_path / f"app.log{end}").write_bytes(b"x" * 200 * KIB)

@@ -238,3 +238,22 @@ async def test_a_stuck_file_that_keeps_the_breach_standing_is_no_success(tmp_pat
             assert first["reason"].startswith("helped, not enough: 1.01 MiB of 512 KiB"), first["reason"]
             assert "chattr" in second["reason"]
         chattr("-i", disk / "app.log")
+
+
+@pytest.mark.parametrize("below", ["", "sub"])
+@pytest.mark.parametrize("flag", ["a", "i"])
+async def test_a_directory_that_chattr_protects_is_named_and_left_alone(tmp_path: Path, flag: str, below: str) -> None:
+    fixed = tmp_path / below
+    fixed.mkdir(exist_ok=True)
+    write_log(fixed / "app.log")
+    rotation = task(tmp_path, recursive=True)
+    chattr(f"+{flag}", fixed)
+    try:
+        plan = await rotation.plan("logs")
+        assert plan.actions == []
+        unwritable = (flag, below) == ("i", "sub")
+        why = "a directory that cannot be written to" if unwritable else "a directory made immutable or append-only"
+        assert any(why in note for note in plan.notes)
+    finally:
+        chattr(f"-{flag}", fixed)
+    assert (await rotation.plan("logs")).actions

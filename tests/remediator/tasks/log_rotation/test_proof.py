@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from remediator.tasks.log_rotation import delete
+from remediator.tasks.log_rotation.delete import delete_file
 from tests.remediator.tasks.log_rotation.logdir import (
     DAY,
     KIB,
@@ -214,3 +216,68 @@ async def test_the_count_in_a_name_tells_where_the_time_does_not(tmp_path: Path)
     rotation = task(tmp_path, at=NOW, max_bytes=210 * KIB)
     assert done(await run(rotation)) == [("delete", "app.log.3")]
     assert names(tmp_path) == ["app.log", "app.log.1", "app.log.2"]
+
+
+@pytest.mark.parametrize("count", [29, 120])
+@pytest.mark.parametrize("folder", ["", "sub/deep/"])
+async def test_what_a_link_leads_to_since_the_plan_stays(tmp_path: Path, count: int, folder: str) -> None:
+    """One by one, and in a batch; the link lies beside the file or above it."""
+    below = tmp_path / folder
+    below.mkdir(parents=True, exist_ok=True)
+    (below / "app.log").touch()
+    for number in range(1, count + 1):
+        make(below / f"app.log.{number}", number * 60)
+    rotation = task(tmp_path, at=NOW, recursive=True, rotation={"keep_count": 2})
+    actions = (await rotation.plan("logs")).actions
+    (tmp_path / "current").symlink_to(f"{folder}app.log.20")
+    effects = [await rotation.apply("logs", action) for action in actions]
+    assert {*names(below)} - {"current"} == {"app.log", "app.log.1", "app.log.2", "app.log.20"}
+    (reason,) = [effect.detail for effect in effects if "a symbolic link leads to it" in effect.detail]
+    assert count == 29 or "app.log.20 (a symbolic link leads to it, so it is a log)" in reason
+
+
+async def test_a_rotated_file_that_a_link_leads_to_since_the_plan_is_not_compressed(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    make(tmp_path / "app.log-20260920-000000", DAY)
+    rotation = task(tmp_path, at=NOW)
+    (action,) = (await rotation.plan("logs")).actions
+    assert action.kind == "compress"
+    (tmp_path / "current").symlink_to("app.log-20260920-000000")
+    effect = await rotation.apply("logs", action)
+    assert (effect.state, effect.detail) == ("skipped", "left alone: a symbolic link leads to it, so it is a log")
+    assert "app.log-20260920-000000" in names(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["link", "move"])
+async def test_what_happens_in_the_middle_of_a_batch_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """The log moves away, or a link to the rest appears, when half of the files are gone."""
+    (tmp_path / "app.log").touch()
+    for number in range(1, 121):
+        make(tmp_path / f"app.log.{number}", 40 * DAY + number)
+    rotation = task(tmp_path, at=NOW, rotation=STRICT)
+    (action,) = (await rotation.plan("logs")).actions
+    left = 120
+    monkeypatch.setattr(delete, "_LIST_SERVES", 0)
+
+    def meddling(*arguments: object) -> int:
+        nonlocal left
+        left -= 1
+        freed: int = delete_file(*arguments)  # type: ignore[arg-type]
+        if left == 60:
+            if change == "move":
+                (tmp_path / "app.log").rename(tmp_path / "app.moved")
+            else:
+                (tmp_path / "current").symlink_to("app.log.30")
+        return freed
+
+    monkeypatch.setattr(delete, "delete_file", meddling)
+    effect = await rotation.apply("logs", action)
+    kept = {name for name in names(tmp_path) if name.startswith("app.log.")}
+    if change == "move":
+        assert kept == {f"app.log.{number}" for number in range(1, 61)}
+        assert "the log that it would come from is not there" in effect.detail
+    else:
+        assert "app.log.30" in kept
+        assert "a symbolic link leads to it" in effect.detail

@@ -48,7 +48,19 @@ def test_rotated_files_are_known_by_their_names(name: str, base: str, own: bool)
 
 @pytest.mark.parametrize(
     "name",
-    ["app.log", "app.log.gz", "app-20250131.log", "app.log-2025", "app.log-20251331-235959", "app.log.1.bak", "1"],
+    [
+        "app.log",
+        "app.log.gz",
+        "app-20250131.log",
+        "app.log-2025",
+        "app.log-20251331-235959",
+        "app.log.1.bak",
+        "1",
+        "app.log.\u06612",
+        "app.log-202501\u066331",
+        "app.log-20250131-23595\u06619",
+        "app.log.2025-0\u0661-31",
+    ],
 )
 def test_other_files_are_not(name: str) -> None:
     assert parse_rotated(name) is None
