@@ -47,7 +47,10 @@ class ComposeValid:
 
     def find(self, inputs: Inputs) -> Iterator[Finding]:
         for project in inputs.projects:
-            yield from _of_project(project, active_services(project, inputs.running))
+            unknown = {place.printable() for place in project.unknown_places}
+            for finding in _of_project(project, active_services(project, inputs.running)):
+                if finding.place not in unknown:
+                    yield finding
 
 
 def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:

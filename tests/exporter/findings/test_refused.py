@@ -7,11 +7,12 @@ import yaml
 
 from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.checks.env_files import EnvFiles
+from exporter.findings.checks.images import Images
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.finding import Finding
 from exporter.findings.inputs import Inputs
 from tests.compose import require_compose
-from tests.exporter.findings.inputs import load, write
+from tests.exporter.findings.inputs import found, load, project, write
 
 REFUSED = {
     "a merge key twice": """
@@ -122,6 +123,13 @@ def test_it_is_critical(name: str, tmp_path: Path) -> None:
     found = criticals(tmp_path)
     assert found
     assert all(one.place.file == f"{tmp_path}/compose.yaml" and one.place.line for one in found), found
+
+
+@pytest.mark.parametrize("image", ["x:${TAG:?}", "${TAG:?}", "${TAG:?}:1", "x:${TAG}"])
+def test_a_variable_that_is_not_set_is_told_once(image: str, tmp_path: Path) -> None:
+    loaded = project(tmp_path, f"services: {{a: {{image: '{image}'}}}}")
+    findings = [*found(ComposeValid(), loaded), *found(UnsetVariables(), loaded), *found(Images(), loaded)]
+    assert [one.check for one in findings] == ["unset-variables"]
 
 
 @pytest.mark.parametrize("name", TAKEN)
