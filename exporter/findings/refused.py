@@ -5,7 +5,7 @@ loader checks beyond. https://github.com/compose-spec/compose-go/blob/main/loade
 import re
 from collections.abc import Iterator, Sequence
 
-from exporter.findings.compose_service import mounts, ports_misread
+from exporter.findings.compose_service import mounts, ports_misread, volume_parts
 from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
 
@@ -147,8 +147,8 @@ def _number(node: Node) -> object:
 def _volumes(name: str, service: Node) -> Iterator[Flaw]:
     volumes = service.at("volumes")
     for item in volumes.items if volumes is not None else ():
-        parts = item.text.split(":")
-        if not item.mapping and (not all(parts) or len(parts) > (4 if len(parts[0]) == 1 else 3)):
+        parts = volume_parts(item.text)
+        if not item.mapping and (not all(parts) or len(parts) > 3):
             why = ", because a variable in it is not set" if not item.literal and not all(parts) else ""
             yield Flaw(
                 item.place, f"a volume of {word(name)} has an empty part between its colons{why}", "write SOURCE:TARGET"
