@@ -45,6 +45,7 @@ class Compose:
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=120,
         )

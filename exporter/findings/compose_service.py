@@ -1,5 +1,6 @@
 """What a service of a Compose file says of its ports, mounts, image and limits, whichever way it is written."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from exporter.findings.compose_tree import Node
 from exporter.findings.finding import Place
 
 _SHORT_PORT = re.compile(
-    r"(?:(?:(?P<ip>\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*):)?(?P<published>[0-9-]*):)?(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
+    r"(?:(?:(?P<ip>.*):)?(?P<published>[0-9-]*):)?(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?:tcp|udp|sctp)?)?", re.IGNORECASE
 )
 _PUBLISHED = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MAX_PORT = 65535
@@ -67,13 +68,34 @@ def _ports(service: Node) -> Iterator[tuple[Node, Port | None]]:
             )
             found = _port(item.place, host_ip, target, published)
         else:
-            match = _SHORT_PORT.fullmatch(item.text)
-            found = (
-                _port(item.place, (match["ip"] or "").strip("[]"), match["target"], match["published"] or "")
-                if match
-                else None
-            )
+            found = _short_port(item)
         yield item, found
+
+
+def _short_port(item: Node) -> Port | None:
+    match = _SHORT_PORT.fullmatch(item.text)
+    if match is None:
+        return None
+    host_ip, published = match["ip"] or "", match["published"] or ""
+    if host_ip.startswith("[") and host_ip.endswith("]"):
+        host_ip = host_ip[1:-1]
+    found = _port(item.place, host_ip, match["target"], published)
+    if found is None or not _address(host_ip) or found.published != published:
+        return None
+    if published:
+        low, _, high = published.partition("-")
+        first, last = int(low), int(high or low)
+        single = found.first == found.last  # Compose then takes one that is free
+        if not first <= last <= _MAX_PORT or (not single and last - first != found.last - found.first):
+            return None
+    return found
+
+
+def _address(text: str) -> bool:
+    try:
+        return not text or ("%" not in text and bool(ipaddress.ip_address(text)))
+    except ValueError:
+        return False
 
 
 def _port(place: Place, host_ip: str, target: str, published: str) -> Port | None:
@@ -99,12 +121,23 @@ def mounts(service: Node) -> Iterator[Mount]:
                 target.text if target is not None else "",
             )
             continue
-        source_text, sign, rest = item.text.partition(":")
-        if not sign:
-            yield Mount(item.place, "volume", "", source_text)
+        parts = volume_parts(item.text)
+        if len(parts) == 1:
+            yield Mount(item.place, "volume", "", parts[0])
         else:
-            kind_word = "bind" if source_text.startswith((".", "/", "~")) else "volume"
-            yield Mount(item.place, kind_word, source_text, rest.partition(":")[0])
+            kind_word = "bind" if parts[0].startswith((".", "/", "~")) or ":" in parts[0] else "volume"
+            yield Mount(item.place, kind_word, parts[0], parts[1])
+
+
+def volume_parts(text: str) -> list[str]:
+    """What stands between the colons of a volume; that after the letter of a drive (``C:``) is none."""
+    parts: list[str] = []
+    for part in text.split(":"):
+        if parts and len(parts[-1]) == 1 and parts[-1].isalpha():
+            parts[-1] += f":{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def repository(image: str) -> str:

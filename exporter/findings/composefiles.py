@@ -43,11 +43,13 @@ class ComposeFiles:
         """
         values: dict[str, str] = {}
         read: list[tuple[EnvFile, Resolved]] = []
+        unread = len(self._project.unread)
         for path in env_files or [joined(directory, ".env")]:
             env = self.env_file(path, required=bool(env_files), place=self._project.place())
             if env is not None:
                 read.append((env, self.resolved(env, outer, values)))
                 values |= read[-1][1].values
+        self._project.variables_unread |= len(self._project.unread) > unread
         self.in_force(read, outer)
         return {**values, **outer}
 
@@ -79,11 +81,7 @@ class ComposeFiles:
         file = self.file(path, place, required=required)
         if file is None:
             return None
-        try:
-            env = self._project.env_files[path] = parse_env(file, raw=raw)
-        except Unreadable as error:
-            self._unreadable(error)
-            return None
+        env = self._project.env_files[path] = parse_env(file, raw=raw)
         return env
 
     def file(self, path: str, place: Place, *, required: bool = True) -> TextFile | None:

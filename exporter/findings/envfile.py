@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.findings.files import TextFile, Unreadable
+from exporter.findings.files import TextFile
 from exporter.findings.interpolate import BadReference, Use, interpolate
 
 MAX_CHARACTERS = 16 * 1024 * 1024
@@ -122,16 +122,11 @@ class EnvFile:
 
 
 def parse_env(file: TextFile, *, raw: bool = False) -> EnvFile:
-    """The variables of an env file. Raises Unreadable for what is no text.
+    """The variables of an env file. Bytes that are not UTF-8, which Compose takes, are as os.fsdecode has them.
 
     raw: as Docker itself reads such files, where quotes and dollar signs mean themselves (``format: raw``).
     """
-    try:
-        text = file.data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(file.path, "is not UTF-8 text") from error
-    if file.binary:
-        raise Unreadable(file.path, "is a binary file")
+    text = file.data.decode("utf-8-sig", "surrogateescape")
     variables: list[Variable] = []
     malformed: list[Malformed] = []
     for found in _raw(text) if raw else _statements(text):

@@ -186,11 +186,7 @@ def _env(pattern: str) -> Reading:
     reading = Reading(("env", "text", "mode"))
     for file in _matches(pattern, reading):
         reading.texts.append(file)
-        try:
-            env = parse_env(file)
-        except Unreadable as error:
-            reading.missed(error, ("env",))
-            continue
+        env = parse_env(file)
         reading.env_files.append(env)
         reading.modes.append(_mode(file, "env" if _holds_secrets(env) else "config"))
     return reading

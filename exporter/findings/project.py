@@ -66,6 +66,8 @@ class Project:
     """What env files set and is in force, as far as it is written there: path, name, text. See envfile.Resolved."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What its files can refer to."""
+    variables_unread: bool = False
+    """Whether an env file that its files refer to could not be read, so that any variable may be set there."""
     missing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Files of secrets and configs that do not exist, by kind (``secret``) and name."""
     unread: list[str] = field(default_factory=list)
@@ -81,6 +83,14 @@ class Project:
     def profiles(self) -> frozenset[str]:
         """The profiles that its variables switch on."""
         return frozenset(name.strip() for name in self.variables.get("COMPOSE_PROFILES", "").split(",") if name.strip())
+
+    @property
+    def unknown_places(self) -> frozenset[Place]:
+        """Where a text cannot be judged: its variable must be set and is not, or may be set in a file not read."""
+        missing = [one for one in self.uses if not one.use.satisfied]
+        return frozenset(
+            one.place for one in missing if self.variables_unread or (one.use.kind == "required" and one.use.needed)
+        )
 
     def place(self) -> Place:
         return Place(self.files[0])

@@ -5,16 +5,17 @@ loader checks beyond. https://github.com/compose-spec/compose-go/blob/main/loade
 import re
 from collections.abc import Iterator, Sequence
 
-from exporter.findings.compose_service import mounts, ports_misread
+from exporter.findings.compose_service import mounts, ports_misread, volume_parts
 from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
 
 _LISTS = frozenset({
-    "cap_add", "cap_drop", "configs", "devices", "expose", "external_links", "group_add", "links", "ports", "profiles",
+    "cap_add", "cap_drop", "configs", "device_cgroup_rules", "devices", "dns_opt", "expose",
+    "external_links", "group_add", "links", "ports", "profiles",
     "secrets", "security_opt", "volumes", "volumes_from",
 })  # fmt: skip
-_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging"})
-_EITHER = frozenset({"depends_on", "environment", "labels", "networks"})
+_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging", "storage_opt", "ulimits"})
+_EITHER = frozenset({"annotations", "depends_on", "environment", "extra_hosts", "labels", "networks", "sysctls"})
 _TEXTS = frozenset({
     "container_name", "cpus", "hostname", "image", "mem_limit", "network_mode", "pid", "privileged", "restart", "user",
     "working_dir",
@@ -33,13 +34,25 @@ _KEYS = {
 _CONDITIONS = frozenset({"service_started", "service_healthy", "service_completed_successfully"})
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _SIZES: Sequence[tuple[str, ...]] = (
-    *(("mem_limit",), ("mem_reservation",), ("shm_size",)),
-    ("deploy", "resources", "limits", "memory"),
+    *(("mem_limit",), ("mem_reservation",), ("memswap_limit",), ("shm_size",)),
+    *(("deploy", "resources", "limits", "memory"), ("deploy", "resources", "reservations", "memory")),
 )
 _DURATIONS: Sequence[tuple[str, ...]] = (
     *(("healthcheck", key) for key in ("interval", "timeout", "start_period", "start_interval")),
     ("stop_grace_period",),
 )
+_WHOLE: Sequence[tuple[str, ...]] = (
+    *(("cpu_shares",), ("oom_score_adj",), ("pids_limit",), ("scale",), ("healthcheck", "retries")),
+    *(("deploy", "replicas"), ("deploy", "resources", "limits", "pids")),
+)
+_NUMBERS: Sequence[tuple[str, ...]] = (("cpus",), ("deploy", "resources", "limits", "cpus"))
+_BOOLEANS: Sequence[tuple[str, ...]] = (
+    *(("init",), ("privileged",), ("read_only",), ("stdin_open",), ("tty",), ("healthcheck", "disable")),
+)
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_BOOLEAN = re.compile(r"true|false|y|yes|n|no|on|off", re.IGNORECASE)
+_CONTAINER_NAME = re.compile(r"[_.-]*[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _SIZE = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*([kmgtp]i?)?b?\s*", re.IGNORECASE)
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w))+|0")
 
@@ -77,6 +90,9 @@ def _shapes(name: str, service: Node) -> Iterator[Flaw]:
         for inner, value in node.mapping.items() if known else ():
             if known and inner not in known and not inner.startswith("x-"):
                 yield Flaw(value.place, f"{word(inner)} is not a key of `{key}` of {word(name)}", "remove it")
+            elif value.value is None and not value.tag and known and inner in known:
+                what = f"{word(inner)} in `{key}` of {word(name)} is empty"
+                yield Flaw(value.place, what, "remove it, or give it a value")
     for key in ("environment", "labels"):
         node = service.at(key) or service
         for variable, value in node.mapping.items() if node is not service else ():
@@ -85,7 +101,7 @@ def _shapes(name: str, service: Node) -> Iterator[Flaw]:
 
 
 def _wrong_shape(key: str, node: Node) -> str:
-    """What a key of a service must be, where it is something else. What is null is left to Compose itself."""
+    """What a key of a service must be, where it is something else. What is null is not looked at."""
     value = node.value
     if value is None:
         return ""
@@ -112,24 +128,64 @@ def _values(name: str, service: Node) -> Iterator[Flaw]:
             )
     for path in _SIZES:
         size = service.at(*path)
-        if size is not None and size.text not in ("", "-1") and not _SIZE.fullmatch(size.text):
-            yield Flaw(size.place, f"`{path[-1]}` of {word(name)} is not a size", "write it as 512m or 2g")
+        if size is not None and _scalar(size) and size.text != "-1" and not _SIZE.fullmatch(size.text):
+            yield Flaw(size.place, f"`{path[-1]}` of {word(name)} is not a size{_why(size)}", "write it as 512m or 2g")
     for path in _DURATIONS:
         duration = service.at(*path)
-        if duration is not None and duration.text and not _DURATION.fullmatch(duration.text):
-            yield Flaw(duration.place, f"`{path[-1]}` of {word(name)} is not a duration", "write it as 30s or 1m30s")
+        if duration is not None and _scalar(duration) and not _DURATION.fullmatch(duration.text):
+            what = f"`{path[-1]}` of {word(name)} is not a duration{_why(duration)}"
+            yield Flaw(duration.place, what, "write it as 30s or 1m30s")
+    for paths, form, what in (
+        (_WHOLE, _INTEGER, "a whole number"),
+        (_NUMBERS, _NUMBER, "a number"),
+        (_BOOLEANS, _BOOLEAN, "true or false"),
+    ):
+        for path in paths:
+            node = service.at(*path)
+            if node is not None and isinstance(node.value, str) and not form.fullmatch(node.text):
+                yield Flaw(node.place, f"`{path[-1]}` of {word(name)} is not {what}{_why(node)}", "write it as such")
+    limits = service.at("ulimits")
+    for limit, node in limits.mapping.items() if limits is not None else ():
+        for one in node.mapping.values() or [node]:
+            if isinstance(one.value, str) and not _INTEGER.fullmatch(one.text):
+                what = f"the limit {word(limit)} of {word(name)} is not a whole number{_why(one)}"
+                yield Flaw(one.place, what, "write it as such")
+    hosts = service.at("extra_hosts")
+    for host, address in hosts.mapping.items() if hosts is not None else ():
+        if not host or address.value is None:
+            what = f"an item of `extra_hosts` of {word(name)} lacks a host or its address"
+            yield Flaw(address.place, what, "write it as HOST=ADDRESS")
+    container = service.at("container_name")
+    if container is not None and isinstance(container.value, str) and not _CONTAINER_NAME.fullmatch(container.text):
+        what = f"`container_name` of {word(name)} cannot be the name of a container{_why(container)}"
+        yield Flaw(container.place, what, "use two or more letters, digits, . _ and -")
+
+
+def _scalar(node: Node) -> bool:
+    return node.value is not None and not isinstance(node.value, dict | list)
+
+
+def _why(node: Node) -> str:
+    return ", because a variable in it is not set" if not node.text and not node.literal else ""
 
 
 def _contradictions(name: str, service: Node) -> Iterator[Flaw]:
     mode, networks = service.at("network_mode"), service.at("networks")
     if mode is not None and mode.text and networks is not None and (networks.mapping or networks.items):
         yield Flaw(mode.place, f"{word(name)} has both `network_mode` and `networks`", "remove one of them")
-    for key, limit in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
-        one, other = service.at(key), service.at("deploy", "resources", "limits", limit)
-        if one is not None and other is not None and one.text and other.text and _number(one) != _number(other):
-            yield Flaw(
-                one.place, f"`{key}` of {word(name)} differs from its limit under `deploy`", "remove one of them"
-            )
+    for key, kind, limit in (
+        ("cpus", "limits", "cpus"),
+        ("mem_limit", "limits", "memory"),
+        ("pids_limit", "limits", "pids"),
+        ("mem_reservation", "reservations", "memory"),
+    ):
+        one, others = service.at(key), service.at("deploy", "resources", kind)
+        if one is None or not one.text or _number(one) == 0 or others is None or not isinstance(others.value, dict):
+            continue
+        other = others.at(limit)
+        if other is None or (other.text and _number(one) != _number(other)):
+            what = f"`{key}` of {word(name)} differs from `{limit}` under `deploy.resources.{kind}`"
+            yield Flaw(one.place, what, "write both there")
     replicas = service.at("scale") or service.at("deploy", "replicas")
     container = service.at("container_name")
     if replicas is not None and replicas.text.isdigit() and int(replicas.text[:9]) > 1 and container is not None:
@@ -147,8 +203,8 @@ def _number(node: Node) -> object:
 def _volumes(name: str, service: Node) -> Iterator[Flaw]:
     volumes = service.at("volumes")
     for item in volumes.items if volumes is not None else ():
-        parts = item.text.split(":")
-        if not item.mapping and (not all(parts) or len(parts) > (4 if len(parts[0]) == 1 else 3)):
+        parts = volume_parts(item.text)
+        if not item.mapping and (not all(parts) or len(parts) > 3):
             why = ", because a variable in it is not set" if not item.literal and not all(parts) else ""
             yield Flaw(
                 item.place, f"a volume of {word(name)} has an empty part between its colons{why}", "write SOURCE:TARGET"

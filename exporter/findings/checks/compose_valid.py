@@ -27,6 +27,8 @@ SERVICE_KEYS = frozenset({
 })  # fmt: skip
 """https://docs.docker.com/reference/compose-file/services/"""
 
+_MAY_BE_EMPTY = frozenset({"command", "deploy", "develop", "entrypoint"})
+
 MAX_UNKNOWN = 20
 """Unknown keys of one service: with more, it is something else than a service."""
 
@@ -47,7 +49,10 @@ class ComposeValid:
 
     def find(self, inputs: Inputs) -> Iterator[Finding]:
         for project in inputs.projects:
-            yield from _of_project(project, active_services(project, inputs.running))
+            unknown = {place.printable() for place in project.unknown_places}
+            for finding in _of_project(project, active_services(project, inputs.running)):
+                if finding.place not in unknown:
+                    yield finding
 
 
 def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Finding]:
@@ -66,6 +71,7 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
         for flaw in inconsistent(name, service):
             yield _finding(word(name), flaw, severity)
         yield from _keys(name, service)
+        yield from _empty(name, service)
         image = service.at("image")
         made = any(node is not None and node.value for node in (service.at("build"), service.at("provider")))
         if not made and (image is None or image.value in (None, "")):
@@ -78,6 +84,15 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
     if names := circle(active):
         message = f"services depend on each other in a cycle: {', '.join(map(word, names[:5]))}"
         yield _finding(word(names[0]), Flaw(active[names[0]].place, message, "remove one `depends_on`"))
+
+
+def _empty(name: str, service: Node) -> Iterator[Finding]:
+    """Keys without a value, as where all lines below them are comments. Of an image without one, another line tells."""
+    for key, node in service.mapping.items():
+        nothing = node.value is None and not node.tag
+        if nothing and key in SERVICE_KEYS and key not in _MAY_BE_EMPTY and key not in ("extends", "image"):
+            flaw = Flaw(node.place, f"`{key}` of {word(name)} is empty", "remove it, or give it a value")
+            yield _finding(word(name), flaw)
 
 
 def _keys(name: str, service: Node) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ class EnvFiles:
                     yield Finding(
                         self.name,
                         "warning",
-                        variable.name,
+                        printable(variable.name),
                         Place(printable(file.path), variable.line),
                         f"what follows the = of {word(variable.name)} is its value, not a comment",
                         "put the comment on its own line, or the value in quotes",
@@ -50,7 +50,7 @@ class EnvFiles:
                 yield Finding(
                     self.name,
                     "info" if value == variable.value else "warning",
-                    variable.name,
+                    printable(variable.name),
                     Place(printable(file.path), variable.line),
                     f"{word(variable.name)} is already set on line {line}"
                     + ("" if value == variable.value else ", with another value; this one wins"),

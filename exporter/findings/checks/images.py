@@ -24,10 +24,13 @@ class Images:
 
     def find(self, inputs: Inputs) -> Iterator[Finding]:
         for project in inputs.projects:
+            unknown = project.unknown_places
             for name, service in project.services.items():
                 node = service.at("image")
                 if node is None or not node.text or service.at("build") is not None or "@sha256:" in node.text:
                     continue
+                if node.place in unknown or (not node.literal and node.text.endswith(":")):
+                    continue  # of a variable that is not set, unset-variables tells
                 tag = tag_of(node.text)
                 if moves(tag):
                     latest = tag.lower() in ("", "latest")

@@ -121,5 +121,11 @@ def _finding(name: str, place: Place) -> Finding:
     remedy = "replace it by a long random value" if secret else "replace it by the real value"
     groups = (Group(message), Group(many))
     return Finding(
-        "placeholders", "critical" if secret else "warning", name or place.file, place, message, remedy, groups
+        "placeholders",
+        "critical" if secret else "warning",
+        printable(name) or place.file,
+        place,
+        message,
+        remedy,
+        groups,
     )

@@ -21,6 +21,8 @@ class UnsetVariables:
 
     def find(self, inputs: Inputs) -> Iterator[Finding]:
         for project in inputs.projects:
+            if project.variables_unread:
+                continue
             seen: set[tuple[str, str, int | None]] = set()
             for variable in project.uses:
                 use, place = variable.use, variable.place

@@ -334,6 +334,7 @@ services:
         "`environment` of web must be a list or a mapping",
         "`healthcheck` of web must be a mapping",
         "`image` of web must be text",
+        "`logging` of web is empty",
         "`ports` of web must be a list",
         "`volumes` of web must be a list",
     ]

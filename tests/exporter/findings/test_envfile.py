@@ -7,9 +7,11 @@ import pytest
 
 from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.checks.env_files import EnvFiles
+from exporter.findings.checks.images import Images
+from exporter.findings.checks.placeholders import Placeholders
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.envfile import EnvFile, parse_env
-from exporter.findings.files import Unreadable, read_file
+from exporter.findings.files import read_file
 from exporter.findings.inputs import Inputs
 from tests.compose import require_compose
 from tests.exporter.findings.inputs import found, project
@@ -250,10 +252,59 @@ def test_a_secret_that_stands_twice_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in repr(env) + repr(finding)
 
 
-@pytest.mark.parametrize(("data", "reason"), [(b"A=\xff\n", "is not UTF-8 text"), (b"A=\0\n", "is a binary file")])
-def test_what_is_no_text(data: bytes, reason: str, tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match=reason):
-        parse(tmp_path, data)
+BYTES = {
+    b"# Schl\xfcssel\nP=abc\n": True,
+    b"P=gr\xfcn\n": True,
+    b'P="gr\xfcn"\n': True,
+    b"P=\xa0x\n": True,
+    b"P=a\0b\n": True,
+    b"#\0\nP=abc\n": True,
+    b"P\xfc=1\nP=abc\n": False,
+    b"\xa0P=1\n": False,
+    b"P\0=1\nP=2\n": False,
+    b'P="\xfc\n': False,
+    b"\xff\xfeP\0=\0a\0": False,
+}
+"""Files that are no UTF-8 text, and whether Compose reads them."""
+
+
+@pytest.mark.parametrize("data", BYTES)
+def test_what_is_no_text_is_read_as_compose_reads_it(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(data)
+    loaded = project(tmp_path, "services: {a: {image: 'x:${P:?}'}}")
+    inputs = Inputs(projects=[loaded], env_files=list(loaded.env_files.values()))
+    findings = [one for check in (ComposeValid(), EnvFiles(), UnsetVariables()) for one in check.find(inputs)]
+    assert ([one for one in findings if one.severity == "critical"] == []) == BYTES[data]
+    repr(findings).encode()
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize("data", BYTES)
+def test_the_real_compose_reads_it_so(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(data)
+    (tmp_path / "compose.yaml").write_text("services: {a: {image: 'x:1', environment: {A: '${P:?}'}}}")
+    for compose in require_compose():
+        assert compose.config(tmp_path, "-q").refused != BYTES[data], compose.program
+
+
+def test_a_name_that_is_no_text_can_be_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_bytes(b"P\xfc=1\nP\xfc=changeme\n")
+    env = parse_env(read_file(str(tmp_path / "a.env")), raw=True)
+    checks = (EnvFiles(), Placeholders(["changeme"]))
+    findings = [one for check in checks for one in check.find(Inputs(env_files=[env]))]
+    assert [one.subject for one in findings] == ["P\\xfc"] * len(findings)
+    assert "is already set on line 1" in findings[0].message
+    for one in findings:
+        f"{one.subject}{one.message}{one.place}".encode()
+
+
+@pytest.mark.parametrize("compose", ["x:${P:?}", "${P}", "x:${P}", "x:${P-}"])
+def test_what_an_unread_file_may_set_is_not_judged(compose: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    loaded = project(tmp_path, f"services: {{a: {{image: '{compose}'}}}}")
+    assert loaded.unreadable
+    assert found(UnsetVariables(), loaded) + found(ComposeValid(), loaded) + found(Images(), loaded) == []
 
 
 def test_values_do_not_grow_without_end(tmp_path: Path) -> None:

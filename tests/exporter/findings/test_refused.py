@@ -7,11 +7,12 @@ import yaml
 
 from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.checks.env_files import EnvFiles
+from exporter.findings.checks.images import Images
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.finding import Finding
 from exporter.findings.inputs import Inputs
 from tests.compose import require_compose
-from tests.exporter.findings.inputs import load, write
+from tests.exporter.findings.inputs import found, load, project, write
 
 REFUSED = {
     "a merge key twice": """
@@ -76,6 +77,22 @@ services: {a: {image: x, depends_on: {b: {condition: service_started, required: 
     "a name of a service": "services: {'a b': {image: x}}",
     "volumes as a list": "services: {a: {image: x}}\nvolumes: [a]",
     "an env file that is not there": "services: {a: {image: x, env_file: gone.env}}",
+    "the port 70000:80": "services: {a: {image: x, ports: ['70000:80']}}",
+    "the port 80-85:80-82": "services: {a: {image: x, ports: ['80-85:80-82']}}",
+    "the port 80:80-81": "services: {a: {image: x, ports: ['80:80-81']}}",
+    "the port localhost:80:80": "services: {a: {image: x, ports: ['localhost:80:80']}}",
+    "the port 8080:80:90": "services: {a: {image: x, ports: ['8080:80:90']}}",
+    "the port -1:80": "services: {a: {image: x, ports: ['-1:80']}}",
+    "the port 2-1:80": "services: {a: {image: x, ports: ['2-1:80']}}",
+    "the port 80:80/x": "services: {a: {image: x, ports: ['80:80/x']}}",
+    "the port 1.2.3:80:80": "services: {a: {image: x, ports: ['1.2.3:80:80']}}",
+    "the port ::7:7": "services: {a: {image: x, ports: ['::7:7']}}",
+    "the port [::1:7:7": "services: {a: {image: x, ports: ['[::1:7:7']}}",
+    "the port fe80::1%eth0:7:7": "services: {a: {image: x, ports: ['fe80::1%eth0:7:7']}}",
+    "the port 65530-65536:1-7": "services: {a: {image: x, ports: ['65530-65536:1-7']}}",
+    r"the volume CC:\x:/y": r"services: {a: {image: x, volumes: ['CC:\x:/y']}}",
+    r"the volume 1:/x:/y": r"services: {a: {image: x, volumes: ['1:/x:/y']}}",
+    r"the volume c:/x:/y:ro:z": r"services: {a: {image: x, volumes: ['c:/x:/y:ro:z']}}",
     "required and not set": "services: {a: {image: 'x:${TAG:?}'}}",
 }
 TAKEN = {
@@ -105,8 +122,120 @@ services: {a: {image: x, ports: [80, '81', '82:82/udp', '127.0.0.1::83', '[::1]:
     "models": "services: {a: {image: x, models: [m]}}\nmodels: {m: {model: ai/x}}",
     "extensions": "x-y: 1\nservices: {a: {image: x, x-z: {a: b}, healthcheck: {test: 'true', x-z: 1}}}",
     "an image of a variable": "services: {a: {image: 'x:${TAG}', volumes: ['${DATA:-./d}:/data']}}",
+    "the port 80:80/": "services: {a: {image: x, ports: ['80:80/']}}",
+    "the port 80/": "services: {a: {image: x, ports: ['80/']}}",
+    "the port ::1:7:7": "services: {a: {image: x, ports: ['::1:7:7']}}",
+    "the port fe80::1:7:7": "services: {a: {image: x, ports: ['fe80::1:7:7']}}",
+    "the port 80:80/TCP": "services: {a: {image: x, ports: ['80:80/TCP']}}",
+    "the port 80:80/sctp": "services: {a: {image: x, ports: ['80:80/sctp']}}",
+    "the port 80-90:80": "services: {a: {image: x, ports: ['80-90:80']}}",
+    "the port 0:80": "services: {a: {image: x, ports: ['0:80']}}",
+    "the port 00080:80": "services: {a: {image: x, ports: ['00080:80']}}",
+    "the port [1.2.3.4]:7:7": "services: {a: {image: x, ports: ['[1.2.3.4]:7:7']}}",
+    "the port ${IP}:80:80": "services: {a: {image: x, ports: ['${IP}:80:80']}}",
+    "the port ${P}:80": "services: {a: {image: x, ports: ['${P}:80']}}",
+    r"the volume C:\x:/y": r"services: {a: {image: x, volumes: ['C:\x:/y']}}",
+    r"the volume C:/x:/y:ro": r"services: {a: {image: x, volumes: ['C:/x:/y:ro']}}",
+    r"the volume d:/y": r"services: {a: {image: x, volumes: ['d:/y']}}",
+    r"the volume C:\x:C:\y": r"services: {a: {image: x, volumes: ['C:\x:C:\y']}}",
+    r"the volume C:\x": r"services: {a: {image: x, volumes: ['C:\x']}}",
+    r"the volume C:x:/y": r"services: {a: {image: x, volumes: ['C:x:/y']}}",
+    r"the volume /a:C:/y": r"services: {a: {image: x, volumes: ['/a:C:/y']}}",
     "an env file that need not be there": "services: {a: {image: x, env_file: [{path: gone.env, required: false}]}}",
 }
+
+
+REFUSED_OF_SERVICE = [
+    "volumes: ",
+    "ports: ",
+    "environment: ",
+    "networks: ",
+    "depends_on: ",
+    "env_file: ",
+    "labels: ",
+    "healthcheck: ",
+    "restart: ",
+    "secrets: ",
+    "expose: ",
+    "cap_add: ",
+    "profiles: ",
+    "logging: ",
+    "build: ",
+    "extra_hosts: ",
+    "dns: ",
+    "tmpfs: ",
+    "ulimits: ",
+    "mem_limit: ",
+    "container_name: ",
+    "user: ",
+    "mem_limit: 512m, deploy: {resources: {limits: {cpus: '0.5'}}}",
+    "cpus: 1, deploy: {resources: {limits: {memory: 1g}}}",
+    "pids_limit: 5, deploy: {resources: {limits: {}}}",
+    "mem_reservation: 512m, deploy: {resources: {reservations: {memory: 20m}}}",
+    "mem_reservation: 512m, deploy: {resources: {reservations: {cpus: '1'}}}",
+    "mem_limit: '${M}'",
+    "cpus: '${M}'",
+    "pids_limit: '${M}'",
+    "mem_reservation: '${M}'",
+    "memswap_limit: '${M}'",
+    "shm_size: '${M}'",
+    "scale: '${M}'",
+    "privileged: '${M}'",
+    "init: '${M}'",
+    "tty: '${M}'",
+    "read_only: '${M}'",
+    "stop_grace_period: '${M}'",
+    "container_name: '${M}'",
+    "oom_score_adj: '${M}'",
+    "cpu_shares: '${M}'",
+    "extra_hosts: '${M}'",
+    "ulimits: '${M}'",
+    "annotations: '${M}'",
+    "sysctls: '${M}'",
+    "healthcheck: {test: x, retries: '${M}'}",
+    "healthcheck: {test: x, interval: '${M}'}",
+    "healthcheck: {test: x, disable: '${M}'}",
+    "deploy: {resources: {limits: {memory: '${M}'}}}",
+    "deploy: {resources: {limits: {cpus: '${M}'}}}",
+    "deploy: {resources: {limits: {pids: '${M}'}}}",
+    "deploy: {replicas: two}",
+    "healthcheck: {test: x, retries: x}",
+    "ulimits: {nofile: x}",
+    "ulimits: {nofile: {soft: x, hard: 2}}",
+    "extra_hosts: [abc]",
+    "extra_hosts: [':1.2.3.4']",
+    "extra_hosts: {a: }",
+    "container_name: a",
+    "container_name: 'a b'",
+    *(f"healthcheck: {{test: x, {key}: }}" for key in ("interval", "retries", "disable", "start_period")),
+    *(f"logging: {{{key}: }}" for key in ("driver", "options")),
+    *(f"deploy: {{{key}: }}" for key in ("labels", "replicas", "resources", "restart_policy", "update_config", "mode")),
+]
+TAKEN_OF_SERVICE = [
+    "command: ",
+    "entrypoint: ",
+    "deploy: ",
+    "mem_limit: 0, deploy: {resources: {limits: {cpus: '0.5'}}}",
+    "mem_reservation: 5m, deploy: {resources: {limits: {memory: 20m}}}",
+    "mem_limit: -1",
+    "cpus: '1.5'",
+    "scale: '2'",
+    "pids_limit: '5'",
+    "privileged: 'true'",
+    "privileged: 'yes'",
+    "init: 'TRUE'",
+    "deploy: {replicas: '2'}",
+    "ulimits: {nofile: '5', nproc: {soft: 1, hard: 2}, core: -1}",
+    "extra_hosts: ['a:1.2.3.4', 'b=x', 'c:::1', 'd:']",
+    "extra_hosts: {a: x, b: ''}",
+    "container_name: _ab",
+    "restart: '${M}'",
+    "user: '${M}'",
+    "build: '${M}'",
+    "healthcheck: {test: x, retries: '3'}",
+]
+REFUSED |= {f"of a service: {text}": f"services: {{a: {{image: x, {text}}}}}" for text in REFUSED_OF_SERVICE}
+TAKEN |= {f"of a service: {text}": f"services: {{a: {{image: x, {text}}}}}" for text in TAKEN_OF_SERVICE}
 
 
 def criticals(directory: Path) -> list[Finding]:
@@ -122,6 +251,13 @@ def test_it_is_critical(name: str, tmp_path: Path) -> None:
     found = criticals(tmp_path)
     assert found
     assert all(one.place.file == f"{tmp_path}/compose.yaml" and one.place.line for one in found), found
+
+
+@pytest.mark.parametrize("image", ["x:${TAG:?}", "${TAG:?}", "${TAG:?}:1", "x:${TAG}"])
+def test_a_variable_that_is_not_set_is_told_once(image: str, tmp_path: Path) -> None:
+    loaded = project(tmp_path, f"services: {{a: {{image: '{image}'}}}}")
+    findings = [*found(ComposeValid(), loaded), *found(UnsetVariables(), loaded), *found(Images(), loaded)]
+    assert [one.check for one in findings] == ["unset-variables"]
 
 
 @pytest.mark.parametrize("name", TAKEN)
