@@ -289,6 +289,18 @@ def test_sets_of_such_files(
     assert states(by_manifest) == {"backup-1": "complete" if marker else expected}
 
 
+@pytest.mark.parametrize(("files", "expected"), [(4, "incomplete"), (5, "complete")])
+def test_of_a_set_of_zeros_a_part_is_read(tmp_path: Path, files: int, expected: str) -> None:
+    """64 MiB: a set of thousands of such files would keep a disk busy for minutes."""
+    made = tmp_path / "backup-1"
+    made.mkdir()
+    for number in range(files):
+        (made / f"disk-{number}").touch()
+        os.truncate(made / f"disk-{number}", LARGEST_BLANK)
+    (made / MANIFEST).write_text("{}")
+    assert states(BackupDirectory(backup(tmp_path)).read()) == {"backup-1": expected}
+
+
 def test_checksums_of_nothing_are_no_backup(archives: Path, tmp_path: Path) -> None:
     made = tmp_path / "sets" / "backup-1"
     made.mkdir(parents=True)
