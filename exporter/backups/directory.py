@@ -28,6 +28,9 @@ _PATIENCE = 20
 
 _BATCH = 1000
 
+_LARGEST_HOLLOW = 64 * 1024**2
+"""Bytes of files that hold nothing which are read of one set: one that has more of them is taken to hold something."""
+
 
 class _OtherMount(Exception):
     """What was opened is another file system's."""
@@ -185,6 +188,7 @@ class _Walk:
         self._marked = False
         self._own_time = own_time
         self._holds_something = self._holds_nothing = False
+        self._hollow_bytes = 0
         self._linked: set[tuple[int, int]] = set()
 
     def content(self) -> Content:
@@ -237,7 +241,8 @@ class _Walk:
                             elif not self._holds_something and not is_about_others(entry.name):
                                 hollow = file_is_hollow(handle, entry.name, at)
                                 self._holds_nothing |= hollow
-                                self._holds_something = not hollow
+                                self._hollow_bytes += at.st_size
+                                self._holds_something = not hollow or self._hollow_bytes > _LARGEST_HOLLOW
                         elif entry.is_dir(follow_symlinks=False):
                             below.append(entry.name)
                     except FileNotFoundError:

@@ -12,10 +12,11 @@ TEMPORARY = (".partial", ".part", ".tmp", ".temp", ".incomplete")
 _DATE = re.compile(
     r"""
     (?<!\d)
-    (?P<year>(?:19|20)\d\d) (?P<dash>-?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)
+    (?P<year>(?:19|20)\d\d) (?P<dash>[-_.]?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)
     (?:
         (?:(?P<t>T)|[_ -]?)
-        (?P<hour>\d\d) (?P<colon>[:_-]?) (?P<minute>\d\d)
+        (?!(?:19|20)\d\d(?P<other>[-_.])\d\d(?P=other)\d\d(?!\d))  # another date, whose year looks like a time
+        (?P<hour>\d\d) (?P<colon>[:_.-]?) (?P<minute>\d\d)
         (?:(?P=colon) (?P<second>\d\d) (?:\d{3}){0,3})?
     )?
     (?!\d)
@@ -32,7 +33,7 @@ _ZONE = re.compile(
     (?:
         [_ -]? (?P<utc>UTC|GMT) (?![a-z0-9]|[+-]\d)
         | (?P<z>Z) (?![a-z0-9])
-        | (?:[_ ]?|[_ -]?(?:UTC|GMT)) (?P<sign>[+-]) {_HOURS} (?: (?P<colon>[:_-]?) {_MINUTES})? (?!\d)
+        | (?:[_ ]?|[_ -]?(?:UTC|GMT)) (?P<sign>[+-]) {_HOURS} (?: (?P<colon>[:_.-]?) {_MINUTES})? (?!\d)
     )
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
@@ -53,24 +54,42 @@ class NameDate:
 
 
 def date_in(name: str) -> NameDate | None:
-    """The first date in a name: 2026-11-24 or 20261124, then, if at all, a time such as T020000Z, _02-00 or -020000.
+    """The date in a name: 2026-11-24 or 20261124, or with other marks between, and then, if at all, a time.
 
-    A time without a zone is the local time of this machine. None for a name without a date.
+    A time is such as T020000Z, _02-00 or -02.00.00; one without a zone is the local time of this machine. Of several
+    dates one with a time is taken before others, then one that cannot be a version, then the last. None for a name
+    without a date.
     """
-    return next(_dates(name), None)
+    found = max(_dates(name), key=lambda each: each[0], default=None)
+    return found[1] if found is not None else None
 
 
-def _dates(name: str) -> Iterator[NameDate]:
+def _dates(name: str) -> Iterator[tuple[tuple[bool, bool, int], NameDate]]:
+    """Each with what it is preferred by: that it has a time, that it cannot be a version, and where it is."""
     for found in _DATE.finditer(name):
+        if _is_version(found):
+            continue
+        rank = (found["dash"] != ".", found.start())
         day = f"{found['year']}-{found['month']}-{found['day']}"
         with suppress(ValueError, OverflowError):
-            if found["hour"] is not None:
+            if _has_time(found):
                 clock = f"{found['hour']}:{found['minute']}:{found['second'] or '00'}"
                 at = datetime.fromisoformat(f"{day}T{clock}{_zone_after(found)}").timestamp()
-                yield NameDate(at, at)
+                yield (True, *rank), NameDate(at, at)
         with suppress(ValueError, OverflowError):  # no time, or what follows the day is a number of another kind
             start = datetime.fromisoformat(day)
-            yield NameDate(start.timestamp(), (start + timedelta(days=1)).timestamp() - 1)
+            yield (False, *rank), NameDate(start.timestamp(), (start + timedelta(days=1)).timestamp() - 1)
+
+
+def _is_version(date: re.Match[str]) -> bool:
+    """Whether it is surely one, as v2026.11.24 or 2026.11.24.1: there are programs whose versions are dates."""
+    before, after = date.string[: date.start()], date.string[date.end("day") :]
+    return date["dash"] == "." and (before.lower().endswith(("v", ".")) or re.match(r"\.\d", after) is not None)
+
+
+def _has_time(date: re.Match[str]) -> bool:
+    """Whether a time follows the day. One dot between two numbers is more likely that of a version, as in -10.11."""
+    return date["hour"] is not None and (date["colon"] != "." or date["t"] is not None or date["second"] is not None)
 
 
 def _zone_after(time: re.Match[str]) -> str:

@@ -2,11 +2,13 @@
 
 import os
 import stat
+from itertools import chain
 
-from exporter.backups.empty_files import LARGEST, holds_nothing, must_be_empty
+from exporter.backups.empty_files import LARGEST, LARGEST_BLANK, holds_nothing, is_blank, is_empty_brotli, must_be_empty
 from exporter.logdirs.usage import opened
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK = 256 * 1024
 
 
 class SmallFiles:
@@ -18,7 +20,7 @@ class SmallFiles:
 
     def hollow(self, parent: int, name: str, at: os.stat_result) -> bool:
         """As file_is_hollow."""
-        if at.st_size > LARGEST or not at.st_size:
+        if at.st_size > LARGEST_BLANK or not at.st_size:
             return not at.st_size
         self._seen.add(name)
         identity = (at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
@@ -38,7 +40,7 @@ def file_is_hollow(parent: int, name: str, at: os.stat_result) -> bool:
 
     parent: descriptor of its directory. at: what stat said of it.
     """
-    if at.st_size > LARGEST or not at.st_size:
+    if at.st_size > LARGEST_BLANK or not at.st_size:
         return not at.st_size
     try:
         descriptor = os.open(name, _OPEN, dir_fd=parent)
@@ -50,6 +52,8 @@ def file_is_hollow(parent: int, name: str, at: os.stat_result) -> bool:
             return False
         try:
             data = os.read(file, LARGEST + 1)
+            if len(data) > LARGEST:  # no archive of nothing; zeros are read to the end, all else to its first byte
+                return is_blank(chain((data,), iter(lambda: os.read(file, _CHUNK), b"")))
         except OSError:
             return must_be_empty(name, at.st_size)
-    return len(data) <= LARGEST and holds_nothing(data)
+    return holds_nothing(data) or is_empty_brotli(name, len(data))

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from exporter.backups.directory import BackupDirectory
-from exporter.backups.empty_files import LARGEST, holds_nothing, must_be_empty
+from exporter.backups.empty_files import LARGEST, LARGEST_BLANK, holds_nothing, must_be_empty
 from exporter.inventory.backups import MANIFEST
 from tests.exporter.backups.backupdir import DAY, backup, by_name, give_age, make_set, states
 from tests.helpers import require_program
@@ -31,6 +32,9 @@ NOTHING = {
     "tar of nothing": bytes(10_240),
     "tar of nothing in large blocks": bytes(2048 * 512),
     "smallest tar": bytes(1024),
+    "a new line": b"\n",
+    "blank lines": b" \t\r\n" * 100,
+    "a byte order mark": b"\xef\xbb\xbf\r\n",
 }
 
 
@@ -51,7 +55,10 @@ def tar_of(name: str, content: bytes) -> bytes:
 
 SOMETHING = {
     "one character": b"x",
-    "a new line": b"\n",
+    "a word after blank lines": b"\n" * 5000 + b"word",
+    "a number": b"\n\0\0\0",
+    "a text with a byte order mark": b"\xef\xbb\xbfa",
+    "a byte of such a mark": b"\xbb",
     "a word": b"ends",
     "zeros and one more": bytes(10_000) + b"\1",
     "one before zeros": b"\1" + bytes(10_000),
@@ -97,9 +104,86 @@ def test_what_is_no_archive() -> None:
     assert holds_nothing(b"")
     assert holds_nothing(bytes(LARGEST))
     for data in (b"\n", b"x", bytes(100) + b"x", b"PGDMP", b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd"):
-        assert holds_nothing(data) == (data in (b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd")), data
+        assert holds_nothing(data) == (data in (b"\n", b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd")), data
     assert not holds_nothing(b"\x1f\x8bnot gzip at all, but a text of some length")
-    assert not holds_nothing(gzip.compress(bytes(64 * 1024**2)))  # more zeros than any tar of nothing has
+    assert holds_nothing(gzip.compress(bytes(10_000_000)))
+    assert not holds_nothing(gzip.compress(bytes(10_000_000) + b"\1"))
+    assert not holds_nothing(gzip.compress(bytes(64 * 1024**2)))  # more zeros than are looked through
+
+
+def lzip(content: bytes) -> bytes:
+    """As lzip writes it: a member of an LZMA stream with its usual settings and an end mark."""
+    settings = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 20, "lc": 3, "lp": 0, "pb": 2}]
+    alone = lzma.compress(content, lzma.FORMAT_ALONE, filters=settings)
+    stream = alone[13:]  # without the header, whose size is unknown there, so that an end mark is written
+    sizes = len(content).to_bytes(8, "little") + (len(stream) + 26).to_bytes(8, "little")
+    return b"LZIP\1\x14" + stream + zlib.crc32(content).to_bytes(4, "little") + sizes
+
+
+def test_lzip_files() -> None:
+    by_lzip = bytes.fromhex("4c5a4950010c0083fffbffffc00000000000000000000000000000002400000000000000")
+    assert len(by_lzip) == 36
+    assert holds_nothing(by_lzip)
+    for what, content in NOTHING.items():
+        assert holds_nothing(lzip(content)), what
+        assert holds_nothing(by_lzip + lzip(content)), what
+    for what, content in SOMETHING.items():
+        assert not holds_nothing(lzip(content)), what
+        assert not holds_nothing(by_lzip + lzip(content)), what
+    full = lzip(SOMETHING["text"])
+    for length in range(len(full)):
+        holds_nothing(full[:length])
+    assert holds_nothing(full[:6])
+    assert not holds_nothing(full[: len(full) // 2])
+    assert not holds_nothing(b"LZIP\1\xff" + full[6:]), "one that asks for much memory"
+
+
+def test_files_of_compress() -> None:
+    assert holds_nothing(b"\x1f\x9d\x90")
+    assert not holds_nothing(bytes.fromhex("1f9d907800")), "x"
+
+
+@pytest.mark.parametrize("inner", [("gzip",), ("bzip2",), ("xz",), ("zstd",), ("lz4",)], ids=" ".join)
+@pytest.mark.parametrize("outer", [gzip.compress, bz2.compress, lzma.compress, lzip])
+def test_archives_in_archives(inner: Sequence[str], outer: Callable[[bytes], bytes]) -> None:
+    for what, content in NOTHING.items():
+        assert holds_nothing(outer(packed(inner, content))), what
+    for what, content in SOMETHING.items():
+        data = outer(packed(inner, content))
+        assert not holds_nothing(data), what
+    full = outer(packed(inner, os.urandom(12_000)))
+    assert not holds_nothing(full)
+    if inner == ("gzip",) and outer is not bz2.compress:  # the others cannot give a part of their one block
+        assert not holds_nothing(full[: len(full) // 2]), "cut off after something came"
+    assert not holds_nothing(outer(packed(inner, os.urandom(100_000))))
+
+
+def test_brotli_is_known_by_its_name(tmp_path: Path) -> None:
+    for name, data in (("nothing.sql.br", b"\x3b"), ("token", b"\x3b"), ("x.sql.br", bytes.fromhex("0b00807803"))):
+        (tmp_path / name).write_bytes(data)
+        give_age(tmp_path / name, 1)
+    found = states(BackupDirectory(backup(tmp_path, kind="files")).read())
+    assert found == {"nothing.sql.br": "incomplete", "token": "complete", "x.sql.br": "complete"}
+
+
+def test_zeros_are_read_to_the_end(tmp_path: Path) -> None:
+    """A disk image begins with zeros, and ends with them."""
+    holds = {
+        "zeros-20k": bytes(20 * 1024),
+        "zeros-tar-b-64": bytes(64 * 512),
+        "zeros-1m": bytes(1024**2),
+        "zeros-16m": bytes(LARGEST_BLANK),
+        "blank-lines": b"\n" * 100_000,
+        "image": bytes(1024**2) + b"\1" + bytes(1024**2),
+        "image-last": bytes(LARGEST_BLANK - 1) + b"\1",
+        "image-large": bytes(LARGEST_BLANK + 1),
+        "image-archive": gzip.compress(os.urandom(LARGEST)),
+    }
+    for name, data in holds.items():
+        (tmp_path / name).write_bytes(data)
+        give_age(tmp_path / name, 1)
+    found = states(BackupDirectory(backup(tmp_path, kind="files")).read())
+    assert found == {name: "complete" if name.startswith("image") else "incomplete" for name in holds}
 
 
 @pytest.mark.parametrize(("members", "comment"), [([], b""), ([], b"nightly"), (["empty"], b"")])
@@ -127,11 +211,15 @@ def test_by_size_and_name_where_it_may_not_be_read() -> None:
         "a.zst": packed(["zstd"], b""),
         "a.lz4": packed(["lz4"], b""),
         "a.sql": b"",
+        "a.lz": lzip(b""),
+        "a.Z": b"\x1f\x9d\x90",
+        "a.br": b"\x3b",
     }
     for name, data in archives.items():
         assert must_be_empty(name, len(data)), name
     assert not must_be_empty("token", 20)
-    assert not must_be_empty("a.gz", 33)
+    for name, size in (("a.gz", 33), ("a.lz", 37), ("a.Z", 4), ("a.br", 3)):
+        assert not must_be_empty(name, size), name
 
 
 PIPES = {
@@ -199,6 +287,18 @@ def test_sets_of_such_files(
     (made / MANIFEST).write_text("{}")
     by_manifest = BackupDirectory(backup(made.parent)).read()
     assert states(by_manifest) == {"backup-1": "complete" if marker else expected}
+
+
+@pytest.mark.parametrize(("files", "expected"), [(4, "incomplete"), (5, "complete")])
+def test_of_a_set_of_zeros_a_part_is_read(tmp_path: Path, files: int, expected: str) -> None:
+    """64 MiB: a set of thousands of such files would keep a disk busy for minutes."""
+    made = tmp_path / "backup-1"
+    made.mkdir()
+    for number in range(files):
+        (made / f"disk-{number}").touch()
+        os.truncate(made / f"disk-{number}", LARGEST_BLANK)
+    (made / MANIFEST).write_text("{}")
+    assert states(BackupDirectory(backup(tmp_path)).read()) == {"backup-1": expected}
 
 
 def test_checksums_of_nothing_are_no_backup(archives: Path, tmp_path: Path) -> None:

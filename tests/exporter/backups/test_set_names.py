@@ -73,6 +73,16 @@ def test_moments(name: str, expected: str) -> None:
         # Names that a store wrote in small letters.
         ("pa-20261124t052604z", "05:26:04"),
         ("pa-2026-11-24t05-26-04-123z", "05:26:04"),
+        # Dots, as where a name may hold no colon.
+        ("pa-2026-11-24T05.26.04Z.sql", "05:26:04"),
+        ("pa-2026-11-24T05.26Z.sql", "05:26:00"),
+        ("pa-2026-11-24T05.26.04.123Z", "05:26:04"),
+        ("pa_2026-11-24_05.26.04_UTC", "05:26:04"),
+        ("pa-2026-11-24T05.26.04+05.30", "2026-11-23T23:56:04"),
+        # Other marks in the date.
+        ("pa_2026_11_24_05_26_04_UTC.sql", "05:26:04"),
+        ("2026.11.24-05.26.04Z", "05:26:04"),
+        ("pa-2026_11_24T052604Z", "05:26:04"),
         # Offsets.
         ("2026-11-24T05:26:04+0530", "2026-11-23T23:56:04"),
         ("2026-11-24T05-26-04+02-00", "03:26:04"),
@@ -122,8 +132,9 @@ def test_what_only_looks_like_a_zone(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["backup-2026-11-24", "20261124.sql.gz", "pa_2026-11-24_full", "2026-11-24-9", "2026-11-24-9999", "20261124-v1.2"],
-)
+    ["backup-2026-11-24", "20261124.sql.gz", "pa_2026-11-24_full", "2026-11-24-9", "2026-11-24-9999", "20261124-v1.2",
+     "db_2026_11_24.sql", "2026.11.24.sql.gz", "pa-2026.11.24-full.tar", "db-2026-11-24-10.11.sql"],
+)  # fmt: skip
 def test_a_day_alone_is_each_moment_of_it_in_local_time(name: str) -> None:
     found = date_in(name)
     assert found is not None
@@ -143,17 +154,40 @@ def test_a_day_of_a_change_of_clocks_is_shorter() -> None:
     "name",
     [
         "", "backup", "db-12345678.sql", "2026-13-01", "2026-02-30", "2026-1-2", "120261124", "202611245", "24-11-2026",
-        "2026-1124", "18991231", "v2026.11.24", "٢٠٢٦١١٢٤",
+        "2026-1124", "18991231", "v2026.11.24", "app-V2026.11.24.tar", "2026.11.24.1", "1.2026.11.24", "2026_1124",
+        "2026.11-24", "2026_13_01", "٢٠٢٦١١٢٤",
     ],
 )  # fmt: skip
 def test_what_is_no_date(name: str) -> None:
     assert date_in(name) is None
 
 
-def test_of_several_dates_the_first_that_is_one() -> None:
-    found = date_in("2026-99-99-of-2026-11-24-02-00-00-and-2020-01-01")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("2026-99-99-of-2026-11-24-02-00-00-and-2020-01-01", "2026-11-24T01:00:00"),  # the one with a time
+        ("20240101-2026-11-24_02-00", "2026-11-24T01:00:00"),
+        ("app-2026.11.30-20261124_020000.tar", "2026-11-24T01:00:00"),
+        ("20261124_020000-app-2026.11.30.tar", "2026-11-24T01:00:00"),
+        ("x-20240101-2026-11-24.sql", "2026-11-23T23:00:00"),  # the last; 2026 is no time of the first
+        ("x-2024-01-01_2026_11_24.sql", "2026-11-23T23:00:00"),
+        ("x-20240101-20261124.sql", "2026-11-23T23:00:00"),
+        ("2026-11-24-app-2026.11.30.tar", "2026-11-23T23:00:00"),  # what may be a version comes last
+        ("app-2026.11.30-2026-11-24.tar", "2026-11-23T23:00:00"),
+        ("2026-11-24-2026-99-99", "2026-11-23T23:00:00"),
+    ],
+)
+def test_of_several_dates(name: str, expected: str) -> None:
+    found = date_in(name)
     assert found is not None
-    assert found.first == utc("2026-11-24T01:00:00")
+    assert found.first == utc(expected)
+
+
+def test_an_evening_beside_a_number_is_no_year() -> None:
+    for name in ("x-20261124-2026.sql", "x-20261124-2026-11.sql", "x-2026-11-24_2026-1-2.sql"):
+        found = date_in(name)
+        assert found is not None
+        assert found.first == utc("2026-11-24T19:26:00"), name
 
 
 def test_temporary_names() -> None:
