@@ -18,6 +18,10 @@ from remediator.tasks.log_rotation.leftovers import noted
 from remediator.tasks.log_rotation.names import Work, is_log, is_protected, parse_rotated, work_of
 from remediator.tasks.log_rotation.packed import HEAD, is_packed
 
+_SMALL_NUMBER = 999
+"""A number of a rotated file up to this is taken for logrotate's, whatever else is there."""
+_GAPLESS = 0.9
+"""The part of the numbers below a higher one that has to be there."""
 _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
 
@@ -118,6 +122,7 @@ def scan(root: Folder, directory: LogDirectory, stop: threading.Event) -> Scan:
     shared = _Shared(directory, stop, found)
     _scan_folder(root, shared, 0)
     _leave_alone_what_links_lead_to(found, shared.led_to)
+    _leave_alone_stray_numbers(found)
     _name_writers(found)
     return found
 
@@ -211,6 +216,30 @@ def _leave_alone_what_links_lead_to(found: Scan, led_to: set[tuple[int, int]]) -
         if (copy.device, copy.inode) in led_to:
             found.left_alone["a symbolic link leads to it, so it is a log"].append(copy.path)
     found.copies = [copy for copy in found.copies if (copy.device, copy.inode) not in led_to]
+
+
+def _leave_alone_stray_numbers(found: Scan) -> None:
+    """A year or a port is no generation of a log: below one so high, most of the numbers are there too."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for copy in found.copies:
+        if copy.generation is not None:
+            numbers[copy.log].add(copy.generation)
+    highest = {
+        log: max((number for place, number in enumerate(sorted(those), 1) if place >= _GAPLESS * number), default=0)
+        for log, those in numbers.items()
+        if max(those) > _SMALL_NUMBER
+    }
+    if not highest:
+        return
+    stray = {
+        copy.path
+        for copy in found.copies
+        if copy.generation is not None and copy.generation > max(_SMALL_NUMBER, highest.get(copy.log, copy.generation))
+    }
+    for path in sorted(stray):
+        found.left_alone["a number that counts no rotations, since most of those below it are missing"].append(path)
+    if stray:
+        found.copies = [copy for copy in found.copies if copy.path not in stray]
 
 
 class _View:

@@ -281,3 +281,22 @@ async def test_what_happens_in_the_middle_of_a_batch_counts(
     else:
         assert "app.log.30" in kept
         assert "a symbolic link leads to it" in effect.detail
+
+
+async def test_a_year_or_a_port_is_no_generation(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    for number in (2019, 2024, 8080):
+        make(tmp_path / f"app.log.{number}", 40 * DAY)
+    notes = await untouched(tmp_path)
+    assert "app.log.2019, app.log.2024, app.log.8080" in notes
+    assert "most of those below it are missing" in notes
+
+
+async def test_generations_may_be_many_and_a_few_may_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    there = [number for number in range(1, 1201) if number % 20]
+    for number in (*there, 9000):
+        make(tmp_path / f"app.log.{number}", 40 * DAY, size=1)
+    plan = await task(tmp_path, at=NOW, rotation=STRICT).plan("logs")
+    assert sum(action.items for action in plan.actions) == len(there)
+    assert "app.log.9000" in "\n".join(plan.notes)
