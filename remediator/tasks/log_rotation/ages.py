@@ -63,11 +63,21 @@ def rotated_at(copy: Copy, now: float) -> float | None:
     return at if at < now else now
 
 
+def begun_anew(copy: Copy, now: float) -> float | None:
+    """When a rotation emptied the log that a rotated file came from; None if nothing plausible tells.
+
+    By its name where that says so: a program that goes on writing to the renamed file begins no new log by that.
+    """
+    if copy.stamp is not None and _can_be(copy.stamp - copy.unit, now):
+        return min(copy.stamp, now)
+    return rotated_at(copy, now)
+
+
 def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> float | None:
     """A Unix time before which nothing in the log was written; None where nothing tells.
 
     That is when the file was made or was last rotated, whichever is later; a file system that does not tell the first,
-    for a log without the second, leaves only the last write. rotations: when its rotated files were rotated.
+    for a log without the second, leaves only the last write. rotations: when each rotation emptied it.
     """
     written = log.file.mtime_ns / 1e9
     times = [time for time in rotations if time is not None]

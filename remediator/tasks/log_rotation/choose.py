@@ -10,7 +10,7 @@ from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
-from remediator.tasks.log_rotation.ages import Aged, by_age, oldest_line
+from remediator.tasks.log_rotation.ages import Aged, begun_anew, by_age, oldest_line
 from remediator.tasks.log_rotation.names import Work, copy_name, fits, is_for, parse_rotated, rotated_name, variants
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.tasks.log_rotation.steps import Compress, Delete, Deletion, Method, Rotate, Step, fresh_name, listed
@@ -242,7 +242,8 @@ def _reason(draft: _Draft, log: Log) -> str | None:
         return f"{format_bytes(log.stored)}, over max_file_bytes ({format_bytes(limit)})"
     if oldest is None:
         return None
-    begun = oldest_line(log, (one.at for one in draft.copies.get(log.file.path, ())), draft.now)
+    copies = (one.copy for one in draft.copies.get(log.file.path, ()))
+    begun = oldest_line(log, (begun_anew(copy, draft.now) for copy in copies), draft.now)
     if begun is None:
         draft.left_alone[_NO_AGE].append(log.file.path)
     elif draft.now - begun > oldest:

@@ -300,3 +300,14 @@ async def test_generations_may_be_many_and_a_few_may_be_missing(tmp_path: Path) 
     plan = await task(tmp_path, at=NOW, rotation=STRICT).plan("logs")
     assert sum(action.items for action in plan.actions) == len(there)
     assert "app.log.9000" in "\n".join(plan.notes)
+
+
+async def test_what_is_written_to_a_rotated_file_makes_its_log_no_younger(tmp_path: Path) -> None:
+    """Its name tells when the log began anew. So the plan is the same once that file has been deleted."""
+    make(tmp_path / "app.log", 26 * DAY)
+    make(tmp_path / "app.log-20260801-000000", 0)
+    os.utime(tmp_path / "app.log", (NOW - 26 * DAY, NOW - 26 * DAY))
+    plan = await task(tmp_path, at=NOW, rotation={"max_file_age": "1h", "keep_count": 9}).plan("logs")
+    assert [(action.kind, action.object) for action in plan.actions if action.kind == "rotate"] == [
+        ("rotate", "app.log")
+    ]
