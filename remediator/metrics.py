@@ -52,9 +52,11 @@ class Metrics:
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
-    def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
+    def finished(self, task: str, outcome: str, trigger: str, seconds: float | None, now: float) -> None:
+        """A run has ended. seconds: that it took; None where all it did was to wait for a person."""
         self._runs.labels(task, outcome, trigger).inc()
-        self._seconds.labels(task).observe(seconds)
+        if seconds is not None:
+            self._seconds.labels(task).observe(seconds)
         if outcome in ("effective", "nothing-to-do"):
             self._last_success.labels(task).set(now)
 

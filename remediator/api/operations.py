@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from remediator.model.shapes import (
         AlertView,
+        ApprovalDetail,
+        ApprovalView,
         BreakerView,
         DecisionView,
         Page,
@@ -31,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "holding"]
+Part = Literal["reading", "standing", "running", "approving", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -56,6 +58,10 @@ Before = Annotated[int | None, About("cursor: `next` of the page before")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
+State = Annotated[str | None, About("asked, approved, denied, expired, cancelled or superseded; else all")]
+Answer = Annotated[Literal["approve", "deny"], About("whether the plan may be done")]
+PlanHash = Annotated[str, About("of the plan that was looked at", min_length=1, max_length=64)]
+Remark = Annotated[str, About("why, for the record", max_length=500)]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -152,6 +158,19 @@ class Operations:
                by="running", body="RunRequest", status=202)  # fmt: skip
     async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
         """Asks for a run."""
+
+    @operation("GET", "/approvals", "Plans that wait for a person, or did, newest first", by="approving")
+    async def approvals(
+        self, *, state: State = None, limit: Limit = PAGE, before: Before = None
+    ) -> Page[ApprovalView]: ...
+
+    @operation("GET", "/approvals/{id}", "One of them with its plan, and what would block that", by="approving")
+    async def approval(self, id: int) -> ApprovalDetail: ...
+
+    @operation("POST", "/approvals/{id}", "Approve or deny the plan that was looked at",
+               by="approving", body="ApprovalAnswer")  # fmt: skip
+    async def decide_approval(self, id: int, verdict: Answer, plan_hash: PlanHash, reason: Remark = "") -> ApprovalView:
+        """Answers for one plan: the one with this hash. Another plan is asked about again."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -18,6 +18,7 @@ from exporter.configfile.section import (
     split_url,
 )
 from exporter.inventory.inventory import Inventory
+from remediator.config.autonomy import Autonomy
 from remediator.config.matchers import parse_matchers, whole_match
 
 
@@ -82,6 +83,12 @@ class GuardSettings(Section):
     breaker: Breaker = Field(default=Breaker(), description="when to stop trying")
 
 
+class Approving(Section):
+    """How a person is asked."""
+
+    expires: Duration = Field(default=4 * 3600.0, description="a plan that nobody approved for so long is dropped")
+
+
 class Rule(Section):
     """What a remedy does about which alert."""
 
@@ -96,9 +103,11 @@ class Rule(Section):
         description="regular expressions of the whole value of `target_label:`, each with the target it stands for; "
         "the first that matches decides, and without one there is no target",
     )
-    autonomy: Literal["observe", "auto"] = Field(
-        default="observe", description="observe: record what would run; auto: run it"
+    autonomy: Autonomy = Field(
+        default="observe",
+        description="observe: record what would run; approve: plan, and wait for a person; auto: run it",
     )
+    approval: Approving = Field(default=Approving(), description="how a person is asked")
     settle: Duration = Field(
         default=60.0,
         description="time after a run in which the alert should end; where it still fires then, the next remedy that "

@@ -17,6 +17,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.approving import Approving
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
     from remediator.model.task import Task
+    from remediator.runs.closing import Closing
+    from remediator.runs.waiting import Waiting
     from remediator.webhook.inbox import Inbox
 
 
@@ -70,7 +73,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self._clock)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -84,6 +87,19 @@ class Core(Operations):
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
 
+    @cached_property
+    def approving(self) -> "Approving":
+        from remediator.control.approving import Approving
+
+        return Approving(
+            *self._shared,
+            self._clock,
+            self._caller,
+            self.waiting,
+            self._closing,
+            lambda *turn: self.queue.submit(*turn),
+        )
+
     # What a service does beside operations.
 
     @cached_property
@@ -96,14 +112,26 @@ class Core(Operations):
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
+        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock, self.waiting)
+
+    @cached_property
+    def waiting(self) -> "Waiting":
+        from remediator.runs.waiting import Waiting
+
+        return Waiting(self._database, self._closing, self._clock)
+
+    @cached_property
+    def _closing(self) -> "Closing":
+        from remediator.runs.closing import Closing
+
+        return Closing(self.metrics, lambda: self.decider.wake())
 
     @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._closing, self.decider.wake)
         return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
 
     @cached_property
@@ -168,6 +196,7 @@ class Core(Operations):
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""
         await self.queue.start()
+        await self.waiting.settle()
 
     async def close(self) -> None:
         if "queue" in vars(self):

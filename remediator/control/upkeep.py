@@ -1,7 +1,7 @@
 """Housekeeping: deletes old records, and updates the gauges of queue and holds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import structlog
@@ -30,7 +30,7 @@ class Upkeep:
         metrics: Metrics,
         clock: Callable[[], float],
         retention: Callable[[], float],
-        forget: Callable[[Sequence[int]], Awaitable[None]],
+        forget: Callable[[Mapping[int, int]], Awaitable[None]],
     ) -> None:
         self._database = database
         self._holding = holding

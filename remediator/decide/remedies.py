@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from remediator.config.autonomy import Autonomy
 from remediator.config.matchers import matches_all, parse_matchers, whole_match
 from remediator.config.remedies import GuardSettings, Remedy
+from remediator.model.caller import Caller
 from remediator.model.decision import Selection
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
@@ -32,6 +34,15 @@ class Remedies:
     def about(self, task: str, target: str) -> Sequence[Remedy]:
         """The remedies that may run this task on this target, in order."""
         return [remedy for remedy in self.remedies if remedy.task == task and _may_select(remedy, target)]
+
+    def autonomy(self, caller: Caller) -> Autonomy:
+        """What may be done for a caller without a person. Who asks for something himself is one; a remedy that is no
+        longer there may do nothing by itself.
+        """
+        if caller.remedy is None:
+            return "auto"
+        remedy = self.named(caller.remedy)
+        return "approve" if remedy is None else remedy.autonomy
 
     def settings(self, task: str, target: str) -> GuardSettings:
         """The guards' settings of a run that no alert asked for: the first remedy's that may run it, or defaults."""

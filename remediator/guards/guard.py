@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
+from remediator.config.autonomy import Autonomy
 from remediator.config.remedies import GuardSettings
 from remediator.model.hold import Hold
 from remediator.model.task import Plan
@@ -36,6 +37,8 @@ class Case:
     """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
 
     dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back.
+    autonomy: what may be done without a person; of a run that a person asks for, all. always_approve: as the task's
+    facts have it.
     """
 
     subject: Subject
@@ -43,6 +46,8 @@ class Case:
     now: float
     plan: Plan | None = None
     dry_run: bool = False
+    autonomy: Autonomy = "auto"
+    always_approve: bool = False
 
 
 @dataclass(frozen=True)

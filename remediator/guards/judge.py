@@ -36,6 +36,11 @@ class Judgement:
         return self.blocks[0] if self.blocks else None
 
     @property
+    def refusal(self) -> Block | None:
+        """The first block that no person can lift by approving the plan."""
+        return next((block for block in self.blocks if not block.asks), None)
+
+    @property
     def over_at(self) -> float | None:
         """When the last of the blocks expires (Unix seconds); None if one of them needs an event."""
         ends = [block.until for block in self.blocks]

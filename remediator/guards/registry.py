@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from remediator.guards.approval import APPROVAL
 from remediator.guards.breaker import BREAKER
 from remediator.guards.cooldown import COOLDOWN
 from remediator.guards.guard import Guard
@@ -10,4 +11,4 @@ from remediator.guards.in_flight import IN_FLIGHT
 from remediator.guards.paused import PAUSED
 from remediator.guards.rate import RATE
 
-GUARDS: Sequence[Guard[Any]] = (PAUSED, IN_FLIGHT, BREAKER, COOLDOWN, RATE)
+GUARDS: Sequence[Guard[Any]] = (PAUSED, IN_FLIGHT, BREAKER, COOLDOWN, RATE, APPROVAL)

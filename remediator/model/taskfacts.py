@@ -27,3 +27,5 @@ class TaskFacts(NamedTuple):
     shows: Shows = "actions"
     discovers: bool = False
     """It has targets that no config names and that come and go, such as containers."""
+    always_approve: bool = False
+    """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""

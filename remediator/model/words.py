@@ -5,6 +5,9 @@ from typing import Literal
 Trigger = Literal["alert", "schedule", "cli", "api", "console", "chat", "run"]
 """How something was asked for."""
 
+ApprovalState = Literal["asked", "approved", "denied", "expired", "cancelled", "superseded"]
+"""What became of a request for approval. ``cancelled``: its alert ended; ``superseded``: the plan changed."""
+
 Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 """What was decided about an alert."""
 

@@ -4,9 +4,9 @@ import platform
 
 import sqlalchemy as sa
 
-from remediator.store.tables import breaker_resets, decisions, pauses, runs
+from remediator.store.tables import approvals, breaker_resets, decisions, pauses, runs
 
-OF_A_HOST = (runs, decisions, pauses, breaker_resets)
+OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets)
 
 
 def this_host() -> str:

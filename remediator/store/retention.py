@@ -1,22 +1,24 @@
 """Deletes what is older than the record is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from remediator.store.tables import alerts, breaker_resets, decisions, pauses, runs
 
 
-def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
-    """Deletes what a host's record holds from before then (Unix seconds); the ids of the deleted runs.
+def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
+    """Deletes what a host's record holds from before then (Unix seconds); the ids of the deleted runs, each with the
+    number of its last attempt.
 
-    That is: runs that finished, with their actions, rows and artefacts; episodes that ended, with the decisions about
-    them; of those that go on, decisions that were not made again since; pauses that lapsed; and breakers' resets,
-    which count for no run that is left. An episode of which nothing was heard since then has ended too: its end was
-    lost on the way.
+    That is: runs that finished, with their actions, rows, approvals and artefacts; episodes that ended, with the
+    decisions about them; of those that go on, decisions that were not made again since; pauses that lapsed; and
+    breakers' resets, which count for no run that is left. An episode of which nothing was heard since then has ended
+    too: its end was lost on the way.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
-    old = list(connection.scalars(sa.delete(runs).where(*finished).returning(runs.c.id)))
+    deleted = connection.execute(sa.delete(runs).where(*finished).returning(runs.c.id, runs.c.attempt))
+    old = {row.id: row.attempt for row in deleted}
     connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, alerts.c.last_received_at) < before))
     connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
     connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
