@@ -15,7 +15,6 @@ import structlog
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
-from remediator.config.remedies import Approving
 from remediator.decide.remedies import Remedies
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
@@ -123,10 +122,9 @@ class Runner:
 
     async def _ask(self, run: Run, plan: Plan, block: Block) -> None:
         """Lets the run wait until a person has approved the plan. Nothing of the engine is held meanwhile."""
-        remedies = self._remedies()
-        remedy = remedies.named(run.remedy) or next(iter(remedies.about(run.task, run.target)), None)
-        until = self._clock() + (remedy.approval if remedy is not None else Approving()).expires
-        asked = await self._write(partial(_wait, run=run, plan=plan, why=block.reason, now=self._clock(), until=until))
+        case = case_of(run, plan, self._remedies(), self._task(run).facts, self._clock())
+        until = case.now + case.settings.approval.expires
+        asked = await self._write(partial(_wait, run=run, plan=plan, why=block.reason, now=case.now, until=until))
         if asked is not None:
             self._on_asked()
             log.info("run waits for approval", run=run.id, approval=asked, task=run.task, target=run.target,
