@@ -146,6 +146,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator.retention,
             lambda run_ids: self.queue.forget(run_ids),
+            self._remedies,
         )
 
     @cached_property

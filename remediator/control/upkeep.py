@@ -8,8 +8,9 @@ import structlog
 
 from remediator.control.again import to_be_tried_again
 from remediator.control.holding import Holding
+from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
-from remediator.store import retention, runs
+from remediator.store import approvals, retention, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class Upkeep:
         clock: Callable[[], float],
         retention: Callable[[], float],
         forget: Callable[[Mapping[int, int]], Awaitable[None]],
+        remedies: Callable[[], Remedies],
     ) -> None:
         self._database = database
         self._holding = holding
@@ -38,13 +40,16 @@ class Upkeep:
         self._clock = clock
         self._retention = retention
         self._forget = forget
+        self._remedies = remedies
 
     async def refresh_metrics(self) -> None:
         """Brings the gauges of queue, breakers and pauses up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
+        pending = await self._database.read(partial(approvals.pending, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
+        self._metrics.waits([remedy.name for remedy in self._remedies().remedies], pending)
         self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
 
     async def housekeeping(self) -> None:

@@ -2,7 +2,7 @@
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
@@ -87,7 +87,18 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     if shows(plan["task"]) == "findings":
         show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
         return
-    actions = plan["plan"]["actions"]
+    show_actions(screen, plan["plan"])
+    for guard in plan["guards"]:
+        if guard["guard"] == "approval":
+            screen.line(Cell("a run now would wait for a person", STYLES["waiting"]), f": {guard['reason']}")
+        else:
+            blocked = Cell("a run now would be blocked", STYLES["blocked"])
+            screen.line(blocked, f" by {guard['guard']}: {guard['reason']}")
+
+
+def show_actions(screen: Screen, plan: PlanBody) -> None:
+    """The actions of a plan, what they free together, and what it leaves alone."""
+    actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
@@ -97,10 +108,8 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     if actions:
         count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
-    for note in plan["plan"]["notes"]:
+    for note in plan["notes"]:
         screen.line(Cell("note: ", "dim"), note)
-    for guard in plan["guards"]:
-        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
 
 
 def measurement(measured: MeasurementView) -> tuple[Cell, Cell]:
