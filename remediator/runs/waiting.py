@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from exporter.base.units import format_duration
 from remediator.model.approval import Approval
 from remediator.model.run import Run
-from remediator.model.words import ApprovalState
 from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
 from remediator.store import approvals, runs
@@ -50,7 +49,7 @@ class Waiting:
             self._closing.tell(run, verdict, seconds=None, now=now)
 
 
-def _over(connection: sa.Connection, host: str, now: float) -> Sequence[tuple[Approval, ApprovalState, Conclusion]]:
+def _over(connection: sa.Connection, host: str, now: float) -> Sequence[tuple[Approval, approvals.Ended, Conclusion]]:
     """What is over, as what, and how its run ends by that."""
     ended = approvals.without_alert(connection, host)
     cancelled = Conclusion("cancelled", "the alert ended before anybody had approved the plan")

@@ -1,15 +1,18 @@
 """Requests that a person approves the plan of a run."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
 from remediator.model.approval import Approval, changes
 from remediator.model.caller import Caller
 from remediator.model.task import Action, Plan
-from remediator.model.words import ApprovalState
+from remediator.store import audit
 from remediator.store.tables import alerts, approvals, runs
+
+Ended = Literal["approved", "denied", "expired", "cancelled"]
 
 _WITH_RUN = sa.select(
     *(column for column in approvals.c if column not in (approvals.c.plan, approvals.c.changes)),
@@ -50,6 +53,10 @@ def ask(
     )
     key = result.inserted_primary_key
     assert key is not None
+    body: dict[str, Any] = {"approval": int(key[0]), "plan_hash": plan_hash, "why": why, "expires_at": round(until)}
+    if before is not None:
+        body |= {"supersedes": before.id, "changes": len(differs)}
+    audit.append(connection, host, Entry("approval.asked", now, None, body, run_id))
     return int(key[0])
 
 
@@ -94,7 +101,7 @@ def decide(
     connection: sa.Connection,
     approval_id: int,
     plan_hash: str,
-    state: ApprovalState,
+    state: Ended,
     by: Caller,
     reason: str,
     now: float,
@@ -110,16 +117,33 @@ def decide(
         )
         .values(state=state, decided_at=now, trigger=by.trigger, caller=by.name, reason=reason)
     )
+    if result.rowcount == 1:
+        _record(connection, approval_id, state, now, by, {"plan_hash": plan_hash, "reason": reason})
     return result.rowcount == 1
 
 
-def end(connection: sa.Connection, approval_id: int, state: ApprovalState, reason: str, now: float) -> bool:
+def _record(
+    connection: sa.Connection,
+    approval_id: int,
+    state: Ended,
+    now: float,
+    by: Caller | None,
+    body: Mapping[str, str],
+) -> None:
+    one = get(connection, approval_id)
+    entry = Entry(f"approval.{state}", now, by, {"approval": one.id, **body}, one.run_id)  # type: ignore[arg-type]
+    audit.append(connection, one.host, entry)
+
+
+def end(connection: sa.Connection, approval_id: int, state: Ended, reason: str, now: float) -> bool:
     """Ends a request without a person; False where it is over already."""
     result = connection.execute(
         approvals.update()
         .where(approvals.c.id == approval_id, approvals.c.state == "asked")
         .values(state=state, decided_at=now, reason=reason)
     )
+    if result.rowcount == 1:
+        _record(connection, approval_id, state, now, None, {"reason": reason})
     return result.rowcount == 1
 
 
