@@ -176,6 +176,6 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     result = connection.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state != "finished")
-        .values(state="finished", outcome=outcome, reason=reason, finished_at=now)
+        .values(state="finished", outcome=outcome, reason=reason, finished_at=now, slot=None)
     )
     return result.rowcount == 1
