@@ -19,6 +19,7 @@ class Remediator(Section):
 
     workers: int = Field(default=2, ge=1, le=32, description="runs at the same time")
     retention: Duration = Field(default=90 * 86400.0, description="finished runs and ended alerts are kept this long")
+    audit_retention: Duration = Field(default=365 * 86400.0, description="records of the audit are kept this long")
 
 
 class Config(Inventory):

@@ -116,7 +116,7 @@ class Core(Operations):
             self.holding,
             self.metrics,
             self._clock,
-            lambda: self._settings.config.remediator.retention,
+            lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
         )
 

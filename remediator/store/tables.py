@@ -194,5 +194,41 @@ breaker_resets = Table(
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("run_id", BigInteger),
+    Column("alert_id", BigInteger),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("host", "number"),
+    sqlite_autoincrement=True,
+)
+"""A chain of records for each host; nothing refers to what they are about, which goes sooner than they do.
+
+number: of the record in its host's chain. at: Unix milliseconds, as no hash may depend on a float. id: for paging.
+"""
+
+Index("ix_audit_run_id", audit.c.run_id, sqlite_where=text("run_id IS NOT NULL"))
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("deleted_hash", String(64), nullable=False),
+)
+"""The end of each host's chain, and the last record that its retention deleted."""
+
 REMEDY = case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
 """The remedy that a run's alert asked through."""
