@@ -144,7 +144,7 @@ class Approving:
         task = self._tasks().get(run.task)
         if task is None:
             raise unavailable(f"task {run.task} is no longer available")
-        case = case_of(run, plan, self._remedies(), task.facts, self._clock())
+        case = case_of(run, plan, self._remedies(), task.facts, self._clock(), approving=True)
         return [block for block in (await self._judge.judge(case)).blocks if not block.asks]
 
 

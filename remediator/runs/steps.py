@@ -16,6 +16,8 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.decide.remedies import Remedies
+from remediator.guards.concurrency import block_by, is_disruptive
+from remediator.guards.guard import Case
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.approval import plan_hash
@@ -26,7 +28,7 @@ from remediator.runs import verify
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
-from remediator.store import approvals, runs
+from remediator.store import approvals, runs, slots
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -105,8 +107,20 @@ class Runner:
         if verdict is not None:
             await self._ask(run, plan, verdict)
             return 0
-        await self._write(partial(runs.set_state, run_id=run_id, state="applying"))
+        block = await self._begin_acting(run, plan)
+        if block is not None:
+            await self._stop(run, Conclusion("blocked", f"{block.guard}: {block.reason}"))
+            return 0
         return len(plan.actions)
+
+    async def _begin_acting(self, run: Run, plan: Plan) -> Block | None:
+        """From here on the run acts, unless the slots that it needs are taken since the guards were asked."""
+        disruptive = is_disruptive(self._tasks(), run.task)
+        allowed = self._case(run, plan).settings.concurrency.disruptive_per_host if disruptive else None
+        return await self._write(partial(_begin_acting, run=run, allowed=allowed))
+
+    def _case(self, run: Run, plan: Plan) -> Case:
+        return case_of(run, plan, self._remedies(), self._task(run).facts, self._clock())
 
     async def _may_apply(self, run: Run, plan: Plan) -> Conclusion | Block | None:
         """Why the plan is not applied: how the run ends, or what a person can lift. None if it may be applied."""
@@ -116,13 +130,13 @@ class Runner:
             return Conclusion("planned", f"dry run: {counted(count, 'action')} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan)
-        judgement = await self._judge.judge(case_of(run, plan, self._remedies(), self._task(run).facts, self._clock()))
+        judgement = await self._judge.judge(self._case(run, plan))
         block = judgement.refusal
         return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else judgement.first
 
     async def _ask(self, run: Run, plan: Plan, block: Block) -> None:
         """Lets the run wait until a person has approved the plan. Nothing of the engine is held meanwhile."""
-        case = case_of(run, plan, self._remedies(), self._task(run).facts, self._clock())
+        case = self._case(run, plan)
         until = case.now + case.settings.approval.expires
         asked = await self._write(partial(_wait, run=run, plan=plan, why=block.reason, now=case.now, until=until))
         if asked is not None:
@@ -223,6 +237,14 @@ def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: flo
     if not runs.wait(connection, run.id, run.attempt):
         return None
     return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
+
+
+def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Block | None:
+    if allowed is not None and not slots.take(connection, run.id, run.host, allowed):
+        acting = [one for one in slots.rivals(connection, run.host) if one.acting]
+        return block_by(acting, allowed)
+    runs.set_state(connection, run.id, "applying")
+    return None
 
 
 @asynccontextmanager

@@ -90,15 +90,17 @@ runs = Table(
     Column("before", JSON(none_as_null=True)),
     Column("after", JSON(none_as_null=True)),
     Column("notes", JSON, nullable=False),
+    Column("slot", Integer),
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("at_work", Boolean, nullable=False, server_default=false()),
     Column("deaths", Integer, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
-"""A parent that is deleted leaves its children: one of them may still wait for a person.
+"""slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
+finished. attempt: which of the engine's workflows does it: each approval begins another. at_work: a process that has
+not ended in order works on it. deaths: how many processes have died since it last came further.
 
-attempt: which of the engine's workflows does it: each approval begins another. at_work: a process that has not ended in
-order works on it. deaths: how many processes have died since it last came further.
+A parent that is deleted leaves its children: one of them may still wait for a person.
 """
 
 Index("ix_runs_alert_id", runs.c.alert_id)
@@ -108,6 +110,8 @@ Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.
 Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
       sqlite_where=text("state != 'finished'"))  # fmt: skip
 """The database itself holds that no two runs of a task on one target of a host are in flight."""
+Index("uq_runs_slot", runs.c.host, runs.c.slot, unique=True, sqlite_where=text("slot IS NOT NULL"))
+"""And that no two runs that interrupt something act in one of the host's places."""
 
 actions = Table(
     "actions",

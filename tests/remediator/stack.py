@@ -119,7 +119,7 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     metrics = Metrics(CollectorRegistry())
     runner = Runner(
         database,
-        Judge(Sources(database)),
+        Judge(Sources(database, tasks=lambda: known)),
         lambda: known,
         lambda: Remedies([]),
         metrics,
