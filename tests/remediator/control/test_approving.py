@@ -233,7 +233,8 @@ async def test_unless_the_task_says_so(asking: Stack) -> None:
     asking.task.facts = asking.task.facts._replace(always_approve=True)
     asking.clutter(1)
     plan = await asking.core.plan("sweep", "attic")
-    assert plan["guards"] == [{"guard": "approval", "reason": "a person must approve each plan of sweep"}]
+    (held,) = plan["guards"]
+    assert (held["guard"], held["reason"]) == ("approval", "a person must approve each plan of sweep")
     await asking.core.start_run("sweep", "attic")
     one = await asked(asking)
     assert one["plan_hash"] == plan["plan_hash"]
