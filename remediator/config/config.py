@@ -11,6 +11,7 @@ from exporter.inventory.inventory import Inventory
 from remediator.config.notify import Notify
 from remediator.config.peers import Peer
 from remediator.config.remedies import Remedy
+from remediator.config.schedule import Schedule
 
 
 class Remediator(Section):
@@ -26,6 +27,7 @@ class Config(Inventory):
     remedies: list[Remedy] | None = Field(
         default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
     )
+    schedule: Schedule = Field(default=Schedule(), description="what runs at which time")
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
