@@ -5,6 +5,7 @@ first minute after, what they show twice runs the first time. One with ``*`` the
 every ten minutes, whatever the clocks show. All times are Unix seconds.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -71,19 +72,17 @@ class Cron:
     def last(self, until: float) -> float | None:
         """The last due time that is not later than this; None when there was none in fifty years."""
         for seconds in _ENOUGH:
-            found = None
-            for found in self.between(until - seconds, until):
-                pass
-            if found is not None:
-                return found
+            found = deque(self.between(until - seconds, until), maxlen=1)
+            if found:
+                return found[0]
         return None
 
     def _fixed(self, start: datetime) -> Iterator[datetime]:
         yield from CronSim(self.text, start.astimezone(self.zone))
 
     def _elapsed(self, start: datetime) -> Iterator[datetime]:
-        """Stretch by stretch of one offset: across a change of half an hour, as on Lord Howe, the library loses times of
-        the hour in which it falls.
+        """Stretch by stretch of one offset: across a change of half an hour, as on Lord Howe, the library loses times
+        of the hour in which it falls.
         """
         offset = self._offset(start)
         while True:

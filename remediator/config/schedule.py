@@ -40,8 +40,8 @@ class Job(GuardSettings, Section):
 
     name: Name = Field(description="names it in the record and in metrics")
     at: CronText = Field(
-        description="when: five fields of cron (minute, hour, day of the month, month, day of the week), or a word such "
-        "as `@daily`; `5L` is the last Friday, `MON#1` the first Monday, `L` the last day of the month"
+        description="when: five fields of cron (minute, hour, day of the month, month, day of the week), or a word "
+        "such as `@daily`; `5L` is the last Friday, `MON#1` the first Monday, `L` the last day of the month"
     )
     task: Name = Field(description="what to run; `upkeeper tasks` lists them")
     target: Name | None = Field(

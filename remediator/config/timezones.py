@@ -17,7 +17,7 @@ def known_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or one that is too long
         hint = nearest(name, available_timezones()) or "write one of the IANA names, as in Europe/Berlin"
-        raise ValueError(f"there is no time zone {ascii(name[:70])}; {hint}") from None
+        raise ValueError(f"there is no time zone {name[:70]!a}; {hint}") from None
 
 
 def machine_zone(env: Mapping[str, str] = os.environ, localtime: Path = LOCALTIME) -> tzinfo:
