@@ -106,9 +106,7 @@ class Core(Operations):
         from remediator.schedule.scheduler import Scheduler
 
         return Scheduler(
-            self._database,
-            self._judge,
-            self._tasks,
+            *self._shared,
             lambda: self._settings.config.schedule,
             lambda run: self.queue.submit(run),
             JobMetrics(self.registry, self._clock),
@@ -132,7 +130,7 @@ class Core(Operations):
             self.holding,
             self.metrics,
             self._clock,
-            lambda: self._settings.config.remediator.retention,
+            lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
         )
 
@@ -159,7 +157,7 @@ class Core(Operations):
         from remediator.guards.guard import Sources
         from remediator.guards.judge import Judge
 
-        return Judge(Sources(self._database, self.peers))
+        return Judge(Sources(self._database, self.peers, self._tasks))
 
     @property
     def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":

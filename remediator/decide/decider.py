@@ -161,7 +161,7 @@ def _subject(host: str, selection: Selection, targets: Targets) -> Subject | Non
 def _of(host: str, selection: Selection) -> Subject:
     assert selection.target is not None, "guards are asked about a target that there is"
     remedy = selection.remedy
-    return Subject(host, remedy.task, selection.target, observing=remedy.autonomy == "observe")
+    return Subject.of(host, remedy.task, selection.target, remedy, observing=remedy.autonomy == "observe")
 
 
 def _subjects(host: str, selections: Iterable[Selection], targets: Targets) -> set[Subject]:

@@ -15,8 +15,10 @@ import structlog
 from exporter.base.units import format_duration
 from remediator.config.schedule import Job, Schedule
 from remediator.config.timezones import machine_zone
+from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Subject
 from remediator.guards.judge import UNKNOWN_FOR, Judge
+from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.model.job import DueTime, JobRecord
 from remediator.model.task import Task
@@ -65,6 +67,7 @@ class Scheduler:
         database: Database,
         judge: Judge,
         tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
         schedule: Callable[[], Schedule],
         submit: Callable[[int], Awaitable[None]],
         metrics: JobMetrics,
@@ -76,6 +79,7 @@ class Scheduler:
         self._host = database.host
         self._judge = judge
         self._tasks = tasks
+        self._remedies = remedies
         self._schedule = schedule
         self._submit = submit
         self._metrics = metrics
@@ -113,9 +117,9 @@ class Scheduler:
         seen = await self._see(calendar, records, now)
         self._late = ASLEEP
         if not seen.is_nothing:
-            observes = {job.name: self._observes(job) for job in calendar.jobs}
-            gathered = await self._judge.gather(self._subjects(seen.attempts, observes), now)
-            starting = Starting(self._host, gathered, observes, now)
+            subjects = self._subjects(seen.attempts)
+            gathered = await self._judge.gather(set(subjects.values()), now)
+            starting = Starting(self._host, gathered, subjects, now)
             records = await self._database.write(partial(self._store, seen, starting))
             for run_id in starting.made:
                 await self._submit(run_id)
@@ -182,12 +186,15 @@ class Scheduler:
         task = self._tasks().get(job.task)
         return task is not None and task.facts.unattended == "observe"
 
-    def _subjects(self, attempts: Sequence[Attempt], observes: Mapping[str, bool]) -> set[Subject]:
+    def _subjects(self, attempts: Sequence[Attempt]) -> Mapping[tuple[str, str], Subject]:
+        """What the guards are to know of, by job and target."""
         return {
-            Subject(self._host, each.job.task, target, observing=observes[each.job.name])
-            for each in attempts
-            for target in each.targets
+            (each.job.name, target): self._subject(each.job, target) for each in attempts for target in each.targets
         }
+
+    def _subject(self, job: Job, target: str) -> Subject:
+        settings = self._remedies().guarding(Caller("schedule", job.name), job.task, target)
+        return Subject.of(self._host, job.task, target, settings, observing=self._observes(job))
 
     def _store(self, seen: _Seen, starting: Starting, connection: sa.Connection) -> Mapping[str, JobRecord]:
         """Stores all of it in one transaction; the records as they are then."""
@@ -207,7 +214,7 @@ class Scheduler:
             jobs.settle(connection, due.id, "ran", due.targets, outcome=outcome, finished_at=now)
             after[due.job] = after_end(after[due.job], due, outcome, now)
         for due in seen.gone:
-            jobs.settle(connection, due.id, "blocked", due.targets, reason="the job is no longer in the schedule")
+            jobs.give_up(connection, host, due, "the job is no longer in the schedule", now)
         for each in seen.attempts:
             after[each.job.name] = starting.start(connection, each, after[each.job.name])
         for name, record in after.items():

@@ -67,8 +67,8 @@ class Starting:
 
     host: str
     gathered: Gathered
-    observes: Mapping[str, bool]
-    """By the names of jobs: whether their runs are dry."""
+    subjects: Mapping[tuple[str, str], Subject]
+    """What the guards know about: by job and target. Its runs are dry where it only observes."""
     now: float
     made: list[int] = field(default_factory=list)
 
@@ -94,16 +94,15 @@ class Starting:
         return None if number is None else jobs.get(connection, number)
 
     def _try(self, connection: sa.Connection, job: Job, target: str) -> tuple[DueTarget, Block | None]:
-        observing = self.observes[job.name]
-        subject = Subject(self.host, job.task, target, observing=observing)
-        block = self.gathered.judge(Case(subject, job, self.now)).first
+        subject = self.subjects[job.name, target]
+        block = self.gathered.judge(Case(subject, subject.settings, self.now)).first
         if block is None:
             request = Request(
                 host=self.host,
                 task=job.task,
                 target=target,
                 caller=Caller("schedule", job.name),
-                dry_run=observing,
+                dry_run=subject.observing,
                 params=job.params,
             )
             run_id, new = runs.create_unless_in_flight(connection, request, self.now)
@@ -139,7 +138,11 @@ class Starting:
             later = min((end for end in ends if end is not None), default=None)
             settle("waiting", reason=_why(what, blocks), retry_at=later)
             return record
-        settle("running" if started else "blocked", reason=f"given up: {_why(what, blocks)}")
+        reason = f"given up: {_why(what, blocks)}"
+        if started:
+            settle("running", reason=reason)
+        else:
+            jobs.give_up(connection, self.host, replace(due, targets=targets), reason, self.now)
         wanted = bool(blocks) and all(block.guard == PAUSED.name for block in blocks)
         return replace(record, done_until=max(record.done_until, due.due_at)) if wanted else record
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from exporter.base.text import format_time
+from remediator.audit.record import Entry
+from remediator.model.caller import Caller
 from remediator.model.job import DueTarget, DueTime, JobRecord
 from remediator.model.words import DueState, Outcome
+from remediator.store import audit
 from remediator.store.tables import due_times, jobs, runs
 from remediator.store.upsert import insert
 
@@ -58,6 +62,10 @@ def note(
     number: int | None = connection.scalar(
         statement.on_conflict_do_nothing(index_elements=["host", "job", "due_at"]).returning(due_times.c.id)
     )
+    if number is not None:
+        body = {"due": format_time(due_at), "what": "run" if state == "waiting" else state, "reason": reason}
+        more = {"first": format_time(first_due_at), "count": count} if first_due_at is not None and count > 1 else {}
+        audit.append(connection, host, Entry("job.due", now, Caller("schedule", job), {**body, **more}))
     return number
 
 
@@ -83,6 +91,13 @@ def settle(
     if reason is not None:
         values["reason"] = reason
     connection.execute(due_times.update().where(due_times.c.id == number).values(values))
+
+
+def give_up(connection: sa.Connection, host: str, due: DueTime, reason: str, now: float) -> None:
+    """Nothing is run for a due time that waited."""
+    settle(connection, due.id, "blocked", due.targets, reason=reason)
+    body = {"due": format_time(due.due_at), "reason": reason}
+    audit.append(connection, host, Entry("job.given-up", now, Caller("schedule", due.job), body))
 
 
 def get(connection: sa.Connection, number: int) -> DueTime | None:

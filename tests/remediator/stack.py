@@ -107,7 +107,8 @@ class Stack:
 
 def settings(task: Sweep, remedies: list[Remedy], config: Config | None = None) -> Settings:
     config = config or Config()
-    return Settings(config, Remedies(remedies), {task.facts.name: task}, Resources(config))
+    jobs = {job.name: job for job in config.schedule.in_force}
+    return Settings(config, Remedies(remedies, jobs=jobs), {task.facts.name: task}, Resources(config))
 
 
 @asynccontextmanager
@@ -118,7 +119,7 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     known = {task.facts.name: task for task in tasks}
     runner = Runner(
         database,
-        Judge(Sources(database)),
+        Judge(Sources(database, tasks=lambda: known)),
         lambda: known,
         lambda: Remedies([]),
         Metrics(CollectorRegistry()),

@@ -72,7 +72,7 @@ class Calendared:
         """Gives the core a scheduler that knows the zone of the test, as at a start."""
         core = self.core
         vars(core)["scheduler"] = Scheduler(
-            core._database, core._judge, core._tasks, lambda: core._settings.config.schedule, core.queue.submit,
+            *core._shared, lambda: core._settings.config.schedule, core.queue.submit,
             JobMetrics(core.registry, self.stack.clock), self.stack.clock, zone=lambda: self.zone,
         )  # fmt: skip
 

@@ -69,7 +69,7 @@ async def test_a_renamed_machine_keeps_its_jobs(database: Database, open_for: Op
     await note(database, 50.0)
     await database.write(partial(jobs.keep, host="parlour", record=RECORD))
     await database.write(partial(jobs.note, host="parlour", job="daily", due_at=50.0, state="ran", now=100.0))
-    await database.write(partial(hosts.adopt, host="attic"))
+    await database.write(partial(hosts.adopt, host="attic", now=200.0))
     assert await database.read(partial(jobs.records, host="attic")) == {"daily": RECORD}
     found = partial(jobs.history, host="attic", job="daily", since=0, until=99, limit=9)
     assert [each.state for each in await database.read(found)] == ["ran"]
