@@ -39,6 +39,8 @@ Kind = Literal[
     "approval.denied",
     "approval.expired",
     "approval.cancelled",
+    "job.due",
+    "job.given-up",
     "config.loaded",
     "host.renamed",
 ]

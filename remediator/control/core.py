@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from remediator.peers.places import Peers
     from remediator.runs.closing import Closing
     from remediator.runs.waiting import Waiting
+    from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
 
@@ -80,7 +81,7 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, lambda: self.decider.look_at_all())
+        return Holding(*self._shared, self._clock, self._caller, self._look_again)
 
     @cached_property
     def running(self) -> "Running":
@@ -125,7 +126,20 @@ class Core(Operations):
     def _closing(self) -> "Closing":
         from remediator.runs.closing import Closing
 
-        return Closing(self.metrics, lambda: self.decider.wake())
+        return Closing(self.metrics, self._run_ended)
+
+    @cached_property
+    def scheduler(self) -> "Scheduler":
+        from remediator.schedule.metrics import JobMetrics
+        from remediator.schedule.scheduler import Scheduler
+
+        return Scheduler(
+            *self._shared,
+            lambda: self._settings.config.schedule,
+            lambda run: self.queue.submit(run),
+            JobMetrics(self.registry, self._clock),
+            self._clock,
+        )
 
     @cached_property
     def queue(self) -> "Queue":
@@ -193,7 +207,20 @@ class Core(Operations):
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self._wake_scheduler()
+
+    def _run_ended(self) -> None:
+        self.decider.wake()
+        self._wake_scheduler()
+
+    def _wake_scheduler(self) -> None:
+        if "scheduler" in vars(self):  # only a service has one
+            self.scheduler.wake()
 
     # From start to end.
 

@@ -12,7 +12,7 @@ def case_of(run: Run, plan: Plan, remedies: Remedies, facts: TaskFacts, now: flo
 
     approving: a person is about to approve the plan. Then it is by hand, as each attempt that an approval began.
     """
-    settings = remedies.named(run.remedy) or remedies.settings(run.task, run.target)
+    settings = remedies.guarding(run.caller, run.task, run.target)
     return Case(
         Subject.of(run.host, run.task, run.target, settings, run_id=run.id),
         settings,
