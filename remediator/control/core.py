@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.ballast import BallastKeeper
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -54,7 +56,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -71,7 +74,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -104,8 +107,15 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self.decider.wake)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._finished, self._ballast.release_after)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._ballast, workers)
+
+    @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -118,6 +128,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator.retention,
             lambda run_ids: self.queue.forget(run_ids),
+            self.ballast,
         )
 
     @cached_property
@@ -133,6 +144,10 @@ class Core(Operations):
         from remediator.peers.places import Peers
 
         return Peers(lambda: self._settings.config, self.state.root)
+
+    def _finished(self) -> None:
+        self.decider.wake()
+        self.ballast.wake()
 
     @property
     def registry(self) -> "CollectorRegistry":
@@ -165,6 +180,7 @@ class Core(Operations):
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
         self.decider.look_at_all()
+        self.ballast.wake()
 
     # From start to end.
 

@@ -236,8 +236,24 @@ class BreakerView(TypedDict):
     since: str
 
 
+class BallastView(TypedDict):
+    """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
+    although it is. No bytes are wanted where the config says so.
+    """
+
+    bytes: int
+    wanted_bytes: int
+    inodes: int
+    wanted_inodes: int
+    whole: bool
+    lacks: str
+    doubt: str
+
+
 class StatusView(TypedDict):
-    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received."""
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received; ``ballast`` is
+    null where the disk does not even tell its size.
+    """
 
     version: str
     paused: list[PauseView]
@@ -247,6 +263,7 @@ class StatusView(TypedDict):
     last_alert_at: str | None
     watchdog_at: str | None
     counts: dict[str, int]
+    ballast: BallastView | None
 
 
 class Problem(TypedDict, total=False):

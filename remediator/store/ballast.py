@@ -6,8 +6,8 @@ room. Half of what is left is given each time, so that a program that goes on fi
 
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +16,8 @@ import structlog
 
 from exporter.base.units import format_bytes
 from remediator.model.errors import NoRoom
-from remediator.store.extents import shared_blocks
-from remediator.store.room import IN_PLACE, explained, mounted_at, shortage
+from remediator.store.extents import shared_blocks, sync_file_system
+from remediator.store.room import IN_PLACE, explained, lacked_room, mounted_at, shortage
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ INODES = "ballast.inodes"
 
 MOST = 64 * 1024 * 1024
 LEAST = 8 * 1024 * 1024
-"""What one alert's whole way writes: the write-ahead log grows to 4 MiB before it begins anew, the database after it."""
+"""One alert's whole way takes less: the write-ahead log grows to 4 MiB before it begins anew, the database after it."""
 FILES = 32
 """Inodes: the database's two files beside it, a file that is replaced, one that is compressed; and as many again."""
 
@@ -49,13 +49,13 @@ class Held:
 class Standing:
     """How it stands. bytes, inodes: what would be given back; of each as much is wanted.
 
-    lacks: why it is not whole, as far as known; doubt: why it may not help although it is.
+    lacks: why it cannot be whole now, as far as can be told; doubt: why it may not help although it is whole.
     """
 
-    bytes: int = 0
-    inodes: int = 0
-    wanted_bytes: int = 0
-    wanted_inodes: int = 0
+    bytes: int
+    inodes: int
+    wanted_bytes: int
+    wanted_inodes: int
     lacks: str = ""
     doubt: str = ""
 
@@ -70,9 +70,9 @@ def default_size(total: int) -> int:
 
 
 def doubt(fstype: str, size: int, allocated: int, *, shared: bool) -> str:
-    """Why a file of this size that was preallocated may give back less than it holds; empty where it gives it all. Pure.
+    """Why a preallocated file of this size may give back less than it holds; empty where it gives it all. Pure.
 
-    allocated: bytes that the file system says it takes. shared: whether another file, or a snapshot, has its blocks too.
+    allocated: bytes that the file system says it takes. shared: whether another file or a snapshot has its blocks too.
     """
     kind = fstype or "this file system"
     if allocated < size:
@@ -93,41 +93,55 @@ class Ballast:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._file = root / FILE
         self._inodes = root / INODES
         self._lock = threading.Lock()
-        self._watchers: list[Callable[[], None]] = []
-        self._standing = Standing()
+        self._watchers: list[Callable[[], object]] = []
+        self._doubted = ""
+        self._laid = 0
+        """Bytes that were preallocated by this process, whatever the file system made of it."""
 
-    def watch(self, watcher: Callable[[], None]) -> None:
-        """Has this called, from another thread, whenever some of it was released."""
+    @contextmanager
+    def watched(self, watcher: Callable[[], object]) -> Iterator[None]:
+        """Has this called, from whichever thread it is, whenever some of it was released."""
         self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
     def with_room(self, work: Callable[[], T]) -> T:
         """The result of work that may be done again after it failed. Releases as much as it takes. Raises NoRoom."""
         while True:
             try:
-                with explained(self._root):
+                with explained(self.root):
                     return work()
             except NoRoom:
                 if not self.release():
                     raise
 
+    def release_after(self, error: BaseException) -> bool:
+        """Releases some if that is what the error asks for: something else on this machine found no room."""
+        return lacked_room(error, self.root) and self.release()
+
     def release(self) -> bool:
-        """Gives back half of what the disk is short of, or of all where that cannot be told. Whether it gave anything."""
+        """Gives back half of what the disk is short of; of all where that cannot be told. Whether it gave anything."""
         with self._lock:
-            short = shortage(self._root)
+            short = shortage(self.root)
             if short == "writes":
                 return False
             freed = 0 if short == "inodes" else self._release_bytes()
             removed = 0 if short == "space" else self._release_inodes()
+            if freed and shortage(self.root) == "space":
+                with suppress(OSError):
+                    sync_file_system(self.root)  # btrfs gives freed blocks back when it commits, every half minute
         if not freed and not removed:
             return False
         left = self._held()
-        log.warning("ballast released", state=str(self._root), bytes=freed, files=removed,
+        log.warning("ballast released", state=str(self.root), bytes=freed, files=removed,
                     bytes_left=left.blocks, files_left=left.inodes)  # fmt: skip
-        for watcher in self._watchers:
+        for watcher in list(self._watchers):
             watcher()
         return True
 
@@ -157,7 +171,7 @@ class Ballast:
 
     def _names(self) -> list[str]:
         try:
-            return sorted(os.listdir(self._inodes))
+            return sorted(path.name for path in self._inodes.iterdir())
         except OSError:
             return []
 
@@ -168,51 +182,60 @@ class Ballast:
             return Held(inodes=len(self._names()))
         return Held(status.st_size, min(status.st_size, status.st_blocks * 512), len(self._names()))
 
-    def standing(self) -> Standing:
-        """What is left of it now, with what was found when it was laid last."""
-        held, last = self._held(), self._standing
-        return replace(last, bytes=held.size if last.doubt else held.blocks, inodes=held.inodes)
-
-    def lay(self, size: int | None) -> Standing:
-        """Makes it whole if the disk has room for it and as much again.
-
-        size: bytes; 0 for none at all; None: by the file system's size. Raises OSError where even that cannot be told.
-        """
-        disk = os.statvfs(self._root)
+    def look(self, size: int | None) -> Standing:
+        """How it stands. size: bytes wanted; 0 for none at all; None: by the file system's size. Raises OSError."""
+        disk = os.statvfs(self.root)
         wanted = default_size(disk.f_blocks * disk.f_frsize) if size is None else size
         inodes = FILES if wanted and disk.f_files else 0
-        with self._lock:
-            lacks = self._lay_bytes(wanted) or self._lay_inodes(inodes)
-            held = self._held()
+        held = self._held()
         unsure = self._doubt(wanted, held) if wanted and held.size >= wanted else ""
-        if unsure and unsure != self._standing.doubt:
-            log.warning("ballast cannot be promised", state=str(self._root), reason=unsure)
-        before, self._standing = self.standing(), Standing(0, 0, wanted, inodes, lacks, unsure)
-        now = self._standing = self.standing()
+        has = held.size if unsure else held.blocks
+        return Standing(
+            has, held.inodes, wanted, inodes, _lacks(disk, wanted - has, wanted, inodes - held.inodes), unsure
+        )
+
+    def lay(self, size: int | None) -> Standing:
+        """Makes it whole if the disk has room for it and as much again. As ``look``, afterwards."""
+        before = self.look(size)
+        with self._lock:
+            if before.wanted_bytes:
+                failed = before.lacks or self._lay_bytes(before.wanted_bytes) or self._lay_inodes(before.wanted_inodes)
+            else:
+                failed = ""
+                self._remove()
+        now = self.look(size)
+        if now.doubt and now.doubt != self._doubted:
+            log.warning("ballast cannot be promised", state=str(self.root), reason=now.doubt)
+        self._doubted = now.doubt
         if now.whole and not before.whole:
-            log.info("ballast laid", state=str(self._root), bytes=now.bytes, files=now.inodes)
-        return now
+            log.info("ballast laid", state=str(self.root), bytes=now.bytes, files=now.inodes)
+        return now if now.whole or not failed else replace(now, lacks=failed)
+
+    def _remove(self) -> None:
+        self._file.unlink(missing_ok=True)
+        for name in self._names():
+            (self._inodes / name).unlink(missing_ok=True)
+        if self._inodes.exists():
+            self._inodes.rmdir()
 
     def _lay_bytes(self, wanted: int) -> str:
-        """Why there is no room for as much; empty when the file is as large as wanted."""
+        """Why that failed; empty when it did not."""
         held = self._held()
-        if not wanted:
-            self._file.unlink(missing_ok=True)
-            return ""
         if held.size > wanted:
             os.truncate(self._file, wanted)
+        if held.blocks >= wanted or self._laid == held.size == wanted:
             return ""
-        missing = wanted - held.blocks
-        if not missing or (held.size == wanted and self._standing.doubt):
-            return ""
-        # A preallocation that does not fit takes all that there is on ext4, so the room comes first.
-        room = _available(os.statvfs(self._root))
-        if room < missing + wanted:
-            return f"the disk has {format_bytes(room)} left; it is laid once there are {format_bytes(missing + wanted)}"
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        short = _lacks(os.statvfs(self.root), wanted - held.blocks, wanted, 0)
+        if short:  # before it begins: one that does not fit takes all that there is on ext4
+            return short
+        try:
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            return f"it cannot be made: {error.strerror}"
         try:
             os.posix_fallocate(descriptor, 0, wanted)
             os.fsync(descriptor)
+            self._laid = wanted
         except OSError as error:
             os.ftruncate(descriptor, held.size)
             if not held.size:
@@ -223,21 +246,10 @@ class Ballast:
         return ""
 
     def _lay_inodes(self, wanted: int) -> str:
-        names = self._names()
-        if not wanted:
-            for name in names:
-                (self._inodes / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                self._inodes.rmdir()
-            return ""
-        missing = [name for name in (f"{number:02}" for number in range(wanted)) if name not in names]
-        free = os.statvfs(self._root).f_favail
-        if missing and free < len(missing) + wanted:
-            return f"the disk has {free} inodes left; it is laid once there are {len(missing) + wanted}"
         try:
             self._inodes.mkdir(mode=0o700, exist_ok=True)
-            for name in missing:
-                (self._inodes / name).touch(mode=0o600)
+            for number in range(wanted):
+                (self._inodes / f"{number:02}").touch(mode=0o600)
         except OSError as error:
             return f"its files cannot be made: {error.strerror}"
         return ""
@@ -247,5 +259,11 @@ class Ballast:
         return doubt(mount.fstype if mount else "", wanted, held.blocks, shared=shared_blocks(self._file))
 
 
-def _available(disk: os.statvfs_result) -> int:
-    return disk.f_bavail * disk.f_frsize
+def _lacks(disk: os.statvfs_result, missing: int, wanted: int, missing_inodes: int) -> str:
+    """Why what is missing cannot be laid now. As much again must be left: else it would itself fill the disk."""
+    room = disk.f_bavail * disk.f_frsize
+    if missing > 0 and room < missing + wanted:
+        return f"the disk has {format_bytes(room)} left, and it is laid once there are {format_bytes(missing + wanted)}"
+    if missing_inodes > 0 and disk.f_favail < missing_inodes + FILES:
+        return f"the disk has {disk.f_favail} inodes left, and it is laid once there are {missing_inodes + FILES}"
+    return ""

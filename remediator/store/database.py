@@ -32,9 +32,7 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
-def _backend(
-    place: Path | str, host: str, on_room: Callable[[str], None], make_room: Callable[[], bool]
-) -> Backend:
+def _backend(place: Path | str, host: str, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> Backend:
     if isinstance(place, Path):
         return SqliteFile(place, on_room, make_room)
     try:

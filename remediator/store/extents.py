@@ -1,5 +1,6 @@
-"""Whether a file shares its blocks with another one, as after a snapshot or a reflink copy."""
+"""What Linux tells about a file's blocks beyond stat, and how they are settled."""
 
+import ctypes
 import fcntl
 import os
 import struct
@@ -15,8 +16,23 @@ _WHOLE = 2**64 - 1
 _AT_ONCE = 256
 
 
+def sync_file_system(path: Path) -> None:
+    """Brings all of the file system that holds a path to disk: syncfs(2). Blocks. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
+
+
 def shared_blocks(path: Path) -> bool:
-    """Whether any of the first extents of a file is shared. False where the file system does not tell. Blocks."""
+    """Whether any of a file's first extents is shared with another file, as after a snapshot or a reflink copy. Blocks.
+
+    False where the file system does not tell.
+    """
     buffer = bytearray(_HEAD.pack(0, _WHOLE, 0, 0, _AT_ONCE, 0) + bytes(_AT_ONCE * _EXTENT.size))
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

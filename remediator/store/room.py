@@ -56,6 +56,16 @@ def no_room(error: BaseException, path: Path) -> NoRoom | None:
     return NoRoom(_sentence(path, short)) if short and code & 0xFF in _SQLITE_OF_A_FULL_DISK else None
 
 
+def lacked_room(error: BaseException, path: Path) -> bool:
+    """Whether an error, or what caused it, says that a disk is full, or the one that holds the path is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if no_room(cause, path) is not None:
+            return True
+        cause = cause.__cause__
+    return shortage(path) in ("space", "inodes")
+
+
 def mounted_at(path: Path) -> Mount | None:
     """The mount that holds a path, which need not exist; None if the kernel does not say."""
     try:
