@@ -16,7 +16,7 @@ import structlog
 
 from exporter.base.units import format_bytes
 from remediator.model.errors import NoRoom
-from remediator.store.extents import shared_blocks, sync_file_system
+from remediator.store.extents import shared_blocks
 from remediator.store.room import IN_PLACE, explained, lacked_room, mounted_at, shortage
 
 T = TypeVar("T")
@@ -133,9 +133,6 @@ class Ballast:
                 return False
             freed = 0 if short == "inodes" else self._release_bytes()
             removed = 0 if short == "space" else self._release_inodes()
-            if freed and shortage(self.root) == "space":
-                with suppress(OSError):
-                    sync_file_system(self.root)  # btrfs gives freed blocks back when it commits, every half minute
         if not freed and not removed:
             return False
         left = self._held()
@@ -255,7 +252,7 @@ class Ballast:
         return ""
 
     def _doubt(self, wanted: int, held: Held) -> str:
-        mount = mounted_at(self._file)
+        mount = mounted_at(self.root)
         return doubt(mount.fstype if mount else "", wanted, held.blocks, shared=shared_blocks(self._file))
 
 

