@@ -4,6 +4,8 @@ import platform
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
+from remediator.store import audit
 from remediator.store.tables import breaker_resets, decisions, pauses, runs
 
 OF_A_HOST = (runs, decisions, pauses, breaker_resets)
@@ -20,11 +22,15 @@ def strangers(connection: sa.Connection, host: str) -> bool:
     return any(connection.scalar(each) for each in other)
 
 
-def adopt(connection: sa.Connection, host: str) -> None:
+def adopt(connection: sa.Connection, host: str, now: float) -> None:
     """Gives every row to this host: for a database that is one machine's, whose name has changed.
 
-    Else a renamed machine would forget its pauses and open breakers, and leave its runs unfinished.
+    Else a renamed machine would forget its pauses and open breakers, and leave its runs unfinished. The audit of the
+    former name stays as it is, and a record in the new one's says where it ended.
     """
+    former = {name: audit.head(connection, name) for name in audit.hosts(connection) if name != host}
+    ends = [{"host": name, "number": head.number, "hash": head.hash} for name, head in former.items() if head]
+    audit.append(connection, host, Entry("host.renamed", now, body={"former": ends}))
     other = breaker_resets.alias()
     newer = sa.exists().where(
         other.c.task == breaker_resets.c.task,
