@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
 
@@ -78,7 +79,7 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, lambda: self.decider.look_at_all())
+        return Holding(*self._shared, self._clock, self._caller, self._look_again)
 
     @cached_property
     def running(self) -> "Running":
@@ -107,11 +108,24 @@ class Core(Operations):
         return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
 
     @cached_property
+    def scheduler(self) -> "Scheduler":
+        from remediator.schedule.metrics import JobMetrics
+        from remediator.schedule.scheduler import Scheduler
+
+        return Scheduler(
+            *self._shared,
+            lambda: self._settings.config.schedule,
+            lambda run: self.queue.submit(run),
+            JobMetrics(self.registry, self._clock),
+            self._clock,
+        )
+
+    @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended)
         return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
 
     @cached_property
@@ -171,7 +185,20 @@ class Core(Operations):
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self._wake_scheduler()
+
+    def _run_ended(self) -> None:
+        self.decider.wake()
+        self._wake_scheduler()
+
+    def _wake_scheduler(self) -> None:
+        if "scheduler" in vars(self):  # only a service has one
+            self.scheduler.wake()
 
     # From start to end.
 
