@@ -34,6 +34,8 @@ Kind = Literal[
     "pause.set",
     "pause.ended",
     "breaker.closed",
+    "job.due",
+    "job.given-up",
     "config.loaded",
     "host.renamed",
 ]

@@ -12,6 +12,7 @@ from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
 from remediator.config.peers import Peer
 from remediator.config.remedies import Remedy
+from remediator.config.schedule import Schedule
 
 
 class Remediator(Section):
@@ -33,6 +34,7 @@ class Config(Inventory):
     remedies: list[Remedy] | None = Field(
         default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
     )
+    schedule: Schedule = Field(default=Schedule(), description="what runs at which time")
     guards: GuardSettings = Field(
         default=GuardSettings(), description="how runs are guarded, where a remedy does not say otherwise"
     )

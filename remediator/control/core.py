@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.ballast import BallastKeeper
+    from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
 
@@ -80,13 +82,19 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, lambda: self.decider.look_at_all())
+        return Holding(*self._shared, self._clock, self._caller, self._look_again)
 
     @cached_property
     def running(self) -> "Running":
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def explaining(self) -> "Explaining":
+        from remediator.control.explaining import Explaining
+
+        return Explaining(*self._shared, self._clock)
 
     # What a service does beside operations.
 
@@ -103,11 +111,24 @@ class Core(Operations):
         return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
 
     @cached_property
+    def scheduler(self) -> "Scheduler":
+        from remediator.schedule.metrics import JobMetrics
+        from remediator.schedule.scheduler import Scheduler
+
+        return Scheduler(
+            *self._shared,
+            lambda: self._settings.config.schedule,
+            lambda run: self.queue.submit(run),
+            JobMetrics(self.registry, self._clock),
+            self._clock,
+        )
+
+    @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._finished, self._ballast.release_after)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         return Queue(self._database, runner, self._ballast, workers)
 
@@ -145,10 +166,6 @@ class Core(Operations):
 
         return Peers(lambda: self._settings.config, self.state.root)
 
-    def _finished(self) -> None:
-        self.decider.wake()
-        self.ballast.wake()
-
     @property
     def registry(self) -> "CollectorRegistry":
         return self.metrics.registry
@@ -179,8 +196,22 @@ class Core(Operations):
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
         self.ballast.wake()
+        self._wake_scheduler()
+
+    def _run_ended(self) -> None:
+        self.decider.wake()
+        self.ballast.wake()
+        self._wake_scheduler()
+
+    def _wake_scheduler(self) -> None:
+        if "scheduler" in vars(self):  # only a service has one
+            self.scheduler.wake()
 
     # From start to end.
 

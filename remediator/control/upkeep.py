@@ -17,6 +17,8 @@ from remediator.store.database import Database
 log = structlog.get_logger(__name__)
 
 RETENTION_INTERVAL = 3600.0
+UNEVENTFUL_FOR = 7 * 86400.0
+"""Seconds for which runs of the schedule are kept that found nothing to do, if not for less."""
 
 
 class Upkeep:
@@ -62,7 +64,12 @@ class Upkeep:
     async def purge(self) -> None:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings().retention
-        removed = await self._database.write(partial(retention.purge, host=self._database.host, before=horizon))
+        host = self._database.host
+        uneventful = max(horizon, self._clock() - UNEVENTFUL_FOR)
+        removed = [
+            *await self._database.write(partial(retention.purge, host=host, before=horizon)),
+            *await self._database.write(partial(retention.purge_uneventful, host=host, before=uneventful)),
+        ]
         if removed:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))

@@ -202,9 +202,7 @@ class Runner:
         return task
 
     def _settings(self, run: Run) -> GuardSettings:
-        """Those of the remedy that asked for the run, if it still exists."""
-        remedies = self._remedies()
-        return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
+        return self._remedies().guarding(run.caller, run.task, run.target)
 
     async def _read(self, run_id: int) -> Run:
         return await self._database.read(partial(runs.get, run_id=run_id))
