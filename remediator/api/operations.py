@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ApprovalView,
         BreakerView,
         DecisionView,
+        ExplainView,
         Page,
         PauseView,
         PlanView,
@@ -33,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "approving", "holding"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -62,6 +63,9 @@ State = Annotated[str | None, About("asked, approved, denied, expired, cancelled
 Answer = Annotated[Literal["approve", "deny"], About("whether the plan may be done")]
 PlanHash = Annotated[str, About("of the plan that was looked at", min_length=1, max_length=64)]
 Remark = Annotated[str, About("why, for the record", max_length=500)]
+AlertId = Annotated[int | None, About("of an alert that came")]
+Labels = Annotated[Mapping[str, str] | None, About("of an alert that may come")]
+Planned = Annotated[bool, About("whether to plan, too")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -171,6 +175,11 @@ class Operations:
                by="approving", body="ApprovalAnswer")  # fmt: skip
     async def decide_approval(self, id: int, verdict: Answer, plan_hash: PlanHash, reason: Remark = "") -> ApprovalView:
         """Answers for one plan: the one with this hash. Another plan is asked about again."""
+
+    @operation("POST", "/explain", "What would be decided about an alert now, and why; nothing runs",
+               by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
+    async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
+        """Asks about an alert that came, or about one with these labels."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:

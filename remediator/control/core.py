@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.approving import Approving
+    from remediator.control.ballast import BallastKeeper
+    from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -58,7 +61,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -75,7 +79,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self._clock)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -101,6 +105,12 @@ class Core(Operations):
             self._closing,
             lambda *turn: self.queue.submit(*turn),
         )
+
+    @cached_property
+    def explaining(self) -> "Explaining":
+        from remediator.control.explaining import Explaining
+
+        return Explaining(*self._shared, self._clock)
 
     # What a service does beside operations.
 
@@ -146,8 +156,16 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._closing, self.decider.wake)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        ending = (self._closing, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._ballast, workers)
+
+    @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -161,6 +179,7 @@ class Core(Operations):
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
             self._remedies,
+            self.ballast,
         )
 
     @cached_property
@@ -212,10 +231,12 @@ class Core(Operations):
     def _look_again(self) -> None:
         """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _run_ended(self) -> None:
         self.decider.wake()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _wake_scheduler(self) -> None:

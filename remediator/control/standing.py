@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
 from remediator.config.remedies import Remedy
+from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
@@ -28,12 +29,14 @@ class Standing:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         holding: Holding,
+        ballast: BallastKeeper,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._remedies = remedies
         self._holding = holding
+        self._ballast = ballast
         self._clock = clock
 
     async def remedies(self) -> Page[RemedyView]:
@@ -70,6 +73,7 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
+            "ballast": await self._ballast.look(),
         }
 
 

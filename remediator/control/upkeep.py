@@ -8,6 +8,7 @@ import structlog
 
 from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
+from remediator.control.ballast import BallastKeeper
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
@@ -36,6 +37,7 @@ class Upkeep:
         settings: Callable[[], RemediatorSettings],
         forget: Callable[[Mapping[int, int]], Awaitable[None]],
         remedies: Callable[[], Remedies],
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -44,9 +46,10 @@ class Upkeep:
         self._settings = settings
         self._forget = forget
         self._remedies = remedies
+        self._ballast = ballast
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers and pauses up to date."""
+        """Brings the gauges of queue, breakers, pauses and ballast up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -54,6 +57,7 @@ class Upkeep:
         self._metrics.queue_depth.set(len(unfinished))
         self._metrics.waits([remedy.name for remedy in self._remedies().remedies], pending)
         self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        self._metrics.ballast(await self._ballast.look())
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""

@@ -50,6 +50,8 @@ class Runner:
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
     on_asked: called when a run waits for a person, whose time then runs.
+    make_room: called, from another thread, with why an action failed; where it has made room on a full disk, the action
+    is tried again.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Runner:
         clock: Callable[[], float],
         closing: Closing,
         on_asked: Callable[[], None],
+        make_room: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._judge = judge
@@ -71,6 +74,7 @@ class Runner:
         self._clock = clock
         self._closing = closing
         self._on_asked = on_asked
+        self._make_room = make_room
 
     async def measure(self, run_id: int, attempt: int = 0) -> Next:
         """Measures the target before anything is done."""
@@ -146,6 +150,8 @@ class Runner:
 
     async def apply(self, run_id: int, position: int, attempt: int = 0) -> None:
         """Does one action of the plan, unless the plan is too old by now."""
+        if await self._database.read(partial(runs.action_is_over, run_id=run_id, position=position)):
+            return  # the engine could not note it
         run = await self._read(run_id)
         if not _goes_on(run, attempt):
             return
@@ -161,12 +167,15 @@ class Runner:
 
     async def _act(self, run: Run, position: int) -> ActionResult:
         action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
-        try:
-            task = self._task(run)
-            async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
-                effect = await task.apply(run.target, action)
-        except UpkeeperError as failure:
-            return ActionResult("failed", str(failure))
+        while True:
+            try:
+                task = self._task(run)
+                async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                    effect = await task.apply(run.target, action)
+                break
+            except UpkeeperError as failure:
+                if not await asyncio.to_thread(self._make_room, failure):
+                    return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
             self._metrics.acted(run.task, run.target, self._clock())

@@ -8,7 +8,7 @@ from remediator.model.shapes import ApprovalDetail, ApprovalView, Page
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.tasks import measurement, show_actions
+from upkeeper.screens.tasks import measurement, show_body
 from upkeeper.screens.text import STYLES, ago, ahead, local
 
 
@@ -73,7 +73,7 @@ def show_to_approve(screen: Screen, one: ApprovalDetail) -> None:
     screen.line(Cell(title, "bold"), ": ", *measured)
     screen.line(f"asked {local(one['asked_at'])} by {_for(one)}, expires {local(one['expires_at'])}; {one['why']}")
     _changes(screen, one)
-    show_actions(screen, one["plan"])
+    show_body(screen, one["task"], one["plan"])
     for guard in one["guards"]:
         screen.line(Cell("it would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
 

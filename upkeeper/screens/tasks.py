@@ -108,10 +108,7 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
-    if shows(plan["task"]) == "findings":
-        show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
-        return
-    show_actions(screen, plan["plan"])
+    show_body(screen, plan["task"], plan["plan"])
     for guard in plan["guards"]:
         if guard["guard"] == "approval":
             screen.line(Cell("a run now would wait for a person", STYLES["waiting"]), f": {guard['reason']}")
@@ -120,8 +117,11 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
             screen.line(blocked, f" by {guard['guard']}: {guard['reason']}")
 
 
-def show_actions(screen: Screen, plan: PlanBody) -> None:
-    """The actions of a plan, what they free together, and what it leaves alone."""
+def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
+    """What a task would do, and what it leaves alone."""
+    if shows(task) == "findings":
+        show_findings(screen, plan.get("rows", []), plan["notes"])
+        return
     actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],

@@ -9,6 +9,7 @@ import pytest
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
 from remediator.control.approving import Approving
+from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
@@ -19,6 +20,7 @@ PARTS: dict[str, type] = {
     "standing": Standing,
     "running": Running,
     "approving": Approving,
+    "explaining": Explaining,
     "holding": Holding,
 }
 
