@@ -2,15 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
+from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
 from remediator.model.hold import Hold
-from remediator.model.task import Plan
+from remediator.model.task import Plan, Task
 from remediator.peers.places import Peers
 from remediator.store.database import Database
+
+DEFAULTS = GuardSettings()
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Subject:
     """What facts are gathered about: a task on a target of a host.
 
     observing: for a remedy that only observes. run_id: the run that is judged itself, which is not in its own way.
+    by: the remedy or job whose settings it is judged by; settings: those, which say what needs to be known.
     """
 
     host: str
@@ -25,6 +29,22 @@ class Subject:
     target: str
     observing: bool = False
     run_id: int | None = None
+    by: str = ""
+    settings: GuardSettings = field(default=DEFAULTS, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        host: str,
+        task: str,
+        target: str,
+        settings: GuardSettings,
+        *,
+        observing: bool = False,
+        run_id: int | None = None,
+    ) -> Self:
+        """A subject with the settings that it is judged by: a remedy's, a job's, or those of all others."""
+        return cls(host, task, target, observing, run_id, getattr(settings, "name", ""), settings)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -36,7 +56,9 @@ class Subject:
 class Case:
     """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
 
-    dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back.
+    dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back. by_hand: a person
+    asked for it. autonomy: what may be done without a person; of a run that a person asks for, all. always_approve: as
+    the task's facts have it.
     """
 
     subject: Subject
@@ -44,14 +66,23 @@ class Case:
     now: float
     plan: Plan | None = None
     dry_run: bool = False
+    by_hand: bool = False
+    autonomy: Autonomy = "auto"
+    always_approve: bool = False
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts come from. peers: None where none can be asked."""
+    """Where facts come from.
+
+    peers: None where none can be asked. tasks: those that there are. watchdog_lost: why nothing that comes can be
+    relied on, as the always-firing alert no longer comes; empty while it does.
+    """
 
     database: Database
     peers: Peers | None = None
+    tasks: Callable[[], Mapping[str, Task]] = dict
+    watchdog_lost: Callable[[], str] = str
 
 
 class Facts(ABC):
@@ -79,12 +110,14 @@ class Guard(Generic[F]):
     """One reason that can block a run.
 
     blocks: why the run must not happen; None if it may. Pure.
+    says: what it goes by where it does not block, for people. Pure.
     for_dry_runs: whether it also holds back a run that a person asked for only to see its plan.
     """
 
     name: str
     facts: type[F]
     blocks: Callable[[F, Case], Hold | None]
+    says: Callable[[F, Case], str] = lambda facts, case: ""
     for_dry_runs: bool = False
 
 

@@ -1,6 +1,7 @@
 """The database behind the record: one writer, many readers, blocking calls in threads."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from remediator.model.errors import NoRoom
-from remediator.store import hosts
+from remediator.store import audit, hosts
 from remediator.store.backend import Backend
 from remediator.store.sqlitefile import SqliteFile
 
@@ -32,9 +33,9 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
-def _backend(place: Path | str, host: str, on_room: Callable[[str], None]) -> Backend:
+def _backend(place: Path | str, host: str, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> Backend:
     if isinstance(place, Path):
-        return SqliteFile(place, on_room)
+        return SqliteFile(place, on_room, make_room)
     try:
         url = sa.make_url(place)
     except sa.exc.ArgumentError:
@@ -44,7 +45,7 @@ def _backend(place: Path | str, host: str, on_room: Callable[[str], None]) -> Ba
 
         return Postgresql(url, host, on_room)
     if url.drivername == "sqlite" and url.database:
-        return SqliteFile(Path(url.database), on_room)
+        return SqliteFile(Path(url.database), on_room, make_room)
     raise ValueError(f"a database of the kind {url.drivername!r} is not supported; SQLite and PostgreSQL are")
 
 
@@ -56,16 +57,28 @@ class Database:
 
     place: a SQLite file, or a URL of either kind; raises ValueError for any other.
     on_room: called after a write with why there was no room for it, empty when there was; from another thread.
+    make_room: called, from another thread, when a write finds no room on this machine's disk; where it has made some,
+    the write is tried again.
     host: the name of this machine, which its rows carry.
     """
 
     def __init__(
-        self, place: Path | str, on_room: Callable[[str], None] = lambda _: None, *, host: str | None = None
+        self,
+        place: Path | str,
+        on_room: Callable[[str], None] = lambda _: None,
+        *,
+        make_room: Callable[[], bool] = lambda: False,
+        host: str | None = None,
     ) -> None:
         self.host = host or hosts.this_host()
-        self._backend = _backend(place, self.host, on_room)
+        self._backend = _backend(place, self.host, on_room, make_room)
         self._write_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-write")
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
+
+    @property
+    def one_machine(self) -> bool:
+        """Whether no other machine can have rows in it."""
+        return self._backend.one_machine
 
     @property
     def url(self) -> str:
@@ -84,13 +97,15 @@ class Database:
         # First only a look: a reader must not need room on the disk, nor wait for a writer.
         if self._backend.read(_version) != newest_version():
             self._upgrade()
-        if not writable or not self._backend.one_machine:
+        if not writable:
             return
-        # Where the one machine has another name now, the rows follow. In vain without room; before anything is done,
-        # this is called again.
+        # In vain without room; before anything is done, this is called again.
         with suppress(NoRoom):
-            if self._backend.read(partial(hosts.strangers, host=self.host)):
-                self._backend.write(partial(hosts.adopt, host=self.host))
+            # Where the one machine has another name now, the rows follow.
+            if self._backend.one_machine and self._backend.read(partial(hosts.strangers, host=self.host)):
+                self._backend.write(partial(hosts.adopt, host=self.host, now=time.time()))
+            if self._backend.read(partial(audit.head, host=self.host)) is None:
+                self._backend.write(partial(audit.begin, host=self.host, now=time.time()))
 
     def _upgrade(self) -> None:
         # Only here: it would stay in memory for nothing.

@@ -1,8 +1,10 @@
 """Tasks, remedies and plans on the screen."""
 
+from collections.abc import Iterator
+
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
@@ -57,8 +59,30 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
         empty="there are no remedies: alerts are recorded and nothing runs",
     )
     for remedy in page["items"]:
+        for line in limits(remedy):
+            screen.line(Cell(f"{remedy['name']} ", "bold"), line)
         for target in remedy["open_breakers"]:
             screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
+
+
+def limits(remedy: RemedyView) -> Iterator[str]:
+    """What limits a remedy beside its cooldown, its rate and its breaker. An older remediator tells none of it."""
+    if remedy.get("window"):
+        from remediator.config.window import Window, said  # seldom needed, and slow to import
+
+        yield f"begins {said([Window.model_validate(window) for window in remedy['window']])}"
+    for query in remedy.get("gate", ()):
+        yield f"needs a result of {query}"
+    budget = remedy.get("budget", {})
+    for span in ("run", "day"):
+        size, items = budget.get(f"bytes_per_{span}"), budget.get(f"items_per_{span}")
+        parts = [*([format_bytes(size)] if size is not None else []), *([counted(items, "object")] if items else [])]
+        if parts:
+            yield f"removes at most {' and '.join(parts)} a {span}"
+    storm = remedy.get("storm", {})
+    if storm.get("alerts"):
+        within = format_duration(storm["within"] or 0)
+        yield f"stops when more than {storm['alerts']} alerts begin within {within}"
 
 
 def _target(remedy: RemedyView) -> str:
@@ -84,10 +108,21 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
-    if shows(plan["task"]) == "findings":
-        show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
+    show_body(screen, plan["task"], plan["plan"])
+    for guard in plan["guards"]:
+        if guard["guard"] == "approval":
+            screen.line(Cell("a run now would wait for a person", STYLES["waiting"]), f": {guard['reason']}")
+        else:
+            blocked = Cell("a run now would be blocked", STYLES["blocked"])
+            screen.line(blocked, f" by {guard['guard']}: {guard['reason']}")
+
+
+def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
+    """What a task would do, and what it leaves alone."""
+    if shows(task) == "findings":
+        show_findings(screen, plan.get("rows", []), plan["notes"])
         return
-    actions = plan["plan"]["actions"]
+    actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
@@ -97,10 +132,8 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     if actions:
         count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
-    for note in plan["plan"]["notes"]:
+    for note in plan["notes"]:
         screen.line(Cell("note: ", "dim"), note)
-    for guard in plan["guards"]:
-        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
 
 
 def measurement(measured: MeasurementView) -> tuple[Cell, Cell]:
