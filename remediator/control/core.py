@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.runs.composites import Composites
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
@@ -119,7 +120,23 @@ class Core(Operations):
         from remediator.runs.steps import Runner
 
         runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._composites, self.state.root, workers)
+
+    @cached_property
+    def _composites(self) -> "Composites":
+        from remediator.runs.composites import Composites
+        from remediator.schedule.autonomy import part_only_plans
+
+        return Composites(
+            self._database,
+            self._tasks,
+            lambda run: self.queue.submit(run),
+            lambda run, task: part_only_plans(self._settings.config.schedule, run, task),
+            self.metrics,
+            self._clock,
+            self._run_ended,
+        )
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -187,6 +204,7 @@ class Core(Operations):
 
     def _run_ended(self) -> None:
         self.decider.wake()
+        self._composites.wake()
         self._wake_scheduler()
 
     def _wake_scheduler(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from remediator.control.again import to_be_tried_again
 from remediator.model.errors import NoRoom
+from remediator.runs.composites import Composites
 from remediator.runs.steps import Runner
 from remediator.store import runs
 from remediator.store.database import Database
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 class Queue:
     """The runs that are stored and those that the engine knows of. root: the state directory."""
 
-    def __init__(self, database: Database, runner: Runner, root: Path, workers: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, runner: Runner, composites: Composites, root: Path, workers: Callable[[], int]
+    ) -> None:
         self._database = database
         self._runner = runner
+        self._composites = composites
         self._root = root
         self._workers = workers
         self._engine: Engine | None = None
@@ -46,12 +50,22 @@ class Queue:
     async def _resume(self) -> None:
         assert self._engine is not None
         with explained(self._root):
-            await self._engine.resume(await self._database.read(partial(runs.unfinished, host=self._database.host)))
+            unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
+            mine = [run_id for run_id in unfinished if not await self._is_composite(run_id)]
+            await self._engine.resume(mine)
+        self._composites.start()
         self._unqueued = False
+
+    async def _is_composite(self, run_id: int) -> bool:
+        run = await self._database.read(partial(runs.get, run_id=run_id))
+        return self._composites.is_one(run.task)
 
     async def submit(self, run_id: int) -> None:
         """Hands over a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
+        if await self._is_composite(run_id):
+            self._composites.wake()
+            return
         try:
             with explained(self._root):
                 await self._engine.submit(run_id)
@@ -76,5 +90,6 @@ class Queue:
             await self._engine.forget(run_ids)
 
     async def stop(self) -> None:
+        await self._composites.stop()
         if self._engine is not None:
             await self._engine.stop()

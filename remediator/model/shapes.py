@@ -105,12 +105,24 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class ChildView(TypedDict):
+    """A run that is a part of another one."""
+
+    id: int
+    task: str
+    target: str
+    state: RunState
+    outcome: str | None
+    reason: str
+    freed_bytes: int
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, and ``artefacts``.
+    columns of the task's own, ``artefacts``, and, of a composite, ``children``.
     """
 
     id: int
@@ -137,6 +149,7 @@ class RunView(TypedDict):
     actions: list[ActionView]
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
+    children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
 
 
@@ -214,13 +227,17 @@ class GuardView(TypedDict):
 
 
 class PlanView(TypedDict):
-    """A plan with the measurement it was made from and the guards that would block its run."""
+    """A plan with the measurement it was made from and the guards that would block its run.
+
+    Of a composite: its parts, and in ``children`` the plan of each of their runs.
+    """
 
     task: str
     target: str
     measurement: MeasurementView
     plan: PlanBody
     guards: list[GuardView]
+    children: NotRequired[list["PlanView"]]
 
 
 class PauseView(TypedDict):

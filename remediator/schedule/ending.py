@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from remediator.model.job import DueTime, JobRecord
+from remediator.model.outcomes import WELL, together
 from remediator.model.words import Outcome
-from remediator.schedule.outcome import WELL, together
 
 
 def ended(due: DueTime, outcomes: Mapping[int, Outcome | None]) -> Outcome | None:

@@ -24,6 +24,7 @@ from remediator.model.job import DueTime, JobRecord
 from remediator.model.task import Task
 from remediator.model.words import Outcome
 from remediator.schedule.alarm import Alarm
+from remediator.schedule.autonomy import only_plans
 from remediator.schedule.calendar import Calendar
 from remediator.schedule.ending import after_end, ended
 from remediator.schedule.metrics import JobMetrics
@@ -180,11 +181,8 @@ class Scheduler:
         return [(due, outcome) for due, outcome in found if outcome is not None]
 
     def _observes(self, job: Job) -> bool:
-        """Whether a job's runs are dry: by its own word, else by what the task is."""
-        if job.autonomy is not None:
-            return job.autonomy == "observe"
         task = self._tasks().get(job.task)
-        return task is not None and task.facts.unattended == "observe"
+        return task is not None and only_plans(job, task)
 
     def _subjects(self, attempts: Sequence[Attempt]) -> Mapping[tuple[str, str], Subject]:
         """What the guards are to know of, by job and target."""

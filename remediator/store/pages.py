@@ -7,7 +7,16 @@ import sqlalchemy as sa
 
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
-from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
+from remediator.model.shapes import (
+    ActionView,
+    AlertView,
+    ArtefactView,
+    ChildView,
+    DecisionView,
+    Page,
+    RunView,
+    TrackView,
+)
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, rows
 from remediator.store.tables import REMEDY, actions, alerts, decisions, runs
@@ -116,7 +125,22 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     view = _with_actions(connection, found)[0]
     view["rows"] = [dict(row) for row in rows.of_run(connection, run_id)]
     view["artefacts"] = [_artefact(one) for one in artefacts.of_run(connection, run_id)]
+    children = _rows(connection, _RUNS.where(runs.c.parent_id == run_id).order_by(runs.c.id))
+    if children:
+        view["children"] = [_child(one) for one in _with_actions(connection, children)]
     return view
+
+
+def _child(run: RunView) -> ChildView:
+    return {
+        "id": run["id"],
+        "task": run["task"],
+        "target": run["target"],
+        "state": run["state"],
+        "outcome": run["outcome"],
+        "reason": run["reason"],
+        "freed_bytes": run["freed_bytes"],
+    }
 
 
 def _artefact(one: Artefact) -> ArtefactView:

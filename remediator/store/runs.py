@@ -91,8 +91,10 @@ def get(connection: sa.Connection, run_id: int) -> Run:
 
 
 def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
-    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for a person."""
-    to_do = runs.c.state.not_in(("finished", "waiting"))
+    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait
+    for a person or for their children.
+    """
+    to_do = runs.c.state.not_in(("finished", "waiting", "running"))
     return list(connection.scalars(sa.select(runs.c.id).where(runs.c.host == host, to_do).order_by(runs.c.id)))
 
 

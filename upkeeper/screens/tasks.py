@@ -107,11 +107,18 @@ def track(remedy: RemedyView) -> str:
 def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
+    _show_plan(screen, plan)
+
+
+def _show_plan(screen: Screen, plan: PlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     if shows(plan["task"]) == "findings":
         show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
         return
     actions = plan["plan"]["actions"]
+    if "children" in plan:
+        _show_parts(screen, plan)
+        return
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
@@ -121,6 +128,19 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     if actions:
         count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
+    _show_beside(screen, plan)
+
+
+def _show_parts(screen: Screen, plan: PlanView) -> None:
+    """The plans of the parts of a composite."""
+    for child in plan["children"]:
+        screen.line()
+        _show_plan(screen, child)
+    screen.line()
+    _show_beside(screen, plan)
+
+
+def _show_beside(screen: Screen, plan: PlanView) -> None:
     for note in plan["plan"]["notes"]:
         screen.line(Cell("note: ", "dim"), note)
     for guard in plan["guards"]:
