@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.ballast import BallastKeeper
+    from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -56,7 +59,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -73,7 +77,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -86,6 +90,12 @@ class Core(Operations):
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def explaining(self) -> "Explaining":
+        from remediator.control.explaining import Explaining
+
+        return Explaining(*self._shared, self._clock)
 
     # What a service does beside operations.
 
@@ -119,9 +129,9 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self.state.root, workers)
+        return Queue(self._database, runner, self._composites, self._ballast, workers)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -139,6 +149,12 @@ class Core(Operations):
         )
 
     @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
+
+    @cached_property
     def upkeep(self) -> "Upkeep":
         from remediator.control.upkeep import Upkeep
 
@@ -149,6 +165,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
+            self.ballast,
         )
 
     @cached_property
@@ -200,11 +217,13 @@ class Core(Operations):
     def _look_again(self) -> None:
         """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _run_ended(self) -> None:
         self.decider.wake()
         self._composites.wake()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _wake_scheduler(self) -> None:

@@ -94,7 +94,7 @@ class Running:
             "children": children,
         }
 
-    async def _plans_of(self, name: str) -> tuple[list[PlanView], list[str]]:
+    async def _plans_of(self, name: str) -> tuple[list[PartPlanView], list[str]]:
         """The plan of a part on each of its targets, and what is to be said beside."""
         task = self._tasks().get(name)
         if task is None:
@@ -105,10 +105,13 @@ class Running:
             return [], [f"{name} is left out: its targets cannot be told: {error}"]
         if not targets:
             return [], [f"{name} is left out: nothing of its kind is configured"]
-        views, notes = [], []
+        views: list[PartPlanView] = []
+        notes: list[str] = []
         for target in targets:
             try:
-                views.append(await self.plan(name, target))
+                view = await self.plan(name, target)
+                views += view["children"] if "children" in view else [_as_part(view)]
+                notes += view["plan"]["notes"] if "children" in view else []
             except UpkeeperError as error:
                 notes.append(f"{name} on {target} cannot be planned now: {error}")
         return views, notes
@@ -138,3 +141,8 @@ class Running:
         settings = self._remedies().settings(task, target)
         subject = Subject.of(self._database.host, task, target, settings)
         return Case(subject, settings, self._clock(), plan, dry_run, by_hand=self._caller.by_hand)
+
+
+def _as_part(view: PlanView) -> PartPlanView:
+    keys = PartPlanView.__annotations__
+    return {key: value for key, value in view.items() if key in keys}  # type: ignore[return-value]

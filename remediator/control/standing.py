@@ -7,6 +7,7 @@ from functools import partial
 from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.config.remedies import Remedy
+from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
@@ -27,11 +28,13 @@ class Standing:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         holding: Holding,
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._remedies = remedies
         self._holding = holding
+        self._ballast = ballast
 
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track."""
@@ -65,6 +68,7 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
+            "ballast": await self._ballast.look(),
         }
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
+from remediator.control.ballast import BallastKeeper
 from remediator.control.holding import Holding
 from remediator.metrics import Metrics
 from remediator.store import audit, retention, runs
@@ -34,6 +35,7 @@ class Upkeep:
         clock: Callable[[], float],
         settings: Callable[[], RemediatorSettings],
         forget: Callable[[Sequence[int]], Awaitable[None]],
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -41,14 +43,16 @@ class Upkeep:
         self._clock = clock
         self._settings = settings
         self._forget = forget
+        self._ballast = ballast
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers and pauses up to date."""
+        """Brings the gauges of queue, breakers, pauses and ballast up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
         self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        self._metrics.ballast(await self._ballast.look())
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""

@@ -48,6 +48,8 @@ class Runner:
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
     on_finished: called when a run has ended, to wake whoever decides.
+    make_room: called, from another thread, with why an action failed; where it has made room on a full disk, the action
+    is tried again.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Runner:
         metrics: Metrics,
         clock: Callable[[], float],
         on_finished: Callable[[], None],
+        make_room: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._judge = judge
@@ -67,6 +70,7 @@ class Runner:
         self._metrics = metrics
         self._clock = clock
         self._on_finished = on_finished
+        self._make_room = make_room
 
     async def measure(self, run_id: int) -> Next:
         """Measures the target before anything is done."""
@@ -121,6 +125,8 @@ class Runner:
 
     async def apply(self, run_id: int, position: int) -> None:
         """Does one action of the plan, unless the plan is too old by now."""
+        if await self._database.read(partial(runs.action_is_over, run_id=run_id, position=position)):
+            return  # the engine could not note it
         run = await self._read(run_id)
         now = self._clock()
         if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
@@ -134,12 +140,15 @@ class Runner:
 
     async def _act(self, run: Run, position: int) -> ActionResult:
         action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
-        try:
-            task = self._task(run)
-            async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
-                effect = await task.apply(run.target, action)
-        except UpkeeperError as failure:
-            return ActionResult("failed", str(failure))
+        while True:
+            try:
+                task = self._task(run)
+                async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                    effect = await task.apply(run.target, action)
+                break
+            except UpkeeperError as failure:
+                if not await asyncio.to_thread(self._make_room, failure):
+                    return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
             self._metrics.acted(run.task, run.target, self._clock())

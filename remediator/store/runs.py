@@ -168,6 +168,12 @@ def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
     return Action.model_validate(stored)
 
 
+def action_is_over(connection: sa.Connection, run_id: int, position: int) -> bool:
+    """Whether what became of an action is recorded."""
+    finished_at = sa.select(actions.c.finished_at).where(actions.c.run_id == run_id, actions.c.position == position)
+    return connection.scalar(finished_at) is not None
+
+
 def action_states(connection: sa.Connection, run_id: int) -> Sequence[tuple[str, str]]:
     """State and detail of each action, in order."""
     rows = connection.execute(

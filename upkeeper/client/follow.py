@@ -49,7 +49,7 @@ class Progress:
         return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"], part)
 
     def worth_a_line(self, last: "Progress | None") -> bool:
-        """Whether a log of the run needs a line after the last one: a new state or part, or a tenth of the actions more."""
+        """Whether a log of the run needs a line after the last one: a new state or part, or a tenth more actions."""
         if last is None or last.state != self.state or (last.total, last.part) != (self.total, self.part):
             return True
         tenth = max(1, self.total // 10)

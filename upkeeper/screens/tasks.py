@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PartPlanView, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
@@ -107,18 +107,25 @@ def track(remedy: RemedyView) -> str:
 def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
+    for child in plan.get("children", ()):
+        _show_plan(screen, child)
+        screen.line()
     _show_plan(screen, plan)
 
 
-def _show_plan(screen: Screen, plan: PlanView) -> None:
+def _show_plan(screen: Screen, plan: PlanView | PartPlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
-    if shows(plan["task"]) == "findings":
-        show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
+    show_body(screen, plan["task"], plan["plan"])
+    for guard in plan["guards"]:
+        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
+
+
+def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
+    """What a task would do, and what it leaves alone."""
+    if shows(task) == "findings":
+        show_findings(screen, plan.get("rows", []), plan["notes"])
         return
-    actions = plan["plan"]["actions"]
-    if "children" in plan:
-        _show_parts(screen, plan)
-        return
+    actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
@@ -128,23 +135,8 @@ def _show_plan(screen: Screen, plan: PlanView) -> None:
     if actions:
         count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
-    _show_beside(screen, plan)
-
-
-def _show_parts(screen: Screen, plan: PlanView) -> None:
-    """The plans of the parts of a composite."""
-    for child in plan["children"]:
-        screen.line()
-        _show_plan(screen, child)
-    screen.line()
-    _show_beside(screen, plan)
-
-
-def _show_beside(screen: Screen, plan: PlanView) -> None:
-    for note in plan["plan"]["notes"]:
+    for note in plan["notes"]:
         screen.line(Cell("note: ", "dim"), note)
-    for guard in plan["guards"]:
-        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
 
 
 def measurement(measured: MeasurementView) -> tuple[Cell, Cell]:
