@@ -13,11 +13,12 @@ from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject
 from remediator.guards.in_flight import block_by
 from remediator.guards.judge import Judge
+from remediator.model.approval import plan_hash
 from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.hold import Block
 from remediator.model.run import Request
-from remediator.model.shapes import GuardView, PlanView, RunView
+from remediator.model.shapes import GuardView, PartPlanView, PlanView, RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.runs.targets import meant_by
 from remediator.store import pages, runs
@@ -67,12 +68,13 @@ class Running:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error
-        judgement = await self._judge.judge(self._case(task, target, plan=plan))
+        judgement = await self._judge.judge(self._case(found, target, plan=plan))
         return {
             "task": task,
             "target": target,
             "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
             "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan_hash": plan_hash(plan.actions),
             "guards": [guard_view(block) for block in judgement.blocks],
         }
 
@@ -83,13 +85,14 @@ class Running:
         children = [view for views, _ in found for view in views]
         breached = [view for view in children if view["measurement"]["breached"]]
         detail = f"{counted(len(children), 'run')}, {len(breached)} of them on something that is not well"
-        judgement = await self._judge.judge(self._case(composite.facts.name, target))
+        judgement = await self._judge.judge(self._case(composite, target))
         notes = [note for _, notes in found for note in notes]
         return {
             "task": composite.facts.name,
             "target": target,
             "measurement": {"breached": bool(breached), "values": {}, "detail": detail},
             "plan": plan.model_copy(update={"notes": notes}).model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan_hash": plan_hash(plan.actions),
             "guards": [guard_view(block) for block in judgement.blocks],
             "children": children,
         }
@@ -120,8 +123,8 @@ class Running:
         self, task: str, target: str, dry_run: bool = False, params: Mapping[str, Any] = NO_PARAMS
     ) -> RunView:
         """Queues a run."""
-        await chosen_task(self._tasks(), task, target, params)
-        case = self._case(task, target, dry_run=dry_run)
+        found = await chosen_task(self._tasks(), task, target, params)
+        case = self._case(found, target, dry_run=dry_run)
         block = (await self._judge.judge(case)).first
         if block is None:
             request = Request(
@@ -136,11 +139,19 @@ class Running:
         await self._submit(run_id)
         return await self._database.read(partial(pages.one_run, run_id=run_id))
 
-    def _case(self, task: str, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
-        """What the guards are asked about a run that a person asks for."""
-        settings = self._remedies().settings(task, target)
-        subject = Subject.of(self._database.host, task, target, settings)
-        return Case(subject, settings, self._clock(), plan, dry_run, by_hand=self._caller.by_hand)
+    def _case(self, task: Task, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
+        """What the guards are asked about a run that a person asks for, who need not approve it beside that."""
+        settings = self._remedies().settings(task.facts.name, target)
+        subject = Subject.of(self._database.host, task.facts.name, target, settings)
+        return Case(
+            subject,
+            settings,
+            self._clock(),
+            plan,
+            dry_run,
+            by_hand=self._caller.by_hand,
+            always_approve=task.facts.always_approve,
+        )
 
 
 def _as_part(view: PlanView) -> PartPlanView:

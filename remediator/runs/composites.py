@@ -13,15 +13,16 @@ import sqlalchemy as sa
 import structlog
 
 from exporter.base.errors import UpkeeperError
-from remediator.metrics import Metrics
+from remediator.config.autonomy import Autonomy
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Task
+from remediator.runs.closing import Closing
 from remediator.runs.parts import End, Finish, Start, Step, next_step
 from remediator.runs.targets import meant_by
 from remediator.runs.verify import Conclusion
-from remediator.store import alerts, parts, runs
+from remediator.store import parts, runs
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL
 
@@ -31,8 +32,7 @@ log = structlog.get_logger(__name__)
 class Composites:
     """Goes on with composite runs whenever it is woken.
 
-    submit: queues a run. observes: whether a part may only be planned, by the run that was asked for and the part's
-    task. on_finished: called when a composite has ended.
+    submit: queues a run. autonomy: what may be done of a part, by the run that was asked for and the part's task.
     """
 
     def __init__(
@@ -40,18 +40,16 @@ class Composites:
         database: Database,
         tasks: Callable[[], Mapping[str, Task]],
         submit: Callable[[int], Awaitable[None]],
-        observes: Callable[[Run, Task], bool],
-        metrics: Metrics,
+        autonomy: Callable[[Run, Task], Autonomy],
+        closing: Closing,
         clock: Callable[[], float],
-        on_finished: Callable[[], None],
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._submit = submit
-        self._observes = observes
-        self._metrics = metrics
+        self._autonomy = autonomy
+        self._closing = closing
         self._clock = clock
-        self._on_finished = on_finished
         self._wake = asyncio.Event()
         self._going: asyncio.Task[None] | None = None
 
@@ -141,13 +139,16 @@ class Composites:
             await self._database.write(partial(end, now=self._clock()))
             return
         root = await self._database.read(partial(_root, run=run))
-        dry_run = run.dry_run or self._observes(root, task)
+        autonomy = self._autonomy(root, task)
+        dry_run = run.dry_run or autonomy == "observe"
+        # By the job itself, whose word it is that a person must approve.
+        caller = root.caller if autonomy == "approve" else Caller("run", str(run.id))
         requests = [
             Request(
                 host=run.host,
                 task=name,
                 target=target,
-                caller=Caller("run", str(run.id)),
+                caller=caller,
                 dry_run=dry_run,
                 parent_id=run.id,
             )
@@ -161,13 +162,8 @@ class Composites:
 
     async def _finish(self, run: Run, conclusion: Conclusion) -> None:
         now = self._clock()
-        if await self._database.write(partial(_close, run_id=run.id, conclusion=conclusion, now=now)):
-            seconds = now - (run.started_at or now)
-            self._metrics.finished(run.task, conclusion.outcome, run.trigger, seconds, now)
-            log.info("run finished", run=run.id, task=run.task, target=run.target, outcome=conclusion.outcome,
-                     reason=conclusion.reason, seconds=round(seconds, 3))  # fmt: skip
-            self.wake()  # it may be a part of another one
-            self._on_finished()
+        if await self._database.write(partial(self._closing.close, run_id=run.id, verdict=conclusion, now=now)):
+            self._closing.tell(run, conclusion, seconds=now - (run.started_at or now), now=now)
 
 
 async def _targets(task: Task | None) -> tuple[Sequence[str], str]:
@@ -205,10 +201,3 @@ def _make(connection: sa.Connection, run_id: int, position: int, requests: list[
             note = f"{request.task} on {request.target} was left out: run {other} of it was under way already."
             parts.add_note(connection, run_id, note)
     return made
-
-
-def _close(connection: sa.Connection, run_id: int, conclusion: Conclusion, now: float) -> bool:
-    finished = runs.finish(connection, run_id, conclusion.outcome, conclusion.reason, now)
-    if finished:
-        alerts.due_after_run(connection, run_id, now)
-    return finished

@@ -1,5 +1,6 @@
 """What the calendar may do by itself. Pure."""
 
+from remediator.config.autonomy import Autonomy
 from remediator.config.schedule import Job, Schedule
 from remediator.model.run import Run
 from remediator.model.task import Task
@@ -11,8 +12,9 @@ def only_plans(job: Job | None, task: Task) -> bool:
     return (chosen or task.facts.unattended) == "observe"
 
 
-def part_only_plans(schedule: Schedule, asked: Run, task: Task) -> bool:
-    """The same of a part of the run that was asked for. What a person or a remedy asks for is done."""
+def of_part(schedule: Schedule, asked: Run, task: Task) -> Autonomy:
+    """What may be done of a part of the run that was asked for. What a person or a remedy asks for is done."""
     if asked.trigger != "schedule":
-        return False
-    return only_plans(next((job for job in schedule.in_force if job.name == asked.caller.name), None), task)
+        return "auto"
+    job = next((job for job in schedule.in_force if job.name == asked.caller.name), None)
+    return (None if job is None else job.autonomy) or task.facts.unattended
