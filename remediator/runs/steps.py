@@ -25,6 +25,7 @@ from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
 from remediator.runs import verify
+from remediator.runs.evidence import EvidenceKeeper
 from remediator.runs.verify import Conclusion
 from remediator.store import alerts, runs, slots
 from remediator.store.database import Database
@@ -71,13 +72,15 @@ class Runner:
         self._clock = clock
         self._on_finished = on_finished
         self._make_room = make_room
+        self._evidence = EvidenceKeeper(database, clock)
 
     async def measure(self, run_id: int) -> Next:
         """Measures the target before anything is done."""
         await self._write(partial(runs.begin, run_id=run_id, now=self._clock()))
         run = await self._read(run_id)
         try:
-            before = await self._measure(run, "measuring")
+            async with self._evidence.kept(run, self._tasks().get(run.task)):
+                before = await self._measure(run, "measuring")
         except StepFailed as failure:
             return await self._stop(run, Conclusion("failed", str(failure)))
         await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
