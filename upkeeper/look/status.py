@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from exporter.base.units import format_bytes
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
+from remediator.model.shapes import (
+    AlertView,
+    ApprovalView,
+    BreakerView,
+    DecisionView,
+    Page,
+    RemedyView,
+    RunView,
+    StatusView,
+)
 from remediator.peers.http import verification
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
@@ -103,6 +112,7 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
             *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
         ),
         "services": services,
@@ -276,6 +286,10 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
         f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
         for breaker in breakers
     ]
+
+
+def _waits(one: ApprovalView) -> str:
+    return f"{one['task']} on {one['target']} waits for a person: upkeeper approve {one['id']}"
 
 
 def _of_alerts(alerts: Iterable[FiringView]) -> Iterator[tuple[int, str]]:
