@@ -118,12 +118,21 @@ class ChildView(TypedDict):
     freed_bytes: int
 
 
+class SectionView(TypedDict):
+    """Evidence of one kind. ``problem``: why there is none; empty when there is."""
+
+    name: str
+    lines: list[str]
+    problem: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, ``artefacts``, and, of a composite, ``children``.
+    columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
+    began, null where none was kept.
     """
 
     id: int
@@ -152,6 +161,7 @@ class RunView(TypedDict):
     rows: NotRequired[list[dict[str, Any]]]
     children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
+    evidence: NotRequired[list[SectionView] | None]
 
 
 class TrackView(TypedDict):
