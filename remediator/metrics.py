@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from exporter import __version__
+from remediator.audit.verify import Head
 
 # As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -50,6 +51,20 @@ class Metrics:
         )
         self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
+        self._audit_records = Gauge(
+            "upkeeper_audit_records", "Records of the audit that were ever written", registry=registry
+        )
+        self._audit_head = Gauge(
+            "upkeeper_audit_head",
+            "The first 13 digits of the hash of the audit's last record, as a number",
+            registry=registry,
+        )
+        self._audit_broken = Gauge("upkeeper_audit_broken", "1 if the audit was found broken", registry=registry)
+        self._audit_verified = Gauge(
+            "upkeeper_audit_verified_timestamp_seconds",
+            "When the audit was last found whole; 0 if not since the start",
+            registry=registry,
+        )
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
@@ -67,6 +82,13 @@ class Metrics:
 
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()
+
+    def audit(self, head: Head, verified_at: float | None, *, broken: bool) -> None:
+        """The end of the audit's chain, when it was last found whole (Unix seconds), and whether it is broken."""
+        self._audit_records.set(head.number or 0)
+        self._audit_head.set(head.as_number())
+        self._audit_broken.set(broken)
+        self._audit_verified.set(verified_at or 0)
 
     def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
         """What is held back now: breakers by (task, target); paused tasks, None standing for all."""

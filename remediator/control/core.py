@@ -17,6 +17,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.auditing import Auditing
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -71,7 +72,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.auditing)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -114,11 +115,18 @@ class Core(Operations):
         return Upkeep(
             self._database,
             self.holding,
+            self.auditing,
             self.metrics,
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
         )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from remediator.control.auditing import Auditing
+
+        return Auditing(self._database, self._clock)
 
     @cached_property
     def metrics(self) -> "Metrics":

@@ -113,23 +113,23 @@ async def test_a_shortened_chain_is_still_proven(database: Database) -> None:
     entries = [entry(number, at=1000.0 + number) for number in range(20)]
     await database.write(lambda connection: audit.append(connection, "kitchen", *entries))
     before = await chain_of(database)
-    old = partial(audit.shorten, host="kitchen", before=1005.0, now=2000.0)
+    old = partial(audit.shorten, host="kitchen", older_than=1005.0, now=2000.0)
     assert await database.write(old) == 0, "the first record is younger: it has the clock of the machine"
     long_ago = partial(audit.shorten, host="kitchen", now=2000.0)
-    assert await database.write(partial(long_ago, before=before[0].at / 1000 + 1)) == 20
+    assert await database.write(partial(long_ago, older_than=before[0].at / 1000 + 1)) == 20
     after = await chain_of(database)
     assert [record.number for record in after] == [21, 22]
     assert json.loads(after[-1].body) == {"deleted_through": 20, "hash": before[19].hash, "deleted": 20}
     assert await faults(database) == []
     await database.write(lambda connection: audit.append(connection, "kitchen", entry(1)))
-    assert await database.write(partial(long_ago, before=1.0)) == 0
+    assert await database.write(partial(long_ago, older_than=1.0)) == 0
     assert await faults(database) == []
 
 
 async def test_a_chain_is_shortened_a_part_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "DELETED_AT_ONCE", 4)
     await database.write(lambda connection: audit.append(connection, "kitchen", *map(entry, range(9))))
-    shorten = partial(audit.shorten, host="kitchen", before=1e11, now=2e9)
+    shorten = partial(audit.shorten, host="kitchen", older_than=1e11, now=2e9)
     deleted = [await database.write(shorten) for _ in range(3)]
     assert deleted == [4, 4, 3], "ten records, and those of the shortenings; the newest stays"
     assert await faults(database) == []
