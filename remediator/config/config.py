@@ -8,6 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
+from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
 from remediator.config.peers import Peer
 from remediator.config.remedies import Remedy
@@ -26,6 +27,9 @@ class Config(Inventory):
 
     remedies: list[Remedy] | None = Field(
         default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
+    )
+    guards: GuardSettings = Field(
+        default=GuardSettings(), description="how runs are guarded, where a remedy does not say otherwise"
     )
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")

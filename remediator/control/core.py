@@ -151,7 +151,7 @@ class Core(Operations):
         from remediator.guards.guard import Sources
         from remediator.guards.judge import Judge
 
-        return Judge(Sources(self._database, self.peers))
+        return Judge(Sources(self._database, self.peers, self._tasks))
 
     @property
     def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":

@@ -205,7 +205,7 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     result = connection.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state != "finished")
-        .values(state="finished", outcome=outcome, reason=reason, finished_at=now)
+        .values(state="finished", outcome=outcome, reason=reason, finished_at=now, slot=None)
     )
     if not result.rowcount:
         return False

@@ -89,9 +89,13 @@ runs = Table(
     Column("before", JSON(none_as_null=True)),
     Column("after", JSON(none_as_null=True)),
     Column("notes", JSON, nullable=False),
+    Column("slot", Integer),
     sqlite_autoincrement=True,
 )
-"""A parent that is deleted leaves its children: one of them may still wait for a person."""
+"""slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
+finished.
+
+A parent that is deleted leaves its children: one of them may still wait for a person."""
 
 Index("ix_runs_alert_id", runs.c.alert_id)
 Index("ix_runs_parent_id", runs.c.parent_id)
@@ -100,6 +104,8 @@ Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.
 Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
       sqlite_where=text("state != 'finished'"))  # fmt: skip
 """The database itself holds that no two runs of a task on one target of a host are in flight."""
+Index("uq_runs_slot", runs.c.host, runs.c.slot, unique=True, sqlite_where=text("slot IS NOT NULL"))
+"""And that no two runs that interrupt something act in one of the host's places."""
 
 actions = Table(
     "actions",
