@@ -65,6 +65,11 @@ class Metrics:
             "When the audit was last found whole; 0 if not since the start",
             registry=registry,
         )
+        self._restored = Gauge(
+            "upkeeper_state_restored_timestamp_seconds",
+            "When the state directory was last restored from a backup; 0 if never",
+            registry=registry,
+        )
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
@@ -89,6 +94,10 @@ class Metrics:
         self._audit_head.set(head.as_number())
         self._audit_broken.set(broken)
         self._audit_verified.set(verified_at or 0)
+
+    def restored(self, at: float | None) -> None:
+        """When the state was last restored (Unix seconds)."""
+        self._restored.set(at or 0)
 
     def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
         """What is held back now: breakers by (task, target); paused tasks, None standing for all."""

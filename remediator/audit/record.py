@@ -36,6 +36,7 @@ Kind = Literal[
     "breaker.closed",
     "config.loaded",
     "host.renamed",
+    "state.restored",
 ]
 """What records are about. A part that adds one names it here."""
 

@@ -42,6 +42,7 @@ class Upkeep:
         self._clock = clock
         self._settings = settings
         self._forget = forget
+        self._restore_noted = False
 
     async def refresh_metrics(self) -> None:
         """Brings the gauges of queue, breakers, pauses and audit up to date."""
@@ -50,9 +51,17 @@ class Upkeep:
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
         self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        await self._note_restore()
         head = await self._database.read(partial(audit.head, host=self._database.host))
         if head is not None:
             self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))
+
+    async def _note_restore(self) -> None:
+        """Once: while a remediator runs, nothing is restored."""
+        if not self._restore_noted:
+            last = partial(audit.last_of, host=self._database.host, kind="state.restored")
+            self._metrics.restored(await self._database.read(last))
+            self._restore_noted = True
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from exporter import __version__
-from remediator.audit.record import NOTHING, Entry, Record, chained
+from remediator.audit.record import NOTHING, Entry, Kind, Record, chained
 from remediator.audit.verify import Head
 from remediator.store.tables import alerts, audit, audit_heads, decisions, runs
 
@@ -102,6 +102,12 @@ def before(connection: sa.Connection, host: str, at: int) -> int:
     if found is None:
         found = (connection.scalar(sa.select(sa.func.max(audit.c.number)).where(mine)) or 0) + 1
     return int(found) - 1
+
+
+def last_of(connection: sa.Connection, host: str, kind: Kind) -> float | None:
+    """When the host's last record of a kind was written (Unix seconds)."""
+    at = connection.scalar(sa.select(sa.func.max(audit.c.at)).where(audit.c.host == host, audit.c.kind == kind))
+    return None if at is None else at / 1000
 
 
 def chains(connection: sa.Connection) -> Sequence[Any]:

@@ -74,6 +74,9 @@ def audit() -> None:
 async def list_(session: Session, limit: int, before: int | None, run: int | None) -> None:
     """List records, newest first.
 
+    Each line has the number of the record in its host's chain, who asked for what it tells, and the run and the alert
+    that it is about.
+
     \b
     Example:
       upkeeper audit list --run 12
@@ -132,13 +135,13 @@ async def verify(session: Session, heads: tuple["Head", ...], file: Path | None,
 @click.option("--since", type=TimeType(), metavar="TIME", help="From then on: 30d ago, 2026-11-01, or RFC 3339.")
 @click.option("--until", type=TimeType(), metavar="TIME", help="Only what is older.")
 @host_option
-@shared("config", "state_dir", "url", "verbose")
+@shared(*CLIENT)
 @operation
 async def export(session: Session, since: str | None, until: str | None, host: str | None) -> None:
     """Print records as JSON, one a line, oldest first.
 
     What was exported can be verified without the database, by `upkeeper audit verify --file` or by anything that can
-    compute SHA-256 over canonical JSON (RFC 8785).
+    compute SHA-256 over canonical JSON (RFC 8785). With --json it is one document, which has the records as ``items``.
 
     \b
     Example:
@@ -150,5 +153,9 @@ async def export(session: Session, since: str | None, until: str | None, host: s
     from upkeeper.look import audit as look
 
     async with session.client() as client, aclosing(look.export(client, host, since, until)) as records:
+        separator = '{"items": [\n' if session.json else ""
         async for record in records:
-            click.echo(json.dumps(record, separators=(",", ":")))
+            click.echo(separator + json.dumps(record, separators=(",", ":")), nl=not session.json)
+            separator = ",\n" if session.json else ""
+    if session.json:
+        click.echo(separator.replace(",\n", "") + "\n]}")

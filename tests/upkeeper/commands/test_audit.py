@@ -111,6 +111,9 @@ async def test_an_export_of_some_days_is_whole_by_itself(remote: Remote, tmp_pat
     some = await records(remote, "--since", "2033-05-19", "--until", "2033-05-20T23:59:59Z")
     assert [str(record["at"])[:10] for record in some] == ["2033-05-19", "2033-05-20"]
     assert await records(remote, "--since", "2040-01-01") == []
+    for since, count in (("2033-05-19", 3), ("2040-01-01", 0)):
+        document = json.loads((await remote.upkeeper("audit", "export", "--since", since, "--json")).out)
+        assert len(document["items"]) == count
     file = tmp_path / "some.jsonl"
     file.write_text("".join(json.dumps(record) + "\n" for record in some))
     done = await invoke("audit", "verify", "--file", file)
