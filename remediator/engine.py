@@ -12,14 +12,19 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import structlog
 
 from exporter.base.memory import imported_when_used
+from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
+from remediator.store.room import no_room
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from dbos import DBOSConfig
 
 log = structlog.get_logger(__name__)
@@ -35,6 +40,8 @@ IDLE_SECONDS = 30.0
 THREADS = 64
 """Threads for the engine and for the tasks' blocking calls together."""
 
+_AGAIN = "the disk was full, so that the database is locked until this is tried again"
+
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -43,12 +50,22 @@ class Engine:
 
     database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
+    make_room: as the Database's.
     """
 
     def __init__(
-        self, database: str, runner: Runner, *, executor_id: str, workers: int, idle_seconds: float = IDLE_SECONDS
+        self,
+        database: str,
+        runner: Runner,
+        *,
+        executor_id: str,
+        workers: int,
+        idle_seconds: float = IDLE_SECONDS,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
+        self._make_room = make_room
+        self._own: sa.Engine | None = None
         self._runner = runner
         self._executor_id = executor_id
         self._queue = f"runs-{executor_id}"
@@ -138,9 +155,12 @@ class Engine:
     async def _launch(self) -> None:
         from dbos import DBOS, DBOSPortableJSONSerializer
 
+        if self._own is None and self._database.startswith("sqlite"):
+            self._own = _sqlite(self._database, self._make_room)
         config: DBOSConfig = {
             "name": "upkeeper",
             "system_database_url": self._database,
+            "system_database_engine": self._own,
             "executor_id": self._executor_id,
             "application_version": APPLICATION_VERSION,
             "max_executor_threads": THREADS,
@@ -189,6 +209,9 @@ class Engine:
         self._keep_own_threads()
         self._workflow = None
         await asyncio.get_running_loop().run_in_executor(self._threads, _destroy)
+        if self._own is not None:
+            self._own.dispose()
+            self._own = None
         log.debug("engine at rest")
 
     async def _starts(self, run_id: int) -> None:
@@ -225,6 +248,30 @@ def _destroy() -> None:
     from dbos import DBOS
 
     DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
+
+
+def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
+    """An engine as DBOS makes it (dbos._sys_db_sqlite), whose writes are done again where there is room by then.
+
+    DBOS repeats a transaction whose error says that the database is locked, and no other.
+    """
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url, pool_size=20, max_overflow=0)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("busy_timeout=30000", "temp_store=MEMORY", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "handle_error")
+    def again(context: sa.engine.ExceptionContext) -> None:
+        path = Path(unquote(str(engine.url.database).removeprefix("file:")))
+        if no_room(context.original_exception, path.parent) is not None and make_room():
+            raise NoRoom(_AGAIN) from context.original_exception
+
+    return engine
 
 
 def _workflow(
@@ -267,5 +314,8 @@ def _quieten() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the engine is worth logging: not that runs are dropped when we stop it."""
-    return not record.getMessage().startswith("Asyncio task cancelled")
+    """Whether a line of the engine is worth logging: not that runs are dropped when we stop it, nor what the ballast
+    has already said.
+    """
+    text = record.getMessage()
+    return not text.startswith("Asyncio task cancelled") and _AGAIN not in text

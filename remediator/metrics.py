@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from exporter import __version__
 from remediator.audit.verify import Head
+from remediator.model.shapes import BallastView
 
 # As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -70,6 +71,23 @@ class Metrics:
             "When the state directory was last restored from a backup; 0 if never",
             registry=registry,
         )
+        self._ballast_bytes = Gauge(
+            "upkeeper_ballast_bytes", "Disk space that a full disk would get back", registry=registry
+        )
+        self._ballast_wanted = Gauge(
+            "upkeeper_ballast_wanted_bytes", "Disk space that is to be kept for a full disk", registry=registry
+        )
+        self._ballast_inodes = Gauge(
+            "upkeeper_ballast_inodes", "Inodes that a full disk would get back", registry=registry
+        )
+        self._ballast_wanted_inodes = Gauge(
+            "upkeeper_ballast_wanted_inodes", "Inodes that are to be kept for a full disk", registry=registry
+        )
+        self._ballast_reserved = Gauge(
+            "upkeeper_ballast_reserved",
+            "0 where the file system cannot promise to give the kept space back, as with copy-on-write",
+            registry=registry,
+        )
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
@@ -84,6 +102,15 @@ class Metrics:
 
     def acted(self, task: str, target: str, now: float) -> None:
         self._acted.labels(task, target).set(now)
+
+    def ballast(self, now: BallastView | None) -> None:
+        """How the ballast stands; None where it cannot be told, and then there is none."""
+        self._ballast_bytes.set(now["bytes"] if now else 0)
+        self._ballast_inodes.set(now["inodes"] if now else 0)
+        if now is not None:
+            self._ballast_wanted.set(now["wanted_bytes"])
+            self._ballast_wanted_inodes.set(now["wanted_inodes"])
+            self._ballast_reserved.set(not now["doubt"])
 
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "probe": Entry("probe:probe", "Run the probes of a service now.", ("probe",)),
         "alerts": Entry("alerts:alerts", "List the alerts that were received."),
         "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),
+        "explain": Entry("explain:explain", "Explain what would be decided about an alert, and why."),
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         BreakerView,
         ChainView,
         DecisionView,
+        ExplainView,
         Page,
         PauseView,
         PlanView,
@@ -33,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "holding"]
+Part = Literal["reading", "standing", "running", "explaining", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -61,6 +62,9 @@ OfRun = Annotated[int | None, About("only records about the run of that id")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
+AlertId = Annotated[int | None, About("of an alert that came")]
+Labels = Annotated[Mapping[str, str] | None, About("of an alert that may come")]
+Planned = Annotated[bool, About("whether to plan, too")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -168,6 +172,11 @@ class Operations:
                by="running", body="RunRequest", status=202)  # fmt: skip
     async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
         """Asks for a run."""
+
+    @operation("POST", "/explain", "What would be decided about an alert now, and why; nothing runs",
+               by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
+    async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
+        """Asks about an alert that came, or about one with these labels."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.auditing import Auditing
+    from remediator.control.ballast import BallastKeeper
+    from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
 
@@ -55,7 +59,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -72,19 +77,25 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self.auditing)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast)
 
     @cached_property
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, lambda: self.decider.look_at_all())
+        return Holding(*self._shared, self._clock, self._caller, self._look_again)
 
     @cached_property
     def running(self) -> "Running":
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def explaining(self) -> "Explaining":
+        from remediator.control.explaining import Explaining
+
+        return Explaining(*self._shared, self._clock)
 
     # What a service does beside operations.
 
@@ -101,12 +112,32 @@ class Core(Operations):
         return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
 
     @cached_property
+    def scheduler(self) -> "Scheduler":
+        from remediator.schedule.metrics import JobMetrics
+        from remediator.schedule.scheduler import Scheduler
+
+        return Scheduler(
+            *self._shared,
+            lambda: self._settings.config.schedule,
+            lambda run: self.queue.submit(run),
+            JobMetrics(self.registry, self._clock),
+            self._clock,
+        )
+
+    @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self.decider.wake)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended, self._ballast.release_after)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._ballast, workers)
+
+    @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -120,6 +151,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
+            self.ballast,
         )
 
     @cached_property
@@ -172,7 +204,22 @@ class Core(Operations):
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self.ballast.wake()
+        self._wake_scheduler()
+
+    def _run_ended(self) -> None:
+        self.decider.wake()
+        self.ballast.wake()
+        self._wake_scheduler()
+
+    def _wake_scheduler(self) -> None:
+        if "scheduler" in vars(self):  # only a service has one
+            self.scheduler.wake()
 
     # From start to end.
 

@@ -1,15 +1,15 @@
 """The engine's queue: starting the engine, handing it stored runs, and resuming what was left."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediator.control.again import to_be_tried_again
 from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
 from remediator.store import runs
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL, explained
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """The runs that are stored and those that the engine knows of. root: the state directory."""
+    """The runs that are stored and those that the engine knows of."""
 
-    def __init__(self, database: Database, runner: Runner, root: Path, workers: Callable[[], int]) -> None:
+    def __init__(self, database: Database, runner: Runner, ballast: Ballast, workers: Callable[[], int]) -> None:
         self._database = database
         self._runner = runner
-        self._root = root
+        self._ballast = ballast
         self._workers = workers
         self._engine: Engine | None = None
         self._unqueued = False
@@ -40,24 +40,39 @@ class Queue:
             await self._database.migrate()  # again, as it may be open only to read
             await self._database.require_room()
             host = self._database.host
-            self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=self._workers())
+            self._engine = Engine(
+                self._database.url,
+                self._runner,
+                executor_id=host,
+                workers=self._workers(),
+                make_room=self._ballast.release,
+            )
         await self._resume()
 
     async def _resume(self) -> None:
         assert self._engine is not None
-        with explained(self._root):
-            await self._engine.resume(await self._database.read(partial(runs.unfinished, host=self._database.host)))
+        unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
+        await self._with_room(partial(self._engine.resume, unfinished))
         self._unqueued = False
 
     async def submit(self, run_id: int) -> None:
         """Hands over a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
         try:
-            with explained(self._root):
-                await self._engine.submit(run_id)
+            await self._with_room(partial(self._engine.submit, run_id))
         except NoRoom:
             self._unqueued = True
             raise
+
+    async def _with_room(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does what may be done again, on a full disk with what its ballast gives. Raises NoRoom."""
+        while True:
+            try:
+                with explained(self._ballast.root):
+                    return await work()
+            except NoRoom:
+                if not await asyncio.to_thread(self._ballast.release):
+                    raise
 
     async def queue_again(self) -> None:
         """Once the disk has room, hands the engine the runs that it could not take or resume while it was full.

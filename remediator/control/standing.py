@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.config.remedies import Remedy
 from remediator.control.auditing import Auditing
+from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
@@ -29,12 +30,14 @@ class Standing:
         remedies: Callable[[], Remedies],
         holding: Holding,
         auditing: Auditing,
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._remedies = remedies
         self._holding = holding
         self._auditing = auditing
+        self._ballast = ballast
 
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track."""
@@ -69,6 +72,7 @@ class Standing:
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
             "audit": await self._audit(),
+            "ballast": await self._ballast.look(),
         }
 
     async def _audit(self) -> AuditStateView:

@@ -9,6 +9,7 @@ import structlog
 from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
 from remediator.control.auditing import Auditing
+from remediator.control.ballast import BallastKeeper
 from remediator.control.holding import Holding
 from remediator.metrics import Metrics
 from remediator.store import audit, retention, runs
@@ -17,6 +18,8 @@ from remediator.store.database import Database
 log = structlog.get_logger(__name__)
 
 RETENTION_INTERVAL = 3600.0
+UNEVENTFUL_FOR = 7 * 86400.0
+"""Seconds for which runs of the schedule are kept that found nothing to do, if not for less."""
 
 
 class Upkeep:
@@ -34,6 +37,7 @@ class Upkeep:
         clock: Callable[[], float],
         settings: Callable[[], RemediatorSettings],
         forget: Callable[[Sequence[int]], Awaitable[None]],
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -43,9 +47,10 @@ class Upkeep:
         self._settings = settings
         self._forget = forget
         self._restore_noted = False
+        self._ballast = ballast
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers, pauses and audit up to date."""
+        """Brings the gauges of queue, breakers, pauses, audit and ballast up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -55,6 +60,7 @@ class Upkeep:
         head = await self._database.read(partial(audit.head, host=self._database.host))
         if head is not None:
             self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))
+        self._metrics.ballast(await self._ballast.look())
 
     async def _note_restore(self) -> None:
         """Once: while a remediator runs, nothing is restored."""
@@ -73,7 +79,12 @@ class Upkeep:
     async def purge(self) -> None:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings().retention
-        removed = await self._database.write(partial(retention.purge, host=self._database.host, before=horizon))
+        host = self._database.host
+        uneventful = max(horizon, self._clock() - UNEVENTFUL_FOR)
+        removed = [
+            *await self._database.write(partial(retention.purge, host=host, before=horizon)),
+            *await self._database.write(partial(retention.purge_uneventful, host=host, before=uneventful)),
+        ]
         if removed:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))

@@ -106,12 +106,14 @@ class Guard(Generic[F]):
     """One reason that can block a run.
 
     blocks: why the run must not happen; None if it may. Pure.
+    says: what it goes by where it does not block, for people. Pure.
     for_dry_runs: whether it also holds back a run that a person asked for only to see its plan.
     """
 
     name: str
     facts: type[F]
     blocks: Callable[[F, Case], Hold | None]
+    says: Callable[[F, Case], str] = lambda facts, case: ""
     for_dry_runs: bool = False
 
 

@@ -21,4 +21,8 @@ def block_by(run_id: int) -> Block:
     return Block.of(IN_FLIGHT.name, _hold(run_id))
 
 
-IN_FLIGHT = Guard("in-flight", History, blocks, for_dry_runs=True)
+def says(facts: History, case: Case) -> str:
+    return "no run of the task on this target is under way"
+
+
+IN_FLIGHT = Guard("in-flight", History, blocks, says, for_dry_runs=True)

@@ -65,6 +65,21 @@ class Gathered:
             if (guard.for_dry_runs or not case.dry_run) and (hold := self._ask(guard, case)) is not None
         ])  # fmt: skip
 
+    def explain(self, case: Case) -> Sequence[tuple[str, Block | None, str]]:
+        """What every guard says, and by what: its name, its block if it blocks, and what it goes by, for people."""
+        found: list[tuple[str, Block | None, str]] = []
+        for guard in self._guards:
+            hold = self._ask(guard, case)
+            block = None if hold is None else Block.of(guard.name, hold)
+            found.append((guard.name, block, hold.reason if hold is not None else self._said(guard, case)))
+        return found
+
+    def _said(self, guard: Guard[Any], case: Case) -> str:
+        """What a guard that does not block goes by. It has the facts, else it would block."""
+        known = self._facts[guard.facts]
+        assert not isinstance(known, Exception), "a guard without facts blocks"
+        return guard.says(known[case.subject], case)
+
     def _ask(self, guard: Guard[Any], case: Case) -> Hold | None:
         known = self._facts.get(guard.facts, {})
         if isinstance(known, Exception):

@@ -48,6 +48,8 @@ class Runner:
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
     on_finished: called when a run has ended, to wake whoever decides.
+    make_room: called, from another thread, with why an action failed; where it has made room on a full disk, the action
+    is tried again.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Runner:
         metrics: Metrics,
         clock: Callable[[], float],
         on_finished: Callable[[], None],
+        make_room: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._judge = judge
@@ -67,6 +70,7 @@ class Runner:
         self._metrics = metrics
         self._clock = clock
         self._on_finished = on_finished
+        self._make_room = make_room
 
     async def measure(self, run_id: int) -> Next:
         """Measures the target before anything is done."""
@@ -76,7 +80,7 @@ class Runner:
             before = await self._measure(run, "measuring")
         except StepFailed as failure:
             return await self._stop(run, Conclusion("failed", str(failure)))
-        await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
+        await self._write(partial(runs.measured, run_id=run_id, before=before))
         return "go-on"
 
     async def plan(self, run_id: int) -> int:
@@ -121,6 +125,8 @@ class Runner:
 
     async def apply(self, run_id: int, position: int) -> None:
         """Does one action of the plan, unless the plan is too old by now."""
+        if await self._database.read(partial(runs.action_is_over, run_id=run_id, position=position)):
+            return  # the engine could not note it
         run = await self._read(run_id)
         now = self._clock()
         if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
@@ -134,12 +140,15 @@ class Runner:
 
     async def _act(self, run: Run, position: int) -> ActionResult:
         action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
-        try:
-            task = self._task(run)
-            async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
-                effect = await task.apply(run.target, action)
-        except UpkeeperError as failure:
-            return ActionResult("failed", str(failure))
+        while True:
+            try:
+                task = self._task(run)
+                async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                    effect = await task.apply(run.target, action)
+                break
+            except UpkeeperError as failure:
+                if not await asyncio.to_thread(self._make_room, failure):
+                    return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
             self._metrics.acted(run.task, run.target, self._clock())
@@ -156,7 +165,7 @@ class Runner:
         except StepFailed as failure:
             await self._stop(run, Conclusion("failed", str(failure)))
             return
-        await self._write(partial(runs.verified, run_id=run_id, after=after, now=self._clock()))
+        await self._write(partial(runs.verified, run_id=run_id, after=after))
         if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
@@ -193,9 +202,7 @@ class Runner:
         return task
 
     def _settings(self, run: Run) -> GuardSettings:
-        """Those of the remedy that asked for the run, if it still exists."""
-        remedies = self._remedies()
-        return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
+        return self._remedies().guarding(run.caller, run.task, run.target)
 
     async def _read(self, run_id: int) -> Run:
         return await self._database.read(partial(runs.get, run_id=run_id))

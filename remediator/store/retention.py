@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from remediator.store.tables import alerts, breaker_resets, decisions, pauses, runs
+from remediator.store.tables import actions, alerts, breaker_resets, decisions, due_times, jobs, pauses, runs
 
 
 def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
@@ -13,7 +13,7 @@ def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
     That is: runs that finished, with their actions, rows and artefacts; episodes that ended, with the decisions about
     them; of those that go on, decisions that were not made again since; pauses that lapsed; and breakers' resets,
     which count for no run that is left. An episode of which nothing was heard since then has ended too: its end was
-    lost on the way.
+    lost on the way. Of the schedule: due times, and jobs that were taken out of it before then.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
     old = list(connection.scalars(sa.delete(runs).where(*finished).returning(runs.c.id)))
@@ -21,4 +21,22 @@ def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
     connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
     connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
     connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
+    over = due_times.c.state.not_in(("waiting", "running"))
+    connection.execute(sa.delete(due_times).where(due_times.c.host == host, due_times.c.decided_at < before, over))
+    connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
     return old
+
+
+def purge_uneventful(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
+    """Deletes runs of the schedule, ended before then, that found nothing to do; their ids. What became of their due
+    times is kept: a health check every five minutes would otherwise be most of the record.
+    """
+    acted = sa.exists().where(actions.c.run_id == runs.c.id)
+    uneventful = (
+        runs.c.host == host,
+        runs.c.trigger == "schedule",
+        runs.c.outcome == "nothing-to-do",
+        runs.c.finished_at < before,
+        sa.not_(acted),
+    )
+    return list(connection.scalars(sa.delete(runs).where(*uneventful).returning(runs.c.id)))

@@ -46,8 +46,10 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
         "dry_run": request.dry_run,
         "parent": request.parent_id,
     }
-    asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
-    audit.append(connection, request.host, asked)
+    # Of a run of the schedule the record of its due time tells; a health check runs every five minutes.
+    if request.caller.trigger != "schedule":
+        asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
+        audit.append(connection, request.host, asked)
     return run_id
 
 
@@ -113,13 +115,11 @@ def begin(connection: sa.Connection, run_id: int, now: float) -> None:
         .where(runs.c.id == run_id)
         .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now))
     )
-    _record(connection, run_id, "run.started", now, {})
 
 
-def measured(connection: sa.Connection, run_id: int, before: Measurement, now: float) -> None:
+def measured(connection: sa.Connection, run_id: int, before: Measurement) -> None:
     found = before.model_dump(mode="json")
     connection.execute(runs.update().where(runs.c.id == run_id).values(state="planning", before=found))
-    _record(connection, run_id, "run.measured", now, {"before": found})
 
 
 def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
@@ -142,8 +142,10 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
             ],
         )
     connection.execute(runs.update().where(runs.c.id == run_id).values(planned_at=now, notes=list(plan.notes)))
-    body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
-    _record(connection, run_id, "run.planned", now, {**body, "sha256": _digest(plan)})
+    if plan.actions:
+        body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
+        before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == run_id))
+        _record(connection, run_id, "run.planned", now, {**body, "sha256": _digest(plan), "before": before})
 
 
 def _digest(plan: Plan) -> str:
@@ -164,6 +166,12 @@ def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
     if stored is None:
         raise LookupError(f"run {run_id} has no action {position}")
     return Action.model_validate(stored)
+
+
+def action_is_over(connection: sa.Connection, run_id: int, position: int) -> bool:
+    """Whether what became of an action is recorded."""
+    finished_at = sa.select(actions.c.finished_at).where(actions.c.run_id == run_id, actions.c.position == position)
+    return connection.scalar(finished_at) is not None
 
 
 def action_states(connection: sa.Connection, run_id: int) -> Sequence[tuple[str, str]]:
@@ -194,10 +202,9 @@ def action_finished(connection: sa.Connection, run_id: int, position: int, resul
     _record(connection, run_id, "action.finished", now, {"position": position, **body})
 
 
-def verified(connection: sa.Connection, run_id: int, after: Measurement, now: float) -> None:
+def verified(connection: sa.Connection, run_id: int, after: Measurement) -> None:
     found = after.model_dump(mode="json")
     connection.execute(runs.update().where(runs.c.id == run_id).values(after=found))
-    _record(connection, run_id, "run.measured-again", now, {"after": found})
 
 
 def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str, now: float) -> bool:
@@ -209,7 +216,9 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     )
     if not result.rowcount:
         return False
-    _record(connection, run_id, "run.finished", now, {"outcome": outcome, "reason": reason})
+    row = connection.execute(sa.select(runs.c.task, runs.c.target, runs.c.after).where(runs.c.id == run_id)).one()
+    body = {"outcome": outcome, "reason": reason, "task": row.task, "target": row.target}
+    _record(connection, run_id, "run.finished", now, body if row.after is None else {**body, "after": row.after})
     return True
 
 

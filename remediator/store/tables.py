@@ -194,6 +194,53 @@ breaker_resets = Table(
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("task", String(63), nullable=False),
+    Column("target", String(255)),
+    Column("at", String(255), nullable=False),
+    Column("timezone", String(255), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("handled_until", Float, nullable=False),
+    Column("done_until", Float, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    Column("removed_at", Float),
+    Column("last_due_at", Float),
+    Column("last_run_at", Float),
+    Column("last_outcome", String(16)),
+    Column("last_success_at", Float),
+)
+"""How far each job of the schedule has come; those no longer in it too, until their history is gone."""
+
+due_times = Table(
+    "due_times",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("job", String(63), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("first_due_at", Float, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Column("targets", JSON, nullable=False),
+    Column("outcome", String(16)),
+    Column("retry_at", Float),
+    Column("give_up_at", Float),
+    Column("finished_at", Float),
+    UniqueConstraint("host", "job", "due_at"),
+    sqlite_autoincrement=True,
+)
+"""What became of each due time of a job: the database itself holds that none is run for twice.
+
+Those that were missed in a row are one row, of the last of them.
+"""
+
+Index("ix_due_times_open", due_times.c.id, sqlite_where=text("state IN ('waiting', 'running')"))
 audit = Table(
     "audit",
     metadata,

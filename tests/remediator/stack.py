@@ -105,8 +105,10 @@ class Stack:
         return await wait_until(done, what=f"{count} finished runs")
 
 
-def settings(task: Sweep, remedies: list[Remedy]) -> Settings:
-    return Settings(Config(), Remedies(remedies), {task.facts.name: task}, Resources(Config()))
+def settings(task: Sweep, remedies: list[Remedy], config: Config | None = None) -> Settings:
+    config = config or Config()
+    jobs = {job.name: job for job in config.schedule.in_force}
+    return Settings(config, Remedies(remedies, jobs=jobs), {task.facts.name: task}, Resources(config))
 
 
 @asynccontextmanager

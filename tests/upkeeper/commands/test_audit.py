@@ -31,10 +31,7 @@ async def test_a_run_can_be_followed_record_by_record(remote: Remote) -> None:
     await ran(remote)
     done = await remote.upkeeper("audit", "list", "--run", "1", "--json", "-n", "50")
     kinds = [record["kind"] for record in json.loads(done.out)["items"]][::-1]
-    assert kinds[:4] == ["run.asked", "decision", "run.started", "run.measured"]
-    assert kinds[4] == "run.planned"
-    assert kinds[5:9] == ["action.started", "action.finished"] * 2
-    assert kinds[9:] == ["run.measured-again", "run.finished"]
+    assert kinds == ["run.asked", "decision", "run.planned", *["action.started", "action.finished"] * 2, "run.finished"]
     shown = await remote.upkeeper("audit", "list", "--run", "1", "-n", "1")
     assert "run.finished" in shown.out
     assert "alert tidy" in shown.out
