@@ -1,7 +1,8 @@
 """The durable engine, and the only file that knows it is DBOS.
 
 A run is a workflow whose steps are the Runner's. DBOS remembers which steps are done; after a crash the next start
-repeats the step that was interrupted and goes on from there.
+repeats the step that was interrupted and goes on from there. A run that waits for a person has no workflow: the
+approval begins another one, with the same steps.
 
 DBOS runs only while there is something to run: it takes a tenth of a second to start, and while it is up its threads
 ask the database several times a second whether anything is new, which at rest is all that a remediator would do.
@@ -9,7 +10,7 @@ ask the database several times a second whether anything is new, which at rest i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,8 +32,6 @@ log = structlog.get_logger(__name__)
 
 APPLICATION_VERSION = "1"
 """Pinned, since DBOS recovers only runs of its own version. Raised when a workflow's order of steps changes."""
-MAX_RECOVERIES = 5
-"""A run that brought the process down this many times is given up."""
 POLL_INTERVAL = 1.0
 """Seconds between two checks for runs that another or an earlier process has queued."""
 IDLE_SECONDS = 30.0
@@ -81,43 +80,46 @@ class Engine:
         self.lost: set[int] = set()
         """Runs that broke off when the engine could not store that: it still considers them running."""
 
-    async def submit(self, run_id: int) -> None:
-        """Starts a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
+    async def submit(self, run_id: int, attempt: int = 0) -> None:
+        """Starts an attempt at a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
         async with self._launching:
             await self._launched()
-            await self._start(run_id)
+            await self._start(run_id, attempt)
 
-    async def resume(self, run_ids: Iterable[int]) -> None:
-        """Resumes unfinished runs, whether of an earlier process or broken off, and closes those given up.
+    async def resume(self, attempts: Mapping[int, int]) -> None:
+        """Resumes unfinished runs, whether of an earlier process or broken off, and closes those that DBOS gave up.
 
-        DBOS itself resumes only those of its own executor_id, and this machine may have been renamed.
+        attempts: by the run's id. DBOS itself resumes only those of its own executor_id, and this machine may have been
+        renamed.
         """
-        unfinished = list(run_ids)
-        if not unfinished:
+        if not attempts:
             return
         async with self._launching:
             await self._launched()
             from dbos import DBOS
 
-            for run_id in unfinished:
-                status = await DBOS.get_workflow_status_async(_workflow_id(run_id))
+            for run_id, attempt in attempts.items():
+                workflow = _workflow_id(run_id, attempt)
+                status = await DBOS.get_workflow_status_async(workflow)
                 if status is None:
-                    await self._start(run_id)
+                    await self._start(run_id, attempt)
                 elif status.status in ENDED:
                     reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
                     await self._runner.abandon(run_id, reason)
                 elif run_id in self.lost or status.executor_id != self._executor_id:
-                    await DBOS.resume_workflow_async(_workflow_id(run_id), queue_name=self._queue)
+                    await DBOS.resume_workflow_async(workflow, queue_name=self._queue)
                 self.lost.discard(run_id)
             self._keep_own_threads()
 
-    async def forget(self, run_ids: Iterable[int]) -> None:
-        """Deletes what the engine remembers of finished runs."""
+    async def forget(self, attempts: Mapping[int, int]) -> None:
+        """Deletes what the engine remembers of finished runs. attempts: the number of the last, by the run's id."""
         async with self._launching:
             await self._launched()
             from dbos import DBOS
 
-            await DBOS.delete_workflows_async([_workflow_id(run_id) for run_id in run_ids])
+            await DBOS.delete_workflows_async([
+                _workflow_id(run_id, number) for run_id, last in attempts.items() for number in range(last + 1)
+            ])  # fmt: skip
             self._keep_own_threads()
 
     async def stop(self) -> None:
@@ -133,11 +135,11 @@ class Engine:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         self._threads.shutdown(wait=False)
 
-    async def _start(self, run_id: int) -> None:
+    async def _start(self, run_id: int, attempt: int) -> None:
         from dbos import DBOS, SetWorkflowID
 
-        with SetWorkflowID(_workflow_id(run_id)):
-            await DBOS.start_workflow_async(self._workflow, run_id)
+        with SetWorkflowID(_workflow_id(run_id, attempt)):
+            await DBOS.start_workflow_async(self._workflow, run_id, attempt)
         self._keep_own_threads()
 
     async def _launched(self) -> None:
@@ -169,7 +171,8 @@ class Engine:
             "notification_listener_polling_interval_sec": POLL_INTERVAL,
         }
         DBOS(config=config)
-        durable = DBOS.workflow(name="run", max_recovery_attempts=MAX_RECOVERIES)
+        # It counts every restart, of the machine too; the queue counts those that a run may have to do with.
+        durable = DBOS.workflow(name="run", max_recovery_attempts=None)
         self._workflow = durable(_workflow(self._runner, self._starts, self._workers))
         # Runs are started at once and not queued; the queue is that of a release which queued them.
         DBOS.listen_queues([self._queue])
@@ -276,30 +279,33 @@ def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
 
 def _workflow(
     runner: Runner, starts: Callable[[int], Awaitable[None]], workers: asyncio.Semaphore
-) -> Callable[[int], Awaitable[None]]:
-    """The steps of a run, as the plain function that the engine wants."""
+) -> Callable[[int, int], Awaitable[None]]:
+    """The steps of a run, as the plain function that the engine wants.
+
+    Those of the build of November 2026 were started without the number of an attempt, and go on as the first.
+    """
     from dbos import DBOS
 
-    async def run(run_id: int) -> None:
+    async def run(run_id: int, attempt: int = 0) -> None:
         await starts(run_id)
         async with workers:
-            await steps(run_id)
+            await steps(run_id, attempt)
 
-    async def steps(run_id: int) -> None:
-        if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id) == "stop":
+    async def steps(run_id: int, attempt: int) -> None:
+        if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
             return
-        count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id)
+        count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
         if count == 0:
             return
         for position in range(count):
-            await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position)
-        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id)
+            await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
 
     return run
 
 
-def _workflow_id(run_id: int) -> str:
-    return f"run-{run_id}"
+def _workflow_id(run_id: int, attempt: int) -> str:
+    return f"run-{run_id}-{attempt}" if attempt else f"run-{run_id}"
 
 
 def _quieten() -> None:

@@ -1,6 +1,6 @@
 """The remediator's own metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
@@ -71,6 +71,18 @@ class Metrics:
             "When the state directory was last restored from a backup; 0 if never",
             registry=registry,
         )
+        self._approvals = Gauge(
+            "upkeeper_approvals_pending",
+            "Plans that wait for a person, by the remedy that asks; empty for what was asked for by hand",
+            ["remedy"],
+            registry=registry,
+        )
+        self._approvals_oldest = Gauge(
+            "upkeeper_approvals_oldest_timestamp_seconds",
+            "Since when the oldest of them waits; absent while none does",
+            ["remedy"],
+            registry=registry,
+        )
         self._ballast_bytes = Gauge(
             "upkeeper_ballast_bytes", "Disk space that a full disk would get back", registry=registry
         )
@@ -90,9 +102,11 @@ class Metrics:
         )
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
-    def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
+    def finished(self, task: str, outcome: str, trigger: str, seconds: float | None, now: float) -> None:
+        """A run has ended. seconds: that it took; None where all it did was to wait for a person."""
         self._runs.labels(task, outcome, trigger).inc()
-        self._seconds.labels(task).observe(seconds)
+        if seconds is not None:
+            self._seconds.labels(task).observe(seconds)
         if outcome in ("effective", "nothing-to-do"):
             self._last_success.labels(task).set(now)
 
@@ -136,3 +150,13 @@ class Metrics:
         for name in paused_tasks:
             if name is not None:
                 self._paused_tasks.labels(name).set(1)
+
+    def waits(self, remedies: Collection[str], pending: Mapping[str, tuple[int, float]]) -> None:
+        """How many plans wait for a person, and since when (Unix seconds), by remedy; of other remedies none does."""
+        self._approvals.clear()
+        self._approvals_oldest.clear()
+        for remedy in {*remedies, *pending}:
+            count, oldest = pending.get(remedy, (0, None))
+            self._approvals.labels(remedy).set(count)
+            if oldest is not None:
+                self._approvals_oldest.labels(remedy).set(oldest)

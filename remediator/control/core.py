@@ -18,6 +18,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.explaining import Explaining
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.runs.closing import Closing
+    from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
@@ -77,7 +80,9 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast)
+        return Standing(
+            self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast, self._clock
+        )
 
     @cached_property
     def holding(self) -> "Holding":
@@ -90,6 +95,19 @@ class Core(Operations):
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def approving(self) -> "Approving":
+        from remediator.control.approving import Approving
+
+        return Approving(
+            *self._shared,
+            self._clock,
+            self._caller,
+            self.waiting,
+            self._closing,
+            lambda *turn: self.queue.submit(*turn),
+        )
 
     @cached_property
     def explaining(self) -> "Explaining":
@@ -109,7 +127,19 @@ class Core(Operations):
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
+        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock, self.waiting)
+
+    @cached_property
+    def waiting(self) -> "Waiting":
+        from remediator.runs.waiting import Waiting
+
+        return Waiting(self._database, self._closing, self._clock)
+
+    @cached_property
+    def _closing(self) -> "Closing":
+        from remediator.runs.closing import Closing
+
+        return Closing(self.metrics, self._run_ended)
 
     @cached_property
     def scheduler(self) -> "Scheduler":
@@ -129,7 +159,8 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended, self._ballast.release_after)
+        ending = (self._closing, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         return Queue(self._database, runner, self._ballast, workers)
 
@@ -151,6 +182,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
+            self._remedies,
             self.ballast,
         )
 
@@ -230,6 +262,7 @@ class Core(Operations):
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""
         await self.queue.start()
+        await self.waiting.settle()
 
     async def close(self) -> None:
         if "queue" in vars(self):

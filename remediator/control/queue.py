@@ -1,7 +1,7 @@
 """The engine's queue: starting the engine, handing it stored runs, and resuming what was left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from remediator.engine import Engine
 
 
+MAX_DEATHS = 5
+"""A run on which so many processes in a row have died, none having brought it further, is given up."""
+
+
 class Queue:
     """The runs that are stored and those that the engine knows of."""
 
@@ -28,6 +32,7 @@ class Queue:
         self._engine: Engine | None = None
         self._unqueued = False
         """Whether a stored run could not be handed to the engine because the disk is full."""
+        self._taken_up = False
 
     async def start(self) -> None:
         """Makes the engine, and resumes what an earlier process left unfinished.
@@ -47,19 +52,25 @@ class Queue:
                 workers=self._workers(),
                 make_room=self._ballast.release,
             )
+        if not self._taken_up:
+            died = await self._database.write(partial(runs.take_up, host=self._database.host))
+            self._taken_up = True
+            for run_id, deaths in died.items():
+                if deaths >= MAX_DEATHS:
+                    await self._runner.abandon(run_id, f"the remediator died {deaths} times in a row in the same step")
         await self._resume()
 
     async def _resume(self) -> None:
         assert self._engine is not None
-        unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
+        unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
         await self._with_room(partial(self._engine.resume, unfinished))
         self._unqueued = False
 
-    async def submit(self, run_id: int) -> None:
-        """Hands over a stored run. Raises NoRoom; then it is handed over when there is room again."""
+    async def submit(self, run_id: int, attempt: int = 0) -> None:
+        """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
         try:
-            await self._with_room(partial(self._engine.submit, run_id))
+            await self._with_room(partial(self._engine.submit, run_id, attempt))
         except NoRoom:
             self._unqueued = True
             raise
@@ -85,11 +96,15 @@ class Queue:
                 with to_be_tried_again("runs could not be gone on with"):
                     await self._resume()
 
-    async def forget(self, run_ids: Sequence[int]) -> None:
-        """Deletes what the engine remembers of finished runs."""
+    async def forget(self, attempts: Mapping[int, int]) -> None:
+        """Deletes what the engine remembers of finished runs. attempts: the number of the last, by the run's id."""
         if self._engine is not None:
-            await self._engine.forget(run_ids)
+            await self._engine.forget(attempts)
 
     async def stop(self) -> None:
+        """Stops in order: what is left under way was not what ended the process."""
         if self._engine is not None:
             await self._engine.stop()
+        if self._taken_up:
+            with to_be_tried_again("it could not be noted that runs were put down in order"):
+                await self._database.write(partial(runs.put_down, host=self._database.host))

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from exporter.base.units import format_bytes
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
+from remediator.model.shapes import (
+    AlertView,
+    ApprovalView,
+    BreakerView,
+    DecisionView,
+    Page,
+    RemedyView,
+    RunView,
+    StatusView,
+)
 from remediator.peers.http import verification
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
@@ -104,6 +113,7 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
             *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
         ),
         "services": services,
@@ -283,6 +293,10 @@ def _of_audit(status: StatusView) -> Iterator[str]:
     faults = status["audit"]["faults"] if "audit" in status else []
     if faults:
         yield f"the audit is broken: {faults[0]}; see: upkeeper audit verify"
+
+
+def _waits(one: ApprovalView) -> str:
+    return f"{one['task']} on {one['target']} waits for a person: upkeeper approve {one['id']}"
 
 
 def _of_alerts(alerts: Iterable[FiringView]) -> Iterator[tuple[int, str]]:
