@@ -113,12 +113,20 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class SectionView(TypedDict):
+    """Evidence of one kind. ``problem``: why there is none; empty when there is."""
+
+    name: str
+    lines: list[str]
+    problem: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, and ``artefacts``.
+    columns of the task's own, ``artefacts``, and ``evidence``: how things were when it began, null where none was kept.
     """
 
     id: int
@@ -146,6 +154,7 @@ class RunView(TypedDict):
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
     artefacts: NotRequired[list[ArtefactView]]
+    evidence: NotRequired[list[SectionView] | None]
 
 
 class TrackView(TypedDict):

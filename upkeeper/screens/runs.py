@@ -95,8 +95,12 @@ def _checks(screen: Screen, run: RunView) -> None:
     screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(checks)} checks pass")
 
 
-def show_run(screen: Screen, run: RunView) -> None:
-    """All that the record holds of a run."""
+_FEW = 5
+"""Lines of each kind of evidence that are shown without being asked for."""
+
+
+def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> None:
+    """All that the record holds of a run; of its evidence only the last lines, unless all of it is asked for."""
     screen.document(run)
     _facts(screen, run)
     by = f" by remedy {run['remedy']}, alert {run['alert_id']}" if run["remedy"] else ""
@@ -112,6 +116,20 @@ def show_run(screen: Screen, run: RunView) -> None:
     if run.get("rows") and shows(run["task"]) == "findings":
         show_findings(screen, run["rows"], [])
     _actions(screen, run)
+    _evidence(screen, run, everything=all_evidence)
+
+
+def _evidence(screen: Screen, run: RunView, *, everything: bool) -> None:
+    left_out = 0
+    for section in run.get("evidence") or []:
+        lines = section["lines"] if everything else section["lines"][-_FEW:]
+        left_out += len(section["lines"]) - len(lines)
+        problem = f" {section['problem']}" if section["problem"] else ""
+        screen.line(Cell(f"evidence: {section['name']}", "bold"), problem)
+        for line in lines:
+            screen.line(f"  {line}")
+    if left_out:
+        screen.line(f"{left_out} more lines of evidence: upkeeper show {run['id']} --evidence")
 
 
 def _facts(screen: Screen, run: RunView) -> None:
