@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.approving import Approving
+    from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
@@ -80,7 +81,9 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
+        return Standing(
+            self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast, self._clock
+        )
 
     @cached_property
     def holding(self) -> "Holding":
@@ -189,6 +192,7 @@ class Core(Operations):
         return Upkeep(
             self._database,
             self.holding,
+            self.auditing,
             self.metrics,
             self._clock,
             lambda: self._settings.config.remediator,
@@ -196,6 +200,12 @@ class Core(Operations):
             self._remedies,
             self.ballast,
         )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from remediator.control.auditing import Auditing
+
+        return Auditing(self._database, self._clock)
 
     @cached_property
     def metrics(self) -> "Metrics":

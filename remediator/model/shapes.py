@@ -95,6 +95,13 @@ class CallerView(TypedDict):
     name: str
 
 
+class AuditCallerView(TypedDict):
+    """Who asked for what was recorded; the trigger ``service`` is the remediator itself."""
+
+    trigger: str
+    name: str
+
+
 class ArtefactView(TypedDict):
     """What a run has made for people. ``sha256`` is of its content."""
 
@@ -398,6 +405,46 @@ class BreakerView(TypedDict):
     since: str
 
 
+class AuditView(TypedDict):
+    """A record of the audit, as it is exported: ``hash`` is SHA-256 of all else in canonical form (RFC 8785).
+
+    ``number`` counts the records of the host's chain, ``previous`` is the hash of the record before it. ``run`` and
+    ``alert`` are ids of what the record is about; ``body`` is the kind's own.
+    """
+
+    v: int
+    host: str
+    number: int
+    at: str
+    kind: str
+    caller: AuditCallerView
+    run: int | None
+    alert: int | None
+    body: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class ChainView(TypedDict):
+    """The audit of a host. ``records`` were written, the last with ``head`` for its hash; the first ``deleted`` of them
+    are past their retention.
+    """
+
+    host: str
+    records: int
+    head: str
+    deleted: int
+
+
+class AuditStateView(TypedDict):
+    """What the remediator last found of its own chain. ``faults`` is empty while it is whole."""
+
+    records: int
+    head: str
+    verified_at: str | None
+    faults: list[str]
+
+
 class BallastView(TypedDict):
     """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
     although it is. No bytes are wanted where the config says so.
@@ -426,6 +473,7 @@ class StatusView(TypedDict):
     last_alert_at: str | None
     watchdog_at: str | None
     counts: dict[str, int]
+    audit: NotRequired[AuditStateView]
     ballast: BallastView | None
 
 
