@@ -26,8 +26,8 @@ def ended(due: DueTime, outcomes: Mapping[int, Outcome | None]) -> Outcome | Non
 def after_end(record: JobRecord, due: DueTime, outcome: Outcome, now: float, *, in_part: bool) -> JobRecord:
     """The job's record once a due time of it has ended. What failed, or was held back, is not done.
 
-    in_part: it has parts, of which some went well. Then it is done: others may never be, such as what is about Docker on
-    a machine without.
+    in_part: it has parts, of which some went well. Then it is done: others may never be, such as Docker's on a machine
+    without.
     """
     well = outcome in WELL
     done = well or in_part or outcome == "ineffective"
