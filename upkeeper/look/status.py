@@ -109,6 +109,7 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *((0, problem) for problem in problems(services, ())),
             *((0, str(failure)) for failure in (record, checked) if isinstance(failure, ClientError) and not silent),
             *((0, f"{check['name']} fails: {check['detail']}") for check in checks if check["state"] == "failed"),
+            *((0, problem) for problem in (_of_audit(recorded.status) if recorded else ())),
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
@@ -296,6 +297,12 @@ def _of_demoted(remedies: Iterable[RemedyView]) -> Iterator[str]:
         if changed is not None and levels.index(remedy["autonomy"]) < levels.index(configured):
             what, name = f"was demoted to {remedy['autonomy']}: {changed['reason']}", remedy["name"]
             yield f"remedy {name} {what}: upkeeper autonomy reset {name}"
+
+
+def _of_audit(status: StatusView) -> Iterator[str]:
+    faults = status["audit"]["faults"] if "audit" in status else []
+    if faults:
+        yield f"the audit is broken: {faults[0]}; see: upkeeper audit verify"
 
 
 def _waits(one: ApprovalView) -> str:
