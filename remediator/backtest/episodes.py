@@ -28,8 +28,10 @@ class Episode:
     labels: Mapping[str, str]
     begins: float
     ends: float | None
-    bridged: int = 0
-    """Gaps in which nobody knows whether it fired."""
+
+    def across(self, gap: Gap) -> bool:
+        """Whether it fired before and after a gap, of which nobody knows whether it did in between."""
+        return self.begins < gap.begins and (self.ends is None or self.ends > gap.ends)
 
 
 def alert_labels(series: Mapping[str, str], external: Mapping[str, str]) -> Labels:
@@ -42,7 +44,6 @@ def alert_labels(series: Mapping[str, str], external: Mapping[str, str]) -> Labe
 class _Open:
     begins: float
     last: float
-    bridged: int = 0
 
 
 @dataclass
@@ -62,12 +63,10 @@ class Joiner:
         labels = alert_labels(series, self.external)
         current = self._open.get(labels)
         for at in times:
-            if current is not None and at - current.last > 1.5 * self.step:
-                if _known(current.last, at, gaps, self.step):
-                    self._close(labels, current)
-                    current = None
-                else:
-                    current.bridged += 1
+            late = current is not None and at - current.last > 1.5 * self.step
+            if late and current is not None and _known(current.last, at, gaps, self.step):
+                self._close(labels, current)
+                current = None
             if current is None:
                 current = _Open(at, at)
             current.last = at
@@ -84,7 +83,7 @@ class Joiner:
 
     def _close(self, labels: Labels, current: _Open, *, still: bool = False) -> None:
         ends = None if still else current.last + self.step
-        self.episodes.append(Episode(dict(labels), current.begins, ends, current.bridged))
+        self.episodes.append(Episode(dict(labels), current.begins, ends))
 
 
 def _known(last: float, at: float, gaps: Sequence[Gap], step: float) -> bool:

@@ -25,7 +25,10 @@ FEWEST_SECONDS = 5.0
 """Least seconds between samples."""
 MOST_STEPS = 1_000_000
 
-FIRING = 'ALERTS{alertstate="firing"}'
+FIRING = 'timestamp(ALERTS{alertstate="firing"})'
+"""When each alert that fires was last evaluated: for five minutes after a stop, and for as long without a marker of its
+end, an instant vector answers with what was.
+"""
 LAST_SCRAPE = "max(timestamp(up))"
 STARTED = "process_start_time_seconds and on (instance, job) prometheus_build_info"
 
@@ -105,7 +108,7 @@ async def read(
             blind.add(series.samples)
         blind.until(end)
         for series in await prometheus.range(FIRING, begin, end, step):
-            joiner.add(series.labels, (at for at, _ in series.samples), blind.gaps)
+            joiner.add(series.labels, (at for at, seen in series.samples if at - seen < 2.5 * step), blind.gaps)
         for series in await prometheus.range(STARTED, begin, end, step):
             restarts += [value for _, value in series.samples if since <= value]
         for query in gates:

@@ -114,7 +114,7 @@ def _notes(history: History, targets: Targets, replayed: Replayed, doubtful: int
     if blind:
         share = f"{counted(len(history.gaps), 'gap')}, {format_duration(round(blind))} in all"
         yield f"Prometheus knows nothing of some of the time ({share}): alerts of then are not among these"
-    bridged = sum(episode.bridged for episode in history.episodes)
+    bridged = sum(episode.across(gap) for episode in history.episodes for gap in history.gaps)
     if bridged:
         yield f"{counted(bridged, 'time')} an alert fired before and after a gap; it is taken for one that went on"
     if doubtful:

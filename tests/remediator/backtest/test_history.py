@@ -1,0 +1,84 @@
+"""The history of alerts as a real Prometheus tells it: with a gap, a restart, external labels and a gate."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from remediator.backtest.history import GateHistory, NoHistory, read
+from remediator.peers.prometheus import Prometheus
+from tests.remediator.backtest.past import alerts, lines, remembering
+
+pytestmark = pytest.mark.servers
+
+STEP = 15.0
+BEGIN = float(int(time.time()) // 86400 * 86400 - 3 * 86400)
+"""Three days ago, at midnight."""
+DOWN = {"alertname": "Down", "target": "letta"}
+SELF = {"job": "prometheus", "instance": "a"}
+GAP = (BEGIN + 50_010, BEGIN + 50_130)
+"""Two minutes without a scrape, which an instant vector bridges: it looks back for five."""
+CONFIG = {
+    "global": {
+        "external_labels": {"cluster": "home", "target": "unused"},
+        "evaluation_interval": "15s",
+        "scrape_interval": "15s",
+    },
+    "alerting": {"alert_relabel_configs": [{"action": "labeldrop", "regex": "replica"}]},
+}
+
+
+def samples(hours: float = 20.0) -> dict[str, list[str]]:
+    scraped = [(BEGIN, GAP[0] - STEP), (GAP[1], BEGIN + hours * 3600)]
+    started = int(GAP[1]) - 3
+    return {
+        "up": lines("up", SELF, scraped, STEP),
+        "prometheus_build_info": lines("prometheus_build_info", SELF, scraped, STEP),
+        "process_start_time_seconds": [
+            *lines("process_start_time_seconds", SELF, scraped[:1], STEP, BEGIN - 1000),
+            *lines("process_start_time_seconds", SELF, scraped[1:], STEP, started),
+        ],
+        "quiet": lines("quiet", {}, [(BEGIN + 3600, BEGIN + 7200 - STEP)], STEP),
+        "ALERTS": [
+            *alerts(DOWN, [(BEGIN + 600, BEGIN + 900), (GAP[0] - 600, GAP[0] - STEP), (GAP[1], GAP[1] + 300)], STEP),
+            *alerts({"alertname": "Late"}, [(GAP[1] + 60, BEGIN + hours * 3600)], STEP),
+        ],
+    }
+
+
+async def test_what_it_remembers(tmp_path: Path) -> None:
+    async with remembering(tmp_path, samples(), CONFIG) as server, Prometheus(server.url) as prometheus:
+        shares: list[float] = []
+        found = await read(prometheus, BEGIN - 3600, BEGIN + 20 * 3600, None, ["quiet == 1", "quiet >"], shares.append)
+    assert found.step == STEP, "as its rules are evaluated"
+    assert found.version
+    assert found.relabels
+    assert shares[-1] == 1.0
+    assert found.external == {"cluster": "home", "target": "unused"}
+    assert [(each.labels["alertname"], each.begins - BEGIN) for each in found.episodes] == [
+        ("Down", 600.0),
+        ("Down", GAP[0] - 600 - BEGIN),
+        ("Late", GAP[1] + 60 - BEGIN),
+    ]
+    first, second, late = found.episodes
+    assert first.labels == {**DOWN, "cluster": "home"}
+    # Without a marker of its end, an alert may have missed an evaluation: that is seen two steps later.
+    assert (first.ends, second.ends, late.ends) == (BEGIN + 900 + 3 * STEP, GAP[1] + 300 + 3 * STEP, None)
+    before, gap = found.gaps
+    assert [each.across(gap) for each in found.episodes] == [False, True, False]
+    assert (before.begins, before.ends) == (BEGIN - 3600, BEGIN)
+    assert (gap.begins, gap.ends) == (GAP[0] - STEP, GAP[1])
+    assert found.restarts == [BEGIN - 1000, GAP[1] - 3]
+    quiet = found.gates["quiet == 1"]
+    assert isinstance(quiet, GateHistory)
+    assert [quiet.samples[quiet.before(BEGIN + at) or 0] for at in (3599, 3600, 7199, 7500)] == [0, 1, 1, 0]
+    assert "parse error" in str(found.gates["quiet >"])
+
+
+async def test_a_time_that_is_none(tmp_path: Path) -> None:
+    async with remembering(tmp_path, samples(1.0), {}) as server, Prometheus(server.url) as prometheus:
+        with pytest.raises(NoHistory, match="shorter than a step"):
+            await read(prometheus, BEGIN, BEGIN + 1, 60.0)
+        with pytest.raises(NoHistory, match="more than 1000000 steps"):
+            await read(prometheus, BEGIN, BEGIN + 2e6, 1.0)
+        assert (await read(prometheus, BEGIN, BEGIN + 3600, None)).step == 60.0, "Prometheus's own default"
