@@ -80,6 +80,7 @@ class Remediator:
                         background.create_task(self.core.queue.queue_again()),
                         background.create_task(self.core.scheduler.run()),
                         background.create_task(self.core.upkeep.housekeeping()),
+                        background.create_task(self.core.ballast.keep()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.configfile.quantities import Duration
+from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.guards import GuardSettings
@@ -20,6 +20,11 @@ class Remediator(Section):
 
     workers: int = Field(default=2, ge=1, le=32, description="runs at the same time")
     retention: Duration = Field(default=90 * 86400.0, description="finished runs and ended alerts are kept this long")
+    ballast: Bytes | None = Field(
+        default=None,
+        description="disk space kept in the state directory for a full disk; 0 for none; default: a hundredth of the "
+        "file system, 8MiB to 64MiB",
+    )
     audit_retention: Duration = Field(default=365 * 86400.0, description="records of the audit are kept this long")
 
 

@@ -1,12 +1,13 @@
 """Remedies: what is done about which alert."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section
+from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
 from remediator.config.matchers import parse_matchers, whole_match
 
@@ -43,8 +44,9 @@ class Rule(Section):
         description="regular expressions of the whole value of `target_label:`, each with the target it stands for; "
         "the first that matches decides, and without one there is no target",
     )
-    autonomy: Literal["observe", "auto"] = Field(
-        default="observe", description="observe: record what would run; auto: run it"
+    autonomy: Autonomy = Field(
+        default="observe",
+        description="observe: record what would run; approve: plan, and wait for a person; auto: run it",
     )
     settle: Duration = Field(
         default=60.0,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, WithJsonSche
 
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section, repeated_names
+from remediator.config.autonomy import Autonomy
 from remediator.config.cron import parse_cron
 from remediator.config.guards import GuardSettings
 from remediator.config.timezones import known_zone
@@ -48,10 +49,10 @@ class Job(GuardSettings, Section):
         default=None, description="on which target; default: all of them, a run each, or the one named `all`"
     )
     params: dict[str, JsonValue] = Field(default={}, description="the task's own parameters, by name")
-    autonomy: Literal["observe", "auto"] | None = Field(
+    autonomy: Autonomy | None = Field(
         default=None,
-        description="observe: record what would run; auto: run it; default: auto for tasks that are safe by "
-        "construction, observe for others, and so for each part of a task that has parts",
+        description="observe: record what would run; approve: plan, and wait for a person; auto: run it; default: auto "
+        "for tasks that are safe by construction, observe for others, and so for each part of a task that has parts",
     )
     catch_up: CatchUp = Field(
         default="once",

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.approving import Approving
+    from remediator.control.ballast import BallastKeeper
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from remediator.metrics import Metrics
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.runs.closing import Closing
+    from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
 
@@ -56,7 +61,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -73,7 +79,7 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
 
     @cached_property
     def holding(self) -> "Holding":
@@ -86,6 +92,19 @@ class Core(Operations):
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def approving(self) -> "Approving":
+        from remediator.control.approving import Approving
+
+        return Approving(
+            *self._shared,
+            self._clock,
+            self._caller,
+            self.waiting,
+            self._closing,
+            lambda *turn: self.queue.submit(*turn),
+        )
 
     @cached_property
     def explaining(self) -> "Explaining":
@@ -105,7 +124,19 @@ class Core(Operations):
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
+        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock, self.waiting)
+
+    @cached_property
+    def waiting(self) -> "Waiting":
+        from remediator.runs.waiting import Waiting
+
+        return Waiting(self._database, self._closing, self._clock)
+
+    @cached_property
+    def _closing(self) -> "Closing":
+        from remediator.runs.closing import Closing
+
+        return Closing(self.metrics, self._run_ended)
 
     @cached_property
     def scheduler(self) -> "Scheduler":
@@ -125,8 +156,16 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._run_ended)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        ending = (self._closing, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._ballast, workers)
+
+    @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -139,6 +178,8 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
+            self._remedies,
+            self.ballast,
         )
 
     @cached_property
@@ -190,10 +231,12 @@ class Core(Operations):
     def _look_again(self) -> None:
         """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _run_ended(self) -> None:
         self.decider.wake()
+        self.ballast.wake()
         self._wake_scheduler()
 
     def _wake_scheduler(self) -> None:
@@ -209,6 +252,7 @@ class Core(Operations):
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""
         await self.queue.start()
+        await self.waiting.settle()
 
     async def close(self) -> None:
         if "queue" in vars(self):

@@ -36,6 +36,11 @@ class Judgement:
         return self.blocks[0] if self.blocks else None
 
     @property
+    def refusal(self) -> Block | None:
+        """The first block that no person can lift by approving the plan."""
+        return next((block for block in self.blocks if not block.asks), None)
+
+    @property
     def over_at(self) -> float | None:
         """When the last of those blocks expires that a time ends (Unix seconds); None if all of them need an event."""
         return max((block.until for block in self.blocks if block.until is not None), default=None)

@@ -30,5 +30,7 @@ class TaskFacts(NamedTuple):
     shows: Shows = "actions"
     discovers: bool = False
     """It has targets that no config names and that come and go, such as containers."""
+    always_approve: bool = False
+    """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""
     unattended: Unattended = "observe"
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""

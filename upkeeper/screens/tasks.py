@@ -110,7 +110,11 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     show_body(screen, plan["task"], plan["plan"])
     for guard in plan["guards"]:
-        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
+        if guard["guard"] == "approval":
+            screen.line(Cell("a run now would wait for a person", STYLES["waiting"]), f": {guard['reason']}")
+        else:
+            blocked = Cell("a run now would be blocked", STYLES["blocked"])
+            screen.line(blocked, f" by {guard['guard']}: {guard['reason']}")
 
 
 def show_body(screen: Screen, task: str, plan: PlanBody) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
+from remediator.control.approving import Approving
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
@@ -18,6 +19,7 @@ PARTS: dict[str, type] = {
     "reading": Reading,
     "standing": Standing,
     "running": Running,
+    "approving": Approving,
     "explaining": Explaining,
     "holding": Holding,
 }
