@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from remediator.backtest.history import History, read
 from remediator.backtest.record import World
-from remediator.backtest.replay import Assume, Replay
+from remediator.backtest.replay import Assume, Replay, Replayed
 from remediator.backtest.report import report
 from remediator.config.timezones import machine_zone
 from remediator.decide.remedies import Remedies
@@ -41,26 +41,23 @@ async def backtest(
     names = dict.fromkeys(remedy.task for remedy in remedies.remedies)
     history = await read(prometheus, since, until, step, gates, progress)
     targets = await targets_of(tasks, names)
-    disruptive = {name: is_disruptive(tasks, name) for name in names}
-    return await asyncio.to_thread(
-        _replayed, history, remedies, targets, host, disruptive, prometheus.url, assume, took
+    world = World(
+        host,
+        machine_zone(),
+        {name: is_disruptive(tasks, name) for name in names},
+        [name for name in names if name in tasks and tasks[name].facts.always_approve],
+        history.gates,
+        history.known_at,
     )
+    replayed = await asyncio.to_thread(_replayed, history, remedies, targets, world, assume, took)
+    return report(history, remedies, targets, replayed, url=prometheus.url, assume=assume, took=took)
 
 
 def _replayed(
-    history: History,
-    remedies: Remedies,
-    targets: Targets,
-    host: str,
-    disruptive: Mapping[str, bool],
-    url: str,
-    assume: Assume,
-    took: float,
-) -> BacktestView:
-    world = World(host, machine_zone(), disruptive, history.gates, history.known_at)
+    history: History, remedies: Remedies, targets: Targets, world: World, assume: Assume, took: float
+) -> Replayed:
     # Only a storm may be over before the time that its guard names.
     repeat = REPEAT if any(remedy.storm.alerts is not None for remedy in remedies.remedies) else None
-    replayed = Replay(
+    return Replay(
         history.episodes, remedies, targets, world, assume=assume, until=history.until, took=took, repeat=repeat
     ).replay()
-    return report(history, remedies, targets, replayed, url=url, assume=assume, took=took)

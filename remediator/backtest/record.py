@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import Any
 
 from remediator.backtest.history import GateHistory
+from remediator.guards.approval import Approved
 from remediator.guards.concurrency import Rivals
 from remediator.guards.gate import Answer, Answers
 from remediator.guards.guard import Facts, Guard, Subject
@@ -42,13 +43,14 @@ class ReplayedRun:
 class World:
     """What the guards know that no run changes.
 
-    disruptive: by the names of tasks. gates: what their queries returned. known_at: whether Prometheus knew anything
-    at a time.
+    disruptive: by the names of tasks. asking: the tasks of which a person must approve each plan. gates: what their
+    queries returned. known_at: whether Prometheus knew anything at a time.
     """
 
     host: str
     zone: tzinfo
     disruptive: Mapping[str, bool]
+    asking: Collection[str] = ()
     gates: Mapping[str, GateHistory | str] = field(default_factory=dict)
     known_at: Callable[[float], bool] = lambda now: True
 
@@ -65,6 +67,7 @@ class Record:
             Answers: self._answers,
             Rivals: self._rivals,
             Alerting: self._alerting,
+            Approved: lambda subject, now: Approved(),
         }
         self._guards = [guard for guard in guards if guard.facts in self._of]
         self.not_replayed = [guard.name for guard in guards if guard.facts not in self._of]

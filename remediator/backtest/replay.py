@@ -82,7 +82,7 @@ class Replay:
         self._alerts = [_Alert(episode) for episode in episodes]
         self._remedies = remedies
         self._targets = targets
-        self._host = world.host
+        self._world = world
         self._assume = assume
         self._until = until
         self._took = took
@@ -147,7 +147,7 @@ class Replay:
         alert = self._alerts[index]
         labels = alert.episode.labels
         selections = self._remedies.select(labels)
-        gathered = self._record.gathered(subjects_of(self._host, selections, self._targets), now)
+        gathered = self._record.gathered(subjects_of(self._world.host, selections, self._targets), now)
 
         def ask(selection: Selection) -> Asked:
             return self._asked(gathered, selection, now)
@@ -158,7 +158,7 @@ class Replay:
         self._due(index, look.due_at)
 
     def _asked(self, gathered: Gathered, selection: Selection, now: float) -> Asked:
-        subject = subject_of(self._host, selection)
+        subject = subject_of(self._world.host, selection)
         past = gathered.about(RunHistory, subject)
         judgement = gathered.judge(Case(subject, selection.remedy, now))
         return Asked(judgement, past.past[0] if past is not None and past.past else None)
@@ -175,7 +175,7 @@ class Replay:
         alert, selection = self._alerts[index], decision.selection
         remedy = None if selection is None else selection.remedy.name
         run_id = None
-        if decision.verdict in ("run", "observe") and selection is not None and not _waits(decision):
+        if decision.verdict in ("run", "observe") and selection is not None and not self._waits(decision, selection):
             run_id = self._start(index, selection, now)
         if decision.verdict == "blocked" and selection is not None:
             alert.blocked_on |= {(selection.remedy.task, selection.target or ""), decision.guard or ""}
@@ -185,7 +185,7 @@ class Replay:
         alert.latest[remedy] = said
 
     def _start(self, index: int, selection: Selection, now: float) -> int:
-        subject = subject_of(self._host, selection)
+        subject = subject_of(self._world.host, selection)
         outcome = "planned" if subject.observing else self._assume
         run = ReplayedRun(len(self._runs) + 1, index, selection.remedy.name, subject, now, now + self._took, outcome)
         self._runs.append(run)
@@ -194,8 +194,7 @@ class Replay:
         self._plan(run.ends, _RUN_END, run.id - 1)
         return run.id
 
-
-def _waits(decision: Decision) -> bool:
-    """Whether a person would be asked first: nothing is done until then, and nobody knows what he would have said."""
-    assert decision.selection is not None
-    return str(decision.selection.remedy.autonomy) == "approve"
+    def _waits(self, decision: Decision, selection: Selection) -> bool:
+        """Whether a person is asked first: nothing is done until then, and nobody knows what he would have said."""
+        remedy = selection.remedy
+        return decision.verdict == "run" and (remedy.autonomy == "approve" or remedy.task in self._world.asking)

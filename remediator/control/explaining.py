@@ -71,7 +71,7 @@ class Explaining:
         selections = remedies.select(alert.labels)
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
-        scene = _Scene(self._database.host, alert, targets, gathered, now)
+        scene = _Scene(self._database.host, alert, targets, self._tasks(), gathered, now)
         look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
@@ -146,6 +146,7 @@ class _Scene:
     host: str
     alert: _Alert
     targets: Targets
+    tasks: Mapping[str, Task]
     gathered: Gathered
     now: float
 
@@ -190,8 +191,15 @@ class _Scene:
         return no_target(by_container(selection, known or ()), known) or ""
 
     def _verdicts(self, chosen: Selection, planned: _Planned | None) -> list[GuardVerdictView]:
-        case = Case(subject_of(self.host, chosen), chosen.remedy, self.now)
-        if planned is not None and planned.selection == chosen and chosen.remedy.autonomy != "observe":
+        remedy = chosen.remedy
+        case = Case(
+            subject_of(self.host, chosen),
+            remedy,
+            self.now,
+            autonomy=remedy.autonomy,
+            always_approve=self.tasks[remedy.task].facts.always_approve,
+        )
+        if planned is not None and planned.selection == chosen and remedy.autonomy != "observe":
             case = replace(case, plan=planned.plan)
         return [
             {

@@ -39,7 +39,9 @@ async def remembering(
             file.write(f"# TYPE {name} gauge\n")
             file.writelines(f"{line}\n" for line in of_it)
         file.write("# EOF\n")
-    command = [tool("promtool", "prometheus"), "tsdb", "create-blocks-from", "openmetrics"]
+    # It reads all samples for each block, of which there is one for two hours unless told otherwise.
+    longest = "--max-block-duration=31d"
+    command = [tool("promtool", "prometheus"), "tsdb", "create-blocks-from", longest, "openmetrics"]
     subprocess.run([*command, directory / "history", directory / "data"], check=True, capture_output=True)
     async with prometheus(directory, config) as server:
         yield server
