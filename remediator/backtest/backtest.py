@@ -27,19 +27,19 @@ async def backtest(
     *,
     since: float,
     until: float,
-    step: float | None,
+    interval: float | None,
     assume: Assume,
     took: float,
     progress: Callable[[float], None] = lambda _: None,
 ) -> BacktestView:
     """What the remedies would have done. Runs nothing and records nothing.
 
-    step: seconds between samples; None for how often the rules are evaluated. took: seconds that a run takes.
+    interval: seconds between evaluations of alerts; None for what Prometheus says. took: seconds that a run takes.
     progress: gets the share that is read. Raises PeerError and NoHistory.
     """
     gates = sorted({query for remedy in remedies.remedies for query in remedy.gate})
     names = dict.fromkeys(remedy.task for remedy in remedies.remedies)
-    history = await read(prometheus, since, until, step, gates, progress)
+    history = await read(prometheus, since, until, interval, gates, progress)
     targets = await targets_of(tasks, names)
     world = World(
         host,

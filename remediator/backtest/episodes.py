@@ -1,7 +1,9 @@
 """Episodes of alerts from samples of ALERTS, as they come in chunks of time. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import sub
+from statistics import median
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -44,49 +46,62 @@ def alert_labels(series: Mapping[str, str], external: Mapping[str, str]) -> Labe
 class _Open:
     begins: float
     last: float
+    interval: float
 
 
 @dataclass
 class Joiner:
-    """Makes episodes of samples. step: seconds between samples. It remembers what is open, and no samples."""
+    """Makes episodes of samples. It remembers what is open, and no samples.
 
-    step: float
+    interval: seconds between evaluations. That of an alert's own rule may be longer, which its samples tell.
+    """
+
+    interval: float
     external: Mapping[str, str] = field(default_factory=dict)
     episodes: list[Episode] = field(default_factory=list)
     _open: dict[Labels, _Open] = field(default_factory=dict)
 
-    def add(self, series: Mapping[str, str], times: Iterable[float], gaps: Sequence[Gap]) -> None:
-        """Samples of one series, oldest first, later than those before. gaps: those of the time since, oldest first.
+    def add(self, series: Mapping[str, str], times: Sequence[float], gaps: Sequence[Gap]) -> None:
+        """Samples of one series, oldest first; those that were there before are left out.
 
-        Without a sample the alert did not fire, unless nothing is known of the time: then it may be one outage.
+        Without a sample the alert did not fire, unless nothing is known of the time: then it may be one outage. gaps:
+        all that are known, oldest first.
         """
         labels = alert_labels(series, self.external)
         current = self._open.get(labels)
+        interval = max(self.interval, _usual(times))
         for at in times:
-            late = current is not None and at - current.last > 1.5 * self.step
-            if late and current is not None and _known(current.last, at, gaps, self.step):
+            if current is not None and at <= current.last:
+                continue
+            if current is not None and at - current.last > 1.5 * interval and _known(current, at, gaps):
                 self._close(labels, current)
                 current = None
             if current is None:
-                current = _Open(at, at)
-            current.last = at
+                current = _Open(at, at, interval)
+            current.last, current.interval = at, interval
         if current is not None:
             self._open[labels] = current
 
     def finish(self, until: float) -> list[Episode]:
         """All episodes, by their begin."""
         for labels, current in self._open.items():
-            still = until - current.last <= 1.5 * self.step
+            still = until - current.last <= 1.5 * current.interval
             self._close(labels, current, still=still)
         self._open = {}
         return sorted(self.episodes, key=lambda one: (one.begins, sorted(one.labels.items())))
 
     def _close(self, labels: Labels, current: _Open, *, still: bool = False) -> None:
-        ends = None if still else current.last + self.step
+        ends = None if still else current.last + current.interval
         self.episodes.append(Episode(dict(labels), current.begins, ends))
 
 
-def _known(last: float, at: float, gaps: Sequence[Gap], step: float) -> bool:
-    """Whether anything is known of the time between two samples, but for a step before and after a gap."""
-    blind = sum(max(0.0, min(at, gap.ends + step) - max(last, gap.begins - step)) for gap in gaps)
-    return blind < (at - last) - 1.5 * step
+def _usual(times: Sequence[float]) -> float:
+    """The usual seconds between samples, however often the alert came and went; 0 where there are too few to tell."""
+    return median(map(sub, times[1:], times)) if len(times) > 2 else 0.0
+
+
+def _known(current: _Open, at: float, gaps: Sequence[Gap]) -> bool:
+    """Whether anything is known of the time between two samples, but for an evaluation before and after a gap."""
+    last, edge = current.last, current.interval
+    blind = sum(max(0.0, min(at, gap.ends + edge) - max(last, gap.begins - edge)) for gap in gaps)
+    return blind < (at - last) - 1.5 * edge

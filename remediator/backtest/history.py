@@ -5,7 +5,7 @@ Sources: `ALERTS` and the HTTP API, https://prometheus.io/docs/prometheus/latest
 
 import bisect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,20 +15,19 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.units import parse_duration
 from remediator.backtest.episodes import Episode, Gap, Joiner
 from remediator.peers.http import PeerError
-from remediator.peers.prometheus import Prometheus
+from remediator.peers.prometheus import Prometheus, Series
 
-CHUNK = 5000
-"""Steps that one query asks for; Prometheus answers at most 11000."""
-STEP = 15.0
-"""Seconds between samples where Prometheus does not tell how often it evaluates rules."""
-FEWEST_SECONDS = 5.0
-"""Least seconds between samples."""
-MOST_STEPS = 1_000_000
+DAY_OF_ALERTS = 86400.0
+"""Seconds of which the samples of alerts are read at once: a megabyte for ten that fire all the time."""
+CHUNK = 10_000
+"""Steps that a range query asks for; Prometheus answers at most 11000."""
+INTERVAL = 15.0
+"""Seconds between evaluations where Prometheus does not tell how often it evaluates rules."""
+STEP = 60.0
+"""Seconds between the samples of all else. A gate is looked at as often."""
 
-FIRING = 'timestamp(ALERTS{alertstate="firing"})'
-"""When each alert that fires was last evaluated: for five minutes after a stop, and for as long without a marker of its
-end, an instant vector answers with what was.
-"""
+FIRING = 'ALERTS{alertstate="firing"}'
+"""Its stored samples are read: an instant vector answers for five minutes with what was, also across a stop."""
 LAST_SCRAPE = "max(timestamp(up))"
 STARTED = "process_start_time_seconds and on (instance, job) prometheus_build_info"
 
@@ -55,13 +54,13 @@ class GateHistory:
 class History:
     """What is known of the time from since to until, in Unix seconds.
 
-    restarts: when Prometheus started. version: of Prometheus. gates: by query; the reason where one has no answer.
-    scrapes: when it last scraped anything, by steps.
+    interval: how often alerts are evaluated. restarts: when Prometheus started. gates: by query; the reason where one
+    has no answer.
     """
 
     since: float
     until: float
-    step: float
+    interval: float
     episodes: Sequence[Episode]
     gaps: Sequence[Gap] = ()
     restarts: Sequence[float] = ()
@@ -80,65 +79,76 @@ async def read(
     prometheus: Prometheus,
     since: float,
     until: float,
-    step: float | None,
+    interval: float | None = None,
     gates: Sequence[str] = (),
     progress: Callable[[float], None] = lambda _: None,
 ) -> History:
-    """Reads what is known. step: seconds between samples; None for how often the rules are evaluated.
+    """Reads what is known. interval: seconds between evaluations of alerts; None for what Prometheus says.
 
-    Raises PeerError, and NoHistory for a time that is too long for its step.
+    Raises PeerError, and NoHistory for a time that is too short.
     """
+    if until - since < STEP:
+        raise NoHistory("the time is too short; ask for an hour or more")
     config = await _config(prometheus)
-    step = step if step is not None else max(FEWEST_SECONDS, await _interval(prometheus, config))
-    since, until = math.ceil(since / step) * step, math.floor(until / step) * step
-    if until <= since:
-        raise NoHistory("the time is shorter than a step; ask for a longer time, or a shorter step")
-    if (until - since) / step > MOST_STEPS:
-        raise NoHistory(f"that are more than {MOST_STEPS} steps; ask for a shorter time, or a longer step")
-    external = config.get("global", {}).get("external_labels") or {}
-    joiner = Joiner(step, {str(name): str(value) for name, value in external.items()})
-    blind = _Blind(step, _tolerance(step, config), since)
-    restarts: list[float] = []
-    answers = {query: _Answers() for query in gates}
-    failed: dict[str, str] = {}
-    begin = since
-    while begin <= until:
-        end = min(begin + (CHUNK - 1) * step, until)
-        for series in await prometheus.range(LAST_SCRAPE, begin, end, step):
+    interval = interval if interval is not None else await _interval(prometheus, config)
+    blind = _Blind(2.5 * max(STEP, _duration(config, "scrape_interval", STEP)), since)
+    restarts: set[float] = set()
+    async for _, end, found in _ranges(prometheus, LAST_SCRAPE, since, until):
+        for series in found:
             blind.add(series.samples)
         blind.until(end)
-        for series in await prometheus.range(FIRING, begin, end, step):
-            joiner.add(series.labels, (at for at, seen in series.samples if at - seen < 2.5 * step), blind.gaps)
-        for series in await prometheus.range(STARTED, begin, end, step):
-            restarts += [value for _, value in series.samples if since <= value]
-        for query in gates:
-            if query not in failed:
-                try:
-                    answers[query].add(await prometheus.range(query, begin, end, step), begin, end, step)
-                except PeerError as error:
-                    failed[query] = str(error)
+    async for _, _, found in _ranges(prometheus, STARTED, since, until):
+        restarts |= {value for series in found for _, value in series.samples if value >= since}
+    answers = {query: await _answers(prometheus, query, since, until) for query in gates}
+    external = config.get("global", {}).get("external_labels") or {}
+    joiner = Joiner(interval, {str(name): str(value) for name, value in external.items()})
+    begin = since
+    while begin < until:
+        end = min(begin + DAY_OF_ALERTS, until)
+        for series in await prometheus.raw(f"{FIRING}[{(end - begin) * 1000:.0f}ms]", end):
+            joiner.add(series.labels, [at for at, _ in series.samples], blind.gaps)
         progress((end - since) / (until - since))
-        begin = end + step
-    version = await _version(prometheus)
+        begin = end
     return History(
         since,
         until,
-        step,
+        interval,
         joiner.finish(until),
-        [gap for gap in blind.gaps if gap.seconds > 0],
-        sorted(set(restarts)),
+        blind.gaps,
+        sorted(restarts),
         joiner.external,
-        version,
+        await _version(prometheus),
         bool(config.get("alerting", {}).get("alert_relabel_configs")),
-        {query: failed.get(query) or found.history() for query, found in answers.items()},
+        answers,
     )
+
+
+async def _ranges(
+    prometheus: Prometheus, query: str, since: float, until: float
+) -> AsyncIterator[tuple[float, float, Sequence[Series]]]:
+    """A query at each step, in chunks: begin, end and what was returned."""
+    begin = since
+    while begin <= until:
+        end = min(begin + (CHUNK - 1) * STEP, until)
+        yield begin, end, await prometheus.range(query, begin, end, STEP)
+        begin = end + STEP
+
+
+async def _answers(prometheus: Prometheus, query: str, since: float, until: float) -> GateHistory | str:
+    """What a gate's query returned, or why that is not known."""
+    answers = _Answers()
+    try:
+        async for begin, end, found in _ranges(prometheus, query, since, until):
+            answers.add(found, begin, end)
+    except PeerError as error:
+        return str(error)
+    return GateHistory(answers.at, answers.samples, answers.numbers)
 
 
 @dataclass
 class _Blind:
     """Finds the times in which nothing was scraped. `up` itself is answered for 5 minutes after the last scrape."""
 
-    step: float
     tolerance: float
     since: float
     gaps: list[Gap] = field(default_factory=list)
@@ -156,7 +166,7 @@ class _Blind:
 
     def until(self, end: float) -> None:
         """There are no more steps until then."""
-        if end - self._seen > self.tolerance + self.step:
+        if end - self._seen > self.tolerance + STEP:
             self._gap(self._seen, end)
             self._seen = end
 
@@ -174,23 +184,20 @@ class _Answers:
     samples: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
-    def add(self, found: Sequence[Any], begin: float, end: float, step: float) -> None:
-        steps = round((end - begin) / step) + 1
+    def add(self, found: Sequence[Series], begin: float, end: float) -> None:
+        steps = int((end - begin) / STEP) + 1
         samples, numbers = [0] * steps, [0] * steps
         for series in found:
             for at, value in series.samples:
-                index = round((at - begin) / step)
+                index = round((at - begin) / STEP)
                 samples[index] += 1
                 numbers[index] += not math.isnan(value)
         for index in range(steps):
             now = (samples[index], numbers[index])
             if not self.at or now != (self.samples[-1], self.numbers[-1]):
-                self.at.append(begin + index * step)
+                self.at.append(begin + index * STEP)
                 self.samples.append(now[0])
                 self.numbers.append(now[1])
-
-    def history(self) -> GateHistory:
-        return GateHistory(self.at, self.samples, self.numbers)
 
 
 async def _config(prometheus: Prometheus) -> Mapping[str, Any]:
@@ -218,12 +225,7 @@ async def _interval(prometheus: Prometheus, config: Mapping[str, Any]) -> float:
         ]
     except (PeerError, KeyError, TypeError, ValueError):
         intervals = []
-    return min(intervals, default=_duration(config, "evaluation_interval", STEP))
-
-
-def _tolerance(step: float, config: Mapping[str, Any]) -> float:
-    """Seconds without a scrape that are nothing to speak of: of three in a row, one may be late and one lost."""
-    return 2.5 * max(step, _duration(config, "scrape_interval", STEP))
+    return min(intervals, default=_duration(config, "evaluation_interval", INTERVAL))
 
 
 def _duration(config: Mapping[str, Any], key: str, default: float) -> float:

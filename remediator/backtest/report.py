@@ -30,7 +30,7 @@ def report(
     return {
         "since": format_time(history.since),
         "until": format_time(history.until),
-        "step": history.step,
+        "step": history.interval,
         "prometheus": url,
         "version": history.version,
         "external_labels": dict(history.external),

@@ -29,7 +29,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
     "--since", default="30d", show_default=True, metavar="DURATION", callback=_seconds, help="How far to look back."
 )
 @click.option(
-    "--step", metavar="DURATION", callback=_seconds, help="Between samples. Default: how often rules are evaluated."
+    "--step", metavar="DURATION", callback=_seconds, help="Between evaluations of alerts. Default: as Prometheus says."
 )
 @click.option(
     "--assume",

@@ -36,12 +36,13 @@ async def run_backtest(
     progress: Callable[[float], None],
 ) -> BacktestView:
     """since: seconds back from now. Raises ClientError."""
+    given = _url(url)
     try:
         settings = Settings.load(find_config(config, os.environ), state)
     except ConfigError as error:
         raise ClientError(str(error), EXIT_USAGE) from error
     try:
-        where = _url(url) or Peers(lambda: settings.config, state.root).url("prometheus")
+        where = given or Peers(lambda: settings.config, state.root).url("prometheus")
         now = time.time()
         async with Prometheus(where, SECONDS) as prometheus:
             return await backtest(
@@ -51,7 +52,7 @@ async def run_backtest(
                 this_host(),
                 since=now - since,
                 until=now,
-                step=step,
+                interval=step,
                 assume=assume,
                 took=took,
                 progress=progress,

@@ -40,7 +40,7 @@ async def remembering(
             file.writelines(f"{line}\n" for line in of_it)
         file.write("# EOF\n")
     # It reads all samples for each block, of which there is one for two hours unless told otherwise.
-    longest = "--max-block-duration=31d"
+    longest = "--max-block-duration=744h"
     command = [tool("promtool", "prometheus"), "tsdb", "create-blocks-from", longest, "openmetrics"]
     subprocess.run([*command, directory / "history", directory / "data"], check=True, capture_output=True)
     async with prometheus(directory, config) as server:
