@@ -71,7 +71,7 @@ class Explaining:
         selections = remedies.select(alert.labels)
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
-        scene = _Scene(self._database.host, alert, targets, self._tasks(), gathered, now)
+        scene = _Scene(self._database.host, alert, self._tasks(), targets, gathered, now)
         look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
@@ -145,8 +145,8 @@ class _Scene:
 
     host: str
     alert: _Alert
-    targets: Targets
     tasks: Mapping[str, Task]
+    targets: Targets
     gathered: Gathered
     now: float
 
