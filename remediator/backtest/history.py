@@ -7,6 +7,7 @@ import bisect
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -28,7 +29,8 @@ STEP = 60.0
 
 FIRING = 'ALERTS{alertstate="firing"}'
 """Its stored samples are read: an instant vector answers for five minutes with what was, also across a stop."""
-LAST_SCRAPE = "max(timestamp(up))"
+SCRAPED = "count(count_over_time(up[{:.0f}ms]))"
+"""Whether anything was scraped in so many milliseconds."""
 STARTED = "process_start_time_seconds and on (instance, job) prometheus_build_info"
 
 
@@ -91,12 +93,15 @@ async def read(
         raise NoHistory("the time is too short; ask for an hour or more")
     config = await _config(prometheus)
     interval = interval if interval is not None else await _interval(prometheus, config)
-    blind = _Blind(2.5 * max(STEP, _duration(config, "scrape_interval", STEP)), since)
+    within = 2.5 * max(STEP, _duration(config, "scrape_interval", STEP))
+    scraped = [
+        at
+        async for _, _, found in _ranges(prometheus, SCRAPED.format(within * 1000), since, until)
+        for series in found
+        for at, _ in series.samples
+    ]
+    gaps = gaps_between(scraped, since, until, within)
     restarts: set[float] = set()
-    async for _, end, found in _ranges(prometheus, LAST_SCRAPE, since, until):
-        for series in found:
-            blind.add(series.samples)
-        blind.until(end)
     async for _, _, found in _ranges(prometheus, STARTED, since, until):
         restarts |= {value for series in found for _, value in series.samples if value >= since}
     answers = {query: await _answers(prometheus, query, since, until) for query in gates}
@@ -106,7 +111,7 @@ async def read(
     while begin < until:
         end = min(begin + DAY_OF_ALERTS, until)
         for series in await prometheus.raw(f"{FIRING}[{(end - begin) * 1000:.0f}ms]", end):
-            joiner.add(series.labels, [at for at, _ in series.samples], blind.gaps)
+            joiner.add(series.labels, [at for at, _ in series.samples], gaps)
         progress((end - since) / (until - since))
         begin = end
     return History(
@@ -114,7 +119,7 @@ async def read(
         until,
         interval,
         joiner.finish(until),
-        blind.gaps,
+        gaps,
         sorted(restarts),
         joiner.external,
         await _version(prometheus),
@@ -145,35 +150,18 @@ async def _answers(prometheus: Prometheus, query: str, since: float, until: floa
     return GateHistory(answers.at, answers.samples, answers.numbers)
 
 
-@dataclass
-class _Blind:
-    """Finds the times in which nothing was scraped. `up` itself is answered for 5 minutes after the last scrape."""
+def gaps_between(scraped: Sequence[float], since: float, until: float, within: float) -> Sequence[Gap]:
+    """The times in which nothing was scraped, to the step. Pure.
 
-    tolerance: float
-    since: float
-    gaps: list[Gap] = field(default_factory=list)
-    _seen: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._seen = self.since
-
-    def add(self, samples: Sequence[tuple[float, float]]) -> None:
-        """Steps, each with when anything was last scraped."""
-        for _, scraped in samples:
-            if scraped - self._seen > self.tolerance:
-                self._gap(self._seen, scraped)
-            self._seen = max(self._seen, scraped)
-
-    def until(self, end: float) -> None:
-        """There are no more steps until then."""
-        if end - self._seen > self.tolerance + STEP:
-            self._gap(self._seen, end)
-            self._seen = end
-
-    def _gap(self, begins: float, ends: float) -> None:
-        if self.gaps and self.gaps[-1].ends == begins:
-            begins = self.gaps.pop().begins
-        self.gaps.append(Gap(begins, ends))
+    scraped: the steps at which something had been scraped within so many seconds.
+    """
+    if not scraped:
+        return [Gap(since, until)]
+    gaps = [Gap(since, scraped[0])] if scraped[0] - since > STEP else []
+    gaps += [Gap(last - within, at) for last, at in pairwise(scraped) if at - last > 1.5 * STEP]
+    if until - scraped[-1] > 1.5 * STEP:
+        gaps.append(Gap(scraped[-1] - within, until))
+    return gaps
 
 
 @dataclass

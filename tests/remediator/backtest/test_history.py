@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from remediator.backtest.history import GateHistory, NoHistory, read
+from remediator.backtest.history import GateHistory, NoHistory, gaps_between, read
 from remediator.peers.prometheus import Prometheus
 from tests.remediator.backtest.past import alerts, lines, remembering
-
-pytestmark = pytest.mark.servers
 
 STEP = 15.0
 BEGIN = float(int(time.time()) // 86400 * 86400 - 3 * 86400)
@@ -46,6 +44,7 @@ def samples(hours: float = 20.0) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.servers
 async def test_what_it_remembers(tmp_path: Path) -> None:
     async with remembering(tmp_path, samples(), CONFIG) as server, Prometheus(server.url) as prometheus:
         shares: list[float] = []
@@ -66,7 +65,7 @@ async def test_what_it_remembers(tmp_path: Path) -> None:
     before, gap = found.gaps
     assert [each.across(gap) for each in found.episodes] == [False, True, False]
     assert (before.begins, before.ends) == (BEGIN - 3600, BEGIN)
-    assert gap.begins == GAP[0] - STEP
+    assert GAP[0] - STEP - 60 <= gap.begins <= GAP[0] - STEP
     assert GAP[1] <= gap.ends <= GAP[1] + 60
     assert found.restarts == [BEGIN - 1000, GAP[1] - 3]
     quiet = found.gates["quiet == 1"]
@@ -75,8 +74,25 @@ async def test_what_it_remembers(tmp_path: Path) -> None:
     assert "parse error" in str(found.gates["quiet >"])
 
 
+@pytest.mark.servers
 async def test_a_time_that_is_none(tmp_path: Path) -> None:
     async with remembering(tmp_path, samples(1.0), {}) as server, Prometheus(server.url) as prometheus:
         with pytest.raises(NoHistory, match="too short"):
             await read(prometheus, BEGIN, BEGIN + 1)
         assert (await read(prometheus, BEGIN, BEGIN + 3600)).interval == 60.0, "Prometheus's own default"
+
+
+@pytest.mark.parametrize(
+    ("scraped", "gaps"),
+    [
+        pytest.param([60, 120, 180, 240, 300], [], id="all the time"),
+        pytest.param([], [(60, 300)], id="never"),
+        pytest.param([180, 240, 300], [(60, 180)], id="it begins later"),
+        pytest.param([60, 120], [(-30, 300)], id="it has stopped"),
+        pytest.param([60, 240, 300], [(-90, 240)], id="in between"),
+    ],
+)
+def test_gaps_are_from_the_earliest_that_the_last_scrape_may_have_been(
+    scraped: list[float], gaps: list[tuple[float, float]]
+) -> None:
+    assert [(gap.begins, gap.ends) for gap in gaps_between(scraped, 60.0, 300.0, 150.0)] == gaps
