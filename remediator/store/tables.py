@@ -54,13 +54,21 @@ alerts = Table(
     Column("receptions", Integer, nullable=False),
     Column("decided_receptions", Integer, nullable=False),
     Column("due_at", Float),
+    Column("seen_at", Float),
+    Column("muted", Text),
+    Column("continued_by", Id),
     UniqueConstraint("fingerprint", "starts_at"),
     sqlite_autoincrement=True,
 )
 """One row an episode. It waits for a decision while ``decided_receptions`` < ``receptions``.
 
 due_at: when it is to be looked at again in any case; null when only an event brings that, and once it has ended.
+seen_at: when Alertmanager, asked, last had it firing. muted: why people were not told of it by then; null where they were.
+continued_by: the episode, whose row may be gone by now, as which the same outage went on after a restart of Alertmanager
+or Prometheus.
 """
+
+Index("ix_alerts_firing", alerts.c.id, sqlite_where=text("status = 'firing'"))
 
 Index("ix_alerts_undecided", alerts.c.id, sqlite_where=text("decided_receptions < receptions"))
 
@@ -187,6 +195,18 @@ breaker_resets = Table(
     Column("at", Float, nullable=False),
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("receiver", String(255), primary_key=True),
+    Column("heard_at", Float, nullable=False),
+)
+"""By which of Alertmanager's receivers webhooks came to a host, and when one did last, about to the minute."""
+
+HEARD_AT = case((alerts.c.seen_at > alerts.c.last_received_at, alerts.c.seen_at), else_=alerts.c.last_received_at)
+"""When an episode was last known to fire: received, or seen in Alertmanager."""
 
 REMEDY = case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
 """The remedy that a run's alert asked through."""
