@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from docs.generators.markdown import blocks, code, table
 from exporter.configfile.translator import fields, models_in
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 
 _INTRO = """\
 # Configuration

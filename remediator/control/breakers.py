@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from remediator.config.remedies import GuardSettings, Remedy
+from remediator.config.guards import GuardSettings
+from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
 from remediator.guards.breaker import BREAKER
 from remediator.guards.guard import Case, Subject

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
     from remediator.model.task import Task
+    from remediator.peers.places import Peers
     from remediator.webhook.inbox import Inbox
 
 
@@ -127,6 +128,12 @@ class Core(Operations):
 
         return Metrics(CollectorRegistry())
 
+    @cached_property
+    def peers(self) -> "Peers":
+        from remediator.peers.places import Peers
+
+        return Peers(lambda: self._settings.config, self.state.root)
+
     @property
     def registry(self) -> "CollectorRegistry":
         return self.metrics.registry
@@ -136,7 +143,7 @@ class Core(Operations):
         from remediator.guards.guard import Sources
         from remediator.guards.judge import Judge
 
-        return Judge(Sources(self._database))
+        return Judge(Sources(self._database, self.peers))
 
     @property
     def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":

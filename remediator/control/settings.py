@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from exporter.configfile.file import load
 from exporter.inventory.inventory import with_drill
-from remediator.config.remedies import Config, Remedy
+from remediator.config.config import Config
+from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
 from remediator.model.task import Task
 from remediator.statedir import StateDir

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from remediator.config.guards import GuardSettings
 from remediator.config.matchers import matches_all, parse_matchers, whole_match
-from remediator.config.remedies import GuardSettings, Remedy
+from remediator.config.remedies import Remedy
 from remediator.model.decision import Selection
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
-from remediator.config.remedies import GuardSettings
+from remediator.config.guards import GuardSettings
 from remediator.model.hold import Hold
 from remediator.model.task import Plan
+from remediator.peers.places import Peers
 from remediator.store.database import Database
 
 
@@ -47,9 +48,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts come from."""
+    """Where facts come from. peers: None where none can be asked."""
 
     database: Database
+    peers: Peers | None = None
 
 
 class Facts(ABC):

@@ -15,7 +15,7 @@ import structlog
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
-from remediator.config.remedies import GuardSettings
+from remediator.config.guards import GuardSettings
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject
 from remediator.guards.judge import Judge

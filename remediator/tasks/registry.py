@@ -11,7 +11,7 @@ from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 
 if TYPE_CHECKING:
-    from remediator.config.remedies import Config
+    from remediator.config.config import Config
     from remediator.model.task import Task
     from remediator.tasks.resources import Resources
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Self, TypeVar, cast
 
 from exporter.docker.engine import DockerEngine
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import TaskError
 
 T = TypeVar("T")

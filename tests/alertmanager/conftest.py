@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir
 from tests import servers

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from remediator.config.matchers import parse_matchers
-from remediator.config.remedies import Notify, Remedy
+from remediator.config.notify import Notify
+from remediator.config.remedies import Remedy
 from tests import servers
 from tests.alertmanager.alerts import post
 from tests.alertmanager.conftest import without_waits

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from remediator.statedir import StateDir
 from tests import servers
 from tests.alertmanager.conftest import without_waits

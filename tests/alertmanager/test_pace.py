@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from tests import servers
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.helpers import free_port, wait_until

@@ -4,7 +4,7 @@ import httpx
 import pytest
 import yaml
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from tests.alertmanager.conftest import Start
 from tests.helpers import free_port
 from tests.upkeeper.up.test_render import EMAIL, UGLY

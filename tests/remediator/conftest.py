@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remediator.config.remedies import Breaker, Rate, Remedy
+from remediator.config.guards import Breaker, Rate
+from remediator.config.remedies import Remedy
 from remediator.control.core import Core
 from remediator.statedir import StateDir
 from tests.remediator.stack import START, Clock, Stack, an_engine, settings

@@ -8,7 +8,8 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from remediator.config.remedies import Config, Remedy
+from remediator.config.config import Config
+from remediator.config.remedies import Remedy
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies

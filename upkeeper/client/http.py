@@ -1,15 +1,14 @@
 """An HTTP client of the remediator's API, generated from the table of operations."""
 
-import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from exporter.base.listen import is_loopback_host
 from remediator.api.operations import API, Operation, Operations
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
+from remediator.peers.http import is_loopback, verification
 from remediator.statedir import read_token
 
 if TYPE_CHECKING:
@@ -122,16 +121,3 @@ def operator_token(url: str, token_file: str | None, default: Path) -> str:
         raise ClientError(
             f"no operator token in {path}: {reason}; set --state-dir or UPKEEPER_TOKEN_FILE", EXIT_USAGE
         ) from error
-
-
-def verification(urls: Iterable[str]) -> ssl.SSLContext | bool:
-    """How httpx verifies servers: with the system's certificates, so that SSL_CERT_FILE can add a private CA.
-
-    Without an https URL there is nothing to verify, and the certificates are not read.
-    """
-    return ssl.create_default_context() if any(url.startswith("https:") for url in urls) else False
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine's loopback, judging by its text alone."""
-    return is_loopback_host(urlsplit(url).hostname or "")

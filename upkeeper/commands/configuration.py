@@ -9,7 +9,7 @@ from upkeeper.commands.options import Session, operation, shared
 
 if TYPE_CHECKING:
     from exporter.discovery import Discovery
-    from remediator.config.remedies import Config
+    from remediator.config.config import Config
 
 DOCKER_SECONDS = 5.0
 """How long to wait for the Docker engine when looking for what there is."""
@@ -70,7 +70,7 @@ async def show(session: Session) -> None:
     """
     from exporter.configfile.file import load
     from exporter.configfile.problem import ConfigError
-    from remediator.config.remedies import Config
+    from remediator.config.config import Config
     from remediator.model.errors import EXIT_USAGE, ClientError
     from upkeeper.look.show_config import discovered, effective, render_effective
 

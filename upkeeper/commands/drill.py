@@ -71,8 +71,9 @@ async def drill(
 async def _drill(session: Session, seconds: float, named: "Mapping[ServiceName, str | None]") -> "Report":
     import httpx
 
+    from remediator.peers.http import verification
     from remediator.statedir import DRILL_TARGET
-    from upkeeper.client.http import HttpClient, operator_token, verification
+    from upkeeper.client.http import HttpClient, operator_token
     from upkeeper.drill.addresses import addresses
     from upkeeper.drill.drill import Drill
     from upkeeper.drill.interrupt import interruptible

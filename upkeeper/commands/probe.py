@@ -32,7 +32,7 @@ async def probe(session: Session, name: str, debug: bool) -> int:
     from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from exporter.docker.engine import DockerEngine
-    from remediator.config.remedies import Config
+    from remediator.config.config import Config
     from remediator.endpoints import running_config
     from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
     from upkeeper.look.probe import choose, probe_now

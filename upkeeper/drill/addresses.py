@@ -8,7 +8,7 @@ from exporter.configfile.file import load
 from exporter.configfile.find import find_config
 from exporter.configfile.problem import ConfigError
 from remediator import endpoints
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.errors import EXIT_USAGE, ClientError
 from remediator.statedir import StateDir
 from upkeeper.drill.facts import SERVICES, ServiceName

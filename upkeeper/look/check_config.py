@@ -18,7 +18,7 @@ from exporter.configfile.source import KeyPath
 from exporter.docker.engine import DockerEngine
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_overlaps import Location, overlaps, place_of

@@ -7,8 +7,9 @@ from exporter.base.text import nearest
 from exporter.configfile.file import Loaded
 from exporter.configfile.problem import Problem
 from exporter.configfile.source import KeyPath
+from remediator.config.config import Config
 from remediator.config.matchers import Matcher, parse_matchers, whole_match
-from remediator.config.remedies import Config, Remedy
+from remediator.config.remedies import Remedy
 
 HOST_LABELS = frozenset(
     {"instance", "exported_instance", "host", "hostname", "node", "nodename", "fqdn", "server", "machine"}

@@ -19,7 +19,7 @@ from exporter.probing.labels import labelled_services
 from exporter.probing.recorder import Recorder, Step
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.errors import ClientError, not_found
 
 

@@ -12,7 +12,7 @@ from exporter.configfile.dialect import dump, literal
 from exporter.configfile.file import Loaded
 from exporter.configfile.source import KeyPath
 from exporter.discovery import Discovery
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.control.settings import default_remedies
 
 SCHEMA_ID = "urn:upkeeper:config"

@@ -9,7 +9,7 @@ from exporter.configfile.file import load
 from exporter.configfile.find import find_config
 from exporter.configfile.problem import ConfigError
 from remediator import endpoints
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.statedir import StateDir
 
 EXPORTER = "http://127.0.0.1:10746"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
+from remediator.peers.http import verification
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
-from upkeeper.client.http import HttpClient, verification
+from upkeeper.client.http import HttpClient
 from upkeeper.look.firing import FiringView, Source, is_quiet, of_alertmanager, of_prometheus, of_record, with_doing
 from upkeeper.look.watched import WatchedView, watched
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from exporter import __version__
 from exporter.base.text import counted
 from exporter.discovery import Discovery
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.endpoints import Endpoints
 from upkeeper.screens.cells import Cell
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 from upkeeper.up.render import Document, alertmanager_config, prometheus_config

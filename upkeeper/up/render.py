@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from remediator.config.remedies import Email, Notify, Slack
+from remediator.config.notify import Email, Notify, Slack
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import LOOPBACK, Ports, url
 

@@ -8,7 +8,7 @@ import yaml
 
 from exporter.base.replace_file import replace_file
 from exporter.configfile.problem import ConfigError, Problem
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from upkeeper.up.messages import UNKNOWN, Local, local_template, rules_with_runbooks
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports

@@ -15,7 +15,7 @@ from exporter.findings.audit import Audit, Report
 from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.running_projects import RunningProjects, running_projects
 from exporter.inventory.checks import CHECKS, VALID, CheckName
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG

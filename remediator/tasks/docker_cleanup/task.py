@@ -13,7 +13,7 @@ from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.docker import CleanupPolicy, Docker
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on

@@ -14,7 +14,7 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import line

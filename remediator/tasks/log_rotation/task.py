@@ -12,7 +12,7 @@ from exporter.base.cycles import no_search_for_cycles
 from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.files.folder import open_root
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.statedir import DRILL_TARGET

@@ -13,7 +13,7 @@ from exporter.inventory.services import Probe, Service
 from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.resources import Resources
 from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge

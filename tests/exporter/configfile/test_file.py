@@ -9,7 +9,7 @@ from exporter.configfile.find import find_config
 from exporter.configfile.problem import ConfigError
 from exporter.inventory.inventory import Inventory
 from exporter.main import REMEDIATOR_SECTIONS
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from tests.upkeeper.look.corpus import ENV, SECRET
 
 

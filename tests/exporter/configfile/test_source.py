@@ -7,7 +7,7 @@ import pytest
 
 from exporter.configfile.file import load
 from exporter.configfile.problem import ConfigError, Problem
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 
 SECRET = "s3cr3t-value"
 

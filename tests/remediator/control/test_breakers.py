@@ -2,7 +2,8 @@
 
 import pytest
 
-from remediator.config.remedies import Breaker, Remedy
+from remediator.config.guards import Breaker
+from remediator.config.remedies import Remedy
 from remediator.model.errors import RequestError
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import Stack, alert, settings

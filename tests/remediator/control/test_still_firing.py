@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from exporter.base.text import format_time_ms
-from remediator.config.remedies import Breaker, Remedy
+from remediator.config.guards import Breaker
+from remediator.config.remedies import Remedy
 from remediator.control.core import Core
 from remediator.decide.decider import HEARD_WITHIN
 from remediator.model.shapes import DecisionView, RunView

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from remediator.config.remedies import Rate, Remedy
+from remediator.config.guards import Rate
+from remediator.config.remedies import Remedy
 from remediator.decide.decide import OBSERVE_AGAIN, UNTOUCHED, Asked, decide
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from remediator.config.remedies import Breaker, Rate, Remedy
+from remediator.config.guards import Breaker, Rate
+from remediator.config.remedies import Remedy
 from remediator.decide.decide import LOOK_SOONEST, Asked, decide
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject

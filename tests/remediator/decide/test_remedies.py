@@ -2,7 +2,8 @@
 
 import pytest
 
-from remediator.config.remedies import GuardSettings, Remedy
+from remediator.config.guards import GuardSettings
+from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from remediator.config.remedies import Breaker, GuardSettings, Rate
+from remediator.config.guards import Breaker, GuardSettings, Rate
 from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
 from remediator.guards.judge import Gathered, Judgement

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.tasks.registry import FACTS, build_tasks, shows
 from remediator.tasks.resources import Resources
 

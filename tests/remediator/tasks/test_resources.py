@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from exporter.docker.engine import DockerEngine
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import TaskError
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.health_check.task import Seen

@@ -13,7 +13,7 @@ from tests.helpers import free_port
 from tests.remediator.stack import alert
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.served import listening
-from upkeeper.client.http import HttpClient, exit_code_of, is_loopback, operator_token
+from upkeeper.client.http import HttpClient, exit_code_of, operator_token
 
 
 @pytest.fixture
@@ -141,24 +141,6 @@ async def test_a_proxy_of_the_environment_is_not_asked_about_this_machine(
 )
 def test_exit_status_of_an_http_status(status: int, code: int) -> None:
     assert exit_code_of(status) == code
-
-
-@pytest.mark.parametrize(
-    ("url", "loopback"),
-    [
-        ("http://127.0.0.1:10747", True),
-        ("http://127.8.9.10", True),
-        ("http://[::1]:10747", True),
-        ("http://localhost:1", True),
-        ("http://127.0.0.1.example.org", False),
-        ("http://192.0.2.1", False),
-        ("https://remediator.example.org", False),
-        ("http://localhost@192.0.2.1", False),
-        ("nonsense", False),
-    ],
-)
-def test_what_is_this_machine(url: str, loopback: bool) -> None:
-    assert is_loopback(url) is loopback
 
 
 def test_the_local_token_is_not_sent_to_another_machine(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from exporter.docker.engine import DockerEngine
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
 from tests.helpers import require_program

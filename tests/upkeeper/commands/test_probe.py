@@ -14,7 +14,7 @@ from exporter.configfile.file import load
 from exporter.docker.containers import ListedContainer
 from exporter.docker.engine import DockerEngine
 from remediator import endpoints
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.errors import ClientError
 from tests.exporter.serving import answering
 from tests.exporter.tls import make_certificate

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from exporter.configfile.file import load
 from exporter.configfile.problem import Problem
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from upkeeper.look.check_config import MachineFacts, findings
 
 FACTS = MachineFacts({"log-rotation": ["app", "web"], "docker-cleanup": ["docker"]})

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.configfile.file import load
 from exporter.configfile.problem import Problem
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from upkeeper.look.check_config import MachineFacts, check, directory_problem, file_problem, findings
 
 TARGETS = {"log-rotation": ["app", "web"], "docker-cleanup": ["docker"], "service-restart": ["n8n"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.configfile.file import load
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from tests.upkeeper.look.checked import FACTS, found
 from upkeeper.look.check_config import findings
 

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.configfile.file import load
 from exporter.configfile.problem import ConfigError, Problem
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from tests.upkeeper.look.corpus import BAD, ENV, GOOD, SECRET, expected
 
 

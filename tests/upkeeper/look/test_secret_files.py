@@ -11,7 +11,7 @@ from exporter.configfile.named_files import named_files
 from exporter.configfile.translator import fields, models_in
 from exporter.docker.engine import DockerEngine
 from exporter.main import REMEDIATOR_SECTIONS, read_inventory
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.tasks.configuration_audit.rows import FindingRow
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources

@@ -8,7 +8,7 @@ import pytest
 from exporter.configfile.file import load
 from exporter.docker.engine import DockerEngine
 from exporter.probing.conditions import judge
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.control.settings import default_remedies
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources

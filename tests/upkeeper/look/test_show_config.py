@@ -11,7 +11,7 @@ from exporter.configfile.source import read_source
 from exporter.discovery import Discovery, FoundFilesystem
 from exporter.docker.containers import ListedContainer
 from exporter.inventory.services import Probe, Service
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.control.settings import default_remedies
 from tests.upkeeper.look.corpus import ENV, GOOD, SECRET
 from upkeeper.look.show_config import discovered, effective, render_effective, schema

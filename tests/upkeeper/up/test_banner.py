@@ -8,7 +8,7 @@ import pytest
 from exporter.discovery import Discovery, FoundFilesystem
 from exporter.docker.containers import Health, ListedContainer
 from exporter.inventory.services import Service
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.endpoints import Endpoints
 from upkeeper.screens.screen import Screen
 from upkeeper.up.banner import BannerFacts, banner, left_out, watched

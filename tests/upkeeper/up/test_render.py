@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from remediator.statedir import DRILL_TARGET, StateDir
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout

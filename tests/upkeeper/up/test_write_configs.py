@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.configfile.problem import ConfigError
-from remediator.config.remedies import Notify
+from remediator.config.notify import Notify
 from remediator.statedir import StateDir
 from tests.servers import tool
 from tests.upkeeper.up.test_render import EMAIL, SLACK, UGLY

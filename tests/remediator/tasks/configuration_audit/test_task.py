@@ -9,7 +9,7 @@ from exporter.docker.engine import DockerEngine
 from exporter.findings.audit import Audit
 from exporter.inventory.audit import Configuration
 from exporter.inventory.checks import CHECKS, VALID
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.model.task import Action, Plan, TaskError
 from remediator.tasks.configuration_audit.rows import FindingRow
 from remediator.tasks.configuration_audit.task import ConfigurationAudit, configuration_audit, validate_config

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from exporter.docker.engine import DockerEngine
-from remediator.config.remedies import Config
+from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies

@@ -1,0 +1,39 @@
+"""All of ``upkeeper.yml``: the inventory, and the sections that the remediator reads, each in a file of its own."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from exporter.configfile.quantities import Duration
+from exporter.configfile.section import Contradiction, Section, repeated_names
+from exporter.inventory.inventory import Inventory
+from remediator.config.notify import Notify
+from remediator.config.peers import Peer
+from remediator.config.remedies import Remedy
+
+
+class Remediator(Section):
+    """The remediator itself."""
+
+    workers: int = Field(default=2, ge=1, le=32, description="runs at the same time")
+    retention: Duration = Field(default=90 * 86400.0, description="finished runs and ended alerts are kept this long")
+
+
+class Config(Inventory):
+    """All of ``upkeeper.yml``: the inventory and what to do about it."""
+
+    remedies: list[Remedy] | None = Field(
+        default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
+    )
+    notify: Notify = Field(default=Notify(), description="who hears of alerts")
+    remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
+    prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
+    alertmanager: Peer | None = Field(default=None, description="an Alertmanager that is already there")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from super().contradictions(given)
+        yield from repeated_names("remedies", given.get("remedies"))
+        if "remedies" in given and given["remedies"] is None:
+            yield Contradiction(("remedies",), "has no value; write [] for none, or remove it for those that ship")

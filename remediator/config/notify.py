@@ -1,0 +1,69 @@
+"""Notification: who hears of alerts."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from exporter.configfile.named_files import SecretFile
+from exporter.configfile.section import Contradiction, OneLine, Section, shown
+from remediator.config.urls import HttpUrl
+
+
+def _smarthost(text: str) -> str:
+    if not re.fullmatch(r"\S+:[0-9]{1,5}", text):
+        raise ValueError(f"{shown(text)} must be host:port, as in smtp.example.org:587")
+    return text
+
+
+def _channel(text: str) -> str:
+    if not re.fullmatch(r"[#@]\S+", text):
+        raise ValueError(f"{shown(text)} must be a channel such as '#alerts' (in quotes) or a person such as '@anna'")
+    return text
+
+
+SmartHost = Annotated[str, AfterValidator(_smarthost)]
+Channel = Annotated[str, AfterValidator(_channel), WithJsonSchema({"type": "string", "pattern": "^[#@]"})]
+
+
+class Email(Section):
+    """Where Alertmanager mails alerts, and through which server."""
+
+    to: str = Field(min_length=3, description="who gets the mail; several with commas")
+    sender: str = Field(alias="from", min_length=3, description="the sender's address")
+    smarthost: SmartHost = Field(description="host:port of the SMTP server")
+    username: str | None = Field(default=None, min_length=1, description="account on the SMTP server")
+    password_file: SecretFile | None = Field(default=None, description="file that holds the account's password")
+    require_tls: bool = Field(default=True, description="send only over an encrypted connection (STARTTLS)")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        for key, other in (("username", "password_file"), ("password_file", "username")):
+            if given.get(key) is not None and given.get(other) is None:
+                yield Contradiction((key,), f"needs `{other}:` beside it; give both, or neither")
+
+
+class Slack(Section):
+    """Where Alertmanager posts alerts. The webhook URL is a secret, so it comes from a file."""
+
+    webhook_url_file: SecretFile = Field(description="file that holds the incoming webhook's URL")
+    channel: Channel = Field(description="where to post, as in `'#alerts'`")
+
+
+class Notify(Section):
+    """Who hears of alerts. Empty means nobody but the remediator."""
+
+    email: Email | None = Field(default=None, description="by mail")
+    slack: Slack | None = Field(default=None, description="in Slack")
+    host: OneLine | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        description="what messages call this machine; default: its host name, which in a container says nothing",
+    )
+    runbooks: HttpUrl | None = Field(
+        default=None,
+        description="where you have put the pages of docs/runbooks for all to read: messages then link to "
+        "`URL/ALERT.md`",
+    )

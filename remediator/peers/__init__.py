@@ -1,0 +1,1 @@
+"""Prometheus and Alertmanager: where they are, and what they are asked."""

@@ -1,0 +1,105 @@
+"""Questions to Prometheus's HTTP API, version 1: https://prometheus.io/docs/prometheus/latest/querying/api/
+
+Every query comes from the config or from this code: nothing of an alert is ever put into PromQL.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from remediator.peers.http import PeerClient, PeerError
+
+SECONDS = 10.0
+"""For a whole answer. It is given to Prometheus as the query's own limit as well."""
+MAX_BYTES = 64 * 1024**2
+"""Of an answer."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of a series, at a time in Unix seconds. labels: with ``__name__``, where it has a name."""
+
+    labels: Mapping[str, str]
+    at: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series with its samples, oldest first: (Unix seconds, value)."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[float, float]]
+
+
+class Prometheus(PeerClient):
+    """A Prometheus. Every question raises PeerError where it has no answer."""
+
+    def __init__(self, url: str, seconds: float = SECONDS, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__("Prometheus", url, seconds, max_bytes)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def instant(self, promql: str, at: float | None = None) -> Sequence[Sample]:
+        """The result at a time, by default now: of an instant vector its samples, of a scalar the one."""
+        kind, result = await self._query("/api/v1/query", {"query": promql}, at)
+        try:
+            if kind == "vector":
+                return [Sample(each["metric"], *_point(each["value"])) for each in result]
+            if kind == "scalar":
+                return [Sample({}, *_point(result))]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._strange() from error
+        raise PeerError(f"the query must return an instant vector or a scalar, not a {kind}")
+
+    async def raw(self, promql: str, at: float) -> Sequence[Series]:
+        """The stored samples of a range selector such as ``up[1h]``, which ends at that time."""
+        kind, result = await self._query("/api/v1/query", {"query": promql}, at)
+        if kind != "matrix":
+            raise PeerError(f"the query must return a range vector, not a {kind}")
+        return self._matrix(result)
+
+    async def range(self, promql: str, start: float, end: float, step: float) -> Sequence[Series]:
+        """The values at each step from start to end."""
+        span = {"query": promql, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        _, result = await self._query("/api/v1/query_range", span)
+        return self._matrix(result)
+
+    async def status(self, what: str) -> Any:
+        """``data`` of ``/api/v1/status/<what>``: ``config``, ``buildinfo``, ``runtimeinfo``, ``flags``."""
+        return await self._data("GET", f"/api/v1/status/{what}")
+
+    async def _query(self, path: str, form: dict[str, str], at: float | None = None) -> tuple[str, Any]:
+        form["timeout"] = f"{self._seconds:.3f}"
+        if at is not None:
+            form["time"] = f"{at:.3f}"
+        data = await self._data("POST", path, data=form)
+        try:
+            return data["resultType"], data["result"]
+        except (KeyError, TypeError) as error:
+            raise self._strange() from error
+
+    async def _data(self, method: str, path: str, **request: Any) -> Any:
+        status, document = await self.ask(method, path, **request)
+        if not isinstance(document, dict) or document.get("status") not in ("success", "error"):
+            raise PeerError(f"{self._at} answers {status} to {path}; is it Prometheus?", status)
+        if document["status"] == "error":
+            raise PeerError(f"{self._at} says: {' '.join(str(document.get('error')).split())}", status)
+        return document.get("data")
+
+    def _matrix(self, result: Any) -> Sequence[Series]:
+        try:
+            # Native histograms have no "values".
+            return [Series(each["metric"], [_point(one) for one in each.get("values", ())]) for each in result]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._strange() from error
+
+    def _strange(self) -> PeerError:
+        return PeerError(f"{self._at} answers in a form that is not understood")
+
+
+def _point(pair: Any) -> tuple[float, float]:
+    """A pair of time and value, which is text: ``NaN`` and ``+Inf`` are values too."""
+    at, value = pair
+    return float(at), float(value)
