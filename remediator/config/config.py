@@ -9,7 +9,7 @@ from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.notify import Notify
-from remediator.config.peers import Peer
+from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
 
 
@@ -29,7 +29,9 @@ class Config(Inventory):
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
-    alertmanager: Peer | None = Field(default=None, description="an Alertmanager that is already there")
+    alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")
+    reconcile: Reconcile = Field(default=Reconcile(), description="catches what webhooks did not tell")
+    watchdog: Watchdog = Field(default=Watchdog(), description="when the always-firing alert is lost")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -46,6 +46,15 @@ class Rule(Section):
     autonomy: Literal["observe", "auto"] = Field(
         default="observe", description="observe: record what would run; auto: run it"
     )
+    page: Literal["hold", "at-once"] = Field(
+        default="at-once",
+        description="whether people hear of the alert at once; hold: a silence on exactly this alert is renewed in "
+        "Alertmanager while its run is healthy, and ends with the run unless that helped",
+    )
+    silenced: Literal["wait", "run"] = Field(
+        default="wait",
+        description="what to do about an alert that a person has silenced: wait until that ends, or run all the same",
+    )
     settle: Duration = Field(
         default=60.0,
         description="time after a run in which the alert should end; where it still fires then, the next remedy that "

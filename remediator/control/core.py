@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from remediator.decide.remedies import Remedies
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
+    from remediator.model.alert import Notification
     from remediator.model.task import Task
     from remediator.peers.places import Peers
     from remediator.webhook.inbox import Inbox
+    from remediator.webhook.reconciler import Reconciler
+    from remediator.webhook.restarts import Continuity
+    from remediator.webhook.watchdog import Watchdog
 
 
 class Core(Operations):
@@ -91,13 +95,50 @@ class Core(Operations):
     def inbox(self) -> "Inbox":
         from remediator.webhook.inbox import Inbox
 
-        return Inbox(self._database, self._clock, self.decider.wake)
+        return Inbox(self._database, self._clock, self.decider.wake, self._received)
+
+    def _received(self, notification: "Notification") -> None:
+        if notification.truncated_alerts:
+            self.reconciler.cut_off(notification.group_labels)
+        if any(
+            alert.labels.get("alertname") == "Watchdog" and alert.status == "firing" for alert in notification.alerts
+        ):
+            self.watchdog.heard()
+
+    @cached_property
+    def watchdog(self) -> "Watchdog":
+        from remediator.webhook.watchdog import Watchdog
+
+        return Watchdog(lambda: self._settings.config.watchdog, self._clock, lambda: self.decider.look_at_all())
+
+    @cached_property
+    def continuity(self) -> "Continuity":
+        from remediator.webhook.restarts import Continuity
+
+        return Continuity(self._database, self.peers, self._clock)
+
+    @cached_property
+    def reconciler(self) -> "Reconciler":
+        from remediator.webhook.reconciler import ReconcileMetrics, Reconciler
+
+        return Reconciler(
+            self._database,
+            self.peers,
+            lambda: self._settings.config,
+            self._remedies,
+            self._clock,
+            self.watchdog,
+            self.continuity,
+            ReconcileMetrics(self.registry),
+            self.decider.wake,
+        )
 
     @cached_property
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock)
+        submit, join = (lambda run: self.queue.submit(run)), (lambda ids: self.continuity.join(ids))
+        return Decider(*self._shared, submit, self.metrics, self._clock, join)
 
     @cached_property
     def queue(self) -> "Queue":
@@ -171,6 +212,14 @@ class Core(Operations):
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
         await self._database.migrate()
+
+    async def listen(self) -> None:
+        """From now on webhooks come here. Raises SQLAlchemyError."""
+        from remediator.store import pages
+
+        _, watchdog = await self._database.read(pages.last_alerts)
+        self.watchdog.begin(watchdog)
+        self.watchdog.register(self.registry)
 
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""

@@ -18,7 +18,7 @@ from remediator.guards.in_flight import block_by
 from remediator.guards.judge import UNKNOWN_FOR, Gathered, Judge
 from remediator.metrics import Metrics
 from remediator.model.caller import Caller
-from remediator.model.decision import Decision, Look, Selection
+from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY
 from remediator.model.run import Request
@@ -34,8 +34,9 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 """Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
 HEARD_WITHIN = 1800.0
-"""Seconds since an alert was last received in which a due look takes it for firing: nothing is done about one whose end
-was lost on the way. Our Alertmanager repeats an alert six times in it, and the default cooldown fits twice."""
+"""Seconds since an alert was last received, or seen in Alertmanager, in which a due look takes it for firing: nothing
+is done about one whose end was lost on the way. Our Alertmanager repeats an alert six times in it, and the default
+cooldown fits twice."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
@@ -54,7 +55,7 @@ class _Decided:
 class Decider:
     """Takes stored alerts that came, oldest first, and those that are due.
 
-    submit: queues a run in the engine.
+    submit: queues a run in the engine. join: joins new episodes with those that they go on from after a restart.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Decider:
         submit: Callable[[int], Awaitable[None]],
         metrics: Metrics,
         clock: Callable[[], float],
+        join: Callable[[Sequence[int]], Awaitable[None]],
     ) -> None:
         self._database = database
         self._judge = judge
@@ -74,6 +76,7 @@ class Decider:
         self._submit = submit
         self._metrics = metrics
         self._clock = clock
+        self._join = join
         self._wake = asyncio.Event()
         self._all_due = False
 
@@ -122,6 +125,9 @@ class Decider:
         waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH))
         if not waiting:
             return 0
+        following = [alert.id for alert in waiting if alert.follows]
+        if following:
+            await self._join(following)
         remedies = self._remedies()
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
         targets = await self._targets({selection.remedy.task for selection in selections})
@@ -195,13 +201,16 @@ class _Batch:
             if alert.id in firing and _is_heard_of(alert, self.now):
                 if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
                     continue  # it waits for the next batch, which gathers facts again
-                look = decide(alert.labels, self.remedies, self.targets, self._ask, tries.get(alert.id, ()), self.now)
+                look = self._decide(alert, tries.get(alert.id, ()))
                 self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
             looked.append(Looked(alert, look.due_at if alert.id in firing else None))
         decisions.insert(connection, self.host, decided.new, self.now)
         decisions.count_repeats(connection, decided.repeats, self.now)
         alerts.settle(connection, looked)
         return decided
+
+    def _decide(self, alert: Waiting, tried: Sequence[Try]) -> Look:
+        return decide(alert.labels, self.remedies, self.targets, self._ask, tried, self.now, muted=alert.muted)
 
     def _outdated(self, connection: sa.Connection) -> set[Subject]:
         """Those whose run in flight has ended since the facts were gathered. An alert that it seems to hold back would
@@ -263,7 +272,9 @@ class _Batch:
 
 def _is_heard_of(alert: Waiting, now: float) -> bool:
     """Whether the alert still fires, as far as can be told: its end may have been lost on the way."""
-    return alert.came or (not alert.superseded and now - alert.last_received_at <= HEARD_WITHIN)
+    if alert.came:
+        return not alert.overtaken
+    return not alert.superseded and now - alert.heard_at <= HEARD_WITHIN
 
 
 def _request(host: str, alert: Waiting, decision: Decision) -> Request:

@@ -55,10 +55,14 @@ class ReceivedAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What one webhook call brought. truncated_alerts: how many more the group has than were sent."""
+    """What one webhook call brought. truncated_alerts: how many more the group has than were sent.
+
+    group_labels: those that all alerts of the group share.
+    """
 
     group_key: str
     receiver: str
     truncated_alerts: int = 0
     external_url: str = ""
+    group_labels: dict[str, str] = field(default_factory=dict)
     alerts: tuple[ReceivedAlert, ...]

@@ -22,7 +22,11 @@ class Page(TypedDict, Generic[T]):
 
 
 class AlertView(TypedDict):
-    """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens."""
+    """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens.
+
+    ``muted`` is why people were not told of it when it was last seen in Alertmanager; null where they were.
+    ``continued_by`` is the episode as which the same outage went on after a restart of Alertmanager or Prometheus.
+    """
 
     id: int
     fingerprint: str
@@ -35,6 +39,8 @@ class AlertView(TypedDict):
     last_received_at: str
     receptions: int
     due_at: str | None
+    muted: str | None
+    continued_by: int | None
 
 
 class DecisionView(TypedDict):
@@ -163,6 +169,8 @@ class RemedyView(TypedDict):
     target_label: str | None
     targets: dict[str, str] | None
     autonomy: Literal["observe", "auto"]
+    page: Literal["hold", "at-once"]
+    silenced: Literal["wait", "run"]
     cooldown: float
     settle: float
     rate: dict[str, int]

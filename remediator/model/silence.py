@@ -33,6 +33,9 @@ class Silence:
     state: str = "active"
 
 
+INHIBITED = "inhibited by another alert"
+"""Why people are not told of an alert that no silence mutes."""
+
 _OURS = re.compile(r"Upkeeper (?:run [0-9]+|pause)\b")
 _LONGEST_NAME = 60
 
@@ -48,7 +51,7 @@ def is_ours(silence: Silence, host: str) -> bool:
 
 
 def exactly(labels: Mapping[str, str]) -> Sequence[Matcher]:
-    """Matchers of the alert with these labels. One that has more labels beside them matches too: none can exclude it."""
+    """Matchers of the alert with these labels. One that has more beside them matches too: no matcher excludes it."""
     return [Matcher(name, value) for name, value in sorted(labels.items())]
 
 

@@ -1,7 +1,7 @@
 """What Alertmanager knows, by its HTTP API, version 2: alerts, silences, and since when it runs.
 
-https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, tried with 0.25 and 0.28. It gives times to the
-millisecond. A label or comment that it holds is shown or compared, and never becomes part of a path.
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, tried with 0.25 and 0.28. It gives times to
+the millisecond. A label or comment that it holds is shown or compared, and never becomes part of a path.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Episodes compared with Alertmanager: reading them for that, and storing what differs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,7 +36,7 @@ def to_compare(connection: sa.Connection, fingerprints: Collection[str]) -> Sequ
     return list(found.values())
 
 
-def _select(where: sa.ColumnElement[bool]) -> sa.Select[tuple[object, ...]]:
+def _select(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(*_COLUMNS).where(where)
 
 
@@ -46,6 +47,12 @@ def before(connection: sa.Connection, id: int) -> Episode | None:
     select = sa.select(*_COLUMNS).join(this, earlier).where(this.c.id == id)
     row = connection.execute(select.order_by(alerts.c.starts_at.desc()).limit(1)).first()
     return None if row is None else Episode(*row)
+
+
+def starts(connection: sa.Connection, ids: Collection[int]) -> Mapping[int, float]:
+    """When these episodes that fire began."""
+    firing = (alerts.c.id.in_(ids), alerts.c.status == "firing")
+    return dict(connection.execute(sa.select(alerts.c.id, alerts.c.starts_at).where(*firing)).all())  # type: ignore[arg-type]
 
 
 def id_of(connection: sa.Connection, fingerprint: str, starts_at: float) -> int | None:

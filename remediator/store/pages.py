@@ -57,6 +57,8 @@ def _alert(row: Row) -> AlertView:
         "last_received_at": format_time_ms(row["last_received_at"]),
         "receptions": row["receptions"],
         "due_at": _maybe(row["due_at"]),
+        "muted": row["muted"],
+        "continued_by": row["continued_by"],
     }
 
 

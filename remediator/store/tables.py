@@ -63,9 +63,9 @@ alerts = Table(
 """One row an episode. It waits for a decision while ``decided_receptions`` < ``receptions``.
 
 due_at: when it is to be looked at again in any case; null when only an event brings that, and once it has ended.
-seen_at: when Alertmanager, asked, last had it firing. muted: why people were not told of it by then; null where they were.
-continued_by: the episode, whose row may be gone by now, as which the same outage went on after a restart of Alertmanager
-or Prometheus.
+seen_at: when Alertmanager, asked, last had it firing. muted: why people were not told of it by then; null where they
+were. continued_by: the episode, whose row may be gone by now, as which the same outage went on after a restart of
+Alertmanager or Prometheus.
 """
 
 Index("ix_alerts_firing", alerts.c.id, sqlite_where=text("status = 'firing'"))

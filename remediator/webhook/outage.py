@@ -2,14 +2,14 @@
 
 What is known of restarts (all seen with Alertmanager 0.25 and 0.28, Prometheus 2.42):
 
-- An Alertmanager that starts knows no alert until Prometheus posts it again, with the start that Prometheus has now. An
-  older one that it had kept until then is gone, and so one outage goes on as another (fingerprint, startsAt).
-- A Prometheus that starts lets a short ``for`` begin anew. Meanwhile Alertmanager holds the alert for ended and says so;
-  then the same outage fires with a new start.
-- Right after its start Prometheus evaluates the samples from before its stop, so an alert that had ended fires again for
-  some seconds.
+- An Alertmanager that starts knows no alert until Prometheus posts it again, with the start that Prometheus has now.
+  An older one that it had kept until then is gone, and so one outage goes on as another (fingerprint, startsAt).
+- A Prometheus that starts lets a short ``for`` begin anew. Meanwhile Alertmanager holds the alert for ended and says
+  so; then the same outage fires with a new start.
+- Right after its start Prometheus evaluates the samples from before its stop, so an alert that had ended fires again
+  for some seconds.
 
-Without a restart a new start is a new episode: while Alertmanager lives, it keeps the older start of an alert that goes on.
+Without a restart a new start is a new episode: while Alertmanager lives, it keeps the older start of what goes on.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from remediator.model.episode import Episode
 
 NEAR = 900.0
-"""Seconds within which a restart explains a new start: Prometheus forgets each ``for`` below ten minutes, and its alerts
-end in Alertmanager four minutes after it last posted them."""
+"""Seconds within which a restart explains a new start: Prometheus forgets each ``for`` below ten minutes, and its
+alerts end in Alertmanager four minutes after it last posted them."""
 
 
 @dataclass(frozen=True)

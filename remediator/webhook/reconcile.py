@@ -1,8 +1,8 @@
 """What differs between the episodes in the record and the alerts that Alertmanager has, and what to do about it. Pure.
 
-A webhook is delivered at least once, out of order, and now and then not at all: a receiver that was down never learns of
-an end, and an alert that clears and fires again between two flushes is never announced. So the record is compared with
-``/api/v2/alerts`` from time to time. What differs is given the time that its webhook may still take; then it counts.
+A webhook is delivered at least once, out of order, and now and then not at all: a receiver that was down never learns
+of an end, and an alert that clears and fires again between two flushes is never announced. So the record is compared
+with ``/api/v2/alerts`` from time to time. What differs is given the time that its webhook may take; then it counts.
 
 An Alertmanager's word is taken for no more than it knows:
 
@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from remediator.model.episode import Episode
-from remediator.model.silence import Silence, in_words
+from remediator.model.silence import INHIBITED, Silence, in_words
 from remediator.peers.alertmanager import KnownAlert
 
 TOLD_LATE = 60.0
-"""Seconds beside a route's own in which a webhook may still come: a second Alertmanager waits 15 for the first one, and a
-delivery that failed is tried again."""
+"""Seconds beside a route's own in which a webhook may still come: a second Alertmanager waits 15 for the first one, and
+a delivery that failed is tried again."""
 UNHEARD = 900.0
 """Seconds for which an episode is kept open that some Alertmanager which does not answer may yet know of."""
 SAME_START = 0.0015
@@ -66,7 +66,7 @@ class View:
     silent: how many Alertmanagers did not. receivers: the remediator's. ours: ids of our own silences. noticed: what
     differed the last time, with when it was first seen. since: when this process began. trust_after: seconds after its
     start from which an Alertmanager's lack of an alert counts. at_once: whether an alert belongs to a group that was
-    just sent cut off. acts_when_silenced: whether a remedy wants it in spite of a person's silence.
+    just sent cut off. acts_when_silenced: whether a remedy acts on it in spite of a person's silence.
     """
 
     episodes: Sequence[Episode]
@@ -227,7 +227,7 @@ class _Comparison:
             if id not in self._view.ours:
                 silence = reading.silences.get(id)
                 return in_words(silence) if silence is not None else "silenced"
-        return "inhibited by another alert" if alert.inhibited else None
+        return INHIBITED if alert.inhibited else None
 
     def _note(self, key: Key) -> float:
         first = min(self._view.noticed.get(key, self._view.now), self._view.now)

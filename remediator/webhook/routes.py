@@ -52,7 +52,8 @@ def _routes(route: Mapping[str, Any], above: Mapping[str, Any]) -> Iterator[Mapp
 
 
 def _seconds(route: Mapping[str, Any], key: str, default: float) -> float:
-    return float(parse_duration(route[key])) if key in route else default
+    seconds = parse_duration(route.get(key))
+    return float(seconds) if isinstance(seconds, int | float) else default
 
 
 def receivers_of(names: Collection[str]) -> frozenset[str]:
