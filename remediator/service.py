@@ -81,6 +81,7 @@ class Remediator:
                         background.create_task(self.core.queue.queue_again()),
                         background.create_task(self.core.upkeep.housekeeping()),
                         background.create_task(self.core.reconciler.run()),
+                        background.create_task(self.core.keeper.run()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:

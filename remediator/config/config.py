@@ -18,6 +18,12 @@ class Remediator(Section):
 
     workers: int = Field(default=2, ge=1, le=32, description="runs at the same time")
     retention: Duration = Field(default=90 * 86400.0, description="finished runs and ended alerts are kept this long")
+    page_lease: Duration = Field(
+        default=300.0,
+        ge=2.0,
+        description="how long a page that a remedy holds back stays so without being renewed: if the remediator dies, "
+        "it goes out after this time at the latest",
+    )
 
 
 class Config(Inventory):

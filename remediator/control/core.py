@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from remediator.model.alert import Notification
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.runs.keeper import Keeper
+    from remediator.runs.silencer import Silencer
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
     from remediator.webhook.restarts import Continuity
@@ -130,7 +132,33 @@ class Core(Operations):
             self.watchdog,
             self.continuity,
             ReconcileMetrics(self.registry),
-            self.decider.wake,
+            self._changed,
+            lambda started: self.keeper.alertmanagers(started),
+        )
+
+    def _changed(self) -> None:
+        """An alert or a run has changed."""
+        self.decider.wake()
+        self.keeper.wake()
+
+    @cached_property
+    def silencer(self) -> "Silencer":
+        from remediator.runs.silencer import Silencer
+
+        return Silencer(self._database, self.peers, self._clock)
+
+    @cached_property
+    def keeper(self) -> "Keeper":
+        from remediator.runs.keeper import Keeper, SilenceMetrics
+
+        return Keeper(
+            self._database,
+            self.silencer,
+            self._remedies,
+            lambda: self._settings.config.remediator.page_lease,
+            self._clock,
+            lambda: self.reconciler.look_soon(),
+            SilenceMetrics(self.registry),
         )
 
     @cached_property
@@ -138,14 +166,14 @@ class Core(Operations):
         from remediator.decide.decider import Decider
 
         submit, join = (lambda run: self.queue.submit(run)), (lambda ids: self.continuity.join(ids))
-        return Decider(*self._shared, submit, self.metrics, self._clock, join)
+        return Decider(*self._shared, submit, self.metrics, self._clock, join, lambda: self.keeper.wake())
 
     @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self.decider.wake)
+        runner = Runner(*self._shared, self.metrics, self._clock, self._changed)
         return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
 
     @cached_property

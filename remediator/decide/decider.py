@@ -22,8 +22,9 @@ from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY
 from remediator.model.run import Request
+from remediator.model.silence import exactly
 from remediator.model.task import Task
-from remediator.store import alerts, decisions, holds, runs
+from remediator.store import alerts, decisions, holds, runs, silences
 from remediator.store.alerts import Looked, Waiting
 from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
@@ -37,6 +38,9 @@ HEARD_WITHIN = 1800.0
 """Seconds since an alert was last received, or seen in Alertmanager, in which a due look takes it for firing: nothing
 is done about one whose end was lost on the way. Our Alertmanager repeats an alert six times in it, and the default
 cooldown fits twice."""
+PAGED_WITHIN = 120.0
+"""Seconds after which people have heard of an alert: then its page is not held back any more. A silence would only keep
+from them that it has ended."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
@@ -50,12 +54,14 @@ class _Decided:
 
     new: list[New] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
+    holds_page: bool = False
 
 
 class Decider:
     """Takes stored alerts that came, oldest first, and those that are due.
 
     submit: queues a run in the engine. join: joins new episodes with those that they go on from after a restart.
+    hold_pages: called when the page of a run is to be held back.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Decider:
         metrics: Metrics,
         clock: Callable[[], float],
         join: Callable[[Sequence[int]], Awaitable[None]],
+        hold_pages: Callable[[], None],
     ) -> None:
         self._database = database
         self._judge = judge
@@ -77,6 +84,7 @@ class Decider:
         self._metrics = metrics
         self._clock = clock
         self._join = join
+        self._hold_pages = hold_pages
         self._wake = asyncio.Event()
         self._all_due = False
 
@@ -137,6 +145,8 @@ class Decider:
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
             self._metrics.decided(remedy, decision.verdict, decision.guard)
+        if decided.holds_page:
+            self._hold_pages()
         for run_id in (each.run_id for each in decided.new if each.run_id is not None):
             await self._submit(run_id)
         return len(waiting)
@@ -194,6 +204,7 @@ class _Batch:
         firing = alerts.firing(connection, ids)
         tries = runs.tries(connection, ids, since=self.now - DAY)
         latest = decisions.latest(connection, ids)
+        paged = silences.had_page(connection, ids)
         outdated = self._outdated(connection)
         looked = []
         for alert in self.alerts:
@@ -202,7 +213,8 @@ class _Batch:
                 if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
                     continue  # it waits for the next batch, which gathers facts again
                 look = self._decide(alert, tries.get(alert.id, ()))
-                self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
+                told = alert.id in paged or any(not one.dry_run for one in tries.get(alert.id, ()))
+                self._keep(connection, alert, look, latest.get(alert.id, {}), decided, told=told)
             looked.append(Looked(alert, look.due_at if alert.id in firing else None))
         decisions.insert(connection, self.host, decided.new, self.now)
         decisions.count_repeats(connection, decided.repeats, self.now)
@@ -245,10 +257,18 @@ class _Batch:
         look: Look,
         latest: Mapping[str | None, Latest],
         decided: _Decided,
+        *,
+        told: bool,
     ) -> None:
-        """Notes what the look led to, making the runs that it asks for."""
+        """Notes what the look led to, making the runs that it asks for. told: people have heard of the alert."""
         for each in look.decisions:
             decision, run_id = self._start(connection, alert, each)
+            if run_id is not None and not told and self._holds_page(alert, decision):
+                comment = (
+                    f"Upkeeper run {run_id} ({_about(decision)}) works on this alert; people hear of it if that fails"
+                )
+                silences.want(connection, self.host, "page", exactly(alert.labels), comment, self.now, run_id=run_id)
+                decided.holds_page = True
             before = latest.get(decision.selection.remedy.name if decision.selection else None)
             if run_id is None and before is not None and before.is_as(decision):
                 decided.repeats.append(Repeat(before.id, decision.reason))
@@ -256,6 +276,11 @@ class _Batch:
                 decided.new.append(New(alert.id, decision, run_id))
         if alert.came and not look.decisions and latest:  # still broken, and nothing new to decide
             decided.repeats.append(Repeat(max(one.id for one in latest.values())))
+
+    def _holds_page(self, alert: Waiting, decision: Decision) -> bool:
+        selection = decision.selection
+        wanted = decision.verdict == "run" and selection is not None and selection.remedy.page == "hold"
+        return wanted and self.now - alert.first_received_at <= PAGED_WITHIN
 
     def _start(self, connection: sa.Connection, alert: Waiting, decision: Decision) -> tuple[Decision, int | None]:
         """What is decided in the end, with the run that was made for it, if it asks for one."""
@@ -268,6 +293,11 @@ class _Batch:
         self.asked.clear()
         # One that somebody else has started since the facts were gathered holds this one back.
         return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)
+
+
+def _about(decision: Decision) -> str:
+    selection = decision.selection
+    return f"{selection.remedy.task} on {selection.target}" if selection is not None else ""
 
 
 def _is_heard_of(alert: Waiting, now: float) -> bool:

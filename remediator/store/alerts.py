@@ -32,6 +32,7 @@ class Waiting:
     muted: str | None = None
     follows: bool = False
     overtaken: bool = False
+    first_received_at: float = 0.0
 
     @property
     def came(self) -> bool:
@@ -133,6 +134,7 @@ def _waiting(
         alerts.c.muted,
         follows,
         since.where(later.c.status == "firing"),
+        alerts.c.first_received_at,
     )
     rows = connection.execute(sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(limit))
     return [Waiting(*row) for row in rows]

@@ -52,7 +52,7 @@ def before(connection: sa.Connection, id: int) -> Episode | None:
 def starts(connection: sa.Connection, ids: Collection[int]) -> Mapping[int, float]:
     """When these episodes that fire began."""
     firing = (alerts.c.id.in_(ids), alerts.c.status == "firing")
-    return dict(connection.execute(sa.select(alerts.c.id, alerts.c.starts_at).where(*firing)).all())  # type: ignore[arg-type]
+    return dict(connection.execute(sa.select(alerts.c.id, alerts.c.starts_at).where(*firing)).all())
 
 
 def id_of(connection: sa.Connection, fingerprint: str, starts_at: float) -> int | None:

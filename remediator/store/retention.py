@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from remediator.store.tables import HEARD_AT, alerts, breaker_resets, decisions, pauses, runs, senders
+from remediator.store.tables import HEARD_AT, alerts, breaker_resets, decisions, pauses, runs, senders, silences
 
 
 def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
@@ -20,6 +20,7 @@ def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
     connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, HEARD_AT) < before))
     connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
     connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
+    connection.execute(sa.delete(silences).where(silences.c.host == host, silences.c.ended_at < before))
     connection.execute(sa.delete(senders).where(senders.c.host == host, senders.c.heard_at < before))
     connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
     return old

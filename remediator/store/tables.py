@@ -205,6 +205,33 @@ senders = Table(
 )
 """By which of Alertmanager's receivers webhooks came to a host, and when one did last, about to the minute."""
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("purpose", String(8), nullable=False),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE")),
+    Column("task", String(63)),
+    Column("matchers", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("held", JSON, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float),
+    Column("ended_at", Float),
+    Column("reason", Text, nullable=False),
+    Index(None, "run_id"),
+    sqlite_autoincrement=True,
+)
+"""What a host wants to be silenced in Alertmanager, or wanted until ``ended_at`` for the ``reason``.
+
+purpose: ``page`` for the alert of a run, ``pause`` for a pause, of a task or, where that is null, of everything. held:
+by the URL of an Alertmanager, the id that the silence has there; empty while there is none. until: when that ends by
+itself, as last renewed; of a pause, when the pause ends.
+"""
+
+Index("ix_silences_live", silences.c.id, sqlite_where=text("ended_at IS NULL"))
+
 HEARD_AT = case((alerts.c.seen_at > alerts.c.last_received_at, alerts.c.seen_at), else_=alerts.c.last_received_at)
 """When an episode was last known to fire: received, or seen in Alertmanager."""
 

@@ -6,7 +6,8 @@ with ``/api/v2/alerts`` from time to time. What differs is given the time that i
 
 An Alertmanager's word is taken for no more than it knows:
 
-- One that has just started has no alerts until Prometheus has posted them again, so what it lacks has not ended.
+- One that has just started has no alerts until Prometheus has posted them again, so what it lacks has not ended,
+  unless it had it since then: an only one, also when it sent it since then.
 - Of several, one may be cut off: an episode has ended only when none of those that answer has it.
 - Routed elsewhere, inhibited, silenced by a person, or where times of day may mute the route (the API does not tell of
   that): such an alert would not have been sent, so it begins nothing.
@@ -26,6 +27,8 @@ TOLD_LATE = 60.0
 a delivery that failed is tried again."""
 UNHEARD = 900.0
 """Seconds for which an episode is kept open that some Alertmanager which does not answer may yet know of."""
+IN_FLIGHT = 5.0
+"""Seconds in which a webhook may yet arrive that an Alertmanager sent before it was restarted."""
 SAME_START = 0.0015
 """Seconds by which the same start may differ."""
 
@@ -38,13 +41,14 @@ Alertmanager or Prometheus gave an outage, and whatever happened while the remed
 class Reading:
     """The alerts of one Alertmanager. Times are Unix seconds.
 
-    read_at: when it was asked. started_at: since when it runs. told_within, timed: of its routes to us. silences: by
-    id, as far as alerts name them.
+    read_at: when it was asked. started_at: since when it runs. had: fingerprints of alerts that it had since then. told
+    within, timed: of its routes to us. silences: by id, as far as alerts name them.
     """
 
     read_at: float
     started_at: float
     alerts: Sequence[KnownAlert]
+    had: Collection[str] = ()
     told_within: float = 300.0
     timed: bool = False
     silences: Mapping[str, Silence] = field(default_factory=dict)
@@ -208,8 +212,14 @@ class _Comparison:
         view = self._view
         if view.silent and view.now - episode.heard_at <= UNHEARD:
             return False
+        alone = len(view.readings) == 1 and not view.silent
         return any(
-            reading.read_at - reading.started_at >= view.trust_after and reading.read_at >= episode.heard_at
+            reading.read_at >= episode.heard_at
+            and (
+                reading.read_at - reading.started_at >= view.trust_after
+                or episode.fingerprint in reading.had
+                or (alone and episode.heard_at >= reading.started_at + IN_FLIGHT)
+            )
             for reading in view.readings
         )
 

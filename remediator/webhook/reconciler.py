@@ -1,9 +1,10 @@
 """Compares the record with Alertmanager from time to time, and stores what webhooks did not tell."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import sqlalchemy as sa
 import structlog
@@ -18,7 +19,7 @@ from remediator.model.errors import NoRoom
 from remediator.peers.alertmanager import KnownAlert
 from remediator.peers.http import PeerError
 from remediator.peers.places import Peers, PeerUnknown
-from remediator.store import alerts, episodes
+from remediator.store import alerts, episodes, silences
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL
 from remediator.webhook.outage import goes_on
@@ -56,18 +57,11 @@ class ReconcileMetrics:
         self._missed.labels(kind).inc()
 
 
-class Held(NamedTuple):
-    """What our own silences hold back: their ids, and the episodes that they are about."""
-
-    silences: Collection[str] = ()
-    episodes: Collection[int] = ()
-
-
 class Reconciler:
     """Looks at every Alertmanager there is.
 
-    held: our own silences. on_stored: called when there is something to be decided about. on_look: called after each
-    look, with since when each Alertmanager that answered has been running, by its URL.
+    on_stored: called when there is something to be decided about. on_look: called after each look, with since when each
+    Alertmanager that answered has been running, by its URL.
     """
 
     def __init__(
@@ -81,6 +75,7 @@ class Reconciler:
         continuity: Continuity,
         metrics: ReconcileMetrics,
         on_stored: Callable[[], None],
+        on_look: Callable[[Mapping[str, float]], None],
     ) -> None:
         self._database = database
         self._peers = peers
@@ -91,8 +86,11 @@ class Reconciler:
         self._continuity = continuity
         self._metrics = metrics
         self._on_stored = on_stored
+        self._on_look = on_look
+        self._one_at_a_time = asyncio.Lock()
         self._since = clock()
         self._noticed: Mapping[Key, float] = {}
+        self._had: dict[str, tuple[float, frozenset[str]]] = {}
         self._cut_off: list[Mapping[str, str]] = []
         self._wake = asyncio.Event()
         self._silent = Complaints(log, "alertmanager cannot be asked", "alertmanager answers again", "url")
@@ -126,6 +124,10 @@ class Reconciler:
 
     async def look(self) -> Changes:
         """Compares once, and stores what is to be. Raises NoRoom, SQLAlchemyError and OSError."""
+        async with self._one_at_a_time:
+            return await self._look()
+
+    async def _look(self) -> Changes:
         try:
             urls = self._peers.urls("alertmanager")
         except PeerUnknown:
@@ -133,7 +135,8 @@ class Reconciler:
         cut_off, self._cut_off = self._cut_off, []
         receivers = receivers_of(await self._database.read(partial(episodes.receivers, host=self._database.host)))
         answers = await asyncio.gather(*(self._read(url, receivers) for url in urls))
-        readings = [each for each in answers if each is not None]
+        had = self._remember(dict(zip(urls, answers, strict=True)))
+        readings = [replace(one, had=had[url]) for url, one in zip(urls, answers, strict=True) if one is not None]
         self._watchdog.routed = any(
             alert.labels.get("alertname") == WATCHDOG and not alert.receivers.isdisjoint(receivers)
             for reading in readings
@@ -141,14 +144,17 @@ class Reconciler:
         )
         fingerprints = {alert.fingerprint for reading in readings for alert in reading.alerts}
         known = await self._database.read(partial(episodes.to_compare, fingerprints=fingerprints))
+        leases = await self._database.read(partial(silences.live, host=self._database.host))
+        held = {lease.alert_id for lease in leases if lease.held}
         changes = compare(
             View(
-                episodes=known,
+                episodes=[replace(one, held=True) if one.id in held else one for one in known],
                 readings=readings,
                 receivers=receivers,
                 now=self._clock(),
                 since=self._since,
                 silent=len(answers) - len(readings),
+                ours={id for lease in leases for id in lease.held.values()},
                 noticed=self._noticed,
                 trust_after=self._config().reconcile.trust_after,
                 at_once=lambda labels: any(group.items() <= labels.items() for group in cut_off),
@@ -156,10 +162,25 @@ class Reconciler:
             )
         )
         self._noticed = changes.noticed
+        firing = {episode.fingerprint for episode in known if episode.firing} | fingerprints
+        self._had = {url: (started_at, had & firing) for url, (started_at, had) in self._had.items()}
         if readings:
             await self._store(changes, min(reading.read_at for reading in readings))
             self._metrics.last.set(self._clock())
+        started = {url: one.started_at for url, one in zip(urls, answers, strict=True) if one is not None}
+        self._on_look(started)
         return changes
+
+    def _remember(self, answers: Mapping[str, Reading | None]) -> Mapping[str, frozenset[str]]:
+        """What each Alertmanager had at the looks before this one, since it was started."""
+        before = {}
+        for url, reading in answers.items():
+            started_at, had = self._had.get(url, (0.0, frozenset()))
+            if reading is not None:
+                before[url] = had if started_at == reading.started_at else frozenset()
+                now = frozenset(alert.fingerprint for alert in reading.alerts)
+                self._had[url] = reading.started_at, before[url] | now
+        return before
 
     async def _read(self, url: str, receivers: frozenset[str]) -> Reading | None:
         asked = self._clock()
@@ -176,7 +197,7 @@ class Reconciler:
         self._silent.note(url, "")
         of = pace(standing.config, receivers)
         by_id = {silence.id: silence for silence in silences}
-        return Reading(asked, standing.started_at, found, of.told_within, of.timed, by_id)
+        return Reading(asked, standing.started_at, found, told_within=of.told_within, timed=of.timed, silences=by_id)
 
     def _acts_when_silenced(self, labels: Mapping[str, str]) -> bool:
         return any(one.remedy.silenced == "run" for one in self._remedies().select(labels))

@@ -1,5 +1,6 @@
 """A remediator without its web server beside a real Alertmanager: who deals with what is sent between them."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +10,10 @@ from typing import Any
 
 import httpx
 import yaml
+from aiohttp.test_utils import TestServer
 
 from exporter.base.text import format_time_ms
+from remediator.app import build_app
 from remediator.config.config import Config
 from remediator.config.remedies import Remedy
 from remediator.control.core import Core
@@ -103,6 +106,24 @@ class House:
     def missed(self, kind: str) -> float | None:
         return self.core.registry.get_sample_value("upkeeper_reconcile_missed_total", {"kind": kind})
 
+    @asynccontextmanager
+    async def serving(self, port: int) -> AsyncIterator[None]:
+        """Takes webhooks there, decides, compares and keeps silences, as the service does."""
+        await self.core.listen()
+        server = TestServer(build_app(self.core, lambda: True), port=port)
+        await server.start_server()
+        work = [
+            asyncio.create_task(part)
+            for part in (self.core.decider.run(), self.core.reconciler.run(), self.core.keeper.run())
+        ]
+        try:
+            yield
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work)
+            await server.close()
+
 
 @asynccontextmanager
 async def house(directory: Path, remedy: Remedy, urls: list[str], **config: Any) -> AsyncIterator[House]:
@@ -125,13 +146,22 @@ async def house(directory: Path, remedy: Remedy, urls: list[str], **config: Any)
         await core.close()
 
 
-def alertmanager_config(directory: Path, webhook: str, **route: Any) -> Path:
-    """The config of an Alertmanager with one receiver, which calls a webhook."""
+def alertmanager_config(
+    directory: Path, webhook: str, *, token: Path | None = None, smarthost: str = "", **route: Any
+) -> Path:
+    """The config of an Alertmanager that calls a webhook, and, two seconds later, mails people."""
     path = directory / "alertmanager.yml"
     pace = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
-    document = {
+    http = {} if token is None else {"http_config": {"authorization": {"credentials_file": str(token)}}}
+    document: dict[str, Any] = {
         "route": {"receiver": "remediator", **pace, **route},
-        "receivers": [{"name": "remediator", "webhook_configs": [{"url": webhook}]}],
+        "receivers": [{"name": "remediator", "webhook_configs": [{"url": webhook, **http}]}],
     }
+    if smarthost:
+        mail = {"to": "anna@example.org", "from": "am@example.org", "smarthost": smarthost, "require_tls": False}
+        mail |= {"send_resolved": True, "headers": {"Subject": "{{ .Status }} {{ .CommonLabels.room }}"}}
+        document["receivers"].append({"name": "people", "email_configs": [mail]})
+        people = {"receiver": "people", **pace, "group_wait": "2s"}
+        document["route"]["routes"] = [{"receiver": "remediator", "continue": True}, people]
     path.write_text(yaml.safe_dump(document))
     return path

@@ -114,11 +114,24 @@ def test_an_end_that_was_lost() -> None:
 
 def test_an_empty_alertmanager_that_has_just_started_ends_nothing() -> None:
     fresh = reading(started_at=NOW - 419)
-    assert nothing(compare(view([stored()], fresh)))
-    assert later(view([stored()], reading(started_at=NOW - 421))).ended
+    episode = stored(heard_at=NOW - 415)
+    assert nothing(compare(view([episode], fresh)))
+    assert later(view([episode], reading(started_at=NOW - 421))).ended
     # Of two one is old enough to know.
-    assert later(view([stored()], fresh, reading())).ended
-    assert nothing(compare(view([stored()], fresh, reading(known()))))
+    assert nothing(compare(view([episode], fresh, fresh)))
+    assert later(view([episode], fresh, reading())).ended
+    assert nothing(compare(view([episode], fresh, reading(known()))))
+
+
+def test_what_a_fresh_alertmanager_had_and_has_no_longer_has_ended() -> None:
+    episode = stored(heard_at=NOW - 18)
+    assert nothing(compare(view([episode], reading(started_at=NOW - 19))))
+    assert later(view([episode], reading(started_at=NOW - 19, had=["a" * 16]))).ended
+    # An only one had what it sent.
+    sent = reading(started_at=NOW - 60)
+    assert later(view([episode], sent)).ended
+    assert nothing(compare(view([episode], sent, sent)))
+    assert nothing(compare(view([episode], sent, silent=1)))
 
 
 def test_one_that_does_not_answer_may_know_of_it() -> None:

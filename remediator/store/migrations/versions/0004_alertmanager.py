@@ -25,10 +25,32 @@ def upgrade() -> None:
         sa.Column("heard_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("host", "receiver", name="pk_senders"),
     )
+    op.create_table(
+        "silences",
+        sa.Column("id", big, nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("purpose", sa.String(8), nullable=False),
+        sa.Column("run_id", big, nullable=True),
+        sa.Column("task", sa.String(63), nullable=True),
+        sa.Column("matchers", sa.JSON(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("held", sa.JSON(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=True),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_silences_run_id_runs", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_silences"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_silences_run_id", "silences", ["run_id"])
+    live = sa.text("ended_at IS NULL")
+    op.create_index("ix_silences_live", "silences", ["id"], sqlite_where=live, postgresql_where=live)
     _to_milliseconds(op.get_bind())
 
 
 def downgrade() -> None:
+    op.drop_table("silences")
     op.drop_table("senders")
     op.drop_index("ix_alerts_firing", "alerts")
     for column in ("continued_by", "muted", "seen_at"):
