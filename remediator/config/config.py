@@ -8,6 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
+from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
 from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
@@ -24,6 +25,7 @@ class Remediator(Section):
         description="how long a page that a remedy holds back stays so without being renewed: if the remediator dies, "
         "it goes out after this time at the latest",
     )
+    audit_retention: Duration = Field(default=365 * 86400.0, description="records of the audit are kept this long")
 
 
 class Config(Inventory):
@@ -31,6 +33,9 @@ class Config(Inventory):
 
     remedies: list[Remedy] | None = Field(
         default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
+    )
+    guards: GuardSettings = Field(
+        default=GuardSettings(), description="how runs are guarded, where a remedy does not say otherwise"
     )
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")

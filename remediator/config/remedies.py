@@ -63,6 +63,7 @@ class Rule(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from super().contradictions(given)
         ways = [key for key in ("target", "target_label") if given.get(key) is not None]
         if len(ways) == 2:
             yield Contradiction(("target_label",), "stands beside `target:`; keep one of them")
@@ -75,5 +76,6 @@ class Rule(Section):
 class Remedy(GuardSettings, Rule):
     """A rule: alerts that match -> a task on a configured target.
 
-    Where several match an alert, they have their turns in the order of the file, each behind its own guards.
+    Where several match an alert, they have their turns in the order of the file, each behind its own guards. What it
+    says of its guards goes before what `guards:` says, each key by itself.
     """

@@ -29,14 +29,14 @@ class OpenBreaker:
 
 async def open_breakers(database: Database, judge: Judge, remedies: Remedies, now: float) -> Sequence[OpenBreaker]:
     """The breakers that are open for any remedy or, without a remedy, for runs by hand."""
-    everyone: list[GuardSettings] = [GuardSettings(), *remedies.remedies]
+    everyone: list[GuardSettings] = [remedies.defaults, *remedies.remedies]
     longest = max(each.breaker.reset_after for each in everyone)
     acted_on = await database.read(partial(holds.acted_on, host=database.host, since=now - longest))
     subjects = [Subject(database.host, task, target) for task, target in acted_on]
-    gathered = await judge.gather(subjects, now)
+    gathered = await judge.only(BREAKER).gather(subjects, now)
     found = []
     for subject in subjects:
-        settings: Sequence[GuardSettings] = remedies.about(subject.task, subject.target) or [GuardSettings()]
+        settings: Sequence[GuardSettings] = remedies.about(subject.task, subject.target) or [remedies.defaults]
         blocks = [(each, gathered.judge(Case(subject, each, now)).by(BREAKER.name)) for each in settings]
         sinces = [block.since for _, block in blocks if block is not None and block.since is not None]
         if sinces:

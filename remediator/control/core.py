@@ -185,7 +185,7 @@ class Core(Operations):
             self.holding,
             self.metrics,
             self._clock,
-            lambda: self._settings.config.remediator.retention,
+            lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
         )
 
@@ -212,7 +212,7 @@ class Core(Operations):
         from remediator.guards.guard import Sources
         from remediator.guards.judge import Judge
 
-        return Judge(Sources(self._database, self.peers))
+        return Judge(Sources(self._database, self.peers, self._tasks, lambda: self.watchdog.reason()))
 
     @property
     def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":

@@ -57,7 +57,8 @@ class Holding:
 
     async def resume(self, task: str | None) -> list[PauseView]:
         """Ends the pause of a task, or the general one. Returns the pauses still in force."""
-        if not await self._database.write(partial(holds.resume, host=self._database.host, task=task)):
+        by_hand = partial(holds.resume, task=task, caller=self._caller, now=self._clock())
+        if not await self._database.write(partial(by_hand, host=self._database.host)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
         self._look_again()
         log.info("resumed", task=task)

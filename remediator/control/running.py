@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from exporter.base.errors import UpkeeperError
+from exporter.base.text import format_time_ms
 from remediator.api.operations import NO_PARAMS
 from remediator.control.choosing import chosen_task
 from remediator.decide.remedies import Remedies
@@ -14,11 +15,18 @@ from remediator.guards.in_flight import block_by
 from remediator.guards.judge import Judge
 from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
+from remediator.model.hold import Block
 from remediator.model.run import Request
-from remediator.model.shapes import PlanView, RunView
+from remediator.model.shapes import GuardView, PlanView, RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.store import pages, runs
 from remediator.store.database import Database
+
+
+def guard_view(block: Block) -> GuardView:
+    """A block in the API's shape."""
+    until = None if block.until is None else format_time_ms(block.until)
+    return {"guard": block.guard, "reason": block.reason, "until": until}
 
 
 class Running:
@@ -62,7 +70,7 @@ class Running:
             "target": target,
             "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
             "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
-            "guards": [{"guard": block.guard, "reason": block.reason} for block in judgement.blocks],
+            "guards": [guard_view(block) for block in judgement.blocks],
         }
 
     async def start_run(
@@ -87,5 +95,6 @@ class Running:
 
     def _case(self, task: str, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
         """What the guards are asked about a run that a person asks for."""
-        subject = Subject(self._database.host, task, target)
-        return Case(subject, self._remedies().settings(task, target), self._clock(), plan, dry_run)
+        settings = self._remedies().settings(task, target)
+        subject = Subject.of(self._database.host, task, target, settings)
+        return Case(subject, settings, self._clock(), plan, dry_run, by_hand=self._caller.by_hand)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from exporter.configfile.file import load
 from exporter.inventory.inventory import with_drill
 from remediator.config.config import Config
+from remediator.config.guards import in_force
 from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
 from remediator.model.task import Task
@@ -38,7 +39,8 @@ class Settings:
         config = with_drill(load(path, Config).value, state.drill)
         resources = Resources(config) if before is None else before.resources.renewed(config)
         remedies = default_remedies() if config.remedies is None else config.remedies
-        settings = cls(config, Remedies(remedies), build_tasks(config, resources), resources)
+        guarded = Remedies([in_force(remedy, config.guards) for remedy in remedies], config.guards)
+        settings = cls(config, guarded, build_tasks(config, resources), resources)
         if before is not None:
             before.close()
         return settings

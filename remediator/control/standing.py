@@ -69,7 +69,7 @@ class Standing:
 
 
 def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[OpenBreaker]) -> RemedyView:
-    view = remedy.model_dump(mode="python")
+    view = remedy.model_dump(mode="python", by_alias=True)
     open_on = [one.target for one in breakers if remedy.name in one.remedies]
     return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
 

@@ -6,10 +6,11 @@ from functools import partial
 
 import structlog
 
+from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
 from remediator.control.holding import Holding
 from remediator.metrics import Metrics
-from remediator.store import retention, runs
+from remediator.store import audit, retention, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -20,7 +21,7 @@ RETENTION_INTERVAL = 3600.0
 class Upkeep:
     """Keeps record and gauges in order.
 
-    retention: seconds for which finished runs are kept. forget: deletes what the engine remembers of runs.
+    settings: those in force, with how long is kept what. forget: deletes what the engine remembers of runs.
     """
 
     def __init__(
@@ -29,14 +30,14 @@ class Upkeep:
         holding: Holding,
         metrics: Metrics,
         clock: Callable[[], float],
-        retention: Callable[[], float],
+        settings: Callable[[], RemediatorSettings],
         forget: Callable[[Sequence[int]], Awaitable[None]],
     ) -> None:
         self._database = database
         self._holding = holding
         self._metrics = metrics
         self._clock = clock
-        self._retention = retention
+        self._settings = settings
         self._forget = forget
 
     async def refresh_metrics(self) -> None:
@@ -56,8 +57,18 @@ class Upkeep:
 
     async def purge(self) -> None:
         """Deletes what is older than the retention, from the record and from the engine."""
-        horizon = self._clock() - self._retention()
+        horizon = self._clock() - self._settings().retention
         removed = await self._database.write(partial(retention.purge, host=self._database.host, before=horizon))
         if removed:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))
+        # In one machine's database also the chains that it had under former names.
+        for host in await self._database.read(audit.hosts) if self._database.one_machine else [self._database.host]:
+            await self._shorten(host)
+
+    async def _shorten(self, host: str) -> None:
+        """Deletes the oldest records of a chain, a few at a time."""
+        now = self._clock()
+        old = partial(audit.shorten, host=host, before=now - self._settings().audit_retention, now=now)
+        while deleted := await self._database.write(old):
+            log.info("old records of the audit deleted", host=host, count=deleted)

@@ -1,7 +1,7 @@
 """Looks at stored alerts, in the background: when they come and when they are due. Queues the runs that follow."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,9 +9,9 @@ from functools import partial
 import sqlalchemy as sa
 import structlog
 
-from exporter.base.errors import UpkeeperError
-from remediator.decide.decide import Asked, blocked, by_container, decide, no_target
+from remediator.decide.decide import Asked, blocked, decide
 from remediator.decide.remedies import Remedies
+from remediator.decide.subjects import Targets, subject_of, subjects_of, targets_of
 from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
 from remediator.guards.in_flight import block_by
@@ -43,9 +43,6 @@ PAGED_WITHIN = 120.0
 from them that it has ended."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
-
-Targets = Mapping[str, Collection[str] | UpkeeperError]
-"""The targets of each task, or why they cannot be told."""
 
 
 @dataclass
@@ -138,8 +135,8 @@ class Decider:
             await self._join(following)
         remedies = self._remedies()
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
-        targets = await self._targets({selection.remedy.task for selection in selections})
-        gathered = await self._judge.gather(_subjects(self._database.host, selections, targets), now)
+        targets = await targets_of(self._tasks(), {selection.remedy.task for selection in selections})
+        gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
         batch = _Batch(self._database.host, waiting, remedies, targets, gathered, now)
         decided = await self._database.write(batch.look)
         for decision in (each.decision for each in decided.new):
@@ -150,38 +147,6 @@ class Decider:
         for run_id in (each.run_id for each in decided.new if each.run_id is not None):
             await self._submit(run_id)
         return len(waiting)
-
-    async def _targets(self, names: Collection[str]) -> Targets:
-        found: dict[str, Collection[str] | UpkeeperError] = {}
-        for name in names:
-            task = self._tasks().get(name)
-            if task is None:
-                continue
-            try:
-                found[name] = frozenset(await task.targets())
-            except UpkeeperError as error:
-                found[name] = error
-        return found
-
-
-def _subject(host: str, selection: Selection, targets: Targets) -> Subject | None:
-    """What the guards are to know of a selection; None where there is no such target."""
-    remedy = selection.remedy
-    known = targets.get(remedy.task)
-    if isinstance(known, UpkeeperError) or known is None:
-        return None
-    selection = by_container(selection, known)
-    return _of(host, selection) if no_target(selection, known) is None else None
-
-
-def _of(host: str, selection: Selection) -> Subject:
-    assert selection.target is not None, "guards are asked about a target that there is"
-    remedy = selection.remedy
-    return Subject(host, remedy.task, selection.target, observing=remedy.autonomy == "observe")
-
-
-def _subjects(host: str, selections: Iterable[Selection], targets: Targets) -> set[Subject]:
-    return {subject for each in selections if (subject := _subject(host, each, targets)) is not None}
 
 
 @dataclass(frozen=True)
@@ -210,7 +175,7 @@ class _Batch:
         for alert in self.alerts:
             look = Look()
             if alert.id in firing and _is_heard_of(alert, self.now):
-                if outdated and outdated & _subjects(self.host, self.remedies.select(alert.labels), self.targets):
+                if outdated and outdated & subjects_of(self.host, self.remedies.select(alert.labels), self.targets):
                     continue  # it waits for the next batch, which gathers facts again
                 look = self._decide(alert, tries.get(alert.id, ()))
                 told = alert.id in paged or any(not one.dry_run for one in tries.get(alert.id, ()))
@@ -245,7 +210,7 @@ class _Batch:
         return self.asked[key]
 
     def _judged(self, selection: Selection) -> Asked:
-        subject = _of(self.host, selection)
+        subject = subject_of(self.host, selection)
         judgement = self.gathered.judge(Case(subject, selection.remedy, self.now))
         history = self.gathered.about(History, subject)
         return Asked(judgement, history.past[0] if history is not None and history.past else None)
@@ -289,7 +254,7 @@ class _Batch:
         selection = decision.selection
         assert selection is not None, "a decision to run is about a target"
         run_id, new = runs.create_unless_in_flight(connection, _request(self.host, alert, decision), self.now)
-        self.gathered.add_run(_of(self.host, selection), run_id)
+        self.gathered.add_run(subject_of(self.host, selection), run_id)
         self.asked.clear()
         # One that somebody else has started since the facts were gathered holds this one back.
         return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)

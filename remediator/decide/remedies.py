@@ -8,12 +8,18 @@ from remediator.config.remedies import Remedy
 from remediator.model.decision import Selection
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
+DEFAULTS = GuardSettings()
+
 
 class Remedies:
-    """The configured remedies in their order, with their matchers parsed once."""
+    """The configured remedies in their order, with their matchers parsed once.
 
-    def __init__(self, remedies: Sequence[Remedy]) -> None:
+    defaults: the guards' settings of what no remedy asks for.
+    """
+
+    def __init__(self, remedies: Sequence[Remedy], defaults: GuardSettings = DEFAULTS) -> None:
         self.remedies = tuple(remedies)
+        self.defaults = defaults
         self._matchers = [
             tuple(matcher for text in remedy.match for matcher in parse_matchers(text)) for remedy in remedies
         ]
@@ -36,7 +42,7 @@ class Remedies:
 
     def settings(self, task: str, target: str) -> GuardSettings:
         """The guards' settings of a run that no alert asked for: the first remedy's that may run it, or defaults."""
-        return next(iter(self.about(task, target)), GuardSettings())
+        return next(iter(self.about(task, target)), self.defaults)
 
 
 def _may_select(remedy: Remedy, target: str) -> bool:

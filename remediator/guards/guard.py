@@ -2,15 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
 from remediator.config.guards import GuardSettings
 from remediator.model.hold import Hold
-from remediator.model.task import Plan
+from remediator.model.task import Plan, Task
 from remediator.peers.places import Peers
 from remediator.store.database import Database
+
+DEFAULTS = GuardSettings()
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Subject:
     """What facts are gathered about: a task on a target of a host.
 
     observing: for a remedy that only observes. run_id: the run that is judged itself, which is not in its own way.
+    by: the remedy or job whose settings it is judged by; settings: those, which say what needs to be known.
     """
 
     host: str
@@ -25,6 +28,22 @@ class Subject:
     target: str
     observing: bool = False
     run_id: int | None = None
+    by: str = ""
+    settings: GuardSettings = field(default=DEFAULTS, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        host: str,
+        task: str,
+        target: str,
+        settings: GuardSettings,
+        *,
+        observing: bool = False,
+        run_id: int | None = None,
+    ) -> Self:
+        """A subject with the settings that it is judged by: a remedy's, a job's, or those of all others."""
+        return cls(host, task, target, observing, run_id, getattr(settings, "name", ""), settings)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -36,7 +55,8 @@ class Subject:
 class Case:
     """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
 
-    dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back.
+    dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back. by_hand: a person
+    asked for it.
     """
 
     subject: Subject
@@ -44,14 +64,21 @@ class Case:
     now: float
     plan: Plan | None = None
     dry_run: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts come from. peers: None where none can be asked."""
+    """Where facts come from.
+
+    peers: None where none can be asked. tasks: those that there are. watchdog_lost: why nothing that comes can be
+    relied on, as the always-firing alert no longer comes; empty while it does.
+    """
 
     database: Database
     peers: Peers | None = None
+    tasks: Callable[[], Mapping[str, Task]] = dict
+    watchdog_lost: Callable[[], str] = str
 
 
 class Facts(ABC):

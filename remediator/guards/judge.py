@@ -37,9 +37,8 @@ class Judgement:
 
     @property
     def over_at(self) -> float | None:
-        """When the last of the blocks expires (Unix seconds); None if one of them needs an event."""
-        ends = [block.until for block in self.blocks]
-        return None if None in ends else max((end for end in ends if end is not None), default=None)
+        """When the last of those blocks expires that a time ends (Unix seconds); None if all of them need an event."""
+        return max((block.until for block in self.blocks if block.until is not None), default=None)
 
     def by(self, guard: str) -> Block | None:
         """The block of one guard, if it blocks."""
@@ -108,6 +107,10 @@ class Judge:
     def __init__(self, sources: Sources, guards: Sequence[Guard[Any]] = GUARDS) -> None:
         self._sources = sources
         self._guards = guards
+
+    def only(self, *guards: Guard[Any]) -> "Judge":
+        """One that asks these guards alone."""
+        return Judge(self._sources, guards)
 
     async def judge(self, case: Case) -> Judgement:
         """What every guard says about a case, by facts gathered now. Never fails."""

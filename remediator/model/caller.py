@@ -17,6 +17,11 @@ class Caller:
         """The remedy that an alert asked through; None for every other trigger."""
         return self.name if self.trigger == "alert" else None
 
+    @property
+    def by_hand(self) -> bool:
+        """A person asked, who is there to see what comes of it."""
+        return self.trigger in ("cli", "api", "console", "chat")
+
 
 COMMAND = Caller("cli")
 NOT_WRITTEN_DOWN = Caller("api")

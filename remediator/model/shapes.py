@@ -175,6 +175,11 @@ class RemedyView(TypedDict):
     settle: float
     rate: dict[str, int]
     breaker: dict[str, float]
+    window: list[dict[str, Any]]
+    gate: list[str]
+    concurrency: dict[str, int]
+    budget: dict[str, int | None]
+    storm: dict[str, float | None]
     track: TrackView
     open_breakers: list[str]
 
@@ -209,10 +214,11 @@ class PlanBody(TypedDict):
 
 
 class GuardView(TypedDict):
-    """A guard that would block the run, and why."""
+    """A guard that would block the run, why, and when that ends by itself; null where an event ends it."""
 
     guard: str
     reason: str
+    until: NotRequired[str | None]
 
 
 class PlanView(TypedDict):

@@ -48,11 +48,11 @@ class Peers:
             raise PeerUnknown(f"no {name.capitalize()} is known: set `{name}: {{url: ...}}` in the config")
         return [url]
 
-    def prometheus(self) -> "Prometheus":
-        """Prometheus, as an async context manager. Raises PeerUnknown."""
+    def prometheus(self, seconds: float = 10.0) -> "Prometheus":
+        """Prometheus, as an async context manager. seconds: for each answer. Raises PeerUnknown."""
         from remediator.peers.prometheus import Prometheus
 
-        return Prometheus(self.url("prometheus"))
+        return Prometheus(self.url("prometheus"), seconds)
 
     def alertmanager(self, url: str) -> "Alertmanager":
         """The Alertmanager there, one of ``urls``, as an async context manager."""

@@ -42,16 +42,14 @@ class Prometheus(PeerClient):
         return self
 
     async def instant(self, promql: str, at: float | None = None) -> Sequence[Sample]:
-        """The result at a time, by default now: of an instant vector its samples, of a scalar the one."""
+        """The samples of an instant vector at a time, by default now on its clock."""
         kind, result = await self._query("/api/v1/query", {"query": promql}, at)
+        if kind != "vector":
+            raise PeerError(f"the query must return an instant vector, not a {kind}")
         try:
-            if kind == "vector":
-                return [Sample(each["metric"], *_point(each["value"])) for each in result]
-            if kind == "scalar":
-                return [Sample({}, *_point(result))]
+            return [Sample(each["metric"], *_point(each["value"])) for each in result]
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
-        raise PeerError(f"the query must return an instant vector or a scalar, not a {kind}")
 
     async def raw(self, promql: str, at: float) -> Sequence[Series]:
         """The stored samples of a range selector such as ``up[1h]``, which ends at that time."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import sqlalchemy as sa
 import structlog
 
 from exporter.base.complaints import Complaints
@@ -58,7 +59,16 @@ class Silencer:
         async with self._one_at_a_time:
             result = await self._put(lease, until)
             if result.kept:
-                await self._database.write(partial(silences.held, id=lease.id, there=result.held, until=until))
+                await self._database.write(
+                    partial(
+                        silences.held,
+                        host=self._database.host,
+                        lease=lease,
+                        there=result.held,
+                        until=until,
+                        now=self._clock(),
+                    )
+                )
             return result
 
     async def _put(self, lease: Lease, until: float) -> Put:
@@ -110,13 +120,16 @@ class Silencer:
         async with self._one_at_a_time:
             for url, id in lease.held.items():
                 await self._expire(url, [id])
-            if await self._database.write(partial(silences.end, id=lease.id, reason=reason, now=self._clock())):
+            if await self._database.write(self._ended(lease, reason)):
                 log.info("silence ended", purpose=lease.purpose, run=lease.run_id, reason=reason)
 
     async def forget(self, lease: Lease, reason: str) -> None:
         """Stores that it is over, and leaves what is in Alertmanager alone: it is no longer ours."""
-        await self._database.write(partial(silences.end, id=lease.id, reason=reason, now=self._clock()))
+        await self._database.write(self._ended(lease, reason))
         log.info("silence over", purpose=lease.purpose, run=lease.run_id, reason=reason)
+
+    def _ended(self, lease: Lease, reason: str) -> Callable[[sa.Connection], bool]:
+        return partial(silences.end, host=self._database.host, lease=lease, reason=reason, now=self._clock())
 
     async def sweep(self) -> None:
         """Ends silences of this host that nothing wants: of runs that are no longer, and those that came back."""

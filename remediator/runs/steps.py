@@ -17,14 +17,16 @@ from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.config.guards import GuardSettings
 from remediator.decide.remedies import Remedies
+from remediator.guards.concurrency import block_by, is_disruptive
 from remediator.guards.guard import Case, Subject
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
+from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
 from remediator.runs import verify
 from remediator.runs.verify import Conclusion
-from remediator.store import alerts, runs
+from remediator.store import alerts, runs, slots
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -74,7 +76,7 @@ class Runner:
             before = await self._measure(run, "measuring")
         except StepFailed as failure:
             return await self._stop(run, Conclusion("failed", str(failure)))
-        await self._write(partial(runs.measured, run_id=run_id, before=before))
+        await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
         return "go-on"
 
     async def plan(self, run_id: int) -> int:
@@ -92,8 +94,17 @@ class Runner:
         if verdict is not None:
             await self._stop(run, verdict)
             return 0
-        await self._write(partial(runs.set_state, run_id=run_id, state="applying"))
+        block = await self._begin_acting(run)
+        if block is not None:
+            await self._stop(run, Conclusion("blocked", f"{block.guard}: {block.reason}"))
+            return 0
         return len(plan.actions)
+
+    async def _begin_acting(self, run: Run) -> Block | None:
+        """From here on the run acts, unless the slots that it needs are taken since the guards were asked."""
+        disruptive = is_disruptive(self._tasks(), run.task)
+        allowed = self._settings(run).concurrency.disruptive_per_host if disruptive else None
+        return await self._write(partial(_begin_acting, run=run, allowed=allowed))
 
     async def _may_apply(self, run: Run, plan: Plan) -> Conclusion | None:
         assert run.before is not None
@@ -102,8 +113,9 @@ class Runner:
             return Conclusion("planned", f"dry run: {counted(count, 'action')} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan)
-        subject = Subject(run.host, run.task, run.target, run_id=run.id)
-        judgement = await self._judge.judge(Case(subject, self._settings(run), self._clock(), plan))
+        settings = self._settings(run)
+        subject = Subject.of(run.host, run.task, run.target, settings, run_id=run.id)
+        judgement = await self._judge.judge(Case(subject, settings, self._clock(), plan, by_hand=run.caller.by_hand))
         block = judgement.first
         return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else None
 
@@ -144,7 +156,7 @@ class Runner:
         except StepFailed as failure:
             await self._stop(run, Conclusion("failed", str(failure)))
             return
-        await self._write(partial(runs.verified, run_id=run_id, after=after))
+        await self._write(partial(runs.verified, run_id=run_id, after=after, now=self._clock()))
         if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
@@ -190,6 +202,14 @@ class Runner:
 
     async def _write(self, work: Callable[[sa.Connection], T]) -> T:
         return await self._database.write(work)
+
+
+def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Block | None:
+    if allowed is not None and not slots.take(connection, run.id, run.host, allowed):
+        acting = [one for one in slots.rivals(connection, run.host) if one.acting]
+        return block_by(acting, allowed)
+    runs.set_state(connection, run.id, "applying")
+    return None
 
 
 def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:

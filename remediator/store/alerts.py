@@ -11,6 +11,9 @@ from remediator.model.alert import ReceivedAlert
 from remediator.store.tables import HEARD_AT, alerts, decisions, runs
 from remediator.store.upsert import insert
 
+HELD_BACK_BY_ANY = ("concurrency", "budget")
+"""Guards that the end of any run of the host may satisfy."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -153,6 +156,22 @@ def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
         connection.execute(settled.values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due")), rows)
 
 
+def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
+    """When alerts that fire were first received, newest first: at most so many, and those since then (Unix seconds).
+
+    An episode whose end was lost, as the same alert has started again since, does not count.
+    """
+    later = alerts.alias()
+    superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    select = (
+        sa.select(alerts.c.first_received_at)
+        .where(alerts.c.status == "firing", alerts.c.first_received_at > since, sa.not_(superseded))
+        .order_by(alerts.c.id.desc())  # they are numbered as they come
+        .limit(limit)
+    )
+    return list(connection.scalars(select))
+
+
 def next_due(connection: sa.Connection) -> float | None:
     """When the next episode is to be looked at (Unix seconds); None when none is."""
     due: float | None = connection.scalar(sa.select(sa.func.min(alerts.c.due_at)).where(alerts.c.status == "firing"))
@@ -165,14 +184,18 @@ def all_due(connection: sa.Connection, now: float) -> None:
 
 
 def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:
-    """A run has ended: the episode that asked for it is to be looked at, and those held back on the same target."""
+    """A run has ended: the episode that asked for it is to be looked at, and those held back on the same target, or
+    because one of the host's runs was in the way.
+    """
     run = sa.select(runs.c.host, runs.c.task, runs.c.target, runs.c.alert_id).where(runs.c.id == run_id).subquery()
     held_back = sa.exists().where(
         decisions.c.alert_id == alerts.c.id,
         decisions.c.verdict == "blocked",
         decisions.c.host == run.c.host,
-        decisions.c.task == run.c.task,
-        decisions.c.target == run.c.target,
+        sa.or_(
+            sa.and_(decisions.c.task == run.c.task, decisions.c.target == run.c.target),
+            decisions.c.guard.in_(HELD_BACK_BY_ANY),
+        ),
     )
     asked = alerts.c.id == sa.select(run.c.alert_id).scalar_subquery()
     connection.execute(alerts.update().where(alerts.c.status == "firing", sa.or_(asked, held_back)).values(due_at=now))

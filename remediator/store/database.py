@@ -1,6 +1,7 @@
 """The database behind the record: one writer, many readers, blocking calls in threads."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from remediator.model.errors import NoRoom
-from remediator.store import hosts
+from remediator.store import audit, hosts
 from remediator.store.backend import Backend
 from remediator.store.sqlitefile import SqliteFile
 
@@ -68,6 +69,11 @@ class Database:
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 
     @property
+    def one_machine(self) -> bool:
+        """Whether no other machine can have rows in it."""
+        return self._backend.one_machine
+
+    @property
     def url(self) -> str:
         """For another library that is to use the same database from this process."""
         return self._backend.url
@@ -84,13 +90,15 @@ class Database:
         # First only a look: a reader must not need room on the disk, nor wait for a writer.
         if self._backend.read(_version) != newest_version():
             self._upgrade()
-        if not writable or not self._backend.one_machine:
+        if not writable:
             return
-        # Where the one machine has another name now, the rows follow. In vain without room; before anything is done,
-        # this is called again.
+        # In vain without room; before anything is done, this is called again.
         with suppress(NoRoom):
-            if self._backend.read(partial(hosts.strangers, host=self.host)):
-                self._backend.write(partial(hosts.adopt, host=self.host))
+            # Where the one machine has another name now, the rows follow.
+            if self._backend.one_machine and self._backend.read(partial(hosts.strangers, host=self.host)):
+                self._backend.write(partial(hosts.adopt, host=self.host, now=time.time()))
+            if self._backend.read(partial(audit.head, host=self.host)) is None:
+                self._backend.write(partial(audit.begin, host=self.host, now=time.time()))
 
     def _upgrade(self) -> None:
         # Only here: it would stay in memory for nothing.

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
+from remediator.model.caller import Caller
 from remediator.model.decision import Decision
+from remediator.store import audit
 from remediator.store.tables import decisions
 
 
@@ -59,9 +62,35 @@ def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int
 
 def insert(connection: sa.Connection, host: str, made: Iterable[New], now: float) -> None:
     """Stores decisions about what is to be done on a host."""
-    rows = [_row(each, host, now) for each in made]
-    if rows:
-        connection.execute(decisions.insert(), rows)
+    new = list(made)
+    if new:
+        connection.execute(decisions.insert(), [_row(each, host, now) for each in new])
+        audit.append(connection, host, *_recorded(new, now))
+
+
+def _recorded(made: Iterable[New], now: float) -> Iterable[Entry]:
+    """A record for each decision that led to a run, and one for all others that say the same: an alert storm fills
+    neither the disk nor the time.
+    """
+    alike: dict[tuple[object, ...], tuple[dict[str, object], list[int]]] = {}
+    for each in made:
+        selection = each.decision.selection
+        about: dict[str, object] = {
+            "verdict": each.decision.verdict,
+            "remedy": selection.remedy.name if selection else None,
+            "task": selection.remedy.task if selection else None,
+            "target": selection.target if selection else None,
+            "guard": each.decision.guard,
+            "reason": each.decision.reason,
+        }
+        if each.run_id is not None:
+            caller = Caller("alert", selection.remedy.name) if selection else None
+            yield Entry("decision", now, caller, about, run_id=each.run_id, alert_id=each.alert_id)
+        else:
+            alike.setdefault(tuple(about.values()), (about, []))[1].append(each.alert_id)
+    for about, alert_ids in alike.values():
+        only = alert_ids[0] if len(alert_ids) == 1 else None
+        yield Entry("decision", now, None, {**about, "alerts": alert_ids}, alert_id=only)
 
 
 def _row(new: New, host: str, now: float) -> dict[str, object]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
 from remediator.model.episode import Episode
+from remediator.store import audit
 from remediator.store.tables import HEARD_AT, alerts, decisions, runs, senders
 from remediator.store.upsert import insert
 
@@ -94,8 +96,9 @@ def mute(connection: sa.Connection, why: Mapping[int, str | None], now: float) -
         connection.execute(alerts.update().where(alerts.c.id == id).values(muted=reason, **due))
 
 
-def carry_over(connection: sa.Connection, before: int, after: int, now: float) -> None:
+def carry_over(connection: sa.Connection, host: str, before: int, after: int, now: float) -> None:
     """The outage of one episode goes on as another: what was decided and done about it belongs to that one now."""
+    audit.append(connection, host, Entry("alert.joined", now, body={"before": before}, alert_id=after))
     goes_on = sa.select(alerts.c.starts_at).where(alerts.c.id == after).scalar_subquery()
     connection.execute(
         alerts.update()

@@ -6,8 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
 from remediator.model.caller import Caller
 from remediator.model.hold import PastRun, Pause
+from remediator.store import audit
 from remediator.store.tables import actions, breaker_resets, pauses, runs
 
 Place = tuple[str, str, str]
@@ -38,7 +40,8 @@ def active_pauses(connection: sa.Connection, host: str, now: float) -> Sequence[
 
 def pause(connection: sa.Connection, host: str, hold: Pause) -> None:
     """Pauses a task of the host, or all of them; replaces an earlier pause of the same."""
-    resume(connection, host, hold.task)
+    same = pauses.c.task.is_(None) if hold.task is None else pauses.c.task == hold.task
+    connection.execute(pauses.delete().where(pauses.c.host == host, same))
     connection.execute(
         pauses.insert().values(
             host=host,
@@ -50,12 +53,18 @@ def pause(connection: sa.Connection, host: str, hold: Pause) -> None:
             until=hold.until,
         )
     )
+    seconds = None if hold.until is None else int(hold.until - hold.since)
+    body = {"task": hold.task, "reason": hold.reason, "seconds": seconds}
+    audit.append(connection, host, Entry("pause.set", hold.since, hold.caller, body))
 
 
-def resume(connection: sa.Connection, host: str, task: str | None) -> int:
+def resume(connection: sa.Connection, host: str, task: str | None, caller: Caller, now: float) -> int:
     """Ends the pause of a task, or the general one, on the host. Returns the number of pauses ended."""
     same = pauses.c.task.is_(None) if task is None else pauses.c.task == task
-    return connection.execute(pauses.delete().where(pauses.c.host == host, same)).rowcount
+    ended = connection.execute(pauses.delete().where(pauses.c.host == host, same)).rowcount
+    if ended:
+        audit.append(connection, host, Entry("pause.ended", now, caller, {"task": task}))
+    return ended
 
 
 def close_breaker(connection: sa.Connection, host: str, task: str, target: str, caller: Caller, now: float) -> None:
@@ -64,6 +73,7 @@ def close_breaker(connection: sa.Connection, host: str, task: str, target: str, 
     same = [breaker_resets.c[name] == value for name, value in key.items()]
     connection.execute(breaker_resets.delete().where(*same))
     connection.execute(breaker_resets.insert().values(**key, trigger=caller.trigger, caller=caller.name, at=now))
+    audit.append(connection, host, Entry("breaker.closed", now, caller, {"task": task, "target": target}))
 
 
 def unfinished_runs(connection: sa.Connection) -> Mapping[Place, Sequence[int]]:

@@ -4,9 +4,11 @@ import platform
 
 import sqlalchemy as sa
 
-from remediator.store.tables import breaker_resets, decisions, pauses, runs
+from remediator.audit.record import Entry
+from remediator.store import audit
+from remediator.store.tables import breaker_resets, decisions, pauses, runs, senders, silences
 
-OF_A_HOST = (runs, decisions, pauses, breaker_resets)
+OF_A_HOST = (runs, decisions, pauses, breaker_resets, silences)
 
 
 def this_host() -> str:
@@ -20,11 +22,15 @@ def strangers(connection: sa.Connection, host: str) -> bool:
     return any(connection.scalar(each) for each in other)
 
 
-def adopt(connection: sa.Connection, host: str) -> None:
+def adopt(connection: sa.Connection, host: str, now: float) -> None:
     """Gives every row to this host: for a database that is one machine's, whose name has changed.
 
-    Else a renamed machine would forget its pauses and open breakers, and leave its runs unfinished.
+    Else a renamed machine would forget its pauses and open breakers, and leave its runs unfinished. The audit of the
+    former name stays as it is, and a record in the new one's says where it ended.
     """
+    former = {name: audit.head(connection, name) for name in audit.hosts(connection) if name != host}
+    ends = [{"host": name, "number": head.number, "hash": head.hash} for name, head in former.items() if head]
+    audit.append(connection, host, Entry("host.renamed", now, body={"former": ends}))
     other = breaker_resets.alias()
     newer = sa.exists().where(
         other.c.task == breaker_resets.c.task,
@@ -32,5 +38,6 @@ def adopt(connection: sa.Connection, host: str) -> None:
         sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
     )
     connection.execute(breaker_resets.delete().where(newer))
+    connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
     for table in OF_A_HOST:
         connection.execute(table.update().where(table.c.host != host).values(host=host))

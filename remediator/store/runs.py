@@ -1,15 +1,19 @@
 """Runs and their actions, step by step. Every write here may happen twice: a step is repeated after a crash."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from remediator.audit.canonical import canonical
+from remediator.audit.record import Entry, Kind
 from remediator.model.caller import Caller
 from remediator.model.decision import Try
 from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Action, Measurement, Plan
 from remediator.model.words import Outcome, RunState
-from remediator.store import rows
+from remediator.store import audit, rows
 from remediator.store.tables import REMEDY, actions, runs
 
 
@@ -34,7 +38,17 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
     )
     key = result.inserted_primary_key
     assert key is not None
-    return int(key[0])
+    run_id = int(key[0])
+    body = {
+        "task": request.task,
+        "target": request.target,
+        "params": dict(request.params),
+        "dry_run": request.dry_run,
+        "parent": request.parent_id,
+    }
+    asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
+    audit.append(connection, request.host, asked)
+    return run_id
 
 
 def create_unless_in_flight(connection: sa.Connection, request: Request, now: float) -> tuple[int, bool]:
@@ -99,12 +113,13 @@ def begin(connection: sa.Connection, run_id: int, now: float) -> None:
         .where(runs.c.id == run_id)
         .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now))
     )
+    _record(connection, run_id, "run.started", now, {})
 
 
-def measured(connection: sa.Connection, run_id: int, before: Measurement) -> None:
-    connection.execute(
-        runs.update().where(runs.c.id == run_id).values(state="planning", before=before.model_dump(mode="json"))
-    )
+def measured(connection: sa.Connection, run_id: int, before: Measurement, now: float) -> None:
+    found = before.model_dump(mode="json")
+    connection.execute(runs.update().where(runs.c.id == run_id).values(state="planning", before=found))
+    _record(connection, run_id, "run.measured", now, {"before": found})
 
 
 def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
@@ -127,6 +142,14 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
             ],
         )
     connection.execute(runs.update().where(runs.c.id == run_id).values(planned_at=now, notes=list(plan.notes)))
+    body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
+    _record(connection, run_id, "run.planned", now, {**body, "sha256": _digest(plan)})
+
+
+def _digest(plan: Plan) -> str:
+    """Of the plan's actions in canonical form: what is done can be compared with what was planned, as it was then."""
+    actions = canonical([action.model_dump(mode="json") for action in plan.actions])
+    return hashlib.sha256(actions.encode()).hexdigest()
 
 
 def set_state(connection: sa.Connection, run_id: int, state: RunState) -> None:
@@ -157,6 +180,8 @@ def action_started(connection: sa.Connection, run_id: int, position: int, now: f
         .where(actions.c.run_id == run_id, actions.c.position == position)
         .values(state="running", started_at=now)
     )
+    body = {"position": position, "action": action_of(connection, run_id, position).model_dump(mode="json")}
+    _record(connection, run_id, "action.started", now, body)
 
 
 def action_finished(connection: sa.Connection, run_id: int, position: int, result: ActionResult, now: float) -> None:
@@ -165,10 +190,14 @@ def action_finished(connection: sa.Connection, run_id: int, position: int, resul
         .where(actions.c.run_id == run_id, actions.c.position == position)
         .values(state=result.state, detail=result.detail, freed_bytes=result.freed_bytes, finished_at=now)
     )
+    body = {"state": result.state, "detail": result.detail, "freed_bytes": result.freed_bytes}
+    _record(connection, run_id, "action.finished", now, {"position": position, **body})
 
 
-def verified(connection: sa.Connection, run_id: int, after: Measurement) -> None:
-    connection.execute(runs.update().where(runs.c.id == run_id).values(after=after.model_dump(mode="json")))
+def verified(connection: sa.Connection, run_id: int, after: Measurement, now: float) -> None:
+    found = after.model_dump(mode="json")
+    connection.execute(runs.update().where(runs.c.id == run_id).values(after=found))
+    _record(connection, run_id, "run.measured-again", now, {"after": found})
 
 
 def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str, now: float) -> bool:
@@ -176,6 +205,17 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     result = connection.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state != "finished")
-        .values(state="finished", outcome=outcome, reason=reason, finished_at=now)
+        .values(state="finished", outcome=outcome, reason=reason, finished_at=now, slot=None)
     )
-    return result.rowcount == 1
+    if not result.rowcount:
+        return False
+    _record(connection, run_id, "run.finished", now, {"outcome": outcome, "reason": reason})
+    return True
+
+
+def _record(connection: sa.Connection, run_id: int, kind: Kind, now: float, body: Mapping[str, Any]) -> None:
+    """Records a step of a run in the chain of its host."""
+    columns = (runs.c.host, runs.c.trigger, runs.c.caller, runs.c.alert_id)
+    row = connection.execute(sa.select(*columns).where(runs.c.id == run_id)).one()
+    entry = Entry(kind, now, Caller(row.trigger, row.caller), body, run_id, row.alert_id)
+    audit.append(connection, row.host, entry)

@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from remediator.audit.record import Entry
 from remediator.model.lease import Lease, Purpose
 from remediator.model.silence import Matcher
+from remediator.store import audit
 from remediator.store.tables import REMEDY, alerts, runs, silences
 
 
@@ -72,15 +74,27 @@ def live(connection: sa.Connection, host: str, id: int | None = None) -> Sequenc
     ]
 
 
-def held(connection: sa.Connection, id: int, there: Mapping[str, str], until: float) -> None:
+def held(
+    connection: sa.Connection, host: str, lease: Lease, there: Mapping[str, str], until: float, now: float
+) -> None:
     """It is in these Alertmanagers until then."""
+    if not lease.held:
+        body = {"purpose": lease.purpose, "task": lease.task, "in": dict(there), "comment": lease.comment}
+        entry = Entry("silence.held", now, body=body, run_id=lease.run_id, alert_id=lease.alert_id)
+        audit.append(connection, host, entry)
+    id = lease.id
     connection.execute(silences.update().where(silences.c.id == id).values(held=dict(there), until=until))
 
 
-def end(connection: sa.Connection, id: int, reason: str, now: float) -> bool:
+def end(connection: sa.Connection, host: str, lease: Lease, reason: str, now: float) -> bool:
     """It is no longer wanted; False when it was not already."""
-    ended = silences.update().where(silences.c.id == id, silences.c.ended_at.is_(None))
-    return connection.execute(ended.values(ended_at=now, reason=reason)).rowcount == 1
+    ended = silences.update().where(silences.c.id == lease.id, silences.c.ended_at.is_(None))
+    if connection.execute(ended.values(ended_at=now, reason=reason)).rowcount != 1:
+        return False
+    body = {"purpose": lease.purpose, "task": lease.task, "reason": reason}
+    entry = Entry("silence.ended", now, body=body, run_id=lease.run_id, alert_id=lease.alert_id)
+    audit.append(connection, host, entry)
+    return True
 
 
 def had_page(connection: sa.Connection, alert_ids: Collection[int]) -> set[int]:

@@ -97,9 +97,13 @@ runs = Table(
     Column("before", JSON(none_as_null=True)),
     Column("after", JSON(none_as_null=True)),
     Column("notes", JSON, nullable=False),
+    Column("slot", Integer),
     sqlite_autoincrement=True,
 )
-"""A parent that is deleted leaves its children: one of them may still wait for a person."""
+"""slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
+finished.
+
+A parent that is deleted leaves its children: one of them may still wait for a person."""
 
 Index("ix_runs_alert_id", runs.c.alert_id)
 Index("ix_runs_parent_id", runs.c.parent_id)
@@ -108,6 +112,8 @@ Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.
 Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
       sqlite_where=text("state != 'finished'"))  # fmt: skip
 """The database itself holds that no two runs of a task on one target of a host are in flight."""
+Index("uq_runs_slot", runs.c.host, runs.c.slot, unique=True, sqlite_where=text("slot IS NOT NULL"))
+"""And that no two runs that interrupt something act in one of the host's places."""
 
 actions = Table(
     "actions",
@@ -234,6 +240,42 @@ Index("ix_silences_live", silences.c.id, sqlite_where=text("ended_at IS NULL"))
 
 HEARD_AT = case((alerts.c.seen_at > alerts.c.last_received_at, alerts.c.seen_at), else_=alerts.c.last_received_at)
 """When an episode was last known to fire: received, or seen in Alertmanager."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("run_id", BigInteger),
+    Column("alert_id", BigInteger),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("host", "number"),
+    sqlite_autoincrement=True,
+)
+"""A chain of records for each host; nothing refers to what they are about, which goes sooner than they do.
+
+number: of the record in its host's chain. at: Unix milliseconds, as no hash may depend on a float. id: for paging.
+"""
+
+Index("ix_audit_run_id", audit.c.run_id, sqlite_where=text("run_id IS NOT NULL"))
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("deleted_hash", String(64), nullable=False),
+)
+"""The end of each host's chain, and the last record that its retention deleted."""
 
 REMEDY = case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
 """The remedy that a run's alert asked through."""

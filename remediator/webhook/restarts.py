@@ -80,6 +80,6 @@ class Continuity:
 
     async def carry_over(self, before: Episode, after: int) -> None:
         """The outage of one episode goes on as another."""
-        move = partial(episodes.carry_over, before=before.id, after=after, now=self._clock())
+        move = partial(episodes.carry_over, host=self._database.host, before=before.id, after=after, now=self._clock())
         await self._database.write(move)
         log.info("outage goes on after a restart", alert=before.id, as_alert=after)

@@ -117,7 +117,7 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     known = {task.facts.name: task for task in tasks}
     runner = Runner(
         database,
-        Judge(Sources(database)),
+        Judge(Sources(database, tasks=lambda: known)),
         lambda: known,
         lambda: Remedies([]),
         Metrics(CollectorRegistry()),

@@ -13,6 +13,7 @@ from exporter.configfile.file import Loaded
 from exporter.configfile.source import KeyPath
 from exporter.discovery import Discovery
 from remediator.config.config import Config
+from remediator.config.guards import in_force
 from remediator.control.settings import default_remedies
 
 SCHEMA_ID = "urn:upkeeper:config"
@@ -50,8 +51,8 @@ def render_effective(loaded: Loaded[Config], discovery: Discovery | None = None)
 def effective(loaded: Loaded[Config]) -> dict[str, Any]:
     """The config in force as a document, with the remedies that ship if it names none, and with secrets masked."""
     config = loaded.value
-    if config.remedies is None:
-        config = config.model_copy(update={"remedies": [*default_remedies()]})
+    remedies = default_remedies() if config.remedies is None else config.remedies
+    config = config.model_copy(update={"remedies": [in_force(remedy, config.guards) for remedy in remedies]})
     document: dict[str, Any] = _masked(_plain(config), (), loaded.source.from_environment)
     return document
 

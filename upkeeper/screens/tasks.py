@@ -1,5 +1,7 @@
 """Tasks, remedies and plans on the screen."""
 
+from collections.abc import Iterator
+
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
@@ -57,8 +59,30 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
         empty="there are no remedies: alerts are recorded and nothing runs",
     )
     for remedy in page["items"]:
+        for line in limits(remedy):
+            screen.line(Cell(f"{remedy['name']} ", "bold"), line)
         for target in remedy["open_breakers"]:
             screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
+
+
+def limits(remedy: RemedyView) -> Iterator[str]:
+    """What limits a remedy beside its cooldown, its rate and its breaker. An older remediator tells none of it."""
+    if remedy.get("window"):
+        from remediator.config.window import Window, said  # seldom needed, and slow to import
+
+        yield f"begins {said([Window.model_validate(window) for window in remedy['window']])}"
+    for query in remedy.get("gate", ()):
+        yield f"needs a result of {query}"
+    budget = remedy.get("budget", {})
+    for span in ("run", "day"):
+        size, items = budget.get(f"bytes_per_{span}"), budget.get(f"items_per_{span}")
+        parts = [*([format_bytes(size)] if size is not None else []), *([counted(items, "object")] if items else [])]
+        if parts:
+            yield f"removes at most {' and '.join(parts)} a {span}"
+    storm = remedy.get("storm", {})
+    if storm.get("alerts"):
+        within = format_duration(storm["within"] or 0)
+        yield f"stops when more than {storm['alerts']} alerts begin within {within}"
 
 
 def _target(remedy: RemedyView) -> str:

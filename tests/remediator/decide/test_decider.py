@@ -83,4 +83,4 @@ async def test_a_batch_on_one_target_gathers_its_facts_once(stack: Stack) -> Non
     judge.gather = counting  # type: ignore[method-assign]
     await stack.core.inbox.accept(notification(*(alert(number=str(number)) for number in range(50))))
     assert await stack.core.decider.decide_batch() == 50
-    assert asked == [{Subject(this_host(), "sweep", "attic")}]
+    assert asked == [{Subject(this_host(), "sweep", "attic", by="tidy")}]

@@ -147,12 +147,14 @@ def test_a_plan_that_a_person_asks_for_is_held_back_by_a_run_under_way_alone() -
     [
         (History(), [Pause(None, "x", 0.0, NOW + 33)], NOW + 33),
         (History(), [UNTIL_RESUMED], None),
-        (History(in_flight=7), [Pause(None, "x", 0.0, NOW + 33)], None),
+        (History(in_flight=7), [Pause(None, "x", 0.0, NOW + 33)], NOW + 33),
         (History(past=[ran(10)]), [Pause(None, "x", 0.0, NOW + 33)], NOW + 50),
         (History(), [], None),
     ],
 )
-def test_all_are_over_when_the_last_is(history: History, pauses: list[Pause], over_at: float | None) -> None:
+def test_what_a_time_ends_is_over_when_the_last_is(
+    history: History, pauses: list[Pause], over_at: float | None
+) -> None:
     assert judged(history, pauses).over_at == over_at
 
 

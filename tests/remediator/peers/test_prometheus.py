@@ -38,12 +38,10 @@ async def real(tmp_path: Path) -> AsyncIterator[Prometheus]:
 async def test_each_question_and_its_answer(real: Prometheus) -> None:
     named = {"__name__": "level", "room": "cellar"}
     assert await real.instant("level > 1", at=BEGIN + 60) == [Sample(named, BEGIN + 60, 2.0)]
-    assert await real.instant("scalar(vector(3))", at=BEGIN) == [Sample({}, BEGIN, 3.0)]
     assert await real.instant("absent_one") == []
-    with pytest.raises(PeerError, match="must return an instant vector or a scalar, not a string"):
-        await real.instant('"text"')
-    with pytest.raises(PeerError, match="must return an instant vector or a scalar, not a matrix"):
-        await real.instant("level[1h]")
+    for query, kind in (("1 > bool 0", "scalar"), ('"text"', "string"), ("level[1h]", "matrix")):
+        with pytest.raises(PeerError, match=f"must return an instant vector, not a {kind}"):
+            await real.instant(query)
     with pytest.raises(PeerError, match="must return a range vector, not a vector"):
         await real.raw("level", BEGIN)
     with pytest.raises(PeerError, match=f"^Prometheus at {real.url} says: .*parse error"):
@@ -63,7 +61,6 @@ async def test_each_question_and_its_answer(real: Prometheus) -> None:
         ([], "answers 200 to /api/v1/query; is it Prometheus"),
         ({"status": "success"}, "answers in a form that is not understood"),
         ({"status": "success", "data": {"resultType": "vector", "result": [{}]}}, "in a form that is not understood"),
-        ({"status": "success", "data": {"resultType": "scalar", "result": [1]}}, "in a form that is not understood"),
         ({"status": "error", "error": "query\ntimed out"}, "says: query timed out$"),
     ],
 )

@@ -134,7 +134,7 @@ async def test_the_page_goes_out_when_nobody_renews_the_lease(tmp_path: Path, pr
         (after,) = await h.silences()
         assert after["id"] == before["id"], "renewed, it keeps its id"
         assert mailbox.subjects == []
-        h.core.keeper.keep = h.core.silencer.sweep  # type: ignore[method-assign,assignment]  # as if it were dead
+        h.core.keeper.keep = h.core.silencer.sweep  # type: ignore[method-assign]  # as if it were dead
         await wait_until(lambda: mailbox.subjects, equals=["firing attic"], what="the mail")
         go_on(h)
 

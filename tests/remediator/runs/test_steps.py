@@ -22,7 +22,7 @@ from remediator.model.run import Request
 from remediator.model.shapes import RunView
 from remediator.model.task import Measurement, Task
 from remediator.runs.steps import PLAN_MAX_AGE, Runner
-from remediator.store import holds, pages, runs
+from remediator.store import holds, pages, runs, slots
 from remediator.store.database import Database
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Clock, Stack, alert, settings
@@ -71,7 +71,7 @@ async def scene(tmp_path: Path, migrated: Path) -> AsyncIterator[Scene]:
     ended: list[float] = []
     runner = Runner(
         database,
-        Judge(Sources(database)),
+        Judge(Sources(database, tasks=lambda: tasks)),
         lambda: tasks,
         lambda: Remedies([]),
         Metrics(CollectorRegistry()),
@@ -236,3 +236,32 @@ async def test_a_run_is_judged_by_the_remedy_that_asked_for_it(stack: Stack) -> 
     assert stack.core.queue._runner._settings(run).cooldown == 7.0
     stack.core.apply_settings(settings(stack.task, []))
     assert stack.core.queue._runner._settings(run).cooldown == 900.0
+
+
+async def test_a_run_that_interrupts_something_acts_in_a_slot_which_another_may_have_taken(scene: Scene) -> None:
+    scene.task.facts = scene.task.facts._replace(disruption="brief")  # type: ignore[misc]
+    scene.clutter(1)
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    other = Request(host=scene.database.host, task="restart", target="letta", caller=PERSON, dry_run=False)
+    other_id = await scene.database.write(partial(runs.create, request=other, now=START))
+    calm = scene.runner._judge.judge
+
+    async def then_another_acts(case: Case) -> object:
+        judgement = await calm(case)
+        assert await scene.database.write(partial(slots.take, run_id=other_id, host=other.host, allowed=1))
+        return judgement
+
+    scene.runner._judge.judge = then_another_acts  # type: ignore[method-assign,assignment]
+    assert await scene.runner.plan(number) == 0
+    reason = "restart on letta) comes first: at most one run that may interrupt a service at a time"
+    assert await scene.outcome(number) == ("blocked", f"concurrency: run {other_id} ({reason}")
+    assert scene.task.applied == []
+    second = await scene.asked()
+    await scene.runner.measure(second)
+    scene.runner._judge.judge = calm  # type: ignore[method-assign]
+    assert await scene.runner.plan(second) == 0, "the guard itself says so"
+    await scene.database.write(partial(runs.finish, run_id=other_id, outcome="effective", reason="", now=START))
+    third = await scene.asked()
+    await scene.runner.measure(third)
+    assert await scene.runner.plan(third) == 1

@@ -55,3 +55,14 @@ async def test_an_alert_may_say_anything(database: Database) -> None:
     assert await database.read(pages.last_alerts) == (7.0, None)
     await accept(database, alert(alertname="Watchdog", room="\\u000 plain"), at=8.0)
     assert await database.read(pages.last_alerts) == (8.0, 8.0)
+
+
+async def test_when_the_alerts_that_fire_began_newest_first_and_each_once(database: Database) -> None:
+    for at, room in ((1.0, "a"), (2.0, "b"), (3.0, "c")):
+        await accept(database, alert(room=room), at=at)
+    await accept(database, alert(room="a"), at=4.0)  # a repeat
+    await accept(database, alert(room="b", starts_at=START + 1), at=5.0)  # its end was lost: it began anew
+    await accept(database, alert(room="c", status="resolved"), at=6.0)
+    assert await database.read(partial(alerts.began, since=0.0, limit=9)) == [5.0, 1.0]
+    assert await database.read(partial(alerts.began, since=0.0, limit=1)) == [5.0]
+    assert await database.read(partial(alerts.began, since=1.0, limit=9)) == [5.0]

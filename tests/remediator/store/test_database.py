@@ -237,7 +237,7 @@ async def test_a_write_that_changes_nothing_tells_nothing_of_room(tmp_path: Path
     database = Database(tmp_path / "upkeeper.db", told.append, host="kitchen")
     await database.migrate()
     told.clear()
-    await database.write(partial(holds.resume, host="kitchen", task=None))
+    await database.write(partial(holds.resume, host="kitchen", caller=Caller("cli", "pat"), now=9.0, task=None))
     assert told == []
     await database.write(partial(holds.pause, host="kitchen", hold=pause()))
     assert told == [""]

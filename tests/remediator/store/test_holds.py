@@ -27,8 +27,13 @@ async def test_a_pause_is_of_one_host_and_ends(database: Database) -> None:
     assert await in_force(database, 5.0) == [None]
     await pause(database, "t", until=9.0)
     assert await in_force(database, 5.0) == [None, "t"]
-    assert await database.write(partial(holds.resume, host="kitchen", task="t")) == 1
-    assert await database.write(partial(holds.resume, host="kitchen", task=None)) == 1
+    assert (
+        await database.write(partial(holds.resume, host="kitchen", caller=Caller("cli", "pat"), now=9.0, task="t")) == 1
+    )
+    assert (
+        await database.write(partial(holds.resume, host="kitchen", caller=Caller("cli", "pat"), now=9.0, task=None))
+        == 1
+    )
     assert await in_force(database, 4.0) == []
     assert await in_force(database, 4.0, "cellar") == ["t"]
     (hold,) = await database.read(partial(holds.active_pauses, host="cellar", now=4.0))

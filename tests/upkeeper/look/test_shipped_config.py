@@ -108,7 +108,7 @@ def test_remedies_that_the_pages_show_have_no_findings(tmp_path: Path, page: str
     for text in shown:
         file = tmp_path / "upkeeper.yml"
         file.write_text(text)
-        known = MachineFacts({"log-rotation": ["app", "pa"], "docker-cleanup": ["docker"]})
+        known = MachineFacts({"log-rotation": ["app", "pa"], "docker-cleanup": ["docker"], "service-restart": []})
         assert findings(load(file, Config, env={}), known) == []
 
 

@@ -12,6 +12,7 @@ from exporter.discovery import Discovery, FoundFilesystem
 from exporter.docker.containers import ListedContainer
 from exporter.inventory.services import Probe, Service
 from remediator.config.config import Config
+from remediator.config.guards import in_force
 from remediator.control.settings import default_remedies
 from tests.upkeeper.look.corpus import ENV, GOOD, SECRET
 from upkeeper.look.show_config import discovered, effective, render_effective, schema
@@ -28,8 +29,8 @@ def reload(text: str, tmp_path: Path) -> Config:
 @pytest.mark.parametrize("path", [*GOOD, ROOT / "upkeeper.yml"], ids=lambda path: path.stem)
 def test_what_is_shown_loads_again_as_the_same(path: Path, tmp_path: Path) -> None:
     config = load(path, Config, env=ENV).value
-    if config.remedies is None:
-        config = config.model_copy(update={"remedies": list(default_remedies())})
+    remedies = default_remedies() if config.remedies is None else config.remedies
+    config = config.model_copy(update={"remedies": [in_force(remedy, config.guards) for remedy in remedies]})
     assert reload(render_effective(load(path, Config, env=ENV)), tmp_path) == config
 
 

@@ -1,0 +1,108 @@
+"""The audit: a chain of records for each host, that is only ever added to.
+
+What is stored and its record go into one transaction: there is none without the other. The database itself refuses to
+change a record, and to delete one that no record of a shortening covers (the triggers of migration 0004).
+"""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from exporter import __version__
+from remediator.audit.record import NOTHING, Entry, Record, chained
+from remediator.audit.verify import Head
+from remediator.store.tables import alerts, audit, audit_heads, decisions, runs
+
+_HEAD = sa.select(audit_heads.c.number, audit_heads.c.hash).where(audit_heads.c.host == sa.bindparam("of"))
+_MOVE_HEAD = audit_heads.update().where(audit_heads.c.host == sa.bindparam("of"))
+_RECORD = [audit.c[name] for name in Record.__slots__]
+READ_AT_ONCE = 500
+"""Records in memory while a chain is read."""
+DELETED_AT_ONCE = 5000
+"""Records that one transaction deletes, so that a webhook need not wait for long."""
+
+
+def append(connection: sa.Connection, host: str, *entries: Entry) -> None:
+    """Records what is stored in the same transaction, in this order. A host that has no chain yet begins it."""
+    if not entries:
+        return
+    # Locked until the transaction ends: two writers never take the same place in the chain.
+    row = connection.execute(_HEAD.with_for_update(), {"of": host}).first()
+    if row is None:
+        begin(connection, host, entries[0].at)
+        row = connection.execute(_HEAD, {"of": host}).one()
+    _add(connection, host, (row.number, row.hash), entries)
+
+
+def _add(connection: sa.Connection, host: str, head: tuple[int, str], entries: tuple[Entry, ...]) -> None:
+    number, previous = head
+    records = []
+    for entry in entries:
+        number += 1
+        record = chained(entry, host, number, previous)
+        previous = record.hash
+        records.append({name: getattr(record, name) for name in Record.__slots__})
+    connection.execute(audit.insert(), records)
+    connection.execute(_MOVE_HEAD.values(number=number, hash=previous), {"of": host})
+
+
+def begin(connection: sa.Connection, host: str, now: float) -> None:
+    """Begins a host's chain, unless it has one. Its first record says what was there already, of which it proves
+    nothing.
+    """
+    if head(connection, host) is not None:
+        return
+    connection.execute(audit_heads.insert().values(host=host, number=0, hash=NOTHING, deleted=0, deleted_hash=NOTHING))
+    counts = {
+        table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
+        for table in (alerts, decisions, runs)
+    }
+    body = {"upkeeper": __version__, "older": counts}
+    _add(connection, host, (0, NOTHING), (Entry("chain.begun", now, body=body),))
+
+
+def head(connection: sa.Connection, host: str) -> Head | None:
+    """The end of a host's chain; None if it has none."""
+    row = connection.execute(_HEAD, {"of": host}).first()
+    return None if row is None else Head(row.number, row.hash)
+
+
+def hosts(connection: sa.Connection) -> list[str]:
+    """The hosts that have a chain."""
+    return list(connection.scalars(sa.select(audit_heads.c.host).order_by(audit_heads.c.host)))
+
+
+def records(connection: sa.Connection, host: str, after: int = 0, limit: int = READ_AT_ONCE) -> list[Record]:
+    """The host's records behind that number, oldest first."""
+    select = sa.select(*_RECORD).where(audit.c.host == host, audit.c.number > after)
+    return [Record(*row) for row in connection.execute(select.order_by(audit.c.number).limit(limit))]
+
+
+def chain(connection: sa.Connection, host: str) -> Iterator[Record]:
+    """All records of the host that are left, oldest first, a few in memory at a time."""
+    after = 0
+    while found := records(connection, host, after):
+        yield from found
+        after = found[-1].number
+
+
+def shorten(connection: sa.Connection, host: str, before: float, now: float) -> int:
+    """Deletes the oldest of the host's records, those from before then (Unix seconds), at most DELETED_AT_ONCE.
+
+    A record says which was the last of them, so that what is left is still proven. Returns how many.
+    """
+    row = connection.execute(sa.select(audit_heads).where(audit_heads.c.host == host).with_for_update()).first()
+    if row is None:
+        return 0
+    mine = audit.c.host == host
+    recent = sa.select(audit.c.number).where(mine, audit.c.at >= int(before * 1000)).order_by(audit.c.number).limit(1)
+    # The newest record stays in any case: without records a chain proves nothing.
+    through = min((connection.scalar(recent) or row.number) - 1, row.number - 1, row.deleted + DELETED_AT_ONCE)
+    if through <= row.deleted:
+        return 0
+    digest = connection.scalar(sa.select(audit.c.hash).where(mine, audit.c.number == through))
+    body = {"deleted_through": through, "hash": digest, "deleted": through - row.deleted}
+    append(connection, host, Entry("chain.shortened", now, body=body))
+    connection.execute(_MOVE_HEAD.values(deleted=through, deleted_hash=digest), {"of": host})
+    connection.execute(audit.delete().where(mine, audit.c.number <= through))
+    return int(through - row.deleted)
