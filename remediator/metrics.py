@@ -49,6 +49,17 @@ class Metrics:
             registry=registry,
         )
         self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
+        self._paused_since = Gauge(
+            "upkeeper_paused_since_timestamp_seconds",
+            "Since when all tasks have been paused; 0 while they are not",
+            registry=registry,
+        )
+        self._paused_tasks_since = Gauge(
+            "upkeeper_task_paused_since_timestamp_seconds",
+            "Since when a task has been paused",
+            ["task"],
+            registry=registry,
+        )
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
@@ -68,13 +79,17 @@ class Metrics:
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()
 
-    def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
-        """What is held back now: breakers by (task, target); paused tasks, None standing for all."""
+    def holds(self, open_breakers: Sequence[tuple[str, str]], pauses: Sequence[tuple[str | None, float]]) -> None:
+        """What is held back now: breakers by (task, target); paused tasks, None standing for all, with since when."""
         self._breakers.clear()
         for task, target in open_breakers:
             self._breakers.labels(task, target).set(1)
-        self.paused.set(None in paused_tasks)
+        since = dict(pauses)
+        self.paused.set(None in since)
+        self._paused_since.set(since.get(None, 0.0))
         self._paused_tasks.clear()
-        for name in paused_tasks:
+        self._paused_tasks_since.clear()
+        for name, at in since.items():
             if name is not None:
                 self._paused_tasks.labels(name).set(1)
+                self._paused_tasks_since.labels(name).set(at)

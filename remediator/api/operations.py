@@ -56,6 +56,7 @@ Before = Annotated[int | None, About("cursor: `next` of the page before")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
+Silence = Annotated[bool, About("people are not told of its alerts meanwhile; it must have an end")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -154,7 +155,9 @@ class Operations:
         """Asks for a run."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
-    async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:
+    async def pause(
+        self, task: str | None, reason: Reason, seconds: Seconds, silence: Silence = False
+    ) -> list[PauseView]:
         """Holds back a task, or everything."""
 
     @operation("DELETE", "/pause", "End a pause", by="holding")

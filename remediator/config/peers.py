@@ -7,6 +7,7 @@ from pydantic import Field
 
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Section
+from remediator.config.matchertext import MatcherText
 from remediator.config.urls import HttpUrl
 
 
@@ -27,6 +28,13 @@ class AlertmanagerPeer(Section):
     url: HttpUrl | None = Field(default=None, description="where it answers, as in `http://127.0.0.1:9093`")
     urls: list[HttpUrl] | None = Field(
         default=None, min_length=1, description="where each of them answers, when several share the work as a cluster"
+    )
+
+    alerts_of_this_host: list[MatcherText] | None = Field(
+        default=None,
+        min_length=1,
+        description="matchers, of which all must match, that tell this host's alerts from those of others: for "
+        "`upkeeper pause --silence`",
     )
 
     @property

@@ -8,22 +8,14 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section
 from remediator.config.guards import GuardSettings
-from remediator.config.matchers import parse_matchers, whole_match
-
-
-def _matchers_parse(text: str) -> str:
-    if not parse_matchers(text):
-        raise ValueError("it holds no matcher, so it would match every alert")
-    return text
+from remediator.config.matchers import whole_match
+from remediator.config.matchertext import MatcherText
 
 
 def _whole_regex(pattern: str) -> str:
     whole_match(pattern)
     return pattern
 
-
-MatcherText = Annotated[str, AfterValidator(_matchers_parse)]
-"""One or more matchers in Alertmanager's syntax, as in ``alertname="X"`` or ``{a="b", c=~"d.*"}``."""
 
 WholeRegex = Annotated[str, AfterValidator(_whole_regex), WithJsonSchema({"type": "string", "format": "regex"})]
 """A regular expression in RE2 syntax that must match a whole value, as in matchers."""

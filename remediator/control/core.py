@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from remediator.control.reading import Reading
     from remediator.control.running import Running
     from remediator.control.settings import Settings
+    from remediator.control.silencing import PauseSilences
     from remediator.control.standing import Standing
     from remediator.control.upkeep import Upkeep
     from remediator.decide.decider import Decider
@@ -83,7 +84,21 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, lambda: self.decider.look_at_all())
+        look_again = lambda: self.decider.look_at_all()  # noqa: E731
+        return Holding(*self._shared, self._clock, self._caller, look_again, self._pause_silences)
+
+    @cached_property
+    def _pause_silences(self) -> "PauseSilences":
+        from remediator.control.silencing import PauseSilences
+
+        return PauseSilences(
+            self._database,
+            self.silencer,
+            lambda: self._settings.config,
+            self._remedies,
+            self._clock,
+            lambda: self.keeper.wake(),
+        )
 
     @cached_property
     def running(self) -> "Running":

@@ -46,7 +46,9 @@ class Upkeep:
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
-        self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        self._metrics.holds(
+            [(one["task"], one["target"]) for one in breakers], [(hold.task, hold.since) for hold in pauses]
+        )
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""

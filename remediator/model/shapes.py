@@ -111,12 +111,23 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class HeldPageView(TypedDict):
+    """That people were not told of a run's alert while it was healthy. ``held_until`` is when the silence in
+    Alertmanager ends or ended unless renewed; null where there was none. ``ended_at`` is null while it is held
+    back, and ``reason`` is why it no longer is, or never was.
+    """
+
+    held_until: str | None
+    ended_at: str | None
+    reason: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, and ``artefacts``.
+    columns of the task's own, and ``artefacts``; and ``page``, where people were not to be told of its alert at once.
     """
 
     id: int
@@ -144,6 +155,7 @@ class RunView(TypedDict):
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
     artefacts: NotRequired[list[ArtefactView]]
+    page: NotRequired[HeldPageView]
 
 
 class TrackView(TypedDict):
@@ -232,7 +244,10 @@ class PlanView(TypedDict):
 
 
 class PauseView(TypedDict):
-    """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes."""
+    """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes.
+
+    ``silenced``: people are not told of its alerts meanwhile.
+    """
 
     host: str
     task: str | None
@@ -240,6 +255,7 @@ class PauseView(TypedDict):
     reason: str
     since: str
     until: str | None
+    silenced: bool
 
 
 class BreakerView(TypedDict):

@@ -9,7 +9,7 @@ from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
 from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
 from remediator.statedir import DRILL_TARGET
-from remediator.store import artefacts, rows
+from remediator.store import artefacts, rows, silences
 from remediator.store.tables import REMEDY, actions, alerts, decisions, runs
 
 T = TypeVar("T")
@@ -118,6 +118,9 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     view = _with_actions(connection, found)[0]
     view["rows"] = [dict(row) for row in rows.of_run(connection, run_id)]
     view["artefacts"] = [_artefact(one) for one in artefacts.of_run(connection, run_id)]
+    page = silences.of_run(connection, run_id)
+    if page is not None:
+        view["page"] = {"held_until": _maybe(page[0]), "ended_at": _maybe(page[1]), "reason": page[2]}
     return view
 
 
