@@ -149,7 +149,7 @@ async def house(directory: Path, remedy: Remedy, urls: list[str], **config: Any)
 def alertmanager_config(
     directory: Path, webhook: str, *, token: Path | None = None, smarthost: str = "", **route: Any
 ) -> Path:
-    """The config of an Alertmanager that calls a webhook, and, two seconds later, mails people."""
+    """The config of an Alertmanager that calls a webhook, and, a quarter of a minute later, mails people."""
     path = directory / "alertmanager.yml"
     pace = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
     http = {} if token is None else {"http_config": {"authorization": {"credentials_file": str(token)}}}
@@ -161,7 +161,7 @@ def alertmanager_config(
         mail = {"to": "anna@example.org", "from": "am@example.org", "smarthost": smarthost, "require_tls": False}
         mail |= {"send_resolved": True, "headers": {"Subject": "{{ .Status }} {{ .CommonLabels.room }}"}}
         document["receivers"].append({"name": "people", "email_configs": [mail]})
-        people = {"receiver": "people", **pace, "group_wait": "2s"}
+        people = {"receiver": "people", **pace, "group_wait": "15s"}
         document["route"]["routes"] = [{"receiver": "remediator", "continue": True}, people]
     path.write_text(yaml.safe_dump(document))
     return path

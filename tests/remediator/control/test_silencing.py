@@ -110,7 +110,7 @@ async def test_a_silence_that_alertmanager_lost_is_made_again(tmp_path: Path, pr
 
 async def test_without_alertmanager_nothing_is_paused(tmp_path: Path) -> None:
     async with house(tmp_path, REMEDY, ["http://127.0.0.1:1"], alertmanager=there("http://127.0.0.1:1")) as h:
-        with pytest.raises(RequestError, match="cannot reach Alertmanager.* nothing was paused") as failed:
+        with pytest.raises(RequestError, match=r"cannot reach Alertmanager.* nothing was paused") as failed:
             await h.core.pause(None, "new disk", 7200.0, True)
         assert failed.value.status == 503
         assert await h.core.holding.paused() == []
