@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-REMEDIATOR_SECTIONS = frozenset({"remedies", "notify", "remediator", "prometheus", "alertmanager"})
+REMEDIATOR_SECTIONS = frozenset(
+    {"remedies", "guards", "schedule", "notify", "remediator", "prometheus", "alertmanager"}
+)
 """Sections of the config file that are not the exporter's to read."""
 
 

@@ -4,7 +4,6 @@
 ``kill -9`` it may name what is gone, so a reader must expect a refused connection.
 """
 
-import errno
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -67,24 +66,16 @@ def running_config(state_dir: Path) -> Path | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replaces a file whole. On a full disk it reuses the blocks of the former one, where `remove` kept that."""
+    """Replaces a file whole, on a full disk with what its ballast gives."""
     with suppress(OSError, UnicodeError):
         if path.read_text() == text:
             return
-    spare = _spare(path)
     try:
         replace_file(path, text.encode(), mode=0o644)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not spare.exists():
-            raise
-        with spare.open("r+") as file:
-            file.write(text)
-            file.truncate()
-        spare.replace(path)
+    except OSError:
+        from remediator.store.ballast import Ballast  # only here: commands that read the endpoints need no store
 
-
-def _spare(path: Path) -> Path:
-    return path.with_name(f".{path.name}.spare")
+        Ballast(path.parent).with_room(lambda: replace_file(path, text.encode(), mode=0o644))
 
 
 def update(state_dir: Path, **urls: str | None) -> None:
@@ -94,12 +85,8 @@ def update(state_dir: Path, **urls: str | None) -> None:
 
 
 def remove(state_dir: Path) -> None:
-    """Removes the endpoints, but keeps the file's blocks for the next ones: the disk may be full by then.
-
-    Raises OSError.
-    """
-    with suppress(FileNotFoundError):
-        (state_dir / FILE).replace(_spare(state_dir / FILE))
+    """Removes the endpoints. Raises OSError."""
+    (state_dir / FILE).unlink(missing_ok=True)
 
 
 def url_of(listen: str, *, tls: bool = False) -> str:

@@ -1,7 +1,8 @@
 """The durable engine, and the only file that knows it is DBOS.
 
 A run is a workflow whose steps are the Runner's. DBOS remembers which steps are done; after a crash the next start
-repeats the step that was interrupted and goes on from there.
+repeats the step that was interrupted and goes on from there. A run that waits for a person has no workflow: the
+approval begins another one, with the same steps.
 
 DBOS runs only while there is something to run: it takes a tenth of a second to start, and while it is up its threads
 ask the database several times a second whether anything is new, which at rest is all that a remediator would do.
@@ -9,31 +10,36 @@ ask the database several times a second whether anything is new, which at rest i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import structlog
 
 from exporter.base.memory import imported_when_used
+from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
+from remediator.store.room import no_room
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from dbos import DBOSConfig
 
 log = structlog.get_logger(__name__)
 
 APPLICATION_VERSION = "1"
 """Pinned, since DBOS recovers only runs of its own version. Raised when a workflow's order of steps changes."""
-MAX_RECOVERIES = 5
-"""A run that brought the process down this many times is given up."""
 POLL_INTERVAL = 1.0
 """Seconds between two checks for runs that another or an earlier process has queued."""
 IDLE_SECONDS = 30.0
 """Seconds without a run after which DBOS is stopped."""
 THREADS = 64
 """Threads for the engine and for the tasks' blocking calls together."""
+
+_AGAIN = "the disk was full, so that the database is locked until this is tried again"
 
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -43,12 +49,22 @@ class Engine:
 
     database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
+    make_room: as the Database's.
     """
 
     def __init__(
-        self, database: str, runner: Runner, *, executor_id: str, workers: int, idle_seconds: float = IDLE_SECONDS
+        self,
+        database: str,
+        runner: Runner,
+        *,
+        executor_id: str,
+        workers: int,
+        idle_seconds: float = IDLE_SECONDS,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
+        self._make_room = make_room
+        self._own: sa.Engine | None = None
         self._runner = runner
         self._executor_id = executor_id
         self._queue = f"runs-{executor_id}"
@@ -64,43 +80,46 @@ class Engine:
         self.lost: set[int] = set()
         """Runs that broke off when the engine could not store that: it still considers them running."""
 
-    async def submit(self, run_id: int) -> None:
-        """Starts a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
+    async def submit(self, run_id: int, attempt: int = 0) -> None:
+        """Starts an attempt at a run, or lets it wait for a free worker. Doing so a second time changes nothing."""
         async with self._launching:
             await self._launched()
-            await self._start(run_id)
+            await self._start(run_id, attempt)
 
-    async def resume(self, run_ids: Iterable[int]) -> None:
-        """Resumes unfinished runs, whether of an earlier process or broken off, and closes those given up.
+    async def resume(self, attempts: Mapping[int, int]) -> None:
+        """Resumes unfinished runs, whether of an earlier process or broken off, and closes those that DBOS gave up.
 
-        DBOS itself resumes only those of its own executor_id, and this machine may have been renamed.
+        attempts: by the run's id. DBOS itself resumes only those of its own executor_id, and this machine may have been
+        renamed.
         """
-        unfinished = list(run_ids)
-        if not unfinished:
+        if not attempts:
             return
         async with self._launching:
             await self._launched()
             from dbos import DBOS
 
-            for run_id in unfinished:
-                status = await DBOS.get_workflow_status_async(_workflow_id(run_id))
+            for run_id, attempt in attempts.items():
+                workflow = _workflow_id(run_id, attempt)
+                status = await DBOS.get_workflow_status_async(workflow)
                 if status is None:
-                    await self._start(run_id)
+                    await self._start(run_id, attempt)
                 elif status.status in ENDED:
                     reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
                     await self._runner.abandon(run_id, reason)
                 elif run_id in self.lost or status.executor_id != self._executor_id:
-                    await DBOS.resume_workflow_async(_workflow_id(run_id), queue_name=self._queue)
+                    await DBOS.resume_workflow_async(workflow, queue_name=self._queue)
                 self.lost.discard(run_id)
             self._keep_own_threads()
 
-    async def forget(self, run_ids: Iterable[int]) -> None:
-        """Deletes what the engine remembers of finished runs."""
+    async def forget(self, attempts: Mapping[int, int]) -> None:
+        """Deletes what the engine remembers of finished runs. attempts: the number of the last, by the run's id."""
         async with self._launching:
             await self._launched()
             from dbos import DBOS
 
-            await DBOS.delete_workflows_async([_workflow_id(run_id) for run_id in run_ids])
+            await DBOS.delete_workflows_async([
+                _workflow_id(run_id, number) for run_id, last in attempts.items() for number in range(last + 1)
+            ])  # fmt: skip
             self._keep_own_threads()
 
     async def stop(self) -> None:
@@ -116,11 +135,11 @@ class Engine:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         self._threads.shutdown(wait=False)
 
-    async def _start(self, run_id: int) -> None:
+    async def _start(self, run_id: int, attempt: int) -> None:
         from dbos import DBOS, SetWorkflowID
 
-        with SetWorkflowID(_workflow_id(run_id)):
-            await DBOS.start_workflow_async(self._workflow, run_id)
+        with SetWorkflowID(_workflow_id(run_id, attempt)):
+            await DBOS.start_workflow_async(self._workflow, run_id, attempt)
         self._keep_own_threads()
 
     async def _launched(self) -> None:
@@ -138,9 +157,12 @@ class Engine:
     async def _launch(self) -> None:
         from dbos import DBOS, DBOSPortableJSONSerializer
 
+        if self._own is None and self._database.startswith("sqlite"):
+            self._own = _sqlite(self._database, self._make_room)
         config: DBOSConfig = {
             "name": "upkeeper",
             "system_database_url": self._database,
+            "system_database_engine": self._own,
             "executor_id": self._executor_id,
             "application_version": APPLICATION_VERSION,
             "max_executor_threads": THREADS,
@@ -149,7 +171,8 @@ class Engine:
             "notification_listener_polling_interval_sec": POLL_INTERVAL,
         }
         DBOS(config=config)
-        durable = DBOS.workflow(name="run", max_recovery_attempts=MAX_RECOVERIES)
+        # It counts every restart, of the machine too; the queue counts those that a run may have to do with.
+        durable = DBOS.workflow(name="run", max_recovery_attempts=None)
         self._workflow = durable(_workflow(self._runner, self._starts, self._workers))
         # Runs are started at once and not queued; the queue is that of a release which queued them.
         DBOS.listen_queues([self._queue])
@@ -189,6 +212,9 @@ class Engine:
         self._keep_own_threads()
         self._workflow = None
         await asyncio.get_running_loop().run_in_executor(self._threads, _destroy)
+        if self._own is not None:
+            self._own.dispose()
+            self._own = None
         log.debug("engine at rest")
 
     async def _starts(self, run_id: int) -> None:
@@ -227,32 +253,59 @@ def _destroy() -> None:
     DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
 
 
+def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
+    """An engine as DBOS makes it (dbos._sys_db_sqlite), whose writes are done again where there is room by then.
+
+    DBOS repeats a transaction whose error says that the database is locked, and no other.
+    """
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url, pool_size=20, max_overflow=0)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("busy_timeout=30000", "temp_store=MEMORY", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "handle_error")
+    def again(context: sa.engine.ExceptionContext) -> None:
+        path = Path(unquote(str(engine.url.database).removeprefix("file:")))
+        if no_room(context.original_exception, path.parent) is not None and make_room():
+            raise NoRoom(_AGAIN) from context.original_exception
+
+    return engine
+
+
 def _workflow(
     runner: Runner, starts: Callable[[int], Awaitable[None]], workers: asyncio.Semaphore
-) -> Callable[[int], Awaitable[None]]:
-    """The steps of a run, as the plain function that the engine wants."""
+) -> Callable[[int, int], Awaitable[None]]:
+    """The steps of a run, as the plain function that the engine wants.
+
+    Those of the build of November 2026 were started without the number of an attempt, and go on as the first.
+    """
     from dbos import DBOS
 
-    async def run(run_id: int) -> None:
+    async def run(run_id: int, attempt: int = 0) -> None:
         await starts(run_id)
         async with workers:
-            await steps(run_id)
+            await steps(run_id, attempt)
 
-    async def steps(run_id: int) -> None:
-        if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id) == "stop":
+    async def steps(run_id: int, attempt: int) -> None:
+        if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
             return
-        count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id)
+        count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
         if count == 0:
             return
         for position in range(count):
-            await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position)
-        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id)
+            await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
 
     return run
 
 
-def _workflow_id(run_id: int) -> str:
-    return f"run-{run_id}"
+def _workflow_id(run_id: int, attempt: int) -> str:
+    return f"run-{run_id}-{attempt}" if attempt else f"run-{run_id}"
 
 
 def _quieten() -> None:
@@ -267,5 +320,8 @@ def _quieten() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the engine is worth logging: not that runs are dropped when we stop it."""
-    return not record.getMessage().startswith("Asyncio task cancelled")
+    """Whether a line of the engine is worth logging: not that runs are dropped when we stop it, nor what the ballast
+    has already said.
+    """
+    text = record.getMessage()
+    return not text.startswith("Asyncio task cancelled") and _AGAIN not in text

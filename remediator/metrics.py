@@ -1,10 +1,11 @@
 """The remediator's own metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from exporter import __version__
+from remediator.model.shapes import BallastView
 
 # As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -61,11 +62,42 @@ class Metrics:
             registry=registry,
         )
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
+        self._approvals = Gauge(
+            "upkeeper_approvals_pending",
+            "Plans that wait for a person, by the remedy that asks; empty for what was asked for by hand",
+            ["remedy"],
+            registry=registry,
+        )
+        self._approvals_oldest = Gauge(
+            "upkeeper_approvals_oldest_timestamp_seconds",
+            "Since when the oldest of them waits; absent while none does",
+            ["remedy"],
+            registry=registry,
+        )
+        self._ballast_bytes = Gauge(
+            "upkeeper_ballast_bytes", "Disk space that a full disk would get back", registry=registry
+        )
+        self._ballast_wanted = Gauge(
+            "upkeeper_ballast_wanted_bytes", "Disk space that is to be kept for a full disk", registry=registry
+        )
+        self._ballast_inodes = Gauge(
+            "upkeeper_ballast_inodes", "Inodes that a full disk would get back", registry=registry
+        )
+        self._ballast_wanted_inodes = Gauge(
+            "upkeeper_ballast_wanted_inodes", "Inodes that are to be kept for a full disk", registry=registry
+        )
+        self._ballast_reserved = Gauge(
+            "upkeeper_ballast_reserved",
+            "0 where the file system cannot promise to give the kept space back, as with copy-on-write",
+            registry=registry,
+        )
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
-    def finished(self, task: str, outcome: str, trigger: str, seconds: float, now: float) -> None:
+    def finished(self, task: str, outcome: str, trigger: str, seconds: float | None, now: float) -> None:
+        """A run has ended. seconds: that it took; None where all it did was to wait for a person."""
         self._runs.labels(task, outcome, trigger).inc()
-        self._seconds.labels(task).observe(seconds)
+        if seconds is not None:
+            self._seconds.labels(task).observe(seconds)
         if outcome in ("effective", "nothing-to-do"):
             self._last_success.labels(task).set(now)
 
@@ -75,6 +107,15 @@ class Metrics:
 
     def acted(self, task: str, target: str, now: float) -> None:
         self._acted.labels(task, target).set(now)
+
+    def ballast(self, now: BallastView | None) -> None:
+        """How the ballast stands; None where it cannot be told, and then there is none."""
+        self._ballast_bytes.set(now["bytes"] if now else 0)
+        self._ballast_inodes.set(now["inodes"] if now else 0)
+        if now is not None:
+            self._ballast_wanted.set(now["wanted_bytes"])
+            self._ballast_wanted_inodes.set(now["wanted_inodes"])
+            self._ballast_reserved.set(not now["doubt"])
 
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()
@@ -93,3 +134,13 @@ class Metrics:
             if name is not None:
                 self._paused_tasks.labels(name).set(1)
                 self._paused_tasks_since.labels(name).set(at)
+
+    def waits(self, remedies: Collection[str], pending: Mapping[str, tuple[int, float]]) -> None:
+        """How many plans wait for a person, and since when (Unix seconds), by remedy; of other remedies none does."""
+        self._approvals.clear()
+        self._approvals_oldest.clear()
+        for remedy in {*remedies, *pending}:
+            count, oldest = pending.get(remedy, (0, None))
+            self._approvals.labels(remedy).set(count)
+            if oldest is not None:
+                self._approvals_oldest.labels(remedy).set(oldest)

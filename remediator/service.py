@@ -79,9 +79,11 @@ class Remediator:
                     work = [
                         background.create_task(self.core.decider.run()),
                         background.create_task(self.core.queue.queue_again()),
+                        background.create_task(self.core.scheduler.run()),
                         background.create_task(self.core.upkeep.housekeeping()),
                         background.create_task(self.core.reconciler.run()),
                         background.create_task(self.core.keeper.run()),
+                        background.create_task(self.core.ballast.keep()),
                         background.create_task(self.watch.run()),
                     ]
                     if self._front is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-Word = Literal["task", "target", "probe", "run"]
+Word = Literal["task", "target", "probe", "run", "approval"]
 
 
 class Entry(NamedTuple):
@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "probe": Entry("probe:probe", "Run the probes of a service now.", ("probe",)),
         "alerts": Entry("alerts:alerts", "List the alerts that were received."),
         "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),
+        "explain": Entry("explain:explain", "Explain what would be decided about an alert, and why."),
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
@@ -36,6 +37,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Act": {
         "plan": Entry("tasks:plan", "Show what a task would do. Changes nothing.", ("task", "target")),
         "run": Entry("runs:run", "Run a task and follow it.", ("task", "target")),
+        "approvals": Entry("approvals:approvals", "List plans that wait for a person."),
+        "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),
+        "deny": Entry("approvals:deny", "Deny the plan of a run.", ("approval",)),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "breaker": Entry("control:breaker", "Close an open breaker."),

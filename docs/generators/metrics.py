@@ -38,6 +38,7 @@ from exporter.snapshot import Snapshot
 from exporter.web.load import Certificate
 from exporter.web.web_metrics import WebMetrics
 from remediator.metrics import Metrics
+from remediator.schedule.metrics import JobMetrics
 from remediator.webhook.endpoint import WebhookMetrics
 
 T = TypeVar("T")
@@ -161,7 +162,7 @@ def _remediator() -> Iterator[Row]:
     WebhookMetrics(registry)
     for metric in registry.noted:
         yield from (_row(family, _labels(metric)) for family in metric.describe())
-    for family in _watch().families():
+    for family in (*JobMetrics(registry, lambda: 0.0).families(), *_watch().families()):
         yield _row(family, _labels(family))
 
 

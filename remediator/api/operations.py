@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from remediator.model.shapes import (
         AlertView,
+        ApprovalDetail,
+        ApprovalView,
         BreakerView,
         DecisionView,
+        ExplainView,
         Page,
         PauseView,
         PlanView,
@@ -31,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "holding"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -57,6 +60,13 @@ Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
 Silence = Annotated[bool, About("people are not told of its alerts meanwhile; it must have an end")]
+State = Annotated[str | None, About("asked, approved, denied, expired, cancelled or superseded; else all")]
+Answer = Annotated[Literal["approve", "deny"], About("whether the plan may be done")]
+PlanHash = Annotated[str, About("of the plan that was looked at", min_length=1, max_length=64)]
+Remark = Annotated[str, About("why, for the record", max_length=500)]
+AlertId = Annotated[int | None, About("of an alert that came")]
+Labels = Annotated[Mapping[str, str] | None, About("of an alert that may come")]
+Planned = Annotated[bool, About("whether to plan, too")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -153,6 +163,24 @@ class Operations:
                by="running", body="RunRequest", status=202)  # fmt: skip
     async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
         """Asks for a run."""
+
+    @operation("GET", "/approvals", "Plans that wait for a person, or did, newest first", by="approving")
+    async def approvals(
+        self, *, state: State = None, limit: Limit = PAGE, before: Before = None
+    ) -> Page[ApprovalView]: ...
+
+    @operation("GET", "/approvals/{id}", "One of them with its plan, and what would block that", by="approving")
+    async def approval(self, id: int) -> ApprovalDetail: ...
+
+    @operation("POST", "/approvals/{id}", "Approve or deny the plan that was looked at",
+               by="approving", body="ApprovalAnswer")  # fmt: skip
+    async def decide_approval(self, id: int, verdict: Answer, plan_hash: PlanHash, reason: Remark = "") -> ApprovalView:
+        """Answers for one plan: the one with this hash. Another plan is asked about again."""
+
+    @operation("POST", "/explain", "What would be decided about an alert now, and why; nothing runs",
+               by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
+    async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
+        """Asks about an alert that came, or about one with these labels."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(

@@ -37,6 +37,13 @@ Kind = Literal[
     "silence.held",
     "silence.ended",
     "alert.joined",
+    "approval.asked",
+    "approval.approved",
+    "approval.denied",
+    "approval.expired",
+    "approval.cancelled",
+    "job.due",
+    "job.given-up",
     "config.loaded",
     "host.renamed",
 ]

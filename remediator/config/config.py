@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic import Field
 
-from exporter.configfile.quantities import Duration
+from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
 from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
+from remediator.config.schedule import Schedule
 
 
 class Remediator(Section):
@@ -25,6 +26,11 @@ class Remediator(Section):
         description="how long a page that a remedy holds back stays so without being renewed: if the remediator dies, "
         "it goes out after this time at the latest",
     )
+    ballast: Bytes | None = Field(
+        default=None,
+        description="disk space kept in the state directory for a full disk; 0 for none; default: a hundredth of the "
+        "file system, 8MiB to 64MiB",
+    )
     audit_retention: Duration = Field(default=365 * 86400.0, description="records of the audit are kept this long")
 
 
@@ -34,6 +40,7 @@ class Config(Inventory):
     remedies: list[Remedy] | None = Field(
         default=None, description="what to do about which alert; default: the remedies that ship with Upkeeper"
     )
+    schedule: Schedule = Field(default=Schedule(), description="what runs at which time")
     guards: GuardSettings = Field(
         default=GuardSettings(), description="how runs are guarded, where a remedy does not say otherwise"
     )

@@ -27,6 +27,12 @@ class Breaker(Section):
     reset_after: Duration = Field(default=86400.0, description="closes by itself after this time")
 
 
+class Approval(Section):
+    """How a person is asked, where a plan must be approved."""
+
+    expires: Duration = Field(default=4 * 3600.0, description="a plan that nobody approved for so long is dropped")
+
+
 class Concurrency(Section):
     """How many runs that interrupt something may act at the same time."""
 
@@ -83,6 +89,7 @@ class GuardSettings(Section):
     cooldown: Duration = Field(default=900.0, description="time after a run before the next on the same target")
     rate: Rate = Field(default=Rate(), description="how many runs are allowed")
     breaker: Breaker = Field(default=Breaker(), description="when to stop trying")
+    approval: Approval = Field(default=Approval(), description="how a person is asked to approve a plan")
     window: list[Window] = Field(default=[], description="when runs may begin: in any of these times; [] for always")
     gate: Queries = Field(
         default=[],

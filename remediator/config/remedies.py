@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section
+from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
 from remediator.config.matchers import whole_match
 from remediator.config.matchertext import MatcherText
@@ -35,8 +36,9 @@ class Rule(Section):
         description="regular expressions of the whole value of `target_label:`, each with the target it stands for; "
         "the first that matches decides, and without one there is no target",
     )
-    autonomy: Literal["observe", "auto"] = Field(
-        default="observe", description="observe: record what would run; auto: run it"
+    autonomy: Autonomy = Field(
+        default="observe",
+        description="observe: record what would run; approve: plan, and wait for a person; auto: run it",
     )
     page: Literal["hold", "at-once"] = Field(
         default="at-once",

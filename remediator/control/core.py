@@ -5,18 +5,22 @@ A part is imported and made when it is first needed, so that a command that read
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from remediator.api.operations import Operation, Operations
 from remediator.model.caller import COMMAND, Caller
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.approving import Approving
+    from remediator.control.ballast import BallastKeeper
+    from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -32,8 +36,11 @@ if TYPE_CHECKING:
     from remediator.model.alert import Notification
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.runs.closing import Closing
     from remediator.runs.keeper import Keeper
     from remediator.runs.silencer import Silencer
+    from remediator.runs.waiting import Waiting
+    from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
     from remediator.webhook.restarts import Continuity
@@ -61,7 +68,8 @@ class Core(Operations):
         self._given = settings
         self._clock = clock
         self._caller = caller
-        self._database = Database(state.database, on_room)
+        self._ballast = Ballast(state.root)
+        self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         return await getattr(getattr(self, operation.part), operation.name)(**values)
@@ -78,14 +86,13 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding)
+        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
 
     @cached_property
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        look_again = lambda: self.decider.look_at_all()  # noqa: E731
-        return Holding(*self._shared, self._clock, self._caller, look_again, self._pause_silences)
+        return Holding(*self._shared, self._clock, self._caller, self._look_again, self._pause_silences)
 
     @cached_property
     def _pause_silences(self) -> "PauseSilences":
@@ -97,7 +104,7 @@ class Core(Operations):
             lambda: self._settings.config,
             self._remedies,
             self._clock,
-            lambda: self.keeper.wake(),
+            self._wake_keeper,
         )
 
     @cached_property
@@ -105,6 +112,25 @@ class Core(Operations):
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def approving(self) -> "Approving":
+        from remediator.control.approving import Approving
+
+        return Approving(
+            *self._shared,
+            self._clock,
+            self._caller,
+            self.waiting,
+            self._closing,
+            lambda *turn: self.queue.submit(*turn),
+        )
+
+    @cached_property
+    def explaining(self) -> "Explaining":
+        from remediator.control.explaining import Explaining
+
+        return Explaining(*self._shared, self._clock)
 
     # What a service does beside operations.
 
@@ -154,7 +180,7 @@ class Core(Operations):
     def _changed(self) -> None:
         """An alert or a run has changed."""
         self.decider.wake()
-        self.keeper.wake()
+        self._wake_keeper()
 
     @cached_property
     def silencer(self) -> "Silencer":
@@ -180,16 +206,54 @@ class Core(Operations):
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        submit, join = (lambda run: self.queue.submit(run)), (lambda ids: self.continuity.join(ids))
-        return Decider(*self._shared, submit, self.metrics, self._clock, join, lambda: self.keeper.wake())
+        def submit(run: int) -> Awaitable[None]:
+            return self.queue.submit(run)
+
+        def join(ids: Sequence[int]) -> Awaitable[None]:
+            return self.continuity.join(ids)
+
+        return Decider(*self._shared, submit, self.metrics, self._clock, self.waiting, join, self._wake_keeper)
+
+    @cached_property
+    def waiting(self) -> "Waiting":
+        from remediator.runs.waiting import Waiting
+
+        return Waiting(self._database, self._closing, self._clock)
+
+    @cached_property
+    def _closing(self) -> "Closing":
+        from remediator.runs.closing import Closing
+
+        return Closing(self.metrics, self._run_ended)
+
+    @cached_property
+    def scheduler(self) -> "Scheduler":
+        from remediator.schedule.metrics import JobMetrics
+        from remediator.schedule.scheduler import Scheduler
+
+        return Scheduler(
+            *self._shared,
+            lambda: self._settings.config.schedule,
+            lambda run: self.queue.submit(run),
+            JobMetrics(self.registry, self._clock),
+            self._clock,
+        )
 
     @cached_property
     def queue(self) -> "Queue":
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        runner = Runner(*self._shared, self.metrics, self._clock, self._changed)
-        return Queue(self._database, runner, self.state.root, lambda: self._settings.config.remediator.workers)
+        ending = (self._closing, self._changed)
+        runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
+        workers = lambda: self._settings.config.remediator.workers  # noqa: E731
+        return Queue(self._database, runner, self._ballast, workers)
+
+    @cached_property
+    def ballast(self) -> "BallastKeeper":
+        from remediator.control.ballast import BallastKeeper
+
+        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -202,6 +266,8 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config.remediator,
             lambda run_ids: self.queue.forget(run_ids),
+            self._remedies,
+            self.ballast,
         )
 
     @cached_property
@@ -248,7 +314,26 @@ class Core(Operations):
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
         self._settings = settings
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """What is in force has changed: remedies, the schedule, pauses, breakers."""
         self.decider.look_at_all()
+        self.ballast.wake()
+        self._wake_scheduler()
+
+    def _run_ended(self) -> None:
+        self._changed()
+        self.ballast.wake()
+        self._wake_scheduler()
+
+    def _wake_keeper(self) -> None:
+        if "keeper" in vars(self):  # only a service has one
+            self.keeper.wake()
+
+    def _wake_scheduler(self) -> None:
+        if "scheduler" in vars(self):  # only a service has one
+            self.scheduler.wake()
 
     # From start to end.
 
@@ -267,6 +352,7 @@ class Core(Operations):
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""
         await self.queue.start()
+        await self.waiting.settle()
 
     async def close(self) -> None:
         if "queue" in vars(self):

@@ -1,15 +1,15 @@
 """The engine's queue: starting the engine, handing it stored runs, and resuming what was left."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediator.control.again import to_be_tried_again
 from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
 from remediator.store import runs
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL, explained
 
@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from remediator.engine import Engine
 
 
-class Queue:
-    """The runs that are stored and those that the engine knows of. root: the state directory."""
+MAX_DEATHS = 5
+"""A run on which so many processes in a row have died, none having brought it further, is given up."""
 
-    def __init__(self, database: Database, runner: Runner, root: Path, workers: Callable[[], int]) -> None:
+
+class Queue:
+    """The runs that are stored and those that the engine knows of."""
+
+    def __init__(self, database: Database, runner: Runner, ballast: Ballast, workers: Callable[[], int]) -> None:
         self._database = database
         self._runner = runner
-        self._root = root
+        self._ballast = ballast
         self._workers = workers
         self._engine: Engine | None = None
         self._unqueued = False
         """Whether a stored run could not be handed to the engine because the disk is full."""
+        self._taken_up = False
 
     async def start(self) -> None:
         """Makes the engine, and resumes what an earlier process left unfinished.
@@ -40,24 +45,45 @@ class Queue:
             await self._database.migrate()  # again, as it may be open only to read
             await self._database.require_room()
             host = self._database.host
-            self._engine = Engine(self._database.url, self._runner, executor_id=host, workers=self._workers())
+            self._engine = Engine(
+                self._database.url,
+                self._runner,
+                executor_id=host,
+                workers=self._workers(),
+                make_room=self._ballast.release,
+            )
+        if not self._taken_up:
+            died = await self._database.write(partial(runs.take_up, host=self._database.host))
+            self._taken_up = True
+            for run_id, deaths in died.items():
+                if deaths >= MAX_DEATHS:
+                    await self._runner.abandon(run_id, f"the remediator died {deaths} times in a row in the same step")
         await self._resume()
 
     async def _resume(self) -> None:
         assert self._engine is not None
-        with explained(self._root):
-            await self._engine.resume(await self._database.read(partial(runs.unfinished, host=self._database.host)))
+        unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
+        await self._with_room(partial(self._engine.resume, unfinished))
         self._unqueued = False
 
-    async def submit(self, run_id: int) -> None:
-        """Hands over a stored run. Raises NoRoom; then it is handed over when there is room again."""
+    async def submit(self, run_id: int, attempt: int = 0) -> None:
+        """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
         try:
-            with explained(self._root):
-                await self._engine.submit(run_id)
+            await self._with_room(partial(self._engine.submit, run_id, attempt))
         except NoRoom:
             self._unqueued = True
             raise
+
+    async def _with_room(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does what may be done again, on a full disk with what its ballast gives. Raises NoRoom."""
+        while True:
+            try:
+                with explained(self._ballast.root):
+                    return await work()
+            except NoRoom:
+                if not await asyncio.to_thread(self._ballast.release):
+                    raise
 
     async def queue_again(self) -> None:
         """Once the disk has room, hands the engine the runs that it could not take or resume while it was full.
@@ -70,11 +96,15 @@ class Queue:
                 with to_be_tried_again("runs could not be gone on with"):
                     await self._resume()
 
-    async def forget(self, run_ids: Sequence[int]) -> None:
-        """Deletes what the engine remembers of finished runs."""
+    async def forget(self, attempts: Mapping[int, int]) -> None:
+        """Deletes what the engine remembers of finished runs. attempts: the number of the last, by the run's id."""
         if self._engine is not None:
-            await self._engine.forget(run_ids)
+            await self._engine.forget(attempts)
 
     async def stop(self) -> None:
+        """Stops in order: what is left under way was not what ended the process."""
         if self._engine is not None:
             await self._engine.stop()
+        if self._taken_up:
+            with to_be_tried_again("it could not be noted that runs were put down in order"):
+                await self._database.write(partial(runs.put_down, host=self._database.host))

@@ -13,6 +13,7 @@ from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Subject
 from remediator.guards.in_flight import block_by
 from remediator.guards.judge import Judge
+from remediator.model.approval import plan_hash
 from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.hold import Block
@@ -64,12 +65,13 @@ class Running:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error
-        judgement = await self._judge.judge(self._case(task, target, plan=plan))
+        judgement = await self._judge.judge(self._case(found, target, plan=plan))
         return {
             "task": task,
             "target": target,
             "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
             "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan_hash": plan_hash(plan.actions),
             "guards": [guard_view(block) for block in judgement.blocks],
         }
 
@@ -77,8 +79,8 @@ class Running:
         self, task: str, target: str, dry_run: bool = False, params: Mapping[str, Any] = NO_PARAMS
     ) -> RunView:
         """Queues a run."""
-        await chosen_task(self._tasks(), task, target, params)
-        case = self._case(task, target, dry_run=dry_run)
+        found = await chosen_task(self._tasks(), task, target, params)
+        case = self._case(found, target, dry_run=dry_run)
         block = (await self._judge.judge(case)).first
         if block is None:
             request = Request(
@@ -93,8 +95,16 @@ class Running:
         await self._submit(run_id)
         return await self._database.read(partial(pages.one_run, run_id=run_id))
 
-    def _case(self, task: str, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
-        """What the guards are asked about a run that a person asks for."""
-        settings = self._remedies().settings(task, target)
-        subject = Subject.of(self._database.host, task, target, settings)
-        return Case(subject, settings, self._clock(), plan, dry_run, by_hand=self._caller.by_hand)
+    def _case(self, task: Task, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
+        """What the guards are asked about a run that a person asks for, who need not approve it beside that."""
+        settings = self._remedies().settings(task.facts.name, target)
+        subject = Subject.of(self._database.host, task.facts.name, target, settings)
+        return Case(
+            subject,
+            settings,
+            self._clock(),
+            plan,
+            dry_run,
+            by_hand=self._caller.by_hand,
+            always_approve=task.facts.always_approve,
+        )

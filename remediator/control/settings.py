@@ -39,7 +39,9 @@ class Settings:
         config = with_drill(load(path, Config).value, state.drill)
         resources = Resources(config) if before is None else before.resources.renewed(config)
         remedies = default_remedies() if config.remedies is None else config.remedies
-        guarded = Remedies([in_force(remedy, config.guards) for remedy in remedies], config.guards)
+        guards = config.guards
+        jobs = {job.name: in_force(job, guards) for job in config.schedule.in_force}
+        guarded = Remedies([in_force(remedy, guards) for remedy in remedies], guards, jobs)
         settings = cls(config, guarded, build_tasks(config, resources), resources)
         if before is not None:
             before.close()

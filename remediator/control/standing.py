@@ -6,7 +6,9 @@ from functools import partial
 
 from exporter import __version__
 from exporter.base.text import format_time_ms
+from remediator.api.operations import PAGE
 from remediator.config.remedies import Remedy
+from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
@@ -27,11 +29,15 @@ class Standing:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         holding: Holding,
+        ballast: BallastKeeper,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._remedies = remedies
         self._holding = holding
+        self._ballast = ballast
+        self._clock = clock
 
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track."""
@@ -55,16 +61,19 @@ class Standing:
 
     async def status(self) -> StatusView:
         unfinished = await self._database.read(partial(pages.unfinished_runs, host=self._database.host))
+        waiting = partial(pages.list_approvals, now=self._clock(), state="asked", limit=PAGE)
         last, watchdog = await self._database.read(pages.last_alerts)
         return {
             "version": __version__,
             "paused": await self._holding.paused(),
             "queue_depth": len(unfinished),
-            "running": [run for run in unfinished if run["state"] != "queued"],
+            "running": [run for run in unfinished if run["state"] not in ("queued", "waiting")],
+            "approvals": (await self._database.read(waiting))["items"],
             "open_breakers": await self._holding.open_breakers(),
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
+            "ballast": await self._ballast.look(),
         }
 
 

@@ -1,21 +1,25 @@
 """Housekeeping: deletes old records, and updates the gauges of queue and holds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import structlog
 
 from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
+from remediator.control.ballast import BallastKeeper
 from remediator.control.holding import Holding
+from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
-from remediator.store import audit, retention, runs
+from remediator.store import approvals, audit, retention, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
 
 RETENTION_INTERVAL = 3600.0
+UNEVENTFUL_FOR = 7 * 86400.0
+"""Seconds for which runs of the schedule are kept that found nothing to do, if not for less."""
 
 
 class Upkeep:
@@ -31,7 +35,9 @@ class Upkeep:
         metrics: Metrics,
         clock: Callable[[], float],
         settings: Callable[[], RemediatorSettings],
-        forget: Callable[[Sequence[int]], Awaitable[None]],
+        forget: Callable[[Mapping[int, int]], Awaitable[None]],
+        remedies: Callable[[], Remedies],
+        ballast: BallastKeeper,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -39,16 +45,21 @@ class Upkeep:
         self._clock = clock
         self._settings = settings
         self._forget = forget
+        self._remedies = remedies
+        self._ballast = ballast
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers and pauses up to date."""
+        """Brings the gauges of queue, breakers, pauses and ballast up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
+        pending = await self._database.read(partial(approvals.pending, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
+        self._metrics.waits([remedy.name for remedy in self._remedies().remedies], pending)
         self._metrics.holds(
             [(one["task"], one["target"]) for one in breakers], [(hold.task, hold.since) for hold in pauses]
         )
+        self._metrics.ballast(await self._ballast.look())
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""
@@ -60,7 +71,12 @@ class Upkeep:
     async def purge(self) -> None:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings().retention
-        removed = await self._database.write(partial(retention.purge, host=self._database.host, before=horizon))
+        host = self._database.host
+        uneventful = max(horizon, self._clock() - UNEVENTFUL_FOR)
+        removed = {
+            **await self._database.write(partial(retention.purge, host=host, before=horizon)),
+            **await self._database.write(partial(retention.purge_uneventful, host=host, before=uneventful)),
+        }
         if removed:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))

@@ -32,7 +32,10 @@ LOOK_SOONEST = 1.0
 SILENCED = "silenced"
 """What blocks in place of a guard while people are not told of an alert."""
 
-UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "cancelled"})
+DENIED_AGAIN = DAY
+"""Seconds after which a person who said no is asked again about an alert that goes on firing."""
+
+UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "denied", "cancelled"})
 """Outcomes of runs that changed nothing, so that no alert can end by them."""
 
 
@@ -120,7 +123,8 @@ def _turn(
     if remedy.autonomy == "observe":
         reason = f"remedy {remedy.name} only observes: the plan is recorded, nothing is done"
         return _Turn(Decision("observe", reason, selection))
-    return _Turn(Decision("run", _why_now(remedy, tried, now), selection))
+    waits = "; a person must approve its plan" if remedy.autonomy == "approve" else ""
+    return _Turn(Decision("run", _why_now(remedy, tried, now) + waits, selection))
 
 
 def no_target(selection: Selection, known: Collection[str] | None) -> str | None:
@@ -186,6 +190,8 @@ def _again_at(remedy: Remedy, tried: Sequence[Try]) -> float:
     ended = own[0].ended_at or 0.0
     if remedy.autonomy == "observe":
         return ended + OBSERVE_AGAIN
+    if own[0].outcome == "denied":
+        return ended + DENIED_AGAIN
     idle = sum(1 for _ in takewhile(lambda one: one.outcome in UNTOUCHED, own))
     if not idle:
         return ended + remedy.cooldown

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -54,11 +55,21 @@ class _Decided:
     holds_page: bool = False
 
 
+class Waits(Protocol):
+    """What waits for a person, which alerts and time may end."""
+
+    async def settle(self) -> None:
+        """Ends what is over by now."""
+
+    async def next_at(self) -> float | None:
+        """When the next of it is over (Unix seconds); None where nothing waits."""
+
+
 class Decider:
     """Takes stored alerts that came, oldest first, and those that are due.
 
-    submit: queues a run in the engine. join: joins new episodes with those that they go on from after a restart.
-    hold_pages: called when the page of a run is to be held back.
+    submit: queues a run in the engine. waiting: what ends with an alert, or by the same clock. join: joins new episodes
+    with those that they go on from after a restart. hold_pages: called when the page of a run is to be held back.
     """
 
     def __init__(
@@ -70,6 +81,7 @@ class Decider:
         submit: Callable[[int], Awaitable[None]],
         metrics: Metrics,
         clock: Callable[[], float],
+        waiting: Waits,
         join: Callable[[Sequence[int]], Awaitable[None]],
         hold_pages: Callable[[], None],
     ) -> None:
@@ -82,6 +94,7 @@ class Decider:
         self._clock = clock
         self._join = join
         self._hold_pages = hold_pages
+        self._waiting = waiting
         self._wake = asyncio.Event()
         self._all_due = False
 
@@ -108,13 +121,14 @@ class Decider:
         try:
             while await self.decide_batch():
                 pass
-            due = await self._database.read(alerts.next_due)
+            dues = [await self._database.read(alerts.next_due), await self._waiting.next_at()]
         except NoRoom:
             return ROOM_INTERVAL  # logged by the store, once; alerts in it are looked at when there is room again
         except (sa.exc.SQLAlchemyError, OSError):
             # The alerts are still stored as they were: they are looked at again then.
             log.exception("decisions could not be stored")
             return UNKNOWN_FOR
+        due = min((each for each in dues if each is not None), default=None)
         return None if due is None else max(0.0, min(due - self._clock(), LONGEST_SLEEP))
 
     async def decide_batch(self) -> int:
@@ -128,6 +142,7 @@ class Decider:
                 self._all_due = True
                 raise
         waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH))
+        await self._waiting.settle()
         if not waiting:
             return 0
         following = [alert.id for alert in waiting if alert.follows]

@@ -1,10 +1,14 @@
 """The configured remedies: which of them match an alert, and what they select."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
+from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
 from remediator.config.matchers import matches_all, parse_matchers, whole_match
 from remediator.config.remedies import Remedy
+from remediator.config.schedule import Job
+from remediator.model.caller import Caller
 from remediator.model.decision import Selection
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
@@ -14,12 +18,18 @@ DEFAULTS = GuardSettings()
 class Remedies:
     """The configured remedies in their order, with their matchers parsed once.
 
-    defaults: the guards' settings of what no remedy asks for.
+    defaults: the guards' settings of what no remedy asks for. jobs: the schedule's, by name.
     """
 
-    def __init__(self, remedies: Sequence[Remedy], defaults: GuardSettings = DEFAULTS) -> None:
+    def __init__(
+        self,
+        remedies: Sequence[Remedy],
+        defaults: GuardSettings = DEFAULTS,
+        jobs: Mapping[str, Job] = MappingProxyType({}),
+    ) -> None:
         self.remedies = tuple(remedies)
         self.defaults = defaults
+        self._jobs = jobs
         self._matchers = [
             tuple(matcher for text in remedy.match for matcher in parse_matchers(text)) for remedy in remedies
         ]
@@ -39,6 +49,22 @@ class Remedies:
     def about(self, task: str, target: str) -> Sequence[Remedy]:
         """The remedies that may run this task on this target, in order."""
         return [remedy for remedy in self.remedies if remedy.task == task and _may_select(remedy, target)]
+
+    def autonomy(self, caller: Caller) -> Autonomy:
+        """What may be done for a caller without a person. Who asks for something himself is one; a remedy or a job that
+        is no longer there may do nothing by itself.
+        """
+        if caller.trigger not in ("alert", "schedule"):
+            return "auto"
+        own = self._asking(caller)
+        return "approve" if own is None else own.autonomy or "auto"
+
+    def guarding(self, caller: Caller, task: str, target: str) -> GuardSettings:
+        """The guards' settings of a run: those of the remedy or job that asked for it, if it still exists."""
+        return self._asking(caller) or self.settings(task, target)
+
+    def _asking(self, caller: Caller) -> Remedy | Job | None:
+        return self._jobs.get(caller.name) if caller.trigger == "schedule" else self.named(caller.remedy)
 
     def settings(self, task: str, target: str) -> GuardSettings:
         """The guards' settings of a run that no alert asked for: the first remedy's that may run it, or defaults."""

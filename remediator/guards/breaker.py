@@ -1,5 +1,7 @@
 """Several runs in a row that did not help: a person takes over."""
 
+from itertools import takewhile
+
 from remediator.guards.guard import Case, Guard, time_left
 from remediator.guards.history import History
 from remediator.model.hold import Hold
@@ -24,4 +26,11 @@ def blocks(facts: History, case: Case) -> Hold | None:
     return Hold(reason, until, since=opened)
 
 
-BREAKER = Guard("breaker", History, blocks)
+def says(facts: History, case: Case) -> str:
+    breaker = case.settings.breaker
+    since = [run for run in facts.past if run.finished_at > facts.closed_at]
+    failed = sum(1 for _ in takewhile(lambda run: not run.helped, since))
+    return f"{failed} runs in a row on this target did not help; {breaker.failures} would open it"
+
+
+BREAKER = Guard("breaker", History, blocks, says)

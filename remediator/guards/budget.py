@@ -53,7 +53,7 @@ def blocks(facts: Spending, case: Case) -> Hold | None:
     budget, plan = case.settings.budget, case.plan
     ways = (
         ("bytes", budget.bytes_per_run, budget.bytes_per_day, format_bytes),
-        ("items", budget.items_per_run, budget.items_per_day, lambda count: f"{count:.0f} objects"),
+        ("items", budget.items_per_run, budget.items_per_day, _objects),
     )
     holds = [
         hold
@@ -62,6 +62,10 @@ def blocks(facts: Spending, case: Case) -> Hold | None:
         if hold is not None
     ]
     return max(holds, key=lambda hold: (hold.until is None, hold.until), default=None)
+
+
+def _objects(count: float) -> str:
+    return f"{count:.0f} objects"
 
 
 Said = Callable[[float], str]
@@ -110,4 +114,21 @@ def _room_at(what: str, spent: Sequence[Spent], over: int, *, enough: bool) -> f
     return None
 
 
-BUDGET = Guard("budget", Spending, blocks)
+def says(facts: Spending, case: Case) -> str:
+    budget, plan = case.settings.budget, case.plan
+    limits = {
+        "a run": (budget.bytes_per_run, budget.items_per_run, ()),
+        "a day": (budget.bytes_per_day, budget.items_per_day, facts.spent or ()),
+    }
+    parts = [
+        f"{said(_planned(what, plan) + sum(getattr(each, what) for each in spent))} of {said(allowed)} {span}"
+        for span, (size, items, spent) in limits.items()
+        for what, allowed, said in (("bytes", size, format_bytes), ("items", items, _objects))
+        if allowed is not None
+    ]
+    if not parts:
+        return "any number of bytes and objects is allowed"
+    return f"{', '.join(parts)}{'' if plan is not None else ', before there is a plan'}"
+
+
+BUDGET = Guard("budget", Spending, blocks, says)

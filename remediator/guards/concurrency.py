@@ -83,4 +83,11 @@ def block_by(rivals: Sequence[Rival], allowed: int) -> Block:
     return Block.of(CONCURRENCY.name, _hold(rivals, allowed))
 
 
-CONCURRENCY = Guard("concurrency", Rivals, blocks)
+def says(facts: Rivals, case: Case) -> str:
+    if case.subject.observing or not facts.disruptive[case.subject.task]:
+        return "it interrupts nothing"
+    allowed = case.settings.concurrency.disruptive_per_host
+    return f"{len(facts.acting) + len(facts.coming)} of {allowed} runs that may interrupt a service are under way"
+
+
+CONCURRENCY = Guard("concurrency", Rivals, blocks, says)

@@ -113,4 +113,15 @@ def _short(query: str) -> str:
     return line if len(line) <= 80 else f"{line[:77]}..."
 
 
-GATE = Guard("gate", Answers, blocks)
+def says(facts: Answers, case: Case) -> str:
+    if not case.settings.gate:
+        return "no query has to return anything"
+    answers = [(query, facts.answers[query]) for query in case.settings.gate]
+    return "; ".join(
+        f"{_short(query)}: {counted(answer.numbers, 'number')}"
+        for query, answer in answers
+        if isinstance(answer, Answer)
+    )
+
+
+GATE = Guard("gate", Answers, blocks, says)

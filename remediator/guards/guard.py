@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 from exporter.base.units import format_duration
+from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
 from remediator.model.hold import Hold
 from remediator.model.task import Plan, Task
@@ -56,7 +57,8 @@ class Case:
     """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
 
     dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back. by_hand: a person
-    asked for it.
+    asked for it. autonomy: what may be done without a person; of a run that a person asks for, all. always_approve: as
+    the task's facts have it.
     """
 
     subject: Subject
@@ -65,6 +67,8 @@ class Case:
     plan: Plan | None = None
     dry_run: bool = False
     by_hand: bool = False
+    autonomy: Autonomy = "auto"
+    always_approve: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,14 @@ class Guard(Generic[F]):
     """One reason that can block a run.
 
     blocks: why the run must not happen; None if it may. Pure.
+    says: what it goes by where it does not block, for people. Pure.
     for_dry_runs: whether it also holds back a run that a person asked for only to see its plan.
     """
 
     name: str
     facts: type[F]
     blocks: Callable[[F, Case], Hold | None]
+    says: Callable[[F, Case], str] = lambda facts, case: ""
     for_dry_runs: bool = False
 
 

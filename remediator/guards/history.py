@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from remediator.guards.guard import Facts, Sources, Subject
 from remediator.model.hold import PastRun
-from remediator.store import holds
+from remediator.store import approvals, holds
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class History(Facts):
     past: Sequence[PastRun] = ()
     """Newest first, at least those of the last day and as many as the breaker counts."""
     closed_at: float = 0.0
+    waits_for: int | None = None
+    """The approval that the run in flight waits for."""
 
     @classmethod
     async def gather(cls, subjects: Collection[Subject], sources: Sources, now: float) -> Mapping[Subject, Self]:
@@ -33,13 +35,14 @@ class History(Facts):
     def _read(cls, connection: sa.Connection, subjects: Collection[Subject]) -> Mapping[Subject, Self]:
         unfinished = holds.unfinished_runs(connection)
         closed = holds.breakers_closed(connection)
+        asked = approvals.asked(connection) if unfinished else {}
         found = {}
         for subject in subjects:
             place = subject.place
             in_flight = next((run for run in unfinished.get(place, ()) if run != subject.run_id), None)
             past = holds.past_runs(connection, place, observing=subject.observing)
-            found[subject] = cls(in_flight, past, closed.get(place, 0.0))
+            found[subject] = cls(in_flight, past, closed.get(place, 0.0), asked.get(in_flight or 0))
         return found
 
     def with_run(self, about: Subject, started: Subject, run_id: int) -> Self:
-        return replace(self, in_flight=run_id) if about.place == started.place else self
+        return replace(self, in_flight=run_id, waits_for=None) if about.place == started.place else self

@@ -9,11 +9,16 @@ from remediator.model.hold import Block, Hold
 
 
 def blocks(facts: History, case: Case) -> Hold | None:
-    return None if facts.in_flight is None else _hold(facts.in_flight)
+    return None if facts.in_flight is None else _hold(facts.in_flight, facts.waits_for)
 
 
-def _hold(run_id: int) -> Hold:
-    return Hold(f"run {run_id} of the same task on this target is under way")
+def _hold(run_id: int, approval_id: int | None = None) -> Hold:
+    if approval_id is None:
+        return Hold(f"run {run_id} of the same task on this target is under way")
+    return Hold(
+        f"run {run_id} of the same task on this target waits for a person: "
+        f"upkeeper approve {approval_id}, or upkeeper deny {approval_id}"
+    )
 
 
 def block_by(run_id: int) -> Block:
@@ -21,4 +26,8 @@ def block_by(run_id: int) -> Block:
     return Block.of(IN_FLIGHT.name, _hold(run_id))
 
 
-IN_FLIGHT = Guard("in-flight", History, blocks, for_dry_runs=True)
+def says(facts: History, case: Case) -> str:
+    return "no run of the task on this target is under way"
+
+
+IN_FLIGHT = Guard("in-flight", History, blocks, says, for_dry_runs=True)

@@ -36,6 +36,11 @@ class Judgement:
         return self.blocks[0] if self.blocks else None
 
     @property
+    def refusal(self) -> Block | None:
+        """The first block that no person can lift by approving the plan."""
+        return next((block for block in self.blocks if not block.asks), None)
+
+    @property
     def over_at(self) -> float | None:
         """When the last of those blocks expires that a time ends (Unix seconds); None if all of them need an event."""
         return max((block.until for block in self.blocks if block.until is not None), default=None)
@@ -64,6 +69,21 @@ class Gathered:
             for guard in self._guards
             if (guard.for_dry_runs or not case.dry_run) and (hold := self._ask(guard, case)) is not None
         ])  # fmt: skip
+
+    def explain(self, case: Case) -> Sequence[tuple[str, Block | None, str]]:
+        """What every guard says, and by what: its name, its block if it blocks, and what it goes by, for people."""
+        found: list[tuple[str, Block | None, str]] = []
+        for guard in self._guards:
+            hold = self._ask(guard, case)
+            block = None if hold is None else Block.of(guard.name, hold)
+            found.append((guard.name, block, hold.reason if hold is not None else self._said(guard, case)))
+        return found
+
+    def _said(self, guard: Guard[Any], case: Case) -> str:
+        """What a guard that does not block goes by. It has the facts, else it would block."""
+        known = self._facts[guard.facts]
+        assert not isinstance(known, Exception), "a guard without facts blocks"
+        return guard.says(known[case.subject], case)
 
     def _ask(self, guard: Guard[Any], case: Case) -> Hold | None:
         known = self._facts.get(guard.facts, {})

@@ -38,4 +38,8 @@ def blocks(facts: Pauses, case: Case) -> Hold | None:
     return None
 
 
-PAUSED = Guard("paused", Pauses, blocks)
+def says(facts: Pauses, case: Case) -> str:
+    return "neither the task nor everything is paused"
+
+
+PAUSED = Guard("paused", Pauses, blocks, says)

@@ -19,4 +19,10 @@ def blocks(facts: History, case: Case) -> Hold | None:
     return Hold(reason, until)
 
 
-RATE = Guard("rate", History, blocks)
+def says(facts: History, case: Case) -> str:
+    rate = case.settings.rate
+    hour, day = (sum(run.started_at + span > case.now for run in facts.past) for span in (HOUR, DAY))
+    return f"{hour} of {rate.per_hour} runs on this target in the last hour, {day} of {rate.per_day} in the last day"
+
+
+RATE = Guard("rate", History, blocks, says)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from remediator.guards.approval import APPROVAL
 from remediator.guards.breaker import BREAKER
 from remediator.guards.budget import BUDGET
 from remediator.guards.concurrency import CONCURRENCY
@@ -26,4 +27,5 @@ GUARDS: Sequence[Guard[Any]] = (
     CONCURRENCY,
     BUDGET,
     STORM,
+    APPROVAL,
 )

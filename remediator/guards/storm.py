@@ -63,4 +63,14 @@ def blocks(facts: Alerting, case: Case) -> Hold | None:
     return Hold(reason, until)
 
 
-STORM = Guard("storm", Alerting, blocks)
+def says(facts: Alerting, case: Case) -> str:
+    if case.by_hand:
+        return "a person asks, who sees what comes of it"
+    allowed, within = case.settings.storm.alerts, case.settings.storm.within
+    if allowed is None or facts.began is None:
+        return "any number of alerts is allowed"
+    began = sum(at > case.now - within for at in facts.began)
+    return f"{began} of {allowed} alerts that fire began within {format_duration(within)}"
+
+
+STORM = Guard("storm", Alerting, blocks, says)

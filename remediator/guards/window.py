@@ -39,4 +39,9 @@ def blocks(facts: MachineZone, case: Case) -> Hold | None:
     return Hold(reason, until)
 
 
-WINDOW = Guard("window", MachineZone, blocks)
+def says(facts: MachineZone, case: Case) -> str:
+    windows = case.settings.window
+    return f"it may run {said(windows)}, which is now" if windows else "it may run at any time"
+
+
+WINDOW = Guard("window", MachineZone, blocks, says)

@@ -62,6 +62,11 @@ def not_found(message: str) -> RequestError:
     return RequestError(message, 404, EXIT_USAGE)
 
 
+def conflict(message: str) -> RequestError:
+    """It was asked for too late, or about something that has changed."""
+    return RequestError(message, 409, EXIT_BLOCKED)
+
+
 def refused(guard: str, reason: str) -> RequestError:
     """A guard blocks it."""
     return RequestError(f"{guard}: {reason}", 409, EXIT_BLOCKED, guard)

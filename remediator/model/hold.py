@@ -37,12 +37,13 @@ class Hold:
     """Why a run must not happen now, for people, and when that ends by itself (Unix seconds).
 
     until is None if an event ends it, not a time: a run that finishes, a person who resumes. since: when it began,
-    where that is known.
+    where that is known. asks: a person can lift it for the plan that is judged, by approving that.
     """
 
     reason: str
     until: float | None = None
     since: float | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Block:
     reason: str
     until: float | None = None
     since: float | None = None
+    asks: bool = False
 
     @classmethod
     def of(cls, guard: str, hold: Hold) -> Self:
-        return cls(guard, hold.reason, hold.until, hold.since)
+        return cls(guard, hold.reason, hold.until, hold.since, hold.asks)

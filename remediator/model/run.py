@@ -39,6 +39,8 @@ class Run(Request):
     planned_at: float | None
     before: Measurement | None
     after: Measurement | None
+    attempt: int = 0
+    """Which of the engine's workflows does it: each approval begins another."""
 
     @property
     def trigger(self) -> Trigger:

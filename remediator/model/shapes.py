@@ -9,7 +9,8 @@ from typing import Any, Generic, Literal, NotRequired, TypeVar
 # The standard library's own lacks generic classes before Python 3.12, as pydantic needs them for the API document.
 from typing_extensions import TypedDict
 
-from remediator.model.words import ActionState, RunState, Trigger, Verdict
+from remediator.config.autonomy import Autonomy
+from remediator.model.words import ActionState, ApprovalState, RunState, Trigger, Verdict
 
 T = TypeVar("T")
 
@@ -180,7 +181,8 @@ class RemedyView(TypedDict):
     target: str | None
     target_label: str | None
     targets: dict[str, str] | None
-    autonomy: Literal["observe", "auto"]
+    autonomy: Autonomy
+    approval: dict[str, float]
     page: Literal["hold", "at-once"]
     silenced: Literal["wait", "run"]
     cooldown: float
@@ -215,6 +217,7 @@ class PlannedActionView(TypedDict):
     estimated_bytes: int
     items: int
     params: Mapping[str, Any]
+    identity: str | None
 
 
 class PlanBody(TypedDict):
@@ -234,13 +237,131 @@ class GuardView(TypedDict):
 
 
 class PlanView(TypedDict):
-    """A plan with the measurement it was made from and the guards that would block its run."""
+    """A plan with the measurement it was made from and the guards that would block its run. ``plan_hash`` is the same
+    for another plan of the same actions.
+    """
 
     task: str
     target: str
     measurement: MeasurementView
     plan: PlanBody
+    plan_hash: str
     guards: list[GuardView]
+
+
+class ChangeView(TypedDict):
+    """How one action of a plan differs from those of the plan that was approved before it."""
+
+    change: Literal["gone", "added", "changed"]
+    kind: str
+    object: str
+
+
+class ApprovalView(TypedDict):
+    """A request that a person approves the plan of a run.
+
+    ``caller`` asked for the run; ``why`` says why a person must approve. ``changes`` are there when the plan changed
+    after an approval, so that this asks again. ``by`` is who answered; null where nobody did.
+    """
+
+    id: int
+    run: int
+    host: str
+    task: str
+    target: str
+    caller: CallerView
+    alert_id: int | None
+    plan_hash: str
+    actions: int
+    estimated_bytes: int
+    why: str
+    changes: list[ChangeView]
+    state: ApprovalState
+    asked_at: str
+    expires_at: str
+    decided_at: str | None
+    by: CallerView | None
+    reason: str
+
+
+class ApprovalDetail(ApprovalView):
+    """The same with the plan that is to be approved, and the guards that would block it now beside the approval."""
+
+    measurement: MeasurementView | None
+    plan: PlanBody
+    guards: list[GuardView]
+
+
+class MatcherView(TypedDict):
+    """A matcher of a remedy against an alert's labels. ``value`` is that of its label; null where there is none."""
+
+    matcher: str
+    matches: bool
+    value: str | None
+
+
+class GuardVerdictView(TypedDict):
+    """What a guard says: why it blocks, and until when, or what it goes by where it does not."""
+
+    guard: str
+    blocks: bool
+    reason: str
+    until: str | None
+
+
+class ExplainedRemedy(TypedDict):
+    """A remedy and an alert. ``no_target`` is why it has none, where it matches; ``tried`` are its runs for the alert
+    in the last day, newest first. Guards are asked only where there is a target.
+    """
+
+    name: str
+    matches: bool
+    matchers: list[MatcherView]
+    task: str
+    autonomy: str
+    target: str | None
+    target_by: str | None
+    no_target: str | None
+    guards: list[GuardVerdictView]
+    tried: list[int]
+
+
+class PlannedDecisionView(TypedDict):
+    """What would be decided now."""
+
+    remedy: str | None
+    target: str | None
+    verdict: Verdict
+    guard: str | None
+    reason: str
+
+
+class ExplainedPlan(TypedDict):
+    """What the run of a remedy would do, or in ``error`` why that cannot be told."""
+
+    remedy: str
+    task: str
+    target: str
+    error: str | None
+    measurement: MeasurementView | None
+    plan: PlanBody | None
+
+
+class ExplainView(TypedDict):
+    """What would be decided now about an alert, and why. ``alert_id`` is null where labels were given.
+
+    ``remedies`` are all of them, in their order. ``due_at`` is when the alert would be looked at again; null: when
+    something happens. ``waits_for`` says why nothing is decided, where that is so.
+    """
+
+    alert_id: int | None
+    firing: bool
+    labels: dict[str, str]
+    remedies: list[ExplainedRemedy]
+    decisions: list[PlannedDecisionView]
+    due_at: str | None
+    waits_for: str | None
+    plan: ExplainedPlan | None
 
 
 class PauseView(TypedDict):
@@ -266,17 +387,35 @@ class BreakerView(TypedDict):
     since: str
 
 
+class BallastView(TypedDict):
+    """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
+    although it is. No bytes are wanted where the config says so.
+    """
+
+    bytes: int
+    wanted_bytes: int
+    inodes: int
+    wanted_inodes: int
+    whole: bool
+    lacks: str
+    doubt: str
+
+
 class StatusView(TypedDict):
-    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received."""
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received; ``ballast`` is
+    null where the disk does not even tell its size. ``approvals`` are those that wait for a person.
+    """
 
     version: str
     paused: list[PauseView]
     queue_depth: int
     running: list[RunView]
+    approvals: list[ApprovalView]
     open_breakers: list[BreakerView]
     last_alert_at: str | None
     watchdog_at: str | None
     counts: dict[str, int]
+    ballast: BallastView | None
 
 
 class Problem(TypedDict, total=False):

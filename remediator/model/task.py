@@ -63,6 +63,10 @@ class Action(_Record):
     """How many objects it is about, at most: more than one where many go together for one reason."""
     params: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What ``apply`` needs to find exactly this object again and to notice that it changed."""
+    identity: str | None = None
+    """What makes it the same action in another plan, in place of object and parameters. Only for those that hold what
+    is new in each plan, such as the time or a temporary name: an approval covers another plan of the same actions.
+    """
 
 
 class Row(_Record):

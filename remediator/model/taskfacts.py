@@ -9,6 +9,9 @@ Disruption = Literal["none", "brief", "outage"]
 Shows = Literal["actions", "checks", "findings"]
 """What a plan or run of it is to people: a list of actions; or, of a task that only looks, of checks or of findings."""
 
+Unattended = Literal["observe", "auto"]
+"""``observe``: what it would do is recorded; ``auto``: it is done."""
+
 Document = Mapping[str, Any]
 """A config file as its YAML has it, unchecked."""
 
@@ -27,3 +30,7 @@ class TaskFacts(NamedTuple):
     shows: Shows = "actions"
     discovers: bool = False
     """It has targets that no config names and that come and go, such as containers."""
+    always_approve: bool = False
+    """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""
+    unattended: Unattended = "observe"
+    """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""

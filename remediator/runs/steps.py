@@ -15,18 +15,20 @@ import structlog
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
-from remediator.config.guards import GuardSettings
 from remediator.decide.remedies import Remedies
 from remediator.guards.concurrency import block_by, is_disruptive
-from remediator.guards.guard import Case, Subject
+from remediator.guards.guard import Case
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
+from remediator.model.approval import plan_hash
 from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
 from remediator.runs import verify
+from remediator.runs.cases import case_of
+from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
-from remediator.store import alerts, runs, slots
+from remediator.store import approvals, runs, slots
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,9 @@ class Runner:
     """Does the steps of runs.
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
-    on_finished: called when a run has ended, to wake whoever decides.
+    on_asked: called when a run waits for a person, whose time then runs.
+    make_room: called, from another thread, with why an action failed; where it has made room on a full disk, the action
+    is tried again.
     """
 
     def __init__(
@@ -58,7 +62,9 @@ class Runner:
         remedies: Callable[[], Remedies],
         metrics: Metrics,
         clock: Callable[[], float],
-        on_finished: Callable[[], None],
+        closing: Closing,
+        on_asked: Callable[[], None],
+        make_room: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._judge = judge
@@ -66,11 +72,14 @@ class Runner:
         self._remedies = remedies
         self._metrics = metrics
         self._clock = clock
-        self._on_finished = on_finished
+        self._closing = closing
+        self._on_asked = on_asked
+        self._make_room = make_room
 
-    async def measure(self, run_id: int) -> Next:
+    async def measure(self, run_id: int, attempt: int = 0) -> Next:
         """Measures the target before anything is done."""
-        await self._write(partial(runs.begin, run_id=run_id, now=self._clock()))
+        if not await self._write(partial(runs.begin, run_id=run_id, attempt=attempt, now=self._clock())):
+            return "stop"
         run = await self._read(run_id)
         try:
             before = await self._measure(run, "measuring")
@@ -79,9 +88,14 @@ class Runner:
         await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
         return "go-on"
 
-    async def plan(self, run_id: int) -> int:
-        """Plans, and judges by the guards whether the plan may be applied. The number of actions to apply; 0: stop."""
+    async def plan(self, run_id: int, attempt: int = 0) -> int:
+        """Plans, and judges by the guards whether the plan may be applied. The number of actions to apply; 0: stop.
+
+        Where only a person's approval is missing, the run waits for that: the next attempt plans anew.
+        """
         run = await self._read(run_id)
+        if not _goes_on(run, attempt):
+            return 0
         try:
             async with _explained("planning", run, LOOK_TIMEOUT):
                 plan = await self._task(run).plan(run.target)
@@ -91,37 +105,56 @@ class Runner:
         now = self._clock()
         await self._write(partial(runs.planned, run_id=run_id, plan=plan, now=now))
         verdict = await self._may_apply(run, plan)
-        if verdict is not None:
+        if isinstance(verdict, Conclusion):
             await self._stop(run, verdict)
             return 0
-        block = await self._begin_acting(run)
+        if verdict is not None:
+            await self._ask(run, plan, verdict)
+            return 0
+        block = await self._begin_acting(run, plan)
         if block is not None:
             await self._stop(run, Conclusion("blocked", f"{block.guard}: {block.reason}"))
             return 0
         return len(plan.actions)
 
-    async def _begin_acting(self, run: Run) -> Block | None:
+    async def _begin_acting(self, run: Run, plan: Plan) -> Block | None:
         """From here on the run acts, unless the slots that it needs are taken since the guards were asked."""
         disruptive = is_disruptive(self._tasks(), run.task)
-        allowed = self._settings(run).concurrency.disruptive_per_host if disruptive else None
+        allowed = self._case(run, plan).settings.concurrency.disruptive_per_host if disruptive else None
         return await self._write(partial(_begin_acting, run=run, allowed=allowed))
 
-    async def _may_apply(self, run: Run, plan: Plan) -> Conclusion | None:
+    def _case(self, run: Run, plan: Plan) -> Case:
+        return case_of(run, plan, self._remedies(), self._task(run).facts, self._clock())
+
+    async def _may_apply(self, run: Run, plan: Plan) -> Conclusion | Block | None:
+        """Why the plan is not applied: how the run ends, or what a person can lift. None if it may be applied."""
         assert run.before is not None
         if run.dry_run:
             count = len(plan.actions)
             return Conclusion("planned", f"dry run: {counted(count, 'action')} planned, nothing done")
         if not plan.actions:
             return verify.of_empty_plan(run.before, plan)
-        settings = self._settings(run)
-        subject = Subject.of(run.host, run.task, run.target, settings, run_id=run.id)
-        judgement = await self._judge.judge(Case(subject, settings, self._clock(), plan, by_hand=run.caller.by_hand))
-        block = judgement.first
-        return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else None
+        judgement = await self._judge.judge(self._case(run, plan))
+        block = judgement.refusal
+        return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else judgement.first
 
-    async def apply(self, run_id: int, position: int) -> None:
+    async def _ask(self, run: Run, plan: Plan, block: Block) -> None:
+        """Lets the run wait until a person has approved the plan. Nothing of the engine is held meanwhile."""
+        case = self._case(run, plan)
+        until = case.now + case.settings.approval.expires
+        asked = await self._write(partial(_wait, run=run, plan=plan, why=block.reason, now=case.now, until=until))
+        if asked is not None:
+            self._on_asked()
+            log.info("run waits for approval", run=run.id, approval=asked, task=run.task, target=run.target,
+                     why=block.reason)  # fmt: skip
+
+    async def apply(self, run_id: int, position: int, attempt: int = 0) -> None:
         """Does one action of the plan, unless the plan is too old by now."""
+        if await self._database.read(partial(runs.action_is_over, run_id=run_id, position=position)):
+            return  # the engine could not note it
         run = await self._read(run_id)
+        if not _goes_on(run, attempt):
+            return
         now = self._clock()
         if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
             result = ActionResult("skipped", "the plan is too old")
@@ -134,21 +167,26 @@ class Runner:
 
     async def _act(self, run: Run, position: int) -> ActionResult:
         action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
-        try:
-            task = self._task(run)
-            async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
-                effect = await task.apply(run.target, action)
-        except UpkeeperError as failure:
-            return ActionResult("failed", str(failure))
+        while True:
+            try:
+                task = self._task(run)
+                async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                    effect = await task.apply(run.target, action)
+                break
+            except UpkeeperError as failure:
+                if not await asyncio.to_thread(self._make_room, failure):
+                    return ActionResult("failed", str(failure))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
             self._metrics.acted(run.task, run.target, self._clock())
         return ActionResult(effect.state, effect.detail, effect.freed_bytes)
 
-    async def verify(self, run_id: int) -> None:
+    async def verify(self, run_id: int, attempt: int = 0) -> None:
         """Measures again and closes the run with its outcome."""
-        await self._write(partial(runs.set_state, run_id=run_id, state="verifying"))
         run = await self._read(run_id)
+        if not _goes_on(run, attempt):
+            return
+        await self._write(partial(runs.set_state, run_id=run_id, state="verifying"))
         states = await self._database.read(partial(runs.action_states, run_id=run_id))
         assert run.before is not None  # the step before stored it
         try:
@@ -178,12 +216,9 @@ class Runner:
 
     async def _stop(self, run: Run, verdict: Conclusion) -> Next:
         now = self._clock()
-        if await self._write(partial(_finish, run_id=run.id, verdict=verdict, now=now)):
-            self._on_finished()
+        if await self._write(partial(self._closing.close, run_id=run.id, verdict=verdict, now=now)):
             seconds = now - (run.started_at or now)
-            self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)
-            log.info("run finished", run=run.id, task=run.task, target=run.target,
-                     outcome=verdict.outcome, reason=verdict.reason, seconds=round(seconds, 3))  # fmt: skip
+            self._closing.tell(run, verdict, seconds=seconds, now=now)
         return "stop"
 
     def _task(self, run: Run) -> Task:
@@ -192,16 +227,25 @@ class Runner:
             raise TaskError(f"task {run.task} is no longer available")
         return task
 
-    def _settings(self, run: Run) -> GuardSettings:
-        """Those of the remedy that asked for the run, if it still exists."""
-        remedies = self._remedies()
-        return remedies.named(run.remedy) or remedies.settings(run.task, run.target)
-
     async def _read(self, run_id: int) -> Run:
         return await self._database.read(partial(runs.get, run_id=run_id))
 
     async def _write(self, work: Callable[[sa.Connection], T]) -> T:
         return await self._database.write(work)
+
+
+def _goes_on(run: Run, attempt: int) -> bool:
+    """Whether this attempt at a run is the one that is to be done: not one from before an approval, or of a run that is
+    over.
+    """
+    return run.attempt == attempt and run.state not in ("waiting", "finished")
+
+
+def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: float, until: float) -> int | None:
+    """Asks for the approval of a plan, for which the run waits; the request's id, None where the attempt is over."""
+    if not runs.wait(connection, run.id, run.attempt):
+        return None
+    return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
 
 
 def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Block | None:
@@ -210,14 +254,6 @@ def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> B
         return block_by(acting, allowed)
     runs.set_state(connection, run.id, "applying")
     return None
-
-
-def _finish(connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
-    """Closes a run, and marks the alerts that wait for its end to be looked at; False if it was closed already."""
-    finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
-    if finished:
-        alerts.due_after_run(connection, run_id, now)
-    return finished
 
 
 @asynccontextmanager

@@ -33,9 +33,9 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
-def _backend(place: Path | str, host: str, on_room: Callable[[str], None]) -> Backend:
+def _backend(place: Path | str, host: str, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> Backend:
     if isinstance(place, Path):
-        return SqliteFile(place, on_room)
+        return SqliteFile(place, on_room, make_room)
     try:
         url = sa.make_url(place)
     except sa.exc.ArgumentError:
@@ -45,7 +45,7 @@ def _backend(place: Path | str, host: str, on_room: Callable[[str], None]) -> Ba
 
         return Postgresql(url, host, on_room)
     if url.drivername == "sqlite" and url.database:
-        return SqliteFile(Path(url.database), on_room)
+        return SqliteFile(Path(url.database), on_room, make_room)
     raise ValueError(f"a database of the kind {url.drivername!r} is not supported; SQLite and PostgreSQL are")
 
 
@@ -57,14 +57,21 @@ class Database:
 
     place: a SQLite file, or a URL of either kind; raises ValueError for any other.
     on_room: called after a write with why there was no room for it, empty when there was; from another thread.
+    make_room: called, from another thread, when a write finds no room on this machine's disk; where it has made some,
+    the write is tried again.
     host: the name of this machine, which its rows carry.
     """
 
     def __init__(
-        self, place: Path | str, on_room: Callable[[str], None] = lambda _: None, *, host: str | None = None
+        self,
+        place: Path | str,
+        on_room: Callable[[str], None] = lambda _: None,
+        *,
+        make_room: Callable[[], bool] = lambda: False,
+        host: str | None = None,
     ) -> None:
         self.host = host or hosts.this_host()
-        self._backend = _backend(place, self.host, on_room)
+        self._backend = _backend(place, self.host, on_room, make_room)
         self._write_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-write")
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 

@@ -6,9 +6,19 @@ import sqlalchemy as sa
 
 from remediator.audit.record import Entry
 from remediator.store import audit
-from remediator.store.tables import breaker_resets, decisions, pauses, runs, senders, silences
+from remediator.store.tables import (
+    approvals,
+    breaker_resets,
+    decisions,
+    due_times,
+    jobs,
+    pauses,
+    runs,
+    senders,
+    silences,
+)
 
-OF_A_HOST = (runs, decisions, pauses, breaker_resets, silences)
+OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, silences)
 
 
 def this_host() -> str:
@@ -39,5 +49,9 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
     )
     connection.execute(breaker_resets.delete().where(newer))
     connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
+    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at"))):
+        twin = table.alias()
+        equal = [twin.c[column] == table.c[column] for column in same]
+        connection.execute(table.delete().where(sa.exists().where(*equal, twin.c.host > table.c.host)))
     for table in OF_A_HOST:
         connection.execute(table.update().where(table.c.host != host).values(host=host))

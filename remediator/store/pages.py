@@ -1,16 +1,28 @@
 """Rows as the API's JSON: newest first, a page at a time, times as RFC 3339."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
-from remediator.model.shapes import ActionView, AlertView, ArtefactView, DecisionView, Page, RunView, TrackView
+from remediator.model.shapes import (
+    ActionView,
+    AlertView,
+    ApprovalDetail,
+    ApprovalView,
+    ArtefactView,
+    DecisionView,
+    Page,
+    RunView,
+    TrackView,
+)
+from remediator.model.task import Plan
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, rows, silences
-from remediator.store.tables import REMEDY, actions, alerts, decisions, runs
+from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -190,6 +202,74 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
         "notes": row["notes"],
         "actions": its_actions,
         "freed_bytes": sum(action["freed_bytes"] for action in its_actions),
+    }
+
+
+_APPROVALS = sa.select(
+    approvals, runs.c.task, runs.c.target, runs.c.trigger.label("asked_by"), runs.c.caller.label("asked_name"),
+    runs.c.alert_id,
+).join(runs, runs.c.id == approvals.c.run_id)  # fmt: skip
+
+
+def list_approvals(
+    connection: sa.Connection, now: float, limit: int, before: int | None = None, state: str | None = None
+) -> Page[ApprovalView]:
+    """The requests in that state at that time (Unix seconds), or in any."""
+    select = _APPROVALS if state is None else _APPROVALS.where(_in_state(state, now))
+    return _page(connection, select, approvals.c.id, partial(_approval, now=now), limit=limit, before=before)
+
+
+def _in_state(state: str, now: float) -> sa.ColumnElement[bool]:
+    """One that nobody answered in time has expired, also before anybody has noted that."""
+    late = sa.and_(approvals.c.state == "asked", approvals.c.expires_at <= now)
+    if state == "asked":
+        return sa.and_(approvals.c.state == "asked", approvals.c.expires_at > now)
+    return sa.or_(approvals.c.state == state, late) if state == "expired" else approvals.c.state == state
+
+
+def approval_view(connection: sa.Connection, approval_id: int, now: float) -> ApprovalView:
+    """A request. Raises LookupError if none has that id."""
+    return _approval(_approval_row(connection, approval_id), now)
+
+
+def one_approval(connection: sa.Connection, approval_id: int, now: float) -> ApprovalDetail:
+    """A request with its plan; what its task has found is that of the run's last plan. Raises LookupError."""
+    row = _approval_row(connection, approval_id)
+    before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == row["run_id"]))
+    plan = Plan.model_validate(row["plan"]).model_dump(mode="json")
+    found = [dict(each) for each in rows.of_run(connection, row["run_id"])]
+    return {**_approval(row, now), "measurement": before, "plan": {**plan, "rows": found}, "guards": []}  # type: ignore[typeddict-item]
+
+
+def _approval_row(connection: sa.Connection, approval_id: int) -> Row:
+    found = _rows(connection, _APPROVALS.where(approvals.c.id == approval_id))
+    if not found:
+        raise LookupError(f"there is no approval {approval_id}")
+    return found[0]
+
+
+def _approval(row: Row, now: float) -> ApprovalView:
+    late = row["state"] == "asked" and row["expires_at"] <= now
+    planned = row["plan"]["actions"]
+    return {
+        "id": row["id"],
+        "run": row["run_id"],
+        "host": row["host"],
+        "task": row["task"],
+        "target": row["target"],
+        "caller": {"trigger": row["asked_by"], "name": row["asked_name"]},
+        "alert_id": row["alert_id"],
+        "plan_hash": row["plan_hash"],
+        "actions": len(planned),
+        "estimated_bytes": sum(action["estimated_bytes"] for action in planned),
+        "why": row["why"],
+        "changes": row["changes"],
+        "state": "expired" if late else row["state"],
+        "asked_at": format_time_ms(row["asked_at"]),
+        "expires_at": format_time_ms(row["expires_at"]),
+        "decided_at": _maybe(row["decided_at"]),
+        "by": {"trigger": row["trigger"], "name": row["caller"] or ""} if row["trigger"] else None,
+        "reason": row["reason"],
     }
 
 

@@ -1,26 +1,63 @@
 """Deletes what is older than the record is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from remediator.store.tables import HEARD_AT, alerts, breaker_resets, decisions, pauses, runs, senders, silences
+from remediator.store.tables import (
+    HEARD_AT,
+    actions,
+    alerts,
+    breaker_resets,
+    decisions,
+    due_times,
+    jobs,
+    pauses,
+    runs,
+    senders,
+    silences,
+)
 
 
-def purge(connection: sa.Connection, host: str, before: float) -> Sequence[int]:
-    """Deletes what a host's record holds from before then (Unix seconds); the ids of the deleted runs.
+def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
+    """Deletes what a host's record holds from before then (Unix seconds); the ids of the deleted runs, each with the
+    number of its last attempt.
 
-    That is: runs that finished, with their actions, rows and artefacts; episodes that ended, with the decisions about
-    them; of those that go on, decisions that were not made again since; pauses that lapsed; and breakers' resets,
-    which count for no run that is left. An episode of which nothing was heard since then has ended too: its end was
-    lost on the way.
+    That is: runs that finished, with their actions, rows, approvals and artefacts; episodes that ended, with the
+    decisions about them; of those that go on, decisions that were not made again since; pauses that lapsed; and
+    breakers' resets, which count for no run that is left. An episode of which nothing was heard since then has ended
+    too: its end was lost on the way. Of the schedule: due times, and jobs that were taken out of it before then.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
-    old = list(connection.scalars(sa.delete(runs).where(*finished).returning(runs.c.id)))
+    old = _deleted(connection, *finished)
     connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, HEARD_AT) < before))
     connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
     connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
     connection.execute(sa.delete(silences).where(silences.c.host == host, silences.c.ended_at < before))
     connection.execute(sa.delete(senders).where(senders.c.host == host, senders.c.heard_at < before))
     connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
+    over = due_times.c.state.not_in(("waiting", "running"))
+    connection.execute(sa.delete(due_times).where(due_times.c.host == host, due_times.c.decided_at < before, over))
+    connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
     return old
+
+
+def purge_uneventful(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
+    """Deletes runs of the schedule, ended before then, that found nothing to do; as ``purge``. What became of their due
+    times is kept: a health check every five minutes would otherwise be most of the record.
+    """
+    acted = sa.exists().where(actions.c.run_id == runs.c.id)
+    uneventful = (
+        runs.c.host == host,
+        runs.c.trigger == "schedule",
+        runs.c.outcome == "nothing-to-do",
+        runs.c.finished_at < before,
+        sa.not_(acted),
+    )
+    return _deleted(connection, *uneventful)
+
+
+def _deleted(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> Mapping[int, int]:
+    """Deletes runs; their ids, each with the number of its last attempt."""
+    rows = connection.execute(sa.delete(runs).where(*which).returning(runs.c.id, runs.c.attempt))
+    return {row.id: row.attempt for row in rows}

@@ -19,6 +19,9 @@ _SQLITE_OF_A_FULL_DISK = frozenset({8, 10, 14})
 """SQLITE_READONLY, SQLITE_IOERR and SQLITE_CANTOPEN (https://sqlite.org/rescode.html): said of a file beside the
 database that could not be made, also in other cases, so the file system is asked whether it has room."""
 
+IN_PLACE = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs"})
+"""File systems where a block that was written once is written again without room for another one."""
+
 _LITTLE_BYTES = 1024 * 1024
 _FEW_INODES = 16
 """XFS and btrfs refuse before the last block is given away."""
@@ -43,14 +46,24 @@ def no_room(error: BaseException, path: Path) -> NoRoom | None:
     if isinstance(error, OSError):
         if error.errno not in _FULL:
             return None
-        return NoRoom(_quota(path) if error.errno == errno.EDQUOT else _sentence(path, _shortage(path) or "space"))
+        return NoRoom(_quota(path) if error.errno == errno.EDQUOT else _sentence(path, shortage(path) or "space"))
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
     if code is None:
         return None
-    short = _shortage(path)
+    short = shortage(path)
     if code & 0xFF == _SQLITE_FULL:
         return NoRoom(_sentence(path, short or "space"))
     return NoRoom(_sentence(path, short)) if short and code & 0xFF in _SQLITE_OF_A_FULL_DISK else None
+
+
+def lacked_room(error: BaseException, path: Path) -> bool:
+    """Whether an error, or what caused it, says that a disk is full, or the one that holds the path is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if no_room(cause, path) is not None:
+            return True
+        cause = cause.__cause__
+    return shortage(path) in ("space", "inodes")
 
 
 def mounted_at(path: Path) -> Mount | None:
@@ -61,7 +74,7 @@ def mounted_at(path: Path) -> Mount | None:
         return None
 
 
-def _shortage(path: Path) -> str | None:
+def shortage(path: Path) -> str | None:
     """What the file system does not give: ``space``, ``inodes`` or ``writes``; None where it seems to give them all."""
     try:
         held = os.statvfs(_existing(path))

@@ -87,13 +87,39 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         planned_at=row.planned_at,
         before=Measurement.model_validate(row.before) if row.before is not None else None,
         after=Measurement.model_validate(row.after) if row.after is not None else None,
+        attempt=row.attempt,
     )
+
+
+_TO_DO = runs.c.state.not_in(("finished", "waiting"))
 
 
 def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
     """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for a person."""
-    to_do = runs.c.state.not_in(("finished", "waiting"))
-    return list(connection.scalars(sa.select(runs.c.id).where(runs.c.host == host, to_do).order_by(runs.c.id)))
+    return list(attempts(connection, host))
+
+
+def attempts(connection: sa.Connection, host: str) -> Mapping[int, int]:
+    """The same, each with the number of its attempt."""
+    select = sa.select(runs.c.id, runs.c.attempt).where(runs.c.host == host, _TO_DO).order_by(runs.c.id)
+    return {row.id: row.attempt for row in connection.execute(select)}
+
+
+def take_up(connection: sa.Connection, host: str) -> Mapping[int, int]:
+    """A process begins to work on what was left; how often in a row one has died on each run where one did.
+
+    What was put down in order is not counted, nor what no process had begun.
+    """
+    here = (runs.c.host == host, _TO_DO)
+    connection.execute(runs.update().where(*here, runs.c.at_work).values(deaths=runs.c.deaths + 1))
+    connection.execute(runs.update().where(*here, runs.c.state != "queued").values(at_work=True))
+    died = sa.select(runs.c.id, runs.c.deaths).where(*here, runs.c.deaths > 0)
+    return {row.id: row.deaths for row in connection.execute(died)}
+
+
+def put_down(connection: sa.Connection, host: str) -> None:
+    """The process ends in order: what is left of its runs was not what ended it."""
+    connection.execute(runs.update().where(runs.c.host == host, runs.c.at_work).values(at_work=False))
 
 
 def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -> Mapping[int, Sequence[Try]]:
@@ -107,19 +133,46 @@ def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -
     return found
 
 
-def begin(connection: sa.Connection, run_id: int, now: float) -> None:
-    connection.execute(
+def begin(connection: sa.Connection, run_id: int, now: float, attempt: int = 0) -> bool:
+    """False where this attempt is over: the run has finished, waits for a person, or another attempt was begun."""
+    result = connection.execute(
         runs.update()
-        .where(runs.c.id == run_id)
-        .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now))
+        .where(runs.c.id == run_id, runs.c.attempt == attempt, _TO_DO)
+        .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now), at_work=True)
     )
-    _record(connection, run_id, "run.started", now, {})
+    if result.rowcount == 1:
+        _record(connection, run_id, "run.started", now, {"attempt": attempt} if attempt else {})
+    return result.rowcount == 1
 
 
 def measured(connection: sa.Connection, run_id: int, before: Measurement, now: float) -> None:
     found = before.model_dump(mode="json")
-    connection.execute(runs.update().where(runs.c.id == run_id).values(state="planning", before=found))
+    values = {"state": "planning", "before": found, "deaths": 0}
+    connection.execute(runs.update().where(runs.c.id == run_id, _TO_DO).values(values))
     _record(connection, run_id, "run.measured", now, {"before": found})
+
+
+def wait(connection: sa.Connection, run_id: int, attempt: int) -> bool:
+    """The run waits for a person; False where this attempt is over."""
+    result = connection.execute(
+        runs.update()
+        .where(runs.c.id == run_id, runs.c.attempt == attempt, _TO_DO)
+        .values(state="waiting", at_work=False)
+    )
+    return result.rowcount == 1
+
+
+def go_on(connection: sa.Connection, run_id: int) -> int:
+    """A run that waited is begun anew; the number of its attempt. Raises LookupError where it does not wait."""
+    attempt: int | None = connection.scalar(
+        runs.update()
+        .where(runs.c.id == run_id, runs.c.state == "waiting")
+        .values(state="queued", attempt=runs.c.attempt + 1, started_at=None)
+        .returning(runs.c.attempt)
+    )
+    if attempt is None:
+        raise LookupError(f"run {run_id} does not wait")
+    return attempt
 
 
 def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
@@ -141,7 +194,8 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
                 for position, action in enumerate(plan.actions)
             ],
         )
-    connection.execute(runs.update().where(runs.c.id == run_id).values(planned_at=now, notes=list(plan.notes)))
+    values = {"planned_at": now, "notes": list(plan.notes), "deaths": 0}
+    connection.execute(runs.update().where(runs.c.id == run_id).values(values))
     body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
     _record(connection, run_id, "run.planned", now, {**body, "sha256": _digest(plan)})
 
@@ -164,6 +218,12 @@ def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
     if stored is None:
         raise LookupError(f"run {run_id} has no action {position}")
     return Action.model_validate(stored)
+
+
+def action_is_over(connection: sa.Connection, run_id: int, position: int) -> bool:
+    """Whether what became of an action is recorded."""
+    finished_at = sa.select(actions.c.finished_at).where(actions.c.run_id == run_id, actions.c.position == position)
+    return connection.scalar(finished_at) is not None
 
 
 def action_states(connection: sa.Connection, run_id: int) -> Sequence[tuple[str, str]]:
@@ -190,6 +250,7 @@ def action_finished(connection: sa.Connection, run_id: int, position: int, resul
         .where(actions.c.run_id == run_id, actions.c.position == position)
         .values(state=result.state, detail=result.detail, freed_bytes=result.freed_bytes, finished_at=now)
     )
+    connection.execute(runs.update().where(runs.c.id == run_id, runs.c.deaths > 0).values(deaths=0))
     body = {"state": result.state, "detail": result.detail, "freed_bytes": result.freed_bytes}
     _record(connection, run_id, "action.finished", now, {"position": position, **body})
 

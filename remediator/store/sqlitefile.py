@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from remediator.model.errors import NoRoom
-from remediator.store.room import explained, mounted_at, no_room
+from remediator.store.room import IN_PLACE, explained, mounted_at, no_room
 
 T = TypeVar("T")
 
@@ -32,9 +32,6 @@ _QUERY: dict[Way, dict[str, str]] = {
     "frozen": {"immutable": "1", "uri": "true"},
 }
 
-_IN_PLACE = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs"})
-"""File systems where a block that was written once is written again without room for another one."""
-
 
 def ways(path: Path) -> Sequence[Way]:
     """The ways to try for a database, best first."""
@@ -46,7 +43,7 @@ def ways(path: Path) -> Sequence[Way]:
 
 def choose(fstype: str, block_size: int, *, all_in_file: bool) -> Sequence[Way]:
     """As ``ways``. Pure. all_in_file: the database exists, and its write-ahead log holds nothing that it lacks."""
-    mapped = fstype in _IN_PLACE and block_size >= mmap.PAGESIZE
+    mapped = fstype in IN_PLACE and block_size >= mmap.PAGESIZE
     shared: tuple[Way, ...] = ("shared",) if mapped else ()
     frozen: tuple[Way, ...] = ("frozen",) if all_in_file else ()
     return (*shared, "exclusive", *frozen)
@@ -69,7 +66,13 @@ def sqlite_engine(path: Path, way: Way, *, begin: str, **settings: Any) -> sa.En
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            "busy_timeout=30000",
+            "temp_store=MEMORY",  # its temporary files would want room, on whatever disk they are
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -102,14 +105,15 @@ class _Engines:
 class SqliteFile:
     """The Backend of one machine. A file that can be opened only to read on a full disk is tried again.
 
-    on_room: as the Database's.
+    on_room, make_room: as the Database's.
     """
 
     one_machine = True
 
-    def __init__(self, path: Path, on_room: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> None:
         self._path = path
         self._on_room = on_room
+        self._make_room = make_room
         self._engines: _Engines | None = None
         self._full: NoRoom | None = None
         """Why it could be opened only to read."""
@@ -127,23 +131,32 @@ class SqliteFile:
         """Opens the file in the best way that works."""
         full: NoRoom | None = None
         for way in ways(self._path):
-            engines = _Engines.make(self._path, way)
-            try:
-                with engines.reader.begin() as connection:
-                    connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-            except sa.exc.DBAPIError as error:
-                engines.dispose()
-                full = no_room(error, self._path.parent)
-                if full is None:
-                    raise
-            else:
-                former, self._engines = self._engines, engines
-                self._full = full if way == "frozen" else None
-                if former is not None:
-                    former.dispose()
-                return
+            opened = self._try(way)
+            while isinstance(opened, NoRoom) and self._make_room():
+                opened = self._try(way)
+            if isinstance(opened, NoRoom):
+                full = opened
+                continue
+            former, self._engines = self._engines, opened
+            self._full = full if way == "frozen" else None
+            if former is not None:
+                former.dispose()
+            return
         assert full is not None, "there is at least one way to open a database"
         raise full
+
+    def _try(self, way: Way) -> "_Engines | NoRoom":
+        engines = _Engines.make(self._path, way)
+        try:
+            with engines.reader.begin() as connection:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        except sa.exc.DBAPIError as error:
+            engines.dispose()
+            full = no_room(error, self._path.parent)
+            if full is None:
+                raise
+            return full
+        return engines
 
     def _opened(self) -> _Engines:
         assert self._engines is not None, "the database is opened before it is used"
@@ -167,11 +180,14 @@ class SqliteFile:
             wrote = _changes(connection) != before
             return result
 
-        try:
-            result = self._in(self._opened().writer, watched)
-        except NoRoom as error:
-            self._on_room(str(error))
-            raise
+        while True:
+            try:
+                result = self._in(self._opened().writer, watched)
+                break
+            except NoRoom as error:
+                if not self._make_room():
+                    self._on_room(str(error))
+                    raise
         if wrote:  # a transaction that found nothing to change needs no room
             self._on_room("")
         return result

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     case,
+    false,
     text,
 )
 
@@ -98,12 +99,17 @@ runs = Table(
     Column("after", JSON(none_as_null=True)),
     Column("notes", JSON, nullable=False),
     Column("slot", Integer),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("at_work", Boolean, nullable=False, server_default=false()),
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
 """slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
-finished.
+finished. attempt: which of the engine's workflows does it: each approval begins another. at_work: a process that has
+not ended in order works on it. deaths: how many processes have died since it last came further.
 
-A parent that is deleted leaves its children: one of them may still wait for a person."""
+A parent that is deleted leaves its children: one of them may still wait for a person.
+"""
 
 Index("ix_runs_alert_id", runs.c.alert_id)
 Index("ix_runs_parent_id", runs.c.parent_id)
@@ -136,6 +142,34 @@ run_rows = Table(
     Column("cells", JSON, nullable=False),
 )
 """The table that a run's task left, a row each; the cells by the names of the task's own columns."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("plan_hash", String(64), nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("decided_at", Float),
+    Column("trigger", String(16)),
+    Column("caller", String(255)),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Requests that a person approves a plan, with the plan that was shown: the run's own changes when it is planned anew.
+
+changes: how the plan differs from the one that was approved before it. trigger, caller: who decided, if a person did.
+"""
+
+Index("ix_approvals_run_id", approvals.c.run_id)
+Index("uq_approvals_asked", approvals.c.run_id, unique=True, sqlite_where=text("state = 'asked'"))
+"""A run asks for one plan at a time."""
 
 artefacts = Table(
     "artefacts",
@@ -241,6 +275,53 @@ Index("ix_silences_live", silences.c.id, sqlite_where=text("ended_at IS NULL"))
 HEARD_AT = case((alerts.c.seen_at > alerts.c.last_received_at, alerts.c.seen_at), else_=alerts.c.last_received_at)
 """When an episode was last known to fire: received, or seen in Alertmanager."""
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("task", String(63), nullable=False),
+    Column("target", String(255)),
+    Column("at", String(255), nullable=False),
+    Column("timezone", String(255), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("handled_until", Float, nullable=False),
+    Column("done_until", Float, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    Column("removed_at", Float),
+    Column("last_due_at", Float),
+    Column("last_run_at", Float),
+    Column("last_outcome", String(16)),
+    Column("last_success_at", Float),
+)
+"""How far each job of the schedule has come; those no longer in it too, until their history is gone."""
+
+due_times = Table(
+    "due_times",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("job", String(63), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("first_due_at", Float, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Column("targets", JSON, nullable=False),
+    Column("outcome", String(16)),
+    Column("retry_at", Float),
+    Column("give_up_at", Float),
+    Column("finished_at", Float),
+    UniqueConstraint("host", "job", "due_at"),
+    sqlite_autoincrement=True,
+)
+"""What became of each due time of a job: the database itself holds that none is run for twice.
+
+Those that were missed in a row are one row, of the last of them.
+"""
+
+Index("ix_due_times_open", due_times.c.id, sqlite_where=text("state IN ('waiting', 'running')"))
 audit = Table(
     "audit",
     metadata,

@@ -34,7 +34,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def start_once() -> None:
         async with an_engine(state.database) as (engine, _):
-            await engine.forget([1])
+            await engine.forget({1: 0})
 
     asyncio.run(start_once())
     return state.database

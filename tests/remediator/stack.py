@@ -19,6 +19,7 @@ from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.alert import Notification, ReceivedAlert
 from remediator.model.shapes import RunView
+from remediator.runs.closing import Closing
 from remediator.runs.steps import Runner
 from remediator.store.database import Database
 from remediator.tasks.resources import Resources
@@ -105,8 +106,10 @@ class Stack:
         return await wait_until(done, what=f"{count} finished runs")
 
 
-def settings(task: Sweep, remedies: list[Remedy]) -> Settings:
-    return Settings(Config(), Remedies(remedies), {task.facts.name: task}, Resources(Config()))
+def settings(task: Sweep, remedies: list[Remedy], config: Config | None = None) -> Settings:
+    config = config or Config()
+    jobs = {job.name: job for job in config.schedule.in_force}
+    return Settings(config, Remedies(remedies, jobs=jobs), {task.facts.name: task}, Resources(config))
 
 
 @asynccontextmanager
@@ -115,13 +118,15 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     database = Database(path)
     await database.migrate()
     known = {task.facts.name: task for task in tasks}
+    metrics = Metrics(CollectorRegistry())
     runner = Runner(
         database,
         Judge(Sources(database, tasks=lambda: known)),
         lambda: known,
         lambda: Remedies([]),
-        Metrics(CollectorRegistry()),
+        metrics,
         lambda: START,
+        Closing(metrics, lambda: None),
         lambda: None,
     )
     engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)

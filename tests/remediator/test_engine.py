@@ -34,7 +34,7 @@ async def test_it_is_up_only_while_there_is_something_to_run(tmp_path: Path) -> 
     attic.mkdir()
     before = _names_of_threads()
     async with an_engine(tmp_path / "upkeeper.db", Sweep(attic), idle_seconds=1.0) as (engine, database):
-        await engine.resume([])
+        await engine.resume({})
         assert not _engines_own(before)
         for _ in range(2):
             await _run(engine, database)

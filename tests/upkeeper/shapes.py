@@ -114,6 +114,7 @@ def remedy(**changes: object) -> RemedyView:
         "settle": 60.0,
         "rate": {"per_hour": 20, "per_day": 100},
         "breaker": {"failures": 3, "reset_after": 86400.0},
+        "approval": {"expires": 14400.0},
         "track": {"runs": 0, "effective": 0, "plans": 0, "would_act": 0},
         "open_breakers": [],
     }

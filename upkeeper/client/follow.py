@@ -1,4 +1,4 @@
-"""Following a run until it is finished."""
+"""Following a run until it is finished, or waits for a person."""
 
 import asyncio
 import time
@@ -24,9 +24,9 @@ _EXIT_CODES = {
 }
 
 
-def exit_code(outcome: str | None) -> int:
-    """The exit status for a run's outcome: any outcome not known to be good is a failure."""
-    return _EXIT_CODES.get(outcome or "", EXIT_FAILED)
+def exit_code(run: RunView) -> int:
+    """The exit status for a run: any outcome that is not known to be good is a failure."""
+    return EXIT_BLOCKED if run["state"] == "waiting" else _EXIT_CODES.get(run["outcome"] or "", EXIT_FAILED)
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Progress:
 async def follow(
     client: Operations, run: RunView, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[RunView]:
-    """The run, again and again until it is finished. Raises ClientError."""
+    """The run, again and again until nothing goes on by itself. Raises ClientError."""
     yield run
     last_answer = clock()
-    while run["state"] != "finished":
+    while run["state"] not in ("waiting", "finished"):
         await asyncio.sleep(INTERVAL)
         try:
             run = await client.run(run["id"])
@@ -71,7 +71,7 @@ async def follow(
 
 
 async def finish(client: Operations, run: RunView) -> RunView:
-    """The run once it is finished. Raises ClientError."""
+    """The run once it is finished, or waits for a person. Raises ClientError."""
     async for seen in follow(client, run):
         run = seen
     return run

@@ -31,5 +31,10 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return _items(words.runs(ctx.params.get("state_dir"), os.environ), incomplete)
 
 
+def complete_approval(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Plans that wait for a person."""
+    return _items(words.approvals(ctx.params.get("state_dir"), os.environ), incomplete)
+
+
 def _items(found: Iterable[Word], incomplete: str) -> list[CompletionItem[str]]:
     return [CompletionItem(word.value, help=word.help) for word in found if word.value.startswith(incomplete)]

@@ -95,14 +95,13 @@ def _parameters(ctx: click.Context, param: click.Parameter, given: tuple[str, ..
     return found
 
 
-params_option = click.option(
-    "-p",
-    "--param",
-    "params",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=_parameters,
-    help="One of the task's own parameters. May be given several times.",
+def pairs_option(*names: str, help: str) -> Decorator:
+    """An option that takes NAME=VALUE any number of times, as a mapping."""
+    return click.option(*names, multiple=True, metavar="KEY=VALUE", callback=_parameters, help=help)
+
+
+params_option = pairs_option(
+    "-p", "--param", "params", help="One of the task's own parameters. May be given several times."
 )
 
 CLIENT = ("config", "state_dir", "url", "json", "verbose")

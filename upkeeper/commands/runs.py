@@ -10,7 +10,6 @@ from upkeeper.commands.options import CLIENT, Session, operation, params_option,
 
 if TYPE_CHECKING:
     from remediator.api.operations import Operations
-    from remediator.model.shapes import RunView
 
 
 @click.command()
@@ -28,6 +27,7 @@ async def run(
 
     Measures TARGET, plans, asks the guards, does the actions one by one, and measures again. TARGET may be left out
     where the task has only one, or one named `all`. Ctrl-C stops following; a running remediator finishes the run.
+    Where a person must approve the plan, the run waits for `upkeeper approve`, and the exit status is 3.
 
     \b
     Examples:
@@ -38,6 +38,7 @@ async def run(
     from remediator.model.errors import EXIT_USAGE, ClientError
     from upkeeper.client.http import HttpClient
     from upkeeper.client.targets import only_target
+    from upkeeper.commands.watch import watch
     from upkeeper.screens import runs as view
 
     async with session.client(engine=True) as client:
@@ -50,7 +51,7 @@ async def run(
         if no_wait:
             view.show_queued(session.screen, started)
             return 0
-        return await _watch(session, client, started)
+        return await watch(session, client, started)
 
 
 async def _finish_interrupted(session: Session, client: "Operations") -> None:
@@ -58,33 +59,10 @@ async def _finish_interrupted(session: Session, client: "Operations") -> None:
     from upkeeper.client.follow import finish
 
     for left in (await client.runs())["items"]:
-        if left["state"] != "finished":
+        if left["state"] not in ("waiting", "finished"):
             session.screen.note(f"finishing run {left['id']}, {left['task']} on {left['target']}, interrupted earlier")
             ended = await finish(client, left)
-            session.screen.note(f"run {ended['id']}: {ended['outcome']}, {ended['reason']}")
-
-
-async def _watch(session: Session, client: "Operations", started: "RunView") -> int:
-    import asyncio
-
-    from upkeeper.client.follow import exit_code, follow
-    from upkeeper.client.http import HttpClient
-    from upkeeper.screens import runs as view
-
-    number = started["id"]
-    finished = started
-    try:
-        with view.progress(session.screen) as show:
-            async for finished in follow(client, started):
-                show(finished)
-    except asyncio.CancelledError:
-        if isinstance(client, HttpClient):
-            session.screen.note(f"stopped following; run {number} continues: upkeeper show {number}")
-        else:
-            session.screen.note(f"stopped; run {number} continues with the next `upkeeper run` or remediator")
-        raise
-    view.show_summary(session.screen, finished)
-    return exit_code(finished["outcome"])
+            session.screen.note(f"run {ended['id']}: {ended['outcome'] or ended['state']}, {ended['reason']}")
 
 
 @click.command()

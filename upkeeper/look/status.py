@@ -9,9 +9,19 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from exporter.base.units import format_bytes
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import AlertView, BreakerView, DecisionView, Page, RemedyView, RunView, StatusView
+from remediator.model.shapes import (
+    AlertView,
+    ApprovalView,
+    BreakerView,
+    DecisionView,
+    Page,
+    RemedyView,
+    RunView,
+    StatusView,
+)
 from remediator.peers.http import verification
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line
@@ -102,13 +112,15 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
+            *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
         ),
         "services": services,
         "checks": checks,
         "watched": figures_known or [],
         "alerts": alerts,
         "alerts_from": source,
-        "notes": [*notes, *_unknown(urls is not None, figures, source)],
+        "notes": [*notes, *_unknown(urls is not None, figures, source), *_doubts(recorded)],
         "remediator": recorded.status if recorded else None,
         "runs": recorded.runs["items"][:LAST_RUNS] if recorded else [],
         "remedies": recorded.remedies["items"] if recorded else [],
@@ -276,6 +288,10 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
     ]
 
 
+def _waits(one: ApprovalView) -> str:
+    return f"{one['task']} on {one['target']} waits for a person: upkeeper approve {one['id']}"
+
+
 def _of_alerts(alerts: Iterable[FiringView]) -> Iterator[tuple[int, str]]:
     """Those that fire, each with its rank, but for those that only tell something or have just been mended."""
     for alert in alerts:
@@ -289,6 +305,23 @@ def _of_watched(things: Iterable[WatchedView]) -> Iterator[tuple[int, str]]:
     for thing in things:
         if thing["state"] != "ok":
             yield (0 if thing["state"] == "critical" else 1), f"{thing['kind']} {thing['name']}: {thing['detail']}"
+
+
+def _of_ballast(record: _Record | None, *, serving: bool) -> Iterator[str]:
+    """serving: whether a remediator runs, which is what lays it."""
+    ballast = record.status.get("ballast") if record else None  # an older remediator has none
+    if serving and ballast is not None and not ballast["whole"]:
+        has = f"{format_bytes(ballast['bytes'])} of {format_bytes(ballast['wanted_bytes'])}"
+        if ballast["inodes"] < ballast["wanted_inodes"]:
+            has += f", {ballast['inodes']} of {ballast['wanted_inodes']} inodes"
+        why = f"; {ballast['lacks']}" if ballast["lacks"] else ""
+        yield f"the ballast for a full disk is not whole ({has}){why}"
+
+
+def _doubts(record: _Record | None) -> Iterator[str]:
+    ballast = record.status.get("ballast") if record else None
+    if ballast is not None and ballast["whole"] and ballast["doubt"]:
+        yield f"The ballast for a full disk cannot be promised: {ballast['doubt']}."
 
 
 def _worst_first(*ranked: tuple[int, str]) -> list[str]:

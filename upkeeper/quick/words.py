@@ -55,6 +55,15 @@ def runs(state_dir: "Path | None", env: Env) -> list[Word]:
     return [Word(str(number), f"{task} on {target}: {outcome}") for number, task, target, outcome in rows]
 
 
+def approvals(state_dir: "Path | None", env: Env) -> list[Word]:
+    """Those that wait for a person."""
+    query = (
+        "SELECT approvals.id, task, target FROM approvals JOIN runs ON runs.id = run_id"
+        " WHERE approvals.state = 'asked' ORDER BY approvals.id DESC LIMIT 20"
+    )
+    return [Word(str(number), f"{task} on {target}") for number, task, target in _record(state_dir, env, query)]
+
+
 def _config(option: "Path | None", env: Env) -> Document:
     """The config file as it is written; empty when there is none or it cannot be read."""
     from exporter.configfile.find import find_config

@@ -8,6 +8,7 @@ from exporter.base.text import counted
 from remediator.model.shapes import BreakerView, PauseView, RunView, StatusView
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
+from upkeeper.screens.approvals import brief
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import track
@@ -92,6 +93,8 @@ def _everything(screen: Screen, seen: Overview, now: datetime) -> None:
 
 def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
     _holds(screen, status)
+    for approval in status.get("approvals", []):
+        screen.line(Cell("waiting   ", STYLES["waiting"]), f"{brief(approval, now)}: upkeeper approve {approval['id']}")
     running = [f"{run['task']} on {run['target']} ({run['state']})" for run in status["running"]]
     screen.line(
         f"queue     {status['queue_depth']} unfinished" + (f", running {'; '.join(running)}" if running else "")

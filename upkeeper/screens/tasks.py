@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
@@ -108,10 +108,21 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
-    if shows(plan["task"]) == "findings":
-        show_findings(screen, plan["plan"].get("rows", []), plan["plan"]["notes"])
+    show_body(screen, plan["task"], plan["plan"])
+    for guard in plan["guards"]:
+        if guard["guard"] == "approval":
+            screen.line(Cell("a run now would wait for a person", STYLES["waiting"]), f": {guard['reason']}")
+        else:
+            blocked = Cell("a run now would be blocked", STYLES["blocked"])
+            screen.line(blocked, f" by {guard['guard']}: {guard['reason']}")
+
+
+def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
+    """What a task would do, and what it leaves alone."""
+    if shows(task) == "findings":
+        show_findings(screen, plan.get("rows", []), plan["notes"])
         return
-    actions = plan["plan"]["actions"]
+    actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],
         [[action["kind"], action["object"], freed(action["estimated_bytes"]), action["reason"]] for action in actions],
@@ -121,10 +132,8 @@ def show_plan(screen: Screen, plan: PlanView) -> None:
     if actions:
         count = counted(len(actions), "action")
         screen.line(f"{count}, to free about {format_bytes(total)}" if total else count)
-    for note in plan["plan"]["notes"]:
+    for note in plan["notes"]:
         screen.line(Cell("note: ", "dim"), note)
-    for guard in plan["guards"]:
-        screen.line(Cell("a run now would be blocked", STYLES["blocked"]), f" by {guard['guard']}: {guard['reason']}")
 
 
 def measurement(measured: MeasurementView) -> tuple[Cell, Cell]:

@@ -14,6 +14,7 @@ from exporter.configfile.problem import ConfigError
 from remediator.control.opening import locked
 from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
 from remediator.statedir import StateDir
+from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 from remediator.store.room import no_room
 from upkeeper.up.lock import hold
@@ -38,7 +39,7 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
         prepared.layout.state.ensure()
         lock = hold(prepared.layout.lock)
         prepared.require_free_ports()
-        prepared.write_configs()
+        Ballast(prepared.layout.state.root).with_room(prepared.write_configs)
         await _migrate(prepared.layout.state)
     except (ConfigError, OSError, SQLAlchemyError) as error:
         full = no_room(error, StateDir.find(options.state_dir, env).root)
@@ -50,7 +51,7 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
 async def _migrate(state: StateDir) -> None:
     """Brings the tables up to date here, in a process that ends: what that takes would stay with the remediator."""
     with locked(state):
-        database = Database(state.database)
+        database = Database(state.database, make_room=Ballast(state.root).release)
         try:
             with suppress(NoRoom):  # the remediator says so, and waits for room
                 await database.migrate()

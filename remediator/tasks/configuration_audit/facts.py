@@ -10,6 +10,7 @@ CONFIGURATION_AUDIT = TaskFacts(
     summary="Looks for mistakes in Compose files, .env files, file modes and monitoring configs.",
     never=("anything: it only looks",),
     configured=lambda document: [ALL, *CHECKS],
+    unattended="auto",
     shows="findings",
 )
 
@@ -18,5 +19,6 @@ VALIDATE_CONFIG = TaskFacts(
     summary="Tells whether the stack's configuration is complete and would be accepted.",
     never=("anything: it only looks",),
     configured=lambda document: [ALL, *VALID],
+    unattended="auto",
     shows="findings",
 )

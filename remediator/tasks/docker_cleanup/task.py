@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from typing import cast
 
 from exporter.base.text import counted
@@ -179,6 +180,7 @@ def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Remova
         reason=limit,
         estimated_bytes=sum(removal.bytes for removal in removals if removal.kind == "build_cache"),
         params={"ids": keys, "unused_since": now - policy.build_cache_min_age},
+        identity=blake2b("\n".join(sorted(keys)).encode()).hexdigest(),
     )
 
 

@@ -10,6 +10,7 @@ HEALTH_CHECK = TaskFacts(
     summary="Probes every service and reads every container's health check, now.",
     never=("anything: it only looks",),
     configured=lambda document: [ALL, *names(document, "services")],
+    unattended="auto",
     shows="checks",
     discovers=True,
 )

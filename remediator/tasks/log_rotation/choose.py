@@ -64,7 +64,7 @@ class _Draft:
         """A temporary name, encoded, for an action that begins something with this file."""
         return fresh_name(f"{self.token}-{next(self._fresh)}", work, _name(path))
 
-    def add(self, file: File | Copy, step: Step, reason: str, frees: float = 0) -> None:
+    def add(self, file: File | Copy, step: Step, reason: str, frees: float = 0, *, identity: str | None = None) -> None:
         self.actions.append(
             Action(
                 kind=type(step).__name__.lower(),
@@ -72,6 +72,7 @@ class _Draft:
                 reason=reason,
                 estimated_bytes=int(frees),
                 params=step.model_dump(),
+                identity=identity,
             )
         )
 
@@ -268,15 +269,17 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
         only_if_free=only_if_free,
         temporary=rotation.temporary,
     )
+    # The log grows, and its new name is the time: neither makes it another rotation.
+    same = encode_path(log.file.path)
     if rotation.method == "copytruncate":
-        draft.add(log.file, step, rotation.reason, saved)
+        draft.add(log.file, step, rotation.reason, saved, identity=f"{same} {rotation.method}")
         if not log.file.use.appends:
             draft.notes.append(
                 f"{log.file.use.by} writes to {printable(log.file.path)} at its own position, not at the end:"
                 " after the rotation the file starts with a hole of zeros, which takes no space."
             )
         return
-    draft.add(log.file, step, rotation.reason)
+    draft.add(log.file, step, rotation.reason, identity=f"{same} {rotation.method}")
     if not rules.compress or rotation.resumed:
         return
     if not fits(f"{rotation.to.rpartition('/')[2]}.gz"):
@@ -290,6 +293,7 @@ def _rotate(draft: _Draft, rotation: _Rotation) -> None:
                 reason="rotated by this plan",
                 estimated_bytes=int(saved),
                 params=Compress(**at, may_grow=True, temporary=draft.temporary("pack", rotation.to)).model_dump(),
+                identity=f"{same} rotated",
             )
         )
     else:
@@ -321,7 +325,8 @@ def _compress_copies(draft: _Draft) -> None:
             saved = copy.allocated * (1 - _PACKS_TO)
             temporary = begun.get(copy.path) or draft.temporary("pack", copy.path)
             step = Compress(**draft.at(copy), temporary=temporary)
-            draft.add(copy, step, "rotated and not compressed yet", saved)
+            same = f"{encode_path(copy.path)} {copy.identity}"
+            draft.add(copy, step, "rotated and not compressed yet", saved, identity=same)
 
 
 def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
@@ -370,7 +375,8 @@ def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
             reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log after this rotation"
             if draft.settle(last):
                 step = Delete(**draft.at(last), after=encode_path(rotation.to))
-                draft.add(last, step, reason, last.allocated)
+                same = f"{encode_path(last.path)} {last.identity} displaced"
+                draft.add(last, step, reason, last.allocated, identity=same)
 
 
 def _delete_to_fit(draft: _Draft, directory: LogDirectory, allocated: int) -> None:

@@ -15,4 +15,5 @@ LOG_ROTATION = TaskFacts(
         "files that changed since the plan, and rotated files that a process still writes to",
     ),
     configured=lambda document: names(document, "logs"),
+    unattended="auto",
 )

@@ -1,5 +1,6 @@
 """The API over HTTP: credentials, shapes, errors, and the document that describes it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from remediator.api.operations import OPERATIONS
 from remediator.app import build_app
 from remediator.statedir import read_token
-from tests.remediator.stack import START, Stack, alert
+from tests.helpers import wait_until
+from tests.remediator.stack import START, Stack, alert, settings
 
 Client = TestClient[web.Request, web.Application]
 
@@ -118,6 +120,12 @@ async def test_a_run_by_hand_from_request_to_record(stack: Stack, client: Client
         ),
         ("POST", "/pause", {}, 400, "reason: Field required"),
         ("POST", "/pause", {"reason": "x", "seconds": -1}, 400, "seconds: Input should be greater than 0"),
+        ("GET", "/approvals?state=done", None, 400, "state must be one of asked, approved"),
+        ("GET", "/approvals/9", None, 404, "no approval 9"),
+        ("POST", "/approvals/9", {"verdict": "approve", "plan_hash": "0"}, 404, "no approval 9"),
+        ("POST", "/approvals/9", {"verdict": "approve"}, 400, "plan_hash: Field required"),
+        ("POST", "/approvals/9", {"verdict": "approve", "plan_hash": ""}, 400, "plan_hash: String should have"),
+        ("POST", "/approvals/9", {"verdict": "maybe", "plan_hash": "0"}, 400, "verdict: Input should be 'approve' or"),
         ("DELETE", "/pause", None, 404, "nothing is paused"),
         ("DELETE", "/breakers/sweep/attic", None, 404, "no breaker is open"),
         ("GET", "/nothing", None, 404, None),
@@ -132,6 +140,39 @@ async def test_a_bad_request_gets_one_clear_problem(
     assert (answer.status, answer.content_type, problem["status"]) == (status, "application/problem+json", status)
     if detail is not None:
         assert detail in problem["detail"]
+
+
+async def test_an_approval_from_the_question_to_its_end(stack: Stack, client: Client) -> None:
+    asking = stack.remedies[0].model_copy(update={"autonomy": "approve"})
+    stack.core.apply_settings(settings(stack.task, [asking]))
+    stack.clutter(2)
+    await stack.receive(alert())
+
+    async def waits() -> list[dict[str, object]]:
+        items: list[dict[str, object]] = (await (await client.get("/api/v1/approvals?state=asked")).json())["items"]
+        return items
+
+    (one,) = await wait_until(waits, what="a request for approval")
+    assert (one["id"], one["run"], one["task"], one["target"]) == (1, 1, "sweep", "attic")
+    seen = await (await client.get("/api/v1/approvals/1")).json()
+    assert [action["object"] for action in seen["plan"]["actions"]] == ["f0", "f1"]
+    assert (seen["guards"], seen["plan_hash"]) == ([], one["plan_hash"])
+    text = await (await client.get("/metrics")).text()
+    assert 'upkeeper_approvals_pending{remedy="tidy"} 1.0' in text
+    assert f'upkeeper_approvals_oldest_timestamp_seconds{{remedy="tidy"}} {START}' in text.replace(
+        "1.8e+09", str(START)
+    )
+    stale = await client.post("/api/v1/approvals/1", json={"verdict": "approve", "plan_hash": "0" * 64})
+    assert (stale.status, stale.content_type) == (409, "application/problem+json")
+    assert "about another plan" in (await stale.json())["detail"]
+    answer = {"verdict": "approve", "plan_hash": one["plan_hash"], "reason": "go on"}
+    answers = await asyncio.gather(*(client.post("/api/v1/approvals/1", json=answer) for _ in range(5)))
+    assert sorted(each.status for each in answers) == [200, 409, 409, 409, 409]
+    (run,) = await stack.finished(1)
+    assert (run["outcome"], stack.task.applied) == ("effective", ["f0", "f1"])
+    text = await (await client.get("/metrics")).text()
+    assert 'upkeeper_approvals_pending{remedy="tidy"} 0.0' in text
+    assert "upkeeper_approvals_oldest_timestamp_seconds{" not in text
 
 
 async def test_pause_and_resume(client: Client) -> None:

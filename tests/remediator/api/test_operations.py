@@ -8,12 +8,21 @@ import pytest
 
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
+from remediator.control.approving import Approving
+from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
 from remediator.control.standing import Standing
 
-PARTS: dict[str, type] = {"reading": Reading, "standing": Standing, "running": Running, "holding": Holding}
+PARTS: dict[str, type] = {
+    "reading": Reading,
+    "standing": Standing,
+    "running": Running,
+    "approving": Approving,
+    "explaining": Explaining,
+    "holding": Holding,
+}
 
 
 class Recorder(Operations):

@@ -20,7 +20,9 @@ from remediator.model.caller import Caller
 from remediator.model.hold import Hold, Pause
 from remediator.model.run import Request
 from remediator.model.shapes import RunView
-from remediator.model.task import Measurement, Task
+from remediator.model.task import Measurement, Plan, Task
+from remediator.runs.cases import case_of
+from remediator.runs.closing import Closing
 from remediator.runs.steps import PLAN_MAX_AGE, Runner
 from remediator.store import holds, pages, runs, slots
 from remediator.store.database import Database
@@ -69,14 +71,16 @@ async def scene(tmp_path: Path, migrated: Path) -> AsyncIterator[Scene]:
     await database.migrate()
     tasks: dict[str, Task] = {"sweep": task}
     ended: list[float] = []
+    metrics = Metrics(CollectorRegistry())
     runner = Runner(
         database,
         Judge(Sources(database, tasks=lambda: tasks)),
         lambda: tasks,
         lambda: Remedies([]),
-        Metrics(CollectorRegistry()),
+        metrics,
         clock,
-        lambda: ended.append(clock.now),
+        Closing(metrics, lambda: ended.append(clock.now)),
+        lambda: None,
     )
     yield Scene(runner, database, task, tasks, clock, ended)
     await database.close()
@@ -233,9 +237,8 @@ async def test_a_run_is_judged_by_the_remedy_that_asked_for_it(stack: Stack) -> 
 
     run = await stack.core._database.read(partial(runs.get, run_id=1))
     stack.core.apply_settings(settings(stack.task, [other]))
-    assert stack.core.queue._runner._settings(run).cooldown == 7.0
-    stack.core.apply_settings(settings(stack.task, []))
-    assert stack.core.queue._runner._settings(run).cooldown == 900.0
+    assert case_of(run, Plan(), Remedies([other]), stack.task.facts, START).settings.cooldown == 7.0
+    assert case_of(run, Plan(), Remedies([]), stack.task.facts, START).settings.cooldown == 900.0
 
 
 async def test_a_run_that_interrupts_something_acts_in_a_slot_which_another_may_have_taken(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Everything that grows is deleted after its time, and nothing that is still needed."""
 
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -7,7 +8,8 @@ import sqlalchemy as sa
 from remediator.model.caller import Caller
 from remediator.model.decision import Decision
 from remediator.model.hold import Pause
-from remediator.store import alerts, decisions, holds, retention, runs
+from remediator.model.job import JobRecord
+from remediator.store import alerts, decisions, holds, jobs, retention, runs
 from remediator.store.alerts import Looked
 from remediator.store.database import Database
 from remediator.store.decisions import New, Repeat
@@ -59,9 +61,32 @@ async def test_holds_that_hold_nothing_any_more(database: Database) -> None:
     assert (await count(database, "pauses"), await count(database, "breaker_resets")) == (2, 1)
 
 
+async def test_due_times_and_jobs_that_are_gone(database: Database) -> None:
+    position = {"task": "t", "target": None, "at": "@daily", "timezone": "UTC", "since": 1.0, "handled_until": 1.0}
+    for name, removed_at in (("gone", 9.0), ("gone lately", 11.0), ("there", None)):
+        record = JobRecord(name=name, **position, done_until=1.0, removed_at=removed_at)  # type: ignore[arg-type]
+        await database.write(partial(jobs.keep, host="kitchen", record=record))
+    for due_at, state, now in ((1.0, "ran", 9.0), (2.0, "running", 9.0), (3.0, "missed", 11.0)):
+        note = partial(jobs.note, host="kitchen", job="there", due_at=due_at, state=state, now=now)  # type: ignore[arg-type]
+        await database.write(note)
+    await database.write(partial(retention.purge, host="kitchen", before=10.0))
+    assert (await count(database, "jobs"), await count(database, "due_times")) == (2, 2)
+
+
+async def test_runs_of_the_schedule_that_found_nothing_to_do_go_earlier(database: Database) -> None:
+    by_schedule = request(task="a", caller=Caller("schedule", "daily"))
+    quiet = await create(database, by_schedule)
+    young, asked = await create(database, replace(by_schedule, task="b")), await create(database, request(task="c"))
+    failed = await create(database, replace(by_schedule, task="d"))
+    for run_id, outcome, at in ((quiet, "nothing-to-do", 9.0), (young, "nothing-to-do", 11.0),
+                                (asked, "nothing-to-do", 9.0), (failed, "failed", 9.0)):  # fmt: skip
+        await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=at))  # type: ignore[arg-type]
+    assert list(await database.write(partial(retention.purge_uneventful, host="kitchen", before=10.0))) == [quiet]
+
+
 def test_no_table_is_forgotten() -> None:
     """Each is purged, or its rows go with those of one that is."""
-    purged = {"runs", "alerts", "decisions", "pauses", "breaker_resets", "audit"}
+    purged = {"runs", "alerts", "decisions", "pauses", "breaker_resets", "jobs", "due_times", "audit"}
     one_a_host = {"audit_heads"}
     with_others = {
         table.name

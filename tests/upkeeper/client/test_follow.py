@@ -101,4 +101,8 @@ def test_a_line_for_each_step_and_not_for_each_action(
     ],
 )  # fmt: skip
 def test_exit_status_of_an_outcome(outcome: str | None, code: int) -> None:
-    assert exit_code(outcome) == code
+    assert exit_code(run(outcome=outcome)) == code
+
+
+def test_exit_status_of_what_waits_for_a_person() -> None:
+    assert exit_code(run(state="waiting", outcome=None)) == 3

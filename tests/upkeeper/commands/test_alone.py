@@ -197,3 +197,25 @@ async def test_an_interrupted_run_is_closed_by_the_next_command_that_runs(
     assert first["outcome"] == "effective"
     lines = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in logs.glob("*.gz"))
     assert lines + sum(path.read_bytes().count(b"\n") for path in logs.glob("*.log")) == 120_000
+
+
+async def test_explain_says_which_remedy_and_why_and_leaves_no_trace(upkeeper: Upkeeper, logs: Path) -> None:
+    labels = ("--label", "alertname=UpkeeperLogDirectoryOverLimit", "--label", "directory=app")
+    done = await upkeeper("explain", *labels)
+    assert done.status == 0
+    text = " ".join(done.out.split())
+    for part in (
+        'rotate-logs matches: alertname="UpkeeperLogDirectoryOverLimit"',
+        "target app, by label directory; task log-rotation",
+        "cooldown passes, there was no run on this target that counts",
+        'clean-docker does not match: alertname="UpkeeperDockerSpaceCleanable", and the label is',
+        "decided now: run, remedy rotate-logs matches",
+        "rotate-logs would plan: log-rotation on app: breached",
+    ):
+        assert part in text
+    document = json.loads((await upkeeper("explain", *labels, "--no-plan", "--json")).out)
+    assert (document["alert_id"], document["plan"]) == (None, None)
+    assert json.loads((await upkeeper("alerts", "--json")).out)["items"] == []
+    assert (await upkeeper("explain")).status == 2
+    assert (await upkeeper("explain", "99")).status == 2
+    assert len(list(logs.iterdir())) == 4

@@ -1,0 +1,162 @@
+"""Asking a person, and what he answers."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+import structlog
+
+from exporter.base.text import format_time_ms
+from remediator.api.operations import PAGE
+from remediator.control.again import to_be_tried_again
+from remediator.decide.remedies import Remedies
+from remediator.guards.judge import Judge
+from remediator.model.caller import Caller
+from remediator.model.errors import bad_request, conflict, not_found, refused, unavailable
+from remediator.model.hold import Block
+from remediator.model.run import Run
+from remediator.model.shapes import ApprovalDetail, ApprovalView, Page
+from remediator.model.task import Plan, Task
+from remediator.model.words import ApprovalState
+from remediator.runs.cases import case_of
+from remediator.runs.closing import Closing
+from remediator.runs.verify import Conclusion
+from remediator.runs.waiting import Over, Waiting
+from remediator.store import approvals, pages, runs
+from remediator.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+_STATE: Mapping[str, Literal["approved", "denied"]] = {"approve": "approved", "deny": "denied"}
+
+
+class Approving:
+    """Shows what waits for a person, and takes the answer.
+
+    caller: who answers. submit: hands another attempt at a run to the engine.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        judge: Judge,
+        tasks: Callable[[], Mapping[str, Task]],
+        remedies: Callable[[], Remedies],
+        clock: Callable[[], float],
+        caller: Caller,
+        waiting: Waiting,
+        closing: Closing,
+        submit: Callable[[int, int], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._judge = judge
+        self._tasks = tasks
+        self._remedies = remedies
+        self._clock = clock
+        self._caller = caller
+        self._waiting = waiting
+        self._closing = closing
+        self._submit = submit
+
+    async def approvals(
+        self, *, state: str | None = None, limit: int = PAGE, before: int | None = None
+    ) -> Page[ApprovalView]:
+        if state is not None and state not in get_args(ApprovalState):
+            raise bad_request(f"state must be one of {', '.join(get_args(ApprovalState))}")
+        listing = partial(pages.list_approvals, now=self._clock(), state=state, limit=limit, before=before)
+        return await self._database.read(listing)
+
+    async def approval(self, id: int) -> ApprovalDetail:
+        """With its plan, and what would block that now beside the approval."""
+        try:
+            view = await self._database.read(partial(pages.one_approval, approval_id=id, now=self._clock()))
+        except LookupError as error:
+            raise not_found(str(error)) from error
+        if view["state"] == "asked":
+            view["guards"] = [{"guard": one.guard, "reason": one.reason} for one in await self._refusals(id)]
+        return view
+
+    async def decide_approval(
+        self, id: int, verdict: Literal["approve", "deny"], plan_hash: str, reason: str = ""
+    ) -> ApprovalView:
+        """Approves or denies the plan of that hash."""
+        await self._require_open(id, plan_hash)
+        if verdict == "approve":
+            for block in await self._refusals(id):
+                raise refused(block.guard, f"{block.reason}; approval {id} goes on waiting")
+        now = self._clock()
+        answer = partial(self._answer, id=id, verdict=verdict, plan_hash=plan_hash, reason=reason, now=now)
+        answered = await self._database.write(answer)
+        self._waiting.tell(answered.ended, now)
+        if not answered.taken:  # somebody was quicker, or it ended meanwhile
+            await self._require_open(id, plan_hash)
+            raise conflict(f"approval {id} could not be decided; look at it again")
+        log.info("approval decided", verdict=_STATE[verdict], approval=id, by=self._caller.name, reason=reason)
+        if answered.begun is not None:
+            # It is stored, and so begins in any case: what cannot be handed over now is later, or by the next start.
+            with to_be_tried_again("an approved run could not be handed over yet"):
+                await self._submit(*answered.begun)
+        return await self._database.read(partial(pages.approval_view, approval_id=id, now=now))
+
+    def _answer(
+        self,
+        connection: sa.Connection,
+        id: int,
+        verdict: Literal["approve", "deny"],
+        plan_hash: str,
+        reason: str,
+        now: float,
+    ) -> "_Answered":
+        """In one transaction: ends what is over, then takes the answer if this still waits."""
+        ended = list(self._waiting.end(connection, self._database.host, now))
+        if not approvals.decide(connection, id, plan_hash, _STATE[verdict], self._caller, reason, now):
+            return _Answered(False, ended)
+        asked = approvals.get(connection, id)
+        if verdict == "approve":
+            return _Answered(True, ended, (asked.run_id, runs.go_on(connection, asked.run_id)))
+        who = self._caller.name or self._caller.trigger
+        why = Conclusion("denied", f"denied by {who}: {reason}" if reason else f"denied by {who}")
+        self._closing.close(connection, asked.run_id, why, now)
+        return _Answered(True, [*ended, (runs.get(connection, asked.run_id), why)])
+
+    async def _require_open(self, id: int, plan_hash: str) -> None:
+        """Raises RequestError unless a request waits for an answer about this plan."""
+        try:
+            asked = await self._database.read(partial(approvals.get, approval_id=id))
+        except LookupError as error:
+            raise not_found(str(error)) from error
+        if asked.host != self._database.host:
+            raise conflict(f"approval {id} is about {asked.host}: answer it there")
+        if asked.state != "asked":
+            by = f" by {asked.by.name or asked.by.trigger}" if asked.by else ""
+            at = "" if asked.decided_at is None else f" at {format_time_ms(asked.decided_at)}"
+            raise conflict(f"approval {id} is over: {asked.state}{by}{at}")
+        if asked.expires_at <= self._clock():
+            raise conflict(f"approval {id} is over: it expired at {format_time_ms(asked.expires_at)}")
+        if asked.plan_hash != plan_hash:
+            raise conflict(f"approval {id} is about another plan now: look at it again, then answer with its plan_hash")
+
+    async def _refusals(self, id: int) -> Sequence[Block]:
+        """What would block the plan of a request if it was approved now."""
+        run, plan = await self._database.read(partial(_with_plan, approval_id=id))
+        task = self._tasks().get(run.task)
+        if task is None:
+            raise unavailable(f"task {run.task} is no longer available")
+        case = case_of(run, plan, self._remedies(), task.facts, self._clock(), approving=True)
+        return [block for block in (await self._judge.judge(case)).blocks if not block.asks]
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What an answer led to. taken: whether it counts. begun: the run and the attempt at it that begins."""
+
+    taken: bool
+    ended: Sequence[Over]
+    begun: tuple[int, int] | None = None
+
+
+def _with_plan(connection: sa.Connection, approval_id: int) -> tuple[Run, Plan]:
+    run_id = approvals.get(connection, approval_id).run_id
+    return runs.get(connection, run_id), approvals.plan_of(connection, approval_id)

@@ -1,0 +1,37 @@
+"""The end of a run, however it came: in the record, in the metrics, in the log, and for whoever waits for it."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+import structlog
+
+from remediator.metrics import Metrics
+from remediator.model.run import Run
+from remediator.runs.verify import Conclusion
+from remediator.store import alerts, runs
+
+log = structlog.get_logger(__name__)
+
+
+class Closing:
+    """Closes runs. on_finished: called when one has ended, to wake whoever decides."""
+
+    def __init__(self, metrics: Metrics, on_finished: Callable[[], None]) -> None:
+        self._metrics = metrics
+        self._on_finished = on_finished
+
+    def close(self, connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
+        """In the transaction: closes a run, and marks the alerts that wait for its end to be looked at; False if it was
+        closed already.
+        """
+        finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
+        if finished:
+            alerts.due_after_run(connection, run_id, now)
+        return finished
+
+    def tell(self, run: Run, verdict: Conclusion, *, seconds: float | None, now: float) -> None:
+        """After it. seconds: that the run took; None where all it did was to wait."""
+        self._on_finished()
+        self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)
+        log.info("run finished", run=run.id, task=run.task, target=run.target, outcome=verdict.outcome,
+                 reason=verdict.reason, seconds=None if seconds is None else round(seconds, 3))  # fmt: skip

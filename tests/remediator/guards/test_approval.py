@@ -1,0 +1,67 @@
+"""Whether a person must approve a plan, and has."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from remediator.guards.approval import Approved, blocks
+from remediator.guards.guard import Sources, Subject
+from remediator.model.approval import plan_hash
+from remediator.model.caller import Caller
+from remediator.model.run import Request
+from remediator.model.task import Action, Plan
+from remediator.store import approvals, runs
+from remediator.store.database import Database
+from tests.remediator.guards.cases import NOW, case
+
+PLAN = Plan(actions=[Action(kind="delete", object="f", reason="a file")])
+OTHER = Plan(actions=[Action(kind="delete", object="g", reason="a file")])
+ASKING = replace(case(), plan=PLAN, autonomy="approve")
+
+
+def test_only_a_plan_that_would_do_something_needs_an_approval() -> None:
+    assert blocks(Approved(), replace(ASKING, plan=None)) is None
+    assert blocks(Approved(), replace(ASKING, plan=Plan())) is None
+    assert blocks(Approved(), replace(ASKING, autonomy="auto")) is None
+
+
+@pytest.mark.parametrize("autonomy", ["approve", "observe"])
+def test_what_acts_only_with_a_person_is_held_until_one_has_approved_this_plan(autonomy: str) -> None:
+    asking = replace(ASKING, autonomy=autonomy)  # type: ignore[arg-type]
+    hold = blocks(Approved(), asking)
+    assert hold is not None
+    assert (hold.asks, hold.reason) == (True, "a person must approve what its remedy would do")
+    assert blocks(Approved(plan_hash(PLAN.actions)), asking) is None
+    changed = blocks(Approved(plan_hash(OTHER.actions)), asking)
+    assert changed is not None
+    assert changed.reason.startswith("the plan has changed since it was approved; ")
+
+
+def test_a_task_can_need_one_whoever_asks() -> None:
+    hold = blocks(Approved(), replace(ASKING, autonomy="auto", always_approve=True))
+    assert hold is not None
+    assert hold.asks
+
+
+async def test_what_was_approved_is_read_from_the_record(tmp_path: Path) -> None:
+    database = Database(tmp_path / "upkeeper.db", host="here")
+    await database.migrate()
+    request = Request(host="here", task="sweep", target="attic", caller=Caller("alert", "tidy"), dry_run=False)
+    run_id = await database.write(partial(runs.create, request=request, now=NOW))
+    mine, none = Subject("here", "sweep", "attic", run_id=run_id), Subject("here", "sweep", "attic")
+
+    async def known() -> dict[Subject, str | None]:
+        found = await Approved.gather({mine, none}, Sources(database), NOW)
+        return {subject: facts.plan_hash for subject, facts in found.items()}
+
+    assert await known() == {mine: None, none: None}
+    ask = partial(approvals.ask, run_id=run_id, host="here", plan=PLAN, plan_hash="abc", why="", now=NOW, until=NOW + 9)
+    number = await database.write(ask)
+    assert await known() == {mine: None, none: None}
+    answer = partial(approvals.decide, approval_id=number, plan_hash="abc", state="approved", by=Caller("cli", "ann"))
+    assert await database.write(partial(answer, reason="", now=NOW + 1))
+    assert not await database.write(partial(answer, reason="", now=NOW + 1))
+    assert await known() == {mine: "abc", none: None}
+    await database.close()
