@@ -25,13 +25,15 @@ MAX_BYTES = 64 * 1024**2
 class KnownAlert:
     """An alert that fires, as one Alertmanager has it. Times are Unix seconds.
 
-    receivers: those that its labels are routed to. silenced_by: ids of silences. inhibited: by another alert.
+    updated_at: when Prometheus last told it, for as long as it fires. receivers: those that its labels are routed to.
+    silenced_by: ids of silences. inhibited: by another alert.
     """
 
     fingerprint: str
     starts_at: float
     labels: Mapping[str, str]
     receivers: frozenset[str]
+    updated_at: float = 0.0
     annotations: Mapping[str, str] = field(default_factory=dict)
     generator_url: str = ""
     silenced_by: Sequence[str] = ()
@@ -160,6 +162,7 @@ def _alert(document: Mapping[str, Any]) -> KnownAlert:
         starts_at=unix_seconds(document["startsAt"]),
         labels=_texts(document["labels"]),
         receivers=frozenset(str(one["name"]) for one in document["receivers"]),
+        updated_at=unix_seconds(document["updatedAt"]),
         annotations=_texts(document.get("annotations") or {}),
         generator_url=str(document.get("generatorURL") or ""),
         silenced_by=tuple(str(one) for one in status.get("silencedBy") or ()),

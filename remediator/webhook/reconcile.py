@@ -8,7 +8,8 @@ An Alertmanager's word is taken for no more than it knows:
 
 - One that has just started has no alerts until Prometheus has posted them again, so what it lacks has not ended,
   unless it had it since then: an only one, also when it sent it since then.
-- Of several, one may be cut off: an episode has ended only when none of those that answer has it.
+- Of several, one may be cut off: an episode has ended only when none of those that answer has it, and goes on where
+  one was told of it since.
 - Routed elsewhere, inhibited, silenced by a person, or where times of day may mute the route (the API does not tell of
   that): such an alert would not have been sent, so it begins nothing.
 - Under a silence of ours the webhook cannot come, so its end counts at once, and as nothing that was missed.
@@ -28,7 +29,7 @@ a delivery that failed is tried again."""
 UNHEARD = 900.0
 """Seconds for which an episode is kept open that some Alertmanager which does not answer may yet know of."""
 IN_FLIGHT = 5.0
-"""Seconds in which a webhook may yet arrive that an Alertmanager sent before it was restarted."""
+"""Seconds in which something may yet arrive that was sent before an Alertmanager was restarted, or an alert ended."""
 SAME_START = 0.0015
 """Seconds by which the same start may differ."""
 
@@ -178,18 +179,22 @@ class _Comparison:
                 yield Begun(alert, "truncated" if cut_off else self._missed("firing", first), before, None)
 
     def _reopened(self) -> Iterator[Episode]:
-        """Ended as an Alertmanager said that had lost Prometheus, while by all that answer it goes on."""
+        """Ended as an Alertmanager said that had lost Prometheus, while another one was told since that it fires."""
         for fingerprint, known in self._known.items():
             episode = self._newest.get(fingerprint)
-            if episode is None or episode.firing or len(known) < len(self._view.readings) or self._view.silent:
+            if episode is None or episode.ends_at is None or self._muted(known) is not None:
                 continue
-            same = all(abs(alert.starts_at - episode.starts_at) <= SAME_START for _, alert in known)
-            if not same or not self._routed(known) or any(reading.timed for reading, _ in known):
-                continue
-            if self._muted(known) is not None:
+            told = [
+                reading
+                for reading, alert in self._routed(known)
+                if alert.starts_at <= episode.starts_at + SAME_START
+                and alert.updated_at > episode.ends_at + IN_FLIGHT
+                and not reading.timed
+            ]
+            if not told:
                 continue
             first = self._note(Key("begin", fingerprint, episode.starts_at))
-            if all(self._ripe(first, reading) for reading, _ in known):
+            if any(self._ripe(first, reading) for reading in told):
                 yield episode
 
     def _ended(self) -> Iterator[Ended]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,12 +47,18 @@ class House:
 
     async def post(self, *, room: str = "attic", ended: bool = False, since: float | None = None, **more: str) -> None:
         """Tells every Alertmanager of an alert, as Prometheus does."""
+        await self.post_to(self.urls, room=room, ended=ended, since=since, **more)
+
+    async def post_to(
+        self, urls: Sequence[str], *, room: str = "attic", ended: bool = False, since: float | None = None, **more: str
+    ) -> None:
+        """Tells some of them."""
         now = time.time()
         alert: dict[str, Any] = {"labels": {"alertname": "Cluttered", "room": room, **more}}
         alert["startsAt"] = format_time_ms(now if since is None else since)
         alert["endsAt"] = format_time_ms(now if ended else now + 600)
         async with httpx.AsyncClient(verify=False) as client:
-            for url in self.urls:
+            for url in urls:
                 (await client.post(f"{url}/api/v2/alerts", json=[alert])).raise_for_status()
 
     async def silence(self, seconds: float = 600.0, **labels: str) -> str:
