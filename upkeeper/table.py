@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "explain": Entry("explain:explain", "Explain what would be decided about an alert, and why."),
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
+        "audit": Entry("audit:audit", "Read, verify and export the audit."),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
         "remedies": Entry("tasks:remedies", "List remedies with their autonomy and track."),
     },

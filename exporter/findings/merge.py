@@ -33,9 +33,10 @@ def misshapen(name: str, service: Node) -> Iterator[Flaw]:
     """What is neither a name nor ``NAME=value`` in lists of these, as in ``- NAME: value``."""
     for key, node in service.mapping.items():
         for item in node.items if key in _AS_MAPPING or key in _NAMES else ():
-            if isinstance(item.value, dict | list):
+            if not isinstance(item.value, str):
                 form = "a name" if key in _NAMES else "NAME=value"
-                yield Flaw(item.place, f"each item of `{key}` of {word(name)} must be {form}, not a mapping")
+                kind = "a mapping" if isinstance(item.value, dict | list) else "a number, true, false or null"
+                yield Flaw(item.place, f"each item of `{key}` of {word(name)} must be {form}, not {kind}")
 
 
 def _normal(key: str, node: Node) -> Node:
@@ -44,7 +45,7 @@ def _normal(key: str, node: Node) -> Node:
     if not isinstance(node.value, list):
         return node
     if key in _NAMES:
-        return node.with_value({item.text: Node(None, item.place) for item in node.value if item.text})
+        return node.with_value({item.text: _named(key, item) for item in node.value if item.text})
     if key in _AS_MAPPING:
         pairs: dict[str, Node] = {}
         for item in node.value:
@@ -55,6 +56,12 @@ def _normal(key: str, node: Node) -> Node:
             pairs[name] = Node(value if sign else None, item.place, written, own)
         return node.with_value(pairs)
     return node
+
+
+def _named(key: str, item: Node) -> Node:
+    """What a name in a list stands for: Compose's own defaults."""
+    waits = {"condition": Node("service_started", item.place)}
+    return Node(waits if key == "depends_on" else None, item.place)
 
 
 def merge(base: Node | None, over: Node, key: str = "") -> Node | None:

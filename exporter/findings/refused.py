@@ -8,47 +8,45 @@ from collections.abc import Iterator, Sequence
 from exporter.findings.compose_service import mounts, ports_misread, volume_parts
 from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import word
+from exporter.findings.spec import section_flaws, service_flaws
 
-_LISTS = frozenset({
-    "cap_add", "cap_drop", "configs", "device_cgroup_rules", "devices", "dns_opt", "expose",
-    "external_links", "group_add", "links", "ports", "profiles",
-    "secrets", "security_opt", "volumes", "volumes_from",
-})  # fmt: skip
-_MAPPINGS = frozenset({"credential_spec", "deploy", "develop", "healthcheck", "logging", "storage_opt", "ulimits"})
-_EITHER = frozenset({"annotations", "depends_on", "environment", "extra_hosts", "labels", "networks", "sysctls"})
-_TEXTS = frozenset({
-    "container_name", "cpus", "hostname", "image", "mem_limit", "network_mode", "pid", "privileged", "restart", "user",
-    "working_dir",
-})  # fmt: skip
-_KEYS = {
-    "healthcheck": frozenset({
-        "disable", "interval", "retries", "start_interval", "start_period", "test", "timeout",
-    }),
-    "logging": frozenset({"driver", "options"}),
-    "deploy": frozenset({
-        "endpoint_mode", "labels", "mode", "placement", "replicas", "resources", "restart_policy", "rollback_config",
-        "update_config",
-    }),
-}  # fmt: skip
-"""The keys of what a service holds."""
 _CONDITIONS = frozenset({"service_started", "service_healthy", "service_completed_successfully"})
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_UPDATES = ("update_config", "rollback_config")
 _SIZES: Sequence[tuple[str, ...]] = (
-    *(("mem_limit",), ("mem_reservation",), ("memswap_limit",), ("shm_size",)),
+    *(("mem_limit",), ("mem_reservation",), ("memswap_limit",), ("mem_swappiness",), ("shm_size",)),
     *(("deploy", "resources", "limits", "memory"), ("deploy", "resources", "reservations", "memory")),
 )
 _DURATIONS: Sequence[tuple[str, ...]] = (
     *(("healthcheck", key) for key in ("interval", "timeout", "start_period", "start_interval")),
     ("stop_grace_period",),
+    *(("deploy", "restart_policy", key) for key in ("delay", "window")),
+    *(("deploy", part, key) for part in _UPDATES for key in ("delay", "monitor")),
+)
+_UNSIGNED: Sequence[tuple[str, ...]] = (
+    *(("deploy", "restart_policy", "max_attempts"), ("deploy", "placement", "max_replicas_per_node")),
+    *(("deploy", part, "parallelism") for part in _UPDATES),
+    ("healthcheck", "retries"),
 )
 _WHOLE: Sequence[tuple[str, ...]] = (
-    *(("cpu_shares",), ("oom_score_adj",), ("pids_limit",), ("scale",), ("healthcheck", "retries")),
+    *(("cpu_count",), ("cpu_period",), ("cpu_quota",), ("cpu_rt_period",), ("cpu_rt_runtime",)),
+    *(("cpu_shares",), ("oom_score_adj",), ("pids_limit",), ("scale",)),
     *(("deploy", "replicas"), ("deploy", "resources", "limits", "pids")),
+    *_UNSIGNED,
 )
-_NUMBERS: Sequence[tuple[str, ...]] = (("cpus",), ("deploy", "resources", "limits", "cpus"))
+_REPLICAS: Sequence[tuple[str, ...]] = (("scale",), ("deploy", "replicas"))
+_NUMBERS: Sequence[tuple[str, ...]] = (
+    ("cpus",),
+    ("cpu_percent",),
+    ("deploy", "resources", "limits", "cpus"),
+    ("deploy", "resources", "reservations", "cpus"),
+    *(("deploy", part, "max_failure_ratio") for part in _UPDATES),
+)
 _BOOLEANS: Sequence[tuple[str, ...]] = (
-    *(("init",), ("privileged",), ("read_only",), ("stdin_open",), ("tty",), ("healthcheck", "disable")),
+    *((key,) for key in ("attach", "init", "oom_kill_disable", "privileged", "read_only", "stdin_open", "tty")),
+    ("healthcheck", "disable"),
 )
+_SECTION_BOOLEANS = ("attachable", "enable_ipv4", "enable_ipv6", "external", "internal")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BOOLEAN = re.compile(r"true|false|y|yes|n|no|on|off", re.IGNORECASE)
@@ -61,13 +59,25 @@ def refused(name: str, service: Node) -> Iterator[Flaw]:
     """What keeps Compose from reading a project with this service, whatever its profile."""
     if not _SERVICE_NAME.fullmatch(name):
         yield Flaw(service.place, f"{word(name)} cannot be the name of a service", "use letters, digits, . _ and -")
-    yield from _shapes(name, service)
+    yield from service_flaws(name, service)
     yield from _values(name, service)
+    yield from _negative(name, service, _UNSIGNED)
     yield from _volumes(name, service)
     for port in ports_misread(service):
         yield Flaw(
             port.place, f"an item of `ports` of {word(name)} is not a port", "write HOST:CONTAINER, as in 8080:80"
         )
+
+
+def refused_section(section: str, top: Node) -> Iterator[Flaw]:
+    """What keeps Compose from reading ``networks``, ``volumes``, ``secrets``, ``configs`` or ``models``."""
+    yield from section_flaws(section, top)
+    for name, one in top.mapping.items():
+        for key in _SECTION_BOOLEANS:
+            node = one.at(key)
+            if node is not None and isinstance(node.value, str) and not _BOOLEAN.fullmatch(node.text):
+                what = f"`{key}` of {word(name)} in `{section}` is not true or false{_why(node)}"
+                yield Flaw(node.place, what, "write it as such")
 
 
 def inconsistent(name: str, service: Node) -> Iterator[Flaw]:
@@ -77,43 +87,9 @@ def inconsistent(name: str, service: Node) -> Iterator[Flaw]:
     if test is not None and test.items and first not in ("CMD", "CMD-SHELL", "NONE"):
         what = f"the health check of {word(name)} must begin with CMD, CMD-SHELL or NONE"
         yield Flaw(test.place, what, "write it as text")
+    yield from _negative(name, service, _REPLICAS)
     yield from _contradictions(name, service)
     yield from _mounts(name, service)
-
-
-def _shapes(name: str, service: Node) -> Iterator[Flaw]:
-    for key, node in service.mapping.items():
-        shape = _wrong_shape(key, node)
-        if shape:
-            yield Flaw(node.place, f"`{key}` of {word(name)} must be {shape}", "write it as such")
-        known = _KEYS.get(key)
-        for inner, value in node.mapping.items() if known else ():
-            if known and inner not in known and not inner.startswith("x-"):
-                yield Flaw(value.place, f"{word(inner)} is not a key of `{key}` of {word(name)}", "remove it")
-            elif value.value is None and not value.tag and known and inner in known:
-                what = f"{word(inner)} in `{key}` of {word(name)} is empty"
-                yield Flaw(value.place, what, "remove it, or give it a value")
-    for key in ("environment", "labels"):
-        node = service.at(key) or service
-        for variable, value in node.mapping.items() if node is not service else ():
-            if isinstance(value.value, dict | list):
-                yield Flaw(value.place, f"{word(variable)} in `{key}` of {word(name)} must be text", "put it in quotes")
-
-
-def _wrong_shape(key: str, node: Node) -> str:
-    """What a key of a service must be, where it is something else. What is null is not looked at."""
-    value = node.value
-    if value is None:
-        return ""
-    if key in _LISTS:
-        return "" if isinstance(value, list) else "a list"
-    if key in _MAPPINGS:
-        return "" if isinstance(value, dict) else "a mapping"
-    if key in _EITHER:
-        return "" if isinstance(value, dict | list) else "a list or a mapping"
-    if key in ("command", "entrypoint"):
-        return "text or a list" if isinstance(value, dict) else ""
-    return "text" if key in _TEXTS and isinstance(value, dict | list) else ""
 
 
 def _values(name: str, service: Node) -> Iterator[Flaw]:
@@ -159,6 +135,13 @@ def _values(name: str, service: Node) -> Iterator[Flaw]:
     if container is not None and isinstance(container.value, str) and not _CONTAINER_NAME.fullmatch(container.text):
         what = f"`container_name` of {word(name)} cannot be the name of a container{_why(container)}"
         yield Flaw(container.place, what, "use two or more letters, digits, . _ and -")
+
+
+def _negative(name: str, service: Node, paths: Sequence[tuple[str, ...]]) -> Iterator[Flaw]:
+    for path in paths:
+        count = service.at(*path)
+        if count is not None and _INTEGER.fullmatch(count.text) and int(count.text[:10]) < 0:
+            yield Flaw(count.place, f"`{path[-1]}` of {word(name)} is less than 0", "write 0 or more")
 
 
 def _scalar(node: Node) -> bool:

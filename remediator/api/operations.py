@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         AlertView,
         ApprovalDetail,
         ApprovalView,
+        AuditView,
         BreakerView,
+        ChainView,
         DecisionView,
         ExplainView,
         Page,
@@ -56,6 +58,9 @@ class About:
 
 Limit = Annotated[int, About(f"items on the page, {PAGE} unless given, {MAX_PAGE} at most", most=MAX_PAGE)]
 Before = Annotated[int | None, About("cursor: `next` of the page before")]
+After = Annotated[int | None, About("cursor: `next` of the page before, which is a record's number")]
+Since = Annotated[str | None, About("begins with the first record from then on, a time as RFC 3339 has it")]
+OfRun = Annotated[int | None, About("only records about the run of that id")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
@@ -144,6 +149,17 @@ class Operations:
 
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
     async def run(self, id: int) -> RunView: ...
+
+    @operation("GET", "/audit", "Records of the audit, newest first", by="reading")
+    async def audit(self, *, limit: Limit = PAGE, before: Before = None, run: OfRun = None) -> Page[AuditView]: ...
+
+    @operation("GET", "/audit/chains", "The audit of each host: how many records, and how it ends", by="reading")
+    async def audit_chains(self) -> Page[ChainView]: ...
+
+    @operation("GET", "/audit/chains/{host}", "Records of a host's audit, oldest first", by="reading", patience=3)
+    async def audit_records(
+        self, host: str, *, limit: Limit = PAGE, after: After = None, since: Since = None
+    ) -> Page[AuditView]: ...
 
     @operation("GET", "/remedies", "The configured remedies with their track", by="standing")
     async def remedies(self) -> Page[RemedyView]: ...

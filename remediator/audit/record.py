@@ -24,12 +24,9 @@ Kind = Literal[
     "chain.shortened",
     "decision",
     "run.asked",
-    "run.started",
-    "run.measured",
     "run.planned",
     "action.started",
     "action.finished",
-    "run.measured-again",
     "run.finished",
     "pause.set",
     "pause.ended",
@@ -46,6 +43,7 @@ Kind = Literal[
     "job.given-up",
     "config.loaded",
     "host.renamed",
+    "state.restored",
 ]
 """What records are about. A part that adds one names it here."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.approving import Approving
+    from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from remediator.model.task import Task
     from remediator.peers.places import Peers
     from remediator.runs.closing import Closing
+    from remediator.runs.composites import Composites
     from remediator.runs.keeper import Keeper
     from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
@@ -86,7 +88,9 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
+        return Standing(
+            self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast, self._clock
+        )
 
     @cached_property
     def holding(self) -> "Holding":
@@ -247,7 +251,21 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._ballast, workers)
+
+    @cached_property
+    def _composites(self) -> "Composites":
+        from remediator.runs.composites import Composites
+        from remediator.schedule.autonomy import of_part
+
+        return Composites(
+            self._database,
+            self._tasks,
+            lambda run: self.queue.submit(run),
+            lambda run, task: of_part(self._settings.config.schedule, run, task),
+            self._closing,
+            self._clock,
+        )
 
     @cached_property
     def ballast(self) -> "BallastKeeper":
@@ -262,6 +280,7 @@ class Core(Operations):
         return Upkeep(
             self._database,
             self.holding,
+            self.auditing,
             self.metrics,
             self._clock,
             lambda: self._settings.config.remediator,
@@ -269,6 +288,12 @@ class Core(Operations):
             self._remedies,
             self.ballast,
         )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from remediator.control.auditing import Auditing
+
+        return Auditing(self._database, self._clock)
 
     @cached_property
     def metrics(self) -> "Metrics":
@@ -324,6 +349,7 @@ class Core(Operations):
 
     def _run_ended(self) -> None:
         self._changed()
+        self._composites.wake()
         self.ballast.wake()
         self._wake_scheduler()
 

@@ -8,13 +8,14 @@ from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
 from remediator.config.remedies import Remedy
+from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
-from remediator.model.shapes import Page, RemedyView, StatusView, TaskView, TrackView
+from remediator.model.shapes import AuditStateView, Page, RemedyView, StatusView, TaskView, TrackView
 from remediator.model.task import Task, TaskError
-from remediator.store import pages
+from remediator.store import audit, pages
 from remediator.store.database import Database
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
@@ -29,6 +30,7 @@ class Standing:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         holding: Holding,
+        auditing: Auditing,
         ballast: BallastKeeper,
         clock: Callable[[], float],
     ) -> None:
@@ -36,6 +38,7 @@ class Standing:
         self._tasks = tasks
         self._remedies = remedies
         self._holding = holding
+        self._auditing = auditing
         self._ballast = ballast
         self._clock = clock
 
@@ -73,7 +76,18 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
+            "audit": await self._audit(),
             "ballast": await self._ballast.look(),
+        }
+
+    async def _audit(self) -> AuditStateView:
+        head = await self._database.read(partial(audit.head, host=self._database.host))
+        verified = self._auditing.verified_at
+        return {
+            "records": (head.number or 0) if head else 0,
+            "head": head.hash if head else "",
+            "verified_at": None if verified is None else format_time_ms(verified),
+            "faults": list(self._auditing.faults),
         }
 
 

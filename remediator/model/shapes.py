@@ -101,6 +101,13 @@ class CallerView(TypedDict):
     name: str
 
 
+class AuditCallerView(TypedDict):
+    """Who asked for what was recorded; the trigger ``service`` is the remediator itself."""
+
+    trigger: str
+    name: str
+
+
 class ArtefactView(TypedDict):
     """What a run has made for people. ``sha256`` is of its content."""
 
@@ -123,12 +130,33 @@ class HeldPageView(TypedDict):
     reason: str
 
 
+class ChildView(TypedDict):
+    """A run that is a part of another one."""
+
+    id: int
+    task: str
+    target: str
+    state: RunState
+    outcome: str | None
+    reason: str
+    freed_bytes: int
+
+
+class SectionView(TypedDict):
+    """Evidence of one kind. ``problem``: why there is none; empty when there is."""
+
+    name: str
+    lines: list[str]
+    problem: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, and ``artefacts``; and ``page``, where people were not to be told of its alert at once.
+    columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
+    began, null where none was kept; and ``page``, where people were not to be told of its alert at once.
     """
 
     id: int
@@ -155,8 +183,10 @@ class RunView(TypedDict):
     actions: list[ActionView]
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
+    children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
     page: NotRequired[HeldPageView]
+    evidence: NotRequired[list[SectionView] | None]
 
 
 class TrackView(TypedDict):
@@ -236,9 +266,20 @@ class GuardView(TypedDict):
     until: NotRequired[str | None]
 
 
+class PartPlanView(TypedDict):
+    """The plan of a run that would be a part of a composite."""
+
+    task: str
+    target: str
+    measurement: MeasurementView
+    plan: PlanBody
+    plan_hash: str
+    guards: list[GuardView]
+
+
 class PlanView(TypedDict):
     """A plan with the measurement it was made from and the guards that would block its run. ``plan_hash`` is the same
-    for another plan of the same actions.
+    for another plan of the same actions. Of a composite: its parts, and in ``children`` the plan of each of their runs.
     """
 
     task: str
@@ -247,6 +288,7 @@ class PlanView(TypedDict):
     plan: PlanBody
     plan_hash: str
     guards: list[GuardView]
+    children: NotRequired[list[PartPlanView]]
 
 
 class ChangeView(TypedDict):
@@ -387,6 +429,46 @@ class BreakerView(TypedDict):
     since: str
 
 
+class AuditView(TypedDict):
+    """A record of the audit, as it is exported: ``hash`` is SHA-256 of all else in canonical form (RFC 8785).
+
+    ``number`` counts the records of the host's chain, ``previous`` is the hash of the record before it. ``run`` and
+    ``alert`` are ids of what the record is about; ``body`` is the kind's own.
+    """
+
+    v: int
+    host: str
+    number: int
+    at: str
+    kind: str
+    caller: AuditCallerView
+    run: int | None
+    alert: int | None
+    body: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class ChainView(TypedDict):
+    """The audit of a host. ``records`` were written, the last with ``head`` for its hash; the first ``deleted`` of them
+    are past their retention.
+    """
+
+    host: str
+    records: int
+    head: str
+    deleted: int
+
+
+class AuditStateView(TypedDict):
+    """What the remediator last found of its own chain. ``faults`` is empty while it is whole."""
+
+    records: int
+    head: str
+    verified_at: str | None
+    faults: list[str]
+
+
 class BallastView(TypedDict):
     """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
     although it is. No bytes are wanted where the config says so.
@@ -415,6 +497,7 @@ class StatusView(TypedDict):
     last_alert_at: str | None
     watchdog_at: str | None
     counts: dict[str, int]
+    audit: NotRequired[AuditStateView]
     ballast: BallastView | None
 
 

@@ -27,6 +27,7 @@ from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskErr
 from remediator.runs import verify
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
+from remediator.runs.evidence import EvidenceKeeper
 from remediator.runs.verify import Conclusion
 from remediator.store import approvals, runs, slots
 from remediator.store.database import Database
@@ -75,6 +76,7 @@ class Runner:
         self._closing = closing
         self._on_asked = on_asked
         self._make_room = make_room
+        self._evidence = EvidenceKeeper(database, clock)
 
     async def measure(self, run_id: int, attempt: int = 0) -> Next:
         """Measures the target before anything is done."""
@@ -82,10 +84,11 @@ class Runner:
             return "stop"
         run = await self._read(run_id)
         try:
-            before = await self._measure(run, "measuring")
+            async with self._evidence.kept(run, self._tasks().get(run.task)):
+                before = await self._measure(run, "measuring")
         except StepFailed as failure:
             return await self._stop(run, Conclusion("failed", str(failure)))
-        await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
+        await self._write(partial(runs.measured, run_id=run_id, before=before))
         return "go-on"
 
     async def plan(self, run_id: int, attempt: int = 0) -> int:
@@ -194,7 +197,7 @@ class Runner:
         except StepFailed as failure:
             await self._stop(run, Conclusion("failed", str(failure)))
             return
-        await self._write(partial(runs.verified, run_id=run_id, after=after, now=self._clock()))
+        await self._write(partial(runs.verified, run_id=run_id, after=after))
         if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))

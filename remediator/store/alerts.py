@@ -148,6 +148,14 @@ def firing(connection: sa.Connection, ids: Collection[int]) -> set[int]:
     return set(connection.scalars(sa.select(alerts.c.id).where(alerts.c.id.in_(ids), alerts.c.status == "firing")))
 
 
+def firing_beside(connection: sa.Connection, alert_id: int | None, limit: int) -> list[dict[str, str]]:
+    """The labels of the alerts that fire, without this one, the newest first."""
+    select = sa.select(alerts.c.labels).where(alerts.c.status == "firing").order_by(alerts.c.id.desc()).limit(limit)
+    if alert_id is not None:
+        select = select.where(alerts.c.id != alert_id)
+    return [dict(labels) for labels in connection.scalars(select)]
+
+
 def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
     """The alerts have been looked at as far as they had been received."""
     rows = [{"alert": one.alert.id, "decided": one.alert.receptions, "due": one.due_at} for one in looked]

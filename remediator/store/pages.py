@@ -8,20 +8,23 @@ import sqlalchemy as sa
 
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
+from remediator.model.evidence import Section
 from remediator.model.shapes import (
     ActionView,
     AlertView,
     ApprovalDetail,
     ApprovalView,
     ArtefactView,
+    ChildView,
     DecisionView,
     Page,
     RunView,
+    SectionView,
     TrackView,
 )
 from remediator.model.task import Plan
 from remediator.statedir import DRILL_TARGET
-from remediator.store import artefacts, rows, silences
+from remediator.store import artefacts, evidence, rows, silences
 from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
 
 T = TypeVar("T")
@@ -123,7 +126,7 @@ def list_runs(connection: sa.Connection, limit: int, before: int | None = None) 
 
 
 def one_run(connection: sa.Connection, run_id: int) -> RunView:
-    """A run with its actions, rows and artefacts. Raises LookupError if none has that id."""
+    """A run with its actions, rows, artefacts and evidence. Raises LookupError if none has that id."""
     found = _rows(connection, _RUNS.where(runs.c.id == run_id))
     if not found:
         raise LookupError(f"there is no run {run_id}")
@@ -133,7 +136,28 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     page = silences.of_run(connection, run_id)
     if page is not None:
         view["page"] = {"held_until": _maybe(page[0]), "ended_at": _maybe(page[1]), "reason": page[2]}
+    kept = evidence.of_run(connection, run_id)
+    view["evidence"] = None if kept is None else [_section(one) for one in kept]
+    children = _rows(connection, _RUNS.where(runs.c.parent_id == run_id).order_by(runs.c.id))
+    if children:
+        view["children"] = [_child(one) for one in _with_actions(connection, children)]
     return view
+
+
+def _section(one: Section) -> SectionView:
+    return {"name": one.name, "lines": list(one.lines), "problem": one.problem}
+
+
+def _child(run: RunView) -> ChildView:
+    return {
+        "id": run["id"],
+        "task": run["task"],
+        "target": run["target"],
+        "state": run["state"],
+        "outcome": run["outcome"],
+        "reason": run["reason"],
+        "freed_bytes": run["freed_bytes"],
+    }
 
 
 def _artefact(one: Artefact) -> ArtefactView:

@@ -88,20 +88,23 @@ async def history(session: Session, limit: int, before: int | None) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=complete_run)
+@click.option("--evidence", is_flag=True, help="Also show all that was kept of how things were when it began.")
 @shared(*CLIENT)
 @operation
-async def show(session: Session, run_id: int) -> None:
+async def show(session: Session, run_id: int, evidence: bool) -> None:
     """Show one run with its actions.
 
     The measurements before and after, what was done to what and why, what was left alone, and the outcome with its
-    reason.
+    reason. For a run that an alert asked for, evidence was kept when it began: the end and the last log lines of the
+    container, the processes that used most, the disk, the alerts that fired beside it. Secrets in it are not shown.
 
     \b
-    Example:
+    Examples:
       upkeeper show 12
+      upkeeper show 12 --evidence
     """
     from upkeeper.screens import runs as view
 
     async with session.client() as client:
         found = await client.run(run_id)
-    view.show_run(session.screen, found)
+    view.show_run(session.screen, found, all_evidence=evidence)

@@ -8,26 +8,8 @@ from exporter.findings.compose_tree import Flaw, Node
 from exporter.findings.finding import Finding, Group, Kind, Place, Severity, word
 from exporter.findings.inputs import Inputs
 from exporter.findings.project import Project, active_services
-from exporter.findings.refused import inconsistent, refused
-
-SERVICE_KEYS = frozenset({
-    "annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",
-    "configs", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period",
-    "cpu_rt_runtime", "cpu_shares", "cpus", "cpuset", "credential_spec", "depends_on", "deploy", "develop",
-    "device_cgroup_rules", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint",
-    "env_file", "environment", "expose", "extends", "external_links", "extra_hosts", "gpus", "group_add",
-    "healthcheck", "hostname", "image", "init", "ipc", "isolation", "label_file", "labels", "links", "logging",
-    "mac_address", "mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit", "models", "network_mode",
-    "networks", "oom_kill_disable", "oom_score_adj", "pid", "pids_limit", "platform", "ports", "post_start",
-    "pre_stop", "privileged", "profiles", "provider", "pull_policy", "pull_refresh_after", "read_only",
-    "restart", "runtime", "scale",
-    "secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt",
-    "sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user", "userns_mode", "uts",
-    "volumes", "volumes_from", "working_dir",
-})  # fmt: skip
-"""https://docs.docker.com/reference/compose-file/services/"""
-
-_MAY_BE_EMPTY = frozenset({"command", "deploy", "develop", "entrypoint"})
+from exporter.findings.refused import inconsistent, refused, refused_section
+from exporter.findings.spec import service_keys
 
 MAX_UNKNOWN = 20
 """Unknown keys of one service: with more, it is something else than a service."""
@@ -64,6 +46,9 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
     if not project.services and not project.unread and not seen:
         place = project.place()
         yield _finding(printable(place.file), Flaw(place, "it has no services", "is it the right file?"))
+    for section, node in project.top.items():
+        for flaw in refused_section(section, node):
+            yield _finding(section, flaw)
     for name, service in project.services.items():
         severity: Severity = "critical" if name in active else "warning"
         for flaw in refused(name, service):
@@ -71,7 +56,6 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
         for flaw in inconsistent(name, service):
             yield _finding(word(name), flaw, severity)
         yield from _keys(name, service)
-        yield from _empty(name, service)
         image = service.at("image")
         made = any(node is not None and node.value for node in (service.at("build"), service.at("provider")))
         if not made and (image is None or image.value in (None, "")):
@@ -86,19 +70,10 @@ def _of_project(project: Project, active: Mapping[str, Node]) -> Iterator[Findin
         yield _finding(word(names[0]), Flaw(active[names[0]].place, message, "remove one `depends_on`"))
 
 
-def _empty(name: str, service: Node) -> Iterator[Finding]:
-    """Keys without a value, as where all lines below them are comments. Of an image without one, another line tells."""
-    for key, node in service.mapping.items():
-        nothing = node.value is None and not node.tag
-        if nothing and key in SERVICE_KEYS and key not in _MAY_BE_EMPTY and key not in ("extends", "image"):
-            flaw = Flaw(node.place, f"`{key}` of {word(name)} is empty", "remove it, or give it a value")
-            yield _finding(word(name), flaw)
-
-
 def _keys(name: str, service: Node) -> Iterator[Finding]:
-    unknown = [key for key in service.mapping if key not in SERVICE_KEYS and not key.startswith("x-")]
+    unknown = [key for key in service.mapping if key not in service_keys() and not key.startswith("x-")]
     for key in unknown[:MAX_UNKNOWN]:
-        hint = nearest(key[:40], SERVICE_KEYS)
+        hint = nearest(key[:40], service_keys())
         flaw = Flaw(
             service.mapping[key].place,
             f"{word(key)} is not a key of a service",

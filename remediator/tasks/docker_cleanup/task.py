@@ -15,6 +15,8 @@ from exporter.docker.selection import Kind, Removal, select
 from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.config import Config
+from remediator.evidence.disk import disk_of
+from remediator.model.evidence import Source
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on
@@ -67,6 +69,16 @@ class DockerCleanup:
     async def measure(self, target: str) -> Measurement:
         """Values: ``cleanable_bytes`` with its limit, ``cleanable_objects``, and ``total_bytes`` of all but volumes."""
         return measured(await self._usage(), self._policy, self._max_bytes, self._clock())
+
+    def evidence(self, target: str) -> Sequence[Source]:
+        if self._engine.socket is None:
+            return []  # its disk is another machine's
+
+        async def gather() -> Sequence[str]:
+            information = await self._engine.call(lambda client: client.info())
+            return await disk_of(str(information["DockerRootDir"])).gather()
+
+        return [Source("disk", gather)]
 
     async def plan(self, target: str) -> Plan:
         return make_plan(await self._usage(), self._policy, self._clock())

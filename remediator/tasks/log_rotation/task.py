@@ -13,7 +13,9 @@ from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
 from remediator.config.config import Config
+from remediator.evidence.disk import disk_of
 from remediator.files.folder import open_root
+from remediator.model.evidence import Source
 from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.statedir import DRILL_TARGET
 from remediator.tasks.log_rotation.act import act
@@ -55,6 +57,10 @@ class LogRotation:
             detail=f"{format_bytes(usage.allocated_bytes)} of {format_bytes(directory.max_bytes)}"
             f" in {usage.files} files",
         )
+
+    def evidence(self, target: str) -> Sequence[Source]:
+        directory = self._directories.get(target)
+        return [] if directory is None else [disk_of(directory.path)]
 
     async def plan(self, target: str) -> Plan:
         """Lists what is due now. Changes nothing."""

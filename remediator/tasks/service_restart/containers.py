@@ -15,11 +15,11 @@ class Containers:
     """Asks an engine. Every method raises UpkeeperError when it does not answer."""
 
     def __init__(self, engine: DockerEngine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     async def find(self, key: str) -> ContainerState | None:
         """The container with this id, name or beginning of an id."""
-        inspected = await self._engine.call(lambda client: _inspect(client, key))
+        inspected = await self.engine.call(lambda client: _inspect(client, key))
         return None if inspected is None else parse_state(inspected)
 
     async def named(self, name: str) -> ContainerState:
@@ -42,11 +42,11 @@ class Containers:
         def inspect_all(client: "APIClient") -> list[Any]:
             return [_inspect(client, entry["Id"]) for entry in client.containers(all=True)]
 
-        return [parse_state(inspected) for inspected in await self._engine.call(inspect_all) if inspected is not None]
+        return [parse_state(inspected) for inspected in await self.engine.call(inspect_all) if inspected is not None]
 
     async def labels(self) -> dict[str, dict[str, str]]:
         """The labels of each container by its name."""
-        entries: list[Any] = await self._engine.call(lambda client: client.containers(all=True))
+        entries: list[Any] = await self.engine.call(lambda client: client.containers(all=True))
         return {container_name(entry): entry.get("Labels") or {} for entry in entries}
 
 

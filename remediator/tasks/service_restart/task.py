@@ -14,6 +14,8 @@ from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.config.config import Config
+from remediator.evidence.container import container_sources
+from remediator.model.evidence import Source
 from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
 from remediator.tasks.resources import Resources
 from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge
@@ -92,6 +94,14 @@ class ServiceRestart:
             },
             detail=f"{state.name}: {describe(state, words)}",
         )
+
+    def evidence(self, target: str) -> Sequence[Source]:
+        """How the container ended, and its last words: a restart takes both away."""
+
+        async def find() -> str:
+            return (await self._state(target)).id
+
+        return container_sources(self._containers.engine, find)
 
     async def plan(self, target: str) -> Plan:
         state = await self._state(target)

@@ -1,0 +1,56 @@
+"""Gathers evidence: all sources at once, each with a deadline and an error boundary of its own."""
+
+import asyncio
+from collections.abc import Sequence
+
+from exporter.base.redact import redacted
+from exporter.base.text import printable
+from remediator.model.evidence import Section, Source
+
+DEADLINE = 5.0
+"""Seconds for each source, and so for all."""
+MAX_LINES = 80
+MAX_LINE = 500
+"""Characters; of a longer line the beginning is kept."""
+MAX_CHARACTERS = 16 * 1024
+"""Of one section; of more, the end is kept, which is what happened last."""
+MAX_SECTIONS = 12
+
+
+async def gather(sources: Sequence[Source], deadline: float | None = None) -> list[Section]:
+    """What each gave, in their order. Takes no longer than the deadline (seconds). Raises nothing but cancellation."""
+    seconds = DEADLINE if deadline is None else deadline
+    return list(await asyncio.gather(*(_ask(source, seconds) for source in sources[:MAX_SECTIONS])))
+
+
+async def _ask(source: Source, deadline: float) -> Section:
+    try:
+        async with asyncio.timeout(deadline):
+            lines = await source.gather()
+    except TimeoutError:
+        return Section(source.name, (), f"not known within {deadline:g} s")
+    except Exception as error:  # noqa: BLE001  # whatever it is stands in the evidence, and the run goes on
+        return Section(source.name, (), _clean(f"{type(error).__name__}: {error}"))
+    return Section(source.name, _bounded(lines))
+
+
+def _bounded(lines: Sequence[str]) -> list[str]:
+    # A secret may go over several lines, so that they are looked at together, and before anything is cut.
+    clean = [_shortened(printable(line)) for line in redacted("\n".join(lines)).split("\n")]
+    kept: list[str] = []
+    room = MAX_CHARACTERS
+    for line in reversed(clean):
+        room -= len(line) + 1
+        if room < 0 or len(kept) == MAX_LINES:
+            kept.append(f"({len(clean) - len(kept)} lines before this are not kept)")
+            break
+        kept.append(line)
+    return kept[::-1]
+
+
+def _clean(text: str) -> str:
+    return _shortened(printable(redacted(text)))
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."

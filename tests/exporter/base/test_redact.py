@@ -1,0 +1,101 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.base.redact import redacted, secrets_of
+
+SECRET = "hunter2-Zq9xW7"
+
+LINES = [
+    "password={}",
+    "PGPASSWORD={} psql -h db",
+    "connecting with user=bob password='{}' dbname=x",
+    'POSTGRES_PASSWORD="{}"',
+    "db_passwd: {}",
+    "token: {}",
+    "apiKey={}",
+    "api-key: {}",
+    "secretAccessKey={}",
+    "client_secret = {}",
+    "dsn: host=db pwd={};timeout=3",
+    "Authorization: Bearer {}",
+    "authorization=Basic {}",
+    "> Cookie: session={}; theme=dark",
+    "set-cookie: sid={}",
+    "Proxy-Authorization: Digest username={}",
+    "curl -H 'X-Api-Key: {}'",
+    'headers={{"Authorization": "Bearer {}"}}',
+    "retrying with Bearer {}",
+    "postgres://bob:{}@db:5432/app failed",
+    "https://user:{}@host/path?x=1",
+    "redis://:{}@cache:6379/0",
+    "GET /cb?access_token={}&state=1",
+    "GET https://h/cb?x=1&api%5Fkey={} HTTP/1.1",
+    '{{"level": "info", "password": "{}", "user": "bob"}}',
+    '{{"db": {{"secret":"{}"}}}}',
+    "{{'token': '{}'}}",
+    "2026-11-27T14:00:00.000000000Z password={}",
+    "passphrase: {} and more",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_secret_goes_and_the_rest_stays(line: str) -> None:
+    shown = redacted(line.format(SECRET))
+    assert SECRET not in shown
+    assert "(not shown)" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR: password authentication failed for user bob",
+        "listening on 0.0.0.0:8080",
+        "GET /api/v1/tokens HTTP/1.1 200",
+        "connect to postgres://bob@db:5432/app",
+        "level=info msg=started user=bob keys=3 monkey=banana",
+        '{"level": "info", "user": "bob"}',
+        "panic: runtime error: index out of range [3] with length 2",
+        "https://example.org/a/b?x=1#y",
+        "sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945 pulled",
+    ],
+)
+def test_what_is_no_secret_is_left_as_it_is(line: str) -> None:
+    assert redacted(line) == line
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ghp_" + "a1B2" * 9,
+        "sk-" + "Ab3-" * 8,
+        "AKIAABCDEFGHIJKLMNOP",
+        "xoxb-12345678-abcdefgh",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0abc.c2lnbmF0dXJl",
+    ],
+)
+def test_secrets_are_known_by_their_form(secret: str) -> None:
+    assert redacted(f"login with {secret} failed") == "login with (not shown) failed"
+
+
+def test_a_private_key_goes_also_without_its_beginning() -> None:
+    body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+    text = f"2026-11-27T14:00:00Z {body}\n  {body}==\n-----END PRIVATE KEY-----\nnext"
+    assert redacted(text) == ("2026-11-27T14:00:00Z (not shown)\n(not shown)\n-----END PRIVATE KEY-----\nnext")
+
+
+def test_values_that_are_known_go_wherever_they_stand() -> None:
+    known = secrets_of([f"DB_PASSWORD={SECRET}", "PATH=/bin", "URL=postgres://a:p%40ss@db/x", "EMPTY_TOKEN="])
+    assert known == {SECRET, "p%40ss"}
+    assert redacted(f"got {SECRET}! and p%40ss", known) == "got (not shown)! and (not shown)"
+    assert redacted("a word", {"a"}) == "a word"
+
+
+@given(st.text(max_size=300), st.sampled_from(LINES))
+def test_nothing_around_it_brings_it_back(around: str, line: str) -> None:
+    assert SECRET not in redacted(f"{around}\n{line.format(SECRET)}\n{around}")
+
+
+@given(st.text(max_size=2000))
+def test_any_text_can_be_read(text: str) -> None:
+    assert isinstance(redacted(text), str)
