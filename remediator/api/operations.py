@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ChainView,
         DecisionView,
         ExplainView,
+        LevelView,
         Page,
         PauseView,
         PlanView,
@@ -36,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "holding"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -197,6 +198,9 @@ class Operations:
                by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
     async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
         """Asks about an alert that came, or about one with these labels."""
+
+    @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
+    async def reset_autonomy(self, remedy: str) -> LevelView: ...
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(

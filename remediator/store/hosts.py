@@ -12,13 +12,14 @@ from remediator.store.tables import (
     decisions,
     due_times,
     jobs,
+    levels,
     pauses,
     runs,
     senders,
     silences,
 )
 
-OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, silences)
+OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
 
 
 def this_host() -> str:
@@ -49,7 +50,7 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
     )
     connection.execute(breaker_resets.delete().where(newer))
     connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
-    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at"))):
+    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
         twin = table.alias()
         equal = [twin.c[column] == table.c[column] for column in same]
         connection.execute(table.delete().where(sa.exists().where(*equal, twin.c.host > table.c.host)))
