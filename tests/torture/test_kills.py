@@ -87,6 +87,9 @@ class Torture:
             )  # fmt: skip
         try:
             yield process
+        except BaseException:
+            print(f"--- {self.log} ---\n{self.log.read_text(errors='replace')[-8000:]}")
+            raise
         finally:
             if process.poll() is None:
                 process.kill()
