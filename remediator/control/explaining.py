@@ -42,6 +42,7 @@ class _Alert:
     labels: Mapping[str, str]
     firing: bool = True
     tried: Sequence[Try] = ()
+    muted: str | None = None
 
 
 class Explaining:
@@ -72,7 +73,7 @@ class Explaining:
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
         scene = _Scene(self._database.host, alert, self._tasks(), targets, gathered, now)
-        look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now)
+        look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now, muted=alert.muted)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
             "alert_id": alert.id,
@@ -95,7 +96,7 @@ class Explaining:
         if found is None:
             raise not_found(f"there is no alert {alert_id}; see: upkeeper alerts")
         tried = await self._database.read(partial(runs.tries, alert_ids=[alert_id], since=now - DAY))
-        return _Alert(alert_id, found.labels, found.firing, tried.get(alert_id, ()))
+        return _Alert(alert_id, found.labels, found.firing, tried.get(alert_id, ()), found.muted)
 
     async def _planned(self, scene: "_Scene", look: Look, selections: Sequence[Selection]) -> "_Planned | None":
         """The plan of the first remedy that has a target: of those that have their turn, else of those that match."""
