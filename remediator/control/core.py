@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
     from remediator.control.running import Running
+    from remediator.control.scheduling import Scheduling
     from remediator.control.settings import Settings
     from remediator.control.standing import Standing
     from remediator.control.upkeep import Upkeep
@@ -109,6 +110,12 @@ class Core(Operations):
             self._closing,
             lambda *turn: self.queue.submit(*turn),
         )
+
+    @cached_property
+    def scheduling(self) -> "Scheduling":
+        from remediator.control.scheduling import Scheduling
+
+        return Scheduling(self._database, lambda: self._settings.config, self._tasks, self._clock)
 
     @cached_property
     def explaining(self) -> "Explaining":

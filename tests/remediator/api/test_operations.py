@@ -13,6 +13,7 @@ from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
+from remediator.control.scheduling import Scheduling
 from remediator.control.standing import Standing
 
 PARTS: dict[str, type] = {
@@ -22,6 +23,7 @@ PARTS: dict[str, type] = {
     "approving": Approving,
     "explaining": Explaining,
     "holding": Holding,
+    "scheduling": Scheduling,
 }
 
 
