@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DecisionView,
         ExplainView,
         JobView,
+        LevelView,
         Page,
         PauseView,
         PlanView,
@@ -38,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "holding", "scheduling"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding", "scheduling"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -208,6 +209,9 @@ class Operations:
 
     @operation("GET", "/schedule/why", "Why a job did or did not run at a time", by="scheduling")
     async def schedule_why(self, job: JobName, at: Moment = None) -> WhyView: ...
+
+    @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
+    async def reset_autonomy(self, remedy: str) -> LevelView: ...
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:
