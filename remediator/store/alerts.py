@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from remediator.model.alert import ReceivedAlert
-from remediator.store.tables import alerts, decisions, runs
+from remediator.store.tables import HEARD_AT, alerts, decisions, runs
 from remediator.store.upsert import insert
 
 HELD_BACK_BY_ANY = ("concurrency", "budget")
@@ -21,14 +21,21 @@ class Waiting:
 
     receptions: how often it came so far; decided_receptions: how often of that it was looked at.
     superseded: the same alert has started again since, so this episode is over although its end was never reported.
+    heard_at: when it was last received, or seen in Alertmanager. muted: why people did not hear of it by then.
+    follows: it was not looked at yet, and there is an earlier episode of the same alert. overtaken: a later one fires,
+    so this is late news, or what one of several Alertmanagers has.
     """
 
     id: int
     labels: Mapping[str, str]
     receptions: int
     decided_receptions: int
-    last_received_at: float
+    heard_at: float
     superseded: bool
+    muted: str | None = None
+    follows: bool = False
+    overtaken: bool = False
+    first_received_at: float = 0.0
 
     @property
     def came(self) -> bool:
@@ -59,6 +66,7 @@ def _upsert(dialect: str) -> sa.Insert:
             "annotations": new.annotations,
             "generator_url": new.generator_url,
             "last_received_at": new.last_received_at,
+            "muted": None,  # who is told of it, so are people
             "receptions": alerts.c.receptions + 1,
             "due_at": sa.case((sa.or_(ended, new.status == "resolved"), None), else_=alerts.c.due_at),
         },
@@ -113,14 +121,23 @@ def _waiting(
     connection: sa.Connection, where: sa.ColumnElement[bool], order: sa.Column[Any], limit: int
 ) -> list[Waiting]:
     later = alerts.alias()
-    superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    since = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    earlier = alerts.alias()
+    follows = sa.and_(
+        alerts.c.decided_receptions == 0,
+        sa.exists().where(earlier.c.fingerprint == alerts.c.fingerprint, earlier.c.starts_at < alerts.c.starts_at),
+    )
     columns = (
         alerts.c.id,
         alerts.c.labels,
         alerts.c.receptions,
         alerts.c.decided_receptions,
-        alerts.c.last_received_at,
-        superseded,
+        HEARD_AT,
+        since,
+        alerts.c.muted,
+        follows,
+        since.where(later.c.status == "firing"),
+        alerts.c.first_received_at,
     )
     rows = connection.execute(sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(limit))
     return [Waiting(*row) for row in rows]

@@ -140,7 +140,8 @@ def _holds(screen: Screen, status: StatusView) -> None:
 
 def _pause(pause: PauseView) -> str:
     until = f"until {local(pause['until'])}" if pause["until"] else "until resumed"
-    return f"{pause['task'] or 'all tasks'} since {local(pause['since'])}, {until}: {pause['reason']}"
+    silent = "; nobody is told of its alerts" if pause.get("silenced") else ""
+    return f"{pause['task'] or 'all tasks'} since {local(pause['since'])}, {until}: {pause['reason']}{silent}"
 
 
 def _breaker(breaker: BreakerView) -> str:
