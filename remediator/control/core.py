@@ -267,7 +267,7 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -303,6 +303,7 @@ class Core(Operations):
             lambda run_ids: self.queue.forget(run_ids),
             self._remedies,
             self.ballast,
+            lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
         )
 
     @cached_property
