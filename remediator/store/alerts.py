@@ -164,16 +164,36 @@ def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
         connection.execute(settled.values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due")), rows)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of one episode. muted: why people do not hear of it."""
+
+    labels: Mapping[str, str]
+    firing: bool
+    muted: str | None
+
+
+def one(connection: sa.Connection, id: int) -> Known | None:
+    """The episode of this id; None where there is none."""
+    columns = (alerts.c.labels, alerts.c.status, alerts.c.muted)
+    row = connection.execute(sa.select(*columns).where(alerts.c.id == id)).one_or_none()
+    return None if row is None else Known(row.labels, row.status == "firing", row.muted)
+
+
 def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
     """When alerts that fire were first received, newest first: at most so many, and those since then (Unix seconds).
 
-    An episode whose end was lost, as the same alert has started again since, does not count.
+    An episode whose end was lost, as the same alert has started again since, does not count; neither does one as which
+    an older one goes on.
     """
     later = alerts.alias()
     superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    before = alerts.alias()
+    goes_on = sa.exists().where(before.c.fingerprint == alerts.c.fingerprint, before.c.continued_by == alerts.c.id)
+    recent = (alerts.c.status == "firing", alerts.c.first_received_at > since)
     select = (
         sa.select(alerts.c.first_received_at)
-        .where(alerts.c.status == "firing", alerts.c.first_received_at > since, sa.not_(superseded))
+        .where(*recent, sa.not_(superseded), sa.not_(goes_on))
         .order_by(alerts.c.id.desc())  # they are numbered as they come
         .limit(limit)
     )
