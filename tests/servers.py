@@ -43,12 +43,14 @@ def tool(name: str, package: str) -> str:
 
 
 @asynccontextmanager
-async def prometheus(directory: Path, config: Mapping[str, Any]) -> AsyncIterator[Server]:
-    """A Prometheus with this config, its data below ``directory``."""
+async def prometheus(
+    directory: Path, config: Mapping[str, Any], *more: str, port: int | None = None
+) -> AsyncIterator[Server]:
+    """A Prometheus with this config, its data below ``directory``. more: arguments."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
-    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
-    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log") as server:
+    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data", *more]
+    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log", port) as server:
         yield server
 
 

@@ -91,7 +91,14 @@ class Core(Operations):
         from remediator.control.standing import Standing
 
         return Standing(
-            self._database, self._tasks, self.trusting, self.holding, self.auditing, self.ballast, self._clock
+            self._database,
+            self._tasks,
+            self.trusting,
+            self.holding,
+            self.auditing,
+            self.ballast,
+            self.watchdog,
+            self._clock,
         )
 
     @cached_property

@@ -576,8 +576,9 @@ class BallastView(TypedDict):
 
 
 class StatusView(TypedDict):
-    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received; ``ballast`` is
-    null where the disk does not even tell its size. ``approvals`` are those that wait for a person.
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received, and
+    ``watchdog_lost`` whether it should have come since. ``ballast`` is null where the disk does not even tell its size.
+    ``approvals`` are those that wait for a person.
     """
 
     version: str
@@ -588,6 +589,7 @@ class StatusView(TypedDict):
     open_breakers: list[BreakerView]
     last_alert_at: str | None
     watchdog_at: str | None
+    watchdog_lost: NotRequired[bool]
     counts: dict[str, int]
     audit: NotRequired[AuditStateView]
     ballast: BallastView | None

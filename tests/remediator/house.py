@@ -153,7 +153,7 @@ async def house(directory: Path, remedy: Remedy, urls: list[str], **config: Any)
 
 
 def alertmanager_config(
-    directory: Path, webhook: str, *, token: Path | None = None, smarthost: str = "", **route: Any
+    directory: Path, webhook: str, *, token: Path | None = None, smarthost: str = "", max_alerts: int = 0, **route: Any
 ) -> Path:
     """The config of an Alertmanager that calls a webhook, and, a quarter of a minute later, mails people."""
     path = directory / "alertmanager.yml"
@@ -161,7 +161,7 @@ def alertmanager_config(
     http = {} if token is None else {"http_config": {"authorization": {"credentials_file": str(token)}}}
     document: dict[str, Any] = {
         "route": {"receiver": "remediator", **pace, **route},
-        "receivers": [{"name": "remediator", "webhook_configs": [{"url": webhook, **http}]}],
+        "receivers": [{"name": "remediator", "webhook_configs": [{"url": webhook, "max_alerts": max_alerts, **http}]}],
     }
     if smarthost:
         mail = {"to": "anna@example.org", "from": "am@example.org", "smarthost": smarthost, "require_tls": False}

@@ -105,6 +105,7 @@ def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
         screen.line(f"audit     {counted(audit['records'], 'record')}, head {audit['head'][:13]}{verified}")
     screen.line(
         f"alerts    last received {ago(status['last_alert_at'], now)}, watchdog {ago(status['watchdog_at'], now)}"
+        + (" (lost)" if status.get("watchdog_lost") else "")
     )
 
 
