@@ -89,7 +89,7 @@ def test_the_table_says_what_the_commands_arguments_are_completed_to(name: str) 
     context = cli.make_context("upkeeper", [name], resilient_parsing=True)
     command = cli.get_command(context, name)
     assert command is not None
-    ours = {getattr(clicks, f"complete_{word}"): word for word in ("task", "target", "probe", "run")}
+    ours = {getattr(clicks, f"complete_{word}"): word for word in ("task", "target", "probe", "run", "approval")}
     found = [ours.get(param._custom_shell_complete) for param in command.params if param.param_type_name == "argument"]
     assert [word for word in found if word] == list(ENTRIES[name].completes)
 
