@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from remediator.audit.record import Entry
 from remediator.store import audit
-from remediator.store.tables import approvals, breaker_resets, decisions, due_times, jobs, pauses, runs
+from remediator.store.tables import approvals, breaker_resets, decisions, due_times, jobs, pauses, runs, tokens
 
-OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times)
+OF_A_HOST = (tokens, runs, approvals, decisions, pauses, breaker_resets, jobs, due_times)
 
 
 def this_host() -> str:

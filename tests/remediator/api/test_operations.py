@@ -8,6 +8,7 @@ import pytest
 
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
+from remediator.control.access import Access
 from remediator.control.approving import Approving
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
@@ -22,6 +23,7 @@ PARTS: dict[str, type] = {
     "approving": Approving,
     "explaining": Explaining,
     "holding": Holding,
+    "access": Access,
 }
 
 
