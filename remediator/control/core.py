@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from remediator.model.task import Task
     from remediator.peers.places import Peers
     from remediator.runs.closing import Closing
+    from remediator.runs.composites import Composites
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
@@ -169,7 +170,21 @@ class Core(Operations):
         ending = (self._closing, self.decider.wake)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._ballast, workers)
+
+    @cached_property
+    def _composites(self) -> "Composites":
+        from remediator.runs.composites import Composites
+        from remediator.schedule.autonomy import of_part
+
+        return Composites(
+            self._database,
+            self._tasks,
+            lambda run: self.queue.submit(run),
+            lambda run, task: of_part(self._settings.config.schedule, run, task),
+            self._closing,
+            self._clock,
+        )
 
     @cached_property
     def ballast(self) -> "BallastKeeper":
@@ -253,6 +268,7 @@ class Core(Operations):
 
     def _run_ended(self) -> None:
         self.decider.wake()
+        self._composites.wake()
         self.ballast.wake()
         self._wake_scheduler()
 

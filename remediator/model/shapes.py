@@ -113,6 +113,18 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class ChildView(TypedDict):
+    """A run that is a part of another one."""
+
+    id: int
+    task: str
+    target: str
+    state: RunState
+    outcome: str | None
+    reason: str
+    freed_bytes: int
+
+
 class SectionView(TypedDict):
     """Evidence of one kind. ``problem``: why there is none; empty when there is."""
 
@@ -126,7 +138,8 @@ class RunView(TypedDict):
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, ``artefacts``, and ``evidence``: how things were when it began, null where none was kept.
+    columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
+    began, null where none was kept.
     """
 
     id: int
@@ -153,6 +166,7 @@ class RunView(TypedDict):
     actions: list[ActionView]
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
+    children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
     evidence: NotRequired[list[SectionView] | None]
 
@@ -232,9 +246,20 @@ class GuardView(TypedDict):
     until: NotRequired[str | None]
 
 
+class PartPlanView(TypedDict):
+    """The plan of a run that would be a part of a composite."""
+
+    task: str
+    target: str
+    measurement: MeasurementView
+    plan: PlanBody
+    plan_hash: str
+    guards: list[GuardView]
+
+
 class PlanView(TypedDict):
     """A plan with the measurement it was made from and the guards that would block its run. ``plan_hash`` is the same
-    for another plan of the same actions.
+    for another plan of the same actions. Of a composite: its parts, and in ``children`` the plan of each of their runs.
     """
 
     task: str
@@ -243,6 +268,7 @@ class PlanView(TypedDict):
     plan: PlanBody
     plan_hash: str
     guards: list[GuardView]
+    children: NotRequired[list[PartPlanView]]
 
 
 class ChangeView(TypedDict):

@@ -92,11 +92,13 @@ def get(connection: sa.Connection, run_id: int) -> Run:
     )
 
 
-_TO_DO = runs.c.state.not_in(("finished", "waiting"))
+_TO_DO = runs.c.state.not_in(("finished", "waiting", "running"))
 
 
 def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
-    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for a person."""
+    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for
+    a person or for their children.
+    """
     return list(attempts(connection, host))
 
 

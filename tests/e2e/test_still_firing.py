@@ -45,6 +45,7 @@ class House:
                 "docker_usage": {"enabled": False},
                 "logs": {"interval": "1s", "deadline": "1s"},
             },
+            "schedule": {"jobs": []},
             "remedies": list(remedies),
         }
         draft = self.root / "upkeeper.new"

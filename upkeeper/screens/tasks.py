@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanBody, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PartPlanView, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
@@ -107,6 +107,13 @@ def track(remedy: RemedyView) -> str:
 def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
+    for child in plan.get("children", ()):
+        _show_plan(screen, child)
+        screen.line()
+    _show_plan(screen, plan)
+
+
+def _show_plan(screen: Screen, plan: PlanView | PartPlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     show_body(screen, plan["task"], plan["plan"])
     for guard in plan["guards"]:
