@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "deny": Entry("approvals:deny", "Deny the plan of a run.", ("approval",)),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
+        "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),
         "breaker": Entry("control:breaker", "Close an open breaker."),
         "drill": Entry("drill:drill", "Rehearse a breach on the running stack, end to end."),
     },

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ChainView,
         DecisionView,
         ExplainView,
+        LevelView,
         NewTokenView,
         Page,
         PauseView,
@@ -38,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "holding", "access"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding", "access"]
 Role = Literal["viewer", "operator"]
 """Who may ask: a viewer for what only reads, an operator for all."""
 TokenRole = Literal["viewer", "operator", "alertmanager"]
@@ -203,6 +204,9 @@ class Operations:
                by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
     async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
         """Asks about an alert that came, or about one with these labels."""
+
+    @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
+    async def reset_autonomy(self, remedy: str) -> LevelView: ...
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from remediator.control.running import Running
     from remediator.control.settings import Settings
     from remediator.control.standing import Standing
+    from remediator.control.trusting import Trusting
     from remediator.control.upkeep import Upkeep
     from remediator.decide.decider import Decider
     from remediator.decide.remedies import Remedies
@@ -83,7 +84,7 @@ class Core(Operations):
         from remediator.control.standing import Standing
 
         return Standing(
-            self._database, self._tasks, self._remedies, self.holding, self.auditing, self.ballast, self._clock
+            self._database, self._tasks, self.trusting, self.holding, self.auditing, self.ballast, self._clock
         )
 
     @cached_property
@@ -110,6 +111,13 @@ class Core(Operations):
             self._closing,
             lambda *turn: self.queue.submit(*turn),
         )
+
+    @cached_property
+    def trusting(self) -> "Trusting":
+        from remediator.control.trusting import Trusting
+
+        configured = lambda: self._settings.remedies  # noqa: E731
+        return Trusting(self._database, configured, self._clock, self._caller, self._look_again)
 
     @cached_property
     def explaining(self) -> "Explaining":
@@ -146,8 +154,9 @@ class Core(Operations):
     @cached_property
     def _closing(self) -> "Closing":
         from remediator.runs.closing import Closing
+        from remediator.runs.trust import Trust
 
-        return Closing(self.metrics, self._run_ended)
+        return Closing(self.metrics, self._run_ended, Trust(self.trusting))
 
     @cached_property
     def scheduler(self) -> "Scheduler":
@@ -253,7 +262,7 @@ class Core(Operations):
         return self._settings.tasks
 
     def _remedies(self) -> "Remedies":
-        return self._settings.remedies
+        return self.trusting.remedies()
 
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
@@ -281,6 +290,7 @@ class Core(Operations):
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
         await self._database.migrate()
+        await self.trusting.load()
 
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""

@@ -175,17 +175,44 @@ class TrackView(TypedDict):
     """How a remedy has done so far, fire drills left out.
 
     ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
-    only planned, while the remedy observed; ``would_act`` those of them with something to do.
+    only planned, while the remedy observed; ``would_act`` those of them with something to do. ``estimate_ratio`` says
+    how well their estimates held on this host since the level was last changed: the smaller of estimated and freed
+    bytes over the larger, on average; null where no run had any.
     """
 
     runs: int
     effective: int
     plans: int
     would_act: int
+    estimate_ratio: float | None
+
+
+class ChangedLevel(TypedDict):
+    """Why a remedy may do more or less by itself than the config says, and since when."""
+
+    reason: str
+    since: str
+
+
+class Suggestion(TypedDict):
+    """What a remedy has shown that it may do by itself, and by what."""
+
+    autonomy: Autonomy
+    reason: str
+
+
+class LevelView(TypedDict):
+    """What a remedy may do by itself now."""
+
+    remedy: str
+    autonomy: Autonomy
 
 
 class RemedyView(TypedDict):
-    """A remedy with its guards' settings in seconds and counts, and its track."""
+    """A remedy with its guards' settings in seconds and counts, and its track.
+
+    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says.
+    """
 
     name: str
     match: list[str]
@@ -194,6 +221,9 @@ class RemedyView(TypedDict):
     target_label: str | None
     targets: dict[str, str] | None
     autonomy: Autonomy
+    configured_autonomy: Autonomy
+    changed: ChangedLevel | None
+    suggestion: Suggestion | None
     approval: dict[str, float]
     cooldown: float
     settle: float

@@ -194,10 +194,11 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
                 for position, action in enumerate(plan.actions)
             ],
         )
-    values = {"planned_at": now, "notes": list(plan.notes), "deaths": 0}
+    estimated = sum(action.estimated_bytes for action in plan.actions)
+    values = {"planned_at": now, "notes": list(plan.notes), "estimated_bytes": estimated, "deaths": 0}
     connection.execute(runs.update().where(runs.c.id == run_id).values(values))
     if plan.actions:
-        body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
+        body = {"actions": len(plan.actions), "estimated_bytes": estimated}
         before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == run_id))
         _record(
             connection, run_id, "run.planned", now, {**body, "plan_hash": plan_hash(plan.actions), "before": before}

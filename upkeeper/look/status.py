@@ -113,6 +113,7 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, problem) for problem in _of_demoted(recorded.remedies["items"] if recorded else ())),
             *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
             *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
         ),
@@ -287,6 +288,15 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
         f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
         for breaker in breakers
     ]
+
+
+def _of_demoted(remedies: Iterable[RemedyView]) -> Iterator[str]:
+    levels = ("observe", "approve", "auto")
+    for remedy in remedies:
+        changed, configured = remedy.get("changed"), remedy.get("configured_autonomy", remedy["autonomy"])
+        if changed is not None and levels.index(remedy["autonomy"]) < levels.index(configured):
+            what, name = f"was demoted to {remedy['autonomy']}: {changed['reason']}", remedy["name"]
+            yield f"remedy {name} {what}: upkeeper autonomy reset {name}"
 
 
 def _of_audit(status: StatusView) -> Iterator[str]:
