@@ -85,7 +85,7 @@ def _looked_into(database: Path) -> tuple[str, tuple[str, Head]]:
 
 @dataclass(frozen=True)
 class Restored:
-    """aside: where what was there before has gone; None where nothing was. cancelled: runs that are not gone on with."""
+    """aside: where the former state has gone; None where none was. cancelled: runs that are not gone on with."""
 
     manifest: Manifest
     aside: Path | None

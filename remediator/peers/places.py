@@ -1,15 +1,16 @@
 """Where Prometheus and Alertmanager are: as the config says, else where `upkeeper up` started them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from exporter.base.errors import UpkeeperError
 from remediator import endpoints
 from remediator.config.config import Config
-from remediator.config.peers import Peer
+from remediator.config.peers import AlertmanagerPeer, Peer
 
 if TYPE_CHECKING:
+    from remediator.peers.alertmanager import Alertmanager
     from remediator.peers.prometheus import Prometheus
 
 PeerName = Literal["prometheus", "alertmanager"]
@@ -30,10 +31,14 @@ class Peers:
         self._root = root
 
     def url(self, name: PeerName) -> str:
-        """Base URL without a trailing slash. Raises PeerUnknown."""
-        peer: Peer | None = getattr(self._config(), name)
+        """Base URL without a trailing slash, of the first where there are several. Raises PeerUnknown."""
+        return self.urls(name)[0]
+
+    def urls(self, name: PeerName) -> Sequence[str]:
+        """Base URLs without a trailing slash, of several where they share the work. Raises PeerUnknown."""
+        peer: Peer | AlertmanagerPeer | None = getattr(self._config(), name)
         if peer is not None:
-            return peer.url.rstrip("/")
+            return peer.base_urls
         try:
             known = endpoints.read(self._root)
         except OSError:
@@ -41,10 +46,16 @@ class Peers:
         url: str | None = getattr(known, name, None)
         if url is None:
             raise PeerUnknown(f"no {name.capitalize()} is known: set `{name}: {{url: ...}}` in the config")
-        return url
+        return [url]
 
     def prometheus(self, seconds: float = 10.0) -> "Prometheus":
         """Prometheus, as an async context manager. seconds: for each answer. Raises PeerUnknown."""
         from remediator.peers.prometheus import Prometheus
 
         return Prometheus(self.url("prometheus"), seconds)
+
+    def alertmanager(self, url: str) -> "Alertmanager":
+        """The Alertmanager there, one of ``urls``, as an async context manager."""
+        from remediator.peers.alertmanager import Alertmanager
+
+        return Alertmanager(url)

@@ -15,10 +15,12 @@ from remediator.store.tables import (
     levels,
     pauses,
     runs,
+    senders,
+    silences,
     tokens,
 )
 
-OF_A_HOST = (tokens, runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels)
+OF_A_HOST = (tokens, runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
 
 
 def this_host() -> str:
@@ -48,6 +50,7 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
         sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
     )
     connection.execute(breaker_resets.delete().where(newer))
+    connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
     for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
         twin = table.alias()
         equal = [twin.c[column] == table.c[column] for column in same]

@@ -97,6 +97,8 @@ def test_no_table_is_forgotten() -> None:
         "audit",
         "tokens",
         "levels",
+        "senders",
+        "silences",
     }
     one_a_host = {"audit_heads"}
     with_others = {

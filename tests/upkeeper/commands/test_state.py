@@ -86,7 +86,8 @@ async def test_nothing_that_ran_since_runs_again(stack: Stack, tmp_path: Path) -
         connection.execute(
             'INSERT INTO runs (host, task, target, params, "trigger", caller, dry_run, state, reason, requested_at,'
             " notes, attempt, deaths, at_work)"
-            " SELECT host, 'other', 'x', '{}', 'cli', 'pat', 0, 'applying', '', 1, '[]', 0, 0, 1 FROM audit_heads LIMIT 1"
+            " SELECT host, 'other', 'x', '{}', 'cli', 'pat', 0, 'applying', '', 1, '[]', 0, 0, 1"
+            " FROM audit_heads LIMIT 1"
         )
     await backed_up(stack, path)
     await stack.core.close()
