@@ -1,5 +1,6 @@
 """Where Prometheus and Alertmanager are: as the config says, else where `upkeeper up` started them."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,15 +21,30 @@ class PeerUnknown(UpkeeperError):
     """Nobody has said where it is."""
 
 
+AWAY_FOR = 30.0
+"""Seconds for which a peer that did not answer is not asked again by whoever cannot wait."""
+
+
 class Peers:
     """The peers, found and opened anew at each use: both the config and what runs may change meanwhile.
 
-    config: the one in force. root: the state directory.
+    config: the one in force. root: the state directory. ticks: seconds that pass, whatever the clock is set to.
     """
 
-    def __init__(self, config: Callable[[], Config], root: Path) -> None:
+    def __init__(self, config: Callable[[], Config], root: Path, ticks: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._root = root
+        self._ticks = ticks
+        self._away: dict[str, tuple[float, str]] = {}
+
+    def away(self, url: str) -> str | None:
+        """Why the peer there did not answer a moment ago; None where nobody has noted that."""
+        until, why = self._away.get(url, (0.0, ""))
+        return why if self._ticks() < until else None
+
+    def note_away(self, url: str, why: str) -> None:
+        """It does not answer: for a while, whoever cannot wait need not ask."""
+        self._away[url] = self._ticks() + AWAY_FOR, why
 
     def url(self, name: PeerName) -> str:
         """Base URL without a trailing slash, of the first where there are several. Raises PeerUnknown."""
