@@ -119,8 +119,8 @@ def _looked_at(source: Path) -> Manifest:
         raise ClientError(str(error), EXIT_FAILED) from error
     if manifest.version > newest_version():
         message = (
-            f"{source} is of Upkeeper {manifest.upkeeper}, whose database is newer (version {manifest.version}) than this"
-            f" one knows ({newest_version()}); install Upkeeper {manifest.upkeeper} or newer, then restore it"
+            f"{source} is of Upkeeper {manifest.upkeeper}, whose database is newer (version {manifest.version}) than"
+            f" this one knows ({newest_version()}); install Upkeeper {manifest.upkeeper} or newer, then restore it"
         )
         raise ClientError(message, EXIT_USAGE)
     return manifest
