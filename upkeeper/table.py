@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-Word = Literal["task", "target", "probe", "run", "approval"]
+Word = Literal["job", "task", "target", "probe", "run", "approval"]
 
 
 class Entry(NamedTuple):
@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
+        "schedule": Entry("schedule:schedule", "List the jobs of the schedule, or say why one did not run."),
         "remedies": Entry("tasks:remedies", "List remedies with their autonomy and track."),
     },
     "Act": {

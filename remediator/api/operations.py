@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ChainView,
         DecisionView,
         ExplainView,
+        JobView,
         LevelView,
         NewTokenView,
         Page,
@@ -33,13 +34,16 @@ if TYPE_CHECKING:
         StatusView,
         TaskView,
         TokenView,
+        WhyView,
     )
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding", "access"]
+Part = Literal[
+    "reading", "standing", "running", "explaining", "approving", "trusting", "holding", "scheduling", "access"
+]
 Role = Literal["viewer", "operator"]
 """Who may ask: a viewer for what only reads, an operator for all."""
 TokenRole = Literal["viewer", "operator", "alertmanager"]
@@ -79,6 +83,10 @@ Remark = Annotated[str, About("why, for the record", max_length=500)]
 AlertId = Annotated[int | None, About("of an alert that came")]
 Labels = Annotated[Mapping[str, str] | None, About("of an alert that may come")]
 Planned = Annotated[bool, About("whether to plan, too")]
+JobName = Annotated[str, About("of a job in the schedule")]
+Moment = Annotated[
+    str | None, About("when: RFC 3339, or `2026-11-27 02:00` in the schedule's zone; else when it was last due")
+]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -205,6 +213,12 @@ class Operations:
                by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
     async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
         """Asks about an alert that came, or about one with these labels."""
+
+    @operation("GET", "/schedule", "The jobs of the schedule: next, last, and what became of it", by="scheduling")
+    async def schedule(self) -> Page[JobView]: ...
+
+    @operation("GET", "/schedule/why", "Why a job did or did not run at a time", by="scheduling")
+    async def schedule_why(self, job: JobName, at: Moment = None) -> WhyView: ...
 
     @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
     async def reset_autonomy(self, remedy: str) -> LevelView: ...

@@ -70,6 +70,8 @@ def _in_path(operation: Operation, each: Parameter, text: str) -> int | str:
 
 
 def _in_query(each: Parameter, text: str | None) -> Any:
+    if text is None and each.required:
+        raise bad_request(f"{each.name} is missing from the query")
     if text is None or each.kind is not int:
         return each.default if text is None else text
     if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
     from remediator.control.running import Running
+    from remediator.control.scheduling import Scheduling
     from remediator.control.settings import Settings
     from remediator.control.silencing import PauseSilences
     from remediator.control.standing import Standing
@@ -138,6 +139,12 @@ class Core(Operations):
             self._closing,
             lambda *turn: self.queue.submit(*turn),
         )
+
+    @cached_property
+    def scheduling(self) -> "Scheduling":
+        from remediator.control.scheduling import Scheduling
+
+        return Scheduling(self._database, lambda: self._settings.config, self._tasks, self._clock)
 
     @cached_property
     def trusting(self) -> "Trusting":
@@ -274,7 +281,7 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -310,6 +317,7 @@ class Core(Operations):
             lambda run_ids: self.queue.forget(run_ids),
             self._remedies,
             self.ballast,
+            lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
         )
 
     @cached_property

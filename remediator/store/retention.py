@@ -1,12 +1,11 @@
 """Deletes what is older than the record is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
 from remediator.store.tables import (
     HEARD_AT,
-    actions,
     alerts,
     breaker_resets,
     decisions,
@@ -50,19 +49,20 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     return old
 
 
-def purge_uneventful(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
-    """Deletes runs of the schedule, ended before then, that found nothing to do; as ``purge``. What became of their due
-    times is kept: a health check every five minutes would otherwise be most of the record.
+def purge_uneventful(connection: sa.Connection, host: str, tasks: Collection[str], before: float) -> int:
+    """Deletes runs of the schedule, ended before then, that found nothing; how many. What became of their due times is
+    kept: a health check every five minutes would otherwise be most of the record.
+
+    tasks: those that only look.
     """
-    acted = sa.exists().where(actions.c.run_id == runs.c.id)
     uneventful = (
         runs.c.host == host,
         runs.c.trigger == "schedule",
         runs.c.outcome == "nothing-to-do",
         runs.c.finished_at < before,
-        sa.not_(acted),
+        runs.c.task.in_(tasks),
     )
-    return _deleted(connection, *uneventful)
+    return len(_deleted(connection, *uneventful))
 
 
 def _deleted(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> Mapping[int, int]:

@@ -14,6 +14,7 @@ from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
+from remediator.control.scheduling import Scheduling
 from remediator.control.standing import Standing
 from remediator.control.trusting import Trusting
 
@@ -26,6 +27,7 @@ PARTS: dict[str, type] = {
     "explaining": Explaining,
     "holding": Holding,
     "access": Access,
+    "scheduling": Scheduling,
 }
 
 
