@@ -193,16 +193,13 @@ class TrackView(TypedDict):
     """How a remedy has done so far, fire drills left out.
 
     ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
-    only planned, while the remedy observed; ``would_act`` those of them with something to do. ``estimate_ratio`` says
-    how well their estimates held on this host since the level was last changed: the smaller of estimated and freed
-    bytes over the larger, on average; null where no run had any.
+    only planned, while the remedy observed; ``would_act`` those of them with something to do.
     """
 
     runs: int
     effective: int
     plans: int
     would_act: int
-    estimate_ratio: float | None
 
 
 class ChangedLevel(TypedDict):
@@ -229,7 +226,9 @@ class LevelView(TypedDict):
 class RemedyView(TypedDict):
     """A remedy with its guards' settings in seconds and counts, and its track.
 
-    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says.
+    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says. ``estimate_ratio``
+    says how well estimates held on this host since then: the smaller of estimated and freed bytes over the larger, on
+    average; null where no run had any.
     """
 
     name: str
@@ -242,6 +241,7 @@ class RemedyView(TypedDict):
     configured_autonomy: Autonomy
     changed: ChangedLevel | None
     suggestion: Suggestion | None
+    estimate_ratio: float | None
     approval: dict[str, float]
     page: Literal["hold", "at-once"]
     silenced: Literal["wait", "run"]
@@ -519,6 +519,28 @@ class BreakerView(TypedDict):
     task: str
     target: str
     since: str
+
+
+class TokenView(TypedDict):
+    """A named token, of which only a hash is stored. ``last_used_at`` is exact to the hour; null: never used.
+
+    ``state`` is ``valid``, ``expired`` or ``revoked``.
+    """
+
+    name: str
+    role: Literal["viewer", "operator", "alertmanager"]
+    state: Literal["valid", "expired", "revoked"]
+    created_at: str
+    created_by: CallerView
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewTokenView(TokenView):
+    """A token that was just made. ``token`` is shown this once and stored nowhere."""
+
+    token: str
 
 
 class AuditView(TypedDict):
