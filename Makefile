@@ -12,7 +12,7 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 # them compiled. They are kept in __pycache__, which `make clean` removes.
 test unit compat: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up test check unit bench compat docs lock migration wheel clean
+.PHONY: help up test check unit bench torture compat docs lock migration wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ unit: $(DEV)
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench
 	$(BIN)/python -m bench $(ARGS)
+
+torture: $(DEV) ## The long forms of what must never happen, with their seeds: hours
+	@scripts/setup-servers test
+	UPKEEPER_TORTURE=1 $(BIN)/pytest -s -m torture $(ARGS)
 
 compat: $(DEV) ## The end-to-end test on UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER=, all of Docker on UPKEEPER_DOCKERD=
 	@scripts/setup-servers test
