@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from exporter import __version__
+from remediator.audit.verify import Head
 from remediator.model.shapes import BallastView
 
 # As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
@@ -51,6 +52,25 @@ class Metrics:
         )
         self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
+        self._audit_records = Gauge(
+            "upkeeper_audit_records", "Records of the audit that were ever written", registry=registry
+        )
+        self._audit_head = Gauge(
+            "upkeeper_audit_head",
+            "The first 13 digits of the hash of the audit's last record, as a number",
+            registry=registry,
+        )
+        self._audit_broken = Gauge("upkeeper_audit_broken", "1 if the audit was found broken", registry=registry)
+        self._audit_verified = Gauge(
+            "upkeeper_audit_verified_timestamp_seconds",
+            "When the audit was last found whole; 0 if not since the start",
+            registry=registry,
+        )
+        self._restored = Gauge(
+            "upkeeper_state_restored_timestamp_seconds",
+            "When the state directory was last restored from a backup; 0 if never",
+            registry=registry,
+        )
         self._approvals = Gauge(
             "upkeeper_approvals_pending",
             "Plans that wait for a person, by the remedy that asks; empty for what was asked for by hand",
@@ -108,6 +128,17 @@ class Metrics:
 
     def decided(self, remedy: str | None, verdict: str, guard: str | None) -> None:
         self._decisions.labels(remedy or "", verdict, guard or "").inc()
+
+    def audit(self, head: Head, verified_at: float | None, *, broken: bool) -> None:
+        """The end of the audit's chain, when it was last found whole (Unix seconds), and whether it is broken."""
+        self._audit_records.set(head.number or 0)
+        self._audit_head.set(head.as_number())
+        self._audit_broken.set(broken)
+        self._audit_verified.set(verified_at or 0)
+
+    def restored(self, at: float | None) -> None:
+        """When the state was last restored (Unix seconds)."""
+        self._restored.set(at or 0)
 
     def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
         """What is held back now: breakers by (task, target); paused tasks, None standing for all."""

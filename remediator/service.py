@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import hashlib
 import os
 import signal
 import time
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter import __version__
 from exporter.base.complaints import Complaints
 from exporter.base.server import serving
 from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
 from remediator.app import build_app, over_limit, own_credential
+from remediator.audit.canonical import canonical
+from remediator.audit.record import Entry
 from remediator.control.core import Core
 from remediator.control.opening import locked
 from remediator.control.settings import Settings
@@ -57,6 +61,17 @@ class Remediator:
         self._settings = Settings.load(self._config_path, self._state, before=self._settings)
         self._settings.make_tasks()
         self.core.apply_settings(self._settings)
+        await self._record_config()
+
+    async def _record_config(self) -> None:
+        """Which config is in force from now on: a hash of all that is set, with the defaults that are in force."""
+        effective = canonical(self._settings.config.model_dump(mode="json")).encode()
+        body = {
+            "upkeeper": __version__,
+            "file": None if self._config_path is None else str(self._config_path),
+            "sha256": hashlib.sha256(effective).hexdigest(),
+        }
+        await self.core.auditing.note(Entry("config.loaded", time.time(), body=body))
 
     async def serve(self, listen: str) -> None:
         """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, and ValueError for no address.
@@ -74,12 +89,14 @@ class Remediator:
                 announced = self._announce(listen)
                 if not await self._with_room(self.core.start_engine, stop):
                     return
+                await self._record_config()
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
                         background.create_task(self.core.queue.queue_again()),
                         background.create_task(self.core.scheduler.run()),
                         background.create_task(self.core.upkeep.housekeeping()),
+                        background.create_task(self.core.auditing.run()),
                         background.create_task(self.core.ballast.keep()),
                         background.create_task(self.watch.run()),
                     ]

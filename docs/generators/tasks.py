@@ -9,7 +9,8 @@ INTRODUCTION = """\
 <!-- Written by docs/generate.py from remediator/tasks/*/facts.py. Change those, and run it again. -->
 
 A task is a maintenance job. It plans first, which changes nothing, and then does what the plan said or less, never
-more; it measures before and after. A task is run by a remedy, when an alert fires, or by hand:
+more; it measures before and after. A task is run by a remedy, when an alert fires, by the
+[schedule](../how-to/schedule.md), or by hand:
 
     upkeeper tasks                  # with their targets on this machine
     upkeeper plan TASK [TARGET]     # what it would do, and what would keep it from that

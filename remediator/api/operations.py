@@ -18,9 +18,12 @@ if TYPE_CHECKING:
         AlertView,
         ApprovalDetail,
         ApprovalView,
+        AuditView,
         BreakerView,
+        ChainView,
         DecisionView,
         ExplainView,
+        LevelView,
         Page,
         PauseView,
         PlanView,
@@ -34,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "holding"]
+Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding"]
 Role = Literal["operator"]
 
 API = "/api/v1"
@@ -56,6 +59,9 @@ class About:
 
 Limit = Annotated[int, About(f"items on the page, {PAGE} unless given, {MAX_PAGE} at most", most=MAX_PAGE)]
 Before = Annotated[int | None, About("cursor: `next` of the page before")]
+After = Annotated[int | None, About("cursor: `next` of the page before, which is a record's number")]
+Since = Annotated[str | None, About("begins with the first record from then on, a time as RFC 3339 has it")]
+OfRun = Annotated[int | None, About("only records about the run of that id")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
@@ -144,6 +150,17 @@ class Operations:
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
     async def run(self, id: int) -> RunView: ...
 
+    @operation("GET", "/audit", "Records of the audit, newest first", by="reading")
+    async def audit(self, *, limit: Limit = PAGE, before: Before = None, run: OfRun = None) -> Page[AuditView]: ...
+
+    @operation("GET", "/audit/chains", "The audit of each host: how many records, and how it ends", by="reading")
+    async def audit_chains(self) -> Page[ChainView]: ...
+
+    @operation("GET", "/audit/chains/{host}", "Records of a host's audit, oldest first", by="reading", patience=3)
+    async def audit_records(
+        self, host: str, *, limit: Limit = PAGE, after: After = None, since: Since = None
+    ) -> Page[AuditView]: ...
+
     @operation("GET", "/remedies", "The configured remedies with their track", by="standing")
     async def remedies(self) -> Page[RemedyView]: ...
 
@@ -180,6 +197,9 @@ class Operations:
                by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
     async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
         """Asks about an alert that came, or about one with these labels."""
+
+    @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
+    async def reset_autonomy(self, remedy: str) -> LevelView: ...
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:

@@ -24,16 +24,16 @@ Kind = Literal[
     "chain.shortened",
     "decision",
     "run.asked",
-    "run.started",
-    "run.measured",
     "run.planned",
     "action.started",
     "action.finished",
-    "run.measured-again",
     "run.finished",
     "pause.set",
     "pause.ended",
     "breaker.closed",
+    "autonomy.demoted",
+    "autonomy.promoted",
+    "autonomy.reset",
     "approval.asked",
     "approval.approved",
     "approval.denied",
@@ -43,6 +43,7 @@ Kind = Literal[
     "job.given-up",
     "config.loaded",
     "host.renamed",
+    "state.restored",
 ]
 """What records are about. A part that adds one names it here."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from remediator.audit.record import NOTHING, Record
 
+DIGITS = 13
+"""Hexadecimal digits of a hash that fit into a float of 64 bits: 52 bits."""
 MAX_FAULTS = 20
 """Faults that are told of one chain."""
 
@@ -22,6 +24,10 @@ class Head:
 
     def is_of(self, number: int, digest: str) -> bool:
         return digest.startswith(self.hash) and self.number in (None, number)
+
+    def as_number(self) -> int:
+        """Its first DIGITS digits as a number, which a metric's value holds exactly."""
+        return int(self.hash[:DIGITS], 16)
 
     def __str__(self) -> str:
         return self.hash if self.number is None else f"{self.number}:{self.hash}"
@@ -44,8 +50,8 @@ class Chain:
     faults: list[str] = field(default_factory=list)
     more: int = 0
     """Faults beyond MAX_FAULTS."""
-    _shortened_to: tuple[int, str] | None = None
-    """Number and hash of the last record that was deleted, as the newest record of a shortening has it."""
+    _shortened_to: set[tuple[int, str]] = field(default_factory=set)
+    """Number and hash of the last record that was deleted, as each record of a shortening has it."""
     _seen: set[Head] = field(default_factory=set)
 
     def take(self, records: Iterable[Record]) -> None:
@@ -76,11 +82,12 @@ class Chain:
     def _note_shortening(self, record: Record) -> None:
         try:
             body = json.loads(record.body)
-            self._shortened_to = int(body["deleted_through"]), str(body["hash"])
+            last = int(body["deleted_through"]), str(body["hash"])
         except (ValueError, KeyError, TypeError):
             self._fault(f"record {record.number} does not say what was deleted")
         else:
-            self._look_for(*self._shortened_to)
+            self._shortened_to.add(last)
+            self._look_for(*last)
 
     def _look_for(self, number: int, digest: str) -> None:
         self._seen.update(head for head in self.published if head.is_of(number, digest))
@@ -102,11 +109,9 @@ class Chain:
 
     def _end_of(self, first: Record, last: Record, stored: Head | None) -> None:
         if stored is not None and not (stored.number == last.number and stored.hash == last.hash):
-            self._fault(
-                f"it ends with record {last.number}, and should end with {stored}: its end is missing or changed"
-            )
+            self._fault(f"it ends with record {last.number} and not with {stored}: its end is missing or changed")
         before = (first.number - 1, first.previous)
-        if first.number > 1 and not self.partial and before != self._shortened_to:
+        if first.number > 1 and not self.partial and before not in self._shortened_to:
             self._fault(f"records before {first.number} are missing, and no record says that they were deleted")
 
     def is_before(self, head: Head) -> bool:

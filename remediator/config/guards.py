@@ -30,7 +30,9 @@ class Breaker(Section):
 class Approval(Section):
     """How a person is asked, where a plan must be approved."""
 
-    expires: Duration = Field(default=4 * 3600.0, description="a plan that nobody approved for so long is dropped")
+    expires: Duration = Field(
+        default=4 * 3600.0, gt=0, description="a plan that nobody approved for so long is dropped"
+    )
 
 
 class Concurrency(Section):

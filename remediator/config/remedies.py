@@ -1,7 +1,7 @@
 """Remedies: what is done about which alert."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -30,6 +30,33 @@ WholeRegex = Annotated[str, AfterValidator(_whole_regex), WithJsonSchema({"type"
 """A regular expression in RE2 syntax that must match a whole value, as in matchers."""
 
 
+class Trust(Section):
+    """When a remedy has shown that it may do more by itself, and when it may do less. Fire drills do not count."""
+
+    promote: Literal["suggest", "auto"] = Field(
+        default="suggest",
+        description="suggest: `upkeeper remedies` says that it may be promoted; auto: it is, a level at a time",
+    )
+    plans: int = Field(
+        default=5, ge=1, description="plans with something to do, after which observe may become approve"
+    )
+    runs: int = Field(default=10, ge=1, description="runs of a remedy that asks, after which it may become auto")
+    effective_ratio: float = Field(default=0.9, ge=0, le=1, description="share of those that must have been effective")
+    estimate_ratio: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="how well their estimates must have held, where they had any: of estimated and freed bytes, the "
+        "smaller over the larger",
+    )
+    demote_after: int = Field(
+        default=5,
+        ge=1,
+        description="failed or ineffective runs in a row, on whichever target, after which it may do less: auto "
+        "becomes approve, and approve observe",
+    )
+
+
 class Rule(Section):
     """What a remedy does about which alert."""
 
@@ -48,6 +75,7 @@ class Rule(Section):
         default="observe",
         description="observe: record what would run; approve: plan, and wait for a person; auto: run it",
     )
+    trust: Trust = Field(default=Trust(), description="when it may do more by itself, and when less")
     settle: Duration = Field(
         default=60.0,
         description="time after a run in which the alert should end; where it still fires then, the next remedy that "

@@ -76,7 +76,7 @@ def _said(window: Window) -> str:
     days = [day for day in DAYS if day in window.days]
     first, last = DAYS.index(days[0]), DAYS.index(days[-1])
     if len(days) == len(DAYS):
-        which = "daily"
+        which = "every day"
     elif len(days) > 2 and last - first == len(days) - 1:
         which = f"{days[0]}-{days[-1]}"
     else:

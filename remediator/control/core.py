@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.control.approving import Approving
+    from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from remediator.control.running import Running
     from remediator.control.settings import Settings
     from remediator.control.standing import Standing
+    from remediator.control.trusting import Trusting
     from remediator.control.upkeep import Upkeep
     from remediator.decide.decider import Decider
     from remediator.decide.remedies import Remedies
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from remediator.model.task import Task
     from remediator.peers.places import Peers
     from remediator.runs.closing import Closing
+    from remediator.runs.composites import Composites
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
@@ -79,7 +82,9 @@ class Core(Operations):
     def standing(self) -> "Standing":
         from remediator.control.standing import Standing
 
-        return Standing(self._database, self._tasks, self._remedies, self.holding, self.ballast, self._clock)
+        return Standing(
+            self._database, self._tasks, self.trusting, self.holding, self.auditing, self.ballast, self._clock
+        )
 
     @cached_property
     def holding(self) -> "Holding":
@@ -105,6 +110,13 @@ class Core(Operations):
             self._closing,
             lambda *turn: self.queue.submit(*turn),
         )
+
+    @cached_property
+    def trusting(self) -> "Trusting":
+        from remediator.control.trusting import Trusting
+
+        configured = lambda: self._settings.remedies  # noqa: E731
+        return Trusting(self._database, configured, self._clock, self._caller, self._look_again)
 
     @cached_property
     def explaining(self) -> "Explaining":
@@ -135,8 +147,9 @@ class Core(Operations):
     @cached_property
     def _closing(self) -> "Closing":
         from remediator.runs.closing import Closing
+        from remediator.runs.trust import Trust
 
-        return Closing(self.metrics, self._run_ended)
+        return Closing(self.metrics, self._run_ended, Trust(self.trusting))
 
     @cached_property
     def scheduler(self) -> "Scheduler":
@@ -159,7 +172,21 @@ class Core(Operations):
         ending = (self._closing, self.decider.wake)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._ballast, workers)
+
+    @cached_property
+    def _composites(self) -> "Composites":
+        from remediator.runs.composites import Composites
+        from remediator.schedule.autonomy import of_part
+
+        return Composites(
+            self._database,
+            self._tasks,
+            lambda run: self.queue.submit(run),
+            lambda run, task: of_part(self._settings.config.schedule, run, task),
+            self._closing,
+            self._clock,
+        )
 
     @cached_property
     def ballast(self) -> "BallastKeeper":
@@ -174,6 +201,7 @@ class Core(Operations):
         return Upkeep(
             self._database,
             self.holding,
+            self.auditing,
             self.metrics,
             self._clock,
             lambda: self._settings.config.remediator,
@@ -181,6 +209,12 @@ class Core(Operations):
             self._remedies,
             self.ballast,
         )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from remediator.control.auditing import Auditing
+
+        return Auditing(self._database, self._clock)
 
     @cached_property
     def metrics(self) -> "Metrics":
@@ -221,7 +255,7 @@ class Core(Operations):
         return self._settings.tasks
 
     def _remedies(self) -> "Remedies":
-        return self._settings.remedies
+        return self.trusting.remedies()
 
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
@@ -236,6 +270,7 @@ class Core(Operations):
 
     def _run_ended(self) -> None:
         self.decider.wake()
+        self._composites.wake()
         self.ballast.wake()
         self._wake_scheduler()
 
@@ -248,6 +283,7 @@ class Core(Operations):
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
         await self._database.migrate()
+        await self.trusting.load()
 
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""

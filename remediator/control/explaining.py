@@ -71,7 +71,7 @@ class Explaining:
         selections = remedies.select(alert.labels)
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
-        scene = _Scene(self._database.host, alert, targets, gathered, now)
+        scene = _Scene(self._database.host, alert, self._tasks(), targets, gathered, now)
         look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
@@ -145,6 +145,7 @@ class _Scene:
 
     host: str
     alert: _Alert
+    tasks: Mapping[str, Task]
     targets: Targets
     gathered: Gathered
     now: float
@@ -192,7 +193,9 @@ class _Scene:
     def _verdicts(self, chosen: Selection, planned: _Planned | None) -> list[GuardVerdictView]:
         case = Case(subject_of(self.host, chosen), chosen.remedy, self.now)
         if planned is not None and planned.selection == chosen and chosen.remedy.autonomy != "observe":
-            case = replace(case, plan=planned.plan)
+            task = self.tasks.get(chosen.remedy.task)
+            always = task is not None and task.facts.always_approve
+            case = replace(case, plan=planned.plan, autonomy=chosen.remedy.autonomy, always_approve=always)
         return [
             {
                 "guard": name,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from remediator.control.again import to_be_tried_again
 from remediator.model.errors import NoRoom
+from remediator.runs.composites import Composites
 from remediator.runs.steps import Runner
 from remediator.store import runs
 from remediator.store.ballast import Ballast
@@ -24,9 +25,12 @@ MAX_DEATHS = 5
 class Queue:
     """The runs that are stored and those that the engine knows of."""
 
-    def __init__(self, database: Database, runner: Runner, ballast: Ballast, workers: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, runner: Runner, composites: Composites, ballast: Ballast, workers: Callable[[], int]
+    ) -> None:
         self._database = database
         self._runner = runner
+        self._composites = composites
         self._ballast = ballast
         self._workers = workers
         self._engine: Engine | None = None
@@ -63,12 +67,21 @@ class Queue:
     async def _resume(self) -> None:
         assert self._engine is not None
         unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
-        await self._with_room(partial(self._engine.resume, unfinished))
+        mine = {run_id: attempt for run_id, attempt in unfinished.items() if not await self._is_composite(run_id)}
+        await self._with_room(partial(self._engine.resume, mine))
+        self._composites.start()
         self._unqueued = False
+
+    async def _is_composite(self, run_id: int) -> bool:
+        run = await self._database.read(partial(runs.get, run_id=run_id))
+        return self._composites.is_one(run.task)
 
     async def submit(self, run_id: int, attempt: int = 0) -> None:
         """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
+        if await self._is_composite(run_id):
+            self._composites.wake()
+            return
         try:
             await self._with_room(partial(self._engine.submit, run_id, attempt))
         except NoRoom:
@@ -103,6 +116,7 @@ class Queue:
 
     async def stop(self) -> None:
         """Stops in order: what is left under way was not what ended the process."""
+        await self._composites.stop()
         if self._engine is not None:
             await self._engine.stop()
         if self._taken_up:

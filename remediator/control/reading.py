@@ -3,9 +3,10 @@
 from functools import partial
 
 from remediator.api.operations import PAGE
-from remediator.model.errors import not_found
-from remediator.model.shapes import AlertView, DecisionView, Page, RunView
-from remediator.store import pages
+from remediator.audit.record import Record, milliseconds_of
+from remediator.model.errors import bad_request, not_found
+from remediator.model.shapes import AlertView, AuditView, ChainView, DecisionView, Page, RunView
+from remediator.store import audit, pages
 from remediator.store.database import Database
 
 
@@ -29,3 +30,35 @@ class Reading:
             return await self._database.read(partial(pages.one_run, run_id=id))
         except LookupError as error:
             raise not_found(str(error)) from error
+
+    async def audit(self, *, limit: int = PAGE, before: int | None = None, run: int | None = None) -> Page[AuditView]:
+        found = await self._database.read(partial(audit.newest, limit=limit + 1, before=before, run_id=run))
+        following = found[limit - 1][0] if len(found) > limit else None
+        return {"items": [_record(record) for _, record in found[:limit]], "next": following}
+
+    async def audit_chains(self) -> Page[ChainView]:
+        rows = await self._database.read(audit.chains)
+        items: list[ChainView] = [
+            {"host": row.host, "records": row.number, "head": row.hash, "deleted": row.deleted} for row in rows
+        ]
+        return {"items": items, "next": None}
+
+    async def audit_records(
+        self, host: str, *, limit: int = PAGE, after: int | None = None, since: str | None = None
+    ) -> Page[AuditView]:
+        """The records behind the number ``after``; else from the time ``since`` on; else all. Raises RequestError."""
+        if after is None and since is not None:
+            try:
+                start = milliseconds_of(since)
+            except (ValueError, TypeError, OverflowError):
+                raise bad_request("since must be a time like 2026-11-27T14:00:00Z") from None
+            after = await self._database.read(partial(audit.before, host=host, at=start))
+        found = await self._database.read(partial(audit.records, host=host, after=after or 0, limit=limit + 1))
+        if not found and host not in await self._database.read(audit.hosts):
+            raise not_found(f"there is no audit of the host {host}")
+        following = found[limit - 1].number if len(found) > limit else None
+        return {"items": [_record(record) for record in found[:limit]], "next": following}
+
+
+def _record(record: Record) -> AuditView:
+    return record.document()  # type: ignore[return-value]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from exporter.base.errors import UpkeeperError
-from exporter.base.text import format_time_ms
+from exporter.base.text import counted, format_time_ms
 from remediator.api.operations import NO_PARAMS
 from remediator.control.choosing import chosen_task
 from remediator.decide.remedies import Remedies
@@ -18,8 +18,9 @@ from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.hold import Block
 from remediator.model.run import Request
-from remediator.model.shapes import GuardView, PlanView, RunView
+from remediator.model.shapes import GuardView, PartPlanView, PlanView, RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
+from remediator.runs.targets import meant_by
 from remediator.store import pages, runs
 from remediator.store.database import Database
 
@@ -57,6 +58,8 @@ class Running:
     async def plan(self, task: str, target: str, params: Mapping[str, Any] = NO_PARAMS) -> PlanView:
         """What a task would do now, and which guards would block it. Changes nothing and records nothing."""
         found = await chosen_task(self._tasks(), task, target, params)
+        if found.facts.parts:
+            return await self._plan_of_parts(found, target)
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 measurement = await found.measure(target)
@@ -74,6 +77,47 @@ class Running:
             "plan_hash": plan_hash(plan.actions),
             "guards": [guard_view(block) for block in judgement.blocks],
         }
+
+    async def _plan_of_parts(self, composite: Task, target: str) -> PlanView:
+        """The plans of all its parts, made at once; what of it there is not is a note."""
+        plan = await composite.plan(target)
+        found = await asyncio.gather(*(self._plans_of(part.task) for part in composite.facts.parts))
+        children = [view for views, _ in found for view in views]
+        breached = [view for view in children if view["measurement"]["breached"]]
+        detail = f"{counted(len(children), 'run')}, {len(breached)} of them on something that is not well"
+        judgement = await self._judge.judge(self._case(composite, target))
+        notes = [note for _, notes in found for note in notes]
+        return {
+            "task": composite.facts.name,
+            "target": target,
+            "measurement": {"breached": bool(breached), "values": {}, "detail": detail},
+            "plan": plan.model_copy(update={"notes": notes}).model_dump(mode="json"),  # type: ignore[typeddict-item]
+            "plan_hash": plan_hash(plan.actions),
+            "guards": [guard_view(block) for block in judgement.blocks],
+            "children": children,
+        }
+
+    async def _plans_of(self, name: str) -> tuple[list[PartPlanView], list[str]]:
+        """The plan of a part on each of its targets, and what is to be said beside."""
+        task = self._tasks().get(name)
+        if task is None:
+            return [], [f"{name} is left out: there is no such task yet"]
+        try:
+            targets = await meant_by(task, None)
+        except UpkeeperError as error:
+            return [], [f"{name} is left out: its targets cannot be told: {error}"]
+        if not targets:
+            return [], [f"{name} is left out: nothing of its kind is configured"]
+        views: list[PartPlanView] = []
+        notes: list[str] = []
+        for target in targets:
+            try:
+                view = await self.plan(name, target)
+                views += view["children"] if "children" in view else [_as_part(view)]
+                notes += view["plan"]["notes"] if "children" in view else []
+            except UpkeeperError as error:
+                notes.append(f"{name} on {target} cannot be planned now: {error}")
+        return views, notes
 
     async def start_run(
         self, task: str, target: str, dry_run: bool = False, params: Mapping[str, Any] = NO_PARAMS
@@ -108,3 +152,8 @@ class Running:
             by_hand=self._caller.by_hand,
             always_approve=task.facts.always_approve,
         )
+
+
+def _as_part(view: PlanView) -> PartPlanView:
+    keys = PartPlanView.__annotations__
+    return {key: value for key, value in view.items() if key in keys}  # type: ignore[return-value]

@@ -4,20 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+import sqlalchemy as sa
+
 from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
 from remediator.config.remedies import Remedy
+from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
 from remediator.control.breakers import OpenBreaker
 from remediator.control.holding import Holding
-from remediator.decide.remedies import Remedies
-from remediator.model.shapes import Page, RemedyView, StatusView, TaskView, TrackView
+from remediator.control.trusting import Trusting
+from remediator.decide.trust import promotion
+from remediator.model.level import Track
+from remediator.model.shapes import AuditStateView, Page, RemedyView, StatusView, TaskView, TrackView
 from remediator.model.task import Task, TaskError
-from remediator.store import pages
+from remediator.store import audit, levels, pages
 from remediator.store.database import Database
 
-NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
+NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0, "estimate_ratio": None}
 
 
 class Standing:
@@ -27,24 +32,50 @@ class Standing:
         self,
         database: Database,
         tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
+        trusting: Trusting,
         holding: Holding,
+        auditing: Auditing,
         ballast: BallastKeeper,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._tasks = tasks
-        self._remedies = remedies
+        self._trusting = trusting
         self._holding = holding
+        self._auditing = auditing
         self._ballast = ballast
         self._clock = clock
 
     async def remedies(self) -> Page[RemedyView]:
-        """The configured remedies in their order, each with its track."""
+        """The configured remedies in their order, each with its track and what follows from it."""
         tracks = await self._database.read(pages.tracks)
         breakers = await self._holding.breakers()
-        items = [_remedy(remedy, tracks.get(remedy.name, NO_TRACK), breakers) for remedy in self._remedies().remedies]
+        remedies = self._trusting.remedies().remedies
+        shown = await self._database.read(partial(self._since_changed, remedies=remedies))
+        items = [
+            self._remedy(remedy, tracks.get(remedy.name, NO_TRACK), track, breakers)
+            for remedy, track in zip(remedies, shown, strict=True)
+        ]
         return {"items": items, "next": None}
+
+    def _since_changed(self, connection: sa.Connection, remedies: Sequence[Remedy]) -> Sequence[Track]:
+        """What the runs of each have shown since its level was last changed."""
+        found = [(remedy.name, self._trusting.level(remedy.name)) for remedy in remedies]
+        host = self._database.host
+        return [levels.track(connection, host, name, 0.0 if last is None else last.at) for name, last in found]
+
+    def _remedy(self, remedy: Remedy, counted: TrackView, track: Track, breakers: Sequence[OpenBreaker]) -> RemedyView:
+        configured = self._trusting.configured(remedy.name)
+        level = self._trusting.level(remedy.name) if configured != remedy.autonomy else None
+        suggested = promotion(remedy, track)
+        more = {
+            "configured_autonomy": configured,
+            "changed": None if level is None else {"reason": level.reason, "since": format_time_ms(level.at)},
+            "suggestion": None if suggested is None else {"autonomy": suggested[0], "reason": suggested[1]},
+            "track": {**counted, "estimate_ratio": track.estimates},
+            "open_breakers": [one.target for one in breakers if remedy.name in one.remedies],
+        }
+        return {**remedy.model_dump(mode="python", by_alias=True), **more}  # type: ignore[typeddict-item]
 
     async def tasks(self) -> Page[TaskView]:
         items: list[TaskView] = [
@@ -73,14 +104,19 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "counts": await self._database.read(pages.counts),
+            "audit": await self._audit(),
             "ballast": await self._ballast.look(),
         }
 
-
-def _remedy(remedy: Remedy, track: TrackView, breakers: Sequence[OpenBreaker]) -> RemedyView:
-    view = remedy.model_dump(mode="python", by_alias=True)
-    open_on = [one.target for one in breakers if remedy.name in one.remedies]
-    return {**view, "track": track, "open_breakers": open_on}  # type: ignore[typeddict-item]
+    async def _audit(self) -> AuditStateView:
+        head = await self._database.read(partial(audit.head, host=self._database.host))
+        verified = self._auditing.verified_at
+        return {
+            "records": (head.number or 0) if head else 0,
+            "head": head.hash if head else "",
+            "verified_at": None if verified is None else format_time_ms(verified),
+            "faults": list(self._auditing.faults),
+        }
 
 
 async def _targets_or_none(task: Task) -> list[str]:

@@ -8,6 +8,7 @@ import structlog
 
 from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
+from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
@@ -32,6 +33,7 @@ class Upkeep:
         self,
         database: Database,
         holding: Holding,
+        auditing: Auditing,
         metrics: Metrics,
         clock: Callable[[], float],
         settings: Callable[[], RemediatorSettings],
@@ -41,15 +43,17 @@ class Upkeep:
     ) -> None:
         self._database = database
         self._holding = holding
+        self._auditing = auditing
         self._metrics = metrics
         self._clock = clock
         self._settings = settings
         self._forget = forget
+        self._restore_noted = False
         self._remedies = remedies
         self._ballast = ballast
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers, pauses and ballast up to date."""
+        """Brings the gauges of queue, breakers, pauses, audit and ballast up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -57,7 +61,18 @@ class Upkeep:
         self._metrics.queue_depth.set(len(unfinished))
         self._metrics.waits([remedy.name for remedy in self._remedies().remedies], pending)
         self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        await self._note_restore()
+        head = await self._database.read(partial(audit.head, host=self._database.host))
+        if head is not None:
+            self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))
         self._metrics.ballast(await self._ballast.look())
+
+    async def _note_restore(self) -> None:
+        """Once: while a remediator runs, nothing is restored."""
+        if not self._restore_noted:
+            last = partial(audit.last_of, host=self._database.host, kind="state.restored")
+            self._metrics.restored(await self._database.read(last))
+            self._restore_noted = True
 
     async def housekeeping(self) -> None:
         """Deletes what is older than the retention, now and every hour. Ends by cancellation."""
@@ -85,6 +100,6 @@ class Upkeep:
     async def _shorten(self, host: str) -> None:
         """Deletes the oldest records of a chain, a few at a time."""
         now = self._clock()
-        old = partial(audit.shorten, host=host, before=now - self._settings().audit_retention, now=now)
+        old = partial(audit.shorten, host=host, older_than=now - self._settings().audit_retention, now=now)
         while deleted := await self._database.write(old):
             log.info("old records of the audit deleted", host=host, count=deleted)

@@ -10,6 +10,7 @@ from remediator.config.remedies import Remedy
 from remediator.config.schedule import Job
 from remediator.model.caller import Caller
 from remediator.model.decision import Selection
+from remediator.model.level import Level
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 DEFAULTS = GuardSettings()
@@ -49,6 +50,16 @@ class Remedies:
     def about(self, task: str, target: str) -> Sequence[Remedy]:
         """The remedies that may run this task on this target, in order."""
         return [remedy for remedy in self.remedies if remedy.task == task and _may_select(remedy, target)]
+
+    def at(self, levels: Mapping[str, Level]) -> "Remedies":
+        """The same with the level that each remedy has by now, where the config still says what it said then."""
+        changed = [
+            remedy.model_copy(update={"autonomy": level.level})
+            if (level := levels.get(remedy.name)) and level.level and level.configured == remedy.autonomy
+            else remedy
+            for remedy in self.remedies
+        ]
+        return self if changed == list(self.remedies) else Remedies(changed, self.defaults, self._jobs)
 
     def autonomy(self, caller: Caller) -> Autonomy:
         """What may be done for a caller without a person. Who asks for something himself is one; a remedy or a job that

@@ -95,6 +95,13 @@ class CallerView(TypedDict):
     name: str
 
 
+class AuditCallerView(TypedDict):
+    """Who asked for what was recorded; the trigger ``service`` is the remediator itself."""
+
+    trigger: str
+    name: str
+
+
 class ArtefactView(TypedDict):
     """What a run has made for people. ``sha256`` is of its content."""
 
@@ -104,6 +111,18 @@ class ArtefactView(TypedDict):
     size: int
     sha256: str
     made_at: str
+
+
+class ChildView(TypedDict):
+    """A run that is a part of another one."""
+
+    id: int
+    task: str
+    target: str
+    state: RunState
+    outcome: str | None
+    reason: str
+    freed_bytes: int
 
 
 class SectionView(TypedDict):
@@ -119,7 +138,8 @@ class RunView(TypedDict):
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, ``artefacts``, and ``evidence``: how things were when it began, null where none was kept.
+    columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
+    began, null where none was kept.
     """
 
     id: int
@@ -146,6 +166,7 @@ class RunView(TypedDict):
     actions: list[ActionView]
     freed_bytes: int
     rows: NotRequired[list[dict[str, Any]]]
+    children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
     evidence: NotRequired[list[SectionView] | None]
 
@@ -154,17 +175,44 @@ class TrackView(TypedDict):
     """How a remedy has done so far, fire drills left out.
 
     ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
-    only planned, while the remedy observed; ``would_act`` those of them with something to do.
+    only planned, while the remedy observed; ``would_act`` those of them with something to do. ``estimate_ratio`` says
+    how well their estimates held on this host since the level was last changed: the smaller of estimated and freed
+    bytes over the larger, on average; null where no run had any.
     """
 
     runs: int
     effective: int
     plans: int
     would_act: int
+    estimate_ratio: float | None
+
+
+class ChangedLevel(TypedDict):
+    """Why a remedy may do more or less by itself than the config says, and since when."""
+
+    reason: str
+    since: str
+
+
+class Suggestion(TypedDict):
+    """What a remedy has shown that it may do by itself, and by what."""
+
+    autonomy: Autonomy
+    reason: str
+
+
+class LevelView(TypedDict):
+    """What a remedy may do by itself now."""
+
+    remedy: str
+    autonomy: Autonomy
 
 
 class RemedyView(TypedDict):
-    """A remedy with its guards' settings in seconds and counts, and its track."""
+    """A remedy with its guards' settings in seconds and counts, and its track.
+
+    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says.
+    """
 
     name: str
     match: list[str]
@@ -173,6 +221,9 @@ class RemedyView(TypedDict):
     target_label: str | None
     targets: dict[str, str] | None
     autonomy: Autonomy
+    configured_autonomy: Autonomy
+    changed: ChangedLevel | None
+    suggestion: Suggestion | None
     approval: dict[str, float]
     cooldown: float
     settle: float
@@ -225,9 +276,20 @@ class GuardView(TypedDict):
     until: NotRequired[str | None]
 
 
+class PartPlanView(TypedDict):
+    """The plan of a run that would be a part of a composite."""
+
+    task: str
+    target: str
+    measurement: MeasurementView
+    plan: PlanBody
+    plan_hash: str
+    guards: list[GuardView]
+
+
 class PlanView(TypedDict):
     """A plan with the measurement it was made from and the guards that would block its run. ``plan_hash`` is the same
-    for another plan of the same actions.
+    for another plan of the same actions. Of a composite: its parts, and in ``children`` the plan of each of their runs.
     """
 
     task: str
@@ -236,6 +298,7 @@ class PlanView(TypedDict):
     plan: PlanBody
     plan_hash: str
     guards: list[GuardView]
+    children: NotRequired[list[PartPlanView]]
 
 
 class ChangeView(TypedDict):
@@ -372,6 +435,46 @@ class BreakerView(TypedDict):
     since: str
 
 
+class AuditView(TypedDict):
+    """A record of the audit, as it is exported: ``hash`` is SHA-256 of all else in canonical form (RFC 8785).
+
+    ``number`` counts the records of the host's chain, ``previous`` is the hash of the record before it. ``run`` and
+    ``alert`` are ids of what the record is about; ``body`` is the kind's own.
+    """
+
+    v: int
+    host: str
+    number: int
+    at: str
+    kind: str
+    caller: AuditCallerView
+    run: int | None
+    alert: int | None
+    body: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class ChainView(TypedDict):
+    """The audit of a host. ``records`` were written, the last with ``head`` for its hash; the first ``deleted`` of them
+    are past their retention.
+    """
+
+    host: str
+    records: int
+    head: str
+    deleted: int
+
+
+class AuditStateView(TypedDict):
+    """What the remediator last found of its own chain. ``faults`` is empty while it is whole."""
+
+    records: int
+    head: str
+    verified_at: str | None
+    faults: list[str]
+
+
 class BallastView(TypedDict):
     """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
     although it is. No bytes are wanted where the config says so.
@@ -400,6 +503,7 @@ class StatusView(TypedDict):
     last_alert_at: str | None
     watchdog_at: str | None
     counts: dict[str, int]
+    audit: NotRequired[AuditStateView]
     ballast: BallastView | None
 
 

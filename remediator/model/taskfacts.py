@@ -16,6 +16,13 @@ Document = Mapping[str, Any]
 """A config file as its YAML has it, unchecked."""
 
 
+class Part(NamedTuple):
+    """A task that a composite runs, on all its targets. needs: parts that must have gone well before."""
+
+    task: str
+    needs: Sequence[str] = ()
+
+
 class TaskFacts(NamedTuple):
     """What a task is, for people and programs."""
 
@@ -34,3 +41,5 @@ class TaskFacts(NamedTuple):
     """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""
     unattended: Unattended = "observe"
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""
+    parts: Sequence[Part] = ()
+    """Of a composite: the tasks that it is a list of, in their order."""

@@ -16,8 +16,10 @@ DueState = Literal["waiting", "running", "ran", "blocked", "missed", "skipped"]
 Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
 """What was decided about an alert."""
 
-RunState = Literal["queued", "measuring", "planning", "waiting", "applying", "verifying", "finished"]
-"""How far a run has come. ``waiting``: its plan waits for a person; nothing goes on by itself."""
+RunState = Literal["queued", "measuring", "planning", "waiting", "running", "applying", "verifying", "finished"]
+"""How far a run has come. ``waiting``: its plan waits for a person; nothing goes on by itself.
+``running``, of a composite: its children are under way, and it holds no worker.
+"""
 
 Outcome = Literal[
     "effective",

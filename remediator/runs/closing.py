@@ -6,7 +6,9 @@ import sqlalchemy as sa
 import structlog
 
 from remediator.metrics import Metrics
+from remediator.model.level import Level
 from remediator.model.run import Run
+from remediator.runs.trust import Trust
 from remediator.runs.verify import Conclusion
 from remediator.store import alerts, runs
 
@@ -14,11 +16,17 @@ log = structlog.get_logger(__name__)
 
 
 class Closing:
-    """Closes runs. on_finished: called when one has ended, to wake whoever decides."""
+    """Closes runs.
 
-    def __init__(self, metrics: Metrics, on_finished: Callable[[], None]) -> None:
+    on_finished: called when one has ended, to wake whoever decides. trust: what follows for the remedy that asked.
+    """
+
+    def __init__(self, metrics: Metrics, on_finished: Callable[[], None], trust: Trust | None = None) -> None:
         self._metrics = metrics
         self._on_finished = on_finished
+        self._trust = trust
+        self._changed: dict[int, Level | None] = {}
+        """What followed for the remedy of a run that was closed and not told of yet."""
 
     def close(self, connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
         """In the transaction: closes a run, and marks the alerts that wait for its end to be looked at; False if it was
@@ -27,10 +35,15 @@ class Closing:
         finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
         if finished:
             alerts.due_after_run(connection, run_id, now)
+            if self._trust is not None:
+                self._changed[run_id] = self._trust.weigh(connection, runs.get(connection, run_id), now)
         return finished
 
     def tell(self, run: Run, verdict: Conclusion, *, seconds: float | None, now: float) -> None:
         """After it. seconds: that the run took; None where all it did was to wait."""
+        changed = self._changed.pop(run.id, None)
+        if self._trust is not None:
+            self._trust.tell(changed)
         self._on_finished()
         self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)
         log.info("run finished", run=run.id, task=run.task, target=run.target, outcome=verdict.outcome,

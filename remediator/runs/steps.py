@@ -88,7 +88,7 @@ class Runner:
                 before = await self._measure(run, "measuring")
         except StepFailed as failure:
             return await self._stop(run, Conclusion("failed", str(failure)))
-        await self._write(partial(runs.measured, run_id=run_id, before=before, now=self._clock()))
+        await self._write(partial(runs.measured, run_id=run_id, before=before))
         return "go-on"
 
     async def plan(self, run_id: int, attempt: int = 0) -> int:
@@ -197,7 +197,7 @@ class Runner:
         except StepFailed as failure:
             await self._stop(run, Conclusion("failed", str(failure)))
             return
-        await self._write(partial(runs.verified, run_id=run_id, after=after, now=self._clock()))
+        await self._write(partial(runs.verified, run_id=run_id, after=after))
         if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from remediator.model.job import DueTime, JobRecord
+from remediator.model.outcomes import WELL, together
 from remediator.model.words import Outcome
-from remediator.schedule.outcome import WELL, together
 
 
 def ended(due: DueTime, outcomes: Mapping[int, Outcome | None]) -> Outcome | None:
@@ -23,10 +23,14 @@ def ended(due: DueTime, outcomes: Mapping[int, Outcome | None]) -> Outcome | Non
     return together([worst, "blocked"]) if left_out else worst
 
 
-def after_end(record: JobRecord, due: DueTime, outcome: Outcome, now: float) -> JobRecord:
-    """The job's record once a due time of it has ended. What failed, or was held back in part, is not done."""
+def after_end(record: JobRecord, due: DueTime, outcome: Outcome, now: float, *, in_part: bool) -> JobRecord:
+    """The job's record once a due time of it has ended. What failed, or was held back, is not done.
+
+    in_part: it has parts, of which some went well. Then it is done: others may never be, such as Docker's on a machine
+    without.
+    """
     well = outcome in WELL
-    done = well or outcome == "ineffective"
+    done = well or in_part or outcome == "ineffective"
     newest = record.last_due_at is None or due.due_at >= record.last_due_at
     return replace(
         record,

@@ -24,6 +24,7 @@ from remediator.model.job import DueTime, JobRecord
 from remediator.model.task import Task
 from remediator.model.words import Outcome
 from remediator.schedule.alarm import Alarm
+from remediator.schedule.autonomy import only_plans
 from remediator.schedule.calendar import Calendar
 from remediator.schedule.ending import after_end, ended
 from remediator.schedule.metrics import JobMetrics
@@ -47,6 +48,8 @@ class _Seen:
     found: Positions
     attempts: Sequence[Attempt]
     ended: Sequence[tuple[DueTime, Outcome]]
+    in_part: frozenset[int]
+    """Runs with parts of which some went well."""
     gone: Sequence[DueTime]
     """Waited for a guard when their job was taken out of the schedule."""
     shortened: Sequence[tuple[str, float, tuple[float, int] | None]] = ()
@@ -144,10 +147,13 @@ class Scheduler:
             taken = await self._database.read(partial(jobs.taken, host=self._host, after=min(oldest, now)))
         found = positions(calendar, records, taken, Moment(self._host, now, self._late))
         opened = await self._database.read(partial(jobs.open_ones, host=self._host))
+        over = await self._ended(opened)
+        ids = {run_id for due, _ in over for run_id in due.run_ids}
         return _Seen(
             found=found,
             attempts=await self._attempts(calendar, found, opened, now),
-            ended=await self._ended(opened),
+            ended=over,
+            in_part=await self._database.read(partial(jobs.well_in_part, run_ids=ids)) if ids else frozenset(),
             gone=[due for due in opened if due.state == "waiting" and calendar.job(due.job) is None],
             shortened=shortened,
         )
@@ -180,11 +186,8 @@ class Scheduler:
         return [(due, outcome) for due, outcome in found if outcome is not None]
 
     def _observes(self, job: Job) -> bool:
-        """Whether a job's runs are dry: by its own word, else by what the task is."""
-        if job.autonomy is not None:
-            return job.autonomy == "observe"
         task = self._tasks().get(job.task)
-        return task is not None and task.facts.unattended == "observe"
+        return task is not None and only_plans(job, task)
 
     def _subjects(self, attempts: Sequence[Attempt]) -> Mapping[tuple[str, str], Subject]:
         """What the guards are to know of, by job and target."""
@@ -212,7 +215,8 @@ class Scheduler:
         after = {**before, **{record.name: record for record in seen.found.records}}
         for due, outcome in seen.ended:
             jobs.settle(connection, due.id, "ran", due.targets, outcome=outcome, finished_at=now)
-            after[due.job] = after_end(after[due.job], due, outcome, now)
+            in_part = not seen.in_part.isdisjoint(due.run_ids)
+            after[due.job] = after_end(after[due.job], due, outcome, now, in_part=in_part)
         for due in seen.gone:
             jobs.give_up(connection, host, due, "the job is no longer in the schedule", now)
         for each in seen.attempts:

@@ -18,9 +18,9 @@ from remediator.model.hold import Block
 from remediator.model.job import DueTarget, DueTime, JobRecord
 from remediator.model.run import Request
 from remediator.model.task import Task
+from remediator.runs.targets import meant_by
 from remediator.schedule.calendar import Calendar
 from remediator.schedule.due import Owed, begins_at
-from remediator.schedule.targets import meant_by
 from remediator.store import jobs, runs
 
 

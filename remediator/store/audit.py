@@ -4,12 +4,13 @@ What is stored and its record go into one transaction: there is none without the
 change a record, and to delete one that no record of a shortening covers (the triggers of migration 0004).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from exporter import __version__
-from remediator.audit.record import NOTHING, Entry, Record, chained
+from remediator.audit.record import NOTHING, Entry, Kind, Record, chained
 from remediator.audit.verify import Head
 from remediator.store.tables import alerts, audit, audit_heads, decisions, runs
 
@@ -78,6 +79,43 @@ def records(connection: sa.Connection, host: str, after: int = 0, limit: int = R
     return [Record(*row) for row in connection.execute(select.order_by(audit.c.number).limit(limit))]
 
 
+def page(connection: sa.Connection, host: str, after: int) -> tuple[list[Record], Head | None]:
+    """The next records of the host behind that number, and the end of its chain at the same moment."""
+    return records(connection, host, after), head(connection, host)
+
+
+def newest(connection: sa.Connection, limit: int, before: int | None, run_id: int | None) -> list[tuple[int, Record]]:
+    """Records of every host with their ids, newest first: those about a run, and those older than an id."""
+    select = sa.select(audit.c.id, *_RECORD).order_by(audit.c.id.desc()).limit(limit)
+    if before is not None:
+        select = select.where(audit.c.id < before)
+    if run_id is not None:
+        select = select.where(audit.c.run_id == run_id)
+    return [(row[0], Record(*row[1:])) for row in connection.execute(select)]
+
+
+def before(connection: sa.Connection, host: str, at: int) -> int:
+    """The number before that of the host's first record from then on (Unix milliseconds)."""
+    mine = audit.c.host == host
+    first = sa.select(audit.c.number).where(mine, audit.c.at >= at).order_by(audit.c.number).limit(1)
+    found = connection.scalar(first)
+    if found is None:
+        found = (connection.scalar(sa.select(sa.func.max(audit.c.number)).where(mine)) or 0) + 1
+    return int(found) - 1
+
+
+def last_of(connection: sa.Connection, host: str, kind: Kind) -> float | None:
+    """When the host's last record of a kind was written (Unix seconds)."""
+    at = connection.scalar(sa.select(sa.func.max(audit.c.at)).where(audit.c.host == host, audit.c.kind == kind))
+    return None if at is None else at / 1000
+
+
+def chains(connection: sa.Connection) -> Sequence[Any]:
+    """The chain of each host: ``host``, ``number`` and ``hash`` of its end, ``deleted``, the number of those gone."""
+    columns = (audit_heads.c.host, audit_heads.c.number, audit_heads.c.hash, audit_heads.c.deleted)
+    return connection.execute(sa.select(*columns).order_by(audit_heads.c.host)).all()
+
+
 def chain(connection: sa.Connection, host: str) -> Iterator[Record]:
     """All records of the host that are left, oldest first, a few in memory at a time."""
     after = 0
@@ -86,8 +124,8 @@ def chain(connection: sa.Connection, host: str) -> Iterator[Record]:
         after = found[-1].number
 
 
-def shorten(connection: sa.Connection, host: str, before: float, now: float) -> int:
-    """Deletes the oldest of the host's records, those from before then (Unix seconds), at most DELETED_AT_ONCE.
+def shorten(connection: sa.Connection, host: str, older_than: float, now: float) -> int:
+    """Deletes the host's records from before ``older_than`` (Unix seconds), oldest first, at most DELETED_AT_ONCE.
 
     A record says which was the last of them, so that what is left is still proven. Returns how many.
     """
@@ -95,7 +133,9 @@ def shorten(connection: sa.Connection, host: str, before: float, now: float) -> 
     if row is None:
         return 0
     mine = audit.c.host == host
-    recent = sa.select(audit.c.number).where(mine, audit.c.at >= int(before * 1000)).order_by(audit.c.number).limit(1)
+    recent = (
+        sa.select(audit.c.number).where(mine, audit.c.at >= int(older_than * 1000)).order_by(audit.c.number).limit(1)
+    )
     # The newest record stays in any case: without records a chain proves nothing.
     through = min((connection.scalar(recent) or row.number) - 1, row.number - 1, row.deleted + DELETED_AT_ONCE)
     if through <= row.deleted:

@@ -93,7 +93,8 @@ def past_runs(connection: sa.Connection, place: Place, *, observing: bool = Fals
     """The finished runs of a task on a target that guards count, newest first.
 
     Only runs that an alert asked for or that tried to change something count: a person who looks does not wear out a
-    cooldown. observing: for a remedy that only observes its own plans count too, so that they do not pile up.
+    cooldown; and of a composite its children count, each for its own task. observing: for a remedy that only observes
+    its own plans count too, so that they do not pile up.
     """
     past = connection.execute(_past_runs(observing), dict(zip(("host", "task", "target"), place, strict=True)))
     return [
@@ -105,7 +106,10 @@ def past_runs(connection: sa.Connection, place: Place, *, observing: bool = Fals
 @cache
 def _past_runs(observing: bool) -> sa.Select[Any]:
     acted = sa.exists().where(actions.c.run_id == runs.c.id, actions.c.state.in_(("done", "partial", "failed")))
+    child = runs.alias()
+    has_children = sa.exists().where(child.c.parent_id == runs.c.id)
     acted_on_purpose = sa.and_(
+        sa.not_(has_children),
         runs.c.dry_run.is_(False),
         runs.c.outcome.in_(("effective", "ineffective", "failed")),
         sa.or_(runs.c.trigger == "alert", acted),

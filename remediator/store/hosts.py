@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from remediator.audit.record import Entry
 from remediator.store import audit
-from remediator.store.tables import approvals, breaker_resets, decisions, due_times, jobs, pauses, runs
+from remediator.store.tables import approvals, breaker_resets, decisions, due_times, jobs, levels, pauses, runs
 
-OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times)
+OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels)
 
 
 def this_host() -> str:
@@ -38,7 +38,7 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
         sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
     )
     connection.execute(breaker_resets.delete().where(newer))
-    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at"))):
+    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
         twin = table.alias()
         equal = [twin.c[column] == table.c[column] for column in same]
         connection.execute(table.delete().where(sa.exists().where(*equal, twin.c.host > table.c.host)))

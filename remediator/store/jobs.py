@@ -10,6 +10,7 @@ from exporter.base.text import format_time
 from remediator.audit.record import Entry
 from remediator.model.caller import Caller
 from remediator.model.job import DueTarget, DueTime, JobRecord
+from remediator.model.outcomes import WELL
 from remediator.model.words import DueState, Outcome
 from remediator.store import audit
 from remediator.store.tables import due_times, jobs, runs
@@ -144,6 +145,12 @@ def outcomes(connection: sa.Connection, run_ids: Collection[int]) -> Mapping[int
     """The outcome of each of these runs; None while it is under way. Those that are gone are left out."""
     select = sa.select(runs.c.id, runs.c.outcome).where(runs.c.id.in_(run_ids))
     return {row.id: row.outcome for row in connection.execute(select)}
+
+
+def well_in_part(connection: sa.Connection, run_ids: Collection[int]) -> frozenset[int]:
+    """Those of these runs of which some part went well."""
+    select = sa.select(runs.c.parent_id).where(runs.c.parent_id.in_(run_ids), runs.c.outcome.in_(WELL)).distinct()
+    return frozenset(connection.scalars(select))
 
 
 def history(connection: sa.Connection, host: str, job: str, since: float, until: float, limit: int) -> list[DueTime]:

@@ -15,6 +15,7 @@ from remediator.model.shapes import (
     ApprovalDetail,
     ApprovalView,
     ArtefactView,
+    ChildView,
     DecisionView,
     Page,
     RunView,
@@ -132,11 +133,26 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     view["artefacts"] = [_artefact(one) for one in artefacts.of_run(connection, run_id)]
     kept = evidence.of_run(connection, run_id)
     view["evidence"] = None if kept is None else [_section(one) for one in kept]
+    children = _rows(connection, _RUNS.where(runs.c.parent_id == run_id).order_by(runs.c.id))
+    if children:
+        view["children"] = [_child(one) for one in _with_actions(connection, children)]
     return view
 
 
 def _section(one: Section) -> SectionView:
     return {"name": one.name, "lines": list(one.lines), "problem": one.problem}
+
+
+def _child(run: RunView) -> ChildView:
+    return {
+        "id": run["id"],
+        "task": run["task"],
+        "target": run["target"],
+        "state": run["state"],
+        "outcome": run["outcome"],
+        "reason": run["reason"],
+        "freed_bytes": run["freed_bytes"],
+    }
 
 
 def _artefact(one: Artefact) -> ArtefactView:
@@ -296,7 +312,7 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
         .group_by(runs.c.caller)
     )
     return {
-        remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act}
+        remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act, "estimate_ratio": None}
         for remedy, ran, effective, plans, would_act in rows
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from remediator.store.tables import actions, alerts, breaker_resets, decisions, due_times, jobs, pauses, runs
+from remediator.store.tables import actions, alerts, breaker_resets, decisions, due_times, jobs, levels, pauses, runs
 
 
 def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
@@ -14,7 +14,8 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     That is: runs that finished, with their actions, rows, approvals and artefacts; episodes that ended, with the
     decisions about them; of those that go on, decisions that were not made again since; pauses that lapsed; and
     breakers' resets, which count for no run that is left. An episode of which nothing was heard since then has ended
-    too: its end was lost on the way. Of the schedule: due times, and jobs that were taken out of it before then.
+    too: its end was lost on the way. Of the schedule: due times, and jobs that were taken out of it before then. Levels
+    of remedies that were given back, which count for no run that is left either.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
     old = _deleted(connection, *finished)
@@ -25,6 +26,8 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     over = due_times.c.state.not_in(("waiting", "running"))
     connection.execute(sa.delete(due_times).where(due_times.c.host == host, due_times.c.decided_at < before, over))
     connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
+    given_back = (levels.c.host == host, levels.c.level.is_(None), levels.c.at < before)
+    connection.execute(sa.delete(levels).where(*given_back))
     return old
 
 

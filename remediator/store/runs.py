@@ -1,13 +1,12 @@
 """Runs and their actions, step by step. Every write here may happen twice: a step is repeated after a crash."""
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from remediator.audit.canonical import canonical
 from remediator.audit.record import Entry, Kind
+from remediator.model.approval import plan_hash
 from remediator.model.caller import Caller
 from remediator.model.decision import Try
 from remediator.model.run import ActionResult, Request, Run
@@ -46,8 +45,10 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
         "dry_run": request.dry_run,
         "parent": request.parent_id,
     }
-    asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
-    audit.append(connection, request.host, asked)
+    # Of a run of the schedule the record of its due time tells; a health check runs every five minutes.
+    if request.caller.trigger != "schedule":
+        asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
+        audit.append(connection, request.host, asked)
     return run_id
 
 
@@ -91,11 +92,13 @@ def get(connection: sa.Connection, run_id: int) -> Run:
     )
 
 
-_TO_DO = runs.c.state.not_in(("finished", "waiting"))
+_TO_DO = runs.c.state.not_in(("finished", "waiting", "running"))
 
 
 def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
-    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for a person."""
+    """The ids of the host's runs that are queued or were under way, oldest first; not those that wait for
+    a person or for their children.
+    """
     return list(attempts(connection, host))
 
 
@@ -140,16 +143,13 @@ def begin(connection: sa.Connection, run_id: int, now: float, attempt: int = 0) 
         .where(runs.c.id == run_id, runs.c.attempt == attempt, _TO_DO)
         .values(state="measuring", started_at=sa.func.coalesce(runs.c.started_at, now), at_work=True)
     )
-    if result.rowcount == 1:
-        _record(connection, run_id, "run.started", now, {"attempt": attempt} if attempt else {})
     return result.rowcount == 1
 
 
-def measured(connection: sa.Connection, run_id: int, before: Measurement, now: float) -> None:
+def measured(connection: sa.Connection, run_id: int, before: Measurement) -> None:
     found = before.model_dump(mode="json")
     values = {"state": "planning", "before": found, "deaths": 0}
     connection.execute(runs.update().where(runs.c.id == run_id, _TO_DO).values(values))
-    _record(connection, run_id, "run.measured", now, {"before": found})
 
 
 def wait(connection: sa.Connection, run_id: int, attempt: int) -> bool:
@@ -194,16 +194,15 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
                 for position, action in enumerate(plan.actions)
             ],
         )
-    values = {"planned_at": now, "notes": list(plan.notes), "deaths": 0}
+    estimated = sum(action.estimated_bytes for action in plan.actions)
+    values = {"planned_at": now, "notes": list(plan.notes), "estimated_bytes": estimated, "deaths": 0}
     connection.execute(runs.update().where(runs.c.id == run_id).values(values))
-    body = {"actions": len(plan.actions), "estimated_bytes": sum(action.estimated_bytes for action in plan.actions)}
-    _record(connection, run_id, "run.planned", now, {**body, "sha256": _digest(plan)})
-
-
-def _digest(plan: Plan) -> str:
-    """Of the plan's actions in canonical form: what is done can be compared with what was planned, as it was then."""
-    actions = canonical([action.model_dump(mode="json") for action in plan.actions])
-    return hashlib.sha256(actions.encode()).hexdigest()
+    if plan.actions:
+        body = {"actions": len(plan.actions), "estimated_bytes": estimated}
+        before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == run_id))
+        _record(
+            connection, run_id, "run.planned", now, {**body, "plan_hash": plan_hash(plan.actions), "before": before}
+        )
 
 
 def set_state(connection: sa.Connection, run_id: int, state: RunState) -> None:
@@ -255,10 +254,9 @@ def action_finished(connection: sa.Connection, run_id: int, position: int, resul
     _record(connection, run_id, "action.finished", now, {"position": position, **body})
 
 
-def verified(connection: sa.Connection, run_id: int, after: Measurement, now: float) -> None:
+def verified(connection: sa.Connection, run_id: int, after: Measurement) -> None:
     found = after.model_dump(mode="json")
     connection.execute(runs.update().where(runs.c.id == run_id).values(after=found))
-    _record(connection, run_id, "run.measured-again", now, {"after": found})
 
 
 def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str, now: float) -> bool:
@@ -270,7 +268,9 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     )
     if not result.rowcount:
         return False
-    _record(connection, run_id, "run.finished", now, {"outcome": outcome, "reason": reason})
+    row = connection.execute(sa.select(runs.c.task, runs.c.target, runs.c.after).where(runs.c.id == run_id)).one()
+    body = {"outcome": outcome, "reason": reason, "task": row.task, "target": row.target}
+    _record(connection, run_id, "run.finished", now, body if row.after is None else {**body, "after": row.after})
     return True
 
 

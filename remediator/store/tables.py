@@ -94,6 +94,7 @@ runs = Table(
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("at_work", Boolean, nullable=False, server_default=false()),
     Column("deaths", Integer, nullable=False, server_default=text("0")),
+    Column("estimated_bytes", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
 """slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
@@ -310,6 +311,20 @@ audit_heads = Table(
     Column("deleted_hash", String(64), nullable=False),
 )
 """The end of each host's chain, and the last record that its retention deleted."""
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("remedy", String(63), primary_key=True),
+    Column("configured", String(8), nullable=False),
+    Column("level", String(8)),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("trigger", String(16)),
+    Column("caller", String(255)),
+)
+"""How much each remedy may do by itself where that was changed since the config said it: the last change of each."""
 
 REMEDY = case((runs.c.trigger == "alert", runs.c.caller), else_=None).label("remedy")
 """The remedy that a run's alert asked through."""

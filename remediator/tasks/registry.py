@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.taskfacts import Shows, TaskFacts
+from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
@@ -55,12 +56,19 @@ def _configuration_audit() -> "Makes":
     return tasks
 
 
+def _composite() -> "Makes":
+    from remediator.tasks.composite.task import tasks
+
+    return tasks
+
+
 _FAMILIES = (
     _Family((HEALTH_CHECK,), _health_check),
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
+    _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )
 
 FACTS: Mapping[str, TaskFacts] = {facts.name: facts for family in _FAMILIES for facts in family.facts}

@@ -31,7 +31,11 @@ class Host:
             "max_bytes": len(text) // 2,
             "rotation": {"max_file_bytes": "32KiB", "method": "rename"},
         }
-        self.config.write_text(yaml.safe_dump({"logs": [directory], "collectors": {"docker": {"enabled": False}}}))
+        self.config.write_text(
+            yaml.safe_dump(
+                {"logs": [directory], "schedule": {"jobs": []}, "collectors": {"docker": {"enabled": False}}}
+            )
+        )
         self.state = root / "state"
         self.port = free_port()
         self.log = root / "remediator.log"

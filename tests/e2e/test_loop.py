@@ -39,6 +39,7 @@ def write_config(path: Path, logs: Path, dockerd: Dockerd) -> None:
             "docker_usage": {"interval": "5s", "deadline": "30s"},
             "logs": {"interval": "2s"},
         },
+        "schedule": {"jobs": []},
         "remedies": [
             remedy("rotate", "UpkeeperLogDirectoryOverLimit", "log-rotation", target_label="directory"),
             remedy("clean", "UpkeeperDockerSpaceCleanable", "docker-cleanup", target="docker"),

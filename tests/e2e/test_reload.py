@@ -17,7 +17,9 @@ REMEDY = {"name": "first", "match": ['alertname="A"'], "task": "log-rotation", "
 def write(path: Path, **sections: object) -> None:
     """Replaces the file as an editor does: a new one is renamed onto it."""
     draft = path.with_suffix(".new")
-    draft.write_text(yaml.safe_dump({"collectors": {"docker": {"enabled": False}}, **sections}))
+    draft.write_text(
+        yaml.safe_dump({"collectors": {"docker": {"enabled": False}}, "schedule": {"jobs": []}, **sections})
+    )
     draft.rename(path)
 
 

@@ -34,6 +34,7 @@ class Parts:
         self.config.write_text(f"""
 filesystems: {{exclude_mountpoints: "^/."}}
 docker: {{host: "unix://{directory}/no-engine.sock"}}
+schedule: {{jobs: []}}
 logs: [{{name: app, path: "{directory}/logs", max_bytes: 1KiB}}]
 services:
   - name: letta

@@ -115,7 +115,11 @@ def remedy(**changes: object) -> RemedyView:
         "rate": {"per_hour": 20, "per_day": 100},
         "breaker": {"failures": 3, "reset_after": 86400.0},
         "approval": {"expires": 14400.0},
-        "track": {"runs": 0, "effective": 0, "plans": 0, "would_act": 0},
+        "track": {"runs": 0, "effective": 0, "plans": 0, "would_act": 0, "estimate_ratio": None},
+        "configured_autonomy": "auto",
+        "changed": None,
+        "suggestion": None,
+        "trust": {"promote": "suggest", "demote_after": 5},
         "open_breakers": [],
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]

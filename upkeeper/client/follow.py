@@ -38,15 +38,19 @@ class Progress:
     """Actions that are done (also in part), skipped or failed."""
     total: int
     freed_bytes: int
+    part: str = ""
+    """Of a composite: the task whose turn it is."""
 
     @classmethod
     def of(cls, run: RunView) -> "Progress":
         ended = sum(action["state"] in ("done", "partial", "skipped", "failed") for action in run["actions"])
-        return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"])
+        turn = next((action["object"] for action in run["actions"] if action["state"] == "running"), "")
+        part = turn if run["state"] == "running" else ""
+        return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"], part)
 
     def worth_a_line(self, last: "Progress | None") -> bool:
-        """Whether a log of the run needs a line after the last one: a new state, or a tenth of the actions more."""
-        if last is None or last.state != self.state or last.total != self.total:
+        """Whether a log of the run needs a line after the last one: a new state or part, or a tenth more actions."""
+        if last is None or last.state != self.state or (last.total, last.part) != (self.total, self.part):
             return True
         tenth = max(1, self.total // 10)
         return self.ended // tenth > last.ended // tenth

@@ -98,3 +98,35 @@ async def close(session: Session, task: str, target: str) -> None:
 
     async with session.client() as client:
         view.show_breakers(session.screen, await client.close_breaker(task, target))
+
+
+@click.group()
+def autonomy() -> None:
+    """Give a remedy back the autonomy of the config.
+
+    After several runs in a row that did not help, a remedy may do less by itself than its `autonomy:` says: auto
+    becomes approve, approve becomes observe. `upkeeper remedies` says so and why.
+
+    \b
+    Example:
+      upkeeper autonomy reset restart-down
+    """
+
+
+@autonomy.command()
+@click.argument("remedy")
+@shared(*CLIENT)
+@operation
+async def reset(session: Session, remedy: str) -> None:
+    """Let a remedy do again what the config says.
+
+    Its runs up to now no longer count against it, nor for it.
+
+    \b
+    Example:
+      upkeeper autonomy reset restart-down
+    """
+    async with session.client() as client:
+        now = await client.reset_autonomy(remedy)
+    session.screen.document(now)
+    session.screen.line(f"{now['remedy']} is {now['autonomy']} again")

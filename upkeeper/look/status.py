@@ -109,9 +109,11 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *((0, problem) for problem in problems(services, ())),
             *((0, str(failure)) for failure in (record, checked) if isinstance(failure, ClientError) and not silent),
             *((0, f"{check['name']} fails: {check['detail']}") for check in checks if check["state"] == "failed"),
+            *((0, problem) for problem in (_of_audit(recorded.status) if recorded else ())),
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, problem) for problem in _of_demoted(recorded.remedies["items"] if recorded else ())),
             *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
             *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
         ),
@@ -286,6 +288,21 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
         f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
         for breaker in breakers
     ]
+
+
+def _of_demoted(remedies: Iterable[RemedyView]) -> Iterator[str]:
+    levels = ("observe", "approve", "auto")
+    for remedy in remedies:
+        changed, configured = remedy.get("changed"), remedy.get("configured_autonomy", remedy["autonomy"])
+        if changed is not None and levels.index(remedy["autonomy"]) < levels.index(configured):
+            what, name = f"was demoted to {remedy['autonomy']}: {changed['reason']}", remedy["name"]
+            yield f"remedy {name} {what}: upkeeper autonomy reset {name}"
+
+
+def _of_audit(status: StatusView) -> Iterator[str]:
+    faults = status["audit"]["faults"] if "audit" in status else []
+    if faults:
+        yield f"the audit is broken: {faults[0]}; see: upkeeper audit verify"
 
 
 def _waits(one: ApprovalView) -> str:

@@ -50,9 +50,9 @@ def _title(run: RunView) -> str:
 
 
 def _steps(done: Progress) -> str:
-    parts = [done.state]
+    parts = [f"{done.state} {done.part}" if done.part else done.state]
     if done.total:
-        parts.append(f"{done.ended}/{done.total} actions")
+        parts.append(f"{done.ended}/{done.total} {'tasks' if done.state == 'running' else 'actions'}")
     if done.freed_bytes:
         parts.append(f"{format_bytes(done.freed_bytes)} freed")
     return ", ".join(parts)
@@ -75,7 +75,9 @@ def show_summary(screen: Screen, run: RunView) -> None:
         detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
         screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
         return
-    if run["dry_run"]:
+    if "children" in run:
+        _children(screen, run)
+    elif run["dry_run"]:
         _actions(screen, run)
     for action in run["actions"]:
         if action["state"] in ("failed", "partial"):
@@ -103,8 +105,7 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
     """All that the record holds of a run; of its evidence only the last lines, unless all of it is asked for."""
     screen.document(run)
     _facts(screen, run)
-    by = f" by remedy {run['remedy']}, alert {run['alert_id']}" if run["remedy"] else ""
-    screen.line(f"  trigger  {run['trigger']}{by}")
+    screen.line(f"  trigger  {run['trigger']}{_by(run)}")
     screen.line(f"  asked    {local(run['requested_at'])}")
     screen.line(f"  started  {local(run['started_at'])}")
     screen.line(f"  ended    {local(run['finished_at'])}")
@@ -116,6 +117,8 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
     if run.get("rows") and shows(run["task"]) == "findings":
         show_findings(screen, run["rows"], [])
     _actions(screen, run)
+    if "children" in run:
+        _children(screen, run)
     _evidence(screen, run, everything=all_evidence)
 
 
@@ -130,6 +133,15 @@ def _evidence(screen: Screen, run: RunView, *, everything: bool) -> None:
             screen.line(f"  {line}")
     if left_out:
         screen.line(f"{left_out} more lines of evidence: upkeeper show {run['id']} --evidence")
+
+
+def _by(run: RunView) -> str:
+    """Who asked for it, beside how."""
+    if run["remedy"]:
+        return f" by remedy {run['remedy']}, alert {run['alert_id']}"
+    if run["trigger"] == "schedule":
+        return f" by job {run['caller']['name']}"
+    return f", a part of run {run['parent_id']}" if run["parent_id"] is not None else ""
 
 
 def _facts(screen: Screen, run: RunView) -> None:
@@ -180,6 +192,32 @@ def _actions(screen: Screen, run: RunView) -> None:
     )
 
 
+def _children(screen: Screen, run: RunView) -> None:
+    """The runs that are parts of a composite."""
+    screen.table(
+        [
+            Column("run", right=True),
+            Column("task"),
+            Column("target"),
+            Column("outcome"),
+            Column("freed", right=True),
+            Column("reason", wide=True),
+        ],
+        [
+            [
+                str(child["id"]),
+                Cell(child["task"], "bold"),
+                child["target"],
+                state(child["outcome"] or child["state"]),
+                freed(child["freed_bytes"]),
+                child["reason"],
+            ]
+            for child in run["children"]
+        ],
+        empty="no part has run",
+    )
+
+
 def _without_actions(run: RunView) -> str:
     """What to say of a run that has no actions."""
     if run["state"] != "finished":
@@ -223,5 +261,6 @@ def show_history(screen: Screen, page: Page[RunView]) -> None:
 
 
 def _trigger(run: RunView) -> str:
-    by = f" ({run['remedy']})" if run["remedy"] else ""
+    named = run["caller"]["name"] if run["trigger"] in ("alert", "schedule", "run") else ""
+    by = f" ({named})" if named else ""
     return f"{run['trigger']}{by}{' dry' if run['dry_run'] else ''}"

@@ -99,6 +99,10 @@ def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
     screen.line(
         f"queue     {status['queue_depth']} unfinished" + (f", running {'; '.join(running)}" if running else "")
     )
+    audit = status.get("audit")
+    if audit is not None:
+        verified = f", verified {ago(audit['verified_at'], now)}" if audit["verified_at"] else ""
+        screen.line(f"audit     {counted(audit['records'], 'record')}, head {audit['head'][:13]}{verified}")
     screen.line(
         f"alerts    last received {ago(status['last_alert_at'], now)}, watchdog {ago(status['watchdog_at'], now)}"
     )

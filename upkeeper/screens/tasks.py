@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PlanBody, PlanView, RemedyView, TaskView
+from remediator.model.shapes import MeasurementView, Page, PartPlanView, PlanBody, PlanView, RemedyView, TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES
+from upkeeper.screens.text import STYLES, local
 
 
 def show_tasks(screen: Screen, page: Page[TaskView]) -> None:
@@ -61,8 +61,22 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
     for remedy in page["items"]:
         for line in limits(remedy):
             screen.line(Cell(f"{remedy['name']} ", "bold"), line)
+        for words, said in trust(remedy):
+            screen.line(Cell(words, STYLES["warning"]), said)
         for target in remedy["open_breakers"]:
             screen.line(Cell("breaker open ", STYLES["open"]), f"{remedy['name']}: {remedy['task']} on {target}")
+
+
+def trust(remedy: RemedyView) -> Iterator[tuple[str, str]]:
+    """Whether a remedy may do more or less than the config says, and what it has shown. An older remediator tells none
+    of it.
+    """
+    changed, suggestion = remedy.get("changed"), remedy.get("suggestion")
+    if changed is not None:
+        said = f"the config says {remedy['configured_autonomy']}; since {local(changed['since'])} {changed['reason']}"
+        yield f"{remedy['autonomy']} ", f"{remedy['name']}: {said}: upkeeper autonomy reset {remedy['name']}"
+    if suggestion is not None:
+        yield f"could be {suggestion['autonomy']} ", f"{remedy['name']}: {suggestion['reason']}"
 
 
 def limits(remedy: RemedyView) -> Iterator[str]:
@@ -101,12 +115,22 @@ def track(remedy: RemedyView) -> str:
         parts.append(f"{its['effective']} of {its['runs']} effective")
     if its["plans"]:
         parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
+    held = its.get("estimate_ratio")
+    if held is not None:
+        parts.append(f"estimates held to {held:.0%}")
     return "; ".join(parts) or "no runs yet"
 
 
 def show_plan(screen: Screen, plan: PlanView) -> None:
     """What a task would do, what it leaves alone, and what would block it."""
     screen.document(plan)
+    for child in plan.get("children", ()):
+        _show_plan(screen, child)
+        screen.line()
+    _show_plan(screen, plan)
+
+
+def _show_plan(screen: Screen, plan: PlanView | PartPlanView) -> None:
     screen.line(Cell(f"{plan['task']} on {plan['target']}", "bold"), ": ", *measurement(plan["measurement"]))
     show_body(screen, plan["task"], plan["plan"])
     for guard in plan["guards"]:

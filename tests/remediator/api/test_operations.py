@@ -14,12 +14,14 @@ from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
 from remediator.control.standing import Standing
+from remediator.control.trusting import Trusting
 
 PARTS: dict[str, type] = {
     "reading": Reading,
     "standing": Standing,
     "running": Running,
     "approving": Approving,
+    "trusting": Trusting,
     "explaining": Explaining,
     "holding": Holding,
 }

@@ -50,7 +50,7 @@ async def add(
         if acted:
             runs.planned(connection, run_id, Plan(actions=[Action(kind="x", object="y", reason="z")]), at)
             runs.action_finished(connection, run_id, 0, ActionResult("done", ""), at)
-        runs.verified(connection, run_id, Measurement(breached=left_breach), at)
+        runs.verified(connection, run_id, Measurement(breached=left_breach))
         if outcome is not None:
             runs.finish(connection, run_id, outcome, "", at)
         return run_id

@@ -42,6 +42,6 @@ def test_how_windows_are_said() -> None:
     def days(*names: str) -> Window:
         return Window.model_validate({"days": names, "from": "1:00", "to": "2:00"})
 
-    assert said([Window()]) == "daily 00:00-24:00"
+    assert said([Window()]) == "every day 00:00-24:00"
     assert said([days("sun", "sat"), days("tue")]) == "sat, sun 01:00-02:00 or tue 01:00-02:00"
     assert said([days("mon", "wed", "fri")]) == "mon, wed, fri 01:00-02:00"

@@ -43,13 +43,13 @@ async def test_from_request_to_outcome(database: Database) -> None:
     done = ActionResult("done", "", HUGE)
     for work in (
         partial(runs.begin, run_id=run_id, now=2.0),
-        partial(runs.measured, run_id=run_id, before=breached, now=2.0),
+        partial(runs.measured, run_id=run_id, before=breached),
         partial(runs.planned, run_id=run_id, plan=Plan(actions=[action] * 2, notes=["one stays"]), now=3.0),
         partial(runs.planned, run_id=run_id, plan=Plan(actions=[action], notes=["one stays"]), now=3.0),
         partial(runs.set_state, run_id=run_id, state="applying"),
         partial(runs.action_started, run_id=run_id, position=0, now=4.0),
         partial(runs.action_finished, run_id=run_id, position=0, result=done, now=5.0),
-        partial(runs.verified, run_id=run_id, after=Measurement(breached=False), now=5.0),
+        partial(runs.verified, run_id=run_id, after=Measurement(breached=False)),
     ):
         await database.write(work)
     assert await database.read(partial(runs.action_of, run_id=run_id, position=0)) == action

@@ -21,7 +21,8 @@ CONFIG: dict[str, Any] = {
         "logs": {"interval": "500ms"},
         "docker": {"enabled": False},
         "docker_usage": {"enabled": False},
-    }
+    },
+    "schedule": {"jobs": []},
 }
 
 RULES = {

@@ -1,4 +1,4 @@
-"""requests for approval, and which process works on a run"""
+"""requests for approval, which process works on a run, its estimate, and how much a remedy may do"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,19 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("attempt", sa.Integer(), nullable=False, server_default=sa.text("0")))
     op.add_column("runs", sa.Column("at_work", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("runs", sa.Column("deaths", sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column("runs", sa.Column("estimated_bytes", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
+    op.create_table(
+        "levels",
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("remedy", sa.String(63), nullable=False),
+        sa.Column("configured", sa.String(8), nullable=False),
+        sa.Column("level", sa.String(8)),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("trigger", sa.String(16)),
+        sa.Column("caller", sa.String(255)),
+        sa.PrimaryKeyConstraint("host", "remedy", name="pk_levels"),
+    )
     op.create_table(
         "approvals",
         sa.Column("id", BIG, nullable=False),

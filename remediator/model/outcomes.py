@@ -18,6 +18,8 @@ WORST_FIRST: tuple[Outcome, ...] = (
 )
 WELL: frozenset[Outcome] = frozenset({"effective", "planned", "nothing-to-do"})
 """Outcomes of what went as it should."""
+HELD_BACK: frozenset[Outcome] = frozenset({"blocked", "denied", "expired", "cancelled"})
+"""Outcomes of what was not to be."""
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:

@@ -1,0 +1,82 @@
+"""How much each remedy may do by itself now."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import structlog
+
+from remediator.config.autonomy import Autonomy
+from remediator.decide.remedies import Remedies
+from remediator.model.caller import Caller
+from remediator.model.errors import not_found
+from remediator.model.level import Level
+from remediator.model.shapes import LevelView
+from remediator.store import levels
+from remediator.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Trusting:
+    """The levels of remedies, where they are no longer what the config says.
+
+    configured: the remedies as the config has them. caller: who gives a level back. on_changed: called when a remedy
+    may do more or less by now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        configured: Callable[[], Remedies],
+        clock: Callable[[], float],
+        caller: Caller,
+        on_changed: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._configured = configured
+        self._clock = clock
+        self._caller = caller
+        self._on_changed = on_changed
+        self._levels: Mapping[str, Level] = {}
+        self._made: tuple[Remedies, Mapping[str, Level], Remedies] | None = None
+
+    async def load(self) -> None:
+        """Reads what is stored. Before that nothing may be decided."""
+        self._levels = await self._database.read(partial(levels.all_of, host=self._database.host))
+
+    def remedies(self) -> Remedies:
+        """Those of the config, each with the level that it has by now."""
+        configured = self._configured()
+        if self._made is None or self._made[0] is not configured or self._made[1] is not self._levels:
+            self._made = (configured, self._levels, configured.at(self._levels))
+        return self._made[2]
+
+    def configured(self, remedy: str) -> Autonomy | None:
+        """What the config says that a remedy may do; None where it has no such remedy."""
+        found = self._configured().named(remedy)
+        return None if found is None else found.autonomy
+
+    def level(self, remedy: str) -> Level | None:
+        """The last change of a remedy, also where somebody has given it back what the config says."""
+        return self._levels.get(remedy)
+
+    def changed(self, level: Level) -> None:
+        """A change has been stored."""
+        self._levels = {**self._levels, level.remedy: level}
+        self._on_changed()
+
+    async def reset_autonomy(self, remedy: str) -> LevelView:
+        """Gives a remedy back what the config says."""
+        now = self.remedies().named(remedy)
+        configured = self.configured(remedy)
+        if now is None or configured is None:
+            known = ", ".join(each.name for each in self.remedies().remedies) or "none"
+            raise not_found(f"there is no remedy {remedy!r}; the remedies: {known}")
+        if now.autonomy == configured:
+            raise not_found(f"remedy {remedy} has the autonomy that the config says: {configured}")
+        given_back = Level(remedy, configured, None, "by hand", self._clock(), self._caller)
+        change = partial(levels.change, host=self._database.host, level=given_back, before=now.autonomy)
+        await self._database.write(change)
+        log.info("autonomy reset by hand", remedy=remedy, autonomy=configured)
+        self.changed(given_back)
+        return {"remedy": remedy, "autonomy": configured}

@@ -1,0 +1,1 @@
+"""daily, weekly, monthly, yearly and comprehensive-cleanup: lists of tasks."""
