@@ -31,6 +31,8 @@ Kind = Literal[
     "pause.set",
     "pause.ended",
     "breaker.closed",
+    "ballast.laid",
+    "ballast.released",
     "autonomy.demoted",
     "autonomy.promoted",
     "autonomy.reset",
