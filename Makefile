@@ -51,7 +51,7 @@ bench: $(DEV) ## Measure beside the peers, and print the ratios
 
 torture: $(DEV) ## The long forms of what must never happen, with their seeds: hours
 	@scripts/setup-servers test
-	UPKEEPER_TORTURE=1 $(BIN)/pytest -s -m torture $(ARGS)
+	UPKEEPER_TORTURE=1 $(BIN)/pytest -s -m torture --timeout 14400 $(ARGS)
 
 compat: $(DEV) ## The end-to-end test on UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER=, all of Docker on UPKEEPER_DOCKERD=
 	@scripts/setup-servers test

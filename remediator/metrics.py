@@ -51,6 +51,17 @@ class Metrics:
             registry=registry,
         )
         self.paused = Gauge("upkeeper_paused", "1 while all tasks are paused", registry=registry)
+        self._paused_since = Gauge(
+            "upkeeper_paused_since_timestamp_seconds",
+            "Since when all tasks have been paused; 0 while they are not",
+            registry=registry,
+        )
+        self._paused_tasks_since = Gauge(
+            "upkeeper_task_paused_since_timestamp_seconds",
+            "Since when a task has been paused",
+            ["task"],
+            registry=registry,
+        )
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
         self._audit_records = Gauge(
             "upkeeper_audit_records", "Records of the audit that were ever written", registry=registry
@@ -140,16 +151,20 @@ class Metrics:
         """When the state was last restored (Unix seconds)."""
         self._restored.set(at or 0)
 
-    def holds(self, open_breakers: Sequence[tuple[str, str]], paused_tasks: Sequence[str | None]) -> None:
-        """What is held back now: breakers by (task, target); paused tasks, None standing for all."""
+    def holds(self, open_breakers: Sequence[tuple[str, str]], pauses: Sequence[tuple[str | None, float]]) -> None:
+        """What is held back now: breakers by (task, target); paused tasks, None standing for all, with since when."""
         self._breakers.clear()
         for task, target in open_breakers:
             self._breakers.labels(task, target).set(1)
-        self.paused.set(None in paused_tasks)
+        since = dict(pauses)
+        self.paused.set(None in since)
+        self._paused_since.set(since.get(None, 0.0))
         self._paused_tasks.clear()
-        for name in paused_tasks:
+        self._paused_tasks_since.clear()
+        for name, at in since.items():
             if name is not None:
                 self._paused_tasks.labels(name).set(1)
+                self._paused_tasks_since.labels(name).set(at)
 
     def waits(self, remedies: Collection[str], pending: Mapping[str, tuple[int, float]]) -> None:
         """How many plans wait for a person, and since when (Unix seconds), by remedy; of other remedies none does."""

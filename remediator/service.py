@@ -84,8 +84,9 @@ class Remediator:
             if not await self._with_room(self.core.open, stop):
                 return
             # The address first: alerts that come while the engine starts are stored and wait for it.
-            waits = partial(self._room.reason, str(self._state.root))
-            async with serving(build_app(self.core, lambda: ready, waits), listen, self._front):
+            await self.core.listen()
+            acts = lambda: ready and not self.core.watchdog.reason()  # noqa: E731
+            async with serving(build_app(self.core, acts, self._waits), listen, self._front):
                 announced = self._announce(listen)
                 if not await self._with_room(self.core.start_engine, stop):
                     return
@@ -96,6 +97,8 @@ class Remediator:
                         background.create_task(self.core.queue.queue_again()),
                         background.create_task(self.core.scheduler.run()),
                         background.create_task(self.core.upkeep.housekeeping()),
+                        background.create_task(self.core.reconciler.run()),
+                        background.create_task(self.core.keeper.run()),
                         background.create_task(self.core.auditing.run()),
                         background.create_task(self.core.ballast.keep()),
                         background.create_task(self.watch.run()),
@@ -117,6 +120,10 @@ class Remediator:
             await self.core.close()
             self._settings.close()
             log.info("remediator stopped")
+
+    def _waits(self) -> str:
+        """Why it does not act, where there is more to say than that the engine has not started yet."""
+        return self._room.reason(str(self._state.root)) or self.core.watchdog.reason()
 
     def _announce(self, listen: str) -> bool:
         """Records for commands where it listens, and with which config. False if there is no room for that."""

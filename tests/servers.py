@@ -43,28 +43,54 @@ def tool(name: str, package: str) -> str:
 
 
 @asynccontextmanager
-async def prometheus(directory: Path, config: Mapping[str, Any]) -> AsyncIterator[Server]:
-    """A Prometheus with this config, its data below ``directory``."""
+async def prometheus(
+    directory: Path, config: Mapping[str, Any], *more: str, port: int | None = None
+) -> AsyncIterator[Server]:
+    """A Prometheus with this config, its data below ``directory``. more: arguments."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
-    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
-    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log") as server:
+    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data", *more]
+    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log", port) as server:
         yield server
 
 
 @asynccontextmanager
-async def alertmanager(directory: Path, config: Path) -> AsyncIterator[Server]:
-    """A single Alertmanager with this config file, its data below ``directory``."""
+async def alertmanager(
+    directory: Path, config: Path, *, program: Path | None = None, port: int | None = None, cluster: Sequence[str] = ()
+) -> AsyncIterator[Server]:
+    """An Alertmanager with this config file, its data below ``directory``.
+
+    program: else the one that server_program finds. cluster: arguments by which it is one of several; else it is alone.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    arguments = [f"--config.file={config}", f"--storage.path={directory}/data", "--cluster.listen-address="]
-    async with _running(server_program(ALERTMANAGER), arguments, directory / "alertmanager.log") as server:
+    arguments = [f"--config.file={config}", f"--storage.path={directory}/data"]
+    arguments += cluster or ["--cluster.listen-address="]
+    program = program or server_program(ALERTMANAGER)
+    async with _running(program, arguments, directory / "alertmanager.log", port) as server:
         yield server
 
 
+ALERTMANAGERS = ("distribution", "new")
+"""The two generations of Alertmanager whose API and silences are tried."""
+
+
+def alertmanager_program(generation: str) -> Path:
+    """The Alertmanager of a generation, or the test is skipped."""
+    if generation == "distribution":
+        return server_program(ALERTMANAGER)
+    named = os.environ.get("UPKEEPER_NEW_ALERTMANAGER")
+    if named is None:
+        missing("UPKEEPER_NEW_ALERTMANAGER names no Alertmanager 0.28 (.ci/run builds one)")
+    assert named is not None
+    return Path(named)
+
+
 @asynccontextmanager
-async def _running(program: Path, arguments: Sequence[str], log: Path) -> AsyncIterator[Server]:
-    port = free_port()
-    with log.open("wb") as output:
+async def _running(
+    program: Path, arguments: Sequence[str], log: Path, port: int | None = None
+) -> AsyncIterator[Server]:
+    port = port or free_port()
+    with log.open("ab") as output:
         # As `upkeeper up` does: by default the links in messages have the machine's name.
         addresses = (f"--web.listen-address=127.0.0.1:{port}", f"--web.external-url=http://127.0.0.1:{port}")
         process = await asyncio.create_subprocess_exec(program, *arguments, *addresses, stdout=output, stderr=output)

@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "alerts": Entry("alerts:alerts", "List the alerts that were received."),
         "decisions": Entry("alerts:decisions", "List what was decided about each alert, and why."),
         "explain": Entry("explain:explain", "Explain what would be decided about an alert, and why."),
+        "backtest": Entry("backtest:backtest", "Tell what the remedies would have done about past alerts."),
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),

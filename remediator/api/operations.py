@@ -65,6 +65,7 @@ OfRun = Annotated[int | None, About("only records about the run of that id")]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
+Silence = Annotated[bool, About("people are not told of its alerts meanwhile; it must have an end")]
 State = Annotated[str | None, About("asked, approved, denied, expired, cancelled or superseded; else all")]
 Answer = Annotated[Literal["approve", "deny"], About("whether the plan may be done")]
 PlanHash = Annotated[str, About("of the plan that was looked at", min_length=1, max_length=64)]
@@ -202,7 +203,9 @@ class Operations:
     async def reset_autonomy(self, remedy: str) -> LevelView: ...
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
-    async def pause(self, task: str | None, reason: Reason, seconds: Seconds) -> list[PauseView]:
+    async def pause(
+        self, task: str | None, reason: Reason, seconds: Seconds, silence: Silence = False
+    ) -> list[PauseView]:
         """Holds back a task, or everything."""
 
     @operation("DELETE", "/pause", "End a pause", by="holding")

@@ -10,7 +10,7 @@ from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
-from remediator.config.peers import Peer
+from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
 from remediator.config.schedule import Schedule
 
@@ -20,6 +20,12 @@ class Remediator(Section):
 
     workers: int = Field(default=2, ge=1, le=32, description="runs at the same time")
     retention: Duration = Field(default=90 * 86400.0, description="finished runs and ended alerts are kept this long")
+    page_lease: Duration = Field(
+        default=300.0,
+        ge=2.0,
+        description="how long a page that a remedy holds back stays so without being renewed: if the remediator dies, "
+        "it goes out after this time at the latest",
+    )
     ballast: Bytes | None = Field(
         default=None,
         description="disk space kept in the state directory for a full disk; 0 for none; default: a hundredth of the "
@@ -41,7 +47,9 @@ class Config(Inventory):
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
-    alertmanager: Peer | None = Field(default=None, description="an Alertmanager that is already there")
+    alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")
+    reconcile: Reconcile = Field(default=Reconcile(), description="catches what webhooks did not tell")
+    watchdog: Watchdog = Field(default=Watchdog(), description="when the always-firing alert is lost")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -9,22 +9,14 @@ from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section
 from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
-from remediator.config.matchers import parse_matchers, whole_match
-
-
-def _matchers_parse(text: str) -> str:
-    if not parse_matchers(text):
-        raise ValueError("it holds no matcher, so it would match every alert")
-    return text
+from remediator.config.matchers import whole_match
+from remediator.config.matchertext import MatcherText
 
 
 def _whole_regex(pattern: str) -> str:
     whole_match(pattern)
     return pattern
 
-
-MatcherText = Annotated[str, AfterValidator(_matchers_parse)]
-"""One or more matchers in Alertmanager's syntax, as in ``alertname="X"`` or ``{a="b", c=~"d.*"}``."""
 
 WholeRegex = Annotated[str, AfterValidator(_whole_regex), WithJsonSchema({"type": "string", "format": "regex"})]
 """A regular expression in RE2 syntax that must match a whole value, as in matchers."""
@@ -74,6 +66,15 @@ class Rule(Section):
     autonomy: Autonomy = Field(
         default="observe",
         description="observe: record what would run; approve: plan, and wait for a person; auto: run it",
+    )
+    page: Literal["hold", "at-once"] = Field(
+        default="at-once",
+        description="whether people hear of the alert at once; hold: a silence on exactly this alert is renewed in "
+        "Alertmanager while its run is healthy, and ends with the run unless that helped",
+    )
+    silenced: Literal["wait", "run"] = Field(
+        default="wait",
+        description="what to do about an alert that a person has silenced: wait until that ends, or run all the same",
     )
     trust: Trust = Field(default=Trust(), description="when it may do more by itself, and when less")
     settle: Duration = Field(

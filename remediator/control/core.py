@@ -5,7 +5,7 @@ A part is imported and made when it is first needed, so that a command that read
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from remediator.control.reading import Reading
     from remediator.control.running import Running
     from remediator.control.settings import Settings
+    from remediator.control.silencing import PauseSilences
     from remediator.control.standing import Standing
     from remediator.control.trusting import Trusting
     from remediator.control.upkeep import Upkeep
@@ -34,13 +35,19 @@ if TYPE_CHECKING:
     from remediator.decide.remedies import Remedies
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
+    from remediator.model.alert import Notification
     from remediator.model.task import Task
     from remediator.peers.places import Peers
     from remediator.runs.closing import Closing
     from remediator.runs.composites import Composites
+    from remediator.runs.keeper import Keeper
+    from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
     from remediator.webhook.inbox import Inbox
+    from remediator.webhook.reconciler import Reconciler
+    from remediator.webhook.restarts import Continuity
+    from remediator.webhook.watchdog import Watchdog
 
 
 class Core(Operations):
@@ -83,14 +90,34 @@ class Core(Operations):
         from remediator.control.standing import Standing
 
         return Standing(
-            self._database, self._tasks, self.trusting, self.holding, self.auditing, self.ballast, self._clock
+            self._database,
+            self._tasks,
+            self.trusting,
+            self.holding,
+            self.auditing,
+            self.ballast,
+            self.watchdog,
+            self._clock,
         )
 
     @cached_property
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, self._look_again)
+        return Holding(*self._shared, self._clock, self._caller, self._look_again, self._pause_silences)
+
+    @cached_property
+    def _pause_silences(self) -> "PauseSilences":
+        from remediator.control.silencing import PauseSilences
+
+        return PauseSilences(
+            self._database,
+            self.silencer,
+            lambda: self._settings.config,
+            self._remedies,
+            self._clock,
+            self._wake_keeper,
+        )
 
     @cached_property
     def running(self) -> "Running":
@@ -130,13 +157,81 @@ class Core(Operations):
     def inbox(self) -> "Inbox":
         from remediator.webhook.inbox import Inbox
 
-        return Inbox(self._database, self._clock, self.decider.wake)
+        return Inbox(self._database, self._clock, self.decider.wake, self._received)
+
+    def _received(self, notification: "Notification") -> None:
+        if notification.truncated_alerts:
+            self.reconciler.cut_off(notification.group_labels)
+        if any(
+            alert.labels.get("alertname") == "Watchdog" and alert.status == "firing" for alert in notification.alerts
+        ):
+            self.watchdog.heard()
+
+    @cached_property
+    def watchdog(self) -> "Watchdog":
+        from remediator.webhook.watchdog import Watchdog
+
+        return Watchdog(lambda: self._settings.config.watchdog, self._clock, lambda: self.decider.look_at_all())
+
+    @cached_property
+    def continuity(self) -> "Continuity":
+        from remediator.webhook.restarts import Continuity
+
+        return Continuity(self._database, self.peers, self._clock)
+
+    @cached_property
+    def reconciler(self) -> "Reconciler":
+        from remediator.webhook.reconciler import ReconcileMetrics, Reconciler
+
+        return Reconciler(
+            self._database,
+            self.peers,
+            lambda: self._settings.config,
+            self._remedies,
+            self._clock,
+            self.watchdog,
+            self.continuity,
+            ReconcileMetrics(self.registry),
+            self._changed,
+            lambda started: self.keeper.alertmanagers(started),
+        )
+
+    def _changed(self) -> None:
+        """An alert or a run has changed."""
+        self.decider.wake()
+        self._wake_keeper()
+
+    @cached_property
+    def silencer(self) -> "Silencer":
+        from remediator.runs.silencer import Silencer
+
+        return Silencer(self._database, self.peers, self._clock)
+
+    @cached_property
+    def keeper(self) -> "Keeper":
+        from remediator.runs.keeper import Keeper, SilenceMetrics
+
+        return Keeper(
+            self._database,
+            self.silencer,
+            self._remedies,
+            lambda: self._settings.config.remediator.page_lease,
+            self._clock,
+            lambda: self.reconciler.look_soon(),
+            SilenceMetrics(self.registry),
+        )
 
     @cached_property
     def decider(self) -> "Decider":
         from remediator.decide.decider import Decider
 
-        return Decider(*self._shared, lambda run: self.queue.submit(run), self.metrics, self._clock, self.waiting)
+        def submit(run: int) -> Awaitable[None]:
+            return self.queue.submit(run)
+
+        def join(ids: Sequence[int]) -> Awaitable[None]:
+            return self.continuity.join(ids)
+
+        return Decider(*self._shared, submit, self.metrics, self._clock, self.waiting, join, self._wake_keeper)
 
     @cached_property
     def waiting(self) -> "Waiting":
@@ -169,7 +264,7 @@ class Core(Operations):
         from remediator.control.queue import Queue
         from remediator.runs.steps import Runner
 
-        ending = (self._closing, self.decider.wake)
+        ending = (self._closing, self._changed)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         return Queue(self._database, runner, self._composites, self._ballast, workers)
@@ -240,7 +335,7 @@ class Core(Operations):
         from remediator.guards.guard import Sources
         from remediator.guards.judge import Judge
 
-        return Judge(Sources(self._database, self.peers, self._tasks))
+        return Judge(Sources(self._database, self.peers, self._tasks, lambda: self.watchdog.reason()))
 
     @property
     def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":
@@ -270,10 +365,14 @@ class Core(Operations):
         self._wake_scheduler()
 
     def _run_ended(self) -> None:
-        self.decider.wake()
+        self._changed()
         self._composites.wake()
         self.ballast.wake()
         self._wake_scheduler()
+
+    def _wake_keeper(self) -> None:
+        if "keeper" in vars(self):  # only a service has one
+            self.keeper.wake()
 
     def _wake_scheduler(self) -> None:
         if "scheduler" in vars(self):  # only a service has one
@@ -285,6 +384,14 @@ class Core(Operations):
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
         await self._database.migrate()
         await self.trusting.load()
+
+    async def listen(self) -> None:
+        """From now on webhooks come here. Raises SQLAlchemyError."""
+        from remediator.store import pages
+
+        _, watchdog = await self._database.read(pages.last_alerts)
+        self.watchdog.begin(watchdog)
+        self.watchdog.register(self.registry)
 
     async def start_engine(self) -> None:
         """Starts the engine, and resumes what an earlier process left. Raises NoRoom; then call it again."""

@@ -28,7 +28,7 @@ from remediator.model.shapes import (
     PlannedDecisionView,
 )
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task
-from remediator.store import episode, runs
+from remediator.store import alerts, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class _Alert:
     id: int | None
     labels: Mapping[str, str]
     firing: bool = True
+    muted: str | None = None
     tried: Sequence[Try] = ()
 
 
@@ -72,7 +73,7 @@ class Explaining:
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
         scene = _Scene(self._database.host, alert, self._tasks(), targets, gathered, now)
-        look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now)
+        look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now, alert.muted)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
             "alert_id": alert.id,
@@ -91,11 +92,11 @@ class Explaining:
         if alert_id is None:
             assert labels is not None
             return _Alert(None, labels)
-        found = await self._database.read(partial(episode.of_id, alert_id=alert_id))
+        found = await self._database.read(partial(alerts.one, id=alert_id))
         if found is None:
             raise not_found(f"there is no alert {alert_id}; see: upkeeper alerts")
         tried = await self._database.read(partial(runs.tries, alert_ids=[alert_id], since=now - DAY))
-        return _Alert(alert_id, found.labels, found.firing, tried.get(alert_id, ()))
+        return _Alert(alert_id, found.labels, found.firing, found.muted, tried.get(alert_id, ()))
 
     async def _planned(self, scene: "_Scene", look: Look, selections: Sequence[Selection]) -> "_Planned | None":
         """The plan of the first remedy that has a target: of those that have their turn, else of those that match."""
@@ -191,11 +192,16 @@ class _Scene:
         return no_target(by_container(selection, known or ()), known) or ""
 
     def _verdicts(self, chosen: Selection, planned: _Planned | None) -> list[GuardVerdictView]:
-        case = Case(subject_of(self.host, chosen), chosen.remedy, self.now)
-        if planned is not None and planned.selection == chosen and chosen.remedy.autonomy != "observe":
-            task = self.tasks.get(chosen.remedy.task)
-            always = task is not None and task.facts.always_approve
-            case = replace(case, plan=planned.plan, autonomy=chosen.remedy.autonomy, always_approve=always)
+        remedy = chosen.remedy
+        case = Case(
+            subject_of(self.host, chosen),
+            remedy,
+            self.now,
+            autonomy=remedy.autonomy,
+            always_approve=self.tasks[remedy.task].facts.always_approve,
+        )
+        if planned is not None and planned.selection == chosen and remedy.autonomy != "observe":
+            case = replace(case, plan=planned.plan)
         return [
             {
                 "guard": name,

@@ -8,11 +8,13 @@ import structlog
 from exporter.base.text import format_time_ms
 from remediator.control.breakers import OpenBreaker, open_breakers
 from remediator.control.choosing import known_task
+from remediator.control.silencing import PauseSilences
 from remediator.decide.remedies import Remedies
 from remediator.guards.judge import Judge
 from remediator.model.caller import Caller
-from remediator.model.errors import not_found
+from remediator.model.errors import EXIT_USAGE, RequestError, not_found
 from remediator.model.hold import Pause
+from remediator.model.lease import Lease
 from remediator.model.shapes import BreakerView, PauseView
 from remediator.model.task import Task
 from remediator.store import holds
@@ -24,7 +26,7 @@ log = structlog.get_logger(__name__)
 class Holding:
     """Sets and ends pauses, and closes breakers, by hand.
 
-    caller: by whom. look_again: called when something held back may proceed.
+    caller: by whom. look_again: called when something held back may proceed. silenced: the silences of pauses.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Holding:
         clock: Callable[[], float],
         caller: Caller,
         look_again: Callable[[], None],
+        silenced: PauseSilences,
     ) -> None:
         self._database = database
         self._judge = judge
@@ -44,15 +47,27 @@ class Holding:
         self._clock = clock
         self._caller = caller
         self._look_again = look_again
+        self._silenced = silenced
 
-    async def pause(self, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
-        """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force."""
+    async def pause(
+        self, task: str | None, reason: str, seconds: float | None, silence: bool = False
+    ) -> list[PauseView]:
+        """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force.
+
+        silence: people are not told of its alerts meanwhile. It must have an end.
+        """
         if task is not None:
             known_task(self._tasks(), task)
         now = self._clock()
+        made: Sequence[Lease] = ()
+        if silence:
+            if seconds is None:
+                raise RequestError("a pause with a silence must have an end: say for how long", 400, EXIT_USAGE)
+            made = await self._silenced.make(task, reason, now + seconds)
         hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller)
         await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))
-        log.info("paused", task=task, reason=reason, seconds=seconds)
+        await self._silenced.end(task, "another pause took its place", but=made)
+        log.info("paused", task=task, reason=reason, seconds=seconds, silence=silence)
         return await self.paused()
 
     async def resume(self, task: str | None) -> list[PauseView]:
@@ -60,6 +75,7 @@ class Holding:
         by_hand = partial(holds.resume, task=task, caller=self._caller, now=self._clock())
         if not await self._database.write(partial(by_hand, host=self._database.host)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
+        await self._silenced.end(task, "the pause was ended")
         self._look_again()
         log.info("resumed", task=task)
         return await self.paused()
@@ -80,7 +96,8 @@ class Holding:
 
     async def paused(self) -> list[PauseView]:
         """The same in the API's shape."""
-        return [_shown(self._database.host, hold) for hold in await self.pauses()]
+        silenced = {lease.task for lease in await self._silenced.all()}
+        return [_shown(self._database.host, hold, silenced=hold.task in silenced) for hold in await self.pauses()]
 
     async def breakers(self) -> Sequence[OpenBreaker]:
         """Those that are open."""
@@ -94,7 +111,7 @@ class Holding:
         ]
 
 
-def _shown(host: str, hold: Pause) -> PauseView:
+def _shown(host: str, hold: Pause, *, silenced: bool) -> PauseView:
     return {
         "host": host,
         "task": hold.task,
@@ -102,4 +119,5 @@ def _shown(host: str, hold: Pause) -> PauseView:
         "reason": hold.reason,
         "since": format_time_ms(hold.since),
         "until": None if hold.until is None else format_time_ms(hold.until),
+        "silenced": silenced,
     }

@@ -21,6 +21,7 @@ from remediator.model.shapes import AuditStateView, Page, RemedyView, StatusView
 from remediator.model.task import Task, TaskError
 from remediator.store import audit, levels, pages
 from remediator.store.database import Database
+from remediator.webhook.watchdog import Watchdog
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0, "estimate_ratio": None}
 
@@ -36,9 +37,11 @@ class Standing:
         holding: Holding,
         auditing: Auditing,
         ballast: BallastKeeper,
+        watchdog: Watchdog,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
+        self._watchdog = watchdog
         self._tasks = tasks
         self._trusting = trusting
         self._holding = holding
@@ -103,6 +106,7 @@ class Standing:
             "open_breakers": await self._holding.open_breakers(),
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
+            "watchdog_lost": self._watchdog.state().lost,
             "counts": await self._database.read(pages.counts),
             "audit": await self._audit(),
             "ballast": await self._ballast.look(),

@@ -60,7 +60,9 @@ class Upkeep:
         pending = await self._database.read(partial(approvals.pending, host=self._database.host))
         self._metrics.queue_depth.set(len(unfinished))
         self._metrics.waits([remedy.name for remedy in self._remedies().remedies], pending)
-        self._metrics.holds([(one["task"], one["target"]) for one in breakers], [hold.task for hold in pauses])
+        self._metrics.holds(
+            [(one["task"], one["target"]) for one in breakers], [(hold.task, hold.since) for hold in pauses]
+        )
         await self._note_restore()
         head = await self._database.read(partial(audit.head, host=self._database.host))
         if head is not None:

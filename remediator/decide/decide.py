@@ -19,6 +19,7 @@ from remediator.guards.in_flight import IN_FLIGHT
 from remediator.guards.judge import UNKNOWN_FOR, Judgement
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.hold import DAY, HOUR, Block, PastRun
+from remediator.model.silence import INHIBITED
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 OBSERVE_AGAIN = DAY
@@ -27,6 +28,9 @@ AGAIN_SOONEST = 10.0
 """Seconds after which a remedy that had nothing to do looks again at the earliest: no guard counts such runs."""
 LOOK_SOONEST = 1.0
 """Least seconds until an alert is looked at again, so that a jittering clock cannot cause a busy loop."""
+
+SILENCED = "silenced"
+"""What blocks in place of a guard while people are not told of an alert."""
 
 DENIED_AGAIN = DAY
 """Seconds after which a person who said no is asked again about an alert that goes on firing."""
@@ -57,16 +61,24 @@ def decide(
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
     now: float,
+    muted: str | None = None,
 ) -> Look:
     """What to do now about a firing alert.
 
     targets: the names that each task can work on, or why they cannot be told.
     ask: what the guards say of a selection that has a target. It does no I/O.
     tried: the runs for this episode of the last day, newest first.
+    muted: why people are not told of it now. Then only a remedy acts that is to act all the same.
     """
     selections = remedies.select(labels)
     if not selections:
         return Look([Decision("unmatched", "no remedy matches")])
+    if muted is not None:
+        acting = [one for one in selections if one.remedy.silenced == "run" and muted != INHIBITED]
+        if not acting:
+            reason = f"the alert is {muted}; remedy {selections[0].remedy.name} waits for the end of that"
+            return Look([Decision("blocked", reason, selections[0], guard=SILENCED)])
+        selections = acting
     if any(one.outcome is None for one in tried):
         return Look()
     settled = _settled_at(tried, selections)

@@ -19,12 +19,13 @@ from remediator.guards.in_flight import block_by
 from remediator.guards.judge import UNKNOWN_FOR, Gathered, Judge
 from remediator.metrics import Metrics
 from remediator.model.caller import Caller
-from remediator.model.decision import Decision, Look, Selection
+from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY
 from remediator.model.run import Request
+from remediator.model.silence import exactly
 from remediator.model.task import Task
-from remediator.store import alerts, decisions, holds, runs
+from remediator.store import alerts, decisions, holds, runs, silences
 from remediator.store.alerts import Looked, Waiting
 from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
@@ -35,8 +36,12 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 """Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
 HEARD_WITHIN = 1800.0
-"""Seconds since an alert was last received in which a due look takes it for firing: nothing is done about one whose end
-was lost on the way. Our Alertmanager repeats an alert six times in it, and the default cooldown fits twice."""
+"""Seconds since an alert was last received, or seen in Alertmanager, in which a due look takes it for firing: nothing
+is done about one whose end was lost on the way. Our Alertmanager repeats an alert six times in it, and the default
+cooldown fits twice."""
+PAGED_WITHIN = 120.0
+"""Seconds after which people have heard of an alert: then its page is not held back any more. A silence would only keep
+from them that it has ended."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
@@ -47,6 +52,7 @@ class _Decided:
 
     new: list[New] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
+    holds_page: bool = False
 
 
 class Waits(Protocol):
@@ -62,7 +68,8 @@ class Waits(Protocol):
 class Decider:
     """Takes stored alerts that came, oldest first, and those that are due.
 
-    submit: queues a run in the engine. waiting: what ends with an alert, or by the same clock.
+    submit: queues a run in the engine. waiting: what ends with an alert, or by the same clock. join: joins new episodes
+    with those that they go on from after a restart. hold_pages: called when the page of a run is to be held back.
     """
 
     def __init__(
@@ -75,6 +82,8 @@ class Decider:
         metrics: Metrics,
         clock: Callable[[], float],
         waiting: Waits,
+        join: Callable[[Sequence[int]], Awaitable[None]],
+        hold_pages: Callable[[], None],
     ) -> None:
         self._database = database
         self._judge = judge
@@ -83,6 +92,8 @@ class Decider:
         self._submit = submit
         self._metrics = metrics
         self._clock = clock
+        self._join = join
+        self._hold_pages = hold_pages
         self._waiting = waiting
         self._wake = asyncio.Event()
         self._all_due = False
@@ -134,6 +145,9 @@ class Decider:
         await self._waiting.settle()
         if not waiting:
             return 0
+        following = [alert.id for alert in waiting if alert.follows]
+        if following:
+            await self._join(following)
         remedies = self._remedies()
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
         targets = await targets_of(self._tasks(), {selection.remedy.task for selection in selections})
@@ -143,6 +157,8 @@ class Decider:
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
             self._metrics.decided(remedy, decision.verdict, decision.guard)
+        if decided.holds_page:
+            self._hold_pages()
         for run_id in (each.run_id for each in decided.new if each.run_id is not None):
             await self._submit(run_id)
         return len(waiting)
@@ -168,6 +184,7 @@ class _Batch:
         firing = alerts.firing(connection, ids)
         tries = runs.tries(connection, ids, since=self.now - DAY)
         latest = decisions.latest(connection, ids)
+        paged = silences.had_page(connection, ids)
         outdated = self._outdated(connection)
         looked = []
         for alert in self.alerts:
@@ -175,13 +192,17 @@ class _Batch:
             if alert.id in firing and _is_heard_of(alert, self.now):
                 if outdated and outdated & subjects_of(self.host, self.remedies.select(alert.labels), self.targets):
                     continue  # it waits for the next batch, which gathers facts again
-                look = decide(alert.labels, self.remedies, self.targets, self._ask, tries.get(alert.id, ()), self.now)
-                self._keep(connection, alert, look, latest.get(alert.id, {}), decided)
+                look = self._decide(alert, tries.get(alert.id, ()))
+                told = alert.id in paged or any(not one.dry_run for one in tries.get(alert.id, ()))
+                self._keep(connection, alert, look, latest.get(alert.id, {}), decided, told=told)
             looked.append(Looked(alert, look.due_at if alert.id in firing else None))
         decisions.insert(connection, self.host, decided.new, self.now)
         decisions.count_repeats(connection, decided.repeats, self.now)
         alerts.settle(connection, looked)
         return decided
+
+    def _decide(self, alert: Waiting, tried: Sequence[Try]) -> Look:
+        return decide(alert.labels, self.remedies, self.targets, self._ask, tried, self.now, muted=alert.muted)
 
     def _outdated(self, connection: sa.Connection) -> set[Subject]:
         """Those whose run in flight has ended since the facts were gathered. An alert that it seems to hold back would
@@ -216,10 +237,18 @@ class _Batch:
         look: Look,
         latest: Mapping[str | None, Latest],
         decided: _Decided,
+        *,
+        told: bool,
     ) -> None:
-        """Notes what the look led to, making the runs that it asks for."""
+        """Notes what the look led to, making the runs that it asks for. told: people have heard of the alert."""
         for each in look.decisions:
             decision, run_id = self._start(connection, alert, each)
+            if run_id is not None and not told and self._holds_page(alert, decision):
+                comment = (
+                    f"Upkeeper run {run_id} ({_about(decision)}) works on this alert; people hear of it if that fails"
+                )
+                silences.want(connection, self.host, "page", exactly(alert.labels), comment, self.now, run_id=run_id)
+                decided.holds_page = True
             before = latest.get(decision.selection.remedy.name if decision.selection else None)
             if run_id is None and before is not None and before.is_as(decision):
                 decided.repeats.append(Repeat(before.id, decision.reason))
@@ -227,6 +256,11 @@ class _Batch:
                 decided.new.append(New(alert.id, decision, run_id))
         if alert.came and not look.decisions and latest:  # still broken, and nothing new to decide
             decided.repeats.append(Repeat(max(one.id for one in latest.values())))
+
+    def _holds_page(self, alert: Waiting, decision: Decision) -> bool:
+        selection = decision.selection
+        wanted = decision.verdict == "run" and selection is not None and selection.remedy.page == "hold"
+        return wanted and self.now - alert.first_received_at <= PAGED_WITHIN
 
     def _start(self, connection: sa.Connection, alert: Waiting, decision: Decision) -> tuple[Decision, int | None]:
         """What is decided in the end, with the run that was made for it, if it asks for one."""
@@ -241,9 +275,16 @@ class _Batch:
         return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)
 
 
+def _about(decision: Decision) -> str:
+    selection = decision.selection
+    return f"{selection.remedy.task} on {selection.target}" if selection is not None else ""
+
+
 def _is_heard_of(alert: Waiting, now: float) -> bool:
     """Whether the alert still fires, as far as can be told: its end may have been lost on the way."""
-    return alert.came or (not alert.superseded and now - alert.last_received_at <= HEARD_WITHIN)
+    if alert.came:
+        return not alert.overtaken
+    return not alert.superseded and now - alert.heard_at <= HEARD_WITHIN
 
 
 def _request(host: str, alert: Waiting, decision: Decision) -> Request:

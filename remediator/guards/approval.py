@@ -48,4 +48,12 @@ def _why(case: Case) -> str | None:
     return None
 
 
-APPROVAL = Guard("approval", Approved, blocks)
+def says(facts: Approved, case: Case) -> str:
+    if _why(case) is None:
+        return "nobody has to approve its plan"
+    if case.plan is None:
+        return f"{_why(case)}, once there is a plan"
+    return "a person has approved this plan" if case.plan.actions else "an empty plan needs nobody"
+
+
+APPROVAL = Guard("approval", Approved, blocks, says)

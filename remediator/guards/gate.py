@@ -60,22 +60,29 @@ class Answers(Facts):
             return cls(dict.fromkeys(queries, "no Prometheus can be asked"))
         try:
             async with sources.peers.prometheus(SECONDS) as prometheus:
+                away = sources.peers.away(prometheus.url)
+                if away is not None:  # alerts that wait for their decision do not wait for it once more
+                    return cls(dict.fromkeys(queries, away))
                 scraped, *answers = await asyncio.gather(*(_ask(prometheus, each) for each in (LAST_SCRAPE, *queries)))
         except UpkeeperError as error:
             return cls(dict.fromkeys(queries, str(error)))
+        if isinstance(scraped, PeerError):
+            if scraped.status is None:
+                sources.peers.note_away(prometheus.url, str(scraped))
+            return cls(dict.fromkeys(queries, str(scraped)))
         found = {
-            query: each if isinstance(each, str) else _answer(each)
+            query: str(each) if isinstance(each, PeerError) else _answer(each)
             for query, each in zip(queries, answers, strict=True)
         }
-        return cls(found, scraped[0].value if scraped and not isinstance(scraped, str) else None)
+        return cls(found, scraped[0].value if scraped else None)
 
 
-async def _ask(prometheus: Prometheus, query: str) -> Sequence[Sample] | str:
+async def _ask(prometheus: Prometheus, query: str) -> Sequence[Sample] | PeerError:
     """The samples of an instant vector, or why there are none."""
     try:
         return await prometheus.instant(query)
     except PeerError as error:
-        return str(error)
+        return error
 
 
 def _answer(samples: Sequence[Sample]) -> Answer:

@@ -11,18 +11,22 @@ from pydantic_core import PydanticCustomError
 Status = Literal["firing", "resolved"]
 
 
-def _unix_seconds(value: object) -> float:
-    """Seconds since the epoch of an RFC 3339 time, to the microsecond."""
+def unix_seconds(value: object) -> float:
+    """Seconds since the epoch of an RFC 3339 time, to the millisecond. Raises ValueError.
+
+    Alertmanager tells the start of an alert to the nanosecond in a webhook, and to the millisecond in its API.
+    """
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise PydanticCustomError("rfc3339", "must be an RFC 3339 time with a zone")
     try:
-        return datetime.fromisoformat(value).timestamp()
+        found = datetime.fromisoformat(value)
+        return found.replace(microsecond=found.microsecond // 1000 * 1000).timestamp()
     except ValueError:
         raise PydanticCustomError("rfc3339", "is not a valid time") from None
 
 
 def _unix_seconds_of_end(value: object) -> float | None:
-    end = _unix_seconds(value)
+    end = unix_seconds(value)
     return None if end == _ZERO_TIME else end
 
 
@@ -41,7 +45,7 @@ class ReceivedAlert:
     """
 
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] = ""
-    starts_at: Annotated[float, PlainValidator(_unix_seconds), Field(validation_alias="startsAt")]
+    starts_at: Annotated[float, PlainValidator(unix_seconds), Field(validation_alias="startsAt")]
     ends_at: Annotated[float | None, PlainValidator(_unix_seconds_of_end), Field(validation_alias="endsAt")] = None
     status: Status
     labels: dict[str, str]
@@ -51,10 +55,14 @@ class ReceivedAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What one webhook call brought. truncated_alerts: how many more the group has than were sent."""
+    """What one webhook call brought. truncated_alerts: how many more the group has than were sent.
+
+    group_labels: those that all alerts of the group share.
+    """
 
     group_key: str
     receiver: str
     truncated_alerts: int = 0
     external_url: str = ""
+    group_labels: dict[str, str] = field(default_factory=dict)
     alerts: tuple[ReceivedAlert, ...]

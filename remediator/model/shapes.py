@@ -23,7 +23,11 @@ class Page(TypedDict, Generic[T]):
 
 
 class AlertView(TypedDict):
-    """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens."""
+    """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens.
+
+    ``muted`` is why people were not told of it when it was last seen in Alertmanager; null where they were.
+    ``continued_by`` is the episode as which the same outage went on after a restart of Alertmanager or Prometheus.
+    """
 
     id: int
     fingerprint: str
@@ -36,6 +40,8 @@ class AlertView(TypedDict):
     last_received_at: str
     receptions: int
     due_at: str | None
+    muted: str | None
+    continued_by: int | None
 
 
 class DecisionView(TypedDict):
@@ -113,6 +119,17 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class HeldPageView(TypedDict):
+    """That people were not told of a run's alert while it was healthy. ``held_until`` is when the silence in
+    Alertmanager ends or ended unless renewed; null where there was none. ``ended_at`` is null while it is held
+    back, and ``reason`` is why it no longer is, or never was.
+    """
+
+    held_until: str | None
+    ended_at: str | None
+    reason: str
+
+
 class ChildView(TypedDict):
     """A run that is a part of another one."""
 
@@ -139,7 +156,7 @@ class RunView(TypedDict):
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
     run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
     columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
-    began, null where none was kept.
+    began, null where none was kept; and ``page``, where people were not to be told of its alert at once.
     """
 
     id: int
@@ -168,6 +185,7 @@ class RunView(TypedDict):
     rows: NotRequired[list[dict[str, Any]]]
     children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
+    page: NotRequired[HeldPageView]
     evidence: NotRequired[list[SectionView] | None]
 
 
@@ -225,6 +243,8 @@ class RemedyView(TypedDict):
     changed: ChangedLevel | None
     suggestion: Suggestion | None
     approval: dict[str, float]
+    page: Literal["hold", "at-once"]
+    silenced: Literal["wait", "run"]
     cooldown: float
     settle: float
     rate: dict[str, int]
@@ -417,7 +437,10 @@ class ExplainView(TypedDict):
 
 
 class PauseView(TypedDict):
-    """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes."""
+    """A pause in force. A null task means all tasks; a null ``until`` means until somebody resumes.
+
+    ``silenced``: people are not told of its alerts meanwhile.
+    """
 
     host: str
     task: str | None
@@ -425,6 +448,7 @@ class PauseView(TypedDict):
     reason: str
     since: str
     until: str | None
+    silenced: bool
 
 
 class BreakerView(TypedDict):
@@ -490,8 +514,9 @@ class BallastView(TypedDict):
 
 
 class StatusView(TypedDict):
-    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received; ``ballast`` is
-    null where the disk does not even tell its size. ``approvals`` are those that wait for a person.
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received, and
+    ``watchdog_lost`` whether it should have come since. ``ballast`` is null where the disk does not even tell its size.
+    ``approvals`` are those that wait for a person.
     """
 
     version: str
@@ -502,6 +527,7 @@ class StatusView(TypedDict):
     open_breakers: list[BreakerView]
     last_alert_at: str | None
     watchdog_at: str | None
+    watchdog_lost: NotRequired[bool]
     counts: dict[str, int]
     audit: NotRequired[AuditStateView]
     ballast: BallastView | None

@@ -68,6 +68,10 @@ class Prometheus(PeerClient):
         """``data`` of ``/api/v1/status/<what>``: ``config``, ``buildinfo``, ``runtimeinfo``, ``flags``."""
         return await self._data("GET", f"/api/v1/status/{what}")
 
+    async def rules(self) -> Any:
+        """``data`` of ``/api/v1/rules``, of alerting rules."""
+        return await self._data("GET", "/api/v1/rules", params={"type": "alert"})
+
     async def _query(self, path: str, form: dict[str, str], at: float | None = None) -> tuple[str, Any]:
         form["timeout"] = f"{self._seconds:.3f}"
         if at is not None:

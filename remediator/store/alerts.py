@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from remediator.model.alert import ReceivedAlert
-from remediator.store.tables import alerts, decisions, runs
+from remediator.store.tables import HEARD_AT, alerts, decisions, runs
 from remediator.store.upsert import insert
 
 HELD_BACK_BY_ANY = ("concurrency", "budget")
@@ -21,14 +21,21 @@ class Waiting:
 
     receptions: how often it came so far; decided_receptions: how often of that it was looked at.
     superseded: the same alert has started again since, so this episode is over although its end was never reported.
+    heard_at: when it was last received, or seen in Alertmanager. muted: why people did not hear of it by then.
+    follows: it was not looked at yet, and there is an earlier episode of the same alert. overtaken: a later one fires,
+    so this is late news, or what one of several Alertmanagers has.
     """
 
     id: int
     labels: Mapping[str, str]
     receptions: int
     decided_receptions: int
-    last_received_at: float
+    heard_at: float
     superseded: bool
+    muted: str | None = None
+    follows: bool = False
+    overtaken: bool = False
+    first_received_at: float = 0.0
 
     @property
     def came(self) -> bool:
@@ -59,6 +66,7 @@ def _upsert(dialect: str) -> sa.Insert:
             "annotations": new.annotations,
             "generator_url": new.generator_url,
             "last_received_at": new.last_received_at,
+            "muted": None,  # who is told of it, so are people
             "receptions": alerts.c.receptions + 1,
             "due_at": sa.case((sa.or_(ended, new.status == "resolved"), None), else_=alerts.c.due_at),
         },
@@ -113,14 +121,23 @@ def _waiting(
     connection: sa.Connection, where: sa.ColumnElement[bool], order: sa.Column[Any], limit: int
 ) -> list[Waiting]:
     later = alerts.alias()
-    superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    since = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    earlier = alerts.alias()
+    follows = sa.and_(
+        alerts.c.decided_receptions == 0,
+        sa.exists().where(earlier.c.fingerprint == alerts.c.fingerprint, earlier.c.starts_at < alerts.c.starts_at),
+    )
     columns = (
         alerts.c.id,
         alerts.c.labels,
         alerts.c.receptions,
         alerts.c.decided_receptions,
-        alerts.c.last_received_at,
-        superseded,
+        HEARD_AT,
+        since,
+        alerts.c.muted,
+        follows,
+        since.where(later.c.status == "firing"),
+        alerts.c.first_received_at,
     )
     rows = connection.execute(sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(limit))
     return [Waiting(*row) for row in rows]
@@ -147,16 +164,36 @@ def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
         connection.execute(settled.values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due")), rows)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of one episode. muted: why people do not hear of it."""
+
+    labels: Mapping[str, str]
+    firing: bool
+    muted: str | None
+
+
+def one(connection: sa.Connection, id: int) -> Known | None:
+    """The episode of this id; None where there is none."""
+    columns = (alerts.c.labels, alerts.c.status, alerts.c.muted)
+    row = connection.execute(sa.select(*columns).where(alerts.c.id == id)).one_or_none()
+    return None if row is None else Known(row.labels, row.status == "firing", row.muted)
+
+
 def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
     """When alerts that fire were first received, newest first: at most so many, and those since then (Unix seconds).
 
-    An episode whose end was lost, as the same alert has started again since, does not count.
+    An episode whose end was lost, as the same alert has started again since, does not count; neither does one as which
+    an older one goes on.
     """
     later = alerts.alias()
     superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
+    before = alerts.alias()
+    goes_on = sa.exists().where(before.c.fingerprint == alerts.c.fingerprint, before.c.continued_by == alerts.c.id)
+    recent = (alerts.c.status == "firing", alerts.c.first_received_at > since)
     select = (
         sa.select(alerts.c.first_received_at)
-        .where(alerts.c.status == "firing", alerts.c.first_received_at > since, sa.not_(superseded))
+        .where(*recent, sa.not_(superseded), sa.not_(goes_on))
         .order_by(alerts.c.id.desc())  # they are numbered as they come
         .limit(limit)
     )

@@ -6,9 +6,20 @@ import sqlalchemy as sa
 
 from remediator.audit.record import Entry
 from remediator.store import audit
-from remediator.store.tables import approvals, breaker_resets, decisions, due_times, jobs, levels, pauses, runs
+from remediator.store.tables import (
+    approvals,
+    breaker_resets,
+    decisions,
+    due_times,
+    jobs,
+    levels,
+    pauses,
+    runs,
+    senders,
+    silences,
+)
 
-OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels)
+OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
 
 
 def this_host() -> str:
@@ -38,6 +49,7 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
         sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
     )
     connection.execute(breaker_resets.delete().where(newer))
+    connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
     for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
         twin = table.alias()
         equal = [twin.c[column] == table.c[column] for column in same]

@@ -24,7 +24,7 @@ from remediator.model.shapes import (
 )
 from remediator.model.task import Plan
 from remediator.statedir import DRILL_TARGET
-from remediator.store import artefacts, evidence, rows
+from remediator.store import artefacts, evidence, rows, silences
 from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
 
 T = TypeVar("T")
@@ -72,6 +72,8 @@ def _alert(row: Row) -> AlertView:
         "last_received_at": format_time_ms(row["last_received_at"]),
         "receptions": row["receptions"],
         "due_at": _maybe(row["due_at"]),
+        "muted": row["muted"],
+        "continued_by": row["continued_by"],
     }
 
 
@@ -131,6 +133,9 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     view = _with_actions(connection, found)[0]
     view["rows"] = [dict(row) for row in rows.of_run(connection, run_id)]
     view["artefacts"] = [_artefact(one) for one in artefacts.of_run(connection, run_id)]
+    page = silences.of_run(connection, run_id)
+    if page is not None:
+        view["page"] = {"held_until": _maybe(page[0]), "ended_at": _maybe(page[1]), "reason": page[2]}
     kept = evidence.of_run(connection, run_id)
     view["evidence"] = None if kept is None else [_section(one) for one in kept]
     children = _rows(connection, _RUNS.where(runs.c.parent_id == run_id).order_by(runs.c.id))

@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from remediator.store.tables import actions, alerts, breaker_resets, decisions, due_times, jobs, levels, pauses, runs
+from remediator.store.tables import (
+    HEARD_AT,
+    actions,
+    alerts,
+    breaker_resets,
+    decisions,
+    due_times,
+    jobs,
+    levels,
+    pauses,
+    runs,
+    senders,
+    silences,
+)
 
 
 def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, int]:
@@ -19,9 +32,11 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
     old = _deleted(connection, *finished)
-    connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, alerts.c.last_received_at) < before))
+    connection.execute(sa.delete(alerts).where(sa.func.coalesce(alerts.c.ends_at, HEARD_AT) < before))
     connection.execute(sa.delete(decisions).where(decisions.c.host == host, decisions.c.last_at < before))
     connection.execute(sa.delete(pauses).where(pauses.c.host == host, pauses.c.until < before))
+    connection.execute(sa.delete(silences).where(silences.c.host == host, silences.c.ended_at < before))
+    connection.execute(sa.delete(senders).where(senders.c.host == host, senders.c.heard_at < before))
     connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
     over = due_times.c.state.not_in(("waiting", "running"))
     connection.execute(sa.delete(due_times).where(due_times.c.host == host, due_times.c.decided_at < before, over))

@@ -55,13 +55,21 @@ alerts = Table(
     Column("receptions", Integer, nullable=False),
     Column("decided_receptions", Integer, nullable=False),
     Column("due_at", Float),
+    Column("seen_at", Float),
+    Column("muted", Text),
+    Column("continued_by", Id),
     UniqueConstraint("fingerprint", "starts_at"),
     sqlite_autoincrement=True,
 )
 """One row an episode. It waits for a decision while ``decided_receptions`` < ``receptions``.
 
 due_at: when it is to be looked at again in any case; null when only an event brings that, and once it has ended.
+seen_at: when Alertmanager, asked, last had it firing. muted: why people were not told of it by then; null where they
+were. continued_by: the episode, whose row may be gone by now, as which the same outage went on after a restart of
+Alertmanager or Prometheus.
 """
+
+Index("ix_alerts_firing", alerts.c.id, sqlite_where=text("status = 'firing'"))
 
 Index("ix_alerts_undecided", alerts.c.id, sqlite_where=text("decided_receptions < receptions"))
 
@@ -228,6 +236,45 @@ breaker_resets = Table(
     Column("at", Float, nullable=False),
 )
 """When a breaker was last closed by hand. Whether it is open follows from the runs since."""
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("receiver", String(255), primary_key=True),
+    Column("heard_at", Float, nullable=False),
+)
+"""By which of Alertmanager's receivers webhooks came to a host, and when one did last, about to the minute."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("purpose", String(8), nullable=False),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="CASCADE")),
+    Column("task", String(63)),
+    Column("matchers", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("held", JSON, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float),
+    Column("ended_at", Float),
+    Column("reason", Text, nullable=False),
+    Index(None, "run_id"),
+    sqlite_autoincrement=True,
+)
+"""What a host wants to be silenced in Alertmanager, or wanted until ``ended_at`` for the ``reason``.
+
+purpose: ``page`` for the alert of a run, ``pause`` for a pause, of a task or, where that is null, of everything. held:
+by the URL of an Alertmanager, the id that the silence has there; empty while there is none. until: when that ends by
+itself, as last renewed; of a pause, when the pause ends.
+"""
+
+Index("ix_silences_live", silences.c.id, sqlite_where=text("ended_at IS NULL"))
+
+HEARD_AT = case((alerts.c.seen_at > alerts.c.last_received_at, alerts.c.seen_at), else_=alerts.c.last_received_at)
+"""When an episode was last known to fire: received, or seen in Alertmanager."""
 
 jobs = Table(
     "jobs",

@@ -4,22 +4,33 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+import sqlalchemy as sa
+
 from remediator.model.alert import Notification, ReceivedAlert
-from remediator.store import alerts
+from remediator.store import alerts, episodes
 from remediator.store.database import Database
 
 
 class Inbox:
     """A group commit: while one transaction goes to disk, whatever arrives gathers for the next.
 
-    on_stored: called after each commit, to wake whoever decides.
+    on_stored: called after each commit, to wake whoever decides. on_received: called with what a commit has stored.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float], on_stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        on_stored: Callable[[], None],
+        on_received: Callable[[Notification], None],
+    ) -> None:
         self._database = database
         self._clock = clock
         self._on_stored = on_stored
+        self._on_received = on_received
+        self._senders: dict[str, float] = {}
         self._gathered: list[tuple[ReceivedAlert, float]] = []
+        self._names: set[str] = set()
         self._next: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -27,10 +38,12 @@ class Inbox:
         """Stores the alerts; they are on disk when this returns. The number of alerts. Raises SQLAlchemyError."""
         now = self._clock()
         self._gathered.extend((alert, now) for alert in notification.alerts)
+        self._names.add(notification.receiver)
         if self._next is None:
             self._next = asyncio.create_task(self._commit(self._writing), name="inbox commit")
         # Shielded: a client that hangs up must not take the commit from the others.
         await asyncio.shield(self._next)
+        self._on_received(notification)
         return len(notification.alerts)
 
     async def _commit(self, before: asyncio.Task[None] | None) -> None:
@@ -38,5 +51,16 @@ class Inbox:
             await asyncio.wait({before})
         received, self._gathered = self._gathered, []
         self._writing, self._next = self._next, None
-        await self._database.write(partial(alerts.accept, received=received))
+        now = self._clock()
+        names, self._names = self._names, set()
+        fresh = [name for name in names if abs(now - self._senders.get(name, 0.0)) >= episodes.HEARD_EVERY]
+        await self._database.write(partial(_store, host=self._database.host, received=received, names=fresh, now=now))
+        self._senders.update(dict.fromkeys(fresh, now))
         self._on_stored()
+
+
+def _store(
+    connection: sa.Connection, host: str, received: list[tuple[ReceivedAlert, float]], names: list[str], now: float
+) -> None:
+    alerts.accept(connection, received)
+    episodes.heard(connection, host, names, now)

@@ -58,6 +58,7 @@ class _Payload(BaseModel):
     receiver: str
     truncated_alerts: int = Field(default=0, ge=0, lt=2**64, validation_alias="truncatedAlerts")
     external_url: str = Field(default="", validation_alias="externalURL")
+    group_labels: dict[str, str] = Field(default_factory=dict, validation_alias="groupLabels")
     alerts: Annotated[tuple[ReceivedAlert, ...], FailFast()]
 
 
@@ -100,6 +101,7 @@ def parse_notification(body: bytes) -> Notification:
         receiver=payload.receiver,
         truncated_alerts=payload.truncated_alerts,
         external_url=payload.external_url,
+        group_labels=payload.group_labels,
         alerts=tuple(map(_identified, payload.alerts)),
     )
 

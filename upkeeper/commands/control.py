@@ -27,23 +27,27 @@ class DurationType(click.ParamType[float]):
 @click.argument("task", required=False, shell_complete=complete_task)
 @click.option("--reason", default="by hand", show_default=True, help="Why, for the record.")
 @click.option("--for", "seconds", type=DurationType(), metavar="DURATION", help="How long. Default: until resumed.")
+@click.option("--silence", is_flag=True, help="Tell people of no alerts meanwhile; needs --for.")
 @shared(*CLIENT)
 @operation
-async def pause(session: Session, task: str | None, reason: str, seconds: float | None) -> None:
+async def pause(session: Session, task: str | None, reason: str, seconds: float | None, silence: bool) -> None:
     """Hold back runs, of one task or of all.
 
     Alerts are still received and decided upon, and the record says what was held back. A run that is under way is
-    finished.
+    finished. With --silence Alertmanager tells nobody of this host's alerts meanwhile, or, with a TASK, of those that
+    ask for it. It always ends by itself.
 
     \b
     Examples:
-      upkeeper pause --for 2h --reason "moving house"
+      upkeeper pause --for 2h --reason "moving house" --silence
       upkeeper pause docker-cleanup
     """
     from upkeeper.screens import status as view
 
+    if silence and seconds is None:
+        raise click.UsageError("--silence needs an end: add --for, as in --for 2h")
     async with session.client() as client:
-        view.show_pauses(session.screen, await client.pause(task, reason, seconds))
+        view.show_pauses(session.screen, await client.pause(task, reason, seconds, silence))
 
 
 @click.command()
@@ -53,8 +57,8 @@ async def pause(session: Session, task: str | None, reason: str, seconds: float 
 async def resume(session: Session, task: str | None) -> None:
     """Let runs proceed after a pause.
 
-    Ends the pause of TASK, or without TASK the pause of everything. An alert that still fires is decided upon again
-    when Alertmanager repeats it.
+    Ends the pause of TASK, or without TASK the pause of everything, with its silence. An alert that still fires is
+    decided upon again.
 
     \b
     Examples:

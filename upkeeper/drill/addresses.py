@@ -35,9 +35,9 @@ def addresses(
         raise ClientError(str(error), EXIT_USAGE) from error
     configured: dict[ServiceName, str] = {}
     if config.prometheus is not None:
-        configured["prometheus"] = config.prometheus.url
+        configured["prometheus"] = config.prometheus.base_urls[0]
     if config.alertmanager is not None:
-        configured["alertmanager"] = config.alertmanager.url
+        configured["alertmanager"] = config.alertmanager.base_urls[0]
     known = asdict(written)
     return {
         name: (options.get(name) or known[name] or configured.get(name) or DEFAULTS[name]).rstrip("/")

@@ -31,6 +31,6 @@ def stack_urls(
         configured = Config()  # whoever needs it says what is wrong with it
     for name, peer in (("prometheus", configured.prometheus), ("alertmanager", configured.alertmanager)):
         if urls[name] is None and peer is not None:
-            urls[name] = peer.url.rstrip("/")
+            urls[name] = peer.base_urls[0]
     usual = state.root == StateDir.find(None, {}).root and urls["exporter"] is None
     return urls, EXPORTER if usual else None

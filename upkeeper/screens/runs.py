@@ -112,6 +112,10 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
     if run["alert_id"] is not None:
         end = run["alert_ended_at"]
         screen.line(f"  alert    {'still firing' if end is None else f'resolved {local(end)}'}")
+    if "page" in run:
+        page = run["page"]
+        held = "held back while the run is healthy"
+        screen.line(f"  page     {held if page['ended_at'] is None else page['reason']}")
     for note in run["notes"]:
         screen.line(f"  note     {note}")
     if run.get("rows") and shows(run["task"]) == "findings":

@@ -105,6 +105,7 @@ def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
         screen.line(f"audit     {counted(audit['records'], 'record')}, head {audit['head'][:13]}{verified}")
     screen.line(
         f"alerts    last received {ago(status['last_alert_at'], now)}, watchdog {ago(status['watchdog_at'], now)}"
+        + (" (lost)" if status.get("watchdog_lost") else "")
     )
 
 
@@ -140,7 +141,8 @@ def _holds(screen: Screen, status: StatusView) -> None:
 
 def _pause(pause: PauseView) -> str:
     until = f"until {local(pause['until'])}" if pause["until"] else "until resumed"
-    return f"{pause['task'] or 'all tasks'} since {local(pause['since'])}, {until}: {pause['reason']}"
+    silent = "; nobody is told of its alerts" if pause.get("silenced") else ""
+    return f"{pause['task'] or 'all tasks'} since {local(pause['since'])}, {until}: {pause['reason']}{silent}"
 
 
 def _breaker(breaker: BreakerView) -> str:

@@ -58,9 +58,14 @@ def show_remedies(screen: Screen, page: Page[RemedyView]) -> None:
         ],
         empty="there are no remedies: alerts are recorded and nothing runs",
     )
+    limited: dict[str, list[str]] = {}
     for remedy in page["items"]:
         for line in limits(remedy):
-            screen.line(Cell(f"{remedy['name']} ", "bold"), line)
+            limited.setdefault(line, []).append(remedy["name"])
+    for line, names in limited.items():
+        whose = "each remedy" if len(names) == len(page["items"]) > 1 else ", ".join(names)
+        screen.line(Cell(whose, "bold"), f": {line}")
+    for remedy in page["items"]:
         for words, said in trust(remedy):
             screen.line(Cell(words, STYLES["warning"]), said)
         for target in remedy["open_breakers"]:

@@ -53,7 +53,7 @@ async def announce(prepared: Prepared, screen: Screen) -> None:
 
 def _endpoints(prepared: Prepared) -> Endpoints:
     peers = prepared.config.prometheus, prepared.config.alertmanager
-    prometheus, alertmanager = (peer.url.rstrip("/") if peer is not None else None for peer in peers)
+    prometheus, alertmanager = (peer.base_urls[0] if peer is not None else None for peer in peers)
     return Endpoints(
         exporter=url(prepared.ports.exporter),
         remediator=url(prepared.ports.remediator),

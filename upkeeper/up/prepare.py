@@ -87,7 +87,7 @@ class Prepared:
             self.ports,
             self.config.notify,
             self.share,
-            peer.url if peer is not None else None,
+            peer.base_urls if peer is not None else None,
             Local(self.host, default_remedies() if remedies is None else remedies),
         )
 

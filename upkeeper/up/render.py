@@ -6,6 +6,7 @@ values of a document that a YAML dumper writes, so nothing in them can become pa
 
 import copy
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,18 +20,20 @@ Document = dict[str, Any]
 """A YAML document as plain Python values."""
 
 
-def prometheus_config(base: Document, layout: Layout, ports: Ports, alertmanager: str | None = None) -> Document:
+def prometheus_config(
+    base: Document, layout: Layout, ports: Ports, alertmanagers: Sequence[str] | None = None
+) -> Document:
     """The shipped prometheus.yml with this state directory's rule files and these ports.
 
-    alertmanager: base URL of one that is already there and takes the place of ours.
+    alertmanagers: base URLs of those that are already there and take the place of ours.
     """
     config = copy.deepcopy(base)
     config["rule_files"] = [f"{_glob_literal(str(rules))}/*.yml" for rules in (layout.rules, layout.own_rules)]
-    config["alerting"]["alertmanagers"] = [_alertmanager_at(alertmanager or url(ports.alertmanager))]
+    config["alerting"]["alertmanagers"] = [_alertmanager_at(one) for one in alertmanagers or [url(ports.alertmanager)]]
     config["scrape_configs"] = [
         job | {"static_configs": _at(f"{LOOPBACK}:{port}")}
         for job in config["scrape_configs"]
-        if (port := _port(job["job_name"], ports, own_alertmanager=alertmanager is None)) is not None
+        if (port := _port(job["job_name"], ports, own_alertmanager=alertmanagers is None)) is not None
     ]
     return config
 

@@ -1,6 +1,6 @@
 """Writes what `upkeeper up` gives Prometheus and Alertmanager to work with into the state directory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def write_configs(
     ports: Ports,
     notify: Notify,
     share: Path,
-    alertmanager: str | None = None,
+    alertmanagers: Sequence[str] | None = None,
     local: Local = UNKNOWN,
 ) -> Written:
     """Writes configs, rules, templates and credentials, each file whole or not at all.
 
-    alertmanager: base URL of one that is already there, which our Prometheus is to use. local: for the messages.
+    alertmanagers: base URLs of those that are already there, which our Prometheus is to use. local: for the messages.
 
     Raises ConfigError when a secret that ``notify`` names cannot be read, and then has written nothing;
     OSError when something cannot be written.
@@ -43,7 +43,7 @@ def write_configs(
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     source = share / "prometheus" / "prometheus.yml"
-    config = prometheus_config(yaml.safe_load(source.read_bytes()), layout, ports, alertmanager)
+    config = prometheus_config(yaml.safe_load(source.read_bytes()), layout, ports, alertmanagers)
     rules_or_config = [
         *_replace_all(layout.rules, rules_with_runbooks(_read(share.glob("prometheus/rules/*.yml")), notify.runbooks)),
         _replace(layout.prometheus_config, text(config, source.name)),

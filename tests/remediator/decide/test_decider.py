@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Collection
 from remediator.guards.guard import Subject
 from remediator.guards.judge import Gathered
 from remediator.store.hosts import this_host
-from tests.remediator.stack import START, Stack, alert, notification
+from tests.remediator.stack import Stack, alert, notification
 
 
 async def test_two_episodes_on_one_target_in_one_batch_make_one_run(stack: Stack) -> None:
     stack.clutter()
-    await stack.receive(alert(), alert(starts_at=START + 1))
+    await stack.receive(alert(), alert(severity="critical"))
     (run,) = await stack.finished(1)
     *_, second, first = (await stack.core.decisions())["items"]  # newest first; after the run it is looked at again
     assert (first["verdict"], first["run_id"]) == ("run", run["id"])

@@ -1,20 +1,24 @@
 """Queries that must return something, judged by what Prometheus said, and asked of a real one."""
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from remediator.config.config import Config
 from remediator.config.guards import GuardSettings
 from remediator.config.peers import Peer
+from remediator.guards import gate
 from remediator.guards.gate import GATE, OLDEST, SKEW, Answer, Answers, blocks
 from remediator.guards.guard import Case, Sources, Subject
 from remediator.guards.judge import Judge
-from remediator.peers.places import Peers
+from remediator.peers.places import AWAY_FOR, Peers
 from tests.helpers import free_port, wait_until
 from tests.remediator.guards.cases import NOW, case
 from tests.servers import prometheus
+from tests.upkeeper.served import listening
 
 ONE = GuardSettings(gate=["up"])
 FRESH = Answer(NOW, 1, 1)
@@ -72,6 +76,32 @@ async def test_a_prometheus_that_nobody_knows_or_that_is_away_closes_it(tmp_path
         assert judgement.first is not None
         assert judgement.first.reason.startswith(f"up: {reason}")
         assert (await judge.judge(about())).first is None
+
+
+async def test_one_that_hangs_is_not_waited_for_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def hang(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    app = web.Application()
+    app.router.add_post("/api/v1/query", hang)
+    monkeypatch.setattr(gate, "SECONDS", 0.2)
+    async with listening(app) as url:
+        there = peers(url, tmp_path)
+        ticks = 0.0
+        there._ticks = lambda: ticks
+        judge = Judge(Sources(None, there), [GATE])  # type: ignore[arg-type]
+        for now, questions in ((0.0, 2), (AWAY_FOR - 1, 2), (AWAY_FOR, 4)):
+            ticks = now
+            block = (await judge.judge(about("up"))).first
+            assert block is not None
+            assert block.reason == f"up: Prometheus at {url} did not answer within 200ms"
+            assert len(asked) == questions
 
 
 @pytest.mark.servers

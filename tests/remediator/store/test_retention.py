@@ -86,7 +86,18 @@ async def test_runs_of_the_schedule_that_found_nothing_to_do_go_earlier(database
 
 def test_no_table_is_forgotten() -> None:
     """Each is purged, or its rows go with those of one that is."""
-    purged = {"runs", "alerts", "decisions", "pauses", "breaker_resets", "jobs", "due_times", "audit"}
+    purged = {
+        "runs",
+        "alerts",
+        "decisions",
+        "pauses",
+        "breaker_resets",
+        "jobs",
+        "due_times",
+        "audit",
+        "senders",
+        "silences",
+    }
     one_a_host = {"audit_heads"}
     with_others = {
         table.name

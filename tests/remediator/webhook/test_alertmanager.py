@@ -19,7 +19,7 @@ from tests.servers import alertmanager
 pytestmark = pytest.mark.servers
 
 STARTED = "2026-03-01T12:20:30.123456789+02:00"
-STARTED_SECONDS = 1772360430.123456
+STARTED_SECONDS = 1772360430.123
 
 
 @dataclass

@@ -23,7 +23,7 @@ def test_every_field_that_is_kept() -> None:
     (received,) = notification.alerts
     assert received.fingerprint == "00e3a1b2c3d4e5f6"
     assert received.status == "firing"
-    assert received.starts_at == 1772360430.123456
+    assert received.starts_at == 1772360430.123
     assert received.ends_at is None
     assert received.labels == alert()["labels"]
     assert received.annotations == alert()["annotations"]
@@ -53,9 +53,9 @@ def test_what_a_sender_may_leave_out_or_add() -> None:
     [
         ("2026-03-01T10:20:30Z", 1772360430.0),
         ("2026-03-01T10:20:30.5Z", 1772360430.5),
-        ("2026-03-01T10:20:30.123456789Z", 1772360430.123456),
-        ("2026-03-01T12:20:30.123456789+02:00", 1772360430.123456),
-        ("2026-03-01T00:50:30.123456789-09:30", 1772360430.123456),
+        ("2026-03-01T10:20:30.123456789Z", 1772360430.123),
+        ("2026-03-01T12:20:30.123456789+02:00", 1772360430.123),
+        ("2026-03-01T00:50:30.123456789-09:30", 1772360430.123),
         ("1969-12-31T23:59:59Z", -1.0),
         (ZERO_TIME, -62135596800.0),
     ],
@@ -115,7 +115,7 @@ def test_a_payload_of_grafana_is_taken() -> None:
     more = {"version": "1", "orgId": 1, "title": "[FIRING:1] Disk full", "state": "alerting", "message": "**Firing**"}
     body = payload(alert(**extra), alert(status="resolved", endsAt="2026-03-01T10:25:30Z", values=None), **more)
     (firing, resolved) = parse_notification(body).alerts
-    assert (firing.fingerprint, firing.status, firing.starts_at) == ("00e3a1b2c3d4e5f6", "firing", 1772360430.123456)
+    assert (firing.fingerprint, firing.status, firing.starts_at) == ("00e3a1b2c3d4e5f6", "firing", 1772360430.123)
     assert firing.labels["mountpoint"] == "/var"
     assert resolved.ends_at == 1772360730.0
 

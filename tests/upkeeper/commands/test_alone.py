@@ -219,3 +219,19 @@ async def test_explain_says_which_remedy_and_why_and_leaves_no_trace(upkeeper: U
     assert (await upkeeper("explain")).status == 2
     assert (await upkeeper("explain", "99")).status == 2
     assert len(list(logs.iterdir())) == 4
+
+
+async def test_remedies_say_what_limits_them(upkeeper: Upkeeper, env: dict[str, str]) -> None:
+    config = Path(env["UPKEEPER_CONFIG"])
+    guards = 'guards: {gate: "up == 1", window: [{days: [mon], to: "06:00"}], storm: {alerts: 9}}\n'
+    config.write_text(config.read_text() + guards + "    \n")
+    text = (await upkeeper("remedies")).out
+    for line in (
+        "begins mon 00:00-06:00",
+        "needs a result of up == 1",
+        "stops when more than 9 alerts begin within 10m",
+    ):
+        assert f"each remedy: {line}" in text
+    (remedy, *_) = json.loads((await upkeeper("remedies", "--json")).out)["items"]
+    assert remedy["window"] == [{"days": ["mon"], "from": "00:00", "to": "06:00", "timezone": None}]
+    assert (remedy["gate"], remedy["concurrency"]) == (["up == 1"], {"disruptive_per_host": 1})

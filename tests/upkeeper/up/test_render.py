@@ -63,7 +63,7 @@ def test_prometheus_scrapes_the_ports_and_reads_both_rule_directories() -> None:
 
 
 def test_an_alertmanager_that_is_already_there_takes_the_place_of_ours() -> None:
-    config = prometheus_config(shipped("prometheus"), LAYOUT, PORTS, "https://alerts.example.org/am")
+    config = prometheus_config(shipped("prometheus"), LAYOUT, PORTS, ["https://alerts.example.org/am"])
     assert config["alerting"]["alertmanagers"] == [
         {"scheme": "https", "path_prefix": "/am", "static_configs": [{"targets": ["alerts.example.org"]}]}
     ]

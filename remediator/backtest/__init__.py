@@ -1,0 +1,1 @@
+"""What the remedies would have done about the alerts that Prometheus remembers."""
