@@ -204,6 +204,14 @@ class Folder:
             raise Changed("another file by now")
         os.unlink(temporary, dir_fd=self.fd)
 
+    def finish_taking_away(self, temporary: str, inode: int) -> os.stat_result | None:
+        """Removes what a try that was killed has renamed; what that was, None if there is no such thing."""
+        facts = self.stat(temporary)
+        if facts is None or facts.st_ino != inode:
+            return None
+        os.unlink(temporary, dir_fd=self.fd)
+        return facts
+
     def link(self, name: str, wanted: Iterable[str], fd: int | None = None) -> str:
         """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
 

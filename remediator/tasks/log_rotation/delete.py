@@ -116,7 +116,11 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
             fd = os.open(name, _READING, dir_fd=folder.fd)
             facts = os.fstat(fd)
         except FileNotFoundError as error:
-            raise Changed("gone") from error
+            inode = int(marked.partition(":")[0])
+            finished = folder.finish_taking_away(gone_name(inode, name), inode)
+            if finished is None:
+                raise Changed("gone") from error
+            return allocated(finished)
         except OSError:
             # What may not be read may still be deleted: it is old, and the directory is ours.
             facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)

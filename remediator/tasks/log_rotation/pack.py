@@ -28,6 +28,7 @@ def compress_file(
     witness = folder.stat(temporary)
     packed = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
     if folder.stat(name) is None and (packed or folder.stat(wanted)):
+        folder.finish_taking_away(gone_name(identity.inode, name), identity.inode)
         folder.discard(temporary)
         return None
     fd = folder.open(name)
