@@ -13,6 +13,7 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 test unit compat: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help up test check unit bench torture compat docs lock migration wheel clean
+.PHONY: help up test check unit torture bench compat docs lock migration wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,11 @@ lint: $(DEV)
 
 unit: $(DEV)
 	$(BIN)/pytest -q -n 4 -m "not servers and not slow" $(ARGS)
+
+torture: export UPKEEPER_TORTURE_KILLS ?= 500
+torture: $(DEV) ## The long form of what must never happen, for hours: UPKEEPER_TORTURE_KILLS=, _SEED=
+	@scripts/setup-servers test
+	$(BIN)/pytest -s tests/torture $(ARGS)
 
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench

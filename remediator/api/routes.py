@@ -42,6 +42,7 @@ def _endpoint(operation: Operation, remediator: Operations) -> Callable[[web.Req
             return problem(error.status, detail=str(error), guard=error.guard)
         return web.json_response(answer, status=operation.status)
 
+    respond.role = operation.role  # type: ignore[attr-defined]  # who is at the door asks the route for it
     return respond
 
 
@@ -69,6 +70,8 @@ def _in_path(operation: Operation, each: Parameter, text: str) -> int | str:
 
 
 def _in_query(each: Parameter, text: str | None) -> Any:
+    if text is None and each.required:
+        raise bad_request(f"{each.name} is missing from the query")
     if text is None or each.kind is not int:
         return each.default if text is None else text
     if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:

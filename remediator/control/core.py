@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from remediator.api.operations import Operation, Operations
-from remediator.model.caller import COMMAND, Caller
+from remediator.model.caller import ASKING, COMMAND, Caller
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
@@ -18,6 +18,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.access import Access
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
     from remediator.control.running import Running
+    from remediator.control.scheduling import Scheduling
     from remediator.control.settings import Settings
     from remediator.control.silencing import PauseSilences
     from remediator.control.standing import Standing
@@ -70,7 +72,7 @@ class Core(Operations):
         self.state = state
         self._given = settings
         self._clock = clock
-        self._caller = caller
+        self._caller = lambda: ASKING.get() or caller
         self._ballast = Ballast(state.root)
         self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
@@ -139,6 +141,12 @@ class Core(Operations):
         )
 
     @cached_property
+    def scheduling(self) -> "Scheduling":
+        from remediator.control.scheduling import Scheduling
+
+        return Scheduling(self._database, lambda: self._settings.config, self._tasks, self._clock)
+
+    @cached_property
     def trusting(self) -> "Trusting":
         from remediator.control.trusting import Trusting
 
@@ -150,6 +158,12 @@ class Core(Operations):
         from remediator.control.explaining import Explaining
 
         return Explaining(*self._shared, self._clock)
+
+    @cached_property
+    def access(self) -> "Access":
+        from remediator.control.access import Access
+
+        return Access(self._database, self._clock, self._caller)
 
     # What a service does beside operations.
 
@@ -267,7 +281,7 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -304,6 +318,7 @@ class Core(Operations):
             lambda run_ids: self.queue.forget(run_ids),
             self._remedies,
             self.ballast,
+            lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
         )
 
     @cached_property

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from remediator.control.again import to_be_tried_again
 from remediator.model.errors import NoRoom
+from remediator.model.task import Task
 from remediator.runs.composites import Composites
+from remediator.runs.looking import Looking
 from remediator.runs.steps import Runner
 from remediator.store import runs
 from remediator.store.ballast import Ballast
@@ -26,16 +28,24 @@ class Queue:
     """The runs that are stored and those that the engine knows of."""
 
     def __init__(
-        self, database: Database, runner: Runner, composites: Composites, ballast: Ballast, workers: Callable[[], int]
+        self,
+        database: Database,
+        runner: Runner,
+        composites: Composites,
+        tasks: Callable[[], Mapping[str, Task]],
+        ballast: Ballast,
+        workers: Callable[[], int],
     ) -> None:
         self._database = database
         self._runner = runner
+        self._looking = Looking(runner, self._lost)
         self._composites = composites
+        self._tasks = tasks
         self._ballast = ballast
         self._workers = workers
         self._engine: Engine | None = None
         self._unqueued = False
-        """Whether a stored run could not be handed to the engine because the disk is full."""
+        """Whether a stored run could not be handed over, or done, because the disk is full."""
         self._taken_up = False
 
     async def start(self) -> None:
@@ -67,20 +77,33 @@ class Queue:
     async def _resume(self) -> None:
         assert self._engine is not None
         unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
-        mine = {run_id: attempt for run_id, attempt in unfinished.items() if not await self._is_composite(run_id)}
-        await self._with_room(partial(self._engine.resume, mine))
+        work = {run_id: await self._work_of(run_id) for run_id in unfinished}
+        durable = {run_id: attempt for run_id, attempt in unfinished.items() if work[run_id] == "durable"}
+        await self._with_room(partial(self._engine.resume, durable))
+        self._looking.start(run_id for run_id in unfinished if work[run_id] == "look")
         self._composites.start()
         self._unqueued = False
 
-    async def _is_composite(self, run_id: int) -> bool:
+    def _lost(self) -> None:
+        self._unqueued = True
+
+    async def _work_of(self, run_id: int) -> Literal["look", "parts", "durable"]:
+        """Who does a run: only what acts needs the engine."""
         run = await self._database.read(partial(runs.get, run_id=run_id))
-        return self._composites.is_one(run.task)
+        task = self._tasks().get(run.task)
+        if task is None or not (task.facts.parts or task.facts.only_looks):
+            return "durable"
+        return "parts" if task.facts.parts else "look"
 
     async def submit(self, run_id: int, attempt: int = 0) -> None:
         """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
-        if await self._is_composite(run_id):
+        work = await self._work_of(run_id)
+        if work == "parts":
             self._composites.wake()
+            return
+        if work == "look":
+            self._looking.start([run_id])
             return
         try:
             await self._with_room(partial(self._engine.submit, run_id, attempt))
@@ -117,6 +140,7 @@ class Queue:
     async def stop(self) -> None:
         """Stops in order: what is left under way was not what ended the process."""
         await self._composites.stop()
+        await self._looking.stop()
         if self._engine is not None:
             await self._engine.stop()
         if self._taken_up:

@@ -23,7 +23,7 @@ from remediator.store import audit, levels, pages
 from remediator.store.database import Database
 from remediator.webhook.watchdog import Watchdog
 
-NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0, "estimate_ratio": None}
+NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
 
 
 class Standing:
@@ -75,7 +75,8 @@ class Standing:
             "configured_autonomy": configured,
             "changed": None if level is None else {"reason": level.reason, "since": format_time_ms(level.at)},
             "suggestion": None if suggested is None else {"autonomy": suggested[0], "reason": suggested[1]},
-            "track": {**counted, "estimate_ratio": track.estimates},
+            "estimate_ratio": track.estimates,
+            "track": counted,
             "open_breakers": [one.target for one in breakers if remedy.name in one.remedies],
         }
         return {**remedy.model_dump(mode="python", by_alias=True), **more}  # type: ignore[typeddict-item]

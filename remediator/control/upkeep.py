@@ -1,7 +1,7 @@
 """Housekeeping: deletes old records, and updates the gauges of queue and holds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 import structlog
@@ -20,13 +20,14 @@ log = structlog.get_logger(__name__)
 
 RETENTION_INTERVAL = 3600.0
 UNEVENTFUL_FOR = 7 * 86400.0
-"""Seconds for which runs of the schedule are kept that found nothing to do, if not for less."""
+"""Seconds for which looks of the schedule are kept that found nothing, if not for less."""
 
 
 class Upkeep:
     """Keeps record and gauges in order.
 
     settings: those in force, with how long is kept what. forget: deletes what the engine remembers of runs.
+    looks: the tasks that only look.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Upkeep:
         forget: Callable[[Mapping[int, int]], Awaitable[None]],
         remedies: Callable[[], Remedies],
         ballast: BallastKeeper,
+        looks: Callable[[], Collection[str]],
     ) -> None:
         self._database = database
         self._holding = holding
@@ -51,6 +53,7 @@ class Upkeep:
         self._restore_noted = False
         self._remedies = remedies
         self._ballast = ballast
+        self._looks = looks
 
     async def refresh_metrics(self) -> None:
         """Brings the gauges of queue, breakers, pauses, audit and ballast up to date."""
@@ -87,11 +90,10 @@ class Upkeep:
         """Deletes what is older than the retention, from the record and from the engine."""
         horizon = self._clock() - self._settings().retention
         host = self._database.host
-        uneventful = max(horizon, self._clock() - UNEVENTFUL_FOR)
-        removed = {
-            **await self._database.write(partial(retention.purge, host=host, before=horizon)),
-            **await self._database.write(partial(retention.purge_uneventful, host=host, before=uneventful)),
-        }
+        # Those that only look have never been the engine's.
+        looks = partial(retention.purge_uneventful, host=host, tasks=self._looks())
+        await self._database.write(partial(looks, before=max(horizon, self._clock() - UNEVENTFUL_FOR)))
+        removed = await self._database.write(partial(retention.purge, host=host, before=horizon))
         if removed:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))

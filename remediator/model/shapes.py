@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, NotRequired, TypeVar
 from typing_extensions import TypedDict
 
 from remediator.config.autonomy import Autonomy
-from remediator.model.words import ActionState, ApprovalState, RunState, Trigger, Verdict
+from remediator.model.words import ActionState, ApprovalState, DueState, RunState, Trigger, Verdict
 
 T = TypeVar("T")
 
@@ -193,16 +193,13 @@ class TrackView(TypedDict):
     """How a remedy has done so far, fire drills left out.
 
     ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
-    only planned, while the remedy observed; ``would_act`` those of them with something to do. ``estimate_ratio`` says
-    how well their estimates held on this host since the level was last changed: the smaller of estimated and freed
-    bytes over the larger, on average; null where no run had any.
+    only planned, while the remedy observed; ``would_act`` those of them with something to do.
     """
 
     runs: int
     effective: int
     plans: int
     would_act: int
-    estimate_ratio: float | None
 
 
 class ChangedLevel(TypedDict):
@@ -229,7 +226,9 @@ class LevelView(TypedDict):
 class RemedyView(TypedDict):
     """A remedy with its guards' settings in seconds and counts, and its track.
 
-    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says.
+    ``autonomy`` is what it may do now; ``changed`` says why, where that is not what the config says. ``estimate_ratio``
+    says how well estimates held on this host since then: the smaller of estimated and freed bytes over the larger, on
+    average; null where no run had any.
     """
 
     name: str
@@ -242,6 +241,7 @@ class RemedyView(TypedDict):
     configured_autonomy: Autonomy
     changed: ChangedLevel | None
     suggestion: Suggestion | None
+    estimate_ratio: float | None
     approval: dict[str, float]
     page: Literal["hold", "at-once"]
     silenced: Literal["wait", "run"]
@@ -451,12 +451,96 @@ class PauseView(TypedDict):
     silenced: bool
 
 
+class DueTargetView(TypedDict):
+    """One target at a due time: the run that was started, else the guard that blocks, and why."""
+
+    target: str
+    run: int | None
+    guard: str | None
+    reason: str
+
+
+class DueView(TypedDict):
+    """What became of a due time of a job; of several in a row, where ``count`` of them were missed."""
+
+    due_at: str
+    first_due_at: str
+    count: int
+    state: DueState
+    outcome: str | None
+    reason: str
+    targets: list[DueTargetView]
+    decided_at: str
+    finished_at: str | None
+
+
+class JobView(TypedDict):
+    """A job of the schedule. ``next_at``: when it begins next; null: never. ``missed``: how many due times so far.
+
+    ``recent`` are its last due times, newest first. ``autonomy`` is how it runs its task; null where that has parts, of
+    which each is run by what it is.
+    """
+
+    name: str
+    at: str
+    timezone: str
+    task: str
+    target: str | None
+    autonomy: Autonomy | None
+    catch_up: Literal["once", "skip", "all"]
+    next_at: str | None
+    last_due_at: str | None
+    last_outcome: str | None
+    last_success_at: str | None
+    missed: int
+    overdue: bool
+    recent: list[DueView]
+
+
+class WhyView(TypedDict):
+    """Why a job did or did not run at a time. ``before`` and ``after`` are the nearest times at which it is due.
+
+    ``state`` is that of the due time, or ``not-due``, ``to-come``, or ``unknown``: nothing is in the record.
+    """
+
+    job: str
+    asked_at: str
+    timezone: str
+    state: str
+    answer: str
+    due: DueView | None
+    before: str | None
+    after: str | None
+
+
 class BreakerView(TypedDict):
     """An open breaker."""
 
     task: str
     target: str
     since: str
+
+
+class TokenView(TypedDict):
+    """A named token, of which only a hash is stored. ``last_used_at`` is exact to the hour; null: never used.
+
+    ``state`` is ``valid``, ``expired`` or ``revoked``.
+    """
+
+    name: str
+    role: Literal["viewer", "operator", "alertmanager"]
+    state: Literal["valid", "expired", "revoked"]
+    created_at: str
+    created_by: CallerView
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewTokenView(TokenView):
+    """A token that was just made. ``token`` is shown this once and stored nowhere."""
+
+    token: str
 
 
 class AuditView(TypedDict):

@@ -43,3 +43,8 @@ class TaskFacts(NamedTuple):
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""
     parts: Sequence[Part] = ()
     """Of a composite: the tasks that it is a list of, in their order."""
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether its plans never have an action: what it finds is all that it is for."""
+        return self.shows != "actions"

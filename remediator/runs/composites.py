@@ -53,11 +53,6 @@ class Composites:
         self._wake = asyncio.Event()
         self._going: asyncio.Task[None] | None = None
 
-    def is_one(self, task: str) -> bool:
-        """Whether a task is a list of others."""
-        found = self._tasks().get(task)
-        return found is not None and bool(found.facts.parts)
-
     def start(self) -> None:
         """Goes on with what was left, and from then on when woken."""
         self.wake()

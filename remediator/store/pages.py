@@ -317,7 +317,7 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
         .group_by(runs.c.caller)
     )
     return {
-        remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act, "estimate_ratio": None}
+        remedy: {"runs": ran, "effective": effective, "plans": plans, "would_act": would_act}
         for remedy, ran, effective, plans, would_act in rows
     }
 

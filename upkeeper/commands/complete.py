@@ -36,5 +36,10 @@ def complete_approval(ctx: click.Context, param: click.Parameter, incomplete: st
     return _items(words.approvals(ctx.params.get("state_dir"), os.environ), incomplete)
 
 
+def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Jobs of the schedule."""
+    return _items(words.jobs(ctx.params.get("config"), os.environ), incomplete)
+
+
 def _items(found: Iterable[Word], incomplete: str) -> list[CompletionItem[str]]:
     return [CompletionItem(word.value, help=word.help) for word in found if word.value.startswith(incomplete)]

@@ -29,6 +29,8 @@ async def check(session: Session) -> int:
     Example:
       upkeeper check --config upkeeper.yml
     """
+    import time
+
     from remediator.model.errors import EXIT_USAGE
     from upkeeper.look import check_config as configcheck
     from upkeeper.screens.configuration import show_problems
@@ -36,7 +38,7 @@ async def check(session: Session) -> int:
     _logs(session)
     path = _file(session)
     problems = await configcheck.check(path)
-    show_problems(session.screen, path, problems)
+    show_problems(session.screen, path, problems, configcheck.coming(path, time.time()))
     return EXIT_USAGE if any(problem.severity == "error" for problem in problems) else 0
 
 

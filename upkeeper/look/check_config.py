@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter.base.text import format_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.configfile.file import Loaded, load
 from exporter.configfile.named_files import named_files
@@ -19,10 +20,12 @@ from exporter.docker.engine import DockerEngine
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
 from remediator.config.config import Config
+from remediator.schedule.calendar import Calendar
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_overlaps import Location, overlaps, place_of
 from upkeeper.look.check_remedies import remedy_problems
+from upkeeper.look.check_schedule import schedule_problems
 
 _DOCKER_SECONDS = 3.0
 
@@ -43,6 +46,19 @@ class MachineFacts:
     """Where the log directories are, by their paths."""
 
 
+def coming(path: Path | None, now: float, env: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
+    """What the schedule of a config runs next: each job and when, as RFC 3339 has it, the soonest first.
+
+    now: Unix seconds. Empty for a config that is not valid.
+    """
+    try:
+        calendar = Calendar.of(load(path, Config, env=env).value.schedule)
+    except ConfigError:
+        return []
+    due = [(calendar.crons[job.name].after(now), job.name) for job in calendar.jobs]
+    return [(name, format_time(moment)) for moment, name in sorted((moment, name) for moment, name in due if moment)]
+
+
 async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[Problem]:
     """Every problem of a config file, errors and warnings, in the order of the file. None is always well."""
     try:
@@ -56,6 +72,7 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
     """The problems of a config that is valid by itself. Pure."""
     problems = [
         *remedy_problems(loaded, facts.targets, facts.found_later),
+        *schedule_problems(loaded, facts.targets, facts.found_later, FACTS),
         *_slower_than_their_interval(loaded),
         *_overlapping(loaded, facts),
         *_rotated_too_late(loaded),

@@ -48,6 +48,21 @@ def probes(incomplete: str, config: "Path | None", env: Env) -> list[Word]:
     ]
 
 
+def jobs(config: "Path | None", env: Env) -> list[Word]:
+    """Of the schedule: those that the config names, else those that ship."""
+    schedule = _config(config, env).get("schedule")
+    if isinstance(schedule, dict) and isinstance(schedule.get("jobs"), list):
+        return [Word(name) for name in names(schedule, "jobs")]
+    from pathlib import Path
+
+    import yaml
+
+    import remediator.config
+
+    shipped = yaml.safe_load(Path(remediator.config.__file__).with_name("default_schedule.yml").read_text())
+    return [Word(name) for name in names({"jobs": shipped}, "jobs")]
+
+
 def runs(state_dir: "Path | None", env: Env) -> list[Word]:
     """The latest runs."""
     query = "SELECT id, task, target, coalesce(outcome, state) FROM runs ORDER BY id DESC LIMIT 20"

@@ -8,12 +8,24 @@ from exporter.base.text import counted
 from exporter.configfile.problem import Problem
 from upkeeper.screens.cells import Cell
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES
+from upkeeper.screens.text import STYLES, local
+
+_NEXT = 3
+"""Jobs that are named, the next ones."""
 
 
-def show_problems(screen: Screen, path: Path | None, problems: Sequence[Problem]) -> None:
-    """Each problem on a line of its own, then how many there are. As JSON: ``{"config", "problems"}``."""
-    screen.document({"config": None if path is None else str(path), "problems": [asdict(each) for each in problems]})
+def show_problems(
+    screen: Screen, path: Path | None, problems: Sequence[Problem], coming: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Each problem on a line of its own, then how many there are, and what the schedule runs next.
+
+    coming: jobs and when, the soonest first. As JSON: ``{"config", "problems", "schedule": [{"job", "next_at"}]}``.
+    """
+    screen.document({
+        "config": None if path is None else str(path),
+        "problems": [asdict(each) for each in problems],
+        "schedule": [{"job": name, "next_at": moment} for name, moment in coming],
+    })  # fmt: skip
     for problem in problems:
         screen.line(Cell(str(problem), STYLES["failed" if problem.severity == "error" else "skipped"]))
     mistakes = sum(problem.severity == "error" for problem in problems)
@@ -23,3 +35,5 @@ def show_problems(screen: Screen, path: Path | None, problems: Sequence[Problem]
     else:
         warnings = f", {counted(len(problems), 'warning')}" if problems else ""
         screen.line(f"{where}: ", Cell("good", STYLES["up"]), warnings)
+    if coming:
+        screen.line(f"next by the schedule: {', '.join(f'{name} {local(moment)}' for name, moment in coming[:_NEXT])}")

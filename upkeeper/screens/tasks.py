@@ -120,7 +120,7 @@ def track(remedy: RemedyView) -> str:
         parts.append(f"{its['effective']} of {its['runs']} effective")
     if its["plans"]:
         parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
-    held = its.get("estimate_ratio")
+    held = remedy.get("estimate_ratio")
     if held is not None:
         parts.append(f"estimates held to {held:.0%}")
     return "; ".join(parts) or "no runs yet"

@@ -8,11 +8,13 @@ import pytest
 
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
+from remediator.control.access import Access
 from remediator.control.approving import Approving
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
+from remediator.control.scheduling import Scheduling
 from remediator.control.standing import Standing
 from remediator.control.trusting import Trusting
 
@@ -24,6 +26,8 @@ PARTS: dict[str, type] = {
     "trusting": Trusting,
     "explaining": Explaining,
     "holding": Holding,
+    "access": Access,
+    "scheduling": Scheduling,
 }
 
 

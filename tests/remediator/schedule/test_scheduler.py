@@ -11,6 +11,7 @@ import pytest
 
 from remediator.config.config import Config
 from remediator.control.core import Core
+from remediator.model.errors import RequestError
 from remediator.model.job import DueTime
 from remediator.model.shapes import RunView
 from remediator.schedule.metrics import JobMetrics
@@ -304,3 +305,19 @@ async def test_a_job_whose_task_is_unknown_is_given_up_and_overdue(calendar: Cal
     (due,) = await calendar.due()
     assert (due.state, due.reason) == ("blocked", "given up: there is no task sweap")
     assert calendar.metric("overdue") == 1
+
+
+async def test_the_schedule_says_what_became_of_each_job_and_why(calendar: Calendared) -> None:
+    calendar.schedule({**JOB, "autonomy": None})
+    await calendar.look("2026-06-02T02:00")
+    await calendar.settled()
+    (job,) = (await calendar.core.schedule())["items"]
+    assert (job["name"], job["autonomy"], job["last_outcome"], job["overdue"]) == ("tidy", "observe", "planned", False)
+    assert [due["state"] for due in job["recent"]] == ["ran"]
+    why = await calendar.core.schedule_why("tidy", job["recent"][0]["due_at"])
+    assert (why["state"], why["due"]) == ("ran", job["recent"][0])
+    assert (await calendar.core.schedule_why("tidy", "2026-06-01T13:37Z"))["state"] == "not-due"
+    with pytest.raises(RequestError, match="did you mean tidy"):
+        await calendar.core.schedule_why("tiddy")
+    with pytest.raises(RequestError, match="is no time"):
+        await calendar.core.schedule_why("tidy", "noon")

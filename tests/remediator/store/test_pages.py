@@ -58,9 +58,7 @@ async def test_the_track_of_a_remedy(database: Database) -> None:
             await database.write(partial(runs.planned, run_id=run_id, plan=plan, now=2.0))
         await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=3.0))
     await finish(database, await create(database, request(caller=Caller("schedule", "tidy"))))
-    assert await database.read(pages.tracks) == {
-        "tidy": {"runs": 2, "effective": 1, "plans": 2, "would_act": 1, "estimate_ratio": None}
-    }
+    assert await database.read(pages.tracks) == {"tidy": {"runs": 2, "effective": 1, "plans": 2, "would_act": 1}}
     counts = await database.read(pages.counts)
     assert counts == {"alerts_firing": 0, "runs_effective": 2, "runs_failed": 1, "runs_planned": 2}
 

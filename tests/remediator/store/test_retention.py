@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import pytest
 import sqlalchemy as sa
 
 from remediator.model.caller import Caller
@@ -81,7 +82,11 @@ async def test_runs_of_the_schedule_that_found_nothing_to_do_go_earlier(database
     for run_id, outcome, at in ((quiet, "nothing-to-do", 9.0), (young, "nothing-to-do", 11.0),
                                 (asked, "nothing-to-do", 9.0), (failed, "failed", 9.0)):  # fmt: skip
         await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=at))  # type: ignore[arg-type]
-    assert list(await database.write(partial(retention.purge_uneventful, host="kitchen", before=10.0))) == [quiet]
+    purge = partial(retention.purge_uneventful, host="kitchen", tasks=["a", "b", "c", "d"], before=10.0)
+    assert await database.write(purge) == 1
+    with pytest.raises(LookupError):
+        await database.read(partial(runs.get, run_id=quiet))
+    assert await count(database, "runs") == 3
 
 
 def test_no_table_is_forgotten() -> None:
@@ -95,6 +100,8 @@ def test_no_table_is_forgotten() -> None:
         "jobs",
         "due_times",
         "audit",
+        "tokens",
+        "levels",
         "senders",
         "silences",
     }
