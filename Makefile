@@ -12,7 +12,6 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 # them compiled. They are kept in __pycache__, which `make clean` removes.
 test unit compat: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up test check unit bench torture compat docs lock migration wheel clean
 .PHONY: help up test check unit torture bench compat docs lock migration wheel clean
 
 help: ## List the targets
@@ -49,15 +48,12 @@ unit: $(DEV)
 torture: export UPKEEPER_TORTURE_KILLS ?= 500
 torture: $(DEV) ## The long form of what must never happen, for hours: UPKEEPER_TORTURE_KILLS=, _SEED=
 	@scripts/setup-servers test
-	$(BIN)/pytest -s tests/torture $(ARGS)
+	$(BIN)/pytest -s --timeout 14400 tests/torture $(ARGS)
+	UPKEEPER_TORTURE=1 $(BIN)/pytest -s --timeout 14400 -m torture --ignore tests/torture $(ARGS)
 
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench
 	$(BIN)/python -m bench $(ARGS)
-
-torture: $(DEV) ## The long forms of what must never happen, with their seeds: hours
-	@scripts/setup-servers test
-	UPKEEPER_TORTURE=1 $(BIN)/pytest -s -m torture --timeout 14400 $(ARGS)
 
 compat: $(DEV) ## The end-to-end test on UPKEEPER_PROMETHEUS= and UPKEEPER_ALERTMANAGER=, all of Docker on UPKEEPER_DOCKERD=
 	@scripts/setup-servers test
