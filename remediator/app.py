@@ -4,12 +4,14 @@ import hmac
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from exporter import __version__
 from exporter.base.metrics_response import metrics_answer
 from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import Format, compress, join, render
+from remediator.access.door import WEBHOOK, Door
+from remediator.access.failures import Failures
 from remediator.api.openapi import openapi
 from remediator.api.operations import API
 from remediator.api.routes import add_routes
@@ -18,8 +20,6 @@ from remediator.statedir import StateDir, read_token
 from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
 from remediator.webhook.payload import MAX_BODY
 
-WEBHOOK = f"{API}/alertmanager"
-
 
 def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = lambda: "") -> web.Application:
     """The application on an opened Core.
@@ -27,10 +27,11 @@ def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = 
     ready: whether alerts that are accepted now will be acted on. waits: why not, where there is more to say than that
     the engine has not started yet.
     """
-    operator = read_token(core.state.operator_token)
-    alertmanager = read_token(core.state.alertmanager_token)
-    app = web.Application(middlewares=[problem_middleware, _bearer(operator)], client_max_size=MAX_BODY)
-    webhook = webhook_handler(core.inbox.accept, lambda: alertmanager, WebhookMetrics(core.registry))
+    for name, path in (("operator", core.state.operator_token), ("alertmanager", core.state.alertmanager_token)):
+        core.access.add_file(name, read_token(path))
+    door = Door(core.access, Failures())
+    app = web.Application(middlewares=[problem_middleware, door.middleware], client_max_size=MAX_BODY)
+    webhook = webhook_handler(core.inbox.accept, door.check_webhook, WebhookMetrics(core.registry))
     app.router.add_route("*", WEBHOOK, webhook)
     add_routes(app.router, core)
     app.router.add_get(f"{API}/openapi.json", _document)
@@ -57,21 +58,6 @@ def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
 def over_limit(request: web.Request) -> int:
     """The status for a request over a rate limit. Alertmanager tries again after 503, and drops what gets 429."""
     return 503 if request.path == WEBHOOK else 429
-
-
-def _bearer(token: str) -> Middleware:
-    """Lets only the operator's token to the API; the webhook has a credential of its own."""
-    expected = f"Bearer {token}".encode()
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith(f"{API}/") and request.path != WEBHOOK:
-            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-            if not hmac.compare_digest(given, expected):
-                return problem(401, detail="a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-        return await handler(request)
-
-    return check
 
 
 async def _document(request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from exporter.base.file_lock import AlreadyLocked, lock_file
@@ -52,9 +53,15 @@ class StateDir:
         Raises ClientError if another one is running.
         """
         try:
-            return lock_file(self.lock)
-        except AlreadyLocked:
-            raise ClientError(f"another remediator is working on {self.root}", EXIT_USAGE) from None
+            descriptor = lock_file(self.lock)
+        except AlreadyLocked as other:
+            who = f" (process {other})" if str(other).isdecimal() else ""
+            message = f"another remediator is working on {self.root}{who}; stop it, or name another --state-dir"
+            raise ClientError(message, EXIT_USAGE) from None
+        with suppress(OSError):  # on a full disk it is not told who holds the lock, which is held all the same
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        return descriptor
 
 
 def _make_credential(path: Path) -> None:

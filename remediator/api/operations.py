@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ExplainView,
         JobView,
         LevelView,
+        NewTokenView,
         Page,
         PauseView,
         PlanView,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         RunView,
         StatusView,
         TaskView,
+        TokenView,
         WhyView,
     )
 
@@ -39,8 +41,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
-Part = Literal["reading", "standing", "running", "explaining", "approving", "trusting", "holding", "scheduling"]
-Role = Literal["operator"]
+Part = Literal[
+    "reading", "standing", "running", "explaining", "approving", "trusting", "holding", "scheduling", "access"
+]
+Role = Literal["viewer", "operator"]
+"""Who may ask: a viewer for what only reads, an operator for all."""
+TokenRole = Literal["viewer", "operator", "alertmanager"]
 
 API = "/api/v1"
 PAGE = 50
@@ -64,6 +70,8 @@ Before = Annotated[int | None, About("cursor: `next` of the page before")]
 After = Annotated[int | None, About("cursor: `next` of the page before, which is a record's number")]
 Since = Annotated[str | None, About("begins with the first record from then on, a time as RFC 3339 has it")]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
+TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
+Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0)]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
 Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
@@ -101,7 +109,7 @@ class Operation:
     """The name of the body's shape, which the method's docstring describes."""
     status: int = 200
     role: Role = "operator"
-    """Who may ask for it."""
+    """Who may ask for it; unless said otherwise, GET is a viewer's."""
     patience: int = 1
     """How many times as long as for others an answer may take."""
 
@@ -126,7 +134,8 @@ def operation(
     """Makes an operation of a method's signature. by, more: as the fields of Operation."""
 
     def decorate(declared: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-        one = Operation(method, path, summary, by, declared, **more)
+        role: Role = "viewer" if method == "GET" else "operator"
+        one = Operation(method, path, summary, by, declared, **{"role": role, **more})
         OPERATIONS.append(one)
 
         @wraps(declared)
@@ -225,3 +234,15 @@ class Operations:
 
     @operation("DELETE", "/breakers/{task}/{target}", "Close a breaker by hand", by="holding")
     async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...
+
+    @operation("GET", "/tokens", "The named tokens, without what they are", by="access", role="operator")
+    async def tokens(self) -> Page[TokenView]: ...
+
+    @operation(
+        "POST", "/tokens", "Make a token, which is shown this once", by="access", body="TokenRequest", status=201
+    )
+    async def create_token(self, name: TokenName, role: TokenRole, seconds: Expires) -> NewTokenView:
+        """Asks for a token."""
+
+    @operation("DELETE", "/tokens/{name}", "Revoke a token", by="access")
+    async def revoke_token(self, name: str) -> Page[TokenView]: ...

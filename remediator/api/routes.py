@@ -42,6 +42,7 @@ def _endpoint(operation: Operation, remediator: Operations) -> Callable[[web.Req
             return problem(error.status, detail=str(error), guard=error.guard)
         return web.json_response(answer, status=operation.status)
 
+    respond.role = operation.role  # type: ignore[attr-defined]  # who is at the door asks the route for it
     return respond
 
 

@@ -44,6 +44,8 @@ Kind = Literal[
     "approval.cancelled",
     "job.due",
     "job.given-up",
+    "token.created",
+    "token.revoked",
     "config.loaded",
     "host.renamed",
     "state.restored",

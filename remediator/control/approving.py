@@ -45,7 +45,7 @@ class Approving:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         clock: Callable[[], float],
-        caller: Caller,
+        caller: Callable[[], Caller],
         waiting: Waiting,
         closing: Closing,
         submit: Callable[[int, int], Awaitable[None]],
@@ -87,13 +87,15 @@ class Approving:
             for block in await self._refusals(id):
                 raise refused(block.guard, f"{block.reason}; approval {id} goes on waiting")
         now = self._clock()
-        answer = partial(self._answer, id=id, verdict=verdict, plan_hash=plan_hash, reason=reason, now=now)
+        answer = partial(
+            self._answer, id=id, verdict=verdict, plan_hash=plan_hash, reason=reason, now=now, caller=self._caller()
+        )
         answered = await self._database.write(answer)
         self._waiting.tell(answered.ended, now)
         if not answered.taken:  # somebody was quicker, or it ended meanwhile
             await self._require_open(id, plan_hash)
             raise conflict(f"approval {id} could not be decided; look at it again")
-        log.info("approval decided", verdict=_STATE[verdict], approval=id, by=self._caller.name, reason=reason)
+        log.info("approval decided", verdict=_STATE[verdict], approval=id, by=self._caller().name, reason=reason)
         if answered.begun is not None:
             # It is stored, and so begins in any case: what cannot be handed over now is later, or by the next start.
             with to_be_tried_again("an approved run could not be handed over yet"):
@@ -108,15 +110,16 @@ class Approving:
         plan_hash: str,
         reason: str,
         now: float,
+        caller: Caller,
     ) -> "_Answered":
         """In one transaction: ends what is over, then takes the answer if this still waits."""
         ended = list(self._waiting.end(connection, self._database.host, now))
-        if not approvals.decide(connection, id, plan_hash, _STATE[verdict], self._caller, reason, now):
+        if not approvals.decide(connection, id, plan_hash, _STATE[verdict], caller, reason, now):
             return _Answered(False, ended)
         asked = approvals.get(connection, id)
         if verdict == "approve":
             return _Answered(True, ended, (asked.run_id, runs.go_on(connection, asked.run_id)))
-        who = self._caller.name or self._caller.trigger
+        who = caller.name or caller.trigger
         why = Conclusion("denied", f"denied by {who}: {reason}" if reason else f"denied by {who}")
         self._closing.close(connection, asked.run_id, why, now)
         return _Answered(True, [*ended, (runs.get(connection, asked.run_id), why)])

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from remediator.api.operations import Operation, Operations
-from remediator.model.caller import COMMAND, Caller
+from remediator.model.caller import ASKING, COMMAND, Caller
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
@@ -18,6 +18,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.control.access import Access
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
@@ -71,7 +72,7 @@ class Core(Operations):
         self.state = state
         self._given = settings
         self._clock = clock
-        self._caller = caller
+        self._caller = lambda: ASKING.get() or caller
         self._ballast = Ballast(state.root)
         self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
@@ -157,6 +158,12 @@ class Core(Operations):
         from remediator.control.explaining import Explaining
 
         return Explaining(*self._shared, self._clock)
+
+    @cached_property
+    def access(self) -> "Access":
+        from remediator.control.access import Access
+
+        return Access(self._database, self._clock, self._caller)
 
     # What a service does beside operations.
 

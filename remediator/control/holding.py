@@ -36,7 +36,7 @@ class Holding:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         clock: Callable[[], float],
-        caller: Caller,
+        caller: Callable[[], Caller],
         look_again: Callable[[], None],
         silenced: PauseSilences,
     ) -> None:
@@ -64,7 +64,7 @@ class Holding:
             if seconds is None:
                 raise RequestError("a pause with a silence must have an end: say for how long", 400, EXIT_USAGE)
             made = await self._silenced.make(task, reason, now + seconds)
-        hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller)
+        hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller())
         await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))
         await self._silenced.end(task, "another pause took its place", but=made)
         log.info("paused", task=task, reason=reason, seconds=seconds, silence=silence)
@@ -72,7 +72,7 @@ class Holding:
 
     async def resume(self, task: str | None) -> list[PauseView]:
         """Ends the pause of a task, or the general one. Returns the pauses still in force."""
-        by_hand = partial(holds.resume, task=task, caller=self._caller, now=self._clock())
+        by_hand = partial(holds.resume, task=task, caller=self._caller(), now=self._clock())
         if not await self._database.write(partial(by_hand, host=self._database.host)):
             raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
         await self._silenced.end(task, "the pause was ended")
@@ -84,7 +84,7 @@ class Holding:
         """Closes a breaker by hand. Returns the breakers still open."""
         if not any(one["task"] == task and one["target"] == target for one in await self.open_breakers()):
             raise not_found(f"no breaker is open for {task} on {target}")
-        by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller, now=self._clock())
+        by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller(), now=self._clock())
         await self._database.write(partial(by_hand, host=self._database.host))
         self._look_again()
         log.info("breaker closed by hand", task=task, target=target)

@@ -25,7 +25,7 @@ def locked(state: StateDir) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _operator() -> str:
+def operator() -> str:
     """The name of the user that this process runs as."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -50,7 +50,7 @@ async def open_core(config_path: Path | None, state_dir: Path | None, *, engine:
         loaded.append(Settings.load(config_path, state))
         return loaded[-1]
 
-    core = Core(state, load, caller=Caller("cli", _operator()))
+    core = Core(state, load, caller=Caller("cli", operator()))
     with locked(state) if engine else nullcontext():
         try:
             await core.open()

@@ -44,7 +44,7 @@ class Running:
         tasks: Callable[[], Mapping[str, Task]],
         remedies: Callable[[], Remedies],
         clock: Callable[[], float],
-        caller: Caller,
+        caller: Callable[[], Caller],
         submit: Callable[[int], Awaitable[None]],
     ) -> None:
         self._database = database
@@ -128,7 +128,12 @@ class Running:
         block = (await self._judge.judge(case)).first
         if block is None:
             request = Request(
-                host=self._database.host, task=task, target=target, caller=self._caller, dry_run=dry_run, params=params
+                host=self._database.host,
+                task=task,
+                target=target,
+                caller=self._caller(),
+                dry_run=dry_run,
+                params=params,
             )
             run_id, new = await self._database.write(
                 partial(runs.create_unless_in_flight, request=request, now=case.now)
@@ -149,7 +154,7 @@ class Running:
             self._clock(),
             plan,
             dry_run,
-            by_hand=self._caller.by_hand,
+            by_hand=self._caller().by_hand,
             always_approve=task.facts.always_approve,
         )
 

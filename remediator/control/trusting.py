@@ -29,7 +29,7 @@ class Trusting:
         database: Database,
         configured: Callable[[], Remedies],
         clock: Callable[[], float],
-        caller: Caller,
+        caller: Callable[[], Caller],
         on_changed: Callable[[], None],
     ) -> None:
         self._database = database
@@ -74,7 +74,7 @@ class Trusting:
             raise not_found(f"there is no remedy {remedy!r}; the remedies: {known}")
         if now.autonomy == configured:
             raise not_found(f"remedy {remedy} has the autonomy that the config says: {configured}")
-        given_back = Level(remedy, configured, None, "by hand", self._clock(), self._caller)
+        given_back = Level(remedy, configured, None, "by hand", self._clock(), self._caller())
         change = partial(levels.change, host=self._database.host, level=given_back, before=now.autonomy)
         await self._database.write(change)
         log.info("autonomy reset by hand", remedy=remedy, autonomy=configured)

@@ -1,5 +1,6 @@
 """Who asked for something, and how."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from remediator.model.words import Trigger
@@ -22,6 +23,9 @@ class Caller:
         """A person asked, who is there to see what comes of it."""
         return self.trigger in ("cli", "api", "console", "chat")
 
+
+ASKING: ContextVar[Caller | None] = ContextVar("ASKING", default=None)
+"""Who asks for what is being done, where requests of several are answered; set for each request."""
 
 COMMAND = Caller("cli")
 NOT_WRITTEN_DOWN = Caller("api")

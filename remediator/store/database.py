@@ -107,6 +107,10 @@ class Database:
             if self._backend.read(partial(audit.head, host=self.host)) is None:
                 self._backend.write(partial(audit.begin, host=self.host, now=time.time()))
 
+    def open_only(self) -> None:
+        """Opens the database as it is, only to read it. Raises NoRoom, and sqlalchemy.exc.DBAPIError."""
+        self._backend.open()
+
     def _upgrade(self) -> None:
         # Only here: it would stay in memory for nothing.
         from alembic import command

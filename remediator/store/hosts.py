@@ -17,9 +17,10 @@ from remediator.store.tables import (
     runs,
     senders,
     silences,
+    tokens,
 )
 
-OF_A_HOST = (runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
+OF_A_HOST = (tokens, runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
 
 
 def this_host() -> str:

@@ -16,6 +16,7 @@ from remediator.store.tables import (
     runs,
     senders,
     silences,
+    tokens,
 )
 
 
@@ -27,7 +28,8 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     decisions about them; of those that go on, decisions that were not made again since; pauses that lapsed; and
     breakers' resets, which count for no run that is left. An episode of which nothing was heard since then has ended
     too: its end was lost on the way. Of the schedule: due times, and jobs that were taken out of it before then. Levels
-    of remedies that were given back, which count for no run that is left either.
+    of remedies that were given back, which count for no run that is left either. And tokens
+    that were revoked or expired.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
     old = _deleted(connection, *finished)
@@ -39,6 +41,8 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     connection.execute(sa.delete(breaker_resets).where(breaker_resets.c.host == host, breaker_resets.c.at < before))
     over = due_times.c.state.not_in(("waiting", "running"))
     connection.execute(sa.delete(due_times).where(due_times.c.host == host, due_times.c.decided_at < before, over))
+    ended = sa.func.coalesce(tokens.c.revoked_at, tokens.c.expires_at)
+    connection.execute(sa.delete(tokens).where(tokens.c.host == host, ended < before))
     connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
     given_back = (levels.c.host == host, levels.c.level.is_(None), levels.c.at < before)
     connection.execute(sa.delete(levels).where(*given_back))

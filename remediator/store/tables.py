@@ -323,6 +323,29 @@ Those that were missed in a row are one row, of the last of them.
 """
 
 Index("ix_due_times_open", due_times.c.id, sqlite_where=text("state IN ('waiting', 'running')"))
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+    sqlite_autoincrement=True,
+)
+"""Credentials of a host's API. hash: SHA-256 of the token, which is random and long: nothing slower is needed.
+
+trigger, caller: who made it.
+"""
+
+Index("uq_tokens_in_force", tokens.c.host, tokens.c.name, unique=True, sqlite_where=text("revoked_at IS NULL"))
+
 audit = Table(
     "audit",
     metadata,

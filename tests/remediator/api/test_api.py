@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from remediator.access import failures
 from remediator.api.operations import OPERATIONS
 from remediator.app import build_app
 from remediator.statedir import read_token
@@ -26,7 +27,10 @@ async def client(stack: Stack) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer wrong", "Basic b3BlcmF0b3I6", "Bearer \xff"])
-async def test_every_operation_needs_the_operators_credential(client: Client, authorization: str | None) -> None:
+async def test_every_operation_needs_a_credential(
+    client: Client, authorization: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "BURST", 1000)
     headers = {"Authorization": authorization or ""}
     for operation in OPERATIONS:
         path = "/api/v1" + re.sub(r"\{\w+\}", "1", operation.path)
@@ -39,7 +43,7 @@ async def test_every_operation_needs_the_operators_credential(client: Client, au
 
 async def test_the_credential_of_alertmanager_opens_only_the_webhook(stack: Stack, client: Client) -> None:
     headers = {"Authorization": f"Bearer {read_token(stack.core.state.alertmanager_token)}"}
-    assert (await client.get("/api/v1/runs", headers=headers)).status == 401
+    assert (await client.get("/api/v1/runs", headers=headers)).status == 403
     body = {
         "version": "4",
         "groupKey": "{}",
@@ -64,7 +68,7 @@ async def test_the_credential_of_alertmanager_opens_only_the_webhook(stack: Stac
     }
     answer = await client.post("/api/v1/alertmanager", json=body, headers=headers)
     assert (answer.status, await answer.json()) == (202, {"accepted": 1})
-    assert (await client.post("/api/v1/alertmanager", json=body)).status == 401
+    assert (await client.post("/api/v1/alertmanager", json=body)).status == 403
     assert [item["labels"] for item in (await (await client.get("/api/v1/alerts")).json())["items"]] == [
         {"alertname": "X"}
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
+from remediator.control.access import Access
 from remediator.control.approving import Approving
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
@@ -25,6 +26,7 @@ PARTS: dict[str, type] = {
     "trusting": Trusting,
     "explaining": Explaining,
     "holding": Holding,
+    "access": Access,
     "scheduling": Scheduling,
 }
 

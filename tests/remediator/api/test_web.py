@@ -84,10 +84,10 @@ async def test_who_may_do_what(remediator: Remediator) -> None:
     expected = {
         ("GET", "/metrics"): {"nobody": 401, "user": 200, "operator": 200, "alertmanager": 200, "wrong": 401},
         ("GET", "/-/healthy"): {"nobody": 401, "user": 200, "operator": 200, "alertmanager": 200, "wrong": 401},
-        ("GET", "/api/v1/runs"): {"nobody": 401, "user": 401, "operator": 200, "alertmanager": 401, "wrong": 401},
-        ("GET", "/api/v1/nothing"): {"nobody": 401, "user": 401, "operator": 404, "alertmanager": 401, "wrong": 401},
+        ("GET", "/api/v1/runs"): {"nobody": 401, "user": 401, "operator": 200, "alertmanager": 403, "wrong": 401},
+        ("GET", "/api/v1/nothing"): {"nobody": 401, "user": 401, "operator": 404, "alertmanager": 403, "wrong": 401},
         ("POST", "/api/v1/alertmanager"): {
-            "nobody": 401, "user": 401, "operator": 401, "alertmanager": 202, "wrong": 401,
+            "nobody": 401, "user": 401, "operator": 403, "alertmanager": 202, "wrong": 401,
         },
     }  # fmt: skip
     who: dict[str, dict[str, Any]] = {

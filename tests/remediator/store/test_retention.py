@@ -100,6 +100,7 @@ def test_no_table_is_forgotten() -> None:
         "jobs",
         "due_times",
         "audit",
+        "tokens",
         "levels",
         "senders",
         "silences",

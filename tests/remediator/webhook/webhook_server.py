@@ -1,5 +1,6 @@
 """The webhook on a real aiohttp server, with what it did written down."""
 
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from exporter.base.problem import problem_middleware
+from remediator.access.door import Door
+from remediator.access.failures import Failures
+from remediator.control.access import Grant
 from remediator.model.alert import Notification
 from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
 
@@ -49,13 +53,25 @@ class Webhook:
         return count
 
 
+@dataclass(frozen=True)
+class _OneToken:
+    """Stands in for Access: it knows one token, which a test may change."""
+
+    webhook: Webhook
+
+    async def grant(self, token: bytes) -> Grant | None:
+        return Grant("alertmanager", "alertmanager") if token == self.webhook.token.encode() else None
+
+
 @asynccontextmanager
 async def running_webhook(read_timeout: float = 10.0) -> AsyncIterator[Webhook]:
     """The webhook on a free port of 127.0.0.1."""
     webhook = Webhook()
     app = web.Application(middlewares=[problem_middleware])
+    seldom = itertools.count(step=3600)
+    door = Door(_OneToken(webhook), Failures(lambda: float(next(seldom))))  # type: ignore[arg-type]
     metrics = WebhookMetrics(webhook.registry)
-    app.router.add_route("*", PATH, webhook_handler(webhook.take, lambda: webhook.token, metrics, read_timeout))
+    app.router.add_route("*", PATH, webhook_handler(webhook.take, door.check_webhook, metrics, read_timeout))
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -1,0 +1,1 @@
+"""Who is let in to the API and the webhook."""

@@ -1,0 +1,111 @@
+"""``state``: the state directory as one file, and what is in it."""
+
+from pathlib import Path
+
+import click
+
+from upkeeper.commands.options import Session, operation, shared
+
+file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, resolve_path=True))
+
+
+@click.group()
+def state() -> None:
+    """Back up and restore the state directory.
+
+    The state is the record with its audit, the tokens and what is held back. Its backup is one file, which only its
+    owner can read: it holds the tokens.
+
+    \b
+    Examples:
+      upkeeper state backup /backup/upkeeper.tar.gz
+      upkeeper state info /backup/upkeeper.tar.gz
+      upkeeper state restore /backup/upkeeper.tar.gz
+    """
+
+
+@state.command()
+@file_argument
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@shared("state_dir", "json", "verbose")
+@operation
+async def backup(session: Session, file: Path, force: bool) -> None:
+    """Write a backup of the state to a file.
+
+    The remediator may run: its database is read as it is at one moment, and it goes on working. The file appears whole
+    or not at all. Its manifest holds the head of the audit.
+
+    \b
+    Example:
+      upkeeper state backup /backup/upkeeper-$(date +%F).tar.gz
+    """
+    import asyncio
+    import time
+
+    from remediator.backup import state as backups
+    from remediator.model.errors import EXIT_FAILED, ClientError
+    from upkeeper.screens import state as view
+
+    try:
+        made = await asyncio.to_thread(backups.back_up, session.state(), file, time.time(), replace=force)
+    except OSError as error:
+        raise ClientError(f"cannot write {file}: {error.strerror or error}", EXIT_FAILED) from error
+    view.show_manifest(session.screen, made, f"backed up to {file}")
+
+
+@state.command()
+@file_argument
+@click.option("--even-broken", is_flag=True, help="Restore it although its audit is broken.")
+@shared("state_dir", "json", "verbose")
+@operation
+async def restore(session: Session, file: Path, even_broken: bool) -> None:
+    """Put a backup in place of the state.
+
+    Refuses while a remediator works on the state directory. The backup is checked first: its files, its version, its
+    audit. What is there is moved into a directory beside it. Runs that were under way or waited when the backup was
+    made are closed as cancelled, alerts are decided about again when Alertmanager repeats them, and due times until
+    now are not made up: nothing that has run since runs again. The audit says what was restored.
+
+    \b
+    Example:
+      upkeeper state restore /backup/upkeeper.tar.gz
+    """
+    from remediator.backup import state as backups
+    from remediator.control.opening import locked, operator
+    from remediator.model.caller import Caller
+    from remediator.model.errors import EXIT_FAILED, ClientError
+    from upkeeper.screens import state as view
+
+    directory = session.state()
+    caller = Caller("cli", operator())
+    try:
+        directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(directory):
+            done = await backups.restore(directory, file, caller, even_broken=even_broken)
+    except OSError as error:
+        raise ClientError(f"cannot restore {file}: {error.strerror or error}", EXIT_FAILED) from error
+    view.show_restored(session.screen, done, directory.root)
+
+
+@state.command()
+@file_argument
+@shared("json", "verbose")
+@operation
+async def info(session: Session, file: Path) -> None:
+    """Show what a backup holds.
+
+    Reads its manifest alone: when it was made, by which version, on which host, and the head of the audit, with which
+    `upkeeper audit verify --head` compares a chain.
+
+    \b
+    Example:
+      upkeeper state info /backup/upkeeper.tar.gz
+    """
+    from remediator.backup.archive import BadArchive, look
+    from remediator.model.errors import EXIT_FAILED, ClientError
+    from upkeeper.screens import state as view
+
+    try:
+        view.show_manifest(session.screen, look(file), str(file))
+    except (BadArchive, OSError) as error:
+        raise ClientError(str(error), EXIT_FAILED) from error

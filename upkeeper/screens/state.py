@@ -1,0 +1,31 @@
+"""Backups of the state directory on the screen."""
+
+from pathlib import Path
+
+from exporter.base.text import counted
+from exporter.base.units import format_bytes
+from remediator.backup.archive import Manifest
+from remediator.backup.state import Restored
+from upkeeper.screens.screen import Screen
+
+
+def show_manifest(screen: Screen, manifest: Manifest, title: str) -> None:
+    """What a backup holds."""
+    screen.document(manifest.model_dump(mode="json"))
+    screen.line(title)
+    screen.line(f"made     {manifest.made_at} by Upkeeper {manifest.upkeeper}, database {manifest.version}")
+    screen.line(f"host     {manifest.host}")
+    screen.line(f"head     {manifest.head_number}:{manifest.head_hash}")
+    for name, file in manifest.files.items():
+        screen.line(f"holds    {name}, {format_bytes(file.size)}")
+
+
+def show_restored(screen: Screen, done: Restored, root: Path) -> None:
+    """What was restored, and where the former state is."""
+    aside = None if done.aside is None else str(done.aside)
+    screen.document({"restored": done.manifest.model_dump(mode="json"), "aside": aside, "cancelled": done.cancelled})
+    screen.line(f"restored {root} from a backup of {done.manifest.made_at}")
+    if done.cancelled:
+        screen.line(f"closed   {counted(done.cancelled, 'run')} that had not ended when it was made")
+    if aside is not None:
+        screen.line(f"aside    {aside} holds what was there; delete it when you no longer need it")
