@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-Word = Literal["job", "task", "target", "probe", "run", "approval"]
+Word = Literal["task", "target", "probe", "run", "approval"]
 
 
 class Entry(NamedTuple):

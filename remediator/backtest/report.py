@@ -107,6 +107,7 @@ def _notes(history: History, targets: Targets, replayed: Replayed, doubtful: int
     else:
         yield "whether a run would have helped cannot be known: each is taken to have changed nothing"
     yield "targets are those that there are now; pauses, silences and breakers closed by hand are left out"
+    yield "each remedy keeps the autonomy that it has: promotions and demotions by its runs are left out"
     if replayed.not_replayed:
         guards = ", ".join(replayed.not_replayed)
         yield f"not replayed: {guards}; what they go by, such as the plan of a run, nobody has kept"

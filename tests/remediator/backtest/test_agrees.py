@@ -12,7 +12,7 @@ from remediator.backtest.episodes import Episode
 from remediator.backtest.record import World
 from remediator.backtest.replay import Replay
 from remediator.config.guards import Rate, Storm
-from remediator.config.remedies import Remedy
+from remediator.config.remedies import Remedy, Trust
 from remediator.config.window import Window
 from remediator.decide.remedies import Remedies
 from remediator.store import alerts as alerts_table
@@ -30,6 +30,7 @@ def remedies(search: random.Random) -> list[Remedy]:
     """Some that share targets, with guards that are soon reached."""
     first = REMEDY.model_copy(
         update={
+            "trust": Trust(demote_after=1000),  # a replay leaves out that a remedy loses its autonomy
             "cooldown": search.choice([60.0, 300.0]),
             "settle": search.choice([30.0, 90.0]),
             "rate": Rate(per_hour=search.choice([2, 3, 100]), per_day=search.choice([4, 100])),
@@ -39,6 +40,7 @@ def remedies(search: random.Random) -> list[Remedy]:
     second = REMEDY.model_copy(
         update={
             "name": "second",
+            "trust": Trust(demote_after=1000),
             "match": ['alertname=~"Clutter.*"', 'room!="cellar"'],
             "autonomy": search.choice(["auto", "observe"]),
             "window": window if search.random() < 0.5 else [],

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.shell_completion import get_completion_class
@@ -13,7 +13,8 @@ from tests.upkeeper.commandline import CLEAN, SOURCES
 from upkeeper.cli import cli
 from upkeeper.commands import complete as clicks
 from upkeeper.quick.completion import complete
-from upkeeper.table import SECTIONS
+from upkeeper.quick.words import jobs
+from upkeeper.table import SECTIONS, Word
 
 ENTRIES = {name: entry for commands in SECTIONS.values() for name, entry in commands.items()}
 CONFIG = """
@@ -89,7 +90,7 @@ def test_the_table_says_what_the_commands_arguments_are_completed_to(name: str) 
     context = cli.make_context("upkeeper", [name], resilient_parsing=True)
     command = cli.get_command(context, name)
     assert command is not None
-    ours = {getattr(clicks, f"complete_{word}"): word for word in ("task", "target", "probe", "run")}
+    ours = {getattr(clicks, f"complete_{word}"): word for word in get_args(Word)}
     found = [ours.get(param._custom_shell_complete) for param in command.params if param.param_type_name == "argument"]
     assert [word for word in found if word] == list(ENTRIES[name].completes)
 
@@ -104,3 +105,11 @@ def test_the_process_imports_neither_click_nor_a_model() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=SOURCES, env={**os.environ, **env}
     )
     assert (done.stdout, done.stderr) == ("plain,log-rotation\n", "\n")
+
+
+def test_jobs_are_those_of_the_config_or_else_those_that_ship(tmp_path: Path) -> None:
+    config = tmp_path / "upkeeper.yml"
+    config.write_text("schedule: {jobs: [{name: night, at: '@daily', task: daily}]}\n")
+    assert [word.value for word in jobs(config, {})] == ["night"]
+    config.write_text("{}\n")
+    assert [word.value for word in jobs(config, {})] == ["health-check", "daily", "weekly", "monthly", "yearly"]
