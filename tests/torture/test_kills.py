@@ -27,10 +27,10 @@ from tests.e2e.processes import Api, command, end, firing
 from tests.helpers import free_port, wait_until
 from tests.torture.ledger import Ledger
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 KILLS = int(os.environ.get("UPKEEPER_TORTURE_KILLS", "6"))
 SEED = int(os.environ.get("UPKEEPER_TORTURE_SEED", str(random.SystemRandom().randrange(2**32))))
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(600 + 60 * KILLS)]
 NEW_EACH = 3
 """Alerts that come for the first time between two kills, at most."""
 ROOT = Path(__file__).parents[2]
