@@ -22,7 +22,7 @@ import structlog
 from exporter.base.memory import imported_when_used
 from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
-from remediator.store.room import no_room
+from remediator.store.room import may_lack_room, no_room
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -271,8 +271,10 @@ def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
     @sa.event.listens_for(engine, "handle_error")
     def again(context: sa.engine.ExceptionContext) -> None:
         path = Path(unquote(str(engine.url.database).removeprefix("file:")))
-        if no_room(context.original_exception, path.parent) is not None and make_room():
-            raise NoRoom(_AGAIN) from context.original_exception
+        failure = context.original_exception
+        lacks = no_room(failure, path.parent) is not None or may_lack_room(failure)
+        if lacks and make_room():
+            raise NoRoom(_AGAIN) from failure
 
     return engine
 

@@ -103,3 +103,9 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def rounds(name: str, short: int, long: int) -> int:
+    """How much a test does: as ``UPKEEPER_NAME`` says, else its long form under `make torture`, else its short one."""
+    given = os.environ.get(f"UPKEEPER_{name}")
+    return int(given) if given else long if os.environ.get("UPKEEPER_TORTURE") else short

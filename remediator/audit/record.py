@@ -31,6 +31,8 @@ Kind = Literal[
     "pause.set",
     "pause.ended",
     "breaker.closed",
+    "ballast.laid",
+    "ballast.released",
     "silence.held",
     "silence.ended",
     "alert.joined",

@@ -1,11 +1,14 @@
 """Keeps the ballast whole, and says how it stands."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from remediator.audit.record import Entry
 from remediator.control.again import to_be_tried_again
 from remediator.model.shapes import BallastView
-from remediator.store.ballast import Ballast
+from remediator.store import audit
+from remediator.store.ballast import Ballast, Standing
+from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL
 
 LOOK_INTERVAL = 3600.0
@@ -17,9 +20,15 @@ MOST_PATIENCE = 300.0
 class BallastKeeper:
     """size: what the config says."""
 
-    def __init__(self, ballast: Ballast, size: Callable[[], int | None]) -> None:
+    def __init__(
+        self, ballast: Ballast, size: Callable[[], int | None], database: Database, clock: Callable[[], float]
+    ) -> None:
         self._ballast = ballast
         self._size = size
+        self._database = database
+        self._clock = clock
+        self._recorded: Standing | None = None
+        """How it stood by the audit."""
         self._woken = asyncio.Event()
 
     async def look(self) -> BallastView | None:
@@ -51,9 +60,36 @@ class BallastKeeper:
                 self._woken.clear()
                 whole = False
                 with to_be_tried_again("the ballast could not be laid"):
-                    whole = (await asyncio.to_thread(self._ballast.lay, self._size())).whole
+                    whole = await self._lay()
                 try:
                     await asyncio.wait_for(self._woken.wait(), LOOK_INTERVAL if whole else patience)
                     patience = ROOM_INTERVAL
                 except TimeoutError:
                     patience = min(2 * patience, MOST_PATIENCE)
+
+    async def _lay(self) -> bool:
+        """Whether it is whole now. Raises OSError, SQLAlchemyError."""
+        before = await asyncio.to_thread(self._ballast.look, self._size())
+        now = await asyncio.to_thread(self._ballast.lay, self._size())
+        entries = list(changes(self._recorded or before, before, now, self._clock()))
+        if entries:
+            await self._database.write(lambda connection: audit.append(connection, self._database.host, *entries))
+        self._recorded = now
+        return now.whole
+
+
+def changes(recorded: Standing, before: Standing, now: Standing, at: float) -> Iterator[Entry]:
+    """What the audit is to know: that some was released since it was recorded, and that some was laid. Pure."""
+    if before.bytes < recorded.bytes or before.inodes < recorded.inodes:
+        yield Entry("ballast.released", at, body=_held(before))
+    if now.bytes > before.bytes or now.inodes > before.inodes:
+        yield Entry("ballast.laid", at, body=_held(now))
+
+
+def _held(standing: Standing) -> dict[str, int]:
+    return {
+        "bytes": standing.bytes,
+        "inodes": standing.inodes,
+        "wanted_bytes": standing.wanted_bytes,
+        "wanted_inodes": standing.wanted_inodes,
+    }

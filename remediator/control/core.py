@@ -301,7 +301,8 @@ class Core(Operations):
     def ballast(self) -> "BallastKeeper":
         from remediator.control.ballast import BallastKeeper
 
-        return BallastKeeper(self._ballast, lambda: self._settings.config.remediator.ballast)
+        size = lambda: self._settings.config.remediator.ballast  # noqa: E731
+        return BallastKeeper(self._ballast, size, self._database, self._clock)
 
     @cached_property
     def upkeep(self) -> "Upkeep":

@@ -185,6 +185,33 @@ class Folder:
         except FileNotFoundError:
             return
 
+    def take_away(self, name: str, key: tuple[int, int], temporary: str) -> None:
+        """Removes the file of this ``Identity.key`` and no other that has been put in its place.
+
+        It is renamed first: to look at a name and to remove what has it are two steps, between which another program
+        may exchange the files. temporary: a name that nobody else uses. Raises Changed, FileNotFoundError, OSError.
+        """
+        try:
+            if not linux.rename_to_free(self.fd, name, temporary):
+                temporary = name  # not supported here
+        except FileExistsError:
+            raise Changed("another program works under the same temporary name") from None
+        moved = self.stat(temporary)
+        if moved is None or Identity.of(moved).key != key:
+            if temporary != name:
+                with contextlib.suppress(OSError):  # where its name was taken, it keeps the temporary one
+                    linux.rename_to_free(self.fd, temporary, name)
+            raise Changed("another file by now")
+        os.unlink(temporary, dir_fd=self.fd)
+
+    def finish_taking_away(self, temporary: str, inode: int) -> os.stat_result | None:
+        """Removes what a try that was killed has renamed; what that was, None if there is no such thing."""
+        facts = self.stat(temporary)
+        if facts is None or facts.st_ino != inode:
+            return None
+        os.unlink(temporary, dir_fd=self.fd)
+        return facts
+
     def link(self, name: str, wanted: Iterable[str], fd: int | None = None) -> str:
         """Gives a file a second name: the first of those wanted that is free. Never replaces anything.
 

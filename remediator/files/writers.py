@@ -62,6 +62,16 @@ def is_written(fd: int) -> bool:
     return False
 
 
+def is_surely_written(fd: int) -> bool:
+    """As ``is_written`` where the kernel tells it at once; False where all processes would have to be looked at."""
+    _fcntl(fd, _SETSIG, _SIGURG)
+    try:
+        _fcntl(fd, _SETLEASE, _RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
+
+
 def name_writers(files: set[tuple[int, int]]) -> tuple[dict[tuple[int, int], Use], bool]:
     """The writers of files, given as (st_dev, st_ino); and whether every process could be looked into."""
     inodes = {inode for _, inode in files}

@@ -22,6 +22,9 @@ database that could not be made, also in other cases, so the file system is aske
 IN_PLACE = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs"})
 """File systems where a block that was written once is written again without room for another one."""
 
+_FAILED_WRITES = frozenset(10 | detail << 8 for detail in (3, 4, 5, 6, 18, 19, 21))
+"""SQLITE_IOERR_WRITE, _FSYNC, _DIR_FSYNC, _TRUNCATE, _SHMOPEN, _SHMSIZE and _SHMMAP."""
+
 _LITTLE_BYTES = 1024 * 1024
 _FEW_INODES = 16
 """XFS and btrfs refuse before the last block is given away."""
@@ -54,6 +57,16 @@ def no_room(error: BaseException, path: Path) -> NoRoom | None:
     if code & 0xFF == _SQLITE_FULL:
         return NoRoom(_sentence(path, short or "space"))
     return NoRoom(_sentence(path, short)) if short and code & 0xFF in _SQLITE_OF_A_FULL_DISK else None
+
+
+def may_lack_room(error: BaseException) -> bool:
+    """Whether a database error is what SQLite makes of a write that failed, of which it does not tell why.
+
+    A file system that finds blocks late says only at the sync that it has none. What failed was undone, and may be done
+    again: SQLite then writes all of it anew.
+    """
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code in _FAILED_WRITES
 
 
 def lacked_room(error: BaseException, path: Path) -> bool:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from remediator.model.errors import NoRoom
-from remediator.store.room import IN_PLACE, explained, mounted_at, no_room
+from remediator.store.room import IN_PLACE, explained, may_lack_room, mounted_at, no_room
 
 T = TypeVar("T")
 
@@ -187,6 +187,9 @@ class SqliteFile:
             except NoRoom as error:
                 if not self._make_room():
                     self._on_room(str(error))
+                    raise
+            except sa.exc.DBAPIError as error:
+                if not may_lack_room(error) or not self._make_room():
                     raise
         if wrote:  # a transaction that found nothing to change needs no room
             self._on_room("")

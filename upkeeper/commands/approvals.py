@@ -107,7 +107,8 @@ def _agrees(session: Session, found: "ApprovalDetail") -> bool:
 async def deny(session: Session, approval_id: int, reason: str) -> None:
     """Deny the plan of a run, which ends by that.
 
-    If the alert goes on firing, its remedy asks again after a day.
+    Nothing of the plan is done. If the alert goes on firing, its remedy asks again after a day at the earliest; the
+    target is free again for other runs at once.
 
     \b
     Example:

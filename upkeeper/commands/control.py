@@ -124,7 +124,8 @@ def autonomy() -> None:
 async def reset(session: Session, remedy: str) -> None:
     """Let a remedy do again what the config says.
 
-    Its runs up to now no longer count against it, nor for it.
+    Its runs up to now no longer count against it, nor for it. To let it do less for good, change its `autonomy:` in the
+    config; that takes effect at once, whatever it was before.
 
     \b
     Example:

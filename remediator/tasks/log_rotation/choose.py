@@ -11,7 +11,16 @@ from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
 from remediator.tasks.log_rotation.ages import Aged, begun_anew, by_age, oldest_line
-from remediator.tasks.log_rotation.names import Work, copy_name, fits, is_for, parse_rotated, rotated_name, variants
+from remediator.tasks.log_rotation.names import (
+    Work,
+    copy_name,
+    fits,
+    is_for,
+    is_gone,
+    parse_rotated,
+    rotated_name,
+    variants,
+)
 from remediator.tasks.log_rotation.scan import Copy, File, Log, Remains, Scan
 from remediator.tasks.log_rotation.steps import Compress, Delete, Deletion, Method, Rotate, Step, fresh_name, listed
 
@@ -337,6 +346,10 @@ def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
             continue  # the action that makes this file again finishes what was begun
         if remains.work == "swap" and remains.file.size and not remains.file.links:
             draft.left_alone["left by an interrupted run, and what is in it is nowhere else"].append(remains.file.path)
+        elif remains.work == "gone" and not is_gone(_name(remains.file.path), remains.file.inode):
+            draft.left_alone["another program exchanged it while its place was cleared; rename it"].append(
+                remains.file.path
+            )
         elif remains.file.use.state == "free":
             draft.add(remains.file, Delete(**draft.at(remains.file)), "left by an interrupted run", 0)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from exporter.base.text import printable
 from exporter.inventory.logs import LogDirectory
 from remediator.files.compress import Stopped
-from remediator.files.folder import Changed, Folder, allocated, open_below
+from remediator.files.folder import Changed, Folder, Identity, allocated, open_below
 from remediator.files.writers import is_written
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.log_rotation.lock import alone_in
-from remediator.tasks.log_rotation.names import is_log, is_protected, parse_rotated, work_of
+from remediator.tasks.log_rotation.names import gone_name, is_gone, is_log, is_protected, parse_rotated, work_of
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WITHOUT_LOG = "the log that it would come from is not there"
@@ -116,7 +116,11 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
             fd = os.open(name, _READING, dir_fd=folder.fd)
             facts = os.fstat(fd)
         except FileNotFoundError as error:
-            raise Changed("gone") from error
+            inode = int(marked.partition(":")[0])
+            finished = folder.finish_taking_away(gone_name(inode, name), inode)
+            if finished is None:
+                raise Changed("gone") from error
+            return allocated(finished)
         except OSError:
             # What may not be read may still be deleted: it is old, and the directory is ours.
             facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
@@ -132,7 +136,14 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
             raise Changed("what is in it is nowhere else")
         if fd >= 0 and is_written(fd):
             raise Changed("a process still writes to it")
-        os.unlink(name, dir_fd=folder.fd)
+        if work is not None:
+            if work == "gone" and not is_gone(name, facts.st_ino):
+                raise Changed("not the file that was to be deleted under this name")
+            os.unlink(name, dir_fd=folder.fd)
+        else:
+            folder.take_away(name, Identity.of(facts).key, gone_name(facts.st_ino, name))
+    except FileNotFoundError as error:
+        raise Changed("gone") from error
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise Changed("a mount of its own") from error

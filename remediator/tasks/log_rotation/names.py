@@ -25,15 +25,16 @@ _DATED = re.compile(
     re.DOTALL | re.ASCII,
 )
 _TEMPORARY = re.compile(
-    r"\.(?P<token>[0-9a-z]+-\d+)\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|named|pack|swap)\.upkeeper-tmp",
+    r"\.(?P<token>[0-9a-z]+-\d+)\.(?P<subject>[0-9a-f]{16})\.(?P<work>copy|gone|named|pack|swap)\.upkeeper-tmp",
     re.ASCII,
 )
 _EARLIER = re.compile(r"\.(?P<wanted>.+)\.upkeeper-tmp", re.DOTALL)
 """As the build of November 2026 named it."""
 
-Work = Literal["copy", "named", "pack", "swap"]
-"""``copy``: of a log; ``named``: the note of which rotated file the copy became, where a file cannot have two names;
-``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's place.
+Work = Literal["copy", "gone", "named", "pack", "swap"]
+"""``copy``: of a log; ``gone``: what is about to be deleted; ``named``: the note of which rotated file the copy became,
+where a file cannot have two names; ``pack``: a rotated file, compressed; ``swap``: the empty file that takes a log's
+place.
 """
 
 
@@ -82,6 +83,17 @@ def temporary_name(token: str, work: Work, subject: str) -> str:
     names can be.
     """
     return f".{token}.{_digest(subject)}.{work}.upkeeper-tmp"
+
+
+def gone_name(inode: int, subject: str) -> str:
+    """What a file is called right before it is deleted. Says which file that is, should another one have the name."""
+    return temporary_name(f"{inode}-0", "gone", subject)
+
+
+def is_gone(temporary: str, inode: int) -> bool:
+    """Whether this is the file that was about to be deleted under this name."""
+    match = _TEMPORARY.fullmatch(temporary)
+    return match is not None and match["work"] == "gone" and match["token"] == f"{inode}-0"
 
 
 def note_name(temporary: str, log: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 
 from remediator.files.attributes import copy_attributes
 from remediator.files.compress import GzipCopy, Stopped, mostly_holes, where_it_ends
@@ -9,7 +10,7 @@ from remediator.files.folder import Changed, Folder, Identity, allocated
 from remediator.files.writers import use_of
 from remediator.model.task import TaskError
 from remediator.tasks.log_rotation.leftovers import left_behind
-from remediator.tasks.log_rotation.names import variants
+from remediator.tasks.log_rotation.names import gone_name, variants
 
 
 def compress_file(
@@ -27,6 +28,7 @@ def compress_file(
     witness = folder.stat(temporary)
     packed = folder.find(variants(wanted), Identity.of(witness).key) if witness else None
     if folder.stat(name) is None and (packed or folder.stat(wanted)):
+        folder.finish_taking_away(gone_name(identity.inode, name), identity.inode)
         folder.discard(temporary)
         return None
     fd = folder.open(name)
@@ -41,11 +43,11 @@ def compress_file(
         try:
             _check_quiet(fd)
             seen.check(folder.stat(name))
+            with suppress(FileNotFoundError):
+                folder.take_away(name, seen.key, gone_name(seen.inode, name))
         except Changed:
-            folder.discard(packed)
-            folder.discard(temporary)
+            _discard_copy(folder, packed, temporary)
             raise
-        folder.discard(name)
     finally:
         os.close(fd)
     folder.discard(temporary)
@@ -73,6 +75,17 @@ def _pack(folder: Folder, fd: int, wanted: str, temporary: str, stop: threading.
     finally:
         os.close(sink)
     return name
+
+
+def _discard_copy(folder: Folder, packed: str, temporary: str) -> None:
+    """Removes a copy by its two names; by the first only what also has the second, where files can have two."""
+    witness = folder.stat(temporary)
+    if witness is None:
+        folder.discard(packed)
+        return
+    with suppress(Changed, FileNotFoundError):
+        folder.take_away(packed, Identity.of(witness).key, gone_name(witness.st_ino, packed))
+    folder.discard(temporary)
 
 
 def _made_before(folder: Folder, fd: int, wanted: str) -> str | None:

@@ -13,7 +13,7 @@ from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import MAX_DEPTH
 from remediator.files.compress import Stopped, chunks
 from remediator.files.folder import BLOCK_BYTES, Changed, Folder, Identity
-from remediator.files.writers import FREE, Use, name_writers, use_of
+from remediator.files.writers import FREE, WRITTEN, Use, is_surely_written, name_writers, use_of
 from remediator.tasks.log_rotation.leftovers import noted
 from remediator.tasks.log_rotation.names import Work, is_log, is_protected, parse_rotated, work_of
 from remediator.tasks.log_rotation.packed import HEAD, is_packed
@@ -22,6 +22,7 @@ _SMALL_NUMBER = 999
 """A number of a rotated file up to this is taken for logrotate's, whatever else is there."""
 _GAPLESS = 0.9
 """The part of the numbers below a higher one that has to be there."""
+_LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _BLANK_AT_MOST = 4096
 """Cutting a log can leave a line of blanks of less than one file system block: see cut.py."""
 
@@ -315,7 +316,9 @@ def _scan_file(view: _View, name: str, facts: FileFacts, found: Scan) -> None:
             # Programs name logs like that too. Only the log beside it, a file of its own, proves that it is none.
             found.left_alone["named like rotated files, without the log that they would come from"].append(path)
             return
-        use = _use(folder, name) if rotated.own and not rotated.compressed else FREE
+        use = FREE
+        if not rotated.compressed:
+            use = _use(folder, name) if rotated.own else _quick_use(folder, name)
         at = (path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, use, log_path)
         found.copies.append(Copy(*at, *rotated[1:]))
         return
@@ -352,6 +355,18 @@ def _use(folder: Folder, name: str) -> Use:
     fd = folder.open(name)
     try:
         return use_of(fd)
+    finally:
+        os.close(fd)
+
+
+def _quick_use(folder: Folder, name: str) -> Use:
+    """Of what another tool has rotated, which there may be very much of: whether a program was not told of that."""
+    try:
+        fd = os.open(name, _LOOKING, dir_fd=folder.fd)
+    except OSError:  # it is asked again before it is deleted
+        return FREE
+    try:
+        return WRITTEN if is_surely_written(fd) else FREE
     finally:
         os.close(fd)
 

@@ -116,6 +116,10 @@ async def test_a_full_disk_accepts_its_alert_is_cleaned_and_has_its_ballast_agai
         run = await cleaned(api)
         assert (run["trigger"], run["outcome"]) == ("alert", "effective"), run
         await wait_until(lambda: whole(api), timeout=60, what="the ballast to be laid anew")
+        recorded = {record["kind"] for record in api.get("audit?limit=500")["items"]}
+        released = any(line["message"] == "ballast released" for line in disk.lines)
+        assert released or disk.inodes  # the files beside the database are there already
+        assert ("ballast.laid" in recorded, "ballast.released" in recorded) == (True, released)
         (disk.point / "one more").write_bytes(bytes(MIB))
         assert end(process) == 0
     said = [line["message"] for line in disk.lines if line["level"] in ("warning", "error")]

@@ -12,12 +12,13 @@ import pytest
 
 from remediator.files.folder import decode_path
 from remediator.model.task import Action, TaskError
+from tests.helpers import rounds
 from tests.remediator.tasks.log_rotation.log_tree import NOW, Entry, Tree, entries, text
 from tests.remediator.tasks.log_rotation.logdir import DAY, deleted_by, task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
-TREES = int(os.environ.get("UPKEEPER_SEARCH_TREES", "60"))
+TREES = rounds("SEARCH_TREES", 60, 2000)
 _ROTATED = re.compile(
     r"(.+)(?:\.\d{1,5}|-\d{8}(?:\d\d)?(?:-\d{6,10})?(?:-\d{1,4})?|\.\d{4}-\d\d-\d\d(?:_[\d-]+)?)(?:\.\w+)?", re.S
 )
