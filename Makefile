@@ -49,9 +49,8 @@ torture: export UPKEEPER_TORTURE_KILLS ?= 500
 torture: export UPKEEPER_FUZZ ?= 200000
 torture: $(DEV) ## The long form of what must never happen, for hours: UPKEEPER_TORTURE_KILLS=, _SEED=
 	@scripts/setup-servers test
-	$(BIN)/pytest -s --timeout 14400 tests/torture $(ARGS)
+	$(BIN)/pytest -s --timeout 14400 tests/torture tests/remediator/test_fuzz.py $(ARGS)
 	UPKEEPER_TORTURE=1 $(BIN)/pytest -s --timeout 14400 -m torture --ignore tests/torture $(ARGS)
-	$(BIN)/pytest -s tests/torture tests/remediator/test_fuzz.py $(ARGS)
 
 bench: $(DEV) ## Measure beside the peers, and print the ratios
 	@scripts/setup-servers bench

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from remediator.config.config import Config
 from remediator.config.cron import CronError, parse_cron
 from remediator.config.matchers import MatcherError, matches_all, parse_matchers
 from remediator.webhook.payload import PayloadError, parse_notification
+
+pytestmark = pytest.mark.timeout(0)  # the long form takes as long as its number of inputs
 
 INPUTS = int(os.environ.get("UPKEEPER_FUZZ", "200"))
 fuzz = settings(max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
