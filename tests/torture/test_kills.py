@@ -27,7 +27,6 @@ from tests.e2e.processes import Api, command, end, firing
 from tests.helpers import free_port, wait_until
 from tests.torture.ledger import Ledger
 
-
 KILLS = int(os.environ.get("UPKEEPER_TORTURE_KILLS", "6"))
 SEED = int(os.environ.get("UPKEEPER_TORTURE_SEED", str(random.SystemRandom().randrange(2**32))))
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(600 + 60 * KILLS)]
