@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REMEDIATOR_SECTIONS = frozenset(
-    {"remedies", "guards", "schedule", "notify", "remediator", "prometheus", "alertmanager"}
+    {
+        "alertmanager",
+        "guards",
+        "notify",
+        "prometheus",
+        "reconcile",
+        "remediator",
+        "remedies",
+        "schedule",
+        "watchdog",
+    }
 )
 """Sections of the config file that are not the exporter's to read."""
 

@@ -37,9 +37,13 @@ from exporter.inventory.inventory import Inventory
 from exporter.snapshot import Snapshot
 from exporter.web.load import Certificate
 from exporter.web.web_metrics import WebMetrics
+from remediator.config import peers
 from remediator.metrics import Metrics
+from remediator.runs.keeper import SilenceMetrics
 from remediator.schedule.metrics import JobMetrics
 from remediator.webhook.endpoint import WebhookMetrics
+from remediator.webhook.reconciler import ReconcileMetrics
+from remediator.webhook.watchdog import Watchdog
 
 T = TypeVar("T")
 Row = Sequence[str]
@@ -160,6 +164,9 @@ def _remediator() -> Iterator[Row]:
     registry = _Noted()
     Metrics(registry)
     WebhookMetrics(registry)
+    ReconcileMetrics(registry)
+    SilenceMetrics(registry)
+    Watchdog(peers.Watchdog, lambda: 0.0, lambda: None).register(registry)
     for metric in registry.noted:
         yield from (_row(family, _labels(metric)) for family in metric.describe())
     for family in (*JobMetrics(registry, lambda: 0.0).families(), *_watch().families()):

@@ -16,7 +16,8 @@ from upkeeper.table import SECTIONS
 HEAVY = {"aiohttp", "alembic", "dbos", "docker", "httpx", "pydantic", "rich", "sqlalchemy", "structlog", "yaml"}
 SERVICES = {"up", "exporter", "remediator"}
 NO_SERVICE_ASKED = SERVICES | {
-    "check", "check-web", "probe", "config schema", "config show", "completion", "hash-password",
+    "backtest", "check", "check-web", "probe", "config schema", "config show", "completion", "hash-password",
+    "state backup", "state info", "state restore",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def _shared_params() -> list[click.Option]:
 @pytest.mark.parametrize(
     ("arguments", "suggestion"),
     [
-        (["stauts"], "Did you mean 'status'?"),
+        (["statsu"], "'status'?"),
         (["histori"], "Did you mean 'history'?"),
         (["plan", "--jsn"], "Did you mean '--json'?"),
         (["completion", "tcsh"], "is not one of 'bash', 'zsh', 'fish'"),

@@ -17,7 +17,7 @@ from upkeeper.look.check_config import MachineFacts, findings
 SHIPPED = Path(__file__).parents[3] / "upkeeper.yml"
 
 _YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:- )?[a-z0-9_]+:(?: .*)?)$")
+_COMMENTED_KEY = re.compile(r"^(\s*)# (\s*(?:(?:- )?[a-z0-9_]+:(?: .*)?|- \{.*\}))$")
 
 
 async def facts(config: Config, directory: Path) -> MachineFacts:

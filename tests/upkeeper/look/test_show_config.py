@@ -142,7 +142,10 @@ def test_the_schema_names_no_host_of_ours_and_every_key_is_closed_and_explained(
     assert document["$id"] == "urn:upkeeper:config"
     assert document["title"] == "upkeeper.yml"
     assert not re.search(r"https?://(?!json-schema\.org)[a-z]", str({**document, "$defs": {}}))
+    anything = {"JsonValue"}  # a parameter's value is whatever the task says
     for name, section in {"Config": document, **document["$defs"]}.items():
+        if name in anything:
+            continue
         assert section["additionalProperties"] is False, name
         for key, value in section["properties"].items():
             assert value.get("description"), f"{name}.{key}"

@@ -23,7 +23,9 @@ PAGE = (share_path() / "docs" / "how-to" / "existing-prometheus.md").read_text()
 def on_the_page() -> tuple[Any, Any]:
     """What the page shows for the two, with the default ports."""
     blocks = [yaml.safe_load(block) for block in re.findall("```yaml\n(.*?)```", PAGE, flags=re.DOTALL)]
-    return blocks[1], blocks[2]
+    (prometheus,) = (block for block in blocks if "scrape_configs" in block)
+    (alertmanager,) = (block for block in blocks if "route" in block)
+    return prometheus, alertmanager
 
 
 @pytest.mark.servers
