@@ -157,7 +157,7 @@ async def test_a_remediator_that_starts_on_a_full_disk_reads_and_acts_when_there
         assert done.status == 0, done.err
         assert end(process) == 0
     said = [line["message"] for line in disk.lines if line["level"] in ("warning", "error")]
-    assert said == ["state cannot be written"]
+    assert [what for what in said if not what.startswith("ballast ")] == ["state cannot be written"]
 
 
 @slow
@@ -179,9 +179,10 @@ async def test_a_disk_that_fills_up_under_a_remediator_neither_ends_it_nor_loses
         assert post() == 202
         made = disk.fill()
         if not disk.inodes:  # which a database that is open already does not need
-            # The write-ahead log may have room of its own for a while. A written page of a map is a clean one after
-            # a sync, and to write it again takes new room where a file system never writes in place.
-            assert next((number for number in range(500) if post() == 503), None) is not None
+            # The ballast is used up first, and the write-ahead log may have room of its own for a while. A written page
+            # of a map is a clean one after a sync, and to write it again takes new room where a file system never
+            # writes in place.
+            assert next((number for number in range(5000) if post() == 503), None) is not None
             for _ in range(5):
                 os.sync()
                 assert {post() for _ in range(20)} == {503}
@@ -205,8 +206,9 @@ async def test_a_disk_that_fills_up_under_a_remediator_neither_ends_it_nor_loses
         await wait_until(decided, what="all alerts to be decided about")
         assert end(process) == 0
     said = [line["message"] for line in disk.lines if line["level"] in ("warning", "error")]
-    assert [what for what in said if not what.startswith("ballast ")] == (
-        [] if disk.inodes else ["state cannot be written"]
+    # More than once where a checkpoint of the write-ahead log frees a little in between.
+    assert {what for what in said if not what.startswith("ballast ")} == (
+        set() if disk.inodes else {"state cannot be written"}
     )
 
 
