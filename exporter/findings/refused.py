@@ -15,6 +15,7 @@ _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _UPDATES = ("update_config", "rollback_config")
 _SIZES: Sequence[tuple[str, ...]] = (
     *(("mem_limit",), ("mem_reservation",), ("memswap_limit",), ("mem_swappiness",), ("shm_size",)),
+    ("build", "shm_size"),
     *(("deploy", "resources", "limits", "memory"), ("deploy", "resources", "reservations", "memory")),
 )
 _DURATIONS: Sequence[tuple[str, ...]] = (
@@ -26,7 +27,7 @@ _DURATIONS: Sequence[tuple[str, ...]] = (
 _UNSIGNED: Sequence[tuple[str, ...]] = (
     *(("deploy", "restart_policy", "max_attempts"), ("deploy", "placement", "max_replicas_per_node")),
     *(("deploy", part, "parallelism") for part in _UPDATES),
-    ("healthcheck", "retries"),
+    *(("healthcheck", "retries"), ("blkio_config", "weight")),
 )
 _WHOLE: Sequence[tuple[str, ...]] = (
     *(("cpu_count",), ("cpu_period",), ("cpu_quota",), ("cpu_rt_period",), ("cpu_rt_runtime",)),
@@ -45,6 +46,7 @@ _NUMBERS: Sequence[tuple[str, ...]] = (
 _BOOLEANS: Sequence[tuple[str, ...]] = (
     *((key,) for key in ("attach", "init", "oom_kill_disable", "privileged", "read_only", "stdin_open", "tty")),
     ("healthcheck", "disable"),
+    *(("build", key) for key in ("no_cache", "privileged", "pull")),
 )
 _SECTION_BOOLEANS = ("attachable", "enable_ipv4", "enable_ipv6", "external", "internal")
 _INTEGER = re.compile(r"[+-]?[0-9]+")

@@ -36,7 +36,7 @@ _MADE_UNIQUE = frozenset(
             for key in ("annotations", "cap_add", "cap_drop", "dns", "dns_opt", "dns_search", "environment", "expose")
         ),
         *((key,) for key in ("labels", "profiles", "sysctls", "tmpfs", "volumes")),
-        ("deploy", "labels"),
+        *((key, "labels") for key in ("build", "deploy")),
     }
 )
 """Lists of a service of which Compose drops what is there twice, before it looks at the specification.
