@@ -41,6 +41,8 @@ THREADS = 64
 
 _AGAIN = "the disk was full, so that the database is locked until this is tried again"
 
+_AGAIN_SUFFIX = "-again"
+
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -72,6 +74,7 @@ class Engine:
         self._width = workers
         self._idle_seconds = idle_seconds
         self._workflow: Any = None
+        self._rest_of_run: Any = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
         self._launching = asyncio.Lock()
         self._stopping = False
@@ -103,6 +106,8 @@ class Engine:
                 status = await DBOS.get_workflow_status_async(workflow)
                 if status is None:
                     await self._start(run_id, attempt)
+                elif status.status == "ERROR" and run_id in self.lost and await self._once_again(run_id, attempt):
+                    pass
                 elif status.status in ENDED:
                     reason = f"the engine gave it up ({status.status.lower().replace('_', ' ')})"
                     await self._runner.abandon(run_id, reason)
@@ -111,6 +116,17 @@ class Engine:
                 self.lost.discard(run_id)
             self._keep_own_threads()
 
+    async def _once_again(self, run_id: int, attempt: int) -> bool:
+        """Goes on with a run that broke off, where DBOS could store that it did; False if it has done so before."""
+        from dbos import DBOS, SetWorkflowID
+
+        workflow = _workflow_id(run_id, attempt) + _AGAIN_SUFFIX
+        if await DBOS.get_workflow_status_async(workflow) is not None:
+            return False
+        with SetWorkflowID(workflow):
+            await DBOS.start_workflow_async(self._rest_of_run, run_id, attempt)
+        return True
+
     async def forget(self, attempts: Mapping[int, int]) -> None:
         """Deletes what the engine remembers of finished runs. attempts: the number of the last, by the run's id."""
         async with self._launching:
@@ -118,7 +134,8 @@ class Engine:
             from dbos import DBOS
 
             await DBOS.delete_workflows_async([
-                _workflow_id(run_id, number) for run_id, last in attempts.items() for number in range(last + 1)
+                _workflow_id(run_id, number) + suffix
+                for run_id, last in attempts.items() for number in range(last + 1) for suffix in ("", _AGAIN_SUFFIX)
             ])  # fmt: skip
             self._keep_own_threads()
 
@@ -174,6 +191,8 @@ class Engine:
         # It counts every restart, of the machine too; the queue counts those that a run may have to do with.
         durable = DBOS.workflow(name="run", max_recovery_attempts=None)
         self._workflow = durable(_workflow(self._runner, self._starts, self._workers))
+        rest = DBOS.workflow(name="rest of run", max_recovery_attempts=None)
+        self._rest_of_run = rest(_rest_of_run(self._runner, self._starts, self._workers))
         # Runs are started at once and not queued; the queue is that of a release which queued them.
         DBOS.listen_queues([self._queue])
         DBOS.launch()
@@ -304,6 +323,29 @@ def _workflow(
         await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
 
     return run
+
+
+def _rest_of_run(
+    runner: Runner, starts: Callable[[int], Awaitable[None]], workers: asyncio.Semaphore
+) -> Callable[[int, int], Awaitable[None]]:
+    """What is left to do of a run that broke off: the plan that it had begun to apply, else all of it."""
+    from dbos import DBOS
+
+    async def rest(run_id: int, attempt: int) -> None:
+        await starts(run_id)
+        async with workers:
+            count = await DBOS.run_step_async({"name": "begun"}, runner.begun, run_id)
+            if not count:
+                if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
+                    return
+                count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
+            if not count:
+                return
+            for position in range(count):
+                await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+            await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
+
+    return rest
 
 
 def _workflow_id(run_id: int, attempt: int) -> str:

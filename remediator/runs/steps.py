@@ -213,6 +213,12 @@ class Runner:
         """Whether any run is queued or under way."""
         return bool(await self._database.read(partial(runs.unfinished, host=self._database.host)))
 
+    async def begun(self, run_id: int) -> int:
+        """The number of actions of a run that has begun to apply its plan; 0 if it has not."""
+        if (await self._read(run_id)).state not in ("applying", "verifying"):
+            return 0
+        return len(await self._database.read(partial(runs.action_states, run_id=run_id)))
+
     async def abandon(self, run_id: int, reason: str) -> None:
         """Closes a run that the engine has given up."""
         await self._stop(await self._read(run_id), Conclusion("failed", reason))

@@ -107,7 +107,8 @@ class Stack:
 
 
 def settings(task: Sweep, remedies: list[Remedy], config: Config | None = None) -> Settings:
-    config = config or Config()
+    # No ballast: nothing here keeps it, and 64 MiB for each test would be much.
+    config = config or Config.model_validate({"remediator": {"ballast": 0}})
     jobs = {job.name: job for job in config.schedule.in_force}
     return Settings(config, Remedies(remedies, jobs=jobs), {task.facts.name: task}, Resources(config))
 

@@ -4,10 +4,13 @@ import threading
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from remediator.engine import Engine
 from remediator.model.caller import Caller
+from remediator.model.errors import NoRoom
 from remediator.model.run import Request
-from remediator.store import runs
+from remediator.store import pages, runs
 from remediator.store.database import Database
 from tests.helpers import wait_until
 from tests.remediator.stack import START, an_engine
@@ -44,6 +47,39 @@ async def test_it_is_up_only_while_there_is_something_to_run(tmp_path: Path) -> 
                 return not _engines_own(before)
 
             await wait_until(at_rest, what="the engine to rest")
+
+
+async def test_a_run_that_broke_off_goes_on_although_the_engine_noted_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that was full for the run, and not for the engine a moment later."""
+    attic = tmp_path / "attic"
+    attic.mkdir()
+    for name in ("dust", "moth"):
+        (attic / name).write_text(name)
+    task = Sweep(attic)
+    async with an_engine(tmp_path / "upkeeper.db", task) as (engine, database):
+        verify = engine._runner.verify
+        full = [NoRoom("the file system is full")]
+
+        async def once_full(run_id: int, attempt: int = 0) -> None:
+            if full:
+                raise full.pop()
+            await verify(run_id, attempt)
+
+        monkeypatch.setattr(engine._runner, "verify", once_full)
+        request = Request(host=database.host, task="sweep", target="attic", caller=Caller("cli"), dry_run=False)
+        run_id = await database.write(partial(runs.create, request=request, now=START))
+        await engine.submit(run_id)
+        await wait_until(lambda: engine.lost, equals={run_id}, what="the run to break off")
+        await engine.resume({run_id: 0})
+
+        async def state() -> str:
+            return (await database.read(partial(runs.get, run_id=run_id))).state
+
+        await wait_until(state, equals="finished", what="the run to finish")
+        assert (await database.read(partial(pages.one_run, run_id=run_id)))["outcome"] == "effective"
+    assert task.applied == ["dust", "moth"], "each once"
 
 
 def _engines_own(before: set[str]) -> set[str]:

@@ -93,7 +93,7 @@ async def test_nobody_is_paged_when_the_run_helps(tmp_path: Path, program: Path,
         assert len(await active(h)) == 1, "the alert still fires, and may yet end"
         await h.post(ended=True)
         await wait_until(lambda: active(h), equals=[], what="the end of the silence")
-        assert await page(h) == "the alert has ended"
+        await wait_until(lambda: page(h), equals="the alert has ended", what="the record of it")
         assert ("resolved", None) in await h.alerts(), "no webhook could tell it"
         assert h.missed("resolved") == 0
         await h.post(room="cellar", ended=True)
