@@ -305,24 +305,32 @@ def _workflow(
 
     Those of the build of November 2026 were started without the number of an attempt, and go on as the first.
     """
-    from dbos import DBOS
 
     async def run(run_id: int, attempt: int = 0) -> None:
         await starts(run_id)
         async with workers:
-            await steps(run_id, attempt)
-
-    async def steps(run_id: int, attempt: int) -> None:
-        if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
-            return
-        count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
-        if count == 0:
-            return
-        for position in range(count):
-            await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
-        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
+            await _apply(runner, run_id, attempt, await _look(runner, run_id, attempt))
 
     return run
+
+
+async def _look(runner: Runner, run_id: int, attempt: int) -> int:
+    """Measures and plans; the number of actions to apply, 0 to stop."""
+    from dbos import DBOS
+
+    if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
+        return 0
+    return await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
+
+
+async def _apply(runner: Runner, run_id: int, attempt: int, count: int) -> None:
+    """Applies the plan, if it has actions, and measures again."""
+    from dbos import DBOS
+
+    for position in range(count):
+        await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+    if count:
+        await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
 
 
 def _rest_of_run(
@@ -335,15 +343,7 @@ def _rest_of_run(
         await starts(run_id)
         async with workers:
             count = await DBOS.run_step_async({"name": "begun"}, runner.begun, run_id)
-            if not count:
-                if await DBOS.run_step_async({"name": "measure"}, runner.measure, run_id, attempt) == "stop":
-                    return
-                count = await DBOS.run_step_async({"name": "plan"}, runner.plan, run_id, attempt)
-            if not count:
-                return
-            for position in range(count):
-                await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
-            await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
+            await _apply(runner, run_id, attempt, count or await _look(runner, run_id, attempt))
 
     return rest
 
