@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from exporter import __version__
 from remediator.audit.verify import Head
-from remediator.model.shapes import BallastView
+from remediator.model.shapes.status import BallastView
 
 # As a series of its own, which the text format makes of it, a time of creation clashes with the counter's family.
 disable_created_metrics()  # type: ignore[no-untyped-call]

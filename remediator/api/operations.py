@@ -14,28 +14,19 @@ from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from remediator.model.shapes import (
-        AlertView,
-        ApprovalDetail,
-        ApprovalView,
-        AuditView,
-        BreakerView,
-        ChainView,
-        DecisionView,
-        ExplainView,
-        JobView,
-        LevelView,
-        NewTokenView,
-        Page,
-        PauseView,
-        PlanView,
-        RemedyView,
-        RunView,
-        StatusView,
-        TaskView,
-        TokenView,
-        WhyView,
-    )
+    from remediator.model.shapes.alerts import AlertView, DecisionView
+    from remediator.model.shapes.answers import Page
+    from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
+    from remediator.model.shapes.audit import AuditView, ChainView
+    from remediator.model.shapes.explain import ExplainView
+    from remediator.model.shapes.holds import BreakerView, PauseView
+    from remediator.model.shapes.plans import PlanView
+    from remediator.model.shapes.remedies import LevelView, RemedyView
+    from remediator.model.shapes.runs import RunView
+    from remediator.model.shapes.schedule import JobView, WhyView
+    from remediator.model.shapes.status import StatusView
+    from remediator.model.shapes.tasks import TaskView
+    from remediator.model.shapes.tokens import NewTokenView, TokenView
 
 P = ParamSpec("P")
 R = TypeVar("R")

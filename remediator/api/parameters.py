@@ -1,10 +1,12 @@
 """The parameters and the answer of each operation, as its signature in the table has them."""
 
 import inspect
+import pkgutil
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from types import NoneType
 from typing import Any, Literal
 
@@ -36,8 +38,15 @@ class _Body(BaseModel):
 
 
 @cache
+def _shapes() -> Mapping[str, Any]:
+    """Every shape by its name; no two nouns have one of the same name."""
+    modules = [import_module(f"{shapes.__name__}.{each.name}") for each in pkgutil.iter_modules(shapes.__path__)]
+    return {name: value for module in modules for name, value in vars(module).items()}
+
+
+@cache
 def _hints(operation: Operation) -> Mapping[str, Any]:
-    known = {**vars(operations), **vars(shapes)}
+    known = {**vars(operations), **_shapes()}
     return typing.get_type_hints(operation.declared, known, include_extras=True)
 
 

@@ -12,7 +12,8 @@ from exporter.base.text import format_time_ms
 from remediator.control.again import to_be_tried_again
 from remediator.model.caller import Caller
 from remediator.model.errors import conflict, not_found, unprocessable
-from remediator.model.shapes import NewTokenView, Page, TokenView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.tokens import NewTokenView, TokenView
 from remediator.model.token import Token, TokenRole, hash_of, new_token
 from remediator.store import tokens
 from remediator.store.database import Database

@@ -17,7 +17,8 @@ from remediator.model.caller import Caller
 from remediator.model.errors import bad_request, conflict, not_found, refused, unavailable
 from remediator.model.hold import Block
 from remediator.model.run import Run
-from remediator.model.shapes import ApprovalDetail, ApprovalView, Page
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
 from remediator.model.task import Plan, Task
 from remediator.model.words import ApprovalState
 from remediator.runs.cases import case_of

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from remediator.audit.record import Entry
 from remediator.control.again import to_be_tried_again
-from remediator.model.shapes import BallastView
+from remediator.model.shapes.status import BallastView
 from remediator.store import audit
 from remediator.store.ballast import Ballast, Standing
 from remediator.store.database import Database

@@ -20,7 +20,7 @@ from remediator.guards.judge import Gathered, Judge
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.errors import not_found, unprocessable
 from remediator.model.hold import DAY
-from remediator.model.shapes import (
+from remediator.model.shapes.explain import (
     ExplainedPlan,
     ExplainedRemedy,
     ExplainView,

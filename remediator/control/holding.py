@@ -15,7 +15,7 @@ from remediator.model.caller import Caller
 from remediator.model.errors import EXIT_USAGE, RequestError, not_found
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
-from remediator.model.shapes import BreakerView, PauseView
+from remediator.model.shapes.holds import BreakerView, PauseView
 from remediator.model.task import Task
 from remediator.store import holds
 from remediator.store.database import Database

@@ -5,7 +5,10 @@ from functools import partial
 from remediator.api.operations import PAGE
 from remediator.audit.record import Record, milliseconds_of
 from remediator.model.errors import bad_request, not_found
-from remediator.model.shapes import AlertView, AuditView, ChainView, DecisionView, Page, RunView
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.audit import AuditView, ChainView
+from remediator.model.shapes.runs import RunView
 from remediator.store import audit, pages
 from remediator.store.database import Database
 

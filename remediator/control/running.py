@@ -18,7 +18,8 @@ from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
 from remediator.model.hold import Block
 from remediator.model.run import Request
-from remediator.model.shapes import GuardView, PartPlanView, PlanView, RunView
+from remediator.model.shapes.plans import GuardView, PartPlanView, PlanView
+from remediator.model.shapes.runs import RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.runs.targets import meant_by
 from remediator.store import pages, runs

@@ -7,7 +7,8 @@ from exporter.base.text import format_time_ms, nearest
 from remediator.config.config import Config
 from remediator.model.errors import bad_request, not_found
 from remediator.model.job import DueTime
-from remediator.model.shapes import DueView, JobView, Page, WhyView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.schedule import DueView, JobView, WhyView
 from remediator.model.task import Task
 from remediator.schedule.calendar import Calendar
 from remediator.schedule.standing import Standing, standings

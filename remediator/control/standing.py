@@ -17,7 +17,11 @@ from remediator.control.holding import Holding
 from remediator.control.trusting import Trusting
 from remediator.decide.trust import promotion
 from remediator.model.level import Track
-from remediator.model.shapes import AuditStateView, Page, RemedyView, StatusView, TaskView, TrackView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.audit import AuditStateView
+from remediator.model.shapes.remedies import RemedyView, TrackView
+from remediator.model.shapes.status import StatusView
+from remediator.model.shapes.tasks import TaskView
 from remediator.model.task import Task, TaskError
 from remediator.store import audit, levels, pages
 from remediator.store.database import Database

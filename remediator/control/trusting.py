@@ -10,7 +10,7 @@ from remediator.decide.remedies import Remedies
 from remediator.model.caller import Caller
 from remediator.model.errors import not_found
 from remediator.model.level import Level
-from remediator.model.shapes import LevelView
+from remediator.model.shapes.remedies import LevelView
 from remediator.store import levels
 from remediator.store.database import Database
 

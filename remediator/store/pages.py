@@ -9,19 +9,11 @@ import sqlalchemy as sa
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
 from remediator.model.evidence import Section
-from remediator.model.shapes import (
-    ActionView,
-    AlertView,
-    ApprovalDetail,
-    ApprovalView,
-    ArtefactView,
-    ChildView,
-    DecisionView,
-    Page,
-    RunView,
-    SectionView,
-    TrackView,
-)
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
+from remediator.model.shapes.remedies import TrackView
+from remediator.model.shapes.runs import ActionView, ArtefactView, ChildView, RunView, SectionView
 from remediator.model.task import Plan
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, evidence, rows, silences

@@ -18,7 +18,7 @@ from remediator.guards.guard import Sources
 from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.alert import Notification, ReceivedAlert
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.runs.closing import Closing
 from remediator.runs.steps import Runner
 from remediator.store.database import Database

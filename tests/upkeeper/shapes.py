@@ -1,14 +1,9 @@
 """API shapes for tests, each with what a test does not care about filled in."""
 
-from remediator.model.shapes import (
-    ActionState,
-    ActionView,
-    AlertView,
-    DecisionView,
-    MeasurementView,
-    RemedyView,
-    RunView,
-)
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.runs import ActionView, MeasurementView, RunView
+from remediator.model.words import ActionState
 
 NOW = "2026-01-01T12:00:00.000Z"
 

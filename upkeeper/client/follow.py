@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, ClientError
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 
 INTERVAL = 0.2
 """Seconds between two requests for a run."""

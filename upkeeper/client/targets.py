@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exporter.base.text import nearest
 from remediator.model.errors import EXIT_USAGE, ClientError
-from remediator.model.shapes import TaskView
+from remediator.model.shapes.tasks import TaskView
 from remediator.statedir import DRILL_TARGET
 
 ALL = "all"

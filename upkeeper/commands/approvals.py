@@ -10,7 +10,7 @@ from upkeeper.commands.complete import complete_approval
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 if TYPE_CHECKING:
-    from remediator.model.shapes import ApprovalDetail
+    from remediator.model.shapes.approvals import ApprovalDetail
 
 _approval = click.argument("approval_id", metavar="ID", type=click.IntRange(1), shell_complete=complete_approval)
 

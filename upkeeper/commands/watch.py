@@ -10,7 +10,8 @@ from upkeeper.screens import runs as view
 
 if TYPE_CHECKING:
     from remediator.api.operations import Operations
-    from remediator.model.shapes import ApprovalView, RunView
+    from remediator.model.shapes.approvals import ApprovalView
+    from remediator.model.shapes.runs import RunView
 
 
 async def follow_on_screen(session: Session, client: "Operations", started: "RunView") -> "RunView":

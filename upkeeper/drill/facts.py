@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from remediator.model.shapes import AlertView, BreakerView, DecisionView, PauseView, RemedyView, RunView
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.holds import BreakerView, PauseView
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.runs import RunView
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 
 ALERT = "UpkeeperLogDirectoryOverLimit"

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from exporter.base.text import parse_time
 from remediator.api.operations import Operations
 from remediator.model.errors import ClientError
-from remediator.model.shapes import AlertView, DecisionView
+from remediator.model.shapes.alerts import AlertView, DecisionView
 from upkeeper.drill.facts import (
     ALERT,
     LABEL,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.base.text import parse_time
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from upkeeper.drill.facts import DrillFacts
 
 

@@ -10,7 +10,7 @@ from remediator.api.operations import MAX_PAGE, Operations
 from remediator.audit.record import Record, from_document, milliseconds_of
 from remediator.audit.verify import Chain, Head
 from remediator.model.errors import EXIT_USAGE, ClientError
-from remediator.model.shapes import AuditView
+from remediator.model.shapes.audit import AuditView
 
 _HEAD = re.compile(r"(?:(?P<number>[0-9]{1,18}):)?(?P<hash>[0-9a-f]{13,64})", re.ASCII)
 

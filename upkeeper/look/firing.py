@@ -7,7 +7,8 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from exporter.base.text import parse_time
-from remediator.model.shapes import AlertView, DecisionView, RunView
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.runs import RunView
 
 _QUIET = frozenset({"none"})
 """Severities that are no news: of the always-firing Watchdog."""

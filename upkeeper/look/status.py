@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from exporter.base.units import format_bytes
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import (
-    AlertView,
-    ApprovalView,
-    BreakerView,
-    DecisionView,
-    Page,
-    RemedyView,
-    RunView,
-    StatusView,
-)
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.approvals import ApprovalView
+from remediator.model.shapes.holds import BreakerView
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.runs import RunView
+from remediator.model.shapes.status import StatusView
 from remediator.peers.http import verification
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import CheckView, checks_of, line

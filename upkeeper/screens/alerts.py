@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from remediator.model.shapes import AlertView, DecisionView, Page
+from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.answers import Page
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import ago, ahead

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes
-from remediator.model.shapes import ApprovalDetail, ApprovalView, Page
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.base.text import counted
-from remediator.model.shapes import AuditView, Page
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.audit import AuditView
 from upkeeper.look.audit import VerdictView
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from remediator.model.shapes import ExplainedPlan, ExplainedRemedy, ExplainView, PlannedDecisionView
+from remediator.model.shapes.explain import ExplainedPlan, ExplainedRemedy, ExplainView, PlannedDecisionView
 from upkeeper.screens.cells import Cell, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import measurement, show_body

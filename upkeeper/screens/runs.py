@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from exporter.base.units import format_bytes
-from remediator.model.shapes import Page, RunView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.runs import RunView
 from remediator.tasks.health_check.notes import checks_of
 from remediator.tasks.registry import shows
 from upkeeper.client.follow import Progress

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from exporter.base.text import counted
-from remediator.model.shapes import DueView, JobView, Page, WhyView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.schedule import DueView, JobView, WhyView
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES, ago, local

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.base.text import counted
-from remediator.model.shapes import BreakerView, PauseView, RunView, StatusView
+from remediator.model.shapes.holds import BreakerView, PauseView
+from remediator.model.shapes.runs import RunView
+from remediator.model.shapes.status import StatusView
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
 from upkeeper.screens.approvals import brief

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
-from remediator.model.shapes import MeasurementView, Page, PartPlanView, PlanBody, PlanView, RemedyView, TaskView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.plans import PartPlanView, PlanBody, PlanView
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.runs import MeasurementView
+from remediator.model.shapes.tasks import TaskView
 from remediator.tasks.registry import shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from remediator.model.shapes import NewTokenView, Page, TokenView
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.tokens import NewTokenView, TokenView
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import ago, local

@@ -7,7 +7,8 @@ import pytest
 from remediator.config.guards import Approval
 from remediator.config.remedies import Remedy
 from remediator.model.errors import RequestError
-from remediator.model.shapes import ApprovalDetail, RunView
+from remediator.model.shapes.approvals import ApprovalDetail
+from remediator.model.shapes.runs import RunView
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, settings

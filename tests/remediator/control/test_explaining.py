@@ -4,7 +4,7 @@ import pytest
 
 from remediator.config.remedies import Remedy
 from remediator.model.errors import ClientError
-from remediator.model.shapes import ExplainedRemedy, ExplainView
+from remediator.model.shapes.explain import ExplainedRemedy, ExplainView
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import Stack, alert, settings
 

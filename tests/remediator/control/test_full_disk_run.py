@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remediator.control.core import Core
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.statedir import StateDir
 from tests.filesystems import mounted
 from tests.helpers import wait_until

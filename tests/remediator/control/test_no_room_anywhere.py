@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from remediator.control.core import Core
 from remediator.model.errors import NoRoom
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.statedir import StateDir
 from tests.faultdisk import Faults, fault_disk
 from tests.helpers import rounds, wait_until

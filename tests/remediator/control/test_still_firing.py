@@ -11,7 +11,8 @@ from remediator.config.guards import Breaker
 from remediator.config.remedies import Remedy
 from remediator.control.core import Core
 from remediator.decide.decider import HEARD_WITHIN
-from remediator.model.shapes import DecisionView, RunView
+from remediator.model.shapes.alerts import DecisionView
+from remediator.model.shapes.runs import RunView
 from remediator.statedir import DRILL_TARGET
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY

@@ -11,7 +11,7 @@ from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.model.taskfacts import Part, TaskFacts
 from remediator.tasks.composite.task import Composite
 from remediator.tasks.resources import Resources

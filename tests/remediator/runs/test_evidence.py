@@ -7,7 +7,7 @@ import pytest
 
 from remediator.evidence import gather
 from remediator.model.evidence import Source
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from tests.remediator.stack import Stack, alert
 
 

@@ -19,7 +19,7 @@ from remediator.metrics import Metrics
 from remediator.model.caller import Caller
 from remediator.model.hold import Hold, Pause
 from remediator.model.run import Request
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.model.task import Measurement, Plan, Task
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing

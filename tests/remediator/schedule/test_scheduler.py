@@ -13,7 +13,7 @@ from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.model.errors import RequestError
 from remediator.model.job import DueTime
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.schedule.metrics import JobMetrics
 from remediator.schedule.scheduler import Scheduler
 from remediator.store import jobs

@@ -12,7 +12,7 @@ from exporter.base.file_lock import lock_file
 from remediator import endpoints
 from remediator.endpoints import Endpoints, url_of
 from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
-from remediator.model.shapes import TaskView
+from remediator.model.shapes.tasks import TaskView
 from remediator.statedir import StateDir
 from tests.filesystems import mounted
 from tests.helpers import free_port

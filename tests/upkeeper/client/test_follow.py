@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from tests.upkeeper.shapes import action, run
 from upkeeper.client import follow as following
 from upkeeper.client.follow import Progress, exit_code, follow

@@ -7,7 +7,7 @@ import pty
 
 import pytest
 
-from remediator.model.shapes import ApprovalView
+from remediator.model.shapes.approvals import ApprovalView
 from tests.helpers import wait_until
 from tests.remediator.stack import alert, settings
 from tests.upkeeper.commandline import CLEAN, SOURCES, UPKEEPER, Done, ended, process

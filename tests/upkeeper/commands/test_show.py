@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from remediator.model.shapes import SectionView
+from remediator.model.shapes.runs import SectionView
 from tests.upkeeper.shapes import run
 from upkeeper.screens.runs import show_run
 from upkeeper.screens.screen import Screen

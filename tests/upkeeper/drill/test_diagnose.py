@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from remediator.model.shapes import BreakerView, PauseView
+from remediator.model.shapes.holds import BreakerView, PauseView
 from tests.upkeeper.drill.facts import MIB, OVER, QUIET, WIRED, at
 from tests.upkeeper.shapes import NOW, action, alert, decision, remedy, run
 from upkeeper.drill.diagnose import diagnose, foresee

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from exporter.base.text import parse_time
-from remediator.model.shapes import DecisionView, RunView
+from remediator.model.shapes.alerts import DecisionView
+from remediator.model.shapes.runs import RunView
 from tests.upkeeper.shapes import action, alert, decision, run
 from upkeeper.look.firing import FiringView, of_alertmanager, of_prometheus, of_record, with_doing
 

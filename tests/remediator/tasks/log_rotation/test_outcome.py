@@ -19,7 +19,7 @@ from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
-from remediator.model.shapes import RunView
+from remediator.model.shapes.runs import RunView
 from remediator.model.task import Action, Effect
 from remediator.statedir import StateDir
 from remediator.tasks.log_rotation.task import LogRotation

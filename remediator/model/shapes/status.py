@@ -1,0 +1,44 @@
+"""How the remediator stands."""
+
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
+from remediator.model.shapes.approvals import ApprovalView
+from remediator.model.shapes.audit import AuditStateView
+from remediator.model.shapes.holds import BreakerView, PauseView
+from remediator.model.shapes.runs import RunView
+
+
+class BallastView(TypedDict):
+    """The room kept for a full disk. ``lacks``: why it is not whole, as far as known; ``doubt``: why it may not help
+    although it is. No bytes are wanted where the config says so.
+    """
+
+    bytes: int
+    wanted_bytes: int
+    inodes: int
+    wanted_inodes: int
+    whole: bool
+    lacks: str
+    doubt: str
+
+
+class StatusView(TypedDict):
+    """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received, and
+    ``watchdog_lost`` whether it should have come since. ``ballast`` is null where the disk does not even tell its size.
+    ``approvals`` are those that wait for a person.
+    """
+
+    version: str
+    paused: list[PauseView]
+    queue_depth: int
+    running: list[RunView]
+    approvals: list[ApprovalView]
+    open_breakers: list[BreakerView]
+    last_alert_at: str | None
+    watchdog_at: str | None
+    watchdog_lost: NotRequired[bool]
+    counts: dict[str, int]
+    audit: NotRequired[AuditStateView]
+    ballast: BallastView | None
