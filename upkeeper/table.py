@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-Word = Literal["task", "target", "probe", "run", "approval"]
+Word = Literal["task", "target", "probe", "run", "unfinished", "approval"]
 
 
 class Entry(NamedTuple):
@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Act": {
         "plan": Entry("tasks:plan", "Show what a task would do. Changes nothing.", ("task", "target")),
         "run": Entry("runs:run", "Run a task and follow it.", ("task", "target")),
+        "cancel": Entry("runs:cancel", "Cancel a run: no other action of it begins.", ("unfinished",)),
         "approvals": Entry("approvals:approvals", "List plans that wait for a person."),
         "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),
         "deny": Entry("approvals:deny", "Deny the plan of a run, which ends by that.", ("approval",)),

@@ -33,7 +33,16 @@ R = TypeVar("R")
 
 Method = Literal["GET", "POST", "DELETE"]
 Part = Literal[
-    "reading", "standing", "running", "explaining", "approving", "trusting", "holding", "scheduling", "access"
+    "reading",
+    "standing",
+    "running",
+    "cancelling",
+    "explaining",
+    "approving",
+    "trusting",
+    "holding",
+    "scheduling",
+    "access",
 ]
 Role = Literal["viewer", "operator"]
 """Who may ask: a viewer for what only reads, an operator for all."""
@@ -186,6 +195,11 @@ class Operations:
                by="running", body="RunRequest", status=202)  # fmt: skip
     async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
         """Asks for a run."""
+
+    @operation("POST", "/runs/{id}/cancel", "Cancel a run: no other action of it begins",
+               by="cancelling", body="CancelRequest")  # fmt: skip
+    async def cancel_run(self, id: int, reason: Remark = "") -> RunView:
+        """Says why. A run that acts ends with the action under way, so look again until it is finished."""
 
     @operation("GET", "/approvals", "Plans that wait for a person, or did, newest first", by="approving")
     async def approvals(

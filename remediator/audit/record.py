@@ -25,6 +25,7 @@ Kind = Literal[
     "decision",
     "run.asked",
     "run.planned",
+    "run.cancelled",
     "action.started",
     "action.finished",
     "run.finished",

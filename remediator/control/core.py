@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
+    from remediator.control.cancelling import Cancelling
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
@@ -126,6 +127,12 @@ class Core(Operations):
         from remediator.control.running import Running
 
         return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+
+    @cached_property
+    def cancelling(self) -> "Cancelling":
+        from remediator.control.cancelling import Cancelling
+
+        return Cancelling(self._database, self._closing, self._clock, self._caller, lambda: self._composites.wake())
 
     @cached_property
     def approving(self) -> "Approving":

@@ -33,7 +33,7 @@ SILENCED = "silenced"
 """What blocks in place of a guard while people are not told of an alert."""
 
 DENIED_AGAIN = DAY
-"""Seconds after which a person who said no is asked again about an alert that goes on firing."""
+"""Seconds after which a remedy has another turn, for an alert that goes on firing, that a person has said no to."""
 
 UNTOUCHED = frozenset({"nothing-to-do", "planned", "blocked", "denied", "cancelled"})
 """Outcomes of runs that changed nothing, so that no alert can end by them."""
@@ -190,7 +190,7 @@ def _again_at(remedy: Remedy, tried: Sequence[Try]) -> float:
     ended = own[0].ended_at or 0.0
     if remedy.autonomy == "observe":
         return ended + OBSERVE_AGAIN
-    if own[0].outcome == "denied":
+    if own[0].outcome == "denied" or own[0].by_person:
         return ended + DENIED_AGAIN
     idle = sum(1 for _ in takewhile(lambda one: one.outcome in UNTOUCHED, own))
     if not idle:

@@ -28,13 +28,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class Try:
-    """A run of a remedy for the same episode. outcome and ended_at (Unix seconds) are None while it is under way."""
+    """A run of a remedy for the same episode. outcome and ended_at (Unix seconds) are None while it is under way.
+
+    by_person: a person has cancelled it.
+    """
 
     run_id: int
     remedy: str | None
     dry_run: bool
     outcome: str | None
     ended_at: float | None
+    by_person: bool = False
 
 
 @dataclass(frozen=True)

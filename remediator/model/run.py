@@ -41,6 +41,8 @@ class Run(Request):
     after: Measurement | None
     attempt: int = 0
     """Which of the engine's workflows does it: each approval begins another."""
+    cancelled: str | None = None
+    """Which person has cancelled it and why: no other action of it begins."""
 
     @property
     def trigger(self) -> Trigger:

@@ -6,7 +6,9 @@ Trigger = Literal["alert", "schedule", "cli", "api", "console", "chat", "run"]
 """How something was asked for."""
 
 ApprovalState = Literal["asked", "approved", "denied", "expired", "cancelled", "superseded"]
-"""What became of a request for approval. ``cancelled``: its alert ended; ``superseded``: the plan changed."""
+"""What became of a request for approval. ``cancelled``: its alert ended, or its run was cancelled; ``superseded``: the
+plan changed.
+"""
 
 DueState = Literal["waiting", "running", "ran", "blocked", "missed", "skipped"]
 """What became of a due time. ``waiting``: a guard blocks, and it is tried again; ``blocked``: it was given up;

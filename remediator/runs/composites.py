@@ -123,7 +123,8 @@ class Composites:
     def _next(self, connection: sa.Connection, run: Run, task: Task | None) -> Step:
         if task is None:
             return Finish(Conclusion("failed", f"task {run.task} is no longer available"))
-        return next_step(task.facts.parts, parts.states(connection, run.id), parts.children(connection, run.id))
+        states, children = parts.states(connection, run.id), parts.children(connection, run.id)
+        return next_step(task.facts.parts, states, children, run.cancelled)
 
     async def _start(self, run: Run, position: int, name: str) -> None:
         """Makes the runs of a part, one for each target; or says why there is none."""

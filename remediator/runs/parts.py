@@ -42,8 +42,10 @@ class Finish:
 Step = Start | End | Wait | Finish
 
 
-def next_step(parts: Sequence[Part], states: Sequence[PartState], children: Sequence[Child]) -> Step:
-    """One part after the other, in their order. states: of each of the parts.
+def next_step(
+    parts: Sequence[Part], states: Sequence[PartState], children: Sequence[Child], cancelled: str | None = None
+) -> Step:
+    """One part after the other, in their order. states: of each of the parts. cancelled: who has cancelled it and why.
 
     A part that needs others is left out unless all of them went well.
     """
@@ -53,7 +55,10 @@ def next_step(parts: Sequence[Part], states: Sequence[PartState], children: Sequ
             return End(state, result_of(mine)) if all(child.outcome is not None for child in mine) else Wait()
     waiting = next((state for state in states if state.state == "planned"), None)
     if waiting is None:
-        return Finish(conclusion(parts, states, children))
+        end = conclusion(parts, states, children)
+        return Finish(end if cancelled is None else Conclusion("cancelled", f"{cancelled}; {end.reason}"))
+    if cancelled is not None:
+        return End(waiting, ActionResult("skipped", "the run was cancelled before it began"))
     lacking = _lacking(parts, waiting, states)
     if lacking:
         return End(waiting, ActionResult("skipped", f"it needs {lacking}, which did not go well"))

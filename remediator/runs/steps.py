@@ -106,7 +106,8 @@ class Runner:
             await self._stop(run, Conclusion("failed", str(failure)))
             return 0
         now = self._clock()
-        await self._write(partial(runs.planned, run_id=run_id, plan=plan, now=now))
+        if not await self._write(partial(runs.planned, run_id=run_id, plan=plan, now=now)):
+            return 0
         verdict = await self._may_apply(run, plan)
         if isinstance(verdict, Conclusion):
             await self._stop(run, verdict)
@@ -114,13 +115,13 @@ class Runner:
         if verdict is not None:
             await self._ask(run, plan, verdict)
             return 0
-        block = await self._begin_acting(run, plan)
-        if block is not None:
-            await self._stop(run, Conclusion("blocked", f"{block.guard}: {block.reason}"))
+        refusal = await self._begin_acting(run, plan)
+        if refusal is not None:
+            await self._stop(run, refusal)
             return 0
         return len(plan.actions)
 
-    async def _begin_acting(self, run: Run, plan: Plan) -> Block | None:
+    async def _begin_acting(self, run: Run, plan: Plan) -> Conclusion | None:
         """From here on the run acts, unless the slots that it needs are taken since the guards were asked."""
         disruptive = is_disruptive(self._tasks(), run.task)
         allowed = self._case(run, plan).settings.concurrency.disruptive_per_host if disruptive else None
@@ -139,7 +140,7 @@ class Runner:
             return verify.of_empty_plan(run.before, plan)
         judgement = await self._judge.judge(self._case(run, plan))
         block = judgement.refusal
-        return Conclusion("blocked", f"{block.guard}: {block.reason}") if block is not None else judgement.first
+        return blocked_by(block) if block is not None else judgement.first
 
     async def _ask(self, run: Run, plan: Plan, block: Block) -> None:
         """Lets the run wait until a person has approved the plan. Nothing of the engine is held meanwhile."""
@@ -161,9 +162,10 @@ class Runner:
         now = self._clock()
         if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
             result = ActionResult("skipped", "the plan is too old")
-        else:
-            await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now))
+        elif await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now)):
             result = await self._act(run, position)
+        else:
+            result = ActionResult("skipped", "the run was cancelled before it was done")
         await self._write(
             partial(runs.action_finished, run_id=run_id, position=position, result=result, now=self._clock())
         )
@@ -186,18 +188,22 @@ class Runner:
 
     async def verify(self, run_id: int, attempt: int = 0) -> None:
         """Measures again and closes the run with its outcome."""
-        run = await self._read(run_id)
-        if not _goes_on(run, attempt):
+        if not _goes_on(await self._read(run_id), attempt):
             return
         await self._write(partial(runs.set_state, run_id=run_id, state="verifying"))
+        run = await self._read(run_id)  # from here on nobody can cancel it
         states = await self._database.read(partial(runs.action_states, run_id=run_id))
         assert run.before is not None  # the step before stored it
         try:
             after = await self._measure(run, "measuring again")
         except StepFailed as failure:
-            await self._stop(run, Conclusion("failed", str(failure)))
+            failed = Conclusion("failed", str(failure))
+            await self._stop(run, failed if run.cancelled is None else verify.of_cancelled(run.cancelled, states))
             return
         await self._write(partial(runs.verified, run_id=run_id, after=after))
+        if run.cancelled is not None:
+            await self._stop(run, verify.of_cancelled(run.cancelled, states, after))
+            return
         if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
@@ -243,6 +249,11 @@ class Runner:
         return await self._database.write(work)
 
 
+def blocked_by(block: Block) -> Conclusion:
+    """How a run ends that a guard blocks."""
+    return Conclusion("blocked", f"{block.guard}: {block.reason}")
+
+
 def _goes_on(run: Run, attempt: int) -> bool:
     """Whether this attempt at a run is the one that is to be done: not one from before an approval, or of a run that is
     over.
@@ -257,11 +268,13 @@ def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: flo
     return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
 
 
-def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Block | None:
+def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Conclusion | None:
+    if not runs.set_state(connection, run.id, "applying"):
+        return Conclusion("cancelled", "it has ended meanwhile")
     if allowed is not None and not slots.take(connection, run.id, run.host, allowed):
+        runs.set_state(connection, run.id, "planning")
         acting = [one for one in slots.rivals(connection, run.host) if one.acting]
-        return block_by(acting, allowed)
-    runs.set_state(connection, run.id, "applying")
+        return blocked_by(block_by(acting, allowed))
     return None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.base.text import counted
 from remediator.model.task import Measurement, Plan
 from remediator.model.words import Outcome
 
@@ -45,6 +46,18 @@ def of_actions(
     if done or improved:
         return Conclusion("effective", (after.detail or "within its limit") + stuck)
     return Conclusion("nothing-to-do", "everything in the plan was gone or had changed since")
+
+
+def of_cancelled(why: str, states: Sequence[tuple[str, str]], after: Measurement | None = None) -> Conclusion:
+    """The outcome of a run that a person has cancelled while it acted. after: None where it could not be measured.
+
+    It is never called effective, nor ineffective: what would have come of all of it nobody knows.
+    """
+    done = sum(state in ("done", "partial") for state, _ in states)
+    failed = [_stuck(state, detail) for state, detail in states if state in ("failed", "partial")]
+    stuck = f"; {_named(failed)}" if failed else ""
+    now = f"; now {after.detail}" if after is not None and after.detail else ""
+    return Conclusion("cancelled", f"{why}; {done} of {counted(len(states), 'action')} had been done{stuck}{now}")
 
 
 def _short_of(after: Measurement, improved: bool) -> str:

@@ -147,6 +147,13 @@ def end(connection: sa.Connection, approval_id: int, state: Ended, reason: str, 
     return result.rowcount == 1
 
 
+def of_run(connection: sa.Connection, run_id: int) -> int | None:
+    """The request that a run waits for; None where it waits for none."""
+    waits = (approvals.c.run_id == run_id, approvals.c.state == "asked")
+    found: int | None = connection.scalar(sa.select(approvals.c.id).where(*waits))
+    return found
+
+
 def expired(connection: sa.Connection, host: str, now: float) -> Sequence[Approval]:
     """The host's requests that nobody answered in time."""
     return _asked(connection, host, approvals.c.expires_at <= now)

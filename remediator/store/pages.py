@@ -210,6 +210,7 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
         "state": row["state"],
         "outcome": row["outcome"],
         "reason": row["reason"],
+        "cancelled": row["cancelled"],
         "requested_at": format_time_ms(row["requested_at"]),
         "started_at": _maybe(row["started_at"]),
         "finished_at": _maybe(row["finished_at"]),

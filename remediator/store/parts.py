@@ -27,7 +27,10 @@ def begin(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> Non
 
 
 def take(connection: sa.Connection, run_id: int, position: int) -> bool:
-    """Begins a part; False if that was done already, or the run is over."""
+    """Begins a part; False if that was done already, or the run is over or cancelled."""
+    locked = sa.select(runs.c.id).where(runs.c.id == run_id, runs.c.cancelled.is_(None)).with_for_update()
+    if connection.scalar(locked) is None:
+        return False
     goes_on = sa.exists().where(runs.c.id == run_id, runs.c.state == "running")
     result = connection.execute(
         actions.update()
@@ -54,6 +57,17 @@ def children(connection: sa.Connection, run_id: int) -> Sequence[Child]:
     columns = (runs.c.id, runs.c.task, runs.c.target, runs.c.state, runs.c.outcome, freed)
     select = sa.select(*columns).where(runs.c.parent_id == run_id).order_by(runs.c.id)
     return [Child(*row[:5], freed_bytes=int(row[5])) for row in connection.execute(select)]
+
+
+def below(connection: sa.Connection, run_id: int) -> Sequence[int]:
+    """The unfinished runs that are parts of a run, or parts of those."""
+    found: list[int] = []
+    level: Collection[int] = [run_id]
+    while level:
+        unfinished = (runs.c.parent_id.in_(level), runs.c.state != "finished")
+        level = list(connection.scalars(sa.select(runs.c.id).where(*unfinished).order_by(runs.c.id)))
+        found += level
+    return found
 
 
 def add_note(connection: sa.Connection, run_id: int, note: str) -> None:

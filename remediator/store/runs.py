@@ -89,6 +89,7 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         before=Measurement.model_validate(row.before) if row.before is not None else None,
         after=Measurement.model_validate(row.after) if row.after is not None else None,
         attempt=row.attempt,
+        cancelled=row.cancelled,
     )
 
 
@@ -128,7 +129,8 @@ def put_down(connection: sa.Connection, host: str) -> None:
 def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -> Mapping[int, Sequence[Try]]:
     """The runs for each of these episodes that are under way or ended since then (Unix seconds), newest first."""
     recent = sa.or_(runs.c.finished_at.is_(None), runs.c.finished_at > since)
-    columns = (runs.c.alert_id, runs.c.id, REMEDY, runs.c.dry_run, runs.c.outcome, runs.c.finished_at)
+    by_person = runs.c.cancelled.is_not(None)
+    columns = (runs.c.alert_id, runs.c.id, REMEDY, runs.c.dry_run, runs.c.outcome, runs.c.finished_at, by_person)
     select = sa.select(*columns).where(runs.c.alert_id.in_(alert_ids), recent).order_by(runs.c.id.desc())
     found: dict[int, list[Try]] = {}
     for alert_id, *rest in connection.execute(select):
@@ -175,8 +177,15 @@ def go_on(connection: sa.Connection, run_id: int) -> int:
     return attempt
 
 
-def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> None:
-    """Stores the plan in place of one from before a crash; nothing of it had been applied then."""
+def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> bool:
+    """Stores the plan in place of one from before a crash; nothing of it had been applied then. False where the run has
+    ended meanwhile.
+    """
+    estimated = sum(action.estimated_bytes for action in plan.actions)
+    values = {"planned_at": now, "notes": list(plan.notes), "estimated_bytes": estimated, "deaths": 0}
+    goes_on = (runs.c.id == run_id, runs.c.state != "finished")
+    if not connection.execute(runs.update().where(*goes_on).values(values)).rowcount:
+        return False
     rows.replace(connection, run_id, plan.rows)
     connection.execute(actions.delete().where(actions.c.run_id == run_id))
     if plan.actions:
@@ -194,19 +203,30 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> N
                 for position, action in enumerate(plan.actions)
             ],
         )
-    estimated = sum(action.estimated_bytes for action in plan.actions)
-    values = {"planned_at": now, "notes": list(plan.notes), "estimated_bytes": estimated, "deaths": 0}
-    connection.execute(runs.update().where(runs.c.id == run_id).values(values))
     if plan.actions:
         body = {"actions": len(plan.actions), "estimated_bytes": estimated}
         before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == run_id))
         _record(
             connection, run_id, "run.planned", now, {**body, "plan_hash": plan_hash(plan.actions), "before": before}
         )
+    return True
 
 
-def set_state(connection: sa.Connection, run_id: int, state: RunState) -> None:
-    connection.execute(runs.update().where(runs.c.id == run_id, runs.c.state != "finished").values(state=state))
+def set_state(connection: sa.Connection, run_id: int, state: RunState) -> bool:
+    """False where the run has ended meanwhile."""
+    goes_on = (runs.c.id == run_id, runs.c.state != "finished")
+    return connection.execute(runs.update().where(*goes_on).values(state=state)).rowcount == 1
+
+
+def cancel(connection: sa.Connection, run_id: int, why: str) -> RunState | None:
+    """Notes that a person has cancelled a run; the state that it is in. None where it has nothing left to be stopped,
+    or was cancelled before.
+    """
+    goes_on = (runs.c.state.not_in(("verifying", "finished")), runs.c.cancelled.is_(None))
+    state: RunState | None = connection.scalar(
+        runs.update().where(runs.c.id == run_id, *goes_on).values(cancelled=why).returning(runs.c.state)
+    )
+    return state
 
 
 def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
@@ -233,7 +253,10 @@ def action_states(connection: sa.Connection, run_id: int) -> Sequence[tuple[str,
     return [(row.state, row.detail) for row in rows]
 
 
-def action_started(connection: sa.Connection, run_id: int, position: int, now: float) -> None:
+def action_started(connection: sa.Connection, run_id: int, position: int, now: float) -> bool:
+    """False where a person has cancelled the run: then the action does not begin."""
+    if connection.scalar(sa.select(runs.c.cancelled).where(runs.c.id == run_id).with_for_update()) is not None:
+        return False
     connection.execute(
         actions.update()
         .where(actions.c.run_id == run_id, actions.c.position == position)
@@ -241,6 +264,7 @@ def action_started(connection: sa.Connection, run_id: int, position: int, now: f
     )
     body = {"position": position, "action": action_of(connection, run_id, position).model_dump(mode="json")}
     _record(connection, run_id, "action.started", now, body)
+    return True
 
 
 def action_finished(connection: sa.Connection, run_id: int, position: int, result: ActionResult, now: float) -> None:

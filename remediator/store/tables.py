@@ -103,11 +103,13 @@ runs = Table(
     Column("at_work", Boolean, nullable=False, server_default=false()),
     Column("deaths", Integer, nullable=False, server_default=text("0")),
     Column("estimated_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("cancelled", Text),
     sqlite_autoincrement=True,
 )
 """slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
 finished. attempt: which of the engine's workflows does it: each approval begins another. at_work: a process that has
-not ended in order works on it. deaths: how many processes have died since it last came further.
+not ended in order works on it. deaths: how many processes have died since it last came further. cancelled: which
+person has cancelled it and why; it may be acting still, and then ends before its next action.
 
 A parent that is deleted leaves its children: one of them may still wait for a person.
 """

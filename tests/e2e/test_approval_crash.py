@@ -1,5 +1,6 @@
 """kill -9 of a real remediator around an approval: what was answered with 200 happens once, what waits goes on."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,21 @@ async def test_a_log_that_grows_while_its_rotation_waits_is_the_same_plan(tmp_pa
         run = await host.finished_run()
         assert run["outcome"] == "effective", run["reason"]
     assert host.whole()
+
+
+async def test_a_run_that_waits_is_cancelled_and_stays_so_over_a_kill(tmp_path: Path) -> None:
+    host = AskingHost(tmp_path)
+    with host.remediator() as process:  # type: ignore[attr-defined]
+        await wait_until(host.api.ready, what="the remediator to be ready")
+        host.breach()
+        one = await host.asked()
+        env = {"UPKEEPER_URL": host.api.url, "UPKEEPER_STATE_DIR": str(host.state)}
+        run = await asyncio.to_thread(command, "cancel", str(one["run"]), "--reason", "not today", env=env)
+        process.kill()
+        process.wait()
+    assert (run["outcome"], run["cancelled"].partition(": ")[2]) == ("cancelled", "not today")
+    with host.remediator():  # type: ignore[attr-defined]
+        await wait_until(host.api.ready)
+        assert (await host.finished_run())["reason"] == run["reason"]
+        assert host.approve(one).status_code == 409
+        assert [path.name for path in host.logs.iterdir()] == ["app.log"], "nothing was done"

@@ -31,6 +31,11 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return _items(words.runs(ctx.params.get("state_dir"), os.environ), incomplete)
 
 
+def complete_unfinished(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The runs that have not ended."""
+    return _items(words.unfinished(ctx.params.get("state_dir"), os.environ), incomplete)
+
+
 def complete_approval(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Plans that wait for a person."""
     return _items(words.approvals(ctx.params.get("state_dir"), os.environ), incomplete)

@@ -1,11 +1,11 @@
-"""``run``, ``history`` and ``show``: running a task, and what ran."""
+"""``run``, ``cancel``, ``history`` and ``show``: running a task, and what ran."""
 
 from typing import TYPE_CHECKING
 
 import click
 
 from upkeeper.commands.alerts import before_option, limit_option
-from upkeeper.commands.complete import complete_run, complete_target, complete_task
+from upkeeper.commands.complete import complete_run, complete_target, complete_task, complete_unfinished
 from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 if TYPE_CHECKING:
@@ -63,6 +63,38 @@ async def _finish_interrupted(session: Session, client: "Operations") -> None:
             session.screen.note(f"finishing run {left['id']}, {left['task']} on {left['target']}, interrupted earlier")
             ended = await finish(client, left)
             session.screen.note(f"run {ended['id']}: {ended['outcome'] or ended['state']}, {ended['reason']}")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=complete_unfinished)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the end of the action that is under way.")
+@shared(*CLIENT)
+@operation
+async def cancel(session: Session, run_id: int, reason: str, no_wait: bool) -> None:
+    """Cancel a run: no other action of it begins.
+
+    A run that is queued, still plans or waits for a person ends at once. One that acts ends with the action that is
+    under way, which is never broken off, and its target is measured again. A run with parts takes them with it. If its
+    alert goes on firing, the remedy has another turn after a day at the earliest; the target is free at once.
+
+    \b
+    Examples:
+      upkeeper cancel 12
+      upkeeper cancel 12 --reason "not while we migrate"
+    """
+    from upkeeper.client.http import HttpClient
+    from upkeeper.commands.watch import follow_on_screen
+    from upkeeper.screens import runs as view
+
+    async with session.client() as client:
+        seen = await client.cancel_run(run_id, reason)
+        if seen["state"] == "finished":
+            view.show_summary(session.screen, seen)
+        elif no_wait or not isinstance(client, HttpClient):  # without a remediator, the next one ends it
+            view.show_queued(session.screen, seen)
+        else:
+            view.show_summary(session.screen, await follow_on_screen(session, client, seen))
 
 
 @click.command()

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from upkeeper.quick.words import Word, approvals, probes, runs, targets, tasks
+from upkeeper.quick.words import Word, approvals, probes, runs, targets, tasks, unfinished
 from upkeeper.table import SECTIONS
 
 _FORMATS: Mapping[str, Callable[[Word], str]] = {
@@ -62,6 +62,8 @@ def _words(arguments: Sequence[str], incomplete: str) -> Sequence[Word] | None:
                 found = probes(incomplete, None, os.environ)
             case "run":
                 found = runs(None, os.environ)
+            case "unfinished":
+                found = unfinished(None, os.environ)
             case "approval":
                 found = approvals(None, os.environ)
     return [word for word in found if word.value.startswith(incomplete)]

@@ -70,6 +70,13 @@ def runs(state_dir: "Path | None", env: Env) -> list[Word]:
     return [Word(str(number), f"{task} on {target}: {outcome}") for number, task, target, outcome in rows]
 
 
+def unfinished(state_dir: "Path | None", env: Env) -> list[Word]:
+    """The runs that have not ended."""
+    query = "SELECT id, task, target, state FROM runs WHERE state != 'finished' ORDER BY id DESC LIMIT 20"
+    rows = _record(state_dir, env, query)
+    return [Word(str(number), f"{task} on {target}: {state}") for number, task, target, state in rows]
+
+
 def approvals(state_dir: "Path | None", env: Env) -> list[Word]:
     """Those that wait for a person."""
     query = (

@@ -62,7 +62,7 @@ def _steps(done: Progress) -> str:
 def show_queued(screen: Screen, run: RunView) -> None:
     """A run that nobody waits for."""
     screen.document(run)
-    screen.line(f"{_title(run)}: {run['state']}; see: upkeeper show {run['id']}")
+    screen.line(f"{_title(run)}: {run['state']}{_clause(run.get('cancelled') or '')}; see: upkeeper show {run['id']}")
 
 
 def show_summary(screen: Screen, run: RunView) -> None:
@@ -151,7 +151,8 @@ def _by(run: RunView) -> str:
 
 def _facts(screen: Screen, run: RunView) -> None:
     screen.line(
-        Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(run["reason"])
+        Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]),
+        _clause(run["reason"] or run.get("cancelled") or ""),
     )  # fmt: skip
     for word, measured in (("before", run["before"]), ("after", run["after"])):
         if measured is not None:

@@ -78,9 +78,12 @@ class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
     ``remedy`` is the caller's name where ``trigger`` is ``alert``, and null for others. ``parent_id`` is the composite
-    run that it is a part of. Only a run that is asked for by its id has ``rows``, the table that its task left, with
-    columns of the task's own, ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it
-    began, null where none was kept; and ``page``, where people were not to be told of its alert at once.
+    run that it is a part of. ``cancelled`` says which person has cancelled it and why: until it is ``finished``, the
+    action that was under way is still done.
+
+    Only a run that is asked for by its id has ``rows``, the table that its task left, with columns of the task's own,
+    ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it began, null where none was
+    kept; and ``page``, where people were not to be told of its alert at once.
     """
 
     id: int
@@ -98,6 +101,7 @@ class RunView(TypedDict):
     state: RunState
     outcome: str | None
     reason: str
+    cancelled: str | None
     requested_at: str
     started_at: str | None
     finished_at: str | None

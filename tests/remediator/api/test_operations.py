@@ -10,6 +10,7 @@ from remediator.api.operations import OPERATIONS, Operation, Operations
 from remediator.api.parameters import answer, parameters
 from remediator.control.access import Access
 from remediator.control.approving import Approving
+from remediator.control.cancelling import Cancelling
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
@@ -25,6 +26,7 @@ PARTS: dict[str, type] = {
     "approving": Approving,
     "trusting": Trusting,
     "explaining": Explaining,
+    "cancelling": Cancelling,
     "holding": Holding,
     "access": Access,
     "scheduling": Scheduling,

@@ -192,3 +192,38 @@ async def test_while_its_children_go_a_composite_is_no_work_of_the_engine(house:
     assert house.core.registry.get_sample_value("upkeeper_queue_depth") == 1
     house.stack.task.stuck.set()
     await house.finished(run)
+
+
+async def test_cancelled_it_takes_its_children_with_it_and_begins_no_other_part(house: House) -> None:
+    house.stack.task.stuck = asyncio.Event()
+    house.stack.clutter(2)
+    run = await house.core.start_run("weekly", "all")
+    await wait_until(lambda: house.stack.task.applied, equals=["f0"])
+    seen = await house.core.cancel_run(run["id"], "enough")
+    assert (seen["state"], seen["cancelled"]) == ("running", "cancelled by cli: enough")
+    house.stack.task.stuck.set()
+    ended = await house.finished(run)
+    assert ended["outcome"] == "cancelled"
+    assert ended["reason"].startswith("cancelled by cli: enough; 1 run; daily on all cancelled")
+    assert parts(ended)[1] == ("mop", "skipped", "the run was cancelled before it began")
+    (daily,), (sweep,) = await house.runs_of("daily"), await house.runs_of("sweep")
+    assert {daily["outcome"], sweep["outcome"]} == {"cancelled"}
+    with_it = f"cancelled with run {run['id']} by cli: enough"
+    assert sweep["reason"] == f"{with_it}; 1 of 2 actions had been done; now 1 files"
+    assert daily["cancelled"] == with_it
+    assert house.stack.task.applied == ["f0"]
+    assert house.mop.applied == []
+
+
+async def test_of_a_child_alone_the_others_go_on(house: House) -> None:
+    house.stack.task.stuck = asyncio.Event()
+    house.stack.clutter(1)
+    run = await house.core.start_run("weekly", "all")
+    await wait_until(lambda: house.stack.task.applied, equals=["f0"])
+    (sweep,) = await house.runs_of("sweep")
+    await house.core.cancel_run(sweep["id"])
+    house.stack.task.stuck.set()
+    ended = await house.finished(run)
+    assert ended["outcome"] == "cancelled", "the worst of its children's"
+    assert ended["cancelled"] is None
+    assert [run["outcome"] for run in await house.runs_of("mop")] == ["effective"], "only the one that needs nothing"

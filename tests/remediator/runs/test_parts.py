@@ -89,3 +89,16 @@ def test_the_outcome_is_the_worst_of_the_children(
     step = next_step(PARTS, states(*found), children)
     assert isinstance(step, Finish)
     assert (step.conclusion.outcome, step.conclusion.reason) == (outcome, reason)
+
+
+def test_once_cancelled_no_part_begins_and_the_one_under_way_is_waited_for() -> None:
+    why = "cancelled by ann"
+    under_way = states("running", "planned", "planned")
+    assert next_step(PARTS, under_way, [child("verify", None)], why) == Wait()
+    ended = next_step(PARTS, states("done", "planned", "planned"), [child("verify", "effective")], why)
+    assert isinstance(ended, End)
+    assert (ended.part.task, ended.result.state) == ("clean", "skipped")
+    end = next_step(PARTS, states("done", "skipped", "skipped"), [child("verify", "effective")], why)
+    assert isinstance(end, Finish)
+    assert end.conclusion.outcome == "cancelled"
+    assert end.conclusion.reason == "cancelled by ann; 1 run, all well; left out: clean, update"
