@@ -75,7 +75,8 @@ async def test_not_one_byte_of_a_log_is_lost_and_nothing_else_is_touched(tmp_pat
 
         failures: list[str] = []
         queue = [(run, action) for run, plan in zip(runs, plans, strict=True) for action in plan]
-        if tree.random.random() < 0.5:
+        in_order = tree.random.random() >= 0.5
+        if not in_order:
             queue.sort(key=lambda _: tree.random.random())
         for run, action in queue:
             if tree.random.random() < 0.5:
@@ -92,8 +93,9 @@ async def test_not_one_byte_of_a_log_is_lost_and_nothing_else_is_touched(tmp_pat
         assert expected - found <= doomed, "a line is gone that no deletion accounts for"
         assert found - expected == Counter(), "a line is there twice"
         assert_untouched(tree, before, after, paths_of(tree.logs, planned))
-        if len(runs) == 1 and not tree.written and not failures:
-            # What is left is within the rules, but for what the run itself rotated.
+        if len(runs) == 1 and in_order and not tree.written and not failures:
+            # What is left is within the rules, but for what the run itself rotated. Out of order nothing is lost, but a
+            # file cannot be compressed before the rotation that makes it, and is left for the next run.
             again = await runs[0].plan("logs")
             assert not [action for action in again.actions if action.kind in ("rotate", "compress")]
     finally:
