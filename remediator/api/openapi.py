@@ -5,14 +5,45 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from remediator.api.operations import API, OPERATIONS, Operation
+from remediator.api.operations import API, DIGITS, OPERATIONS, Operation
 from remediator.api.parameters import Parameter, answer, body, parameters
 
+_PROBLEM = {
+    "description": "an error",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "description": "RFC 9457; `guard` is there when a guard blocked",
+                "required": ["type", "title", "status"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                    "detail": {"type": "string"},
+                    "guard": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+_ACCEPTED = {
+    "description": "stored",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["accepted"],
+                "properties": {"accepted": {"type": "integer", "minimum": 0}},
+            }
+        }
+    },
+}
 _WEBHOOK = {
     "summary": "Take a notification of Alertmanager (webhook payload version 4); stored before it is answered",
     "operationId": "alertmanager",
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-    "responses": {"202": {"description": "stored"}, "default": {"description": "an error"}},
+    "responses": {"202": _ACCEPTED, "default": _PROBLEM},
 }
 _TYPES = {int: "integer", str: "string"}
 
@@ -44,10 +75,7 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "parameters": [_parameter(each) for each in parameters(operation) if each.place != "body"],
         "responses": {
             str(operation.status): {"description": operation.summary, "content": _content(answer(operation), schemas)},
-            "default": {
-                "description": "an error",
-                "content": {"application/problem+json": {"schema": {"type": "object"}}},
-            },
+            "default": _PROBLEM,
         },
         "x-role": operation.role,
     }
@@ -58,13 +86,22 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(each: Parameter) -> dict[str, Any]:
-    kind = "string" if each.place == "path" else _TYPES[each.kind]  # as clients that were made from it have it
-    found: dict[str, Any] = {"name": each.name, "in": each.place, "schema": {"type": kind}}
+    found: dict[str, Any] = {"name": each.name, "in": each.place, "schema": _simple(each)}
     if each.required:
         found["required"] = True
     if each.about.text is not None:
         found["description"] = each.about.text
     return found
+
+
+def _simple(each: Parameter) -> dict[str, Any]:
+    """The schema of a parameter in the path or the query, as it is read there."""
+    if each.kind is not int:
+        more = {"enum": list(each.about.among)} if each.about.among else {}
+        return {"type": _TYPES[each.kind], **more, **({"format": each.about.format} if each.about.format else {})}
+    if each.place == "path":  # a string, as clients that were made from the document have it
+        return {"type": "string", "pattern": f"^[0-9]{{1,{DIGITS}}}$"}
+    return {"type": _TYPES[each.kind], "minimum": 1, "maximum": 10**DIGITS - 1}
 
 
 def _content(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

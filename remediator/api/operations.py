@@ -11,7 +11,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_args
+
+from remediator.model.words import ApprovalState
 
 if TYPE_CHECKING:
     from remediator.model.shapes.alerts import AlertView, DecisionView
@@ -49,6 +51,10 @@ Role = Literal["viewer", "operator"]
 TokenRole = Literal["viewer", "operator", "alertmanager"]
 
 API = "/api/v1"
+DIGITS = 18
+"""Of a whole number, at most: it fits into 64 bits in any case."""
+CENTURY = 100 * 365 * 86400.0
+"""Seconds that anything lasts at most: no calendar ends before that."""
 PAGE = 50
 MAX_PAGE = 500
 NO_PARAMS: Mapping[str, Any] = {}
@@ -56,11 +62,16 @@ NO_PARAMS: Mapping[str, Any] = {}
 
 @dataclass(frozen=True)
 class About:
-    """What is to be said of a parameter beside its type. most: a larger number counts as this one."""
+    """What is to be said of a parameter beside its type. most: a larger number counts as this one. at_most: a larger
+    one is refused. among: the only words that it may be. format: of text, as JSON Schema names it.
+    """
 
     text: str | None = None
     most: int | None = None
     more_than: float | None = None
+    at_most: float | None = None
+    among: tuple[str, ...] = ()
+    format: str | None = None
     min_length: int | None = None
     max_length: int | None = None
 
@@ -68,15 +79,20 @@ class About:
 Limit = Annotated[int, About(f"items on the page, {PAGE} unless given, {MAX_PAGE} at most", most=MAX_PAGE)]
 Before = Annotated[int | None, About("cursor: `next` of the page before")]
 After = Annotated[int | None, About("cursor: `next` of the page before, which is a record's number")]
-Since = Annotated[str | None, About("begins with the first record from then on, a time as RFC 3339 has it")]
+Since = Annotated[
+    str | None, About("begins with the first record from then on, a time as RFC 3339 has it", format="date-time")
+]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
 TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
-Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0)]
+Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0, at_most=CENTURY)]
 Reason = Annotated[str, About(min_length=1, max_length=500)]
-Seconds = Annotated[float | None, About("until resumed when left out", more_than=0)]
+Seconds = Annotated[float | None, About("until resumed when left out", more_than=0, at_most=CENTURY)]
 Params = Annotated[Mapping[str, Any], About("the task's own parameters, by name")]
 Silence = Annotated[bool, About("people are not told of its alerts meanwhile; it must have an end")]
-State = Annotated[str | None, About("asked, approved, denied, expired, cancelled or superseded; else all")]
+State = Annotated[
+    str | None,
+    About("asked, approved, denied, expired, cancelled or superseded; else all", among=get_args(ApprovalState)),
+]
 Answer = Annotated[Literal["approve", "deny"], About("whether the plan may be done")]
 PlanHash = Annotated[str, About("of the plan that was looked at", min_length=1, max_length=64)]
 Remark = Annotated[str, About("why, for the record", max_length=500)]

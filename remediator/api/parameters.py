@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from remediator.api import operations
-from remediator.api.operations import About, Operation
+from remediator.api.operations import DIGITS, About, Operation
 from remediator.model import shapes
 
 Place = Literal["path", "query", "body"]
@@ -92,6 +92,8 @@ def body(operation: Operation) -> type[BaseModel] | None:
                 default=... if each.required else each.default,
                 description=each.about.text,
                 gt=each.about.more_than,
+                ge=1 if each.kind is int else None,
+                le=10**DIGITS - 1 if each.kind is int else each.about.at_most,
                 min_length=each.about.min_length,
                 max_length=each.about.max_length,
             ),

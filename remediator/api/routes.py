@@ -7,12 +7,12 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from exporter.base.problem import problem
-from remediator.api.operations import API, OPERATIONS, Operation, Operations
+from remediator.api.operations import API, DIGITS, OPERATIONS, Operation, Operations
 from remediator.api.parameters import Parameter, body, parameters
 from remediator.model.errors import RequestError, bad_request, not_found
+from remediator.webhook.payload import ESCAPED_NUL
 
-_DIGITS = 18
-"""Of a number that fits into 64 bits in any case."""
+_NUL = "text must not have the character NUL"  # which PostgreSQL does not store
 
 
 def add_routes(router: web.UrlDispatcher, remediator: Operations) -> None:
@@ -26,7 +26,7 @@ def _pattern(operation: Operation) -> str:
     path = operation.path
     for each in parameters(operation):
         if each.place == "path" and each.kind is int:
-            path = path.replace(f"{{{each.name}}}", rf"{{{each.name}:\d+}}")
+            path = path.replace(f"{{{each.name}}}", f"{{{each.name}:[0-9]+}}")
     return path
 
 
@@ -54,6 +54,8 @@ async def _values(operation: Operation, request: web.Request) -> dict[str, Any]:
             values[each.name] = _in_path(operation, each, request.match_info[each.name])
         elif each.place == "query":
             values[each.name] = _in_query(each, request.query.get(each.name))
+    if any(isinstance(value, str) and "\0" in value for value in values.values()):
+        raise bad_request(_NUL)
     shape = body(operation)
     if shape is not None:
         given = await _body(request, shape)
@@ -64,7 +66,7 @@ async def _values(operation: Operation, request: web.Request) -> dict[str, Any]:
 def _in_path(operation: Operation, each: Parameter, text: str) -> int | str:
     if each.kind is not int:
         return text
-    if len(text) > _DIGITS:
+    if len(text) > DIGITS:
         raise not_found(f"there is no such {operation.name}")
     return int(text)
 
@@ -74,14 +76,17 @@ def _in_query(each: Parameter, text: str | None) -> Any:
         raise bad_request(f"{each.name} is missing from the query")
     if text is None or each.kind is not int:
         return each.default if text is None else text
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
+    if not text.isascii() or not text.isdecimal() or len(text) > DIGITS or int(text) < 1:
         raise bad_request(f"{each.name} must be a whole number from 1 on")
     return min(int(text), each.about.most) if each.about.most else int(text)
 
 
 async def _body(request: web.Request, shape: type[BaseModel]) -> BaseModel:
+    text = await request.read() or b"{}"
+    if ESCAPED_NUL.search(text):
+        raise bad_request(_NUL)
     try:
-        return shape.model_validate_json(await request.read() or b"{}")
+        return shape.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

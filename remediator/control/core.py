@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from remediator.api.operations import Operation, Operations
+from remediator.api.operations import DIGITS, Operation, Operations
 from remediator.model.caller import ASKING, COMMAND, Caller
+from remediator.model.errors import not_found
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
@@ -78,6 +79,9 @@ class Core(Operations):
         self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
+        for name, value in values.items():
+            if isinstance(value, int) and abs(value) >= 10**DIGITS:
+                raise not_found(f"there is no {name} {value}")  # and no database that could look for it
         return await getattr(getattr(self, operation.part), operation.name)(**values)
 
     # The parts that do operations, by their names in the table.

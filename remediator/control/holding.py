@@ -12,7 +12,7 @@ from remediator.control.silencing import PauseSilences
 from remediator.decide.remedies import Remedies
 from remediator.guards.judge import Judge
 from remediator.model.caller import Caller
-from remediator.model.errors import EXIT_USAGE, RequestError, not_found
+from remediator.model.errors import not_found, unprocessable
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
 from remediator.model.shapes.holds import BreakerView, PauseView
@@ -62,7 +62,7 @@ class Holding:
         made: Sequence[Lease] = ()
         if silence:
             if seconds is None:
-                raise RequestError("a pause with a silence must have an end: say for how long", 400, EXIT_USAGE)
+                raise unprocessable("a pause with a silence must have an end: say for how long")
             made = await self._silenced.make(task, reason, now + seconds)
         hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller())
         await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))

@@ -50,17 +50,21 @@ class Reading:
         self, host: str, *, limit: int = PAGE, after: int | None = None, since: str | None = None
     ) -> Page[AuditView]:
         """The records behind the number ``after``; else from the time ``since`` on; else all. Raises RequestError."""
-        if after is None and since is not None:
-            try:
-                start = milliseconds_of(since)
-            except (ValueError, TypeError, OverflowError):
-                raise bad_request("since must be a time like 2026-11-27T14:00:00Z") from None
+        start = None if since is None else _milliseconds(since)
+        if after is None and start is not None:
             after = await self._database.read(partial(audit.before, host=host, at=start))
         found = await self._database.read(partial(audit.records, host=host, after=after or 0, limit=limit + 1))
         if not found and host not in await self._database.read(audit.hosts):
             raise not_found(f"there is no audit of the host {host}")
         following = found[limit - 1].number if len(found) > limit else None
         return {"items": [_record(record) for record in found[:limit]], "next": following}
+
+
+def _milliseconds(since: str) -> int:
+    try:
+        return milliseconds_of(since)
+    except (ValueError, TypeError, OverflowError):
+        raise bad_request("since must be a time like 2026-11-27T14:00:00Z") from None
 
 
 def _record(record: Record) -> AuditView:

@@ -8,7 +8,7 @@ from exporter.base.text import format_time
 from remediator.config.config import Config
 from remediator.config.matchers import parse_matchers
 from remediator.decide.remedies import Remedies
-from remediator.model.errors import EXIT_USAGE, RequestError, unavailable
+from remediator.model.errors import unavailable, unprocessable
 from remediator.model.lease import Lease
 from remediator.model.silence import Matcher
 from remediator.runs.silencer import Silencer
@@ -29,7 +29,7 @@ def to_silence(config: Config, remedies: Remedies, task: str | None) -> Sequence
     ours: list[Matcher] = []
     if config.alertmanager is not None:
         if config.alertmanager.alerts_of_this_host is None:
-            raise _usage(
+            raise unprocessable(
                 "this Alertmanager may have alerts of other hosts too: set `alerts_of_this_host:` under "
                 "`alertmanager:` in the config, as in ['instance=~\"web1:.*\"'], or pause without a silence"
             )
@@ -38,7 +38,7 @@ def to_silence(config: Config, remedies: Remedies, task: str | None) -> Sequence
         return [[*ours, *EVERYTHING]]
     found = [[*ours, *_parsed(remedy.match)] for remedy in remedies.remedies if remedy.task == task]
     if not found:
-        raise _usage(f"no remedy runs {task}, so no alert is about it: pause without a silence")
+        raise unprocessable(f"no remedy runs {task}, so no alert is about it: pause without a silence")
     return found
 
 
@@ -48,10 +48,6 @@ def _parsed(texts: Sequence[str]) -> list[Matcher]:
         for text in texts
         for one in parse_matchers(text)
     ]
-
-
-def _usage(message: str) -> RequestError:
-    return RequestError(message, 400, EXIT_USAGE)
 
 
 @dataclass

@@ -12,6 +12,8 @@ from remediator.model.job import DueTime, JobRecord
 from remediator.model.words import DueState
 
 MINUTE = 60.0
+_EARLIEST, _LATEST = 1970, 2200
+"""Years that are asked about."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def parse_moment(text: str, zone: tzinfo, now: float) -> float:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is no time; write 2026-11-27 02:00, or 02:00 for the last one") from None
+    if not _EARLIEST <= found.year < _LATEST:  # no calendar is asked of what its arithmetic cannot reach
+        raise ValueError(f"{text!r} is too far away; write a time between {_EARLIEST} and {_LATEST}")
     return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).timestamp()
 
 

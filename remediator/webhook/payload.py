@@ -63,7 +63,7 @@ class _Payload(BaseModel):
 
 
 # An even number of backslashes escapes itself; one more escapes the u.
-_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def check_head(content_type: str, content_encoding: str | None, content_length: int | None) -> None:
@@ -89,7 +89,7 @@ def parse_notification(body: bytes) -> Notification:
     """
     check_size(len(body))
     if b"\\u0000" in body:
-        body = _ESCAPED_NUL.sub(rb"\1\\ufffd", body)
+        body = ESCAPED_NUL.sub(rb"\1\\ufffd", body)
     try:
         payload = _Payload.model_validate_json(body)
     except ValidationError as error:

@@ -17,6 +17,12 @@ def lost(former: Any, now: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[s
         for key, value in former.items():
             if key not in ("description", "version"):
                 yield from lost(value, now[key], (*where, key)) if key in now else [(*where, key)]
+    elif where[-1] == "parameters" and isinstance(former, list):
+        there = {each["name"]: each for each in now}
+        yield from lost({each["name"]: each for each in former}, there, (*where, "named"))
+    elif where[-1] == "anyOf" and len(former) <= len(now):
+        for number, each in enumerate(former):
+            yield from lost(each, now[number], (*where, str(number)))
     elif where[-1] in ("enum", "required") and isinstance(former, list):
         yield from ((*where, str(each)) for each in former if each not in now)
     elif former != now:
@@ -41,5 +47,7 @@ def test_what_is_lost_is_found() -> None:
     now = openapi("0.1.0")
     assert list(lost({"paths": {"/gone": {}}}, now)) == [("paths", "/gone")]
     assert list(lost({"openapi": "3.0.0"}, now)) == [("openapi", "3.0.0 is now 3.1.0")]
+    gone_too = {"paths": {"/api/v1/runs": {"get": {"parameters": [{"name": "gone"}]}}}}
+    assert list(lost(gone_too, now)) == [("paths", "/api/v1/runs", "get", "parameters", "named", "gone")]
     gone = {"components": {"schemas": {"PauseView": {"required": ["task", "gone"]}}}}
     assert list(lost(gone, now)) == [("components", "schemas", "PauseView", "required", "gone")]

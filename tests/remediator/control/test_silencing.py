@@ -43,7 +43,7 @@ def test_what_is_silenced() -> None:
 def test_what_cannot_be_told_is_refused(peer: dict[str, str], task: str | None, said: str) -> None:
     with pytest.raises(RequestError, match=said) as refused:
         to_silence(config(**peer), Remedies([REMEDY]), task)
-    assert refused.value.status == 400
+    assert refused.value.status == 422
 
 
 @pytest.fixture(params=ALERTMANAGERS)
@@ -116,4 +116,4 @@ async def test_without_alertmanager_nothing_is_paused(tmp_path: Path) -> None:
         assert await h.core.holding.paused() == []
         with pytest.raises(RequestError, match="must have an end") as refused:
             await h.core.pause(None, "new disk", None, True)
-        assert refused.value.status == 400
+        assert refused.value.status == 422
