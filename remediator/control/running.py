@@ -64,7 +64,7 @@ class Running:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
                 measurement = await found.measure(target)
-                plan = await found.plan(target)
+                plan = await found.plan(target, params)
         except UpkeeperError as error:
             raise unavailable(str(error)) from error
         except TimeoutError as error:

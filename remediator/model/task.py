@@ -31,6 +31,11 @@ CONTAINER_LABELS = frozenset({"container", "container_name", "name"})
 """Labels of alerts that name a container: ours, and those of cAdvisor and of other exporters."""
 
 
+Params = Mapping[str, JsonValue]
+"""What a run gives as its task's parameters, by name, as it is in the record; ``parameters`` reads it."""
+NO_PARAMS: Params = {}
+
+
 class _Record(BaseModel):
     """Values that go into the record and through the durable engine: plain JSON, immutable."""
 
@@ -129,8 +134,8 @@ class Task(Protocol):
         """The target's state now, read directly."""
         ...
 
-    async def plan(self, target: str) -> Plan:
-        """Lists what would be done. Changes nothing."""
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        """Lists what would be done. Changes nothing. params: checked to be those of ``parameters``."""
         ...
 
     async def apply(self, target: str, action: Action) -> Effect:

@@ -12,6 +12,9 @@ Shows = Literal["actions", "checks", "findings"]
 Unattended = Literal["observe", "auto"]
 """``observe``: what it would do is recorded; ``auto``: it is done."""
 
+PLAN_MAX_AGE = 3600.0
+"""Seconds after which the rest of a plan is no longer applied: too much may have changed."""
+
 Document = Mapping[str, Any]
 """A config file as its YAML has it, unchecked."""
 
@@ -41,6 +44,8 @@ class TaskFacts(NamedTuple):
     """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""
     unattended: Unattended = "observe"
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""
+    plan_max_age: float = PLAN_MAX_AGE
+    """Seconds after which the rest of its plan is no longer applied: longer for what takes hours by its nature."""
     parts: Sequence[Part] = ()
     """Of a composite: the tasks that it is a list of, in their order."""
 

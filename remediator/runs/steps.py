@@ -24,6 +24,7 @@ from remediator.model.approval import plan_hash
 from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
+from remediator.model.taskfacts import PLAN_MAX_AGE
 from remediator.runs import verify
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
@@ -35,9 +36,6 @@ from remediator.store.database import Database
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-PLAN_MAX_AGE = 3600.0
-"""Seconds after which the rest of a plan is no longer applied: too much may have changed."""
 
 Next = Literal["go-on", "stop"]
 
@@ -101,7 +99,7 @@ class Runner:
             return 0
         try:
             async with _explained("planning", run, LOOK_TIMEOUT):
-                plan = await self._task(run).plan(run.target)
+                plan = await self._task(run).plan(run.target, run.params)
         except StepFailed as failure:
             await self._stop(run, Conclusion("failed", str(failure)))
             return 0
@@ -160,7 +158,7 @@ class Runner:
         if not _goes_on(run, attempt):
             return
         now = self._clock()
-        if run.planned_at is not None and now - run.planned_at > PLAN_MAX_AGE:
+        if run.planned_at is not None and now - run.planned_at > self._max_age(run):
             result = ActionResult("skipped", "the plan is too old")
         elif await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now)):
             result = await self._act(run, position)
@@ -204,7 +202,7 @@ class Runner:
         if run.cancelled is not None:
             await self._stop(run, verify.of_cancelled(run.cancelled, states, after))
             return
-        if run.planned_at is not None and self._clock() - run.planned_at > PLAN_MAX_AGE:
+        if run.planned_at is not None and self._clock() - run.planned_at > self._max_age(run):
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
             return
@@ -235,6 +233,10 @@ class Runner:
             seconds = now - (run.started_at or now)
             self._closing.tell(run, verdict, seconds=seconds, now=now)
         return "stop"
+
+    def _max_age(self, run: Run) -> float:
+        task = self._tasks().get(run.task)
+        return PLAN_MAX_AGE if task is None else task.facts.plan_max_age
 
     def _task(self, run: Run) -> Task:
         task = self._tasks().get(run.task)

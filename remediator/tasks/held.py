@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.resources import Resources
 
@@ -34,9 +34,9 @@ class Held:
         with self._resources.in_use():
             return await self._task.measure(target)
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         with self._resources.in_use():
-            return await self._task.plan(target)
+            return await self._task.plan(target, params)
 
     async def apply(self, target: str, action: Action) -> Effect:
         with self._resources.in_use():

@@ -6,6 +6,7 @@ no config in force has any more is closed as soon as no step of a run works with
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self, TypeVar, cast
 
 from exporter.docker.engine import DockerEngine
@@ -45,12 +46,19 @@ class _Shared:
 class Resources:
     """What the tasks of one config work with.
 
-    docker: makes the engine, instead of what the config says.
+    docker: makes the engine, instead of what the config says. state_dir: where what tasks find out is kept; None for
+    nowhere.
     """
 
     def __init__(
-        self, config: Config, memory: Memory | None = None, *, docker: Callable[[], DockerEngine] | None = None
+        self,
+        config: Config,
+        memory: Memory | None = None,
+        *,
+        state_dir: Path | None = None,
+        docker: Callable[[], DockerEngine] | None = None,
     ) -> None:
+        self.state_dir = state_dir
         self.memory = memory or Memory()
         self._docker_host = config.docker.host
         self._make_docker = docker or (lambda: DockerEngine(config.docker.host))
@@ -72,7 +80,7 @@ class Resources:
 
     def renewed(self, config: Config) -> Self:
         """Those of a config that is to replace this one, with the same memory and what connections they share."""
-        after = type(self)(config, self.memory)
+        after = type(self)(config, self.memory, state_dir=self.state_dir)
         if self._docker is not None and config.docker.host == self._docker_host:
             after._take_docker(self._docker)
         return after

@@ -4,8 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, TaskError
 from remediator.model.taskfacts import TaskFacts
+
+
+class Only(Parameters):
+    """The one file that is meant."""
+
+    only: str | None = None
 
 
 class Sweep:
@@ -48,8 +54,9 @@ class Sweep:
         count = len(self._files(target))
         return Measurement(breached=count > self.limit, values={"files": count}, detail=f"{count} files")
 
-    async def plan(self, target: str) -> Plan:
-        files = self._files(target)[: self.most]
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        given = Only.model_validate(dict(params)).only if "only" in params else None
+        files = [path for path in self._files(target)[: self.most] if given in (None, path.name)]
         return Plan(actions=[Action(kind="delete", object=path.name, reason="a file") for path in files])
 
     async def apply(self, target: str, action: Action) -> Effect:

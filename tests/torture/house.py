@@ -12,7 +12,7 @@ from pathlib import Path
 from exporter.base.log_setup import configure
 from remediator import service
 from remediator.control import settings
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task
 from remediator.model.taskfacts import TaskFacts
 from tests.torture.ledger import ask
 
@@ -40,7 +40,7 @@ class Bump:
         state = await self._state(target)
         return Measurement(breached=state == 0, values={"state": state}, detail=f"bumped {state} times")
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         state = await self._state(target)
         return Plan(actions=[Action(kind="bump", object=target, reason="asked for", params={"state": state})])
 

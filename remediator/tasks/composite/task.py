@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exporter.base.text import counted
 from remediator.config.config import Config
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import Part, TaskFacts
 from remediator.tasks.composite.facts import ALL, COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.resources import Resources
@@ -25,7 +25,7 @@ class Composite:
     async def measure(self, target: str) -> Measurement:
         return Measurement(breached=False, detail=counted(len(self.facts.parts), "task"))
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         return Plan(actions=[Action(kind="run", object=part.task, reason=_reason(part)) for part in self.facts.parts])
 
     async def apply(self, target: str, action: Action) -> Effect:

@@ -16,7 +16,7 @@ from exporter.findings.finding import SEVERITIES, Finding
 from exporter.findings.running_projects import RunningProjects, running_projects
 from exporter.inventory.checks import CHECKS, VALID, CheckName
 from remediator.config.config import Config
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.configuration_audit.facts import ALL, CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.configuration_audit.rows import row
@@ -66,7 +66,7 @@ class ConfigurationAudit:
         breached = bool(report.problems) or any(finding.severity != "info" for finding in report.findings)
         return Measurement(breached=breached, values=values, detail=_summary(report, _told(report, target)))
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         """Never an action; a row for each finding, the worst first, and a note for whatever could not be looked at.
 
         For ``all``, findings of one kind are one row; for one check, each stands for itself.

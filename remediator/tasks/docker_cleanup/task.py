@@ -17,7 +17,7 @@ from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.config import Config
 from remediator.evidence.disk import disk_of
 from remediator.model.evidence import Source
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
@@ -80,7 +80,7 @@ class DockerCleanup:
 
         return [Source("disk", gather)]
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         return make_plan(await self._usage(), self._policy, self._clock())
 
     async def apply(self, target: str, action: Action) -> Effect:

@@ -15,7 +15,7 @@ from exporter.probing.labels import labelled_services
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
 from remediator.config.config import Config
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.health_check.facts import ALL, HEALTH_CHECK
 from remediator.tasks.health_check.notes import line
 from remediator.tasks.resources import Resources
@@ -87,7 +87,7 @@ class HealthCheck:
         values = {check.name: float(check.passed) for check in checks}
         return Measurement(breached=bool(failed), values=values, detail=detail)
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         """Never an action; a note for each check, those that fail first."""
         checks, remarks = await self._look(target)
         lines = [

@@ -16,7 +16,7 @@ from remediator.config.config import Config
 from remediator.evidence.disk import disk_of
 from remediator.files.folder import open_root
 from remediator.model.evidence import Source
-from remediator.model.task import Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.statedir import DRILL_TARGET
 from remediator.tasks.log_rotation.act import act
 from remediator.tasks.log_rotation.choose import choose
@@ -62,7 +62,7 @@ class LogRotation:
         directory = self._directories.get(target)
         return [] if directory is None else [disk_of(directory.path)]
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         """Lists what is due now. Changes nothing."""
         directory = self._directory(target)
         return await _in_thread(lambda stop: self._plan(directory, stop))

@@ -16,7 +16,18 @@ from exporter.probing.run import run_probe
 from remediator.config.config import Config
 from remediator.evidence.container import container_sources
 from remediator.model.evidence import Source
-from remediator.model.task import CONTAINER_TARGET, Action, Effect, Measurement, Parameters, Plan, Task, TaskError
+from remediator.model.task import (
+    CONTAINER_TARGET,
+    NO_PARAMS,
+    Action,
+    Effect,
+    Measurement,
+    Parameters,
+    Params,
+    Plan,
+    Task,
+    TaskError,
+)
 from remediator.tasks.resources import Resources
 from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge
 from remediator.tasks.service_restart.containers import Containers
@@ -103,7 +114,7 @@ class ServiceRestart:
 
         return container_sources(self._containers.engine, find)
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         state = await self._state(target)
         containers = await self._containers.all()
         sharers = sharers_of(state, containers)

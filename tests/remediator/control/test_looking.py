@@ -5,7 +5,7 @@ import asyncio
 from remediator.config.config import Config
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
-from remediator.model.task import Plan
+from remediator.model.task import NO_PARAMS, Params, Plan
 from remediator.tasks.resources import Resources
 from tests.helpers import wait_until
 from tests.remediator.stack import Stack
@@ -18,7 +18,7 @@ class Peek(Sweep):
     facts = Sweep.facts._replace(name="peek", shows="checks")
     gate: asyncio.Event | None = None
 
-    async def plan(self, target: str) -> Plan:
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         if self.gate is not None:
             await self.gate.wait()
         return Plan(notes=["looked"])

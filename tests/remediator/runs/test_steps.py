@@ -20,15 +20,16 @@ from remediator.model.caller import Caller
 from remediator.model.hold import Hold, Pause
 from remediator.model.run import Request
 from remediator.model.shapes.runs import RunView
-from remediator.model.task import Measurement, Plan, Task
+from remediator.model.task import NO_PARAMS, Measurement, Params, Plan, Task
+from remediator.model.taskfacts import PLAN_MAX_AGE
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
-from remediator.runs.steps import PLAN_MAX_AGE, Runner
+from remediator.runs.steps import Runner
 from remediator.store import holds, pages, runs, slots
 from remediator.store.database import Database
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Clock, Stack, alert, settings
-from tests.remediator.sweep import Sweep
+from tests.remediator.sweep import Only, Sweep
 
 PERSON = Caller("cli", "ann")
 
@@ -45,8 +46,10 @@ class Scene:
     ended: list[float]
     """When a run has ended, by the clock."""
 
-    async def asked(self, *, dry_run: bool = False) -> int:
-        request = Request(host=self.database.host, task="sweep", target="attic", caller=PERSON, dry_run=dry_run)
+    async def asked(self, *, dry_run: bool = False, params: Params = NO_PARAMS) -> int:
+        request = Request(
+            host=self.database.host, task="sweep", target="attic", caller=PERSON, dry_run=dry_run, params=params
+        )
         return await self.database.write(partial(runs.create, request=request, now=self.clock.now))
 
     async def run(self, number: int) -> RunView:
@@ -145,6 +148,27 @@ async def test_a_guard_between_the_plan_and_its_first_action_blocks(scene: Scene
     outcome, reason = await scene.outcome(number)
     assert (outcome, reason.partition(":")[0]) == ("blocked", "paused")
     assert scene.task.applied == []
+
+
+async def test_a_plan_is_made_for_the_parameters_of_its_run(scene: Scene) -> None:
+    scene.clutter(3)
+    scene.task.parameters = Only
+    number = await scene.asked(params={"only": "f1"})
+    await scene.runner.measure(number)
+    assert await scene.runner.plan(number) == 1
+    assert [action["object"] for action in (await scene.run(number))["actions"]] == ["f1"]
+
+
+async def test_a_task_says_how_long_its_plans_hold(scene: Scene) -> None:
+    scene.clutter(1)
+    scene.task.facts = Sweep.facts._replace(plan_max_age=3 * PLAN_MAX_AGE)
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    await scene.runner.plan(number)
+    scene.clock.now += 2 * PLAN_MAX_AGE
+    await scene.runner.apply(number, 0)
+    await scene.runner.verify(number)
+    assert (await scene.outcome(number))[0] == "effective"
 
 
 async def test_what_is_left_of_an_old_plan_is_not_done(scene: Scene) -> None:
