@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.base.units import parse_duration
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.quantities import Bytes, Duration, Ratio
-from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown
+from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, names_of, repeated_names, shown
 from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.postgres import Identifier
 
 MANIFEST = "upkeeper-manifest.json"
 """What the backup task writes last into a set: a set that holds it is complete. Its form: docs/how-to/backups.md."""
@@ -72,6 +73,76 @@ class ResticRepository(Section):
             yield Contradiction(("repository",), "is missing; or name a file that holds it in repository_file")
 
 
+def _argument(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("an argument must not be empty or contain a NUL byte")
+    return text
+
+
+class SqliteSource(Section):
+    """A SQLite database, copied through SQLite itself, so that programs may go on writing to it."""
+
+    name: Name = Field(description="names it in the set")
+    path: AbsolutePath = Field(description="the database's file on this machine")
+
+
+class PostgresSource(Section):
+    """A server of the section `postgres:`, of which each database is dumped, with roles and other globals."""
+
+    server: Name = Field(description="its name in `postgres:`")
+    databases: list[Identifier] = Field(
+        default=[], description="databases to dump; empty: all that are not templates and allow connections"
+    )
+    exclude_tables: list[Annotated[str, AfterValidator(_argument)]] = Field(
+        default=[], description="tables whose rows are left out, as patterns of `pg_dump --exclude-table-data`"
+    )
+
+
+def _server_alone(given: object) -> object:
+    return {"server": given} if isinstance(given, str) else given
+
+
+_ServerOrMore = Annotated[PostgresSource, BeforeValidator(_server_alone, json_schema_input_type=str | PostgresSource)]
+
+
+class Make(Section):
+    """What the task `backup` puts into a set of this series."""
+
+    files: list[AbsolutePath] = Field(
+        default=[], description="files and directories on this machine, with owners, modes and times"
+    )
+    sqlite: list[SqliteSource] = Field(default=[], description="SQLite databases, copied while they are written to")
+    postgres: list[_ServerOrMore] = Field(
+        default=[], description="PostgreSQL servers: a name from `postgres:`, or a section for more"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from repeated_names("sqlite", given.get("sqlite"))
+        servers = _servers(given)
+        for index, name in enumerate(servers):
+            if name is not None and name in servers[:index]:
+                yield Contradiction(("postgres", index), f"{shown(name)} is there twice; name its databases together")
+        if not any(given.values()):
+            yield Contradiction((), "names nothing to back up")
+
+
+class Keep(Section):
+    """Which sets are kept: those that any of these rules keeps."""
+
+    within: Duration | None = Field(default=None, gt=0, description="all that are not older than this")
+    last: int = Field(default=0, ge=0, description="so many of the newest")
+    daily: int = Field(default=0, ge=0, description="the newest of a day, for so many days that have one")
+    weekly: int = Field(default=0, ge=0, description="the newest of a week, for so many weeks that have one")
+    monthly: int = Field(default=0, ge=0, description="the newest of a month, for so many months that have one")
+    yearly: int = Field(default=0, ge=0, description="the newest of a year, for so many years that have one")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if not any(given.values()):
+            yield Contradiction((), "keeps nothing; say at least `last: 1`")
+
+
 class Backup(Section):
     """A series of backups of one thing: dated directories or files beside each other, or a restic repository."""
 
@@ -104,6 +175,8 @@ class Backup(Section):
     max_restore_test_age: Duration | None = Field(
         default=None, gt=0, description="time within which a restore must be tested again; null: never"
     )
+    make: Make | None = Field(default=None, description="what a set consists of, if Upkeeper is to make the sets")
+    keep: Keep | None = Field(default=None, description="which sets are kept; null: nothing is ever deleted")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -114,11 +187,46 @@ class Backup(Section):
             yield Contradiction(("path",), "is missing; or describe a repository in restic")
         elif has_path and not restic and given.get("pattern") is None:  # "*" would take a log next to the sets for one
             yield Contradiction(("pattern",), "is missing; say how sets are named, as in backup-* or *.sql.gz")
+        if given.get("make") is not None:
+            yield from cls._cannot_be_made(given)
         for key in _OF_DIRECTORIES if restic else ():
             if key in given and not _same(given[key], cls.model_fields[key].default):
                 yield Contradiction((key,), "has no effect for a restic repository; remove it")
         if given.get("kind") == "files" and given.get("complete_marker") is not None:
             yield Contradiction(("complete_marker",), "is a file in a directory, which does not exist with kind: files")
+
+    @classmethod
+    def _cannot_be_made(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        pattern = given.get("pattern")
+        if given.get("path") is None:
+            yield Contradiction(("make",), "needs a path, where its sets are written to")
+        if isinstance(pattern, str) and (pattern.count("*") != 1 or any(mark in pattern for mark in "?[")):
+            yield Contradiction(("pattern",), "must have one * and nothing else to match with make: a time replaces it")
+        elif isinstance(pattern, str) and pattern.startswith("."):
+            yield Contradiction(("pattern",), "begins with a dot: such sets are not looked at")
+        if given.get("kind") == "files":
+            yield Contradiction(("kind",), "must be directories with make:")
+        if given.get("complete_marker") not in (None, MANIFEST):
+            yield Contradiction(("complete_marker",), f"is {MANIFEST} with make:; remove this key")
+
+
+def _servers(make: Mapping[str, Any]) -> list[object]:
+    """The names of the PostgreSQL servers of a section `make` that is not validated yet."""
+    found = make.get("postgres")
+    items = found if isinstance(found, list) else []
+    return [item.get("server") if isinstance(item, Mapping) else getattr(item, "server", item) for item in items]
+
+
+def unknown_servers(backups: object, postgres: object) -> Iterator[Contradiction]:
+    """What `make:` names of `postgres:` and is not there. Both as they were given, not validated."""
+    known = names_of(postgres)
+    for index, backup in enumerate(backups if isinstance(backups, list) else []):
+        make = backup.get("make") if isinstance(backup, Mapping) else None
+        for at, name in enumerate(_servers(make) if isinstance(make, Mapping) else []):
+            if isinstance(name, str) and name not in known:
+                yield Contradiction(
+                    ("backups", index, "make", "postgres", at), f"{shown(name)} is no server of `postgres:`"
+                )
 
 
 _OF_DIRECTORIES = ("kind", "pattern", "complete_marker", "settle")

@@ -13,7 +13,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, names_of, repeated_names, shown
 from exporter.inventory.audit import Configuration, FindingsSettings
-from exporter.inventory.backups import Backup, BackupsSettings
+from exporter.inventory.backups import Backup, BackupsSettings, unknown_servers
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker, DockerUsageSettings
 from exporter.inventory.filesystems import Filesystems
@@ -73,6 +73,7 @@ class Inventory(Section):
         yield from repeated_names("backups", given.get("backups"))
         yield from repeated_names("postgres", given.get("postgres"))
         yield from repeated_names("neo4j", given.get("neo4j"))
+        yield from unknown_servers(given.get("backups"), given.get("postgres"))
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

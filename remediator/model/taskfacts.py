@@ -44,6 +44,8 @@ class TaskFacts(NamedTuple):
     """A person must approve each of its plans, whoever asks for the run: it can destroy what nobody can bring back."""
     unattended: Unattended = "observe"
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""
+    all_or_nothing: bool = False
+    """One action that failed fails the run: what the others did is worth nothing without it."""
     plan_max_age: float = PLAN_MAX_AGE
     """Seconds after which the rest of its plan is no longer applied: longer for what takes hours by its nature."""
     parts: Sequence[Part] = ()

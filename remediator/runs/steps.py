@@ -206,8 +206,11 @@ class Runner:
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
             return
-        improved = self._task(run).improved(run.before, after)
-        await self._stop(run, verify.of_actions(run.before, after, improved, states))
+        task = self._task(run)
+        verdict = verify.of_actions(
+            run.before, after, task.improved(run.before, after), states, all_or_nothing=task.facts.all_or_nothing
+        )
+        await self._stop(run, verdict)
 
     async def _measure(self, run: Run, doing: str) -> Measurement:
         async with _explained(doing, run, LOOK_TIMEOUT):

@@ -28,17 +28,22 @@ def of_empty_plan(before: Measurement, plan: Plan) -> Conclusion:
 
 
 def of_actions(
-    before: Measurement, after: Measurement, improved: bool, states: Sequence[tuple[str, str]]
+    before: Measurement,
+    after: Measurement,
+    improved: bool,
+    states: Sequence[tuple[str, str]],
+    *,
+    all_or_nothing: bool = False,
 ) -> Conclusion:
     """The outcome after the actions ran. states: state and detail of each action, in order.
 
     Within its limit, a target has had all it needed once what was due is done, whatever that freed. An action that
     failed, or did so in part, is named, and fails the run where nothing was done: one stuck file does not undo what the
-    others gained.
+    others gained, unless it is all or nothing.
     """
     failed = [_stuck(state, detail) for state, detail in states if state in ("failed", "partial")]
     done = any(state in ("done", "partial") for state, _ in states)
-    if failed and not done:
+    if failed and (all_or_nothing or not done):
         return Conclusion("failed", _named(failed))
     stuck = f"; but {_named(failed)}" if failed else ""
     if after.breached:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.taskfacts import Shows, TaskFacts
+from remediator.tasks.backup.facts import BACKUP
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
@@ -56,6 +57,12 @@ def _configuration_audit() -> "Makes":
     return tasks
 
 
+def _backup() -> "Makes":
+    from remediator.tasks.backup.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -67,6 +74,7 @@ _FAMILIES = (
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
     _Family((SERVICE_RESTART,), _service_restart),
+    _Family((BACKUP,), _backup),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -1,6 +1,5 @@
 """log-rotation: rotates logs by size and age, compresses them, and deletes rotated ones by age, count and space."""
 
-import asyncio
 import secrets
 import threading
 import time
@@ -23,6 +22,7 @@ from remediator.tasks.log_rotation.choose import choose
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.log_rotation.scan import scan
 from remediator.tasks.resources import Resources
+from remediator.tasks.worker import in_thread
 
 _T = TypeVar("_T")
 
@@ -45,7 +45,7 @@ class LogRotation:
     async def measure(self, target: str) -> Measurement:
         """What the directory takes on disk, by the exporter's own collector."""
         directory = self._directory(target)
-        usage = await _in_thread(lambda stop: _usage(directory, stop))
+        usage = await in_thread(lambda stop: _usage(directory, stop))
         return Measurement(
             breached=usage.allocated_bytes > directory.max_bytes,
             values={
@@ -65,7 +65,7 @@ class LogRotation:
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         """Lists what is due now. Changes nothing."""
         directory = self._directory(target)
-        return await _in_thread(lambda stop: self._plan(directory, stop))
+        return await in_thread(lambda stop: self._plan(directory, stop))
 
     def _plan(self, directory: LogDirectory, stop: threading.Event) -> Plan:
         try:
@@ -89,7 +89,7 @@ class LogRotation:
         def work(stop: threading.Event) -> Effect:
             return act(directory, action, stop, lambda: _usage(directory, stop).allocated_bytes)
 
-        return await _in_thread(work)
+        return await in_thread(work)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """Less on disk than before, or now within the limit."""
@@ -122,16 +122,3 @@ def _explain(error: BaseException | None, directory: LogDirectory) -> None:
     if directory.name == DRILL_TARGET:
         raise TaskError(f"{directory.path} exists only during a drill: `upkeeper drill` makes it and removes it again")
     raise TaskError(f"{directory.path} does not exist: create it, or correct logs[{directory.name}].path in the config")
-
-
-async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:
-    """Runs blocking work in a thread. When cancelled, tells it to stop, and returns only once it has."""
-    stop = threading.Event()
-    running = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([running])
-        running.exception()  # fetched, since asyncio would report an exception that nobody asked for
-        raise

@@ -11,6 +11,8 @@ from remediator.schedule.autonomy import of_part, only_plans
 from remediator.tasks.composite.task import Composite
 from remediator.tasks.registry import FACTS
 
+ADDS_ONLY = {"backup"}
+"""They work on what a section of the config asks to be made, and add to it."""
 LOOKS_ONLY = {"health-check", "configuration-audit", "validate-config"}
 
 
@@ -32,7 +34,7 @@ def job(**more: object) -> Job:
 def test_by_itself_the_calendar_that_ships_only_looks_and_rotates_logs() -> None:
     """Whoever upgrades has it in force at once: nothing else may be done before he says so."""
     acting = {name for name, facts in FACTS.items() if facts.unattended == "auto" and not facts.parts}
-    assert acting == {*LOOKS_ONLY, "log-rotation"}
+    assert acting == {*LOOKS_ONLY, "log-rotation", *ADDS_ONLY}
     assert all(job.autonomy is None for job in default_jobs())
 
 

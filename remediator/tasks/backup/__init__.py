@@ -1,0 +1,1 @@
+"""backup: makes sets, and proves them."""

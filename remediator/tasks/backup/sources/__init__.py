@@ -1,0 +1,1 @@
+"""What sets consist of: one file a kind."""

@@ -1,0 +1,29 @@
+"""Whether the next set has room. Pure, but for asking the file system."""
+
+import os
+from collections.abc import Mapping
+
+from exporter.base.units import format_bytes
+from remediator.model.task import TaskError
+
+_MARGIN = 1.2
+"""The next set may be larger than the last one by this much."""
+_RESERVE = 16 * 1024**2
+"""Left free beside it: the manifest, and whoever else writes there."""
+
+
+def estimate(last: Mapping[str, int], sources: Mapping[str, int | None]) -> dict[str, int]:
+    """Bytes that each member will take, by its key: as in the last set, else what its source takes, else nothing."""
+    return {key: last.get(key, size or 0) for key, size in sources.items()}
+
+
+def require(path: str, needed: int) -> None:
+    """Raises TaskError where the file system of a directory has no room for so many bytes, and OSError."""
+    at = os.statvfs(path)
+    free = at.f_bavail * at.f_frsize
+    wanted = int(needed * _MARGIN) + _RESERVE
+    if free < wanted:
+        raise TaskError(
+            f"the next set takes about {format_bytes(needed)}, and {path} has {format_bytes(free)} free: "
+            f"make room for {format_bytes(wanted)}, or remove old sets"
+        )

@@ -1,0 +1,239 @@
+"""backup: makes a set of a series. One action a member, then one that makes a set of them."""
+
+import errno
+import fnmatch
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from exporter import __version__
+from exporter.backups.directory import BackupDirectory
+from exporter.backups.manifest import ManifestBroken
+from exporter.backups.manifest import read as read_manifest
+from exporter.backups.sets import BackupSet, compared, figures
+from exporter.base.errors import UpkeeperError
+from exporter.base.units import format_bytes, format_duration
+from exporter.inventory.backups import Backup as Series
+from exporter.inventory.postgres import PostgresServer
+from remediator.config.config import Config
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.tasks.backup import space
+from remediator.tasks.backup.facts import BACKUP, DAY
+from remediator.tasks.backup.journal import Owner
+from remediator.tasks.backup.names import set_name
+from remediator.tasks.backup.partial import Leftover, PartialSet, leftovers
+from remediator.tasks.backup.registry import sources_of
+from remediator.tasks.backup.sources.source import Source
+from remediator.tasks.resources import Resources
+from remediator.tasks.worker import in_thread
+
+COPY, FINISH, REMOVE, ADOPT = "back-up", "finish-set", "remove-unfinished", "finish-left-over"
+
+
+class Backup:
+    """Makes sets of the series that have ``make:``.
+
+    owner: who makes them. made_by: program and version. clock: Unix seconds.
+    """
+
+    facts = BACKUP
+    parameters = Parameters
+    action_timeout = DAY
+
+    def __init__(
+        self,
+        backups: Sequence[Series],
+        postgres: Sequence[PostgresServer],
+        owner: Owner,
+        made_by: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._series = {each.name: each for each in backups if each.make is not None}
+        self._postgres = {each.name: each for each in postgres}
+        self._owner = owner
+        self._made_by = made_by
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        return list(self._series)
+
+    async def measure(self, target: str) -> Measurement:
+        """Breached: there is no complete set, or the newest is older than it may be."""
+        series = self._one(target)
+        sets = await self._sets(series)
+        found = figures(sets)
+        age = None if found.newest is None else self._clock() - found.newest
+        values = {"sets": float(found.sets)}
+        if found.newest is not None:
+            values |= {"newest_timestamp_seconds": found.newest, "newest_bytes": float(found.newest_bytes or 0)}
+        detail = "there is no set" if age is None else f"the newest set is {format_duration(max(0.0, round(age)))} old"
+        return Measurement(breached=age is None or age > series.max_age, values=values, detail=detail)
+
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        """One action for each member, then one that makes a set of them. Raises TaskError where there is no room."""
+        series = self._one(target)
+        path = self._path(series)
+        left, notes = await in_thread(lambda _: leftovers(path, series.name, self._owner, _matcher(series)))
+        sources = self._sources(series)
+        sizes = {key: await source.size() for key, source in sources.items()}
+        last = await in_thread(lambda _: self._last_sizes(series))
+        estimated = space.estimate(last, sizes)
+        freed = sum(each.bytes for each in left if not each.whole)
+        await in_thread(lambda _: space.require(str(path), max(0, sum(estimated.values()) - freed)))
+        now = self._clock()
+        name = set_name(cast(str, series.pattern), now, lambda name: _taken(path, name))
+        actions = [*(_clear(each) for each in left), *_copies(sources, estimated, name, now), _end(sources, name)]
+        return Plan(actions=actions, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."])
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        series = self._one(target)
+        partial_set = PartialSet(self._path(series), str(action.params["set"]))
+        match action.kind:
+            case "back-up":
+                return await self._copy(series, partial_set, action)
+            case "finish-set" | "finish-left-over":
+                keys = [str(key) for key in cast(Sequence[str], action.params.get("members", []))]
+                return await in_thread(lambda _: self._finish(partial_set, keys))
+            case "remove-unfinished":
+                return await in_thread(lambda _: self._remove(series, partial_set))
+        raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """There is a newer set."""
+        key = "newest_timestamp_seconds"
+        return after.values.get(key, 0.0) > before.values.get(key, 0.0)
+
+    async def _copy(self, series: Series, partial_set: PartialSet, action: Action) -> Effect:
+        key = str(action.params["member"])
+        source = self._sources(series).get(key)
+        if source is None:
+            raise TaskError(f"{key} is no longer in make: of the backup {series.name}")
+        started = float(cast(float, action.params["started"]))
+        journal = await in_thread(lambda _: partial_set.begin(series.name, self._owner, started))
+        if any(each != key for each in journal.failed):
+            return Effect(state="skipped", detail="not made: another part of this set failed")
+        try:
+            with partial_set.held():
+                copied = await source.copy(partial_set.path)
+                await in_thread(lambda _: partial_set.add(key, source.kind, source.name, copied))
+        except (UpkeeperError, OSError) as error:
+            failure = error if isinstance(error, UpkeeperError) else _told(error, source)
+            await self._note_failure(partial_set, key, str(failure))
+            raise failure from error
+        size = sum(file.bytes for file in copied.files)
+        return Effect(state="done", detail="; ".join(filter(None, [format_bytes(size), copied.remark])))
+
+    async def _note_failure(self, partial_set: PartialSet, key: str, why: str) -> None:
+        try:
+            await in_thread(lambda _: partial_set.fail(key, why))
+        except (OSError, TaskError):
+            return  # a full disk: that the member is missing says enough
+
+    def _finish(self, partial_set: PartialSet, keys: Sequence[str]) -> Effect:
+        try:
+            made = partial_set.finish(keys, self._owner.host, self._made_by, self._clock())
+        except OSError as error:
+            raise TaskError(f"cannot finish {partial_set.path}: {error.strerror or error}") from error
+        return Effect(state="done", detail=f"{partial_set.name}: {len(made.files)} files, {format_bytes(made.bytes)}")
+
+    def _remove(self, series: Series, partial_set: PartialSet) -> Effect:
+        left, _ = leftovers(self._path(series), series.name, self._owner, _matcher(series))
+        if not any(each.partial == partial_set and not each.whole for each in left):
+            return Effect(state="skipped", detail="gone, or no longer what it was")
+        with partial_set.held():
+            freed = partial_set.remove()
+        return Effect(state="done", detail="removed", freed_bytes=freed)
+
+    def _one(self, target: str) -> Series:
+        try:
+            return self._series[target]
+        except KeyError:
+            raise TaskError(f"no backup of the name {target!r} has a section make:") from None
+
+    def _path(self, series: Series) -> Path:
+        path = Path(cast(str, series.path))
+        if not path.is_dir():
+            raise TaskError(f"{path} is not there: make it, or mount what it should be on")
+        return path
+
+    def _sources(self, series: Series) -> Mapping[str, Source]:
+        assert series.make is not None
+        return sources_of(series.make, self._postgres)
+
+    async def _sets(self, series: Series) -> list[BackupSet]:
+        try:
+            return await in_thread(BackupDirectory(series, self._clock).read)
+        except OSError as error:
+            raise TaskError(f"cannot read {series.path}: {error.strerror or error}") from error
+
+    def _last_sizes(self, series: Series) -> dict[str, int]:
+        """Bytes of each member in the newest set that has a manifest of ours. Blocks."""
+        for each in compared(BackupDirectory(series, self._clock).read()):
+            try:
+                manifest, _ = read_manifest(Path(cast(str, series.path)) / each.name)
+            except ManifestBroken:
+                continue
+            sizes = {file.path: file.bytes for file in manifest.files}
+            return {member.key: sum(sizes[path] for path in member.files) for member in manifest.members}
+        return {}
+
+
+def _matcher(series: Series) -> Callable[[str], bool]:
+    matches = re.compile(fnmatch.translate(cast(str, series.pattern))).match
+    return lambda name: matches(name) is not None
+
+
+def _taken(path: Path, name: str) -> bool:
+    return os.path.lexists(path / name) or os.path.lexists(PartialSet(path, name).path)
+
+
+def _clear(left: Leftover) -> Action:
+    name = left.partial.name
+    if left.whole:
+        reason = "an earlier run had only to give it its name"
+        return Action(kind=ADOPT, object=name, reason=reason, params={"set": name}, identity=f"{ADOPT}:{name}")
+    size = left.bytes
+    return Action(
+        kind=REMOVE, object=left.partial.path.name, reason="an earlier run of this series left it unfinished",
+        estimated_bytes=size, params={"set": name}, identity=f"{REMOVE}:{name}",
+    )  # fmt: skip
+
+
+def _copies(sources: Mapping[str, Source], sizes: Mapping[str, int], name: str, now: float) -> list[Action]:
+    return [
+        Action(
+            kind=COPY,
+            object=key,
+            reason=f"{source}, about {format_bytes(sizes[key])}" if sizes[key] else str(source),
+            params={"set": name, "started": now, "member": key},
+            identity=f"{COPY}:{key}",
+        )
+        for key, source in sources.items()
+    ]
+
+
+def _end(sources: Mapping[str, Source], name: str) -> Action:
+    return Action(
+        kind=FINISH,
+        object=name,
+        reason="the manifest is written last, then the set gets its name",
+        params={"set": name, "members": list(sources)},
+        identity=f"{FINISH}:{' '.join(sources)}",
+    )
+
+
+def _told(error: OSError, source: Source) -> TaskError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TaskError(f"the disk is full: no room for {source}; make room, or remove old sets")
+    where = f": {error.filename}" if error.filename else ""
+    return TaskError(f"cannot back up {source}: {error.strerror or error}{where}")
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    state = "" if resources.state_dir is None else str(resources.state_dir)
+    owner = Owner(host=platform.node(), state=state)
+    return [Backup(config.backups, config.postgres, owner, f"upkeeper {__version__}")]
