@@ -28,7 +28,7 @@ async def connect(
     """
     try:
         async with asyncio.timeout(seconds):
-            parameters = await threads.run(("postgres", server.name), partial(_parameters, server))
+            parameters = await threads.run(("postgres", server.name), partial(connection_parameters, server))
             session = Session(await _open(parameters, dbname, statement_seconds), dbname)
     except TimeoutError:
         raise PostgresUnavailable(f"no connection within {seconds:.3g} s") from None
@@ -71,7 +71,7 @@ async def _open(parameters: dict[str, Any], dbname: str, statement_seconds: floa
         raise PostgresUnavailable(reason_of(error)) from None
 
 
-def _parameters(server: PostgresServer) -> dict[str, Any]:
+def connection_parameters(server: PostgresServer) -> dict[str, Any]:
     """Connection parameters with password and address. Blocks. Raises PostgresUnavailable."""
     import psycopg  # noqa: F401 - takes a tenth of a second, which no event loop should spend
 

@@ -19,7 +19,8 @@ _LOOK_SECONDS = 0.5
 class Piped:
     """A running program in a process group of its own; what is left of that when the block ends is killed.
 
-    environment: what it gets beside the few variables that are passed on. umask: of the files that it makes.
+    environment: what it gets beside the few variables that are passed on. stdout: a descriptor that it writes to
+    instead.
     Raises OSError when it cannot be started.
     """
 
@@ -30,6 +31,7 @@ class Piped:
         *,
         environment: Mapping[str, str] | None = None,
         stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
     ) -> None:
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._stop = stop
@@ -37,7 +39,7 @@ class Piped:
         self.process = subprocess.Popen(
             command,
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/",

@@ -41,7 +41,7 @@ class Sink:
         self._hash = hashlib.sha256()
         self._bytes = 0
         file = root / path
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(root, Path(path).parent)
         self._fd = os.open(file, _NEW, 0o600)
 
     def write(self, data: bytes) -> None:
@@ -86,6 +86,14 @@ class Compressed:
 
     def finish(self) -> None:
         self._sink.write(self._frame.flush())
+
+
+def private_folder(root: Path, below: Path) -> None:
+    """Makes a directory below another, and those between, for their owner only. Blocks. Raises OSError."""
+    at = root
+    for part in below.parts:
+        at = at / part
+        at.mkdir(mode=0o700, exist_ok=True)
 
 
 def hashed(root: Path, path: str, source: str, stop: threading.Event) -> SetFile:

@@ -1,0 +1,112 @@
+"""Runs pg_dump and pg_dumpall. Their files are new ones, readable by their owner only."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from exporter.inventory.postgres import PostgresServer
+from remediator.model.task import TaskError
+from remediator.tasks.backup.piped import Piped
+from remediator.tasks.backup.sources.postgres.clients import Client
+from remediator.tasks.backup.sources.postgres.described import ServerFacts
+from remediator.tasks.backup.sources.postgres.login import explained
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_SECONDS = 300
+
+
+class Dump:
+    """A program that writes to a file. ``end`` waits for it, and raises TaskError if it failed."""
+
+    def __init__(
+        self,
+        server: PostgresServer,
+        what: str,
+        command: Sequence[str],
+        login: Mapping[str, str],
+        target: Path,
+        stop: threading.Event,
+    ) -> None:
+        self._server = server
+        self._what = what
+        self._name = Path(command[0]).name
+        self._file = os.open(target, _NEW, 0o600)
+        try:
+            self._program = Piped(command, stop, environment=login, stdout=self._file)
+        except BaseException as error:
+            os.close(self._file)
+            if isinstance(error, OSError):
+                raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
+            raise
+
+    def end(self) -> None:
+        status, said = self._program.end()
+        if status:
+            raise TaskError(explained(self._server, f"{self._name} of {self._what}: {_error(said, status)}"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._program.__exit__(kind, error, trace)
+        finally:
+            os.close(self._file)
+
+
+def dump_database(
+    server: PostgresServer,
+    client: Client,
+    login: Mapping[str, str],
+    name: str,
+    target: Path,
+    snapshot: str,
+    exclude: Sequence[str],
+    stop: threading.Event,
+) -> Dump:
+    """Dumps what a snapshot holds of a database. The file is written by the program itself, which goes back in it."""
+    from psycopg.conninfo import make_conninfo
+
+    command = [
+        client.program("pg_dump"),
+        "--format=custom",
+        "--no-password",
+        f"--lock-wait-timeout={_LOCK_SECONDS * 1000}",
+        f"--snapshot={snapshot}",
+        *(f"--exclude-table-data={pattern}" for pattern in exclude),
+        f"--dbname={make_conninfo('', dbname=name)}",
+    ]
+    return Dump(server, f"database {name}", command, login, target, stop)
+
+
+def dump_globals(
+    server: PostgresServer,
+    client: Client,
+    login: Mapping[str, str],
+    target: Path,
+    facts: ServerFacts,
+    stop: threading.Event,
+) -> None:
+    """Writes roles, their memberships and settings, and tablespaces, as SQL. Raises TaskError."""
+    command = [
+        client.program("pg_dumpall"),
+        "--globals-only",
+        "--no-password",
+        *(() if facts.superuser else ("--no-role-passwords",)),
+        f"--database={server.dbname}",
+    ]
+    with Dump(server, "roles", command, login, target, stop) as dump:
+        dump.end()
+
+
+def _error(said: Sequence[str], status: int) -> str:
+    """The first error of the last program that complained: what follows it are consequences and hints."""
+    errors = [line.split("error: ", 1)[1] for line in said if "error: " in line]
+    if errors:
+        return errors[0] if "closed the connection" not in " ".join(said) else f"{errors[0]} (the server went away)"
+    return said[-1] if said else f"exit status {status}"
