@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import nearest
 from remediator.model.errors import not_found, unavailable, unprocessable
+from remediator.model.params import wrong
 from remediator.model.task import Task
 
 
@@ -32,17 +31,7 @@ async def chosen_task(tasks: Mapping[str, Task], name: str, target: str, params:
     if target not in targets:
         known = ", ".join(sorted(targets)) or "none; add one to the config"
         raise not_found(f"{name} has no target {target!r}; its targets: {known}")
-    _require_known(found, params)
+    mistake = wrong(name, found.parameters, params)
+    if mistake is not None:
+        raise unprocessable(str(mistake))
     return found
-
-
-def _require_known(task: Task, params: Mapping[str, Any]) -> None:
-    try:
-        task.parameters.model_validate(dict(params))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] != "extra_forbidden":
-            raise unprocessable(f"parameter {name} of {task.facts.name}: {first['msg']}") from error
-        known = ", ".join(task.parameters.model_fields) or "none"
-        raise unprocessable(f"{task.facts.name} has no parameter {name}; its parameters: {known}") from error

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from exporter.base.units import format_bytes
 from remediator.guards.guard import Case, Facts, Guard, Sources, Subject, time_left
-from remediator.model.hold import DAY, Hold
+from remediator.model.hold import DAY, Block, Hold
 from remediator.model.task import Plan
 from remediator.store import spending
 from remediator.store.spending import Spent
@@ -112,6 +112,15 @@ def _room_at(what: str, spent: Sequence[Spent], over: int, *, enough: bool) -> f
         if over < 0 or (enough and over == 0):
             return each.at + DAY
     return None
+
+
+def over_by_now(connection: sa.Connection, case: Case) -> Block | None:
+    """The budget asked once more, in the transaction in which a run begins to act: of two that were judged at the same
+    moment the second sees what the first is about to remove. None where it may act.
+    """
+    facts = Spending._read(connection, [case.subject], case.now) if _counts_days(case.subject) else {}
+    hold = blocks(facts.get(case.subject, Spending()), case)
+    return None if hold is None else Block.of(BUDGET.name, hold)
 
 
 def says(facts: Spending, case: Case) -> str:

@@ -43,6 +43,8 @@ class Run(Request):
     """Which of the engine's workflows does it: each approval begins another."""
     cancelled: str | None = None
     """Which person has cancelled it and why: no other action of it begins."""
+    by_hand: bool = False
+    """A person asked for it, or for what it is a part of, and is there to see what comes of it."""
 
     @property
     def trigger(self) -> Trigger:

@@ -18,7 +18,7 @@ def case_of(run: Run, plan: Plan, remedies: Remedies, facts: TaskFacts, now: flo
         settings,
         now,
         plan,
-        by_hand=approving or run.attempt > 0 or run.caller.by_hand,
+        by_hand=approving or run.attempt > 0 or run.by_hand,
         autonomy=remedies.autonomy(run.caller),
         always_approve=facts.always_approve,
     )

@@ -16,6 +16,7 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.decide.remedies import Remedies
+from remediator.guards.budget import over_by_now
 from remediator.guards.concurrency import block_by, is_disruptive
 from remediator.guards.guard import Case
 from remediator.guards.judge import Judge
@@ -120,10 +121,11 @@ class Runner:
         return len(plan.actions)
 
     async def _begin_acting(self, run: Run, plan: Plan) -> Conclusion | None:
-        """From here on the run acts, unless the slots that it needs are taken since the guards were asked."""
+        """From here on the run acts, unless others have taken its slots or its budget since the guards were asked."""
+        case = self._case(run, plan)
         disruptive = is_disruptive(self._tasks(), run.task)
-        allowed = self._case(run, plan).settings.concurrency.disruptive_per_host if disruptive else None
-        return await self._write(partial(_begin_acting, run=run, allowed=allowed))
+        allowed = case.settings.concurrency.disruptive_per_host if disruptive else None
+        return await self._write(partial(begin_acting, run=run, case=case, allowed=allowed))
 
     def _case(self, run: Run, plan: Plan) -> Case:
         return case_of(run, plan, self._remedies(), self._task(run).facts, self._clock())
@@ -273,14 +275,20 @@ def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: flo
     return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
 
 
-def _begin_acting(connection: sa.Connection, run: Run, allowed: int | None) -> Conclusion | None:
+def begin_acting(connection: sa.Connection, run: Run, case: Case, allowed: int | None) -> Conclusion | None:
+    """In one transaction, for which other writers of the host wait: the run acts from now on; else why it does not.
+
+    case: with its plan. allowed: how many runs that interrupt something may act on the host; None: it does not.
+    """
     if not runs.set_state(connection, run.id, "applying"):
         return Conclusion("cancelled", "it has ended meanwhile")
-    if allowed is not None and not slots.take(connection, run.id, run.host, allowed):
-        runs.set_state(connection, run.id, "planning")
-        acting = [one for one in slots.rivals(connection, run.host) if one.acting]
-        return blocked_by(block_by(acting, allowed))
-    return None
+    block = over_by_now(connection, case)
+    if block is None and allowed is not None and not slots.take(connection, run.id, run.host, allowed):
+        block = block_by([one for one in slots.rivals(connection, run.host) if one.acting], allowed)
+    if block is None:
+        return None
+    runs.set_state(connection, run.id, "planning")
+    return blocked_by(block)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from remediator.guards.paused import PAUSED
 from remediator.model.caller import Caller
 from remediator.model.hold import Block
 from remediator.model.job import DueTarget, DueTime, JobRecord
+from remediator.model.params import wrong
 from remediator.model.run import Request
 from remediator.model.task import Task
 from remediator.runs.targets import meant_by
@@ -46,6 +47,9 @@ async def with_targets(attempt: Attempt, tasks: Mapping[str, Task]) -> Attempt:
     task = tasks.get(job.task)
     if task is None:
         return replace(attempt, trouble=f"there is no task {job.task}")
+    mistake = wrong(job.task, task.parameters, job.params)
+    if mistake is not None:
+        return replace(attempt, trouble=str(mistake))
     try:
         return replace(attempt, targets=await meant_by(task, job.target))
     except UpkeeperError as error:

@@ -90,7 +90,16 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         after=Measurement.model_validate(row.after) if row.after is not None else None,
         attempt=row.attempt,
         cancelled=row.cancelled,
+        by_hand=_asked_for(connection, row).by_hand,
     )
+
+
+def _asked_for(connection: sa.Connection, row: Any) -> Caller:
+    """Who asked for a run, or for the one of which it is a part, or a part of a part."""
+    while row.parent_id is not None:
+        columns = (runs.c.trigger, runs.c.caller, runs.c.parent_id)
+        row = connection.execute(sa.select(*columns).where(runs.c.id == row.parent_id)).one()
+    return Caller(row.trigger, row.caller)
 
 
 _TO_DO = runs.c.state.not_in(("finished", "waiting", "running"))

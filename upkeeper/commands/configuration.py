@@ -37,7 +37,7 @@ async def check(session: Session) -> int:
 
     _logs(session)
     path = _file(session)
-    problems = await configcheck.check(path)
+    problems = await configcheck.check(path, state=session.state().root)
     show_problems(session.screen, path, problems, configcheck.coming(path, time.time()))
     return EXIT_USAGE if any(problem.severity == "error" for problem in problems) else 0
 

@@ -20,9 +20,12 @@ from exporter.docker.engine import DockerEngine
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from exporter.inventory.collector import CollectorSettings
 from remediator.config.config import Config
+from remediator.model.task import Parameters
 from remediator.schedule.calendar import Calendar
+from remediator.statedir import StateDir
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
+from upkeeper.look.check_gates import Complaints, complaints, gate_problems
 from upkeeper.look.check_overlaps import Location, overlaps, place_of
 from upkeeper.look.check_remedies import remedy_problems
 from upkeeper.look.check_schedule import schedule_problems
@@ -44,6 +47,12 @@ class MachineFacts:
     """What is wrong with a file that is read, such as one that holds a secret, by its path."""
     places: Mapping[str, Location | None] = field(default_factory=dict)
     """Where the log directories are, by their paths."""
+    parameters: Mapping[str, type[Parameters]] = field(default_factory=dict)
+    """What each task takes."""
+    gates: Complaints = field(default_factory=dict)
+    """What is wrong with the queries of gates that are none."""
+    gates_unknown: str = ""
+    """Why those could not be looked at."""
 
 
 def coming(path: Path | None, now: float, env: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
@@ -59,20 +68,24 @@ def coming(path: Path | None, now: float, env: Mapping[str, str] = os.environ) -
     return [(name, format_time(moment)) for moment, name in sorted((moment, name) for moment, name in due if moment)]
 
 
-async def check(path: Path | None, env: Mapping[str, str] = os.environ) -> list[Problem]:
-    """Every problem of a config file, errors and warnings, in the order of the file. None is always well."""
+async def check(path: Path | None, env: Mapping[str, str] = os.environ, state: Path | None = None) -> list[Problem]:
+    """Every problem of a config file, errors and warnings, in the order of the file. None is always well.
+
+    state: the state directory of the stack that it is for, by default the one that would be found.
+    """
     try:
         loaded = load(path, Config, env=env)
     except ConfigError as error:
         return error.problems
-    return findings(loaded, await gather(loaded))
+    return findings(loaded, await gather(loaded, state or StateDir.find(None, env).root))
 
 
 def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
     """The problems of a config that is valid by itself. Pure."""
     problems = [
         *remedy_problems(loaded, facts.targets, facts.found_later),
-        *schedule_problems(loaded, facts.targets, facts.found_later, FACTS),
+        *schedule_problems(loaded, facts.targets, facts.found_later, FACTS, facts.parameters),
+        *gate_problems(loaded, facts.gates, facts.gates_unknown),
         *_slower_than_their_interval(loaded),
         *_overlapping(loaded, facts),
         *_rotated_too_late(loaded),
@@ -88,18 +101,20 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
     return in_order(problems)
 
 
-async def gather(loaded: Loaded[Config]) -> MachineFacts:
-    """Looks at this machine: the tasks' targets, the directories and files that the config names."""
+async def gather(loaded: Loaded[Config], state: Path) -> MachineFacts:
+    """Looks at this machine: the tasks' targets, the directories and files that the config names, and its queries."""
     resources = Resources(loaded.value, docker=lambda: DockerEngine(loaded.value.docker.host, _DOCKER_SECONDS))
     try:
         tasks = build_tasks(loaded.value, resources)
         targets = await asyncio.gather(*(task.targets() for task in tasks.values()))
+        parameters = {name: task.parameters for name, task in tasks.items()}
     finally:
         resources.close()
     directories = {path: directory_problem(Path(path), rotated) for _, path, rotated in _directories(loaded.value)}
     files: dict[str, str] = {}
     for file in named_files(loaded.value):
         files[file.path] = files.get(file.path) or file_problem(Path(file.path), file.secret)
+    wrong_gates, unknown = await complaints(loaded.value, state)
     mounts = parse_mountinfo(MOUNTINFO.read_bytes()) if len(loaded.value.logs) > 1 else []
     return MachineFacts(
         targets=dict(zip(tasks, targets, strict=True)),
@@ -107,6 +122,9 @@ async def gather(loaded: Loaded[Config]) -> MachineFacts:
         directories={path: problem for path, problem in directories.items() if problem},
         files={path: problem for path, problem in files.items() if problem},
         places={directory.path: place_of(directory.path, mounts) for directory in loaded.value.logs},
+        parameters=parameters,
+        gates=wrong_gates,
+        gates_unknown=unknown,
     )
 
 

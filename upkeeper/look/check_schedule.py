@@ -11,6 +11,8 @@ from remediator.config.config import Config
 from remediator.config.cron import parse_cron
 from remediator.config.guards import in_force
 from remediator.config.schedule import Job
+from remediator.model.params import wrong
+from remediator.model.task import Parameters
 from remediator.model.taskfacts import TaskFacts
 
 _LOOKED_AT = 50
@@ -24,8 +26,11 @@ def schedule_problems(
     targets: Mapping[str, Collection[str]],
     found_later: Collection[str],
     facts: Mapping[str, TaskFacts],
+    parameters: Mapping[str, type[Parameters]],
 ) -> Iterator[Problem]:
-    """targets: those that each task has; found_later: tasks that may have more at another time."""
+    """targets: those that each task has; found_later: tasks that may have more at another time; parameters: what each
+    task takes.
+    """
     jobs: Sequence[Job] = loaded.value.schedule.jobs or ()
     for index, written in enumerate(jobs):
         at = ("schedule", "jobs", index)
@@ -41,6 +46,11 @@ def schedule_problems(
         elif job.target is None and not targets[job.task]:
             message = f"{job.task} has no target: nothing of its kind is configured, so this job does nothing"
             yield loaded.problem((*at, "task"), message, "", "warning")
+        mistake = wrong(job.task, parameters[job.task], job.params) if job.task in parameters else None
+        if mistake is not None:
+            first = mistake.name.partition(".")[0]
+            place = ("params", first) if first in job.params else ("params",)
+            yield loaded.problem((*at, *place), mistake.message, mistake.hint)
         interval = shortest_interval(job.at)
         shown = format_duration(interval)
         if job.jitter >= interval:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
 from remediator.decide.remedies import Remedies
+from remediator.model.caller import Caller
+from remediator.model.run import Request
 from remediator.model.shapes.runs import RunView
 from remediator.model.taskfacts import Part, TaskFacts
+from remediator.store import runs
 from remediator.tasks.composite.task import Composite
 from remediator.tasks.resources import Resources
 from tests.helpers import wait_until
@@ -24,6 +28,9 @@ class Mop(Sweep):
     """Another task of the same kind."""
 
     facts = TaskFacts("mop", "deletes other files", (), lambda _: ["attic"])
+
+
+NIGHTLY = {"name": "nightly", "at": "@yearly", "task": "daily", "autonomy": "auto"}
 
 
 def composite(name: str, *parts: Part) -> Composite:
@@ -48,7 +55,7 @@ class House:
             composite("daily", Part("sweep"), Part("polish"), Part("mop", needs=("sweep",))),
             composite("weekly", Part("daily"), Part("mop")),
         ]
-        config = Config.model_validate({"schedule": {"jobs": []}})
+        config = Config.model_validate({"schedule": {"jobs": [NIGHTLY]}})
         known = {task.facts.name: task for task in tasks}
         self.core.apply_settings(Settings(config, Remedies([]), known, Resources(config)))
 
@@ -227,3 +234,21 @@ async def test_of_a_child_alone_the_others_go_on(house: House) -> None:
     assert ended["outcome"] == "cancelled", "the worst of its children's"
     assert ended["cancelled"] is None
     assert [run["outcome"] for run in await house.runs_of("mop")] == ["effective"], "only the one that needs nothing"
+
+
+async def test_what_a_person_asks_for_is_no_storm_nor_are_its_children(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.core.watchdog, "reason", lambda: "the Watchdog is lost")
+    house.stack.clutter(1)
+    by_hand = await house.finished(await house.core.start_run("daily", "all"))
+    assert by_hand["outcome"] == "effective"
+    house.stack.clutter(1)
+    request = Request(
+        host=by_hand["host"], task="daily", target="all", caller=Caller("schedule", "nightly"), dry_run=False
+    )
+    run_id = await house.core._database.write(partial(runs.create, request=request, now=house.stack.clock.now))
+    await house.core.queue.submit(run_id)
+    by_itself = await house.finished(await house.core.run(run_id))
+    assert by_itself["outcome"] == "blocked"
+    assert by_itself["children"][0]["reason"] == "storm: the Watchdog is lost"

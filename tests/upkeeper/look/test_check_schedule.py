@@ -1,11 +1,13 @@
 """What `upkeeper check` finds in a schedule: what cannot run, blocks itself or is there twice; and what runs next."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.configfile.file import load
 from remediator.config.config import Config
+from remediator.model.task import Parameters
 from tests.upkeeper.look.checked import FACTS, found
 from upkeeper.look.check_config import coming, findings
 from upkeeper.look.check_schedule import shortest_interval
@@ -53,6 +55,37 @@ def test_what_cannot_run_is_an_error(tmp_path: Path, job: str, key: str, text: s
     (problem,) = findings(load(file, Config), FACTS)
     assert (problem.severity, problem.key, problem.line) == ("error", f"schedule.jobs[0].{key}", 3)
     assert f"{problem.message} ({problem.hint})" == text
+
+
+class Takes(Parameters):
+    """What a task may take."""
+
+    deep: bool = False
+    keep: int = 3
+
+
+@pytest.mark.parametrize(
+    ("params", "key", "message", "hint"),
+    [
+        ("{kepe: 4}", "params.kepe", "log-rotation has no parameter kepe", "did you mean keep?"),
+        ("{x: 4}", "params.x", "log-rotation has no parameter x", "its parameters: deep, keep"),
+        ("{keep: many}", "params.keep", "parameter keep of log-rotation: Input should be a valid integer, unable to "
+                                        "parse string as an integer", ""),
+    ],
+)  # fmt: skip
+def test_parameters_that_the_task_does_not_take(tmp_path: Path, params: str, key: str, message: str, hint: str) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(schedule(f'at: "@daily", task: log-rotation, params: {params}'))
+    facts = replace(FACTS, parameters={"log-rotation": Takes})
+    (problem,) = findings(load(file, Config), facts)
+    assert (problem.severity, problem.key, problem.line) == ("error", f"schedule.jobs[0].{key}", 3)
+    assert (problem.message, problem.hint) == (message, hint)
+
+
+def test_parameters_that_it_takes(tmp_path: Path) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(schedule('at: "@daily", task: log-rotation, params: {deep: true, keep: "4"}'))
+    assert findings(load(file, Config), replace(FACTS, parameters={"log-rotation": Takes})) == []
 
 
 @pytest.mark.parametrize(

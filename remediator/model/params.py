@@ -1,0 +1,35 @@
+"""Whether what is given as a task's parameters is what it takes. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from exporter.base.text import nearest
+from remediator.model.task import Parameters
+
+
+class Wrong(NamedTuple):
+    """A parameter that a task does not take, or not with that value: its name, what is wrong, what would be right."""
+
+    name: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+def wrong(task: str, takes: type[Parameters], given: Mapping[str, Any]) -> Wrong | None:
+    """The first of the given parameters that the task of that name cannot be run with; None if it can."""
+    try:
+        takes.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            return Wrong(name, f"parameter {name} of {task}: {first['msg']}")
+        known = list(takes.model_fields)
+        hint = nearest(name, known) or f"its parameters: {', '.join(known) or 'none'}"
+        return Wrong(name, f"{task} has no parameter {name}", hint)
+    return None
