@@ -243,6 +243,7 @@ async def test_what_a_person_asks_for_is_no_storm_nor_are_its_children(
     house.stack.clutter(1)
     by_hand = await house.finished(await house.core.start_run("daily", "all"))
     assert by_hand["outcome"] == "effective"
+    house.stack.clock.now += 3600
     house.stack.clutter(1)
     request = Request(
         host=by_hand["host"], task="daily", target="all", caller=Caller("schedule", "nightly"), dry_run=False
