@@ -12,7 +12,7 @@ from exporter.configfile.named_files import SecretFile
 from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, names_of, repeated_names, shown
 from exporter.inventory.collector import CollectorSettings
-from exporter.inventory.postgres import Identifier
+from exporter.inventory.identifier import Identifier
 
 MANIFEST = "upkeeper-manifest.json"
 """What the backup task writes last into a set: a set that holds it is complete. Its form: docs/how-to/backups.md."""

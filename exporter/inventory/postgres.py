@@ -9,6 +9,8 @@ from exporter.configfile.named_files import PublicFile, SecretFile
 from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import Contradiction, Name, Section, shown
 from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.identifier import Identifier
+from exporter.inventory.postgres_maintenance import PostgresMaintenance
 
 
 def _host(host: str) -> str:
@@ -19,14 +21,7 @@ def _host(host: str) -> str:
     return host
 
 
-def _identifier(name: str) -> str:
-    if not name or "\0" in name or len(name.encode()) > 63:
-        raise ValueError(f"{shown(name)} must be a PostgreSQL identifier: 1 to 63 bytes")
-    return name
-
-
 Host = Annotated[str, AfterValidator(_host)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
 _ENCRYPTED_ONLY = ("require", "verify-ca", "verify-full")
 
 
@@ -86,6 +81,18 @@ class PostgresServer(Section):
     exclude_databases: list[Identifier] = Field(default=[], description="databases to leave out")
     tables: int = Field(default=10, ge=0, le=50, description="number of the worst tables of a database that are shown")
     limits: PostgresLimits = Field(default=PostgresLimits(), description="limits of the alerts")
+    maintenance: PostgresMaintenance = Field(
+        default=PostgresMaintenance(), description="what the task postgres-maintenance does, and as whom"
+    )
+
+    @property
+    def as_maintainer(self) -> "PostgresServer":
+        """The same server, to be connected to as the role that maintains."""
+        role = self.maintenance
+        if role.user is None:
+            return self
+        login = {"user": role.user, "password_file": role.password_file, "passfile": role.passfile}
+        return self.model_copy(update=login)
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, partial
 from ipaddress import ip_address
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
 
 
 async def connect(
-    server: PostgresServer, dbname: str, threads: KeyedThreads, *, seconds: float, statement_seconds: float
+    server: PostgresServer,
+    dbname: str,
+    threads: KeyedThreads,
+    *,
+    seconds: float,
+    statement_seconds: float,
+    settings: Mapping[str, str] | None = None,
 ) -> Session:
-    """A new session. Raises PostgresUnavailable.
+    """A new session, which only reads unless the settings say otherwise. Raises PostgresUnavailable.
 
     threads: reads the password and looks up the host's address, which may hang.
     seconds: for the connection. statement_seconds: for each statement; to wait for a lock, a quarter of that.
+    settings: the server's, for this session, in place of ours. Values without blanks.
     """
     try:
         async with asyncio.timeout(seconds):
             parameters = await threads.run(("postgres", server.name), partial(connection_parameters, server))
-            session = Session(await _open(parameters, dbname, statement_seconds), dbname)
+            session = Session(await _open(parameters, dbname, statement_seconds, settings or {}), dbname)
     except TimeoutError:
         raise PostgresUnavailable(f"no connection within {seconds:.3g} s") from None
     except StillStuck:
@@ -43,7 +51,9 @@ async def connect(
     return session
 
 
-async def _open(parameters: dict[str, Any], dbname: str, statement_seconds: float) -> "psycopg.AsyncConnection[Row]":
+async def _open(
+    parameters: dict[str, Any], dbname: str, statement_seconds: float, settings: Mapping[str, str]
+) -> "psycopg.AsyncConnection[Row]":
     import psycopg
 
     milliseconds = max(1, round(statement_seconds * 1000))
@@ -55,6 +65,7 @@ async def _open(parameters: dict[str, Any], dbname: str, statement_seconds: floa
         "search_path": "pg_catalog",  # nobody's function or operator of the same name is called
         "jit": "off",  # compiling costs more than these queries
         "max_parallel_workers_per_gather": 0,
+        **settings,
     }
     try:
         return await psycopg.AsyncConnection.connect(

@@ -15,10 +15,14 @@ from exporter.base.errors import UpkeeperError
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg import sql
 
 Row = tuple[Any, ...]
 
 _CLOSE_SECONDS = 1.0
+_CANCEL_SECONDS = 5.0
+_CHECKS_CLIENT = 140000
+"""The version number from which on a server can notice, while it works, that its client is gone."""
 
 
 class PostgresUnavailable(UpkeeperError):
@@ -26,11 +30,18 @@ class PostgresUnavailable(UpkeeperError):
 
 
 class QueryRefused(UpkeeperError):
-    """The server answered a query with an error; the connection stays usable. The message is the server's."""
+    """The server answered a query with an error; the connection stays usable. The message is the server's.
+
+    sqlstate: the error's code, as in https://www.postgresql.org/docs/current/errcodes-appendix.html; empty if unknown.
+    """
+
+    def __init__(self, message: str, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
 
 
 class Session:
-    """An open connection: each statement its own read-only transaction, with time limits that the server enforces."""
+    """An open connection: each statement its own transaction, with time limits that the server enforces."""
 
     def __init__(self, connection: "psycopg.AsyncConnection[Row]", dbname: str) -> None:
         self.dbname = dbname
@@ -42,6 +53,16 @@ class Session:
     def usable(self) -> bool:
         """Whether the connection is not known to be broken."""
         return not self._cut_because and not self._connection.closed
+
+    @property
+    def version_number(self) -> int:
+        """As 150004 for 15.4."""
+        return self._connection.info.server_version
+
+    @property
+    def pid(self) -> int:
+        """The process on the server."""
+        return self._connection.info.backend_pid
 
     async def rows(self, query: str, *values: object) -> list[Row]:
         """The rows of a query, which is prepared once. Raises PostgresUnavailable and QueryRefused.
@@ -61,8 +82,54 @@ class Session:
             return task.result()
         except psycopg.Error as error:
             if self.usable:
-                raise QueryRefused(reason_of(error)) from None
+                raise QueryRefused(reason_of(error), error.sqlstate or "") from None
             raise PostgresUnavailable(self._cut_because or reason_of(error)) from None
+
+    async def do(self, statement: "sql.Composed") -> list[str]:
+        """Has the server do something that gives no rows; what it remarked on it, each on one line.
+
+        Raises PostgresUnavailable and QueryRefused. Cancelled, it first has the server end the statement, which may
+        take some seconds.
+        """
+        import psycopg
+
+        remarks: list[str] = []
+
+        def note(diagnostic: "psycopg.errors.Diagnostic") -> None:
+            remarks.append(diagnostic.message_primary or "")
+
+        self._connection.add_notice_handler(note)
+        task = asyncio.ensure_future(self._connection.execute(statement, prepare=False))
+        try:
+            await asyncio.wait([task])
+        finally:
+            if not task.done():
+                task.add_done_callback(_retrieve)
+                await self.cancel()
+                await asyncio.wait([task], timeout=_CANCEL_SECONDS)
+                if not task.done():
+                    self.cut("the statement was given up")
+            self._connection.remove_notice_handler(note)
+        try:
+            task.result()
+        except psycopg.Error as error:
+            if self.usable:
+                raise QueryRefused(reason_of(error), error.sqlstate or "") from None
+            raise PostgresUnavailable(self._cut_because or reason_of(error)) from None
+        return remarks
+
+    async def cancel(self) -> None:
+        """Asks the server to end the statement that runs, which then raises QueryRefused. It may have ended already."""
+        import psycopg
+
+        with suppress(psycopg.Error, OSError):  # the statement's own time limit remains
+            await self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    async def end_when_cut(self, seconds: int) -> None:
+        """Has the server look so often whether we are still there, and end a statement if not. None before 14 can."""
+        if self.version_number >= _CHECKS_CLIENT:
+            with suppress(QueryRefused):  # not every system can tell
+                await self.rows("SELECT set_config('client_connection_check_interval', %s, false)", f"{seconds}s")
 
     async def take_any_text(self) -> None:
         """Has text sent as it is by a database whose encoding is SQL_ASCII: the server refuses to convert any bytes.
@@ -103,7 +170,7 @@ class Session:
         await self._connection.close()
 
 
-def _retrieve(task: "asyncio.Task[list[Row]]") -> None:
+def _retrieve(task: "asyncio.Task[Any]") -> None:
     """Takes note of how a query ended that nobody waits for; asyncio would complain otherwise."""
     if not task.cancelled():
         task.exception()

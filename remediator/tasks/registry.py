@@ -10,6 +10,7 @@ from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALI
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
+from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def _docker_cleanup() -> "Makes":
     return tasks
 
 
+def _postgres_maintenance() -> "Makes":
+    from remediator.tasks.postgres_maintenance.task import tasks
+
+    return tasks
+
+
 def _service_restart() -> "Makes":
     from remediator.tasks.service_restart.task import tasks
 
@@ -73,6 +80,7 @@ _FAMILIES = (
     _Family((HEALTH_CHECK,), _health_check),
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
+    _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),

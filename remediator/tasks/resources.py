@@ -7,13 +7,18 @@ no config in force has any more is closed as soon as no step of a run works with
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 from exporter.docker.engine import DockerEngine
+from exporter.inventory.neo4j import Neo4jServer
+from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import TaskError
+from remediator.servers.neo4j import Neo4jDoor
+from remediator.servers.postgres import PostgresDoor
 
 T = TypeVar("T")
+C = TypeVar("C", bound="_Closes")
 
 
 class Memory:
@@ -30,17 +35,21 @@ class Memory:
         return cast(T, self._kept[key])
 
 
-class _Shared:
-    """A connection, with the number of configs that have it."""
+class _Closes(Protocol):
+    def close(self) -> None: ...
 
-    def __init__(self, engine: DockerEngine) -> None:
-        self.engine = engine
+
+class _Shared:
+    """What is connected to one server, with the number of configs that have it."""
+
+    def __init__(self, one: _Closes) -> None:
+        self.one = one
         self.users = 0
 
     def leave(self) -> None:
         self.users -= 1
         if not self.users:
-            self.engine.close()
+            self.one.close()
 
 
 class Resources:
@@ -62,27 +71,39 @@ class Resources:
         self.memory = memory or Memory()
         self._docker_host = config.docker.host
         self._make_docker = docker or (lambda: DockerEngine(config.docker.host))
-        self._docker: _Shared | None = None
+        self._servers = {*map(_key, config.postgres), *map(_key, config.neo4j)}
+        self._open: dict[Hashable, _Shared] = {}
         self._at_work = 0
         self._retired = False
 
     @property
     def docker(self) -> DockerEngine:
         """The Docker engine that the config names."""
-        if self._docker is None:
-            self._take_docker(_Shared(self._make_docker()))
-        assert self._docker is not None
-        return self._docker.engine
+        return self._shared(("docker", self._docker_host), self._make_docker)
 
-    def _take_docker(self, shared: _Shared) -> None:
+    def postgres(self, server: PostgresServer) -> PostgresDoor:
+        """The way to a PostgreSQL server of the config. Its connections are open only while they are used."""
+        return self._shared(_key(server), lambda: PostgresDoor(server))
+
+    def neo4j(self, server: Neo4jServer) -> Neo4jDoor:
+        """The way to a Neo4j server of the config. Its connection is open only while it is used."""
+        return self._shared(_key(server), lambda: Neo4jDoor(server))
+
+    def _shared(self, key: Hashable, make: Callable[[], C]) -> C:
+        if key not in self._open:
+            self._take(key, _Shared(make()))
+        return cast(C, self._open[key].one)
+
+    def _take(self, key: Hashable, shared: _Shared) -> None:
         shared.users += 1
-        self._docker = shared
+        self._open[key] = shared
 
     def renewed(self, config: Config) -> Self:
         """Those of a config that is to replace this one, with the same memory and what connections they share."""
         after = type(self)(config, self.memory, state_dir=self.state_dir)
-        if self._docker is not None and config.docker.host == self._docker_host:
-            after._take_docker(self._docker)
+        for key, shared in self._open.items():
+            if key in (("docker", config.docker.host), *after._servers):
+                after._take(key, shared)
         return after
 
     @contextmanager
@@ -103,6 +124,12 @@ class Resources:
         self._close_if_done()
 
     def _close_if_done(self) -> None:
-        if self._retired and not self._at_work and self._docker is not None:
-            shared, self._docker = self._docker, None
-            shared.leave()
+        if self._retired and not self._at_work:
+            while self._open:
+                _, shared = self._open.popitem()
+                shared.leave()
+
+
+def _key(server: PostgresServer | Neo4jServer) -> Hashable:
+    """The same for servers that are configured alike."""
+    return (type(server).__name__, server.model_dump_json())

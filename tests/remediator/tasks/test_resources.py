@@ -106,3 +106,28 @@ async def test_an_engine_that_answered_before_a_reload_is_missed_after_it() -> N
     for host, missed in (("a", True), ("b", False)):
         again = build_tasks(config(host), resources.renewed(config(host)))
         assert (await again[HEALTH_CHECK.name].measure("all")).breached == missed
+
+
+POSTGRES = {"name": "db", "host": "127.0.0.1", "databases": ["app"]}
+NEO4J = {"name": "graph", "uri": "bolt://127.0.0.1:7687"}
+
+
+@pytest.mark.parametrize("section", ["postgres", "neo4j"])
+def test_a_reload_hands_on_the_way_to_a_database_server_that_it_does_not_change(section: str) -> None:
+    """So that a refused login is remembered, and what a step has open is closed when nothing uses it any more."""
+    given = POSTGRES if section == "postgres" else NEO4J
+
+    def config(**more: object) -> Config:
+        return Config.model_validate({section: [given | more]})
+
+    def door(resources: Resources, config: Config) -> object:
+        return resources.postgres(config.postgres[0]) if config.postgres else resources.neo4j(config.neo4j[0])
+
+    first = Resources(config())
+    opened = door(first, config())
+    same, other = first.renewed(config()), first.renewed(config(name="another"))
+    assert door(first, config()) is opened
+    assert door(same, config()) is opened
+    assert door(other, config(name="another")) is not opened
+    for resources in (first, same, other):
+        resources.close()

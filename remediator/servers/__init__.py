@@ -1,0 +1,1 @@
+"""How tasks work with database servers."""
