@@ -4,10 +4,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.dashboards.boards import backups, configuration, containers, databases, host, overview, services
+from scripts.dashboards.boards import (
+    backups,
+    configuration,
+    containers,
+    databases,
+    host,
+    overview,
+    remediation,
+    services,
+)
 
 DASHBOARDS = Path(__file__).resolve().parents[2] / "grafana" / "dashboards"
-BOARDS = (overview, services, containers, databases, backups, host, configuration)
+BOARDS = (overview, services, containers, databases, backups, host, configuration, remediation)
 
 
 def stale(directory: Path) -> dict[Path, str]:

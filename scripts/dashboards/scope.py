@@ -35,8 +35,9 @@ class Variable:
 @cache
 def labels() -> dict[str, frozenset[str]]:
     """The labels of every metric by its name, without those that Prometheus adds."""
-    rows = re.findall(r"^\| `(upkeeper_\w+)` \| \w+ \| ([^|]*) \|", PAGE.read_text(), re.MULTILINE)
-    return {name: frozenset(re.findall(r"\w+", names)) for name, names in rows}
+    rows = re.findall(r"^\| `(upkeeper_\w+)` \| (\w+) \| ([^|]*) \|", PAGE.read_text(), re.MULTILINE)
+    found = {name: frozenset(re.findall(r"\w+", names)) for name, _, names in rows}
+    return found | {f"{name}_bucket": found[name] | {"le"} for name, kind, _ in rows if kind == "histogram"}
 
 
 def scoped(expr: str, variables: Sequence[Variable], free: tuple[str, ...] = ()) -> str:

@@ -6,11 +6,13 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.alertmanager.alerts import ENDED, post
 from tests.alertmanager.conftest import Start
 from tests.alertmanager.mailbox import PASSWORD, USER, Mailbox, part, served
 from tests.helpers import wait_until
+from upkeeper.share import share_path
 
 pytestmark = [
     pytest.mark.servers,
@@ -80,6 +82,19 @@ async def test_firing_and_resolved_are_mailed(start: Start, mailbox: Mailbox, tm
     assert not [text for text in texts if "127.0.0.1" in text]
 
 
+def shipped(alert: str, annotation: str) -> str:
+    """An annotation without variables, as the rule that ships has it."""
+    rules = [
+        rule
+        for file in share_path().glob("prometheus/rules/*.yml")
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    text: str = next(rule["annotations"][annotation] for rule in rules if rule.get("alert") == alert)
+    assert "{{" not in text
+    return text
+
+
 def silence_link(message: EmailMessage) -> str:
     found = re.search("To silence.*: (http://.*)", part(message, "plain"))
     assert found is not None
@@ -119,6 +134,16 @@ def silence_link(message: EmailMessage) -> str:
             {"summary": "n8n: database not reachable (probe ready)"},
             "[critical] n8n: database not reachable (probe ready) on pa-host",
             ["The remedy restart-down matches. It only records what service-restart would do: see `upkeeper history`."],
+            [],
+        ),
+        (  # a plan that waits, by what its rule says
+            {"alertname": "UpkeeperApprovalWaiting", "severity": "warning", "instance": "nas:10747", "remedy": "tidy"},
+            {
+                "summary": "tidy: 1 plan waits for your approval",
+                "description": shipped("UpkeeperApprovalWaiting", "description"),
+            },
+            "[warning] tidy: 1 plan waits for your approval on nas",
+            ["Look at it with `upkeeper approvals`, then answer: `upkeeper approve ID`, or `upkeeper deny ID"],
             [],
         ),
     ],

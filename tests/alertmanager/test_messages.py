@@ -66,6 +66,23 @@ async def test_the_remedy_that_a_message_names_is_the_first_that_matches(layout:
         assert [name for name in (one.name for one in remedies) if f"The remedy {name} matches" in text] == first
 
 
+@pytest.mark.parametrize(
+    ("autonomy", "does"),
+    [
+        ("auto", "It runs log-rotation: see `upkeeper history`."),
+        ("observe", "It only records what log-rotation would do: see `upkeeper history`."),
+        (
+            "approve",
+            "It plans log-rotation and does nothing before you approve that: `upkeeper approvals`, "
+            "`upkeeper approve ID`.",
+        ),
+    ],
+)
+def test_it_says_what_the_remedy_may_do_by_itself(autonomy: str, does: str) -> None:
+    one = remedy(0, 'alertname="A"').model_copy(update={"autonomy": autonomy})
+    assert f"The remedy remedy-0 matches. {does}\\n" in local_template(Local("pa", [one]), None).decode()
+
+
 def test_a_pattern_that_go_may_refuse_is_left_out() -> None:
     """A template that does not compile would cost people the whole message."""
     remedies = [remedy(0, 'alertname=~"(?P<x>a)"'), remedy(1, 'alertname="b"')]

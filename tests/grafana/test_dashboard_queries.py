@@ -24,13 +24,18 @@ from tests.grafana.dashboards import (
     selectors,
     targets,
 )
+from tests.grafana.remediator import exported, exposition
 from tests.helpers import free_port, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
-RECORDED = recorded_metrics()
+RECORDED = recorded_metrics() | exported()
 JOB = "upkeeper-exporter"
-QUIET = {'topk(10, increase(upkeeper_container_restarts{instance=~"$instance"}[1h]) > 0)'}
+SCRAPED_OF_EACH = ("upkeeper_docker_up", "upkeeper_queue_depth")
+QUIET = {
+    'topk(10, increase(upkeeper_container_restarts{instance=~"$instance"}[1h]) > 0)',
+    "sum by (reason) (increase(upkeeper_webhook_rejected_total[$__rate_interval])) > 0",
+}
 """Queries for what happened: nothing does in samples that never change."""
 
 
@@ -80,21 +85,28 @@ async def source(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sour
         return web.Response(body=GOLDEN.read_bytes(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     app = web.Application()
+
+    async def remediator(_: web.Request) -> web.Response:
+        return web.Response(body=exposition().encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
     app.router.add_get("/metrics", metrics)
+    app.router.add_get("/remediator", remediator)
     runner = web.AppRunner(app)
     await runner.setup()
     instance = f"127.0.0.1:{free_port()}"
     host, _, port = instance.partition(":")
     try:
         await web.TCPSite(runner, host, int(port)).start()
-        job = {"job_name": JOB, "scrape_interval": "250ms", "static_configs": [{"targets": [instance]}]}
-        config = {"global": {"scrape_timeout": "250ms"}, "scrape_configs": [job]}
+        job = {"job_name": JOB, "scrape_interval": "500ms", "static_configs": [{"targets": [instance]}]}
+        other = {**job, "job_name": "upkeeper-remediator", "metrics_path": "/remediator"}
+        config = {"global": {"scrape_timeout": "500ms"}, "scrape_configs": [job, other]}
         async with servers.prometheus(directory, config) as server, httpx.AsyncClient(verify=False) as client:
             source = Source(client, server.url, instance)
 
             async def scraped_twice() -> bool:
                 """What a rate needs."""
-                return bool(await source.ask("count_over_time(upkeeper_docker_up[1m]) >= 2"))
+                each = [await source.ask(f"count_over_time({name}[1m]) >= 2") for name in SCRAPED_OF_EACH]
+                return all(map(bool, each))
 
             await wait_until(scraped_twice, what="two scrapes")
             yield source

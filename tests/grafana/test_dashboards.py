@@ -36,7 +36,7 @@ def queries(dashboard: Any) -> list[str]:
 
 
 def test_there_is_one_for_each_kind() -> None:
-    kinds = ("backups", "configuration", "containers", "databases", "host", "overview", "services")
+    kinds = ("backups", "configuration", "containers", "databases", "host", "overview", "remediation", "services")
     assert [path.stem for path in DASHBOARDS] == [f"upkeeper-{kind}" for kind in kinds]
 
 

@@ -57,9 +57,18 @@ def _line(remedy: Remedy) -> str:
     if any(re.search(r"\(\?P?<", matcher.value) for matcher in parsed):
         return ""
     matchers = [_condition(matcher) for matcher in parsed]
-    does = f"runs {remedy.task}" if remedy.autonomy == "auto" else f"only records what {remedy.task} would do"
-    said = f"The remedy {remedy.name} matches. It {does}: see `upkeeper history`.\n"
+    said = f"The remedy {remedy.name} matches. It {_does(remedy)}.\n"
     return f"{{{{ if and {' '.join(matchers)} }}}}{{{{ {_literal(said)} }}}}"
+
+
+def _does(remedy: Remedy) -> str:
+    """What the config lets it do by itself, and where to look."""
+    if remedy.autonomy == "approve":
+        return (
+            f"plans {remedy.task} and does nothing before you approve that: `upkeeper approvals`, `upkeeper approve ID`"
+        )
+    does = f"runs {remedy.task}" if remedy.autonomy == "auto" else f"only records what {remedy.task} would do"
+    return f"{does}: see `upkeeper history`"
 
 
 def _condition(matcher: Matcher) -> str:

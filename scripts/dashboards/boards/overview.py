@@ -23,8 +23,14 @@ def board() -> Board:
 
 
 def _now() -> list[Json]:
+    return [*_acting(), *_running(), *_kept()]
+
+
+def _acting() -> list[Json]:
+    """What is wrong, and whether what was done about it helped."""
     effective = f'sum(increase({RUNS}{{outcome="effective"}}[7d]))'
     acted = f'sum(increase({RUNS}{{outcome=~"effective|ineffective|failed"}}[7d]))'
+    waits = "sum(upkeeper_approvals_pending) or vector(0)"
     return [
         stat(
             "Alerts firing",
@@ -32,6 +38,34 @@ def _now() -> list[Json]:
             about="Alerts of Upkeeper's own rules.",
             steps=ANY_IS_BAD,
         ),
+        stat(
+            "Breakers open",
+            "sum(upkeeper_breaker_open) or vector(0)",
+            about="Tasks that have stopped trying on a target: a person should look.",
+            steps=ANY_IS_BAD,
+            link="upkeeper-remediation",
+        ),
+        stat(
+            "Wait for approval",
+            waits,
+            about="Plans of which nothing is done before a person has approved them.",
+            steps=ANY_IS_ODD,
+            link="upkeeper-remediation",
+        ),
+        stat(
+            "Runs that helped, 7 days",
+            f"{effective} / {acted}",
+            "percentunit",
+            about="Effective runs among those that did something.",
+            steps=(("red", None), ("orange", 0.5), ("green", 0.9)),
+            link="upkeeper-remediation",
+        ),
+    ]
+
+
+def _running() -> list[Json]:
+    """What does not run or answer."""
+    return [
         stat(
             "Services down",
             f"count(min by (instance, target) (upkeeper_probe_success{{{HERE}}}) == 0) or vector(0)",
@@ -54,25 +88,25 @@ def _now() -> list[Json]:
             link="upkeeper-containers",
         ),
         stat(
-            "Breakers open",
-            "sum(upkeeper_breaker_open) or vector(0)",
-            about="Tasks that have stopped trying on a target: a person should look.",
-            steps=ANY_IS_BAD,
-        ),
-        stat(
-            "Runs that helped, 7 days",
-            f"{effective} / {acted}",
-            "percentunit",
-            about="Effective runs among those that did something.",
-            steps=(("red", None), ("orange", 0.5), ("green", 0.9)),
-        ),
-        stat(
             "Databases down",
             f"count(upkeeper_postgres_up{{{HERE}}} == 0 or upkeeper_neo4j_up{{{HERE}}} == 0) or vector(0)",
             about="Servers of PostgreSQL and Neo4j that do not answer.",
             steps=ANY_IS_BAD,
             link="upkeeper-databases",
         ),
+        stat(
+            "Failed units",
+            f"sum(upkeeper_host_systemd_failed_units{{{HERE}}}) or vector(0)",
+            about="Units of systemd that have failed, on all hosts.",
+            steps=ANY_IS_BAD,
+            link="upkeeper-host",
+        ),
+    ]
+
+
+def _kept() -> list[Json]:
+    """What was left undone."""
+    return [
         stat(
             "Backups overdue",
             f"count(time() - upkeeper_backup_last_success_timestamp_seconds{{{HERE}}}"
@@ -94,13 +128,6 @@ def _now() -> list[Json]:
             f"sum(upkeeper_host_security_updates_pending{{{HERE}}}) or vector(0)",
             about="Packages of all hosts of which a newer version fixes a security problem.",
             steps=ANY_IS_ODD,
-            link="upkeeper-host",
-        ),
-        stat(
-            "Failed units",
-            f"sum(upkeeper_host_systemd_failed_units{{{HERE}}}) or vector(0)",
-            about="Units of systemd that have failed, on all hosts.",
-            steps=ANY_IS_BAD,
             link="upkeeper-host",
         ),
         stat(

@@ -1,0 +1,142 @@
+"""What Upkeeper does by itself, what holds it back, what waits for a person, and whether its record can be trusted."""
+
+from scripts.dashboards.board import Board, Row
+from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, YES_IS_BAD, YES_IS_ODD, Json
+from scripts.dashboards.panels import Column, Query, series, stat, states, table
+from scripts.dashboards.scope import Variable
+
+RUNS = "upkeeper_task_runs_total"
+DURING = "[$__rate_interval]"
+
+
+def board() -> Board:
+    """Shows one remediator at a time."""
+    rows = (
+        Row("Now", _now()),
+        Row("Runs", _runs()),
+        Row("What holds back", _guards()),
+        Row("What waits for a person", _approvals()),
+        Row("Schedule", _schedule()),
+        Row("Alerts", _alerts()),
+        Row("Audit", _audit()),
+        Row("Ballast", _ballast()),
+    )
+    about = "Runs, guards, approvals, the schedule, the audit and the ballast of one remediator."
+    remediator = Variable("instance", "Remediator", "upkeeper_remediator_build_info", "instance", several=False)
+    return Board("upkeeper-remediation", "Upkeeper remediation", about, rows, (remediator,))
+
+
+def _now() -> list[Json]:
+    return [
+        stat("Wait for approval", "sum(upkeeper_approvals_pending)", steps=ANY_IS_ODD,
+             about="Plans of which nothing is done before a person has approved them: upkeeper approvals."),
+        stat("Jobs overdue", "sum(upkeeper_schedule_overdue)", steps=ANY_IS_BAD,
+             about="Jobs that are not done although their time and their grace have passed."),
+        stat("Breakers open", "sum(upkeeper_breaker_open) or vector(0)", steps=ANY_IS_BAD,
+             about="Tasks that have stopped trying on a target: a person should look."),
+        stat("Paused", "max(upkeeper_paused)", mappings=YES_IS_ODD,
+             about="Nothing runs by itself until it is resumed."),
+        stat("Watchdog lost", "max(upkeeper_watchdog_lost)", mappings=YES_IS_BAD,
+             about="The alert that always fires has not come: others may be missing too, so nothing runs by itself."),
+        stat("Audit broken", "max(upkeeper_audit_broken)", mappings=YES_IS_BAD,
+             about="The chain of records was changed or shortened by something else: upkeeper audit verify."),
+    ]  # fmt: skip
+
+
+def _runs() -> list[Json]:
+    buckets = "sum by (le, task) (rate(upkeeper_task_duration_seconds_bucket[1h]))"
+    return [
+        series("Runs by outcome", Query(f"sum by (outcome) (increase({RUNS}{DURING}))", "{{outcome}}"), style="bars"),
+        series("Runs by trigger", Query(f"sum by (trigger) (increase({RUNS}{DURING}))", "{{trigger}}"), style="bars",
+               about="What asked for them: an alert, the schedule, a person, or a run of which they are a part."),
+        series("Freed", Query(f"sum by (task) (increase(upkeeper_task_reclaimed_bytes_total{DURING}))", "{{task}}"),
+               unit="bytes", about="Bytes that actions measurably freed.", style="bars"),
+        series("Duration, 95 %", Query(f"histogram_quantile(0.95, {buckets})", "{{task}}"), unit="s"),
+        series("Queue", Query("upkeeper_queue_depth", "runs"), about="Runs that wait or are under way."),
+        table(
+            "Tasks",
+            {"task": "Task"},
+            Column("Last success", "upkeeper_task_last_success_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("Runs, 7 days", f"sum by (task) (increase({RUNS}[7d]))"),
+            width=8,
+        ),
+    ]  # fmt: skip
+
+
+def _guards() -> list[Json]:
+    blocked = 'upkeeper_decisions_total{verdict="blocked"}'
+    return [
+        series("Guards that blocked", Query(f"sum by (guard) (increase({blocked}{DURING}))", "{{guard}}"), width=12,
+               about="Decisions about alerts that a guard held back.", style="bars"),
+        series("Decisions", Query(f"sum by (verdict) (increase(upkeeper_decisions_total{DURING}))", "{{verdict}}"),
+               width=12, about="What was made of alerts.", style="bars"),
+        states("Open breakers", Query("upkeeper_breaker_open", "{{task}} on {{target}}"), YES_IS_BAD),
+        states("Paused tasks", Query("upkeeper_task_paused", "{{task}}"), YES_IS_ODD),
+    ]  # fmt: skip
+
+
+def _approvals() -> list[Json]:
+    return [
+        series("Plans that wait", Query("upkeeper_approvals_pending", "{{remedy}}"), width=12,
+               about="By the remedy that asks; without a name, what a person asked for."),
+        table(
+            "Oldest plan that waits",
+            {"remedy": "Remedy"},
+            Column("Waits", "upkeeper_approvals_pending > 0"),
+            Column("Since", "upkeeper_approvals_oldest_timestamp_seconds * 1000", "dateTimeFromNow"),
+            about="upkeeper approvals lists them, upkeeper approve ID shows the plan and asks.",
+        ),
+    ]  # fmt: skip
+
+
+def _schedule() -> list[Json]:
+    return [
+        states("Overdue", Query("upkeeper_schedule_overdue", "{{job_name}}"), YES_IS_BAD),
+        table(
+            "Jobs",
+            {"job_name": "Job"},
+            Column("Next", "upkeeper_schedule_next_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("Last success", "upkeeper_schedule_last_success_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("Missed", "upkeeper_schedule_missed_total"),
+        ),
+    ]
+
+
+def _alerts() -> list[Json]:
+    received, missed = "upkeeper_alerts_received_total", "upkeeper_reconcile_missed_total"
+    rejected = "upkeeper_webhook_rejected_total"
+    return [
+        series("Alerts received", Query(f"increase({received}{DURING})", "received"), style="bars"),
+        series("Not told by a webhook", Query(f"sum by (kind) (increase({missed}{DURING}))", "{{kind}}"), style="bars",
+               about="Beginnings and ends of alerts for which Alertmanager had to be asked."),
+        series("Webhook calls refused", Query(f"sum by (reason) (increase({rejected}{DURING}))", "{{reason}}"),
+               style="bars"),
+        series("Silences held", Query("upkeeper_silences_held", "{{purpose}}"), width=12,
+               about="For pages that are held back while a run is healthy, and for pauses."),
+        stat("Watchdog last came", "upkeeper_watchdog_last_timestamp_seconds * 1000", "dateTimeFromNow", width=6),
+        stat("Last compared with Alertmanager", "upkeeper_reconcile_last_success_timestamp_seconds * 1000",
+             "dateTimeFromNow", width=6),
+    ]  # fmt: skip
+
+
+def _audit() -> list[Json]:
+    return [
+        series("Records", Query("upkeeper_audit_records", "records"), width=12,
+               about="Ever written. They only ever become more: a fall means that the state was replaced or cut off."),
+        stat("Head", "upkeeper_audit_head", "none", width=6,
+             about="Of the last record's hash; kept here, it proves where the chain ended: upkeeper audit verify."),
+        stat("Last found whole", "upkeeper_audit_verified_timestamp_seconds * 1000", "dateTimeFromNow", width=6),
+    ]  # fmt: skip
+
+
+def _ballast() -> list[Json]:
+    return [
+        series("Disk space", Query("upkeeper_ballast_bytes", "kept"),
+               Query("upkeeper_ballast_wanted_bytes", "wanted", limit=True), unit="bytes", width=12,
+               about="What a full disk would get back."),
+        series("Inodes", Query("upkeeper_ballast_inodes", "kept"),
+               Query("upkeeper_ballast_wanted_inodes", "wanted", limit=True), width=6),
+        stat("Promised by the file system", "upkeeper_ballast_reserved", width=6,
+             mappings={0: ("no", "orange"), 1: ("yes", "green")},
+             about="Not where it copies on write or compresses."),
+    ]  # fmt: skip
