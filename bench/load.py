@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -18,7 +18,7 @@ _ALERT = json.dumps(
         "status": "%s",
         "labels": {
             "alertname": "UpkeeperLogDirectoryOverLimit",
-            "directory": "app",
+            "directory": "%s",
             "instance": "127.0.0.1:10746",
             "job": "upkeeper",
             "severity": "warning",
@@ -70,6 +70,8 @@ class Load:
     """Number of the first episode."""
     webhooks_per_second: float | None = None
     """None: each connection sends its next webhook as soon as the one before is answered."""
+    directories: Sequence[str] = ("app",)
+    """What the alerts are about, in turn."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def bodies(load: Load) -> Iterator[bytes]:
     while True:
         alerts = []
         for _ in range(load.alerts_per_webhook):
-            alerts.append(_ALERT % (load.status, number, _ENDS[load.status], number))
+            directory = load.directories[number % len(load.directories)]
+            alerts.append(_ALERT % (load.status, directory, number, _ENDS[load.status], number))
             number += 1
         yield (_BODY % ",".join(alerts)).encode()
 
