@@ -66,14 +66,21 @@ class Api:
     def __init__(self, url: str, state: Path) -> None:
         self.url = url
         self.state = state
+        # Made once, as making it costs more than a request; it keeps no connection, which nobody would close.
+        self._client = httpx.Client(timeout=10, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+    def _operator(self) -> dict[str, str]:
+        token = (self.state / "tokens" / "operator").read_text().strip()
+        return {"Authorization": f"Bearer {token}"}
+
+    def post(self, path: str, body: object) -> httpx.Response:
+        """The answer to a POST. Raises httpx.TransportError."""
+        return self._client.post(f"{self.url}/api/v1/{path}", json=body, headers=self._operator())
 
     def get(self, path: str) -> Any:
         """The JSON answer. Raises ConnectionError until the remediator listens."""
-        token = (self.state / "tokens" / "operator").read_text().strip()
         try:
-            answer = httpx.get(
-                f"{self.url}/api/v1/{path}", headers={"Authorization": f"Bearer {token}"}, timeout=10, verify=False
-            )
+            answer = self._client.get(f"{self.url}/api/v1/{path}", headers=self._operator())
         except httpx.TransportError as error:
             raise ConnectionError(str(error)) from error
         answer.raise_for_status()
@@ -81,7 +88,7 @@ class Api:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=10, verify=False).status_code == 200
+            return self._client.get(f"{self.url}/-/ready").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -101,7 +108,7 @@ class Api:
             "alerts": list(alerts),
         }
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.post(f"{self.url}/api/v1/alertmanager", json=body, headers=headers, timeout=10, verify=False)
+        return self._client.post(f"{self.url}/api/v1/alertmanager", json=body, headers=headers)
 
 
 def firing(fingerprint: str, starts_at: str = "2026-01-01T00:00:00Z", **labels: str) -> dict[str, Any]:

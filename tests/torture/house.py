@@ -1,9 +1,14 @@
 """``python -m tests.torture.house CONFIG STATE LISTEN LEDGER THINGS``: a real remediator whose tasks bump a ledger.
 
 ``bump`` bumps each of so many things, which are breached until they were bumped once; ``tick`` bumps a clock.
+
+With ``--many`` it starts one remediator for each line on its standard input, each a process forked from this one, which
+has imported all that it needs: most of the time of a start. It prints the process's id, and its status when it ended.
 """
 
 import asyncio
+import importlib
+import os
 import random
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +20,9 @@ from remediator.control import settings
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task
 from remediator.model.taskfacts import TaskFacts
 from tests.torture.ledger import ask
+
+IMPORTED_LATER = ("alembic.command", "alembic.config", "dbos", "httpx", "remediator.engine")
+"""Large modules that a remediator imports when it needs them."""
 
 
 class Bump:
@@ -64,5 +72,26 @@ def main(config: str, state: str, listen: str, ledger: int, things: int) -> None
     asyncio.run(service.serve(Path(config), Path(state), listen))
 
 
+def many(config: str, state: str, listen: str, ledger: int, things: int) -> None:
+    """One remediator after the other, as asked for."""
+    for name in IMPORTED_LATER:
+        importlib.import_module(name)
+    while sys.stdin.readline():
+        child = os.fork()
+        if child == 0:
+            os.close(0)
+            os.close(1)
+            os.open(os.devnull, os.O_RDWR)
+            os.dup2(0, 1)
+            random.seed()  # else each would draw the same
+            main(config, state, listen, ledger, things)
+            os._exit(0)
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:6]))
+    once = sys.argv[1] != "--many"
+    arguments = sys.argv[1:] if once else sys.argv[2:]
+    (main if once else many)(*arguments[:3], *map(int, arguments[3:5]))

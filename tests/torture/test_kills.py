@@ -23,7 +23,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.e2e.processes import Api, command, end, firing
+from tests.e2e.processes import Api, command, firing
 from tests.helpers import free_port, wait_until
 from tests.torture.ledger import Ledger
 
@@ -55,6 +55,26 @@ CONFIG = {
 }  # fmt: skip
 
 
+class House:
+    """A remediator's process, begun now."""
+
+    def __init__(self, many: subprocess.Popen[str]) -> None:
+        assert many.stdin is not None
+        assert many.stdout is not None
+        self._answers = many.stdout
+        many.stdin.write("go\n")
+        many.stdin.flush()
+        self._pid = int(self._answers.readline())
+        self.status: int | None = None
+        """The exit status, negative for a signal, once it is known."""
+
+    def end(self, by: signal.Signals) -> int:
+        """Sends the signal, and waits for the end. The status."""
+        os.kill(self._pid, by)
+        self.status = int(self._answers.readline())
+        return self.status
+
+
 class Torture:
     """A house, what was sent to it, and what it answered."""
 
@@ -68,6 +88,7 @@ class Torture:
         self.log = root / "house.log"
         self._ledger_port = port
         self._port = free_port()
+        self._many: subprocess.Popen[str] | None = None
         self.api = Api(f"http://127.0.0.1:{self._port}", self.state)
         self.sent: list[dict[str, Any]] = []
         self.accepted: set[str] = set()
@@ -77,22 +98,31 @@ class Torture:
         """Runs whose request was answered with 200."""
 
     @contextmanager
-    def house(self) -> Iterator[subprocess.Popen[bytes]]:
+    def street(self) -> Iterator[None]:
+        """Where houses can be started."""
         arguments = [self.config, self.state, f"127.0.0.1:{self._port}", self._ledger_port, self.things]
         with self.log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.house", *map(str, arguments)],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            self._many = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.house", "--many", *map(str, arguments)],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True,
             )  # fmt: skip
+        with self._many:
+            yield
+            assert self._many.stdin is not None
+            self._many.stdin.close()
+
+    @contextmanager
+    def house(self) -> Iterator["House"]:
+        assert self._many is not None, "there is no street"
+        house = House(self._many)
         try:
-            yield process
+            yield house
         except BaseException:
             print(f"--- {self.log} ---\n{self.log.read_text(errors='replace')[-8000:]}")
             raise
         finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+            if house.status is None:
+                house.end(signal.SIGKILL)
 
     def post(self) -> None:
         """A notification with some new alerts and some that came before, in any order, now and then twice."""
@@ -119,11 +149,8 @@ class Torture:
                         (self.denied if verdict == "deny" else self.approved).add(one["run"])
 
     def _answered(self, one: dict[str, Any], verdict: str) -> bool:
-        token = (self.state / "tokens" / "operator").read_text().strip()
         body = {"verdict": verdict, "plan_hash": one["plan_hash"], "reason": "torture"}
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.post(f"{self.api.url}/api/v1/approvals/{one['id']}", json=body, headers=headers, timeout=10)
-        return answer.status_code == 200
+        return self.api.post(f"approvals/{one['id']}", body).status_code == 200
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"{(self.state / 'upkeeper.db').as_uri()}?mode=ro", uri=True)) as connection:
@@ -135,22 +162,26 @@ def torture(tmp_path: Path) -> Iterator[Torture]:
     print(f"seed: UPKEEPER_TORTURE_SEED={SEED} UPKEEPER_TORTURE_KILLS={KILLS}")
     ledger = Ledger()
     with ledger.served() as port:
-        yield Torture(tmp_path, ledger, port, random.Random(SEED))
+        torture = Torture(tmp_path, ledger, port, random.Random(SEED))
+        with torture.street():
+            yield torture
 
 
 async def test_kills_at_random_points_lose_nothing_and_do_nothing_twice(torture: Torture) -> None:
-    for _ in range(KILLS):
-        with torture.house() as process:
+    began = time.monotonic()
+    for number in range(1, KILLS + 1):
+        with torture.house() as house:
             await wait_until(torture.api.ready, what="the house to be ready")
             until = time.monotonic() + torture.dice.uniform(0, 2)
             while time.monotonic() < until:
                 torture.post()
                 torture.answer()
                 time.sleep(torture.dice.uniform(0, 0.1))
-            process.send_signal(signal.SIGKILL if torture.dice.random() < 0.9 else signal.SIGTERM)
-            process.wait(60)
+            house.end(signal.SIGKILL if torture.dice.random() < 0.9 else signal.SIGTERM)
+        if number % 50 == 0:
+            print(f"{number} kills in {time.monotonic() - began:.0f} s", flush=True)
 
-    with torture.house() as process:
+    with torture.house() as house:
         await wait_until(torture.api.ready)
 
         def at_rest() -> bool:
@@ -161,7 +192,7 @@ async def test_kills_at_random_points_lose_nothing_and_do_nothing_twice(torture:
 
         await wait_until(at_rest, timeout=120, what="everything to be accepted, and every run to end")
         await wait_until(lambda: torture.query(UNDECIDED) == [], what="every alert to be decided about")
-        assert end(process) == 0
+        assert house.end(signal.SIGTERM) == 0
     check(torture)
 
 
