@@ -20,6 +20,7 @@ import docker.errors
 import pytest
 from docker.models.containers import Container
 from docker.models.networks import Network
+from docker.types import IPAMConfig
 
 from tests.docker_images import BUSYBOX, built_image, root_tar, static_busybox
 from tests.docker_leftovers import end_processes, is_stopped, unmount_below
@@ -226,9 +227,12 @@ class Dockerd:
             container.start()
         return container
 
-    def network(self, name: str, labels: Mapping[str, str] | None = None) -> Network:
-        """A new bridge network. Networks made in another way leave their bridge on the host if the engine is killed."""
-        network = self.client.networks.create(name, driver="bridge", labels=dict(labels or {}))
+    def network(self, name: str, labels: Mapping[str, str] | None = None, ipam: IPAMConfig | None = None) -> Network:
+        """A new bridge network. Networks made in another way leave their bridge on the host if the engine is killed.
+
+        ipam: its addresses; without, one of the engine's own thirty ranges.
+        """
+        network = self.client.networks.create(name, driver="bridge", labels=dict(labels or {}), ipam=ipam)
         assert network.id is not None
         self._bridges.append(f"br-{network.id[:12]}")
         return network
