@@ -7,6 +7,7 @@ import pytest
 
 from remediator.model.errors import RequestError
 from remediator.model.shapes.runs import RunView
+from remediator.model.task import Params
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import Stack, alert, settings
@@ -127,14 +128,15 @@ async def test_while_a_run_plans_it_ends_at_once_and_does_nothing_afterwards(
     planning, go_on = asyncio.Event(), asyncio.Event()
     plan = stack.task.plan
 
-    async def slowly(target: str) -> object:
+    async def slowly(target: str, params: Params) -> object:
         planning.set()
         await go_on.wait()
-        return await plan(target)
+        return await plan(target, params)
 
     monkeypatch.setattr(stack.task, "plan", slowly)
     await stack.core.start_run("sweep", "attic")
-    await planning.wait()
+    async with asyncio.timeout(60):
+        await planning.wait()
     ended = await stack.core.cancel_run(1)
     assert (ended["state"], ended["outcome"]) == ("finished", "cancelled")
     go_on.set()
