@@ -105,7 +105,12 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def long_form() -> bool:
+    """Whether `make torture` runs: tests go over all that they know, and not only over what stands for it."""
+    return bool(os.environ.get("UPKEEPER_TORTURE"))
+
+
 def rounds(name: str, short: int, long: int) -> int:
     """How much a test does: as ``UPKEEPER_NAME`` says, else its long form under `make torture`, else its short one."""
     given = os.environ.get(f"UPKEEPER_{name}")
-    return int(given) if given else long if os.environ.get("UPKEEPER_TORTURE") else short
+    return int(given) if given else long if long_form() else short

@@ -13,10 +13,10 @@ import pytest
 
 from tests.e2e.processes import Api, end, firing, upkeeper
 from tests.filesystems import mounted
-from tests.helpers import free_port, wait_until
+from tests.helpers import free_port, long_form, wait_until
 from tests.smalldisk import fill, take_inodes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 MIB = 1024 * 1024
 
@@ -69,7 +69,12 @@ class Disk:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-@pytest.fixture(params=list(FILE_SYSTEMS))
+def those(*names: str) -> list[str]:
+    """File systems that stand for all of them; in the long form all."""
+    return list(FILE_SYSTEMS) if long_form() else list(names)
+
+
+@pytest.fixture(params=those("ext4", "xfs", "btrfs", "ext4 without inodes"))
 def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     for name in [name for name in os.environ if name.startswith("UPKEEPER_")]:
         monkeypatch.delenv(name)
@@ -126,7 +131,7 @@ async def test_a_full_disk_accepts_its_alert_is_cleaned_and_has_its_ballast_agai
     assert set(said) <= {"ballast released", "ballast cannot be promised"}
 
 
-@pytest.mark.parametrize("disk", ["ext4", "xfs", "tmpfs without inodes"], indirect=True)
+@pytest.mark.parametrize("disk", those("ext4", "tmpfs without inodes"), indirect=True)
 async def test_a_service_that_was_killed_on_a_full_disk_starts_on_it_and_goes_on(disk: Disk) -> None:
     port = free_port()
     api = Api(f"http://127.0.0.1:{port}", disk.state)
@@ -145,7 +150,7 @@ async def test_a_service_that_was_killed_on_a_full_disk_starts_on_it_and_goes_on
         assert end(process) == 0
 
 
-@pytest.mark.parametrize("disk", ["ext4", "xfs", "tmpfs", "ext4 without inodes"], indirect=True)
+@pytest.mark.parametrize("disk", those("xfs", "ext4 without inodes"), indirect=True)
 async def test_a_service_that_was_stopped_starts_on_a_disk_that_is_full_by_then(disk: Disk) -> None:
     """Then the database has no files beside it, and a start needs room and inodes for them."""
     port = free_port()

@@ -18,7 +18,7 @@ import pytest
 from remediator.store.sqlitefile import choose
 from tests.e2e.processes import Api, end, firing, upkeeper
 from tests.filesystems import mounted
-from tests.helpers import free_port, wait_until
+from tests.helpers import free_port, long_form, wait_until
 from tests.smalldisk import fill, take_inodes
 from tests.upkeeper.commandline import Done, invoke
 
@@ -56,7 +56,10 @@ class Disk:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-@pytest.fixture(params=list(FILE_SYSTEMS))
+STAND_FOR_ALL = ("ext4", "xfs", "no inodes")
+
+
+@pytest.fixture(params=FILE_SYSTEMS if long_form() else STAND_FOR_ALL)
 def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     for name in [name for name in os.environ if name.startswith("UPKEEPER_")]:
         monkeypatch.delenv(name)
@@ -77,6 +80,7 @@ def says_so(text: str, disk: Disk) -> bool:
 
 
 @slow
+@pytest.mark.torture
 async def test_commands_read_and_those_that_must_write_say_why_they_cannot(disk: Disk) -> None:
     assert (await disk.upkeeper("run", "health-check", "all")).status == 0
     made = disk.fill()
@@ -105,6 +109,7 @@ async def test_commands_read_and_those_that_must_write_say_why_they_cannot(disk:
 
 
 @slow
+@pytest.mark.torture
 async def test_a_first_start_without_room_is_one_clear_error(disk: Disk) -> None:
     disk.fill()
     for command in ("remediator", "history"):
@@ -132,6 +137,7 @@ async def test_a_file_system_that_became_read_only_is_read_too(tmp_path: Path) -
 
 
 @slow
+@pytest.mark.torture
 async def test_a_remediator_that_starts_on_a_full_disk_reads_and_acts_when_there_is_room(disk: Disk) -> None:
     assert (await disk.upkeeper("run", "health-check", "all")).status == 0
     made = disk.fill()
@@ -161,6 +167,7 @@ async def test_a_remediator_that_starts_on_a_full_disk_reads_and_acts_when_there
 
 
 @slow
+@pytest.mark.torture
 async def test_a_disk_that_fills_up_under_a_remediator_neither_ends_it_nor_loses_an_accepted_alert(disk: Disk) -> None:
     port = free_port()
     api = Api(f"http://127.0.0.1:{port}", disk.state)
