@@ -5,7 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,10 @@ RELEASES = sorted(Path(__file__).parent.glob("releases/*.sql.gz"))
 """Filled databases of earlier releases; releases/fill.py tells how they were made."""
 OURS = ("alerts", "decisions", "runs", "actions", "pauses", "breaker_resets")
 OF_A_HOST = ("decisions", "runs", "pauses", "breaker_resets")
+SINCE_HOSTS = "0003"
+"""From this version on rows have a host, and callers: they stay what they are."""
+ALL_SINCE = "0010"
+"""From this version on the dumps have a row in every table."""
 IN_TABLE = {("runs", "remedy"): "CASE \"trigger\" WHEN 'alert' THEN caller END"}
 """What became of columns that are there no more."""
 
@@ -74,9 +78,7 @@ async def test_indexes_of_some_of_the_rows_are_that_on_every_database(database: 
 @pytest.mark.parametrize("place", SHARED, indirect=True)
 async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value(filled: StateDir, place: str) -> None:
     """No release could make one yet; it is brought to that release's tables, and filled with its rows."""
-    ours = sa.MetaData()
-    with closing(sqlite3.connect(filled.database)) as connection:
-        ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    ours, version, tables = sa.MetaData(), version_of(filled.database), tables_of(filled.database)
     file = sa.create_engine(f"sqlite:///{filled.database}")
     server = sa.create_engine(place.replace("postgresql:", "postgresql+psycopg:"))
     config = Config()
@@ -84,8 +86,8 @@ async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value
     with file.begin() as source, server.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
-        ours.reflect(connection, only=OURS)
-        before = {table: source.execute(sa.select(ours.tables[table])).mappings().all() for table in OURS}
+        ours.reflect(connection, only=tables)
+        before = {table: source.execute(sa.select(ours.tables[table])).mappings().all() for table in tables}
         for table in (each for each in ours.sorted_tables if before[each.name]):
             connection.execute(table.insert(), [dict(row) for row in before[table.name]])
             if "id" in table.c:
@@ -96,11 +98,14 @@ async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value
     assert await database.read(differences) == []
     with server.begin() as connection:
         now = sa.MetaData()
-        now.reflect(connection, only=OURS)
-        for table in OURS:
-            after = connection.execute(sa.select(now.tables[table])).mappings().all()
-            assert {row.get("host", "kitchen") for row in after} == {"kitchen"}
-            assert [_without_host(row, before[table][0]) for row in after] == [dict(row) for row in before[table]]
+        now.reflect(connection, only=tables)
+        host = "kitchen" if version < SINCE_HOSTS else "host"
+        for table in (each for each in tables if before[each]):
+            select = sa.select(now.tables[table])
+            after = [row for row in connection.execute(select).mappings() if not _of_this_start(table, row)]
+            assert {row.get("host", host) for row in after} == {host}
+            like = [_without_host(row, before[table][0]) for row in after]
+            assert sorted(like, key=repr) == sorted(map(dict, before[table]), key=repr)
     request = Request(host="kitchen", task="t", target="x", caller=Caller("cli"), dry_run=False)
     assert await database.write(partial(runs.create, request=request, now=1.0)) == last + 1
     await database.close()
@@ -108,9 +113,31 @@ async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value
     server.dispose()
 
 
+def _of_this_start(table: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row is the beginning of the audit of the host that has just come to the database."""
+    return table in ("audit", "audit_heads") and row["host"] == "kitchen"
+
+
+def version_of(database: Path) -> str:
+    """The newest migration that a database has had."""
+    with closing(sqlite3.connect(database)) as connection:
+        ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return str(version)
+
+
+def tables_of(database: Path) -> list[str]:
+    """Our tables in a database, but for what an earlier release could not have, in an order of their names."""
+    with closing(sqlite3.connect(database)) as connection:
+        found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        ours = sorted(found & set(metadata.tables))
+        filled = {name for name in ours if connection.execute(f'SELECT 1 FROM "{name}"').fetchone()}
+    assert filled >= set(ours if version_of(database) >= ALL_SINCE else OURS)
+    return ours
+
+
 def _without_host(row: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
     """A row as an earlier release had it."""
-    remedy = {"remedy": row["caller"] if row.get("trigger") == "alert" else None}
+    remedy = {"remedy": row.get("caller") if row.get("trigger") == "alert" else None}
     return {key: row[key] if key in row else remedy[key] for key in like}
 
 
@@ -139,11 +166,11 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> StateDir:
     return state
 
 
-def rows(database: Path, tables: Callable[[str], list[str]]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of our tables, each as the columns that are asked for."""
+def rows(database: Path, names: Collection[str], tables: Callable[[str], list[str]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of these tables, each as the columns that are asked for."""
     found: dict[str, list[dict[str, Any]]] = {}
     with sqlite3.connect(database) as connection:
-        for table in OURS:
+        for table in names:
             there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
             columns = tables(table)
             values = ", ".join(f'"{name}"' if name in there else IN_TABLE[table, name] for name in columns)
@@ -154,18 +181,20 @@ def rows(database: Path, tables: Callable[[str], list[str]]) -> dict[str, list[d
 
 async def test_what_an_earlier_release_wrote_is_kept_to_the_last_value(filled: StateDir) -> None:
     with sqlite3.connect(filled.database) as connection:
-        columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in OURS}
-    before = rows(filled.database, columns.__getitem__)
-    assert all(len(before[table]) > 0 for table in OURS)
-    database = Database(filled.database, host="kitchen")
+        tables, version = tables_of(filled.database), version_of(filled.database)
+        columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in tables}
+    before = rows(filled.database, tables, columns.__getitem__)
+    host = "kitchen" if version < SINCE_HOSTS else "host"  # where rows have one, they keep it
+    database = Database(filled.database, host=host)
     await database.migrate()
     assert await database.read(differences) == []
     await database.close()
-    assert rows(filled.database, columns.__getitem__) == before
+    assert rows(filled.database, tables, columns.__getitem__) == before
     with sqlite3.connect(filled.database) as connection:
         for table in OF_A_HOST:
-            assert connection.execute(f"SELECT DISTINCT host FROM {table}").fetchall() == [("kitchen",)]
-        assert connection.execute('SELECT "trigger", caller FROM pauses').fetchall() == [("api", "")]
+            assert connection.execute(f"SELECT DISTINCT host FROM {table}").fetchall() == [(host,)]
+        caller = ("api", "") if version < SINCE_HOSTS else ("cli", "")
+        assert connection.execute('SELECT "trigger", caller FROM pauses').fetchall() == [caller]
         assert connection.execute("SELECT DISTINCT params FROM runs").fetchall() == [("{}",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
