@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from exporter.backups.empty_files import is_about_others
+from exporter.backups.proofs import PROOFS, Proofs, of_open_set
 from exporter.backups.set_names import final_name
 from exporter.backups.sets import BackupSet, Content, judge
 from exporter.backups.small_files import SmallFiles, file_is_hollow
@@ -190,6 +191,7 @@ class _Walk:
         self._holds_something = self._holds_nothing = False
         self._hollow_bytes = 0
         self._linked: set[tuple[int, int]] = set()
+        self._proofs: Proofs = {}
 
     def content(self) -> Content:
         return Content(
@@ -200,6 +202,7 @@ class _Walk:
             unreadable=self._unreadable,
             hollow=self._holds_nothing and not self._holds_something and not self._unreadable,
             own_time=self._own_time,
+            proofs=self._proofs,
         )
 
     def directory(self, parent: int, name: str, depth: int) -> None:
@@ -238,6 +241,8 @@ class _Walk:
                             self._add(at)
                             if depth == 0 and entry.name == self._marker:
                                 self._marked = True
+                            elif depth == 0 and entry.name == PROOFS:
+                                self._proofs = of_open_set(handle)
                             elif not self._holds_something and not is_about_others(entry.name):
                                 hollow = file_is_hollow(handle, entry.name, at)
                                 self._holds_nothing |= hollow

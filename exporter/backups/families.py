@@ -41,6 +41,7 @@ class _Table:
             "max_age_seconds": backup.max_age,
             "size_min_bytes": int(backup.min_bytes),
             "size_min_ratio": backup.min_size_ratio,
+            "max_proven_age_seconds": backup.max_proven_age,
             "max_verify_age_seconds": backup.max_verify_age,
             "max_restore_test_age_seconds": backup.max_restore_test_age,
         }
@@ -55,6 +56,10 @@ class _Table:
             }
             for reason in REASONS if backup.restic is None else _REASONS_OF_SNAPSHOTS:
                 self._gauges["uncounted_sets"].add([name, reason], figures.uncounted[reason])
+            for proof, date in figures.proven.items():
+                self._gauges["proven_timestamp_seconds"].add([name, proof], date)
+            for proof, count in figures.failed.items():
+                self._gauges["proof_failed_sets"].add([name, proof], count)
         for family, value in values.items():
             self._gauges[family].add([name], value)
         if standing.results is not None:
@@ -75,6 +80,8 @@ _REASONS_OF_SNAPSHOTS: Sequence[Reason] = ("future",)
 _EXTRA_LABEL = {
     "uncounted_sets": ["reason"],
     "verify_success": ["level"],
+    "proven_timestamp_seconds": ["proof"],
+    "proof_failed_sets": ["proof"],
     "last_verify_timestamp_seconds": ["level"],
 }
 
@@ -92,6 +99,9 @@ _TEXTS = {
     "size_min_bytes": "Size that the newest complete set must have.",
     "verify_success": "Whether the last verification succeeded, by its level.",
     "last_verify_timestamp_seconds": "When the last verification ended, by its level.",
+    "proven_timestamp_seconds": "When the newest complete set was made of which this was shown.",
+    "proof_failed_sets": "Complete sets of which the last attempt to show this failed.",
+    "max_proven_age_seconds": "Age that the newest set may have that was read to its end.",
     "max_verify_age_seconds": "Time within which the backup must be verified again.",
     "restore_test_success": "Whether the last restore test succeeded.",
     "last_restore_test_timestamp_seconds": "When the last restore test ended.",

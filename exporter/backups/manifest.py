@@ -140,6 +140,12 @@ def read(directory: Path) -> tuple[Manifest, str]:
         raise ManifestBroken(f"{path} {error}") from None
 
 
+def digest(directory: Path) -> str:
+    """The SHA-256 of the file of a manifest, which may be damaged. Blocks. Raises OSError."""
+    with (directory / MANIFEST).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def is_below(path: str) -> bool:
     """Whether a path of a manifest stays in its set."""
     return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))

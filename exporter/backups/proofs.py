@@ -3,6 +3,8 @@
 It names the manifest that it is about by its SHA-256, so that proofs copied beside another set prove nothing there.
 """
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, Literal, cast
 
 from exporter.backups.sealed import SealBroken, sealed, unsealed
 from exporter.base.replace_file import replace_file
+from exporter.inventory.backups import MANIFEST
 
 PROOFS = "upkeeper-proofs.json"
 """Its name in the set."""
@@ -23,6 +26,7 @@ applications have worked with it.
 
 _VERSION = 1
 _MAX_DETAIL = 1000
+_MAX_MANIFEST = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,23 @@ def read(directory: Path, manifest: str) -> Proofs:
     except FileNotFoundError:
         return {}
     return found.proofs if found is not None and found.manifest == manifest else {}
+
+
+def of_open_set(handle: int) -> Proofs:
+    """The same, of a set whose directory is open; nothing where its manifest cannot be read, either. Blocks."""
+    try:
+        found = parse(_content(handle, PROOFS, MAX_BYTES))
+        if found is None or found.manifest != hashlib.sha256(_content(handle, MANIFEST, _MAX_MANIFEST)).hexdigest():
+            return {}
+    except OSError:
+        return {}
+    return found.proofs
+
+
+def _content(handle: int, name: str, most: int) -> bytes:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle)
+    with open(descriptor, "rb") as file:
+        return file.read(most + 1)
 
 
 def record(directory: Path, manifest: str, proof: Proof, shown: Shown) -> None:

@@ -4,9 +4,10 @@ import heapq
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from exporter.backups.proofs import PROOFS_THERE_ARE, Proof, Proofs
 from exporter.backups.set_names import date_in
 
 SKEW_SECONDS = 300.0
@@ -41,6 +42,8 @@ class Content:
     """Whether there are files next to the mark, and none of them holds anything: see exporter.backups.empty_files."""
     own_time: float | None = None
     """When the set's own directory was last written, or given its time; None for a file."""
+    proofs: Proofs = field(default_factory=dict)
+    """What was shown of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class BackupSet:
     """Unix seconds: when the backup was made; None where nothing tells it."""
     bytes: int | None
     """None when it is not known."""
+    proofs: Proofs = field(default_factory=dict)
+    """The last attempt at each proof."""
 
 
 def judge(name: str, content: Content, *, marker: bool, settle: float, temporary: bool, now: float) -> BackupSet:
@@ -73,7 +78,7 @@ def judge(name: str, content: Content, *, marker: bool, settle: float, temporary
         state = "incomplete"
     else:
         state = "complete" if date is not None else "future"
-    return BackupSet(name, state, date, size)
+    return BackupSet(name, state, date, size, content.proofs)
 
 
 def _date(name: str, content: Content, now: float) -> float | None:
@@ -91,7 +96,7 @@ def _date(name: str, content: Content, now: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a series amounts to. Of complete sets alone, but for the last two."""
+    """What a series amounts to. Of complete sets alone, but for ``in_progress`` and ``uncounted``."""
 
     sets: int
     newest: float | None
@@ -102,6 +107,11 @@ class Figures:
     """Median of the sets before the newest; None while there are too few of known size."""
     in_progress: int
     uncounted: Mapping[Reason, int]
+    proven: Mapping[Proof, float] = field(default_factory=dict)
+    """When the newest complete set was made of which this was shown, by proof. Of complete sets alone, as is the next.
+    """
+    failed: Mapping[Proof, int] = field(default_factory=dict)
+    """Of how many the last attempt failed, by proof; only of those that were tried at all."""
 
 
 def compared(sets: Iterable[BackupSet]) -> list[BackupSet]:
@@ -123,7 +133,29 @@ def figures(sets: Sequence[BackupSet]) -> Figures:
         expected_bytes=statistics.median(earlier) if len(earlier) >= FEWEST_SETS else None,
         in_progress=states["in_progress"],
         uncounted={reason: states[reason] for reason in REASONS},
+        proven=proven(sets),
+        failed=_failed(sets),
     )
+
+
+def proven(sets: Sequence[BackupSet]) -> dict[Proof, float]:
+    """When the newest complete set was made of which each proof was shown; nothing of proofs that no set has."""
+    found: dict[Proof, float] = {}
+    for each in sets:
+        if each.state == "complete" and each.date is not None:
+            for proof, shown in each.proofs.items():
+                if shown.success:
+                    found[proof] = max(found.get(proof, 0.0), each.date)
+    return found
+
+
+def _failed(sets: Sequence[BackupSet]) -> dict[Proof, int]:
+    tried = [each.proofs for each in sets if each.state == "complete"]
+    return {
+        proof: sum(not proofs[proof].success for proofs in tried if proof in proofs)
+        for proof in PROOFS_THERE_ARE
+        if any(proof in proofs for proofs in tried)
+    }
 
 
 def _order(each: BackupSet) -> tuple[float, str]:

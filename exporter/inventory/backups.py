@@ -175,6 +175,9 @@ class Backup(Section):
     max_restore_test_age: Duration | None = Field(
         default=None, gt=0, description="time within which a restore must be tested again; null: never"
     )
+    max_proven_age: Duration | None = Field(
+        default=None, gt=0, description="age that the newest set may have which was read to its end; null: any"
+    )
     make: Make | None = Field(default=None, description="what a set consists of, if Upkeeper is to make the sets")
     keep: Keep | None = Field(default=None, description="which sets are kept; null: nothing is ever deleted")
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.taskfacts import Shows, TaskFacts
 from remediator.tasks.backup.facts import BACKUP
+from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
@@ -70,6 +71,12 @@ def _backup() -> "Makes":
     return tasks
 
 
+def _backup_verification() -> "Makes":
+    from remediator.tasks.backup_verification.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -83,6 +90,7 @@ _FAMILIES = (
     _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),
+    _Family((BACKUP_VERIFICATION,), _backup_verification),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from exporter.backups import results as stored
 from exporter.backups.families import Standing
 from exporter.backups.families import families as build
+from exporter.backups.proofs import Proofs, Shown
 from exporter.backups.restic import parse_size, parse_snapshots
 from exporter.backups.sets import BackupSet, Content, figures, judge
 from exporter.inventory.backups import Backup
@@ -18,11 +19,15 @@ NOW = 1795510800.0
 
 DAY = 86400.0
 
+_SOUND = Shown(True, NOW - DAY)
+SOUND: Proofs = {"checksums": _SOUND, "readable": _SOUND, "restored": _SOUND}
+DAMAGED: Proofs = {"checksums": Shown(True, NOW - 7200), "readable": Shown(False, NOW - 7100, "x.dump ends early")}
+
 SETS = {
     "backup-2026-08-26_020000Z": Content(81_234_567, NOW - 90 * DAY, NOW - 90 * DAY, marked=True),
     "backup-2026-11-21_020000Z": Content(104_857_600, NOW - 3 * DAY, NOW - 3 * DAY, marked=True),
-    "backup-2026-11-22_020000Z": Content(105_906_176, NOW - 2 * DAY, NOW - 2 * DAY, marked=True),
-    "backup-2026-11-23_020000Z": Content(106_954_752, NOW - DAY, NOW - DAY, marked=True),
+    "backup-2026-11-22_020000Z": Content(105_906_176, NOW - 2 * DAY, NOW - 2 * DAY, marked=True, proofs=SOUND),
+    "backup-2026-11-23_020000Z": Content(106_954_752, NOW - DAY, NOW - DAY, marked=True, proofs=DAMAGED),
     "backup-2026-11-24_020000Z": Content(41_943_040, NOW - 24_900, NOW - 24_900, marked=True),
     "backup-2026-11-24_090000Z": Content(1_048_576, NOW - 2, NOW - 2),
     "backup-2026-10-02_020000Z": Content(7_340_032, NOW - 53 * DAY, NOW - 53 * DAY, unreadable=1),
@@ -67,7 +72,7 @@ def _directory() -> Standing:
     sets = [
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]
-    limits = {"max_verify_age": "8d", "max_restore_test_age": "400d"}
+    limits = {"max_verify_age": "8d", "max_proven_age": "9d", "max_restore_test_age": "400d"}
     config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits})
     return Standing(config, True, figures(sets), results)
 

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, Self
 
+from remediator.model.task import TaskError
 from remediator.tasks.backup.sink import Stopped
 
 _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR")
@@ -19,8 +21,8 @@ _LOOK_SECONDS = 0.5
 class Piped:
     """A running program in a process group of its own; what is left of that when the block ends is killed.
 
-    environment: what it gets beside the few variables that are passed on. stdout: a descriptor that it writes to
-    instead.
+    environment: what it gets beside the few variables that are passed on. idle: seconds without output
+    after which it is ended, and reading raises TaskError.
     Raises OSError when it cannot be started.
     """
 
@@ -31,15 +33,19 @@ class Piped:
         *,
         environment: Mapping[str, str] | None = None,
         stdin: IO[bytes] | int = subprocess.DEVNULL,
-        stdout: int = subprocess.PIPE,
+        idle: float | None = None,
     ) -> None:
+        self._idle = idle
+        self._read_at = time.monotonic()
+        self._hung = False
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self._stop = stop
+        self._name = command[0]
         self._lines: list[str] = []
         self.process = subprocess.Popen(
             command,
             stdin=stdin,
-            stdout=stdout,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
@@ -57,6 +63,8 @@ class Piped:
         """The next bytes of its output, at most so many; none at its end. Raises Stopped."""
         assert self.process.stdout is not None
         data = self.process.stdout.read(size) or b""
+        self._read_at = time.monotonic()
+        self._require_alive()
         if self._stop.is_set():
             raise Stopped
         return data
@@ -65,6 +73,7 @@ class Piped:
         """Waits for its end: its exit status and the last lines of its standard error. Raises Stopped."""
         status = self.process.wait()
         self._listener.join()
+        self._require_alive()
         if self._stop.is_set():
             raise Stopped
         return status, self._lines
@@ -86,9 +95,14 @@ class Piped:
 
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
-            if self._stop.is_set():
+            self._hung = self._idle is not None and time.monotonic() - self._read_at > self._idle
+            if self._stop.is_set() or self._hung:
                 self._kill()
                 return
+
+    def _require_alive(self) -> None:
+        if self._hung:
+            raise TaskError(f"{self._name} wrote nothing for {self._idle:g} s and was ended")
 
     def _kill(self) -> None:
         if self.process.poll() is None:

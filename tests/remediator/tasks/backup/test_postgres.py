@@ -1,11 +1,13 @@
 """PostgreSQL servers in a set: what is restored equals what was backed up, and what is said when it cannot be."""
 
+import json
 import os
+import random
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from remediator.model.task import TaskError
 from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import database_facts
+from remediator.tasks.backup_verification.readable import problems
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer, binaries
 from tests.remediator.tasks.backup.series import applied, made, series, task
 
@@ -162,6 +165,30 @@ async def test_counts_are_of_the_moment_of_the_dump(house: House) -> None:
     said = member.facts["databases"][DATABASE]["rows"]
     assert said["public.people"] < house.facts(DATABASE)["rows"]["public.people"]
     assert restored(house, new, member)["rows"] == said
+
+
+async def test_a_dump_is_read_to_its_last_row(house: House) -> None:
+    new = await made(house.task(), house.sets)
+    manifest, _ = manifests.read(new)
+    (member,) = manifest.members
+    assert problems(new, manifest, threading.Event()) == ([], ["postgres:main: 1 database, 1070 rows"])
+    dump = new / member.facts["databases"][DATABASE]["file"]
+    data = dump.read_bytes()
+    rng = random.Random(house.server.version)
+    start = data.index(b"\x78\x9c") if b"\x78\x9c" in data else len(data) // 2  # where the first compressed block is
+    for at in [rng.randrange(start, len(data) - 1000) for _ in range(6)]:
+        dump.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
+        assert problems(new, manifest, threading.Event())[0], f"a changed byte at {at} of {len(data)} was not noticed"
+    for end in (0, 100, len(data) // 2, len(data) - 100):
+        dump.write_bytes(data[:end])
+        assert problems(new, manifest, threading.Event())[0], f"a dump cut to {end} bytes was not noticed"
+    dump.write_bytes(data)
+    facts = json.loads(json.dumps(member.facts))
+    facts["databases"][DATABASE]["rows"]["public.people"] = 1001
+    fewer = replace(manifest, members=[replace(member, facts=facts)])
+    assert problems(new, fewer, threading.Event())[0] == [
+        f"postgres:main: database {DATABASE}: public.people has 1000 rows, where 1001 were backed up"
+    ]
 
 
 async def test_every_database_but_templates(house: House) -> None:

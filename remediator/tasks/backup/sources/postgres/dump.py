@@ -1,6 +1,5 @@
 """Runs pg_dump and pg_dumpall. Their files are new ones, readable by their owner only."""
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,15 @@ from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import ServerFacts
 from remediator.tasks.backup.sources.postgres.login import explained
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_SECONDS = 300
 
 
 class Dump:
-    """A program that writes to a file. ``end`` waits for it, and raises TaskError if it failed."""
+    """A program that writes to a file. ``end`` waits for it, and raises TaskError if it failed.
+
+    It opens the file itself: given as standard output, pg_dump appends to it the table of contents that it means to
+    put in place of the first one, so that restores find no offsets (seen with 15 to 18).
+    """
 
     def __init__(
         self,
@@ -33,14 +35,11 @@ class Dump:
         self._server = server
         self._what = what
         self._name = Path(command[0]).name
-        self._file = os.open(target, _NEW, 0o600)
+        target.unlink(missing_ok=True)
         try:
-            self._program = Piped(command, stop, environment=login, stdout=self._file)
-        except BaseException as error:
-            os.close(self._file)
-            if isinstance(error, OSError):
-                raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
-            raise
+            self._program = Piped([*command, f"--file={target}"], stop, environment=login)
+        except OSError as error:
+            raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
 
     def end(self) -> None:
         status, said = self._program.end()
@@ -53,10 +52,7 @@ class Dump:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._program.__exit__(kind, error, trace)
-        finally:
-            os.close(self._file)
+        self._program.__exit__(kind, error, trace)
 
 
 def dump_database(

@@ -1,0 +1,1 @@
+"""backup-verification: shows what sets are worth."""

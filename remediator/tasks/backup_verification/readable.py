@@ -1,0 +1,152 @@
+"""The proof ``readable``: every archive and dump is read to its last byte, and holds what was counted at the backup.
+
+What a program's exit status says of a dump is not relied on: rows, entries and bytes are counted and compared.
+"""
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from exporter.backups.manifest import Manifest, Member
+from exporter.backups.tar_stream import TarBroken, TarStream
+from exporter.base.text import counted
+from remediator.model.task import TaskError
+from remediator.tasks.backup.piped import Piped
+from remediator.tasks.backup.sink import CHUNK, Stopped
+from remediator.tasks.backup.sources.postgres import clients
+from remediator.tasks.backup.sources.sqlite import complaints, describe
+from remediator.tasks.backup_verification.dump_rows import DumpRows, RowsUnclear, unquoted
+
+_IDLE_SECONDS = 900.0
+_ROLE = re.compile(r'^CREATE ROLE ("(?:[^"]|"")*"|[^";]+);', re.M)
+
+
+class Unreadable(Exception):
+    """A member is not what it was. The message says what is wrong, on one line."""
+
+
+Reads = Callable[[Path, Member, threading.Event], str]
+"""Reads a member of a set in a directory; what it found, for people. Raises Unreadable, TaskError, Stopped, OSError."""
+
+
+def read_member(directory: Path, member: Member, stop: threading.Event) -> str:
+    """As Reads, by the member's kind. TaskError: it cannot be told, such as for want of a program."""
+    reads = _READERS.get(member.kind)
+    if reads is None:
+        raise TaskError(f"{member.key} is of a kind that this Upkeeper cannot read; a newer one made the set")
+    return reads(directory, member, stop)
+
+
+def problems(directory: Path, manifest: Manifest, stop: threading.Event) -> tuple[list[str], list[str]]:
+    """What is wrong with the members of a set, and what was found of the others. Blocks. Raises TaskError, Stopped."""
+    wrong: list[str] = []
+    found: list[str] = []
+    for member in manifest.members:
+        try:
+            found.append(f"{member.key}: {read_member(directory, member, stop)}")
+        except Unreadable as error:
+            wrong.append(f"{member.key}: {error}")
+        except OSError as error:
+            wrong.append(f"{member.key}: cannot be read: {error.strerror or error}")
+    return wrong, found
+
+
+def _archive(directory: Path, member: Member, stop: threading.Event) -> str:
+    import zstandard
+
+    seen = TarStream()
+    for path in member.files:
+        with open(os.open(directory / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            try:
+                while not frame.eof and (data := file.read(CHUNK)):
+                    if stop.is_set():
+                        raise Stopped
+                    seen.write(frame.decompress(data))
+                if not frame.eof:
+                    raise Unreadable(f"{path} ends early")
+                if frame.unused_data or file.read(1):
+                    raise Unreadable(f"{path} goes on after its end")
+                seen.finish()
+            except zstandard.ZstdError as error:
+                raise Unreadable(f"{path} cannot be unpacked: {error}") from None
+            except TarBroken as error:
+                raise Unreadable(f"{path} {error}") from None
+    _compare("entries", member.facts.get("entries"), seen.entries)
+    _compare("bytes", member.facts.get("content_bytes"), seen.bytes)
+    return counted(seen.entries, "entry", "entries")
+
+
+def _sqlite(directory: Path, member: Member, stop: threading.Event) -> str:
+    (path,) = member.files
+    wrong = complaints(directory / path)
+    if wrong:
+        raise Unreadable(f"SQLite finds: {wrong[0]}")
+    try:
+        rows = describe(directory / path)["rows"]
+    except sqlite3.Error as error:
+        raise Unreadable(str(error)) from None
+    _compare_rows(member.facts.get("rows", {}), rows if isinstance(rows, dict) else {})
+    return f"{_total(rows)} rows"
+
+
+def _postgres(directory: Path, member: Member, stop: threading.Event) -> str:
+    major = int(str(member.facts.get("client_version", "0")).split(".")[0])
+    client = clients.best(clients.installed(), major)
+    roles = _roles((directory / member.files[0]).read_text(errors="surrogateescape"))
+    for role in member.facts.get("roles", []):
+        if role not in roles:
+            raise Unreadable(f"the role {role} is not in {member.files[0]}")
+    total = 0
+    databases: Mapping[str, Any] = member.facts.get("databases", {})
+    for name, facts in databases.items():
+        rows = _rows_of_dump(client.program("pg_restore"), directory / str(facts["file"]), name, stop)
+        wanted = {unquoted(table): count for table, count in facts["rows"].items()}
+        if member.facts.get("rows_left_out"):
+            wanted = {table: count for table, count in wanted.items() if table in rows}
+        _compare_rows(wanted, rows, f"database {name}: ")
+        total += sum(rows.values())
+    return f"{counted(len(databases), 'database')}, {counted(total, 'row')}"
+
+
+def _rows_of_dump(program: str, dump: Path, name: str, stop: threading.Event) -> dict[str, int]:
+    seen = DumpRows()
+    with Piped([program, "--data-only", "--file=-", str(dump)], stop, idle=_IDLE_SECONDS) as restore:
+        try:
+            while data := restore.read(CHUNK):
+                seen.write(data)
+            status, said = restore.end()
+            if status:
+                raise Unreadable(f"database {name}: {said[-1] if said else f'pg_restore ended with {status}'}")
+            seen.finish()
+        except RowsUnclear as error:
+            raise Unreadable(f"database {name}: {error}") from None
+    return seen.rows
+
+
+def _roles(script: str) -> set[str]:
+    return {
+        role[1:-1].replace('""', '"') if role.startswith('"') else role for role in _ROLE.findall(script)
+    }  # fmt: skip
+
+
+def _compare(what: str, wanted: object, found: int) -> None:
+    if wanted is not None and wanted != found:
+        raise Unreadable(f"it holds {found} {what}, where {wanted} were backed up")
+
+
+def _compare_rows(wanted: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> None:
+    for table, rows in wanted.items():
+        if found.get(table, 0) != rows:
+            raise Unreadable(f"{where}{table} has {found.get(table, 0)} rows, where {rows} were backed up")
+
+
+def _total(rows: object) -> int:
+    return sum(rows.values()) if isinstance(rows, dict) else 0
+
+
+_READERS: Mapping[str, Reads] = {"files": _archive, "sqlite": _sqlite, "postgres": _postgres}

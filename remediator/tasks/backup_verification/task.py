@@ -1,0 +1,162 @@
+"""backup-verification: one action for each set and proof. What it shows is kept in the set."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from pydantic import Field
+
+from exporter.backups import proofs, results
+from exporter.backups.directory import BackupDirectory
+from exporter.backups.manifest import Manifest, ManifestBroken
+from exporter.backups.manifest import digest as manifest_digest
+from exporter.backups.manifest import read as read_manifest
+from exporter.backups.proofs import Proof, Shown
+from exporter.backups.sets import BackupSet, figures
+from exporter.base.text import counted
+from exporter.base.units import format_bytes, format_duration
+from exporter.inventory.backups import Backup as Series
+from remediator.config.config import Config
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.tasks.backup_verification.checksums import differences, summary
+from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION, DAY
+from remediator.tasks.backup_verification.readable import problems
+from remediator.tasks.resources import Resources
+from remediator.tasks.worker import in_thread
+
+VERIFY = "verify"
+Level = Literal["checksums", "readable"]
+
+
+class Verification(Parameters):
+    """Which sets, and how deep."""
+
+    set: str | None = Field(default=None, description="name of a set; else the newest")
+    all: bool = Field(default=False, description="every set")
+    level: Level = Field(default="readable", description="checksums; or readable, which is both")
+
+
+class BackupVerification:
+    """Verifies sets. state_dir: where the last result of each series is kept too. clock: Unix seconds."""
+
+    facts = BACKUP_VERIFICATION
+    parameters = Verification
+    action_timeout = DAY
+
+    def __init__(
+        self, backups: Sequence[Series], state_dir: Path | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        asked = [each for each in backups if each.path and (each.make or each.max_verify_age)]
+        self._series = {each.name: each for each in asked}
+        self._state_dir = state_dir
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        return list(self._series)
+
+    async def measure(self, target: str) -> Measurement:
+        """Breached: the last look at a set has shown that it is damaged."""
+        sets = await self._sets(self._one(target))
+        found = figures(sets)
+        failed = max((found.failed.get(level, 0) for level in ("checksums", "readable")), default=0)
+        looked = max((shown.finished for each in sets for shown in each.proofs.values()), default=0.0)
+        proven = found.proven.get("readable")
+        age = "" if proven is None else f", the newest {format_duration(max(0.0, round(self._clock() - proven)))} old"
+        readable = sum(
+            each.state == "complete" and "readable" in each.proofs and each.proofs["readable"].success for each in sets
+        )
+        detail = f"{readable} of {counted(found.sets, 'set')} read to the end{age}"
+        if failed:
+            detail += f"; {failed} damaged"
+        values = {"sets": float(found.sets), "failed": float(failed), "looked_timestamp_seconds": looked}
+        return Measurement(breached=failed > 0, values=values, detail=detail)
+
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        """One action for each set and proof. Raises TaskError where a set is not there."""
+        series = self._one(target)
+        wanted = Verification.model_validate(dict(params))
+        sets = [each for each in await self._sets(series) if each.state == "complete"]
+        sets.sort(key=lambda each: (each.date or 0.0, each.name), reverse=True)
+        if wanted.set is not None:
+            chosen = [each for each in sets if each.name == wanted.set]
+            if not chosen:
+                raise TaskError(f"{target} has no complete set {wanted.set!r}; see: upkeeper sets {target}")
+        else:
+            chosen = sets if wanted.all else sets[:1]
+        levels: Sequence[Level] = ("checksums",) if wanted.level == "checksums" else ("checksums", "readable")
+        actions = [_action(each, level, newest=each is sets[0]) for each in chosen for level in levels]
+        return Plan(actions=actions, notes=[] if sets else [f"{target} has no complete set."])
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        series = self._one(target)
+        level = cast(Level, action.params["level"])
+        name = str(action.params["set"])
+        directory = Path(cast(str, series.path)) / name
+        try:
+            shown = await in_thread(lambda stop: self._look(directory, series, level, stop))
+            newest = bool(action.params["newest"])
+            await in_thread(lambda _: self._record(series, directory, level, shown, newest=newest))
+        except OSError as error:
+            raise TaskError(f"cannot verify {directory}: {error.strerror or error}") from error
+        if not shown.success:
+            raise TaskError(f"{name} is damaged: {shown.detail}")
+        return Effect(state="done", detail=shown.detail)
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """A set was looked at."""
+        key = "looked_timestamp_seconds"
+        return after.values[key] > before.values[key]
+
+    def _look(self, directory: Path, series: Series, level: Level, stop: threading.Event) -> Shown:
+        try:
+            manifest, _ = read_manifest(directory)
+        except ManifestBroken as error:
+            return Shown(False, self._clock(), str(error))
+        if manifest.backup != series.name:
+            return Shown(False, self._clock(), f"its manifest is that of another backup, {manifest.backup}")
+        if level == "checksums":
+            wrong, found = differences(directory, manifest, stop), _read(manifest)
+        elif not manifest.members:
+            raise TaskError(f"{directory.name} has no list of members to read; its checksums can be verified")
+        else:
+            wrong, parts = problems(directory, manifest, stop)
+            found = ", ".join(parts)
+        return Shown(not wrong, self._clock(), summary(wrong) or found)
+
+    def _record(self, series: Series, directory: Path, level: Proof, shown: Shown, *, newest: bool) -> None:
+        """In the set; and, where it is the newest or damaged, as the last result of the series."""
+        proofs.record(directory, manifest_digest(directory), level, shown)
+        if self._state_dir is None or not (newest or not shown.success):
+            return
+        before = results.read(self._state_dir, series.name)
+        result = results.Result(directory.name, shown.success, shown.finished, shown.detail)
+        after = {**before.verifications, cast(results.Level, level): result}
+        results.write(self._state_dir, series.name, results.Results(after, before.restore_test))
+
+    def _one(self, target: str) -> Series:
+        try:
+            return self._series[target]
+        except KeyError:
+            raise TaskError(f"no backup of the name {target!r} has make: or max_verify_age") from None
+
+    async def _sets(self, series: Series) -> list[BackupSet]:
+        try:
+            return await in_thread(BackupDirectory(series, self._clock).read)
+        except OSError as error:
+            raise TaskError(f"cannot read {series.path}: {error.strerror or error}") from error
+
+
+def _read(manifest: Manifest) -> str:
+    return f"{counted(len(manifest.files), 'file')}, {format_bytes(manifest.bytes)}"
+
+
+def _action(each: BackupSet, level: Level, *, newest: bool) -> Action:
+    reason = "its files against its manifest" if level == "checksums" else "everything in it to the last byte"
+    params = {"set": each.name, "level": level, "newest": newest}
+    return Action(kind=VERIFY, object=f"{each.name}: {level}", reason=reason, params=params)
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    return [BackupVerification(config.backups, resources.state_dir)]
