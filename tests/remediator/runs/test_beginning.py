@@ -12,10 +12,10 @@ from remediator.runs.steps import begin_acting
 from remediator.runs.verify import Conclusion
 from remediator.store import runs
 from remediator.store.database import Database
-from tests.remediator.store.conftest import Open, database, new_database, open_for, place
+from tests.remediator.store.conftest import Open, database, migrated_store, new_database, open_for, place
 from tests.remediator.store.test_runs import create, request
 
-__all__ = ["database", "new_database", "open_for", "place"]
+__all__ = ["database", "migrated_store", "new_database", "open_for", "place"]
 
 PLAN = Plan(actions=[Action(kind="delete", object="a", reason="old", estimated_bytes=40)])
 DAILY = GuardSettings(budget=Budget(bytes_per_day=ByteSize(100)))

@@ -27,10 +27,10 @@ from remediator.store import pages, runs
 from remediator.store.database import Database
 from tests.remediator.runs.test_composites import Mop, composite
 from tests.remediator.stack import START, Clock
-from tests.remediator.store.conftest import database, new_database, open_for, place
+from tests.remediator.store.conftest import database, migrated_store, new_database, open_for, place
 from tests.remediator.sweep import Sweep
 
-__all__ = ["database", "new_database", "open_for", "place"]
+__all__ = ["database", "migrated_store", "new_database", "open_for", "place"]
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """The databases that the store's tests run on: SQLite, and PostgreSQL of the oldest and the newest version."""
 
+import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -23,20 +26,71 @@ def url_of(server: PostgresServer, name: str) -> str:
     return f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{server.port}/{name}"
 
 
+class Servers:
+    """PostgreSQL servers of each version, started for the first database; ended by ``close``."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._servers: dict[int, PostgresServer] = {}
+
+    def __call__(self, version: int) -> str:
+        """Makes an empty database; its URL."""
+        name = f"store{next(_numbers)}"
+        self.of(version).sql(f"CREATE DATABASE {name}")
+        return url_of(self.of(version), name)
+
+    def of(self, version: int) -> PostgresServer:
+        if version not in self._servers:
+            self._servers[version] = self._stack.enter_context(private_postgres(version))
+        return self._servers[version]
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Migrated:
+    """Databases with all tables, made once of each kind and then copied: migrating takes longer than most tests."""
+
+    def __init__(self, servers: Callable[[], Servers], folder: Path) -> None:
+        self._servers = servers
+        self._folder = folder
+        self._made: dict[int | None, Place] = {}
+
+    async def fill(self, place: Place, version: int | None) -> None:
+        """Gives a database all tables, where it has none. version: of PostgreSQL; None for a SQLite file."""
+        if isinstance(place, Path):
+            if not place.exists():
+                shutil.copy(await self._template(None), place)
+            return
+        server, name = self._servers().of(version or 0), place.rpartition("/")[2]
+        ((found,),) = server.sql("SELECT to_regclass('alembic_version')", dbname=name)
+        if found is None:
+            template = str(await self._template(version)).rpartition("/")[2]
+            server.sql(f"DROP DATABASE {name}", f"CREATE DATABASE {name} TEMPLATE {template}")
+
+    async def _template(self, version: int | None) -> Place:
+        if version not in self._made:
+            made = self._folder / "upkeeper.db" if version is None else self._servers()(version)
+            database = Database(made)
+            database.open_only()
+            await asyncio.to_thread(database._upgrade)  # without what a first start adds for its host
+            await database.close()
+            self._made[version] = made
+        return self._made[version]
+
+
 @pytest.fixture(scope="session")
-def new_database() -> Iterator[Callable[[int], str]]:
-    """Makes empty databases on a server of that version, which is started for the first; their URLs."""
-    with ExitStack() as stack:
-        servers: dict[int, PostgresServer] = {}
+def new_database() -> Iterator[Servers]:
+    """Makes empty databases on a server of a version."""
+    servers = Servers()
+    yield servers
+    servers.close()
 
-        def make(version: int) -> str:
-            if version not in servers:
-                servers[version] = stack.enter_context(private_postgres(version))
-            name = f"store{next(_numbers)}"
-            servers[version].sql(f"CREATE DATABASE {name}")
-            return url_of(servers[version], name)
 
-        yield make
+@pytest.fixture(scope="session")
+def migrated_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    folder = tmp_path_factory.mktemp("store")
+    return Migrated(lambda: cast(Servers, request.getfixturevalue("new_database")), folder)
 
 
 @pytest.fixture(params=EVERY)
@@ -48,11 +102,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-async def open_for(place: Place) -> AsyncIterator[Open]:
+async def open_for(place: Place, migrated_store: Migrated, request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Opens the database for a host, any number of times."""
+    version = request.node.callspec.params["place"]
     async with AsyncExitStack() as stack:
 
         async def open_it(host: str) -> Database:
+            await migrated_store.fill(place, version)
             database = Database(place, host=host)
             stack.push_async_callback(database.close)
             await database.migrate()
