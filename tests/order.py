@@ -31,13 +31,19 @@ LONGEST = (
     "tests/remediator/tasks/service_restart/test_task.py",
     "tests/exporter/postgres/test_collector.py",
     "tests/remediator/tasks/docker_cleanup/",
+    "tests/remediator/tasks/postgres_maintenance/test_task.py",
     "tests/remediator/control/test_still_firing.py",
     "tests/remediator/tasks/log_rotation/test_outcome.py",
 )
 """Files and folders that take longer than half a minute, the longest first."""
 
 NEO4J = frozenset({"neo4j_five", "neo4j_calendar", "neo4j_server"})
-NEO4J_FILES = ("tests/exporter/neo4j/", "tests/exporter/probing/test_databases.py", "tests/exporter/test_worst_day.py")
+NEO4J_FILES = (
+    "tests/exporter/neo4j/",
+    "tests/exporter/probing/test_databases.py",
+    "tests/exporter/test_worst_day.py",
+    "tests/remediator/tasks/neo4j_maintenance/",
+)
 """What needs the shared Neo4j servers, of which each worker would start its own: it costs more than all else does."""
 
 

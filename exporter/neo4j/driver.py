@@ -13,10 +13,10 @@ Queries run as single transactions, which the driver never repeats. Whatever it 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString, NoReturn
+from typing import TYPE_CHECKING, Any, LiteralString, NoReturn, TypeVar
 
 from exporter import __version__
 from exporter.base.errors import UpkeeperError
@@ -27,6 +27,8 @@ from exporter.neo4j.driver_memory import shrink
 
 if TYPE_CHECKING:
     from neo4j import AsyncDriver
+
+T = TypeVar("T")
 
 MAX_ROWS = 10_000
 """How many rows of an answer are read."""
@@ -90,9 +92,35 @@ class Neo4jDriver:
 
         seconds: for the query, once there is a connection.
         """
+
+        async def ask() -> Sequence[dict[str, Any]]:
+            return await self._rows(await self._connected(), database, query, seconds)
+
+        return await self._within(seconds, ask)
+
+    async def write(self, database: str, statements: Sequence[str], seconds: float) -> None:
+        """Executes statements that give no rows in one transaction: all of them, or none.
+
+        Raises as rows does. statements: Cypher, which must hold nothing that came from outside, names quoted.
+        """
+
+        async def do() -> None:
+            from neo4j import WRITE_ACCESS
+
+            driver = await self._connected()
+            async with driver.session(database=database, default_access_mode=WRITE_ACCESS) as session:
+                begun = await session.begin_transaction(timeout=seconds, metadata=TRANSACTION_METADATA)
+                async with begun as transaction:
+                    for statement in statements:
+                        await (await transaction.run(statement)).consume()
+                    await transaction.commit()
+
+        await self._within(seconds, do)
+
+    async def _within(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(seconds + 2 * self._timeout) as limit:
-                return await self._rows(await self._connected(), database, query, seconds)
+                return await ask()
         except (Neo4jUnavailable, Neo4jRefused):
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise much, also outside of their own exceptions

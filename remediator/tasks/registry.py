@@ -11,6 +11,7 @@ from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALI
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
+from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 
@@ -53,6 +54,12 @@ def _postgres_maintenance() -> "Makes":
     return tasks
 
 
+def _neo4j_maintenance() -> "Makes":
+    from remediator.tasks.neo4j_maintenance.task import tasks
+
+    return tasks
+
+
 def _service_restart() -> "Makes":
     from remediator.tasks.service_restart.task import tasks
 
@@ -88,6 +95,7 @@ _FAMILIES = (
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
     _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
+    _Family((NEO4J_MAINTENANCE, NEO4J_INDEX_REBUILD), _neo4j_maintenance),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),
     _Family((BACKUP_VERIFICATION,), _backup_verification),

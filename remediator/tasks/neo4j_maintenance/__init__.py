@@ -1,0 +1,1 @@
+"""neo4j-maintenance and neo4j-index-rebuild."""
