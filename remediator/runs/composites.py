@@ -22,11 +22,14 @@ from remediator.runs.closing import Closing
 from remediator.runs.parts import End, Finish, Start, Step, next_step
 from remediator.runs.targets import meant_by
 from remediator.runs.verify import Conclusion
-from remediator.store import parts, runs
+from remediator.store import audit, parts, runs
 from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL
 
 log = structlog.get_logger(__name__)
+
+AUDIT_ENDED = "When it ended, the audit ended with"
+"""Begins the note that names the head of the audit, as `upkeeper audit verify --head` takes it."""
 
 
 class Composites:
@@ -158,8 +161,18 @@ class Composites:
 
     async def _finish(self, run: Run, conclusion: Conclusion) -> None:
         now = self._clock()
-        if await self._database.write(partial(self._closing.close, run_id=run.id, verdict=conclusion, now=now)):
+        if await self._database.write(partial(self._close, run=run, conclusion=conclusion, now=now)):
             self._closing.tell(run, conclusion, seconds=now - (run.started_at or now), now=now)
+
+    def _close(self, connection: sa.Connection, run: Run, conclusion: Conclusion, now: float) -> bool:
+        """In one transaction. What was asked for by itself, such as a day's maintenance, names the audit's end then: in
+        a report that people keep it proves how far the audit went.
+        """
+        closed = self._closing.close(connection, run.id, conclusion, now)
+        head = audit.head(connection, run.host) if closed and run.parent_id is None else None
+        if head is not None:
+            parts.add_note(connection, run.id, f"{AUDIT_ENDED} {head}")
+        return closed
 
 
 async def _targets(task: Task | None) -> tuple[Sequence[str], str]:

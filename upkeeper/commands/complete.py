@@ -41,6 +41,11 @@ def complete_approval(ctx: click.Context, param: click.Parameter, incomplete: st
     return _items(words.approvals(ctx.params.get("state_dir"), os.environ), incomplete)
 
 
+def complete_remedy(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Remedies of the config."""
+    return _items(words.remedies(ctx.params.get("config"), os.environ), incomplete)
+
+
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Jobs of the schedule."""
     return _items(words.jobs(ctx.params.get("config"), os.environ), incomplete)

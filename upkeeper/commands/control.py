@@ -2,7 +2,7 @@
 
 import click
 
-from upkeeper.commands.complete import complete_target, complete_task
+from upkeeper.commands.complete import complete_remedy, complete_target, complete_task
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 
@@ -118,7 +118,7 @@ def autonomy() -> None:
 
 
 @autonomy.command()
-@click.argument("remedy")
+@click.argument("remedy", shell_complete=complete_remedy)
 @shared(*CLIENT)
 @operation
 async def reset(session: Session, remedy: str) -> None:

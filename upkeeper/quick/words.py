@@ -53,14 +53,15 @@ def jobs(config: "Path | None", env: Env) -> list[Word]:
     schedule = _config(config, env).get("schedule")
     if isinstance(schedule, dict) and isinstance(schedule.get("jobs"), list):
         return [Word(name) for name in names(schedule, "jobs")]
-    from pathlib import Path
+    return [Word(name) for name in names({"jobs": _shipped("default_schedule.yml")}, "jobs")]
 
-    import yaml
 
-    import remediator.config
-
-    shipped = yaml.safe_load(Path(remediator.config.__file__).with_name("default_schedule.yml").read_text())
-    return [Word(name) for name in names({"jobs": shipped}, "jobs")]
+def remedies(config: "Path | None", env: Env) -> list[Word]:
+    """Those that the config names, else those that ship."""
+    document = _config(config, env)
+    if isinstance(document.get("remedies"), list):
+        return [Word(name) for name in names(document, "remedies")]
+    return [Word(name) for name in names({"remedies": _shipped("default_remedies.yml")}, "remedies")]
 
 
 def runs(state_dir: "Path | None", env: Env) -> list[Word]:
@@ -84,6 +85,17 @@ def approvals(state_dir: "Path | None", env: Env) -> list[Word]:
         " WHERE approvals.state = 'asked' ORDER BY approvals.id DESC LIMIT 20"
     )
     return [Word(str(number), f"{task} on {target}") for number, task, target in _record(state_dir, env, query)]
+
+
+def _shipped(file: str) -> Any:
+    """A part of the config that is in force where the config has none."""
+    from pathlib import Path
+
+    import yaml
+
+    import remediator.config
+
+    return yaml.safe_load(Path(remediator.config.__file__).with_name(file).read_text())
 
 
 def _config(option: "Path | None", env: Env) -> Document:

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
+from remediator.audit.verify import Chain
 from remediator.control.cancelling import Cancelling
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Sources
@@ -21,14 +23,15 @@ from remediator.model.shapes.runs import RunView
 from remediator.model.task import Task
 from remediator.model.taskfacts import Part
 from remediator.runs.closing import Closing
-from remediator.runs.composites import Composites
+from remediator.runs.composites import AUDIT_ENDED, Composites
 from remediator.runs.steps import Runner
-from remediator.store import pages, runs
+from remediator.store import audit, pages, runs
 from remediator.store.database import Database
 from tests.remediator.runs.test_composites import Mop, composite
 from tests.remediator.stack import START, Clock
 from tests.remediator.store.conftest import database, migrated_store, new_database, open_for, place
 from tests.remediator.sweep import Sweep
+from upkeeper.look.audit import parse_head
 
 __all__ = ["database", "migrated_store", "new_database", "open_for", "place"]
 
@@ -163,7 +166,7 @@ async def test_a_task_that_is_under_way_already_is_left_to_that_run(stored: Stor
     await stored.composites.go_on()
     await stored.composites.go_on()
     run = await stored.run(run_id)
-    assert run["notes"] == [f"sweep on attic was left out: run {other} of it was under way already."]
+    assert run["notes"][0] == f"sweep on attic was left out: run {other} of it was under way already."
     assert run["actions"][0]["state"] == "skipped"
 
 
@@ -178,3 +181,23 @@ async def test_cancelled_it_takes_its_children_with_it(stored: Stored) -> None:
     assert [run["outcome"] for run in await stored.of("sweep")] == ["cancelled"]
     assert await stored.of("mop") == []
     assert stored.sweep.applied == []
+
+
+async def test_at_its_end_it_names_the_end_of_the_audit_by_which_a_cut_off_one_is_found(stored: Stored) -> None:
+    run_id = await stored.asked("weekly")
+    ended = await stored.finish(run_id)
+    (note,) = ended["notes"]
+    head = parse_head(note.removeprefix(f"{AUDIT_ENDED} "))
+    (daily,) = await stored.of("daily")
+    assert not any(AUDIT_ENDED in each for each in daily["notes"]), "it is a part"
+
+    def verified(connection: sa.Connection, upto: int) -> Sequence[str]:
+        """As of a chain of which somebody has removed what is newer, and corrected its end."""
+        chain = Chain("kitchen", [head])
+        chain.take(record for record in audit.chain(connection, "kitchen") if record.number <= upto)
+        return chain.end(None)
+
+    assert head.number is not None
+    assert await stored.database.read(partial(verified, upto=head.number)) == []
+    (fault,) = await stored.database.read(partial(verified, upto=head.number - 1))
+    assert str(head.number) in fault

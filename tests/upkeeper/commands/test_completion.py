@@ -71,6 +71,8 @@ LINES = [
     ("upkeeper history --js", ["--json"]),
     ("upkeeper completion z", ["zsh"]),
     ("upkeeper breaker close docker-cleanup ", ["docker"]),
+    ("upkeeper autonomy reset r", ["restart-down", "restart-unhealthy", "rotate-logs"]),
+    ("upkeeper cancel ", []),
 ]
 
 

@@ -17,8 +17,11 @@ from remediator.backup import archive
 from remediator.control.core import Core
 from remediator.model.caller import Caller
 from remediator.model.hold import Pause
+from remediator.model.lease import over
+from remediator.model.silence import Matcher
 from remediator.statedir import StateDir
-from remediator.store import holds
+from remediator.store import episodes, holds, silences
+from tests.helpers import wait_until
 from tests.remediator.stack import Stack, alert, settings
 from tests.remediator.store.test_migrations import RELEASES
 from tests.upkeeper.commandline import Done, invoke
@@ -115,6 +118,48 @@ async def test_nothing_that_ran_since_runs_again(stack: Stack, tmp_path: Path) -
     assert rows(state, "SELECT count(*) FROM runs WHERE task != 'other'") == rows_before
     await stack.receive(alert())  # Alertmanager repeats what still fires, and only then
     assert (await stack.finished(2))[-1]["outcome"] == "effective"
+
+
+async def opened_again(stack: Stack) -> None:
+    stack.core = Core(stack.core.state, settings(stack.task, stack.remedies), clock=stack.clock)
+    await stack.core.open()
+
+
+async def test_a_page_is_no_longer_held_back_for_a_run_that_the_restore_has_ended(stack: Stack, tmp_path: Path) -> None:
+    """Its silence ends by the keeper's first look. A pause goes on with its own, and who sends webhooks stays known."""
+    database, path = stack.core._database, tmp_path / "b.tar.gz"
+    stack.clutter(1)
+    stack.task.stuck = asyncio.Event()
+    await stack.receive(alert())
+    await wait_until(lambda: stack.task.applied, equals=["f0"])
+    want = partial(
+        silences.want, host=database.host, matchers=[Matcher("alertname", "Cluttered")], comment="x", now=1.0
+    )
+    await database.write(partial(want, purpose="page", run_id=1))
+    await database.write(partial(want, purpose="pause", until=stack.clock.now + 60))
+    await database.write(partial(episodes.heard, host=database.host, names=["ours"], now=1.0))
+    await backed_up(stack, path)
+    await stack.core.close()
+    assert (await upkeeper(stack.core.state, "state", "restore", path)).status == 0
+    await opened_again(stack)
+    restored = stack.core._database
+    leases = await restored.read(partial(silences.live, host=restored.host))
+    assert [over(lease, settle=120.0, now=stack.clock.now) for lease in leases] == ["the run was cancelled", None]
+    assert await restored.read(partial(episodes.receivers, host=restored.host)) == {"ours", "upkeeper"}
+
+
+async def test_the_ballast_is_in_no_backup_and_stays_where_it_is(stack: Stack, tmp_path: Path) -> None:
+    ballast, path = stack.core.state.root / "ballast", tmp_path / "b.tar.gz"
+    ballast.write_bytes(os.urandom(8 * 1024 * 1024))
+    await backed_up(stack, path)
+    with tarfile.open(path) as found:
+        assert sorted(found.getnames()) == ["manifest.json", "tokens/alertmanager", "tokens/operator", "upkeeper.db"]
+    assert path.stat().st_size < 4 * 1024 * 1024
+    await stack.core.close()
+    kept = ballast.read_bytes()
+    assert (await upkeeper(stack.core.state, "state", "restore", path)).status == 0
+    assert ballast.read_bytes() == kept
+    await opened_again(stack)
 
 
 async def test_it_refuses_while_a_remediator_works_on_the_state(stack: Stack, tmp_path: Path) -> None:
