@@ -28,6 +28,8 @@ from tests.helpers import free_port, wait_until
 from tests.torture.ledger import Ledger
 
 KILLS = int(os.environ.get("UPKEEPER_TORTURE_KILLS", "6"))
+SECONDS = float(os.environ.get("UPKEEPER_TORTURE_SECONDS", "inf"))
+"""After which nothing is killed any more, and what must be true is checked."""
 SEED = int(os.environ.get("UPKEEPER_TORTURE_SEED", str(random.SystemRandom().randrange(2**32))))
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(600 + 60 * KILLS)]
 NEW_EACH = 3
@@ -175,8 +177,9 @@ def torture(tmp_path: Path) -> Iterator[Torture]:
 
 
 async def test_kills_at_random_points_lose_nothing_and_do_nothing_twice(torture: Torture) -> None:
-    began = time.monotonic()
-    for number in range(1, KILLS + 1):
+    began, number = time.monotonic(), 0
+    while number < KILLS and time.monotonic() - began < SECONDS:
+        number += 1
         with torture.house() as house:
             await wait_until(torture.api.ready, what="the house to be ready")
             until = time.monotonic() + torture.dice.uniform(0, 2)
@@ -200,14 +203,14 @@ async def test_kills_at_random_points_lose_nothing_and_do_nothing_twice(torture:
         await wait_until(at_rest, timeout=120, what="everything to be accepted, and every run to end")
         await wait_until(lambda: torture.query(UNDECIDED) == [], what="every alert to be decided about")
         assert house.end(signal.SIGTERM) == 0
-    check(torture)
+    check(torture, number)
 
 
 UNDECIDED = """SELECT fingerprint FROM alerts WHERE NOT EXISTS
                (SELECT 1 FROM decisions WHERE decisions.alert_id = alerts.id)"""
 
 
-def check(torture: Torture) -> None:
+def check(torture: Torture, kills: int) -> None:
     """Everything that must be true after it."""
     stored = {fingerprint for (fingerprint,) in torture.query("SELECT fingerprint FROM alerts")}
     assert torture.accepted <= stored, "an alert that was accepted is lost"
@@ -242,5 +245,5 @@ def check(torture: Torture) -> None:
     assert torture.query("PRAGMA foreign_key_check") == []
     assert command("audit", "verify", "--state-dir", torture.state)
     outcomes = Counter(outcome for _, _, outcome, _ in runs)
-    print(f"{KILLS} kills, {len(torture.accepted)} alerts, {len(torture.approved)} approvals, {len(ticks)} due times, "
+    print(f"{kills} kills, {len(torture.accepted)} alerts, {len(torture.approved)} approvals, {len(ticks)} due times, "
           f"runs: {dict(outcomes)}")  # fmt: skip
