@@ -28,6 +28,7 @@ BENCHMARKS = (
     "deletion",
     "acceptance",
     "first_action",
+    "schedule",
     "commands",
     "footprint",
 )

@@ -176,6 +176,15 @@ async def run() -> AsyncIterator[Result]:
                 f"state on {outcome.file_system}, where an fdatasync of 4 KiB takes {outcome.fsync * 1000:.2f} ms",
             ),
         )
+        if scenario.load.status == "firing":
+            decided = len(latencies) * ALERTS / (outcome.measured.seconds + outcome.backlog)
+            yield result(
+                name=f"decisions, {scenario.name}",
+                ours=decided,
+                unit="decisions/s",
+                goal=None,
+                notes=("from the first webhook to the last decision in the record and the audit",),
+            )
         yield result(
             name=f"acceptance, {scenario.name}, p99",
             ours=percentile(latencies, 99) * 1000,
