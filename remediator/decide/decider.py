@@ -1,6 +1,7 @@
 """Looks at stored alerts, in the background: when they come and when they are due. Queues the runs that follow."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ cooldown fits twice."""
 PAGED_WITHIN = 120.0
 """Seconds after which people have heard of an alert: then its page is not held back any more. A silence would only keep
 from them that it has ended."""
+PACE = 0.05
+"""Seconds from one look to the next, at least, while alerts come all the time: a look costs much the same for one alert
+as for a hundred, and stands in the way of the webhooks that wait for their commit. After a rest the first alert is
+looked at as soon as it is stored."""
+LONGEST_REST = 0.5
+"""Seconds of rest between two batches, at most."""
 LONGEST_SLEEP = 60.0
 """Seconds between two looks at the clock while something is due: it may be set, and the machine may sleep."""
 
@@ -112,14 +119,16 @@ class Decider:
         self.look_at_all()
         while True:
             self._wake.clear()
+            looked = time.monotonic()
             with suppress(TimeoutError):
                 async with asyncio.timeout(await self._look()):
                     await self._wake.wait()
+            await asyncio.sleep(max(0.0, looked + PACE - time.monotonic()))
 
     async def _look(self) -> float | None:
         """Looks at everything that waits. The seconds until there is something to look at again; None: an event."""
         try:
-            while await self.decide_batch():
+            while await self._full_batch():
                 pass
             dues = [await self._database.read(alerts.next_due), await self._waiting.next_at()]
         except NoRoom:
@@ -130,6 +139,20 @@ class Decider:
             return UNKNOWN_FOR
         due = min((each for each in dues if each is not None), default=None)
         return None if due is None else max(0.0, min(due - self._clock(), LONGEST_SLEEP))
+
+    async def _full_batch(self) -> bool:
+        """Looks at as many as go into one transaction. False when that was all; what comes meanwhile is another look's.
+
+        While more come, it rests for as long as it took: webhooks wait for the same writer, and they are answered
+        first. Decisions may come later in a storm, and no alert may be lost in it.
+        """
+        self._wake.clear()
+        began = time.monotonic()
+        if await self.decide_batch() < BATCH:
+            return False
+        if self._wake.is_set():
+            await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST))
+        return True
 
     async def decide_batch(self) -> int:
         """Looks at some of the waiting alerts; how many."""

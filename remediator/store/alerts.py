@@ -106,20 +106,44 @@ def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiti
 
     Settles those that have ended.
     """
-    came = alerts.c.decided_receptions < alerts.c.receptions
-    connection.execute(
-        alerts.update().where(came, alerts.c.status == "resolved").values(decided_receptions=alerts.c.receptions)
-    )
-    found = _waiting(connection, came, alerts.c.id, limit)
+    # Of those that ended as few as may stand before them: in a storm thousands wait, and a look must not pass them all.
+    settled, found = True, list[Waiting]()
+    while settled and len(found) < limit:
+        settled = connection.execute(_settle(), {"limit": limit}).rowcount > 0
+        found = [Waiting(*row) for row in connection.execute(_came(), {"limit": limit})]
     if len(found) < limit:
-        due = sa.and_(alerts.c.due_at <= now, alerts.c.status == "firing", sa.not_(came))
-        found += _waiting(connection, due, alerts.c.due_at, limit - len(found))
+        rest = {"now": now, "limit": limit - len(found)}
+        found += [Waiting(*row) for row in connection.execute(_due(), rest)]
     return found
 
 
-def _waiting(
-    connection: sa.Connection, where: sa.ColumnElement[bool], order: sa.Column[Any], limit: int
-) -> list[Waiting]:
+_CAME = alerts.c.decided_receptions < alerts.c.receptions
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+
+
+# Made once: making one of them takes as long as asking it.
+
+
+@cache
+def _settle() -> sa.Update:
+    first = sa.select(alerts.c.id).where(_CAME).order_by(alerts.c.id).limit(_LIMIT).scalar_subquery()
+    ended = alerts.update().where(alerts.c.id.in_(first), alerts.c.status == "resolved")
+    return ended.values(decided_receptions=alerts.c.receptions)
+
+
+@cache
+def _came() -> sa.Select[Any]:
+    return _waiting(sa.and_(_CAME, alerts.c.status == "firing"), alerts.c.id)
+
+
+@cache
+def _due() -> sa.Select[Any]:
+    now = sa.bindparam("now", type_=alerts.c.due_at.type)
+    return _waiting(sa.and_(alerts.c.due_at <= now, alerts.c.status == "firing", sa.not_(_CAME)), alerts.c.due_at)
+
+
+def _waiting(where: sa.ColumnElement[bool], order: sa.Column[Any]) -> sa.Select[Any]:
+    """Episodes to be looked at, as the columns of Waiting; ``limit`` is to be given."""
     later = alerts.alias()
     since = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
     earlier = alerts.alias()
@@ -139,8 +163,7 @@ def _waiting(
         since.where(later.c.status == "firing"),
         alerts.c.first_received_at,
     )
-    rows = connection.execute(sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(limit))
-    return [Waiting(*row) for row in rows]
+    return sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(_LIMIT)
 
 
 def firing(connection: sa.Connection, ids: Collection[int]) -> set[int]:

@@ -1,6 +1,7 @@
 """Requests that a person approves the plan of a run."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -163,6 +164,12 @@ def without_alert(connection: sa.Connection, host: str) -> Sequence[Approval]:
     """The host's requests for an alert that has ended: the episode, or where its end was never reported the newest one
     of the same alert.
     """
+    return _asked(connection, host, _alert_ended())
+
+
+@cache
+def _alert_ended() -> sa.ColumnElement[bool]:
+    """Made once: it is asked at every look at alerts."""
     newer = alerts.alias()
     newest = (
         sa.select(newer.c.status)
@@ -171,10 +178,9 @@ def without_alert(connection: sa.Connection, host: str) -> Sequence[Approval]:
         .limit(1)
         .scalar_subquery()
     )
-    ended = sa.exists().where(
+    return sa.exists().where(
         alerts.c.id == runs.c.alert_id, sa.or_(alerts.c.status == "resolved", newest == "resolved")
     )
-    return _asked(connection, host, ended)
 
 
 def _asked(connection: sa.Connection, host: str, where: sa.ColumnElement[bool]) -> Sequence[Approval]:

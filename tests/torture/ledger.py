@@ -36,6 +36,8 @@ class Ledger:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 words = self.rfile.readline().decode().split()
+                if not words:
+                    return  # killed before it had asked
                 answer = ledger.state(words[1]) if words[0] == "state" else int(ledger.bump(words[1], int(words[2])))
                 self.wfile.write(f"{answer}\n".encode())
 
