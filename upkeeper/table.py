@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-Word = Literal["task", "target", "probe", "run", "unfinished", "approval"]
+Word = Literal["task", "target", "probe", "run", "unfinished", "approval", "backup", "verifiable"]
 
 
 class Entry(NamedTuple):
@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
         "schedule": Entry("schedule:schedule", "List the jobs of the schedule, or say why one did not run."),
+        "sets": Entry("backups:sets", "List the sets of backups, with their age, size and proofs.", ("backup",)),
         "remedies": Entry("tasks:remedies", "List remedies with their autonomy and track."),
     },
     "Act": {
@@ -44,6 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "approvals": Entry("approvals:approvals", "List plans that wait for a person."),
         "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),
         "deny": Entry("approvals:deny", "Deny the plan of a run, which ends by that.", ("approval",)),
+        "verify": Entry("backups:verify", "Verify sets of a backup.", ("verifiable",)),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),

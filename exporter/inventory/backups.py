@@ -79,11 +79,39 @@ def _argument(text: str) -> str:
     return text
 
 
+def _below(path: str) -> str:
+    if not path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"{shown(path)} must be a path below the volume, without . or ..")
+    return path
+
+
 class SqliteSource(Section):
     """A SQLite database, copied through SQLite itself, so that programs may go on writing to it."""
 
     name: Name = Field(description="names it in the set")
-    path: AbsolutePath = Field(description="the database's file on this machine")
+    path: AbsolutePath | None = Field(default=None, description="the database's file on this machine")
+    volume: Name | None = Field(default=None, description="or the Docker volume that it is in; needs file")
+    file: Annotated[str, AfterValidator(_below)] | None = Field(
+        default=None, description="its path in the volume, as in `database.sqlite`"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        path, volume, file = (given.get(key) for key in ("path", "volume", "file"))
+        if path is not None and volume is not None:
+            yield Contradiction(("volume",), "and path are mutually exclusive; remove one of them")
+        elif path is None and volume is None:
+            yield Contradiction(("path",), "is missing; or name a volume and the file in it")
+        if (volume is None) != (file is None):
+            yield Contradiction(("volume",) if volume is None else ("file",), "is missing: a file is in a volume")
+
+
+class VolumeSource(Section):
+    """A Docker volume of this machine, and which containers stand still while it is read."""
+
+    name: Name = Field(description="its name, as `docker volume ls` shows it")
+    stop: list[Name] = Field(default=[], description="containers to stop meanwhile; those that ran are started again")
+    pause: list[Name] = Field(default=[], description="containers to pause meanwhile, by name")
 
 
 class PostgresSource(Section):
@@ -96,6 +124,13 @@ class PostgresSource(Section):
     exclude_tables: list[Annotated[str, AfterValidator(_argument)]] = Field(
         default=[], description="tables whose rows are left out, as patterns of `pg_dump --exclude-table-data`"
     )
+
+
+def _name_alone(given: object) -> object:
+    return {"name": given} if isinstance(given, str) else given
+
+
+_NameOrMore = Annotated[VolumeSource, BeforeValidator(_name_alone, json_schema_input_type=str | VolumeSource)]
 
 
 def _server_alone(given: object) -> object:
@@ -112,6 +147,9 @@ class Make(Section):
         default=[], description="files and directories on this machine, with owners, modes and times"
     )
     sqlite: list[SqliteSource] = Field(default=[], description="SQLite databases, copied while they are written to")
+    volumes: list[_NameOrMore] = Field(
+        default=[], description="Docker volumes of this machine: a name, or a section for more; needs root"
+    )
     postgres: list[_ServerOrMore] = Field(
         default=[], description="PostgreSQL servers: a name from `postgres:`, or a section for more"
     )
@@ -119,6 +157,9 @@ class Make(Section):
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from repeated_names("sqlite", given.get("sqlite"))
+        volumes = given.get("volumes")
+        named = [_name_alone(each) for each in volumes] if isinstance(volumes, list) else []
+        yield from repeated_names("volumes", named)
         servers = _servers(given)
         for index, name in enumerate(servers):
             if name is not None and name in servers[:index]:

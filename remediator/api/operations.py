@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.remedies import LevelView, RemedyView
     from remediator.model.shapes.runs import RunView
     from remediator.model.shapes.schedule import JobView, WhyView
+    from remediator.model.shapes.sets import SetsView
     from remediator.model.shapes.status import StatusView
     from remediator.model.shapes.tasks import TaskView
     from remediator.model.shapes.tokens import NewTokenView, TokenView
@@ -44,6 +45,7 @@ Part = Literal[
     "trusting",
     "holding",
     "scheduling",
+    "cataloguing",
     "access",
 ]
 Role = Literal["viewer", "operator"]
@@ -99,6 +101,7 @@ Remark = Annotated[str, About("why, for the record", max_length=500)]
 AlertId = Annotated[int | None, About("of an alert that came")]
 Labels = Annotated[Mapping[str, str] | None, About("of an alert that may come")]
 Planned = Annotated[bool, About("whether to plan, too")]
+BackupName = Annotated[str | None, About("only sets of this series")]
 JobName = Annotated[str, About("of a job in the schedule")]
 Moment = Annotated[
     str | None, About("when: RFC 3339, or `2026-11-27 02:00` in the schedule's zone; else when it was last due")
@@ -234,6 +237,10 @@ class Operations:
                by="explaining", body="ExplainRequest", patience=6)  # fmt: skip
     async def explain(self, alert_id: AlertId = None, labels: Labels = None, plan: Planned = True) -> ExplainView:
         """Asks about an alert that came, or about one with these labels."""
+
+    @operation("GET", "/sets", "The sets of backups in directories, with what was shown of each",
+               by="cataloguing", patience=3)  # fmt: skip
+    async def sets(self, *, backup: BackupName = None) -> SetsView: ...
 
     @operation("GET", "/schedule", "The jobs of the schedule: next, last, and what became of it", by="scheduling")
     async def schedule(self) -> Page[JobView]: ...

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.cancelling import Cancelling
+    from remediator.control.cataloguing import Cataloguing
     from remediator.control.explaining import Explaining
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
@@ -156,6 +157,12 @@ class Core(Operations):
         from remediator.control.scheduling import Scheduling
 
         return Scheduling(self._database, lambda: self._settings.config, self._tasks, self._clock)
+
+    @cached_property
+    def cataloguing(self) -> "Cataloguing":
+        from remediator.control.cataloguing import Cataloguing
+
+        return Cataloguing(lambda: self._settings.config, self._clock)
 
     @cached_property
     def trusting(self) -> "Trusting":

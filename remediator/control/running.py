@@ -157,6 +157,7 @@ class Running:
             dry_run,
             by_hand=self._caller().by_hand,
             always_approve=task.facts.always_approve,
+            repeatable=task.facts.repeatable,
         )
 
 

@@ -7,6 +7,8 @@ from remediator.model.hold import Hold
 
 
 def blocks(facts: History, case: Case) -> Hold | None:
+    if case.as_often_as_wanted:
+        return None
     if not facts.past:
         return None
     until = facts.past[0].finished_at + case.settings.cooldown

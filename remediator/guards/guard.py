@@ -57,8 +57,8 @@ class Case:
     """What is judged. now: Unix seconds. plan: what the run would do, once that is known.
 
     dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back. by_hand: a person
-    asked for it. autonomy: what may be done without a person; of a run that a person asks for, all. always_approve: as
-    the task's facts have it.
+    asked for it. autonomy: what may be done without a person; of a run that a person asks for, all. always_approve,
+    repeatable: as the task's facts have it.
     """
 
     subject: Subject
@@ -69,6 +69,12 @@ class Case:
     by_hand: bool = False
     autonomy: Autonomy = "auto"
     always_approve: bool = False
+    repeatable: bool = False
+
+    @property
+    def as_often_as_wanted(self) -> bool:
+        """Whether earlier runs are no reason to wait: a person asks again for what only looks or adds."""
+        return self.by_hand and self.repeatable
 
 
 @dataclass(frozen=True)

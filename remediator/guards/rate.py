@@ -6,6 +6,8 @@ from remediator.model.hold import DAY, HOUR, Hold
 
 
 def blocks(facts: History, case: Case) -> Hold | None:
+    if case.as_often_as_wanted:
+        return None
     rate = case.settings.rate
     holds = []
     for span, allowed, unit in ((HOUR, rate.per_hour, "hour"), (DAY, rate.per_day, "day")):

@@ -46,6 +46,10 @@ class TaskFacts(NamedTuple):
     """How the calendar runs it unless a job says otherwise: by itself only what is safe by construction."""
     all_or_nothing: bool = False
     """One action that failed fails the run: what the others did is worth nothing without it."""
+    repeatable: bool = False
+    """A person may run it as often as he likes: it only looks, or adds what he asks for, so that earlier runs are no
+    reason to wait, those that failed neither.
+    """
     plan_max_age: float = PLAN_MAX_AGE
     """Seconds after which the rest of its plan is no longer applied: longer for what takes hours by its nature."""
     parts: Sequence[Part] = ()

@@ -21,4 +21,5 @@ def case_of(run: Run, plan: Plan, remedies: Remedies, facts: TaskFacts, now: flo
         by_hand=approving or run.attempt > 0 or run.by_hand,
         autonomy=remedies.autonomy(run.caller),
         always_approve=facts.always_approve,
+        repeatable=facts.repeatable,
     )

@@ -46,6 +46,16 @@ def complete_remedy(ctx: click.Context, param: click.Parameter, incomplete: str)
     return _items(words.remedies(ctx.params.get("config"), os.environ), incomplete)
 
 
+def complete_backup(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Series of backups in directories."""
+    return _items(words.backups(ctx.params.get("config"), os.environ), incomplete)
+
+
+def complete_verifiable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Series whose sets can be verified."""
+    return _items(words.verifiable(ctx.params.get("config"), os.environ), incomplete)
+
+
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Jobs of the schedule."""
     return _items(words.jobs(ctx.params.get("config"), os.environ), incomplete)

@@ -1,6 +1,6 @@
 """``run``, ``cancel``, ``history`` and ``show``: running a task, and what ran."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,8 @@ from upkeeper.commands.complete import complete_run, complete_target, complete_t
 from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from remediator.api.operations import Operations
 
 
@@ -35,6 +37,19 @@ async def run(
       upkeeper run log-rotation app-logs
       upkeeper run docker-cleanup --dry-run
     """
+    return await run_and_follow(session, task, target, params, dry_run=dry_run, no_wait=no_wait)
+
+
+async def run_and_follow(
+    session: Session,
+    task: str,
+    target: str | None,
+    params: "Mapping[str, Any]",
+    *,
+    dry_run: bool = False,
+    no_wait: bool = False,
+) -> int:
+    """Starts a run, and follows it unless told otherwise; the exit status."""
     from remediator.model.errors import EXIT_USAGE, ClientError
     from upkeeper.client.http import HttpClient
     from upkeeper.client.targets import only_target

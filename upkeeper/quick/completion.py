@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from upkeeper.quick.words import Word, approvals, probes, runs, targets, tasks, unfinished
+from upkeeper.quick.words import Word, approvals, backups, probes, runs, targets, tasks, unfinished, verifiable
 from upkeeper.table import SECTIONS
 
 _FORMATS: Mapping[str, Callable[[Word], str]] = {
@@ -64,6 +64,10 @@ def _words(arguments: Sequence[str], incomplete: str) -> Sequence[Word] | None:
                 found = runs(None, os.environ)
             case "unfinished":
                 found = unfinished(None, os.environ)
+            case "backup":
+                found = backups(None, os.environ)
+            case "verifiable":
+                found = verifiable(None, os.environ)
             case "approval":
                 found = approvals(None, os.environ)
     return [word for word in found if word.value.startswith(incomplete)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remediator.model.taskfacts import Document
+from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
 from remediator.tasks.document import entries, names
 from remediator.tasks.registry import FACTS
 
@@ -46,6 +47,19 @@ def probes(incomplete: str, config: "Path | None", env: Env) -> list[Word]:
         for service in entries(document, "services")
         for probe in entries(service, "probes")
     ]
+
+
+def backups(config: "Path | None", env: Env) -> list[Word]:
+    """Series of backups in directories."""
+    named = names(
+        {"backups": [each for each in entries(_config(config, env), "backups") if each.get("path")]}, "backups"
+    )
+    return [Word(name) for name in named]
+
+
+def verifiable(config: "Path | None", env: Env) -> list[Word]:
+    """Series whose sets can be verified."""
+    return [Word(name) for name in BACKUP_VERIFICATION.configured(_config(config, env))]
 
 
 def jobs(config: "Path | None", env: Env) -> list[Word]:

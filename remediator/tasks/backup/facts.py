@@ -21,5 +21,6 @@ BACKUP = TaskFacts(
     configured=_made,
     unattended="auto",
     all_or_nothing=True,
+    repeatable=True,
     plan_max_age=2 * DAY,
 )

@@ -54,13 +54,14 @@ class PartialSet:
         if not self.series.is_dir():
             raise TaskError(f"{self.series} is not there: make it, or mount what it should be on")
         self.path.mkdir(mode=0o700, exist_ok=True)
-        found = journals.read(self.path)
-        if found is None:
-            if any(entry.name != JOURNAL and not entry.name.startswith(f".{JOURNAL}") for entry in self.path.iterdir()):
-                raise TaskError(f"{self.path} is somebody else's: it holds files, and no journal of ours")
-            found = Journal(backup=backup, owner=owner, started=started)
-            journals.write(self.path, found)
-        elif (found.backup, found.owner) != (backup, owner):
+        with self.held():
+            found = journals.read(self.path)
+            if found is None:
+                if not _holds_nothing(self.path):
+                    raise TaskError(f"{self.path} is somebody else's: it holds files, and no journal of ours")
+                found = Journal(backup=backup, owner=owner, started=started)
+                journals.write(self.path, found)
+        if (found.backup, found.owner) != (backup, owner):
             raise TaskError(f"{self.path} is being made by {found.owner.host}, for the backup {found.backup}")
         return found
 
@@ -182,19 +183,30 @@ def leftovers(
         journal = journals.read(entry)
         manifest = _manifest(entry)
         if journal is None and (manifest is None or manifest.backup != backup or manifest.host != owner.host):
-            if any(entry.iterdir()):
+            if not _holds_nothing(entry):
                 notes.append(f"{entry.name} is not ours, or lost its journal: it is left alone.")
                 continue
-            found.append(Leftover(partial, whole=False, bytes=0))
+            found += _unless_held(partial, notes, whole=False)
         elif journal is not None and (journal.backup != backup or journal.owner != owner):
             notes.append(f"{entry.name} belongs to {journal.owner.host}, backup {journal.backup}: it is left alone.")
         else:
-            try:
-                with partial.held():
-                    found.append(Leftover(partial, whole=manifest is not None, bytes=allocated(entry)))
-            except TaskError as error:
-                notes.append(f"{error}.")
+            found += _unless_held(partial, notes, whole=manifest is not None)
     return found, notes
+
+
+def _unless_held(partial: PartialSet, notes: list[str], *, whole: bool) -> list[Leftover]:
+    """The one leftover; none, and a note, where another process works on it."""
+    try:
+        with partial.held():
+            return [Leftover(partial, whole=whole, bytes=allocated(partial.path))]
+    except TaskError as error:
+        notes.append(f"{error}.")
+        return []
+
+
+def _holds_nothing(directory: Path) -> bool:
+    """Whether it was left before its journal was written: there is at most the beginning of that in it."""
+    return all(entry.name.startswith(f".{JOURNAL}.") for entry in directory.iterdir())
 
 
 def allocated(directory: Path) -> int:

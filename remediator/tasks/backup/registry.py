@@ -2,18 +2,32 @@
 
 from collections.abc import Mapping
 
-from exporter.inventory.backups import Make
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.backups import Make, SqliteSource
 from exporter.inventory.postgres import PostgresServer
+from remediator.tasks.backup.holds import Containers
 from remediator.tasks.backup.sources.files import Files
 from remediator.tasks.backup.sources.postgres.source import Postgres
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.backup.sources.sqlite import Sqlite
+from remediator.tasks.backup.sources.volume import SqliteInVolume, Volume
 
 
-def sources_of(make: Make, postgres: Mapping[str, PostgresServer]) -> dict[str, Source]:
+def sources_of(
+    make: Make, postgres: Mapping[str, PostgresServer], engine: DockerEngine, containers: Containers
+) -> dict[str, Source]:
     """By key, in the order in which they are copied: what changes fastest first, so that it is of about one moment."""
     found: list[Source] = [Postgres(each, postgres[each.server]) for each in make.postgres]
-    found += [Sqlite(each.name, each.path) for each in make.sqlite]
+    found += [_sqlite(each, engine) for each in make.sqlite]
+    found += [Volume(each, engine, containers) for each in make.volumes]
     if make.files:
         found.append(Files(make.files))
     return {f"{each.kind}:{each.name}": each for each in found}
+
+
+def _sqlite(each: SqliteSource, engine: DockerEngine) -> Source:
+    if each.path is not None:
+        return Sqlite(each.name, each.path)
+    assert each.volume is not None
+    assert each.file is not None
+    return SqliteInVolume(each.name, each.volume, each.file, engine)

@@ -17,12 +17,14 @@ from exporter.backups.manifest import read as read_manifest
 from exporter.backups.sets import BackupSet, compared, figures
 from exporter.base.errors import UpkeeperError
 from exporter.base.units import format_bytes, format_duration
+from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.backup import space
 from remediator.tasks.backup.facts import BACKUP, DAY
+from remediator.tasks.backup.holds import Containers, Held
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.names import set_name
 from remediator.tasks.backup.partial import Leftover, PartialSet, leftovers
@@ -31,13 +33,14 @@ from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.resources import Resources
 from remediator.tasks.worker import in_thread
 
-COPY, FINISH, REMOVE, ADOPT = "back-up", "finish-set", "remove-unfinished", "finish-left-over"
+START, COPY, FINISH, REMOVE, ADOPT = "start-again", "back-up", "finish-set", "remove-unfinished", "finish-left-over"
 
 
 class Backup:
     """Makes sets of the series that have ``make:``.
 
-    owner: who makes them. made_by: program and version. clock: Unix seconds.
+    owner: who makes them; below its state directory it is noted which containers are stopped. made_by: program and
+    version. clock: Unix seconds.
     """
 
     facts = BACKUP
@@ -50,8 +53,10 @@ class Backup:
         postgres: Sequence[PostgresServer],
         owner: Owner,
         made_by: str,
+        engine: Callable[[], DockerEngine],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._engine = engine
         self._series = {each.name: each for each in backups if each.make is not None}
         self._postgres = {each.name: each for each in postgres}
         self._owner = owner
@@ -86,13 +91,18 @@ class Backup:
         await in_thread(lambda _: space.require(str(path), max(0, sum(estimated.values()) - freed)))
         now = self._clock()
         name = set_name(cast(str, series.pattern), now, lambda name: _taken(path, name))
-        actions = [*(_clear(each) for each in left), *_copies(sources, estimated, name, now), _end(sources, name)]
+        stopped = await self._containers(series).noted()
+        before = [*_starts(stopped, name), *(_clear(each) for each in left)]
+        actions = [*before, *_copies(sources, estimated, name, now), _end(sources, name)]
         return Plan(actions=actions, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."])
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
         partial_set = PartialSet(self._path(series), str(action.params["set"]))
         match action.kind:
+            case "start-again":
+                started = await self._containers(series).release()
+                return Effect(state="done" if started else "skipped", detail=", ".join(started) or "they run already")
             case "back-up":
                 return await self._copy(series, partial_set, action)
             case "finish-set" | "finish-left-over":
@@ -162,7 +172,10 @@ class Backup:
 
     def _sources(self, series: Series) -> Mapping[str, Source]:
         assert series.make is not None
-        return sources_of(series.make, self._postgres)
+        return sources_of(series.make, self._postgres, self._engine(), self._containers(series))
+
+    def _containers(self, series: Series) -> Containers:
+        return Containers(self._engine(), Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.json")
 
     async def _sets(self, series: Series) -> list[BackupSet]:
         try:
@@ -203,6 +216,14 @@ def _clear(left: Leftover) -> Action:
     )  # fmt: skip
 
 
+def _starts(stopped: Sequence[Held], name: str) -> list[Action]:
+    if not stopped:
+        return []
+    names = ", ".join(each.name for each in stopped)
+    reason = "an earlier run of this series stopped them and did not come to start them again"
+    return [Action(kind=START, object=names, reason=reason, params={"set": name}, identity=f"{START}:{names}")]
+
+
 def _copies(sources: Mapping[str, Source], sizes: Mapping[str, int], name: str, now: float) -> list[Action]:
     return [
         Action(
@@ -236,4 +257,4 @@ def _told(error: OSError, source: Source) -> TaskError:
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     state = "" if resources.state_dir is None else str(resources.state_dir)
     owner = Owner(host=platform.node(), state=state)
-    return [Backup(config.backups, config.postgres, owner, f"upkeeper {__version__}")]
+    return [Backup(config.backups, config.postgres, owner, f"upkeeper {__version__}", lambda: resources.docker)]

@@ -19,5 +19,6 @@ BACKUP_VERIFICATION = TaskFacts(
     configured=_verifiable,
     unattended="auto",
     all_or_nothing=True,
+    repeatable=True,
     plan_max_age=2 * DAY,
 )

@@ -149,4 +149,4 @@ def _total(rows: object) -> int:
     return sum(rows.values()) if isinstance(rows, dict) else 0
 
 
-_READERS: Mapping[str, Reads] = {"files": _archive, "sqlite": _sqlite, "postgres": _postgres}
+_READERS: Mapping[str, Reads] = {"files": _archive, "volumes": _archive, "sqlite": _sqlite, "postgres": _postgres}

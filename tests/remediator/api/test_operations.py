@@ -11,6 +11,7 @@ from remediator.api.parameters import answer, parameters
 from remediator.control.access import Access
 from remediator.control.approving import Approving
 from remediator.control.cancelling import Cancelling
+from remediator.control.cataloguing import Cataloguing
 from remediator.control.explaining import Explaining
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
@@ -30,6 +31,7 @@ PARTS: dict[str, type] = {
     "holding": Holding,
     "access": Access,
     "scheduling": Scheduling,
+    "cataloguing": Cataloguing,
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import Effect, Plan, TaskError
@@ -17,8 +18,15 @@ def series(path: Path, make: Mapping[str, Any], **keys: Any) -> Series:
     return Series.model_validate({"name": "pa", "path": str(path), "pattern": "backup-*", "make": dict(make), **keys})
 
 
-def task(one: Series, postgres: Sequence[PostgresServer] = (), owner: Owner = OWNER, **keys: Any) -> Backup:
-    return Backup([one], postgres, owner, "upkeeper of the tests", **keys)
+def task(
+    one: Series,
+    postgres: Sequence[PostgresServer] = (),
+    owner: Owner = OWNER,
+    engine: DockerEngine | None = None,
+    **keys: Any,
+) -> Backup:
+    docker = engine or DockerEngine("unix:///nowhere/docker.sock")
+    return Backup([one], postgres, owner, "upkeeper of the tests", lambda: docker, **keys)
 
 
 async def applied(backup: Backup, plan: Plan | None = None) -> list[Effect | str]:

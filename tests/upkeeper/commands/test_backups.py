@@ -1,0 +1,81 @@
+"""``sets`` and ``verify``, and a backup as a run: on a state directory without a remediator."""
+
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from remediator.statedir import StateDir
+from tests.upkeeper.commandline import Done, invoke
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+docker: {{host: "unix://{tmp}/no-docker.sock"}}
+backups:
+  - name: pa
+    path: {tmp}/sets
+    pattern: backup-*
+    make: {{files: ["{tmp}/data"]}}
+  - {{name: gone, path: "{tmp}/gone", pattern: "*"}}
+"""
+
+Upkeeper = Callable[..., Awaitable[Done]]
+
+
+@pytest.fixture
+def upkeeper(tmp_path: Path, migrated: Path) -> Iterator[Upkeeper]:
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("content")
+    config = tmp_path / "upkeeper.yml"
+    config.write_text(CONFIG.format(tmp=tmp_path))
+    (tmp_path / "state").mkdir()
+    shutil.copy(migrated, StateDir(tmp_path / "state").database)
+    env = {"UPKEEPER_CONFIG": str(config), "UPKEEPER_STATE_DIR": str(tmp_path / "state")}
+
+    async def command(*arguments: str) -> Done:
+        return await invoke(*arguments, env=env)
+
+    before = structlog.get_config()
+    yield command
+    structlog.configure(**before)
+
+
+async def test_a_set_is_made_listed_verified_and_found_to_be_damaged(upkeeper: Upkeeper, tmp_path: Path) -> None:
+    made = await upkeeper("run", "backup", "pa", "--json")
+    assert (made.status, json.loads(made.out)["outcome"]) == (0, "effective"), made.err
+    (new,) = (tmp_path / "sets").iterdir()
+    listed = json.loads((await upkeeper("sets", "--json")).out)
+    assert [(each["backup"], each["name"], each["state"], each["proofs"]) for each in listed["items"]] == [
+        ("pa", new.name, "complete", {}),
+    ]  # fmt: skip
+    assert listed["unread"] == [
+        {"backup": "gone", "reason": f"{tmp_path}/gone cannot be read: No such file or directory"}
+    ]
+    verified = await upkeeper("verify", "pa")
+    assert verified.status == 0, verified.err
+    shown = json.loads((await upkeeper("sets", "pa", "--json")).out)["items"][0]["proofs"]
+    assert {proof: one["success"] for proof, one in shown.items()} == {"checksums": True, "readable": True}
+    data = (new / "files.tar.zst").read_bytes()
+    (new / "files.tar.zst").write_bytes(data[:-1] + b"?")
+    damaged = await upkeeper("verify", "pa", "--set", new.name, "--level", "checksums", "--json")
+    run = json.loads(damaged.out)
+    assert (damaged.status, run["outcome"]) == (1, "failed")
+    assert run["reason"] == f"{new.name} is damaged: files.tar.zst has another content"
+    table = await upkeeper("sets", "pa")
+    assert "checksums FAILED, readable" in table.out
+    assert f"failed {new.name}: checksums: files.tar.zst has another content" in table.out
+
+
+async def test_mistakes_in_what_is_asked(upkeeper: Upkeeper) -> None:
+    twice = await upkeeper("verify", "pa", "--all", "--latest")
+    assert (twice.status, "give one of them" in twice.err) == (2, True)
+    unknown = await upkeeper("sets", "po")
+    assert "there is no backup 'po' in a directory; those in directories: pa, gone" in unknown.err
+    absent = await upkeeper("verify", "pa", "--set", "backup-x")
+    assert absent.status == 1
+    assert "pa has no complete set 'backup-x'; see: upkeeper sets pa" in absent.out + absent.err
