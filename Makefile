@@ -47,7 +47,7 @@ unit: $(DEV)
 
 torture: export UPKEEPER_TORTURE_KILLS ?= 500
 torture: export UPKEEPER_FUZZ ?= 200000
-torture: $(DEV) ## The long form of what must never happen, for hours: UPKEEPER_TORTURE_KILLS=, _SEED=
+torture: $(DEV) ## The long form of what must never happen, for hours: UPKEEPER_TORTURE_KILLS=, _SEED=, _SECONDS=
 	@scripts/setup-servers test
 	$(BIN)/pytest -s --timeout 14400 tests/torture tests/remediator/test_fuzz.py $(ARGS)
 	UPKEEPER_TORTURE=1 $(BIN)/pytest -s --timeout 14400 -m torture --ignore tests/torture $(ARGS)
