@@ -17,6 +17,14 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._of_runs(registry)
+        self._of_holds(registry)
+        self._of_audit(registry)
+        self._of_ballast(registry)
+        Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
+
+    def _of_runs(self, registry: CollectorRegistry) -> None:
+        """Runs, decisions and the queue."""
         self._runs = Counter("upkeeper_task_runs", "Finished runs", ["task", "outcome", "trigger"], registry=registry)
         self._seconds = Histogram(
             "upkeeper_task_duration_seconds",
@@ -44,6 +52,9 @@ class Metrics:
             "upkeeper_decisions", "Decisions about alerts", ["remedy", "verdict", "guard"], registry=registry
         )
         self.queue_depth = Gauge("upkeeper_queue_depth", "Runs that wait or are under way", registry=registry)
+
+    def _of_holds(self, registry: CollectorRegistry) -> None:
+        """What is held back, and what waits for a person."""
         self._breakers = Gauge(
             "upkeeper_breaker_open",
             "1 while a breaker keeps a task from a target",
@@ -63,6 +74,21 @@ class Metrics:
             registry=registry,
         )
         self._paused_tasks = Gauge("upkeeper_task_paused", "1 while a task is paused", ["task"], registry=registry)
+        self._approvals = Gauge(
+            "upkeeper_approvals_pending",
+            "Plans that wait for a person, by the remedy that asks; empty for what was asked for by hand",
+            ["remedy"],
+            registry=registry,
+        )
+        self._approvals_oldest = Gauge(
+            "upkeeper_approvals_oldest_timestamp_seconds",
+            "Since when the oldest of them waits; absent while none does",
+            ["remedy"],
+            registry=registry,
+        )
+
+    def _of_audit(self, registry: CollectorRegistry) -> None:
+        """The end of the audit's chain, and the last restore."""
         self._audit_records = Gauge(
             "upkeeper_audit_records", "Records of the audit that were ever written", registry=registry
         )
@@ -82,18 +108,9 @@ class Metrics:
             "When the state directory was last restored from a backup; 0 if never",
             registry=registry,
         )
-        self._approvals = Gauge(
-            "upkeeper_approvals_pending",
-            "Plans that wait for a person, by the remedy that asks; empty for what was asked for by hand",
-            ["remedy"],
-            registry=registry,
-        )
-        self._approvals_oldest = Gauge(
-            "upkeeper_approvals_oldest_timestamp_seconds",
-            "Since when the oldest of them waits; absent while none does",
-            ["remedy"],
-            registry=registry,
-        )
+
+    def _of_ballast(self, registry: CollectorRegistry) -> None:
+        """The room kept for a full disk."""
         self._ballast_bytes = Gauge(
             "upkeeper_ballast_bytes", "Disk space that a full disk would get back", registry=registry
         )
@@ -111,7 +128,6 @@ class Metrics:
             "0 where the file system cannot promise to give the kept space back, as with copy-on-write",
             registry=registry,
         )
-        Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def finished(self, task: str, outcome: str, trigger: str, seconds: float | None, now: float) -> None:
         """A run has ended. seconds: that it took; None where all it did was to wait for a person."""

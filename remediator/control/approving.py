@@ -11,22 +11,20 @@ import structlog
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
 from remediator.control.again import to_be_tried_again
-from remediator.decide.remedies import Remedies
-from remediator.guards.judge import Judge
+from remediator.decide.means import Means
 from remediator.model.caller import Caller
 from remediator.model.errors import bad_request, conflict, not_found, refused, unavailable
 from remediator.model.hold import Block
 from remediator.model.run import Run
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
-from remediator.model.task import Plan, Task
+from remediator.model.task import Plan
 from remediator.model.words import ApprovalState
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
 from remediator.runs.waiting import Over, Waiting
 from remediator.store import approvals, pages, runs
-from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -41,21 +39,17 @@ class Approving:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
-        clock: Callable[[], float],
+        means: Means,
         caller: Callable[[], Caller],
         waiting: Waiting,
         closing: Closing,
         submit: Callable[[int, int], Awaitable[None]],
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
-        self._clock = clock
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
+        self._clock = means.clock
         self._caller = caller
         self._waiting = waiting
         self._closing = closing

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from remediator.control.trusting import Trusting
     from remediator.control.upkeep import Upkeep
     from remediator.decide.decider import Decider
+    from remediator.decide.means import Means
     from remediator.decide.remedies import Remedies
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
@@ -112,7 +113,7 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(*self._shared, self._clock, self._caller, self._look_again, self._pause_silences)
+        return Holding(self._means, self._caller, self._look_again, self._pause_silences)
 
     @cached_property
     def _pause_silences(self) -> "PauseSilences":
@@ -131,7 +132,7 @@ class Core(Operations):
     def running(self) -> "Running":
         from remediator.control.running import Running
 
-        return Running(*self._shared, self._clock, self._caller, lambda run: self.queue.submit(run))
+        return Running(self._means, self._caller, lambda run: self.queue.submit(run))
 
     @cached_property
     def cancelling(self) -> "Cancelling":
@@ -144,8 +145,7 @@ class Core(Operations):
         from remediator.control.approving import Approving
 
         return Approving(
-            *self._shared,
-            self._clock,
+            self._means,
             self._caller,
             self.waiting,
             self._closing,
@@ -175,7 +175,7 @@ class Core(Operations):
     def explaining(self) -> "Explaining":
         from remediator.control.explaining import Explaining
 
-        return Explaining(*self._shared, self._clock)
+        return Explaining(self._means)
 
     @cached_property
     def access(self) -> "Access":
@@ -263,7 +263,7 @@ class Core(Operations):
         def join(ids: Sequence[int]) -> Awaitable[None]:
             return self.continuity.join(ids)
 
-        return Decider(*self._shared, submit, self.metrics, self._clock, self.waiting, join, self._wake_keeper)
+        return Decider(self._means, submit, self.metrics, self.waiting, join, self._wake_keeper)
 
     @cached_property
     def waiting(self) -> "Waiting":
@@ -284,11 +284,10 @@ class Core(Operations):
         from remediator.schedule.scheduler import Scheduler
 
         return Scheduler(
-            *self._shared,
+            self._means,
             lambda: self._settings.config.schedule,
             lambda run: self.queue.submit(run),
             JobMetrics(self.registry, self._clock),
-            self._clock,
         )
 
     @cached_property
@@ -297,7 +296,7 @@ class Core(Operations):
         from remediator.runs.steps import Runner
 
         ending = (self._closing, self._changed)
-        runner = Runner(*self._shared, self.metrics, self._clock, *ending, self._ballast.release_after)
+        runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers)
 
@@ -370,9 +369,11 @@ class Core(Operations):
 
         return Judge(Sources(self._database, self.peers, self._tasks, lambda: self.watchdog.reason()))
 
-    @property
-    def _shared(self) -> "tuple[Database, Judge, Callable[[], Mapping[str, Task]], Callable[[], Remedies]]":
-        return self._database, self._judge, self._tasks, self._remedies
+    @cached_property
+    def _means(self) -> "Means":
+        from remediator.decide.means import Means
+
+        return Means(self._database, self._judge, self._tasks, self._remedies, self._clock)
 
     # The settings in force.
 

@@ -1,7 +1,7 @@
 """Explains what is decided about an alert, and why: nothing is run for that, and nothing recorded."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,11 +12,11 @@ from exporter.base.text import format_time_ms
 from remediator.config.remedies import Remedy
 from remediator.decide.decide import Asked, by_container, decide, no_target
 from remediator.decide.matching import conditions, way_to_target
-from remediator.decide.remedies import Remedies
+from remediator.decide.means import Means
 from remediator.decide.subjects import Targets, subject_of, subjects_of, targets_of
 from remediator.guards.guard import Case
 from remediator.guards.history import History
-from remediator.guards.judge import Gathered, Judge
+from remediator.guards.judge import Gathered
 from remediator.model.decision import Decision, Look, Selection, Try
 from remediator.model.errors import not_found, unprocessable
 from remediator.model.hold import DAY
@@ -29,7 +29,6 @@ from remediator.model.shapes.explain import (
 )
 from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task
 from remediator.store import alerts, runs
-from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -50,17 +49,13 @@ class Explaining:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
-        clock: Callable[[], float],
+        means: Means,
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
-        self._clock = clock
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
+        self._clock = means.clock
 
     async def explain(
         self, alert_id: int | None = None, labels: Mapping[str, str] | None = None, plan: bool = True

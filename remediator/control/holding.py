@@ -1,6 +1,6 @@
 """What holds runs back: pauses and breakers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -9,16 +9,13 @@ from exporter.base.text import format_time_ms
 from remediator.control.breakers import OpenBreaker, open_breakers
 from remediator.control.choosing import known_task
 from remediator.control.silencing import PauseSilences
-from remediator.decide.remedies import Remedies
-from remediator.guards.judge import Judge
+from remediator.decide.means import Means
 from remediator.model.caller import Caller
 from remediator.model.errors import not_found, unprocessable
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
 from remediator.model.shapes.holds import BreakerView, PauseView
-from remediator.model.task import Task
 from remediator.store import holds
-from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -31,20 +28,16 @@ class Holding:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
-        clock: Callable[[], float],
+        means: Means,
         caller: Callable[[], Caller],
         look_again: Callable[[], None],
         silenced: PauseSilences,
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
-        self._clock = clock
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
+        self._clock = means.clock
         self._caller = caller
         self._look_again = look_again
         self._silenced = silenced

@@ -9,10 +9,9 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted, format_time_ms
 from remediator.api.operations import NO_PARAMS
 from remediator.control.choosing import chosen_task
-from remediator.decide.remedies import Remedies
+from remediator.decide.means import Means
 from remediator.guards.guard import Case, Subject
 from remediator.guards.in_flight import block_by
-from remediator.guards.judge import Judge
 from remediator.model.approval import plan_hash
 from remediator.model.caller import Caller
 from remediator.model.errors import refused, unavailable
@@ -23,7 +22,6 @@ from remediator.model.shapes.runs import RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
 from remediator.runs.targets import meant_by
 from remediator.store import pages, runs
-from remediator.store.database import Database
 
 
 def guard_view(block: Block) -> GuardView:
@@ -40,19 +38,15 @@ class Running:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
-        clock: Callable[[], float],
+        means: Means,
         caller: Callable[[], Caller],
         submit: Callable[[int], Awaitable[None]],
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
-        self._clock = clock
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
+        self._clock = means.clock
         self._caller = caller
         self._submit = submit
 

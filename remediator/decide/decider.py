@@ -12,12 +12,13 @@ import sqlalchemy as sa
 import structlog
 
 from remediator.decide.decide import Asked, blocked, decide
+from remediator.decide.means import Means
 from remediator.decide.remedies import Remedies
 from remediator.decide.subjects import Targets, subject_of, subjects_of, targets_of
 from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
 from remediator.guards.in_flight import block_by
-from remediator.guards.judge import UNKNOWN_FOR, Gathered, Judge
+from remediator.guards.judge import UNKNOWN_FOR, Gathered
 from remediator.metrics import Metrics
 from remediator.model.caller import Caller
 from remediator.model.decision import Decision, Look, Selection, Try
@@ -25,10 +26,8 @@ from remediator.model.errors import NoRoom
 from remediator.model.hold import DAY
 from remediator.model.run import Request
 from remediator.model.silence import exactly
-from remediator.model.task import Task
 from remediator.store import alerts, decisions, holds, runs, silences
 from remediator.store.alerts import Looked, Waiting
-from remediator.store.database import Database
 from remediator.store.decisions import Latest, New, Repeat
 from remediator.store.room import ROOM_INTERVAL
 
@@ -81,24 +80,20 @@ class Decider:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
+        means: Means,
         submit: Callable[[int], Awaitable[None]],
         metrics: Metrics,
-        clock: Callable[[], float],
         waiting: Waits,
         join: Callable[[Sequence[int]], Awaitable[None]],
         hold_pages: Callable[[], None],
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
         self._submit = submit
         self._metrics = metrics
-        self._clock = clock
+        self._clock = means.clock
         self._join = join
         self._hold_pages = hold_pages
         self._waiting = waiting

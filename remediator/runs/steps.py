@@ -4,7 +4,7 @@ Nothing here knows the durable engine: it calls these steps in order and repeats
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal, TypeVar
@@ -15,11 +15,10 @@ import structlog
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
 from exporter.base.units import format_duration
-from remediator.decide.remedies import Remedies
+from remediator.decide.means import Means
 from remediator.guards.budget import over_by_now
 from remediator.guards.concurrency import block_by, is_disruptive
 from remediator.guards.guard import Case
-from remediator.guards.judge import Judge
 from remediator.metrics import Metrics
 from remediator.model.approval import plan_hash
 from remediator.model.hold import Block
@@ -32,7 +31,6 @@ from remediator.runs.closing import Closing
 from remediator.runs.evidence import EvidenceKeeper
 from remediator.runs.verify import Conclusion
 from remediator.store import approvals, runs, slots
-from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -56,26 +54,22 @@ class Runner:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
+        means: Means,
         metrics: Metrics,
-        clock: Callable[[], float],
         closing: Closing,
         on_asked: Callable[[], None],
         make_room: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
-        self._database = database
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
+        self._database = means.database
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
         self._metrics = metrics
-        self._clock = clock
+        self._clock = means.clock
         self._closing = closing
         self._on_asked = on_asked
         self._make_room = make_room
-        self._evidence = EvidenceKeeper(database, clock)
+        self._evidence = EvidenceKeeper(means.database, means.clock)
 
     async def measure(self, run_id: int, attempt: int = 0) -> Next:
         """Measures the target before anything is done."""

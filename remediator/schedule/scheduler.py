@@ -15,13 +15,12 @@ import structlog
 from exporter.base.units import format_duration
 from remediator.config.schedule import Job, Schedule
 from remediator.config.timezones import machine_zone
-from remediator.decide.remedies import Remedies
+from remediator.decide.means import Means
 from remediator.guards.guard import Subject
-from remediator.guards.judge import UNKNOWN_FOR, Judge
+from remediator.guards.judge import UNKNOWN_FOR
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.model.job import DueTime, JobRecord
-from remediator.model.task import Task
 from remediator.model.words import Outcome
 from remediator.schedule.alarm import Alarm
 from remediator.schedule.autonomy import only_plans
@@ -32,7 +31,6 @@ from remediator.schedule.positions import Moment, Positions, has_come, positions
 from remediator.schedule.standing import Standing, standings
 from remediator.schedule.starting import Attempt, Starting, patience, with_targets
 from remediator.store import jobs
-from remediator.store.database import Database
 from remediator.store.room import ROOM_INTERVAL
 
 log = structlog.get_logger(__name__)
@@ -67,26 +65,22 @@ class Scheduler:
 
     def __init__(
         self,
-        database: Database,
-        judge: Judge,
-        tasks: Callable[[], Mapping[str, Task]],
-        remedies: Callable[[], Remedies],
+        means: Means,
         schedule: Callable[[], Schedule],
         submit: Callable[[int], Awaitable[None]],
         metrics: JobMetrics,
-        clock: Callable[[], float],
         alarm: Alarm | None = None,
         zone: Callable[[], tzinfo] = machine_zone,
     ) -> None:
-        self._database = database
-        self._host = database.host
-        self._judge = judge
-        self._tasks = tasks
-        self._remedies = remedies
+        self._database = means.database
+        self._host = means.database.host
+        self._judge = means.judge
+        self._tasks = means.tasks
+        self._remedies = means.remedies
         self._schedule = schedule
         self._submit = submit
         self._metrics = metrics
-        self._clock = clock
+        self._clock = means.clock
         self._alarm = alarm
         self._zone = zone
         self._late = NOBODY

@@ -12,6 +12,7 @@ from remediator.config.config import Config
 from remediator.config.remedies import Remedy
 from remediator.control.core import Core
 from remediator.control.settings import Settings
+from remediator.decide.means import Means
 from remediator.decide.remedies import Remedies
 from remediator.engine import Engine
 from remediator.guards.guard import Sources
@@ -120,16 +121,9 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     await database.migrate()
     known = {task.facts.name: task for task in tasks}
     metrics = Metrics(CollectorRegistry())
-    runner = Runner(
-        database,
-        Judge(Sources(database, tasks=lambda: known)),
-        lambda: known,
-        lambda: Remedies([]),
-        metrics,
-        lambda: START,
-        Closing(metrics, lambda: None),
-        lambda: None,
-    )
+    judge = Judge(Sources(database, tasks=lambda: known))
+    means = Means(database, judge, lambda: known, lambda: Remedies([]), lambda: START)
+    runner = Runner(means, metrics, Closing(metrics, lambda: None), lambda: None)
     engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:
         yield engine, database

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from remediator.audit.verify import Chain
 from remediator.control.cancelling import Cancelling
+from remediator.decide.means import Means
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Sources
 from remediator.guards.judge import Judge
@@ -61,10 +62,8 @@ class Stored:
         metrics = Metrics(CollectorRegistry())
         self.closing = Closing(metrics, lambda: None)
         judge = Judge(Sources(self.database, tasks=lambda: self.tasks))
-        self.runner = Runner(
-            self.database, judge, lambda: self.tasks, lambda: Remedies([]), metrics, self.clock, self.closing,
-            lambda: None,
-        )  # fmt: skip
+        means = Means(self.database, judge, lambda: self.tasks, lambda: Remedies([]), self.clock)
+        self.runner = Runner(means, metrics, self.closing, lambda: None)
         self.composites = Composites(
             self.database, lambda: self.tasks, self._submit, lambda run, task: "auto", self.closing, self.clock
         )

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.docker.engine import DockerUnavailable
+from remediator.decide.means import Means
 from remediator.decide.remedies import Remedies
 from remediator.guards.guard import Case, Guard, Sources
 from remediator.guards.history import History
@@ -75,16 +76,9 @@ async def scene(tmp_path: Path, migrated: Path) -> AsyncIterator[Scene]:
     tasks: dict[str, Task] = {"sweep": task}
     ended: list[float] = []
     metrics = Metrics(CollectorRegistry())
-    runner = Runner(
-        database,
-        Judge(Sources(database, tasks=lambda: tasks)),
-        lambda: tasks,
-        lambda: Remedies([]),
-        metrics,
-        clock,
-        Closing(metrics, lambda: ended.append(clock.now)),
-        lambda: None,
-    )
+    judge = Judge(Sources(database, tasks=lambda: tasks))
+    means = Means(database, judge, lambda: tasks, lambda: Remedies([]), clock)
+    runner = Runner(means, metrics, Closing(metrics, lambda: ended.append(clock.now)), lambda: None)
     yield Scene(runner, database, task, tasks, clock, ended)
     await database.close()
 

@@ -73,8 +73,8 @@ class Calendared:
         """Gives the core a scheduler that knows the zone of the test, as at a start."""
         core = self.core
         vars(core)["scheduler"] = Scheduler(
-            *core._shared, lambda: core._settings.config.schedule, core.queue.submit,
-            JobMetrics(core.registry, self.stack.clock), self.stack.clock, zone=lambda: self.zone,
+            core._means, lambda: core._settings.config.schedule, core.queue.submit,
+            JobMetrics(core.registry, self.stack.clock), zone=lambda: self.zone,
         )  # fmt: skip
 
 
