@@ -1,6 +1,7 @@
 """A program whose output is read as it comes, and which ends with whoever reads it."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from remediator.tasks.backup.sink import Stopped
 _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR")
 _MAX_LINES = 200
 _LOOK_SECONDS = 0.5
+_PIPE_BYTES = 1024 * 1024
 
 
 class Piped:
@@ -53,6 +55,9 @@ class Piped:
             umask=0o077,
             bufsize=0,
         )
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError):  # fewer, larger reads; not on every system, nor as much as wished for
+            fcntl.fcntl(self.process.stdout, getattr(fcntl, "F_SETPIPE_SZ", 1031), _PIPE_BYTES)
         self._ended = threading.Event()
         self._listener = threading.Thread(target=self._listen, name=f"stderr of {command[0]}", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name=f"watch {command[0]}", daemon=True)
