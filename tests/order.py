@@ -31,6 +31,7 @@ LONGEST = (
     "tests/remediator/tasks/service_restart/test_task.py",
     "tests/exporter/postgres/test_collector.py",
     "tests/remediator/tasks/docker_cleanup/",
+    "tests/remediator/tasks/backup/test_postgres.py",
     "tests/remediator/tasks/postgres_maintenance/test_task.py",
     "tests/remediator/control/test_still_firing.py",
     "tests/remediator/tasks/log_rotation/test_outcome.py",
