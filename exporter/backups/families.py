@@ -1,11 +1,12 @@
 """The metric families of backups."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
 from exporter.backups.results import Results
+from exporter.backups.retention import WHYS, Why
 from exporter.backups.sets import REASONS, Figures, Reason
 from exporter.base.families import Families
 from exporter.inventory.backups import Backup
@@ -19,6 +20,8 @@ class Standing:
     up: bool | None
     figures: Figures | None
     results: Results | None
+    refusals: Collection[Why] | None = None
+    """Why sets that could go may not; None where nothing is ever deleted."""
 
 
 def families(standings: Sequence[Standing]) -> Sequence[Metric]:
@@ -60,6 +63,8 @@ class _Table:
                 self._gauges["proven_timestamp_seconds"].add([name, proof], date)
             for proof, count in figures.failed.items():
                 self._gauges["proof_failed_sets"].add([name, proof], count)
+        for why in WHYS if standing.refusals is not None else ():
+            self._gauges["retention_refused"].add([name, why], why in (standing.refusals or ()))
         for family, value in values.items():
             self._gauges[family].add([name], value)
         if standing.results is not None:
@@ -82,6 +87,7 @@ _EXTRA_LABEL = {
     "verify_success": ["level"],
     "proven_timestamp_seconds": ["proof"],
     "proof_failed_sets": ["proof"],
+    "retention_refused": ["reason"],
     "last_verify_timestamp_seconds": ["level"],
 }
 
@@ -101,6 +107,7 @@ _TEXTS = {
     "last_verify_timestamp_seconds": "When the last verification ended, by its level.",
     "proven_timestamp_seconds": "When the newest complete set was made of which this was shown.",
     "proof_failed_sets": "Complete sets of which the last attempt to show this failed.",
+    "retention_refused": "1 while nothing is deleted for this reason though sets are to spare.",
     "max_proven_age_seconds": "Age that the newest set may have that was read to its end.",
     "max_verify_age_seconds": "Time within which the backup must be verified again.",
     "restore_test_success": "Whether the last restore test succeeded.",

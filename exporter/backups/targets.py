@@ -4,13 +4,14 @@ import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
 
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.restic import Restic, ResticFailed, Snapshot
+from exporter.backups.retention import Why, retention
 from exporter.backups.sets import SKEW_SECONDS, BackupSet, Figures, compared, figures
 from exporter.base.complaints import Complaints
 from exporter.base.text import printable
@@ -38,6 +39,7 @@ class Target(ABC):
         self._keep = keep
         self._monotonic = monotonic
         self._figures: Figures | None = None
+        self._refusals: Collection[Why] | None = None
         self._read_at = 0.0
         self._complaints = Complaints(log, "backup not read", "backup read again", "backup")
         self._uncounted: dict[str, int] = {}
@@ -61,6 +63,10 @@ class Target(ABC):
     def figures(self) -> Figures | None:
         """The last figures, unless they are too old to be served."""
         return self._figures if self._monotonic() - self._read_at <= self._keep else None
+
+    def refusals(self) -> Collection[Why] | None:
+        """Why nothing of it may be deleted; None where that is not known, or nothing ever is."""
+        return self._refusals if self.figures() is not None else None
 
     def _succeed(self, sets: Sequence[BackupSet]) -> None:
         self._complaints.note(self.backup.name, "")
@@ -91,6 +97,7 @@ class DirectoryTarget(Target):
     def __init__(self, backup: Backup, keep: float, wall: Clock = time.time, monotonic: Clock = time.monotonic) -> None:
         super().__init__(backup, keep, monotonic)
         self._directory = BackupDirectory(backup, wall, monotonic)
+        self._wall = wall
         self._threads = KeyedThreads()
 
     def same_as(self, other: Target) -> bool:
@@ -100,7 +107,11 @@ class DirectoryTarget(Target):
         stop = threading.Event()
         try:
             async with asyncio.timeout_at(end):
-                self._succeed(await self._threads.run(self.backup.name, lambda: self._directory.read(stop)))
+                sets = await self._threads.run(self.backup.name, lambda: self._directory.read(stop))
+                self._succeed(sets)
+                if self.backup.keep is not None:
+                    found = retention(sets, self.backup, self._wall())
+                    self._refusals = {refusal.why for refusal in found.refusals} if found.spare else set()
         except TimeoutError:
             self._fail("not read within the deadline")
         except StillStuck:

@@ -89,7 +89,7 @@ class BackupsCollector:
         )
         return families(
             [
-                Standing(target.backup, target.up, target.figures(), results.get(target.backup.name))
+                Standing(target.backup, target.up, target.figures(), results.get(target.backup.name), target.refusals())
                 for target in targets
             ]
         )

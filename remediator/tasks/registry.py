@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from remediator.model.taskfacts import Shows, TaskFacts
 from remediator.tasks.backup.facts import BACKUP
+from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
@@ -78,6 +79,12 @@ def _backup() -> "Makes":
     return tasks
 
 
+def _backup_retention() -> "Makes":
+    from remediator.tasks.backup_retention.task import tasks
+
+    return tasks
+
+
 def _backup_verification() -> "Makes":
     from remediator.tasks.backup_verification.task import tasks
 
@@ -99,6 +106,7 @@ _FAMILIES = (
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),
     _Family((BACKUP_VERIFICATION,), _backup_verification),
+    _Family((BACKUP_RETENTION,), _backup_retention),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -74,7 +74,7 @@ def _directory() -> Standing:
     ]
     limits = {"max_verify_age": "8d", "max_proven_age": "9d", "max_restore_test_age": "400d"}
     config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits})
-    return Standing(config, True, figures(sets), results)
+    return Standing(config, True, figures(sets), results, {"future", "smaller"})
 
 
 def _repository() -> Standing:

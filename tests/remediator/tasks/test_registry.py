@@ -15,8 +15,8 @@ from remediator.tasks.resources import Resources
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = ROOT / "remediator" / "tasks"
 FAMILIES = {path.parent.name for path in TASKS.glob("*/facts.py")}
-WORDS = {"backup"}
-"""Names of tasks that are words for other things too: of a metric's label, for one."""
+WORDS = {"backup", "daily", "weekly", "monthly", "yearly"}
+"""Names of tasks that are words for other things too: of a metric's label, or of a rule by which backups are kept."""
 SHARED = ("facts", "notes")
 """What the command may know of a family: what its tasks are, and how what they found reads."""
 

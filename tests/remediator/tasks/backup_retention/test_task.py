@@ -1,0 +1,211 @@
+"""backup-retention on real directories: what goes, what stays whatever happens, and what is noticed."""
+
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from exporter.backups import manifest as manifests
+from exporter.backups import proofs
+from exporter.backups.manifest import Manifest
+from exporter.inventory.backups import MANIFEST, Backup
+from remediator.files.compress import Stopped
+from remediator.files.folder import open_root
+from remediator.model.task import Action, Plan, TaskError
+from remediator.tasks.backup_retention import seen
+from remediator.tasks.backup_retention.delete import GOING, delete_set, token_of
+from remediator.tasks.backup_retention.seen import Moment, Seen
+from remediator.tasks.backup_retention.task import BackupRetention
+
+DAY = 86400.0
+
+
+class House:
+    """A series with sets, one a day, the newest made a moment ago."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path, self.state = directory / "sets", directory / "state"
+        self.path.mkdir()
+        self.state.mkdir()
+        self.now = time.time()
+        given = {"name": "pa", "path": str(self.path), "pattern": "backup-*", "make": {"files": ["/etc"]},
+                 "keep": {"last": 2, "daily": 3}}  # fmt: skip
+        self.series = Backup.model_validate(given)
+        self.task = BackupRetention([self.series], self.state, clock=lambda: self.now)
+
+    def lay(self, days: float, *, proven: bool = True, size: int = 1000) -> str:
+        at = self.now - 60 - days * DAY
+        name = f"backup-{time.strftime('%Y-%m-%dT%H%M%SZ', time.gmtime(at))}"
+        made = self.path / name
+        (made / "deep" / "er").mkdir(parents=True)
+        (made / "deep" / "er" / "data").write_bytes(os.urandom(size))
+        (made / MANIFEST).write_bytes(manifests.render(Manifest(backup="pa", started=at, finished=at, files=[])))
+        if proven:
+            for proof in ("checksums", "readable"):
+                proofs.record(made, manifests.digest(made), proof, proofs.Shown(True, at))  # type: ignore[arg-type]
+        return name
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(entry.name for entry in self.path.iterdir())
+
+    async def plan(self, **params: bool) -> Plan:
+        return await self.task.plan("pa", params)
+
+    async def run(self, **params: bool) -> list[str]:
+        effects = [await self.task.apply("pa", action) for action in (await self.plan(**params)).actions]
+        return [f"{effect.state}: {effect.detail}" for effect in effects]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def tree(path: Path) -> list[tuple[str, int, float]]:
+    """Everything below, to compare."""
+    return sorted((str(each), each.lstat().st_size, each.lstat().st_mtime) for each in path.rglob("*"))
+
+
+async def test_what_nothing_keeps_goes_oldest_first_and_the_plan_says_both(house: House) -> None:
+    sets = [house.lay(days) for days in range(6)]
+    outside = house.path / "notes.txt"
+    outside.write_text("mine")
+    before = tree(house.path.parent)
+    plan = await house.plan()
+    assert tree(house.path.parent) == before, "a plan changes nothing"
+    assert [action.object for action in plan.actions] == sets[:2:-1]
+    rows = [row.model_dump() for row in plan.rows]
+    assert [(row["verdict"], row["proven"]) for row in rows] == [("keep", True)] * 3 + [("drop", True)] * 3
+    assert plan.notes[0] == f"Keeps {sets[0]}: last; daily; the newest proven."
+    measured = await house.task.measure("pa")
+    assert measured.values["droppable"] == 3
+    assert await house.run() == ["done: deleted"] * 3
+    assert house.names == sorted([*sets[:3], "notes.txt"])
+    after = await house.task.measure("pa")
+    assert house.task.improved(measured, after)
+    assert not (await house.plan()).actions
+    for action in plan.actions:
+        effect = await house.task.apply("pa", action)
+        assert (effect.state, effect.detail) == ("skipped", "gone, or kept by now")
+
+
+async def test_what_was_replaced_or_is_needed_by_now_stays(house: House) -> None:
+    sets = [house.lay(days) for days in range(5)]
+    oldest, next_ = (await house.plan()).actions
+    (house.path / oldest.object).rename(house.path / "aside")
+    house.lay(4)
+    effect = await house.task.apply("pa", oldest)
+    assert (effect.state, effect.detail) == ("skipped", "another set by now")
+    for name in sets[:2]:
+        subprocess.run(["rm", "-r", house.path / name], check=True)
+    with pytest.raises(TaskError, match="refused: the newest set is"):
+        await house.task.apply("pa", next_)
+    assert sets[3] in house.names
+
+
+async def test_links_are_removed_and_not_followed(house: House, tmp_path: Path) -> None:
+    [house.lay(days) for days in range(3)]
+    old = house.path / house.lay(9)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "data").write_text("not a backup")
+    (old / "out").symlink_to(precious)
+    (old / "deep" / "file").symlink_to(precious / "data")
+    os.mkfifo(old / "fifo")
+    assert await house.run() == ["done: deleted"]
+    assert (precious / "data").read_text() == "not a backup"
+    assert len(house.names) == 3
+
+
+async def test_a_deletion_that_is_interrupted_is_no_set_and_is_finished(house: House) -> None:
+    for days in range(3):
+        house.lay(days)
+    old = house.lay(9)
+    (action,) = (await house.plan()).actions
+    stop = threading.Event()
+    stop.set()
+    with open_root(str(house.path)) as root:
+        token = token_of((house.path / old).stat())
+        with pytest.raises(Stopped):
+            delete_set(root, old, token, stop)
+    assert [name for name in house.names if name.startswith(".")] == [GOING + old]
+    assert (await house.task.measure("pa")).values["sets"] == 3
+    effect = await house.task.apply("pa", action)
+    assert effect.state == "skipped"
+    assert await house.run() == ["done: deleted"]
+    assert len(house.names) == 3
+    finish = Action(kind="finish-deletion", object=old, reason="", params={"set": old})
+    assert (await house.task.apply("pa", finish)).detail == "gone"
+
+
+@pytest.mark.parametrize("what", ["future", "smaller", "unproven", "overdue"])
+async def test_it_refuses_and_deletes_nothing(house: House, what: str) -> None:
+    for days in range(1 if what != "overdue" else 5, 9):
+        house.lay(days, proven=what != "unproven")
+    if what == "future":
+        house.lay(-30)
+    if what != "overdue":
+        house.lay(0, size=10 if what == "smaller" else 1000, proven=what != "unproven")
+    if what == "smaller":
+        house.series = house.series.model_copy(update={"min_bytes": 1500})
+        house.task = BackupRetention([house.series], house.state, clock=lambda: house.now)
+    before = house.names
+    with pytest.raises(TaskError, match=r"^refused: ") as refused:
+        await house.plan()
+    assert ("accept" in str(refused.value)) == (what == "smaller")
+    if what == "smaller":
+        assert len((await house.plan(accept=True)).actions) > 3
+    else:
+        with pytest.raises(TaskError, match=r"^refused: "):
+            await house.plan(accept=True)
+    assert house.names == before
+
+
+async def test_a_missing_mount_is_no_empty_series(house: House) -> None:
+    for days in range(6):
+        house.lay(days)
+    assert len(await house.run()) == 3
+    house.path.rename(house.path.with_name("unmounted"))
+    with pytest.raises(TaskError, match=r"cannot read .*sets: No such file"):
+        await house.plan()
+    house.path.mkdir()
+    with pytest.raises(TaskError, match=r"no set any more, where there were some"):
+        await house.plan()
+    for days in range(20, 29):
+        house.lay(days)
+    with pytest.raises(TaskError, match="is another disk mounted there"):
+        await house.plan()
+
+
+async def test_a_clock_that_jumped_is_noticed_once_something_was_deleted(house: House) -> None:
+    for days in range(6):
+        house.lay(days)
+    await house.run()
+    house.lay(9)
+    house.now -= 2 * 3600
+    with pytest.raises(TaskError, match=r"the clock went back"):
+        await house.plan()
+    house.now += 4 * 3600
+    with pytest.raises(TaskError, match=r"the clock jumped by 2h"):
+        await house.plan()
+
+
+def test_clocks_over_a_restart_of_the_machine() -> None:
+    before = Seen(now=1e9, running=5000.0, boot="a", newest=["x"])
+    assert not seen.clock_problem(before, Moment(1e9 + 30 * DAY, 60.0, "b"))
+    assert not seen.clock_problem(before, Moment(1e9 + 3500, 5000.0, "a"))
+    assert seen.clock_problem(before, Moment(1e9 + 3700, 5000.0, "a"))
+    assert not seen.clock_problem(None, Moment(1.0, 1.0, ""))
+    assert not seen.missing_problem(before, ["x", "y"])
+    assert not seen.missing_problem(None, [])
+
+
+async def test_only_series_with_keep_and_a_path_are_targets(house: House) -> None:
+    without = house.series.model_copy(update={"name": "all", "keep": None})
+    assert await BackupRetention([house.series, without], None).targets() == ["pa"]
+    with pytest.raises(TaskError, match="no backup of the name 'all'"):
+        await house.task.plan("all")
