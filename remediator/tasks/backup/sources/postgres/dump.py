@@ -20,7 +20,7 @@ class Dump:
     """A program that writes to a file. ``end`` waits for it, and raises TaskError if it failed.
 
     It opens the file itself: given as standard output, pg_dump appends to it the table of contents that it means to
-    put in place of the first one, so that restores find no offsets (seen with 15 to 18).
+    put in place of the first one, so that restores find no offsets (seen with 16 and 18).
     """
 
     def __init__(
