@@ -45,7 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "approvals": Entry("approvals:approvals", "List plans that wait for a person."),
         "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),
         "deny": Entry("approvals:deny", "Deny the plan of a run, which ends by that.", ("approval",)),
-        "verify": Entry("backups:verify", "Verify sets of a backup.", ("verifiable",)),
+        "verify": Entry("backups:verify", "Verify sets of a backup, and note what that has shown.", ("verifiable",)),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),

@@ -19,7 +19,7 @@ async def serve(core: Core) -> AsyncIterator[str]:
 @asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[str]:
     """An application on a port of 127.0.0.1. Its URL."""
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -44,7 +44,7 @@ async def sets(session: Session, backup: str | None) -> None:
 @shared(*CLIENT)
 @operation
 async def verify(session: Session, backup: str | None, latest: bool, every: bool, name: str | None, level: str) -> int:
-    """Verify sets of a backup, and note beside each what that has shown.
+    """Verify sets of a backup, and note what that has shown.
 
     BACKUP may be left out where only one can be verified. It is a run of the task backup-verification, with its guards
     and its record. The exit status is 1 where a set is damaged.
