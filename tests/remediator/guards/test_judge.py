@@ -164,3 +164,21 @@ def test_what_is_known_can_be_asked_for() -> None:
     assert known.about(History, Subject("here", "t", "cellar")) is None
     assert known.about(Weather, SUBJECT) is None
     assert Gathered({Pauses: ConnectionError()}).about(Pauses, SUBJECT) is None
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "repeatable", "expected"),
+    [
+        pytest.param(True, True, ["paused", "in-flight"], id="a person, and a task that only looks or adds"),
+        pytest.param(
+            True, False, ["paused", "in-flight", "breaker", "cooldown", "rate"], id="a person, any other task"
+        ),
+        pytest.param(False, True, ["paused", "in-flight", "breaker", "cooldown", "rate"], id="by itself"),
+    ],
+)
+def test_earlier_runs_hold_no_person_back_from_a_task_that_may_be_repeated(
+    by_hand: bool, repeatable: bool, expected: list[str]
+) -> None:
+    history = History(in_flight=7, past=[ran(ago, helped=False) for ago in (1, 2, 3)])
+    asked = replace(case(), by_hand=by_hand, repeatable=repeatable)
+    assert blocking(judged(history, [UNTIL_RESUMED], asked)) == expected
