@@ -19,6 +19,7 @@ from exporter.logdirs.watch import HOT_SECONDS
 from tests.exporter.fakes import FakeClock
 from tests.exporter.logdirs.test_usage import directory, write
 from tests.filesystems import bound, mount, mounted
+from tests.helpers import rounds
 
 
 class Reads:
@@ -466,11 +467,12 @@ def test_whatever_happens_it_is_what_a_full_walk_finds(tmp_path: Path, seed: int
 
 
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs"])
 def test_on_every_file_system_that_tells_for_longer(tmp_path: Path, kind: str) -> None:
     with mounted(tmp_path / "disk", kind, 512 * 2**20) as disk:
-        for seed in range(10):
+        for seed in range(rounds("WATCHED_TREES", 4, 20)):
             (disk / str(seed)).mkdir()
             chaos(disk / str(seed) / "logs", 1000 + seed, 100)
 

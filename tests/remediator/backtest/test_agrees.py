@@ -16,7 +16,7 @@ from remediator.config.remedies import Remedy, Trust
 from remediator.config.window import Window
 from remediator.decide.remedies import Remedies
 from remediator.store import alerts as alerts_table
-from tests.helpers import wait_until
+from tests.helpers import rounds, wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, settings
 
@@ -112,7 +112,8 @@ def _seconds(text: str) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(rounds("BACKTEST_SEEDS", 2, 20)))
 async def test_it_decides_what_the_live_program_decides(stack: Stack, tmp_path_factory, seed: int) -> None:  # type: ignore[no-untyped-def]
     search = random.Random(seed)
     stack.remedies, history = remedies(search), episodes(search)
