@@ -18,7 +18,7 @@ from bench.load import Load, Measured
 from bench.processes import UPKEEPER, cpu_seconds, file_system, fsync_seconds, our_versions, running
 from bench.report import Goal, Result
 from bench.stats import percentile
-from tests.helpers import free_port
+from tests.ports import free_port
 
 CONNECTIONS = 10
 ALERTS = 10

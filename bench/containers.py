@@ -16,7 +16,7 @@ import pytest
 from bench.processes import running
 from bench.report import Skipped
 from tests.dockerd import private_dockerd
-from tests.helpers import free_port
+from tests.ports import free_port
 
 CADVISOR = "UPKEEPER_CADVISOR"
 NAMES: Sequence[str] = tuple(f"bench-{number}" for number in range(10))

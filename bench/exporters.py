@@ -21,7 +21,7 @@ from bench.processes import UPKEEPER, cpu_seconds, our_versions, program, runnin
 from bench.report import Goal, Result, Skipped
 from bench.scrape import Connection
 from bench.stats import percentile
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer, private_postgres
 
 SERVICES = ("letta", "open-webui", "n8n", "health-monitor", "supabase-db", "neo4j")

@@ -28,7 +28,7 @@ import yaml
 from bench.processes import UPKEEPER, file_system, fsync_seconds, our_versions, program, running, version_of
 from bench.report import Result
 from bench.stats import percentile
-from tests.helpers import free_port
+from tests.ports import free_port
 
 ROUNDS = 20
 """Counted rounds. One more comes before them, for what either program does only once."""

@@ -19,7 +19,7 @@ import psutil
 from bench.former import COMMIT, OURS, Build, former_build
 from bench.processes import our_versions
 from bench.report import Goal, Result
-from tests.helpers import free_port_range
+from tests.ports import free_port_range
 
 REST_SECONDS = float(os.environ.get("UPKEEPER_BENCH_REST", "300"))
 SETTLE_SECONDS = 60.0

@@ -17,7 +17,7 @@ import yaml
 
 from bench.processes import UPKEEPER, cpu_seconds, our_versions, running
 from bench.report import Result
-from tests.helpers import free_port
+from tests.ports import free_port
 
 JOBS = 100
 REST_SECONDS = float(os.environ.get("UPKEEPER_BENCH_REST", "120"))

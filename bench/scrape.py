@@ -13,7 +13,7 @@ import yaml
 from bench.processes import UPKEEPER, cpu_seconds, our_versions, program, running, version_of
 from bench.report import Goal, Result
 from bench.stats import percentile
-from tests.helpers import free_port
+from tests.ports import free_port
 
 ROUNDS = 500
 WARM_UP = 20

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import random
 import shutil
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
@@ -76,33 +74,6 @@ async def wait_until(
 
 class Hopeless(Exception):
     """What was waited for cannot come any more; the message says why, such as what a process said that has ended."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on now."""
-    return free_port_range(1)
-
-
-def free_port_range(count: int) -> int:
-    """The first of ``count`` consecutive free TCP ports of 127.0.0.1.
-
-    Below those that the kernel gives to outgoing connections (32768 and up): a client that polls a port nobody listens
-    on yet could otherwise be given that very port, or its neighbour, to come from.
-    """
-    for _ in range(100):
-        base = random.randrange(15_000, 32_000 - count)
-        if all(_is_free(port) for port in range(base, base + count)):
-            return base
-    raise AssertionError(f"no {count} consecutive free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def long_form() -> bool:

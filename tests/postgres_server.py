@@ -23,7 +23,8 @@ import psycopg
 import pytest
 
 from tests.docker_leftovers import is_stopped
-from tests.helpers import free_port, missing
+from tests.helpers import missing
+from tests.ports import free_port
 
 VERSIONS = (15, 16, 18)
 SUPERUSER = "admin"

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.dockerd import Dockerd
-from tests.helpers import free_port, require_program, wait_until
+from tests.helpers import require_program, wait_until
+from tests.ports import free_port
 
 _CONFIG = """\
 version: 0.1

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.helpers import Hopeless, free_port, missing, wait_until
+from tests.helpers import Hopeless, missing, wait_until
+from tests.ports import free_port
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, locate
 
 

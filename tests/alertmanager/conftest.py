@@ -12,7 +12,7 @@ from remediator.config.notify import Notify
 from remediator.control.settings import default_remedies
 from remediator.statedir import StateDir
 from tests import servers
-from tests.helpers import free_port
+from tests.ports import free_port
 from upkeeper.share import share_path
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout

@@ -10,7 +10,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.helpers import free_port
+from tests.ports import free_port
 
 USER, PASSWORD = "up: 'keeper'", "s3cret {{ word }}"
 

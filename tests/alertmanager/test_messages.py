@@ -13,7 +13,8 @@ from tests import servers
 from tests.alertmanager.alerts import post
 from tests.alertmanager.conftest import without_waits
 from tests.alertmanager.mailbox import Mailbox, part, served
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.upkeeper.up.test_render import UGLY
 from upkeeper.share import share_path
 from upkeeper.up.messages import Local, local_template, rules_with_runbooks

@@ -16,7 +16,8 @@ from tests.alertmanager.conftest import without_waits
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.e2e.processes import upkeeper
 from tests.exporter.serving import answering
-from tests.helpers import free_port_range, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port_range
 from upkeeper.share import share_path
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout

@@ -19,7 +19,8 @@ import yaml
 from remediator.config.notify import Notify
 from tests import servers
 from tests.alertmanager.mailbox import Mailbox, part, served
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports

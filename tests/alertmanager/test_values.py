@@ -6,7 +6,7 @@ import yaml
 
 from remediator.config.notify import Notify
 from tests.alertmanager.conftest import Start
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.upkeeper.up.test_render import EMAIL, UGLY
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout

@@ -12,7 +12,8 @@ import yaml
 
 from tests.dockerd import Dockerd
 from tests.e2e.processes import Api, command, upkeeper
-from tests.helpers import free_port_range, require_program, wait_until
+from tests.helpers import require_program, wait_until
+from tests.ports import free_port_range
 
 pytestmark = pytest.mark.servers
 

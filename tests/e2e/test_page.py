@@ -10,7 +10,8 @@ import yaml
 
 from tests.alertmanager.mailbox import Mailbox, served
 from tests.e2e.processes import Api, upkeeper
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.house import alertmanager_config
 from tests.servers import alertmanager
 

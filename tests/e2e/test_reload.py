@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, upkeeper
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
 

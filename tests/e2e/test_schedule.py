@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, command, upkeeper
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 

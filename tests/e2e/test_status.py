@@ -13,7 +13,8 @@ import pytest
 
 from remediator import endpoints
 from tests.e2e.processes import Api, firing, upkeeper
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.upkeeper.commandline import Done, invoke
 
 pytestmark = pytest.mark.slow

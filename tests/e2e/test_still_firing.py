@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, upkeeper
-from tests.helpers import free_port_range, require_program, wait_until
+from tests.helpers import require_program, wait_until
+from tests.ports import free_port_range
 
 pytestmark = pytest.mark.servers
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.helpers import Hopeless, free_port, wait_until
+from tests.helpers import Hopeless, wait_until
+from tests.ports import free_port
 
 _SERVE = """
 import asyncio, sys

@@ -15,7 +15,8 @@ from exporter.collectors.registry import build
 from exporter.inventory.inventory import Inventory
 from exporter.main import Exporter, serve
 from tests.exporter.process import ExporterProcess
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

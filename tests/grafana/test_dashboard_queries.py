@@ -25,7 +25,8 @@ from tests.grafana.dashboards import (
     targets,
 )
 from tests.grafana.remediator import exported, exposition
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 

@@ -14,8 +14,9 @@ import neo4j
 import neo4j.exceptions
 
 from tests.docker_leftovers import is_stopped
-from tests.helpers import free_port, require_program
+from tests.helpers import require_program
 from tests.neo4j_server.jars import Release, jars, java
+from tests.ports import free_port
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0

@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, command, firing
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.torture.ledger import Ledger
 
 KILLS = int(os.environ.get("UPKEEPER_TORTURE_KILLS", "6"))

@@ -26,7 +26,8 @@ from bench.load import Load
 from bench.processes import cpu_seconds, file_system, fsync_seconds
 from bench.stats import percentile
 from tests.e2e.processes import Api, command, end
-from tests.helpers import free_port, rounds, wait_until
+from tests.helpers import rounds, wait_until
+from tests.ports import free_port
 from tests.torture.ledger import Ledger
 
 ALERTS = rounds("STORM", short=3_000, long=100_000)

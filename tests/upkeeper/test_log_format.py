@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.upkeeper.commandline import CLEAN, SOURCES, UPKEEPER
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from aiohttp import web
 from exporter.base import server
 from exporter.base.listen import parse_listen
 from exporter.base.server import CannotListen, serving
-from tests.helpers import free_port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

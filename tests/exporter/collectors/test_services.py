@@ -18,7 +18,7 @@ from exporter.probing.conditions import MAX_BODY_BYTES
 from exporter.probing.run import run_probe
 from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
-from tests.helpers import free_port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

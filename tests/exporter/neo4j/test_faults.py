@@ -20,8 +20,9 @@ from exporter.neo4j.driver import LOGIN_PAUSE
 from tests.exporter.neo4j import ports
 from tests.exporter.neo4j.figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess
-from tests.helpers import HANG_GUARD, free_port, wait_until
+from tests.helpers import HANG_GUARD, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
+from tests.ports import free_port
 
 NO_ANSWER = "no answer within|timed out"
 """Of the round, or on a busy machine already of the connection."""

@@ -20,7 +20,8 @@ from exporter.exposition import render
 from exporter.inventory.inventory import Inventory
 from exporter.inventory.postgres import PostgresSettings
 from tests.exporter.postgres.figures import Figures, collecting, figures_of, settings
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.servers

@@ -10,8 +10,9 @@ import pytest
 
 from exporter.probing.result import ProbeResult
 from tests.exporter.serving import Raw, detailed, result, speaking
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
 from tests.neo4j_server.server import Neo4jServer
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 
 Factory = Callable[..., PostgresServer]

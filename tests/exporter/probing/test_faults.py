@@ -21,7 +21,8 @@ from exporter.probing.run import run_probe
 from exporter.probing.stream import Stream
 from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 FAST = "40ms"

@@ -17,7 +17,8 @@ from exporter.probing import resolve as resolving
 from exporter.probing.resolve import Address
 from exporter.probing.run import run_probe
 from tests.exporter.serving import answering, detailed, probe, result, says, speaking
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 SECRET = "hunter2-hunter2"
 

@@ -15,7 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
 from tests.exporter.tls import Certificate
-from tests.helpers import free_port, missing, wait_until
+from tests.helpers import missing, wait_until
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 
 Served = Callable[[Certificate, Path], AbstractContextManager[int]]

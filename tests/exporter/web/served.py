@@ -13,7 +13,7 @@ from aiohttp import web
 from exporter.base.problem import problem_middleware
 from exporter.base.server import serving
 from exporter.web.front import Front
-from tests.helpers import free_port
+from tests.ports import free_port
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key%s}\n"
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.e2e.processes import upkeeper
 from tests.exporter.web.served import TLS, client_context
-from tests.helpers import Hopeless, free_port, wait_until
+from tests.helpers import Hopeless, wait_until
+from tests.ports import free_port
 from tests.servers import prometheus
 
 pytestmark = pytest.mark.slow

@@ -37,7 +37,8 @@ from exporter.base.problem import CONTENT_TYPE
 from remediator.api.openapi import openapi
 from remediator.api.operations import API, OPERATIONS
 from tests.e2e.processes import Api, end, firing
-from tests.helpers import Hopeless, free_port, wait_until
+from tests.helpers import Hopeless, wait_until
+from tests.ports import free_port
 
 REQUESTS = int(os.environ.get("UPKEEPER_FUZZ", "600"))
 SEED = int(os.environ.get("UPKEEPER_FUZZ_SEED", str(random.SystemRandom().randrange(2**32))))

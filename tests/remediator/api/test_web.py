@@ -15,7 +15,8 @@ import pytest
 from remediator import endpoints
 from tests.e2e.processes import command, upkeeper
 from tests.exporter.web import pki
-from tests.helpers import Hopeless, free_port, wait_until
+from tests.helpers import Hopeless, wait_until
+from tests.ports import free_port
 from tests.servers import alertmanager, prometheus
 
 pytestmark = pytest.mark.slow

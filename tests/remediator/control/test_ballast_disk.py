@@ -13,7 +13,8 @@ import pytest
 
 from tests.e2e.processes import Api, end, firing, upkeeper
 from tests.filesystems import mounted
-from tests.helpers import free_port, long_form, wait_until
+from tests.helpers import long_form, wait_until
+from tests.ports import free_port
 from tests.smalldisk import fill, take_inodes
 
 pytestmark = [pytest.mark.slow, pytest.mark.torture]

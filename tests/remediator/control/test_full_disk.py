@@ -18,7 +18,8 @@ import pytest
 from remediator.store.sqlitefile import choose
 from tests.e2e.processes import Api, end, firing, upkeeper
 from tests.filesystems import mounted
-from tests.helpers import free_port, long_form, wait_until
+from tests.helpers import long_form, wait_until
+from tests.ports import free_port
 from tests.smalldisk import fill, take_inodes
 from tests.upkeeper.commandline import Done, invoke
 

@@ -13,7 +13,8 @@ from remediator.control.silencing import EVERYTHING, to_silence
 from remediator.decide.remedies import Remedies
 from remediator.model.errors import RequestError
 from remediator.model.silence import Matcher
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.conftest import REMEDY
 from tests.remediator.house import House, alertmanager_config, house
 from tests.servers import ALERTMANAGERS, alertmanager, alertmanager_program

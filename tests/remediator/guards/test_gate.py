@@ -15,7 +15,8 @@ from remediator.guards.gate import GATE, OLDEST, SKEW, Answer, Answers, blocks
 from remediator.guards.guard import Case, Sources, Subject
 from remediator.guards.judge import Judge
 from remediator.peers.places import AWAY_FOR, Peers
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.guards.cases import NOW, case
 from tests.servers import prometheus
 from tests.upkeeper.served import listening

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from remediator.peers.http import PeerClient, PeerError, is_loopback
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.upkeeper.served import listening
 
 

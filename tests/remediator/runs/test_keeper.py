@@ -15,7 +15,8 @@ import pytest
 from remediator.config.remedies import Remedy
 from remediator.store import silences
 from tests.alertmanager.mailbox import Mailbox, served
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.conftest import REMEDY
 from tests.remediator.house import House, alertmanager_config, house
 from tests.servers import ALERTMANAGERS, Server, alertmanager, alertmanager_program

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from remediator.webhook.reconcile import IN_FLIGHT
-from tests.helpers import free_port, free_port_range, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port, free_port_range
 from tests.remediator.conftest import REMEDY
 from tests.remediator.house import House, alertmanager_config, house
 from tests.servers import ALERTMANAGERS, Server, alertmanager, alertmanager_program

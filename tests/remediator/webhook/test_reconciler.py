@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from remediator.config.remedies import Remedy
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.conftest import REMEDY
 from tests.remediator.house import House, alertmanager_config, house
 from tests.servers import ALERTMANAGERS, alertmanager, alertmanager_program

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.remediator.conftest import REMEDY
 from tests.remediator.house import House, alertmanager_config, house
 from tests.servers import ALERTMANAGERS, Server, alertmanager, alertmanager_program, prometheus

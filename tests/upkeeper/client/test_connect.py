@@ -15,7 +15,7 @@ from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
 from remediator.model.shapes.tasks import TaskView
 from remediator.statedir import StateDir
 from tests.filesystems import mounted
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.smalldisk import fill
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.shapes import NOW

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.statedir import read_token
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.remediator.stack import alert
 from tests.upkeeper.conftest import Remote
 from tests.upkeeper.served import listening

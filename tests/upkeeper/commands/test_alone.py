@@ -17,7 +17,7 @@ import structlog
 
 from remediator import endpoints
 from remediator.statedir import StateDir
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.upkeeper.commandline import Done, ended, invoke, process
 
 pytestmark = pytest.mark.slow

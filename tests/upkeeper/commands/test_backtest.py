@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.remediator.backtest.past import alerts, lines, remembering
 from tests.upkeeper.commandline import invoke
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.remediator.stack import START, alert, settings
 from tests.upkeeper.commandline import ended, invoke, process
 from tests.upkeeper.conftest import Remote

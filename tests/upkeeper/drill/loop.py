@@ -13,7 +13,8 @@ import yaml
 from remediator.statedir import StateDir
 from tests import servers
 from tests.e2e.processes import upkeeper
-from tests.helpers import free_port_range, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port_range
 from tests.upkeeper.commandline import ended, process
 
 CONFIG: dict[str, Any] = {

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from tests.helpers import Hopeless, free_port_range, wait_until
+from tests.helpers import Hopeless, wait_until
+from tests.ports import free_port_range
 from upkeeper.up.ports import Ports
 
 ROOT = Path(__file__).resolve().parents[3]

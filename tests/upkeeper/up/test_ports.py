@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from remediator.model.errors import ClientError
-from tests.helpers import free_port
+from tests.ports import free_port
 from upkeeper.up.ports import Ports, require_free
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.servers import server_program
 from tests.upkeeper.commandline import invoke
 from tests.upkeeper.up.running import Up

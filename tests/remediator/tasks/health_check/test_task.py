@@ -11,7 +11,8 @@ from exporter.inventory.services import Probe, Service
 from remediator.model.task import Action, TaskError
 from remediator.tasks.health_check.task import HealthCheck
 from tests.dockerd import Dockerd
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 
 HANG_GUARD = 60.0
 

@@ -11,7 +11,7 @@ from remediator.model.task import Action, Effect, Plan, TaskError
 from remediator.tasks.service_restart.restarter import Pacing
 from remediator.tasks.service_restart.task import ServiceRestart
 from tests.dockerd import Dockerd
-from tests.helpers import free_port
+from tests.ports import free_port
 from tests.remediator.tasks.service_restart.test_task import FAST, FOREVER, KEEP, RESTART, inspect, run_sick, started_at
 
 pytestmark = pytest.mark.servers

@@ -15,7 +15,8 @@ from remediator.model.task import Action, TaskError
 from remediator.tasks.service_restart.restarter import Pacing
 from remediator.tasks.service_restart.task import ServiceRestart
 from tests.dockerd import Dockerd
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.servers

@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-from tests.helpers import free_port, wait_until
+from tests.helpers import wait_until
+from tests.ports import free_port
 from tests.servers import answers
 from upkeeper.up.prepare import OUR_CODE
 from upkeeper.up.processes import ProcessSpec
