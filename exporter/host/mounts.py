@@ -1,5 +1,6 @@
 """The mounted file systems, from ``/proc/self/mountinfo``. Its format: proc_pid_mountinfo(5)."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,16 @@ def mount_of(mounts: Iterable[Mount], path: bytes) -> Mount | None:
     """
     above = [mount for mount in mounts if _as_prefix(path).startswith(_as_prefix(mount.mountpoint))]
     return max(above, key=lambda mount: len(mount.mountpoint), default=None)
+
+
+def upper_path(mount: Mount, path: bytes) -> bytes | None:
+    """Where an overlay keeps what is written to this path on it; None for what lies on no overlay. Pure.
+
+    The path is one of whoever mounted it, and need not lead there from here. A relative one cannot be followed: None.
+    """
+    if mount.upper is None or not mount.upper.startswith(b"/"):
+        return None
+    return os.path.normpath(b"/".join((mount.upper, mount.root, os.path.relpath(path, mount.mountpoint))))
 
 
 def _as_prefix(path: bytes) -> bytes:

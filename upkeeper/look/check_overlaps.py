@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from exporter.host.mounts import Mount
+from exporter.host.mounts import Mount, upper_path
 from exporter.inventory.logs import LogDirectory
 
 _TOKEN = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
@@ -47,11 +47,11 @@ def place_of(path: str, mounts: Sequence[Mount]) -> Location | None:
     if not over:
         return None
     mount = max(over, key=lambda mount: len(mount.mountpoint))
+    upper = upper_path(mount, real)
+    kept = None if upper is None else place_of(os.fsdecode(upper), mounts)
+    if kept is not None:
+        return kept
     below = os.fsdecode(os.path.relpath(real, mount.mountpoint))
-    if mount.upper is not None and mount.upper.startswith(b"/"):
-        upper = place_of(os.fsdecode(mount.upper), mounts)
-        if upper is not None:
-            return Location(upper.file_system, upper.path / os.fsdecode(mount.root).lstrip("/") / below)
     return Location(f"{mount.number} {device}", PurePosixPath(os.fsdecode(mount.root)) / below)
 
 

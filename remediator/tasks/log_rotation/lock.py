@@ -2,18 +2,21 @@
 
 The lock is on the open directory itself (flock(2)), so it holds between targets that overlap, paths through links and
 bind mounts, and Upkeeper processes with different state directories, and it ends with its process. It is held for one
-action in one directory, never for two at once, so that nobody can wait in a circle.
+action in one directory, never for two at once, so that nobody can wait in a circle. An overlay does not share the lock
+with the layer that it writes to, where the same files can be reached: both are locked, always the overlay's first.
 """
 
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from exporter.base.units import format_duration
 from remediator.files.compress import Stopped
 from remediator.files.folder import Changed, Folder
+from remediator.files.layers import open_upper
 from remediator.model.task import TaskError
 
 PATIENCE = 60.0
@@ -25,17 +28,22 @@ _LOOK_AGAIN = 0.02
 def alone_in(folder: Folder, stop: threading.Event, patience: float | None = None) -> Iterator[None]:
     """Keeps all other runs out of this directory. Raises Changed if the wait is in vain, Stopped, TaskError."""
     patience = PATIENCE if patience is None else patience
-    _acquire(folder, stop, time.monotonic() + patience, patience)
-    try:
+    deadline = time.monotonic() + patience
+    with ExitStack() as held:
+        upper = open_upper(folder.fd)
+        if upper is not None:
+            held.callback(os.close, upper)
+        for fd in (folder.fd, upper):
+            if fd is not None:
+                _acquire(fd, stop, deadline, patience)
+                held.callback(fcntl.flock, fd, fcntl.LOCK_UN)
         yield
-    finally:
-        fcntl.flock(folder.fd, fcntl.LOCK_UN)
 
 
-def _acquire(folder: Folder, stop: threading.Event, deadline: float, patience: float) -> None:
+def _acquire(fd: int, stop: threading.Event, deadline: float, patience: float) -> None:
     while True:
         try:
-            return fcntl.flock(folder.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if stop.wait(_LOOK_AGAIN):
                 raise Stopped from None

@@ -16,13 +16,14 @@ import pytest
 from remediator.files.compress import Stopped
 from remediator.files.folder import Changed, Folder, open_root
 from remediator.tasks.log_rotation import lock
-from tests.helpers import wait_until
+from tests.helpers import long_form, wait_until
 from tests.remediator.tasks.log_rotation.logdir import (
     KIB,
     Writer,
     bound,
     lines,
     names,
+    overlaid,
     require_collapse,
     rotated,
     run,
@@ -82,18 +83,28 @@ def two_ways(root: Path, way: str) -> Iterator[tuple[tuple[Path, bool], tuple[Pa
     elif way == "a linked parent":
         (root / "link").symlink_to("logs")
         yield (root / "link" / "nginx", False), (nginx, False)
+    elif way == "an overlay":
+        (root / "over").mkdir()
+        with overlaid(logs, root / "over"):
+            yield (root / "over" / "nginx", False), (nginx, False)
     else:
         (root / "bound").mkdir()
         with bound(nginx, root / "bound"):
             yield (root / "bound", False), (nginx, False)
 
 
-WAYS = ("the same path", "one inside the other", "a linked parent", "a bind mount")
+WAYS = ("the same path", "one inside the other", "a linked parent", "a bind mount", "an overlay")
+
+
+BOTH_CUT, ONE_RENAMES = ("copytruncate", "copytruncate"), ("copytruncate", "rename")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("methods", [("copytruncate", "copytruncate"), ("copytruncate", "rename")])
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    ("way", "methods"),
+    [(way, BOTH_CUT) for way in WAYS] + [(way, ONE_RENAMES) for way in (WAYS if long_form() else ("an overlay",))],
+)
 async def test_two_programs_lose_no_line_of_a_writer_that_never_stops(
     tmp_path: Path, way: str, methods: tuple[str, str]
 ) -> None:
