@@ -14,6 +14,7 @@ from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
+from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ def _backup_verification() -> "Makes":
     return tasks
 
 
+def _restore() -> "Makes":
+    from remediator.tasks.restore.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -107,6 +114,7 @@ _FAMILIES = (
     _Family((BACKUP,), _backup),
     _Family((BACKUP_VERIFICATION,), _backup_verification),
     _Family((BACKUP_RETENTION,), _backup_retention),
+    _Family((RESTORE,), _restore),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -56,6 +56,11 @@ def complete_verifiable(ctx: click.Context, param: click.Parameter, incomplete: 
     return _items(words.verifiable(ctx.params.get("config"), os.environ), incomplete)
 
 
+def complete_set(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Sets of the series that ``--name`` says, or of all."""
+    return _items(words.sets(ctx.params.get("name"), ctx.params.get("config"), os.environ), incomplete)
+
+
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Jobs of the schedule."""
     return _items(words.jobs(ctx.params.get("config"), os.environ), incomplete)

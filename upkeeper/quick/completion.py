@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from upkeeper.quick.words import Word, approvals, backups, probes, runs, targets, tasks, unfinished, verifiable
+from upkeeper.quick.words import Word, approvals, backups, probes, runs, sets, targets, tasks, unfinished, verifiable
 from upkeeper.table import SECTIONS
 
 _FORMATS: Mapping[str, Callable[[Word], str]] = {
@@ -68,6 +68,8 @@ def _words(arguments: Sequence[str], incomplete: str) -> Sequence[Word] | None:
                 found = backups(None, os.environ)
             case "verifiable":
                 found = verifiable(None, os.environ)
+            case "set":
+                found = sets(None, None, os.environ)
             case "approval":
                 found = approvals(None, os.environ)
     return [word for word in found if word.value.startswith(incomplete)]

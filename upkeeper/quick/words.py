@@ -15,6 +15,8 @@ from remediator.tasks.registry import FACTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MOST_SETS = 20
+
 Env = Mapping[str, str]
 
 
@@ -60,6 +62,24 @@ def backups(config: "Path | None", env: Env) -> list[Word]:
 def verifiable(config: "Path | None", env: Env) -> list[Word]:
     """Series whose sets can be verified."""
     return [Word(name) for name in BACKUP_VERIFICATION.configured(_config(config, env))]
+
+
+def sets(backup: str | None, config: "Path | None", env: Env) -> list[Word]:
+    """The word for the newest set, and the sets of a series, or of all, in the reverse order of their names."""
+    from fnmatch import fnmatchcase
+    from pathlib import Path
+
+    found = []
+    for each in entries(_config(config, env), "backups"):
+        path, pattern, name = (each.get(key) for key in ("path", "pattern", "name"))
+        if isinstance(path, str) and isinstance(pattern, str) and backup in (None, name):
+            try:
+                there = sorted((entry.name for entry in Path(path).iterdir()), reverse=True)
+            except OSError:
+                continue
+            sets = [one for one in there if fnmatchcase(one, pattern) and not one.endswith(".partial")]
+            found += [Word(one, str(name)) for one in sets[:_MOST_SETS]]
+    return [Word("latest", "the newest complete set"), *found]
 
 
 def jobs(config: "Path | None", env: Env) -> list[Word]:

@@ -79,3 +79,22 @@ async def test_mistakes_in_what_is_asked(upkeeper: Upkeeper) -> None:
     absent = await upkeeper("verify", "pa", "--set", "backup-x")
     assert absent.status == 1
     assert "pa has no complete set 'backup-x'; see: upkeeper sets pa" in absent.out + absent.err
+
+
+async def test_a_set_is_restored(upkeeper: Upkeeper, tmp_path: Path) -> None:
+    assert (await upkeeper("run", "backup", "pa")).status == 0
+    (new,) = (tmp_path / "sets").iterdir()
+    out = tmp_path / "out"
+    asked = ["restore", "latest", "--name", "pa", "--only", f"file:{tmp_path}/data/file", "--to", str(out)]
+    shown = await upkeeper(*asked, "--dry-run")
+    assert shown.status == 0, shown.err
+    assert "check-set" in shown.out
+    assert not out.exists()
+    done = await upkeeper(*asked, "--json")
+    assert (done.status, json.loads(done.out)["outcome"]) == (0, "effective"), done.err
+    assert (out / "files" / str(tmp_path).lstrip("/") / "data" / "file").read_text() == "content"
+    again = await upkeeper(*asked)
+    assert (again.status, f"{out} is not empty" in again.out + again.err) == (1, True)
+    unknown = await upkeeper("restore", "backup-x", "--name", "pa", "--to", str(tmp_path / "new"))
+    assert (unknown.status, "pa has no set 'backup-x'" in unknown.out + unknown.err) == (1, True)
+    assert new.exists()

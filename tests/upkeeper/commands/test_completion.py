@@ -60,7 +60,7 @@ def shell_env(tmp_path: Path, migrated: Path) -> dict[str, str]:
 
 LINES = [
     ("upkeeper pl", ["plan"]),
-    ("upkeeper re", ["remediator", "remedies", "resume"]),
+    ("upkeeper re", ["remediator", "remedies", "restore", "resume"]),
     ("upkeeper run log", ["log-rotation"]),
     ("upkeeper run log-rotation ", ["app", "gone", "web-1"]),
     ("upkeeper plan health-check l", ["letta"]),
@@ -73,6 +73,7 @@ LINES = [
     ("upkeeper breaker close docker-cleanup ", ["docker"]),
     ("upkeeper autonomy reset r", ["rebuild-neo4j-indexes", "restart-down", "restart-unhealthy", "rotate-logs"]),
     ("upkeeper cancel ", []),
+    ("upkeeper restore l", ["latest"]),
 ]
 
 

@@ -1,0 +1,220 @@
+"""restore: a set into a directory. One action that looks at all of it, one a part, and one that says it is whole."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, cast
+
+from pydantic import BeforeValidator, Field, JsonValue
+
+from exporter.backups.sets import figures
+from exporter.base.text import counted, format_time
+from exporter.base.units import format_bytes, format_duration
+from exporter.inventory.backups import Backup as Series
+from remediator.config.config import Config
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.tasks.resources import Resources
+from remediator.tasks.restore.facts import DAY, RESTORE
+from remediator.tasks.restore.into_directory import Destination, wanted
+from remediator.tasks.restoring import archive, checked
+from remediator.tasks.restoring.checked import Damaged
+from remediator.tasks.restoring.parts import FORMS, Part, chosen
+from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
+from remediator.tasks.worker import in_thread
+
+CHECK, RESTORE_PART, FINISH = "check-set", "restore-part", "finish-restore"
+
+
+def _one_or_more(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+Only = Annotated[list[str], BeforeValidator(_one_or_more)]
+
+
+class Restoring(Parameters):
+    """What is restored, and where to."""
+
+    set: str = Field(default=LATEST, description="name of a set; or latest, the newest complete one")
+    only: Only = Field(default=[], description=f"parts of it: {FORMS}; else all of it")
+    to: str = Field(description="directory that is empty or not there yet, as an absolute path")
+
+
+class Restore:
+    """Restores sets of series that are in a directory. clock: Unix seconds."""
+
+    facts = RESTORE
+    parameters = Restoring
+    action_timeout = DAY
+
+    def __init__(self, backups: Sequence[Series], clock: Callable[[], float] = time.time) -> None:
+        self._series = {each.name: each for each in backups if each.path is not None and each.pattern is not None}
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        return list(self._series)
+
+    async def measure(self, target: str) -> Measurement:
+        """Never breached: whether there is something to restore is the matter of other tasks."""
+        series = self._one(target)
+        found = figures(await in_thread(lambda _: every(series, self._clock)))
+        age = (
+            ""
+            if found.newest is None
+            else f", the newest {format_duration(max(0, round(self._clock() - found.newest)))} old"
+        )
+        return Measurement(breached=False, values={"sets": float(found.sets)}, detail=counted(found.sets, "set") + age)
+
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        """Raises TaskError where the set or the directory must not be used."""
+        asked = Restoring.model_validate(dict(params))
+        return await in_thread(lambda _: self._plan(self._one(target), asked))
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        series = self._one(target)
+        try:
+            return await in_thread(lambda stop: self._apply(series, action, stop))
+        except Damaged as error:
+            raise TaskError(
+                f"the set {action.params['set']} is damaged: {error}; nothing of it was restored"
+            ) from error
+        except OSError as error:
+            raise _told(error, action) from error
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """What was restored is beside what is measured."""
+        return False
+
+    def _plan(self, series: Series, asked: Restoring) -> Plan:
+        found = choose(series, asked.set, self._clock)
+        parts = chosen(found.manifest, asked.only)
+        destination = Destination(Path(asked.to))
+        journal = destination.require_usable(wanted(series.name, found, parts))
+        done = [] if journal is None else journal.done
+        sizes = {str(part): _size(part, found) for part in parts}
+        destination.require_room(sum(size for part, size in sizes.items() if part not in done))
+        common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest, "to": asked.to}
+        common["only"] = list[JsonValue](asked.only)
+        made = "" if found.date is None else f", made {format_time(found.date)}"
+        entries = [entry for part in parts for entry in part.files(found.manifest)]
+        read = f"{counted(len(entries), 'file')}, {format_bytes(sum(entry.bytes for entry in entries))}"
+        actions = [Action(kind=CHECK, object=found.name, reason=f"{read}, against the manifest{made}", params=common)]
+        actions += [
+            Action(
+                kind=RESTORE_PART,
+                object=str(part),
+                reason=f"about {format_bytes(sizes[str(part)])}, into {asked.to}/{_place(part)}",
+                params={**common, "part": str(part)},
+            )
+            for part in parts
+            if str(part) not in done
+        ]
+        actions.append(Action(kind=FINISH, object=asked.to, reason="all is there and on disk", params=common))
+        notes = [f"{part} is there already from a run that was interrupted." for part in done]
+        return Plan(actions=actions, notes=[*notes, *_notes(parts)])
+
+    def _apply(self, series: Series, action: Action, stop: threading.Event) -> Effect:
+        found = self._same_set(series, action)
+        parts = chosen(found.manifest, cast(list[str], action.params["only"]))
+        destination = Destination(Path(str(action.params["to"])))
+        journal = wanted(series.name, found, parts)
+        if action.kind == CHECK:
+            destination.require_usable(journal)
+            for part in parts:
+                _check(found, part, stop)
+            destination.begin(journal)
+            return Effect(state="done", detail="it is whole")
+        noted = destination.journal()
+        if noted is None or noted.model_copy(update={"done": []}) != journal:
+            return Effect(state="skipped", detail="not done: the set was not found to be whole")
+        missing = [part for part in journal.parts if part not in noted.done]
+        if action.kind == FINISH:
+            if missing:
+                raise TaskError(f"{destination.path} is not whole: {', '.join(missing)} missing; run it again")
+            destination.finish()
+            return Effect(state="done", detail=f"{found.name} is in {destination.path}")
+        if action.kind != RESTORE_PART:
+            raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
+        key = str(action.params["part"])
+        if key not in missing:
+            return Effect(state="skipped", detail="it is there")
+        said = _restored(found, {str(part): part for part in parts}[key], destination, stop)
+        destination.note_done(key)
+        return Effect(state="done", detail=said)
+
+    def _same_set(self, series: Series, action: Action) -> ChosenSet:
+        found = choose(series, str(action.params["set"]), self._clock)
+        if found.digest != action.params["manifest"]:
+            raise TaskError(f"{found.name} is another set than the one that was planned with")
+        return found
+
+    def _one(self, target: str) -> Series:
+        try:
+            return self._series[target]
+        except KeyError:
+            raise TaskError(f"no backup of the name {target!r} has a path") from None
+
+
+def _check(found: ChosenSet, part: Part, stop: threading.Event) -> None:
+    for entry in part.files(found.manifest):
+        if part.is_archive:
+            entries = archive.look(found.directory, entry, stop)
+            wanted_entries = part.member.facts.get("entries", entries)
+            if entries != wanted_entries:
+                raise Damaged(f"{entry.path} holds {entries} entries, where {wanted_entries} were backed up")
+        else:
+            checked.check(found.directory, entry, stop)
+
+
+def _restored(found: ChosenSet, part: Part, destination: Destination, stop: threading.Event) -> str:
+    """Puts a part where it belongs; what there is to say of it."""
+    entries = part.files(found.manifest)
+    if not part.is_archive:
+        for entry in entries:
+            checked.copy(found.directory, entry, destination.free(entry.path), stop)
+        return format_bytes(sum(entry.bytes for entry in entries))
+    said: list[str] = []
+    at = destination.clear(_place(part), part.path)
+    for entry in entries:
+        said += archive.unpack(found.directory, entry, at, part.path, stop)
+    size = format_bytes(_size(part, found))
+    return f"{size}; tar says: {said[0]}" if said else size
+
+
+def _place(part: Part) -> str:
+    """Below the directory."""
+    if part.is_archive:
+        return "files" if part.member.kind == "files" else f"{part.member.kind}/{part.member.name}"
+    return f"{part.member.kind}/{part.member.name}" if len(part.member.files) > 1 else part.member.files[0]
+
+
+def _size(part: Part, found: ChosenSet) -> int:
+    """Bytes that it takes once it is restored, as far as is known."""
+    content = part.member.facts.get("content_bytes")
+    if part.is_archive and isinstance(content, int):
+        return content
+    return sum(entry.bytes for entry in part.files(found.manifest))
+
+
+def _notes(parts: Sequence[Part]) -> list[str]:
+    import os
+
+    notes = []
+    if os.geteuid() != 0 and any(part.is_archive for part in parts):
+        notes.append("Owners are not kept: only root can give files to others.")
+    if any(part.member.kind == "postgres" for part in parts):
+        notes.append("Dumps of PostgreSQL are laid there as they are, for pg_restore.")
+    return notes
+
+
+def _told(error: OSError, action: Action) -> TaskError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TaskError(f"the disk is full: no room for {action.object}; make room, and run it again: it goes on")
+    where = f": {error.filename}" if error.filename else ""
+    return TaskError(f"cannot restore {action.object}: {error.strerror or error}{where}")
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    return [Restore(config.backups)]
