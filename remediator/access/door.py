@@ -11,7 +11,7 @@ from exporter.base.problem import problem
 from remediator.access.failures import Failures
 from remediator.api.operations import API
 from remediator.control.access import Access, Grant
-from remediator.model.caller import ASKING, Caller
+from remediator.model.caller import ASKING, COMMAND_LINE, Caller
 from remediator.webhook.payload import Rejection
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,8 @@ class Door:
         role: str = getattr(request.match_info.handler, "role", "viewer")
         if not grant.may(role):
             return problem(403, detail=f"the token {grant.name} has the role {grant.role}, and this needs {role}")
-        asking = ASKING.set(Caller("api", grant.name))
+        by_command = request.headers.get(hdrs.USER_AGENT) == COMMAND_LINE
+        asking = ASKING.set(Caller("cli" if by_command else "api", grant.name))
         try:
             return await handler(request)
         finally:

@@ -27,6 +27,9 @@ class Caller:
 ASKING: ContextVar[Caller | None] = ContextVar("ASKING", default=None)
 """Who asks for what is being done, where requests of several are answered; set for each request."""
 
+COMMAND_LINE = "upkeeper-command"
+"""The user agent of ``upkeeper`` at the API. It is what a client says of itself: it shows how, and allows nothing."""
+
 COMMAND = Caller("cli")
 NOT_WRITTEN_DOWN = Caller("api")
 """For what was asked for before callers were recorded."""

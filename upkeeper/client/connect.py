@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,14 +43,15 @@ async def connect(
     url: str | None,
     *,
     engine: bool,
+    reads: bool,
     verbose: bool,
     say: Callable[[str], None],
     env: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Operations]:
     """A client of the chosen remediator. ``say`` gets a sentence if none is running and the command works alone.
 
-    engine: whether it must be able to start runs if no remediator is running. Raises ClientError, also for errors
-    within the block.
+    engine: whether it must be able to start runs if no remediator is running. reads: it changes nothing, and so makes
+    no state directory either. Raises ClientError, also for errors within the block.
     """
     state = StateDir.find(state_dir, env)
     try:
@@ -67,10 +68,31 @@ async def connect(
     with left_out("rich"):  # structlog would import it for tracebacks, which we do not print
         from exporter.base.log_setup import configure
 
-    say(f"no remediator is running: working directly on {state.root}")
+    new = reads and _is_missing(state.root)
+    say(f"no remediator is running: {'nothing is recorded in' if new else 'working directly on'} {state.root}")
     configure(level="debug" if verbose else "warning")
-    async with _alone(config, state, env, engine=engine) as core:
-        yield core
+    with _nothing_yet() if new else nullcontext(state) as used:
+        async with _alone(config, used, env, engine=engine) as core:
+            yield core
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # it could not be made there either, and whoever uses it says why
+        pass
+    return False
+
+
+@contextmanager
+def _nothing_yet() -> Iterator[StateDir]:
+    """An empty record for the time of one command."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="upkeeper-") as empty:
+        yield StateDir(Path(empty))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from remediator.api.operations import API, Operation, Operations
+from remediator.model.caller import COMMAND_LINE
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, ClientError
 from remediator.peers.http import is_loopback, verification
 from remediator.statedir import read_token
@@ -29,7 +30,7 @@ class HttpClient(Operations):
         self.url = url.rstrip("/")
         self._timeout = timeout
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": COMMAND_LINE},
             timeout=timeout,
             verify=verification([url]),
             # A proxy from the environment must never see what is meant for this machine.

@@ -29,7 +29,7 @@ async def alerts(session: Session, limit: int, before: int | None) -> None:
     """
     from upkeeper.screens import alerts as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_alerts(session.screen, await client.alerts(limit=limit, before=before))
 
 
@@ -50,5 +50,5 @@ async def decisions(session: Session, limit: int, before: int | None) -> None:
     """
     from upkeeper.screens import alerts as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_decisions(session.screen, await client.decisions(limit=limit, before=before))

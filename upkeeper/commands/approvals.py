@@ -33,7 +33,7 @@ async def approvals(session: Session, everything: bool, limit: int, before: int 
     """
     from upkeeper.screens import approvals as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         state = None if everything else "asked"
         view.show_approvals(session.screen, await client.approvals(state=state, limit=limit, before=before))
 

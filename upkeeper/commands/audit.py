@@ -83,7 +83,7 @@ async def list_(session: Session, limit: int, before: int | None, run: int | Non
     """
     from upkeeper.screens import audit as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_records(session.screen, await client.audit(limit=limit, before=before, run=run))
 
 
@@ -125,7 +125,7 @@ async def verify(session: Session, heads: tuple["Head", ...], file: Path | None,
     if file is not None:
         verdicts = look.verify_file(file, host, heads)
     else:
-        async with session.client() as client:
+        async with session.client(reads=True) as client:
             verdicts = await look.verify(client, host, heads)
     view.show_verdicts(session.screen, verdicts)
     return EXIT_FAILED if any(one["faults"] for one in verdicts) else 0
@@ -152,7 +152,7 @@ async def export(session: Session, since: str | None, until: str | None, host: s
 
     from upkeeper.look import audit as look
 
-    async with session.client() as client, aclosing(look.export(client, host, since, until)) as records:
+    async with session.client(reads=True) as client, aclosing(look.export(client, host, since, until)) as records:
         separator = '{"items": [\n' if session.json else ""
         async for record in records:
             click.echo(separator + json.dumps(record, separators=(",", ":")), nl=not session.json)

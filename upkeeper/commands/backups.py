@@ -25,7 +25,7 @@ async def sets(session: Session, backup: str | None) -> None:
     """
     from upkeeper.screens import sets as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_sets(session.screen, await client.sets(backup=backup))
 
 

@@ -27,5 +27,5 @@ async def explain(session: Session, alert_id: int | None, labels: dict[str, str]
 
     if (alert_id is None) is (not labels):
         raise click.UsageError("give the id of an alert, or --label NAME=VALUE, and not both")
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         show_explanation(session.screen, await client.explain(alert_id, labels or None, not no_plan))

@@ -44,14 +44,15 @@ class Session:
 
         return StateDir.find(self.state_dir, os.environ)
 
-    def client(self, *, engine: bool = False) -> "AbstractAsyncContextManager[Operations]":
+    def client(self, *, engine: bool = False, reads: bool = False) -> "AbstractAsyncContextManager[Operations]":
         """The remediator that the options mean.
 
-        engine: whether it must be able to start runs if no remediator is running.
+        engine: whether it must be able to start runs if no remediator is running. reads: the command changes nothing.
         """
         from upkeeper.client.connect import connect
 
-        return connect(self.config, self.state_dir, self.url, engine=engine, verbose=self.verbose, say=self.screen.note)
+        say = self.screen.note
+        return connect(self.config, self.state_dir, self.url, engine=engine, reads=reads, verbose=self.verbose, say=say)
 
 
 SHARED: dict[str, Decorator] = {

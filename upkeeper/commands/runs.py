@@ -129,7 +129,7 @@ async def history(session: Session, limit: int, before: int | None) -> None:
     """
     from upkeeper.screens import runs as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_history(session.screen, await client.runs(limit=limit, before=before))
 
 
@@ -152,6 +152,6 @@ async def show(session: Session, run_id: int, evidence: bool) -> None:
     """
     from upkeeper.screens import runs as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         found = await client.run(run_id)
     view.show_run(session.screen, found, all_evidence=evidence)

@@ -26,7 +26,7 @@ async def schedule(session: Session, job: str | None, at: str | None) -> None:
 
     if at is not None and job is None:
         raise click.UsageError("--at says when for --why JOB, which is missing")
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         if job is None:
             view.show_schedule(session.screen, await client.schedule())
         else:

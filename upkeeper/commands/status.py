@@ -31,12 +31,12 @@ async def status(session: Session, everything: bool) -> int:
     from upkeeper.screens.status import show_status
 
     if session.url is not None:
-        async with session.client() as client:
+        async with session.client(reads=True) as client:
             seen = await look(client, None)
     else:
         state = session.state()
         session = replace(session, config=session.config or running_config(state.root))
-        async with session.client() as client:
+        async with session.client(reads=True) as client:
             urls, guess = stack_urls(state, session.config)
             seen = await look(client, urls, guess)
     show_status(session.screen, seen, everything=everything)

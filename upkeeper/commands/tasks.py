@@ -21,7 +21,7 @@ async def tasks(session: Session) -> None:
     """
     from upkeeper.screens import tasks as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_tasks(session.screen, await client.tasks())
 
 
@@ -41,7 +41,7 @@ async def remedies(session: Session) -> None:
     """
     from upkeeper.screens import tasks as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_remedies(session.screen, await client.remedies())
 
 
@@ -65,6 +65,6 @@ async def plan(session: Session, task: str, target: str | None, params: dict[str
     from upkeeper.client.targets import only_target
     from upkeeper.screens import tasks as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         chosen = target or only_target((await client.tasks())["items"], task)
         view.show_plan(session.screen, await client.plan(task, chosen, params))

@@ -68,7 +68,7 @@ async def list_(session: Session) -> None:
     """
     from upkeeper.screens import tokens as view
 
-    async with session.client() as client:
+    async with session.client(reads=True) as client:
         view.show_tokens(session.screen, await client.tokens())
 
 

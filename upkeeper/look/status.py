@@ -38,6 +38,8 @@ CHECK_TIMEOUT = 30.0
 LAST_RUNS = 5
 PAGE = 100
 """Latest alerts, decisions and runs that are looked through for what is being done about an alert."""
+_REMEDIES = {"remediator": ": start it by `upkeeper up`, or `upkeeper remediator` beside your own Prometheus"}
+"""What to do about a service that was never started."""
 _UNMUTED = "/api/v2/alerts?inhibited=false&silenced=false"
 
 
@@ -276,7 +278,9 @@ def _unknown(whole: bool, figures: list[WatchedView] | ClientError | None, sourc
 def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView]) -> list[str]:
     """What is wrong with the stack itself, a sentence each."""
     down = [
-        f"{_title(service)} is down: {service['detail']}" if service["url"] else f"{_title(service)} is not running"
+        f"{_title(service)} is down: {service['detail']}"
+        if service["url"]
+        else f"{_title(service)} is not running{_REMEDIES.get(service['name'], '')}"
         for service in services
         if not service["up"]
     ]

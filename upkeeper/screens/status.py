@@ -55,12 +55,12 @@ def _well(seen: Overview) -> str:
     """What is well, in numbers."""
     passed = sum(check["state"] == "ok" for check in seen["checks"])
     kinds = Counter(one["kind"] for one in seen["watched"] if one["state"] == "ok")
-    waiting = sum(alert["state"] == "pending" for alert in seen["alerts"])
+    waiting = [alert["name"] for alert in seen["alerts"] if alert["state"] == "pending"]
     quiet = sum(is_quiet(alert) for alert in seen["alerts"])
     parts = [
         f"{passed} of {len(seen['checks'])} checks" if seen["checks"] else "",
         *(counted(count, kind, _PLURALS.get(kind)) for kind, count in kinds.items()),
-        f"{counted(waiting, 'alert')} pending" if waiting else "",
+        f"{counted(len(waiting), 'alert')} pending ({', '.join(sorted(set(waiting)))})" if waiting else "",
         f"{counted(quiet, 'alert')} that need no attention" if quiet else "",
     ]
     return "; ".join(part for part in parts if part)

@@ -155,6 +155,6 @@ def test_what_a_person_should_look_at() -> None:
     ) == [
         "the exporter is down: connection refused",
         "Prometheus is down: connection refused",
-        "the remediator is not running",
+        "the remediator is not running: start it by `upkeeper up`, or `upkeeper remediator` beside your own Prometheus",
         "the breaker of sweep on attic is open: the last runs did not help",
     ]

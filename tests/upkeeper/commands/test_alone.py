@@ -68,13 +68,26 @@ def upkeeper(env: dict[str, str]) -> Iterator[Upkeeper]:
     structlog.reset_defaults()
 
 
-async def test_the_first_command_makes_the_state_directory(tmp_path: Path) -> None:
+async def test_the_first_command_that_changes_something_makes_the_state_directory(tmp_path: Path) -> None:
     env = {"UPKEEPER_STATE_DIR": str(tmp_path / "new" / "state"), "XDG_CONFIG_HOME": str(tmp_path)}
-    async with process("history", "--json", env=env) as started:
+    async with process("pause", "--reason", "moving house", "--json", env=env) as started:
         done = await ended(started)
     assert done.status == 0
-    assert json.loads(done.out) == {"items": [], "next": None}
+    assert json.loads(done.out)["items"][0]["reason"] == "moving house"
     assert StateDir(tmp_path / "new" / "state").operator_token.exists()
+
+
+async def test_a_command_that_only_reads_makes_no_state_directory(upkeeper: Upkeeper, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for arguments in (
+        ["history"], ["status"], ["plan", "log-rotation", "app"], ["tasks"], ["remedies"], ["alerts"], ["decisions"],
+        ["approvals"], ["schedule"], ["sets"], ["audit", "list"], ["audit", "verify"], ["token", "list"],
+        ["explain", "--label", "alertname=UpkeeperServiceDown"],
+    ):  # fmt: skip
+        done = await upkeeper(*arguments, "--state-dir", str(tmp_path / "new" / "state"))
+        assert done.status in (0, 1), done.err
+        assert f"nothing is recorded in {tmp_path / 'new' / 'state'}" in done.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 async def test_plan_run_and_record(upkeeper: Upkeeper, logs: Path, tmp_path: Path) -> None:
@@ -123,7 +136,7 @@ async def test_status_says_that_no_remediator_runs(upkeeper: Upkeeper) -> None:
     done = await upkeeper("status", "--json")
     assert done.status == 1
     missing, failing = json.loads(done.out)["problems"]
-    assert missing == "the remediator is not running"
+    assert missing.startswith("the remediator is not running: start it by `upkeeper up`")
     assert failing.startswith("nobody/live fails: cannot connect to ")
 
 
