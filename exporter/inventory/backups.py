@@ -13,6 +13,7 @@ from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, names_of, repeated_names, shown
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.identifier import Identifier
+from exporter.inventory.neo4j import DatabaseName
 
 MANIFEST = "upkeeper-manifest.json"
 """What the backup task writes last into a set: a set that holds it is complete. Its form: docs/how-to/backups.md."""
@@ -126,6 +127,17 @@ class PostgresSource(Section):
     )
 
 
+class Neo4jSource(Section):
+    """A server of the section `neo4j:`, each database of which is exported while it runs."""
+
+    server: Name = Field(description="its name in `neo4j:`")
+    databases: list[DatabaseName] = Field(default=[], description="databases to export; empty: all but `system`")
+    stop: list[Name] = Field(
+        default=[], description="containers that write to it, to stop meanwhile; those that ran are started again"
+    )
+    pause: list[Name] = Field(default=[], description="containers that write to it, to pause meanwhile, by name")
+
+
 def _name_alone(given: object) -> object:
     return {"name": given} if isinstance(given, str) else given
 
@@ -138,6 +150,7 @@ def _server_alone(given: object) -> object:
 
 
 _ServerOrMore = Annotated[PostgresSource, BeforeValidator(_server_alone, json_schema_input_type=str | PostgresSource)]
+_Neo4jOrMore = Annotated[Neo4jSource, BeforeValidator(_server_alone, json_schema_input_type=str | Neo4jSource)]
 
 
 class Make(Section):
@@ -153,6 +166,9 @@ class Make(Section):
     postgres: list[_ServerOrMore] = Field(
         default=[], description="PostgreSQL servers: a name from `postgres:`, or a section for more"
     )
+    neo4j: list[_Neo4jOrMore] = Field(
+        default=[], description="Neo4j servers, exported while they run: a name from `neo4j:`, or a section for more"
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -160,10 +176,11 @@ class Make(Section):
         volumes = given.get("volumes")
         named = [_name_alone(each) for each in volumes] if isinstance(volumes, list) else []
         yield from repeated_names("volumes", named)
-        servers = _servers(given)
-        for index, name in enumerate(servers):
-            if name is not None and name in servers[:index]:
-                yield Contradiction(("postgres", index), f"{shown(name)} is there twice; name its databases together")
+        for key in _KINDS_OF_SERVERS:
+            servers = _servers(given, key)
+            for index, name in enumerate(servers):
+                if name is not None and name in servers[:index]:
+                    yield Contradiction((key, index), f"{shown(name)} is there twice; name its databases together")
         if not any(given.values()):
             yield Contradiction((), "names nothing to back up")
 
@@ -254,23 +271,31 @@ class Backup(Section):
             yield Contradiction(("complete_marker",), f"is {MANIFEST} with make:; remove this key")
 
 
-def _servers(make: Mapping[str, Any]) -> list[object]:
-    """The names of the PostgreSQL servers of a section `make` that is not validated yet."""
-    found = make.get("postgres")
+_KINDS_OF_SERVERS = ("postgres", "neo4j")
+"""Sections of servers, and keys of `make:` that name some of theirs."""
+
+
+def _servers(make: Mapping[str, Any], kind: str) -> list[object]:
+    """The names of the servers of a section `make` that is not validated yet."""
+    found = make.get(kind)
     items = found if isinstance(found, list) else []
     return [item.get("server") if isinstance(item, Mapping) else getattr(item, "server", item) for item in items]
 
 
-def unknown_servers(backups: object, postgres: object) -> Iterator[Contradiction]:
-    """What `make:` names of `postgres:` and is not there. Both as they were given, not validated."""
-    known = names_of(postgres)
+def unknown_servers(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """What `make:` names of `postgres:` or `neo4j:` and is not there, of a config that is not validated."""
+    backups = given.get("backups")
     for index, backup in enumerate(backups if isinstance(backups, list) else []):
         make = backup.get("make") if isinstance(backup, Mapping) else None
-        for at, name in enumerate(_servers(make) if isinstance(make, Mapping) else []):
-            if isinstance(name, str) and name not in known:
-                yield Contradiction(
-                    ("backups", index, "make", "postgres", at), f"{shown(name)} is no server of `postgres:`"
-                )
+        if not isinstance(make, Mapping):
+            continue
+        for kind in _KINDS_OF_SERVERS:
+            known = names_of(given.get(kind))
+            for at, name in enumerate(_servers(make, kind)):
+                if isinstance(name, str) and name not in known:
+                    yield Contradiction(
+                        ("backups", index, "make", kind, at), f"{shown(name)} is no server of `{kind}:`"
+                    )
 
 
 _OF_DIRECTORIES = ("kind", "pattern", "complete_marker", "settle")

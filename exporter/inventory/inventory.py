@@ -73,7 +73,7 @@ class Inventory(Section):
         yield from repeated_names("backups", given.get("backups"))
         yield from repeated_names("postgres", given.get("postgres"))
         yield from repeated_names("neo4j", given.get("neo4j"))
-        yield from unknown_servers(given.get("backups"), given.get("postgres"))
+        yield from unknown_servers(given)
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

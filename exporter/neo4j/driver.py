@@ -13,8 +13,8 @@ Queries run as single transactions, which the driver never repeats. Whatever it 
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString, NoReturn, TypeVar
 
@@ -26,12 +26,18 @@ from exporter.inventory.neo4j import Neo4jServer
 from exporter.neo4j.driver_memory import shrink
 
 if TYPE_CHECKING:
-    from neo4j import AsyncDriver
+    from neo4j import AsyncDriver, AsyncTransaction
 
 T = TypeVar("T")
 
 MAX_ROWS = 10_000
 """How many rows of an answer are read."""
+
+STREAM_ROWS = 1000
+"""How many rows of a long answer are fetched at once."""
+
+STREAM_IDLE = 900.0
+"""Seconds without any row after which a long answer is given up."""
 
 LOGIN_PAUSE = 300.0
 """Seconds until a refused login is tried again: after a few in a row the server locks the user out."""
@@ -116,6 +122,69 @@ class Neo4jDriver:
                     await transaction.commit()
 
         await self._within(seconds, do)
+
+    async def change(
+        self, database: str, statement: str, parameters: Mapping[str, Any], seconds: float
+    ) -> Sequence[dict[str, Any]]:
+        """Executes one statement as a transaction of its own; all rows that it gives. Raises as rows does.
+
+        statement: Cypher, as for write. parameters: what came from outside belongs here.
+        """
+
+        async def do() -> Sequence[dict[str, Any]]:
+            from neo4j import WRITE_ACCESS, Query
+
+            driver = await self._connected()
+            async with driver.session(database=database, default_access_mode=WRITE_ACCESS) as session:
+                query = Query(statement, timeout=seconds, metadata=TRANSACTION_METADATA)
+                result = await session.run(query, dict(parameters))
+                return [dict(record) async for record in result]
+
+        return await self._within(seconds, do)
+
+    async def bookmark(self, database: str) -> frozenset[str]:
+        """Names the last transaction that was committed: the same twice, and nothing was in between.
+
+        Raises as rows does. https://neo4j.com/docs/operations-manual/current/database-internals/bookmarks/
+        """
+
+        async def ask() -> frozenset[str]:
+            from neo4j import READ_ACCESS
+
+            driver = await self._connected()
+            async with driver.session(database=database, default_access_mode=READ_ACCESS) as session:
+                await (await session.run("RETURN 1")).consume()
+                return frozenset((await session.last_bookmarks()).raw_values)
+
+        return await self._within(2 * self._timeout, ask)
+
+    @asynccontextmanager
+    async def reading(self, database: str, seconds: float) -> "AsyncIterator[Reading]":
+        """One read transaction for whole answers, however long. Raises as rows does, and so do its streams.
+
+        seconds: that all of it may take.
+        """
+        from neo4j import READ_ACCESS
+
+        try:
+            driver = await self._connected()
+            async with driver.session(
+                database=database, default_access_mode=READ_ACCESS, fetch_size=STREAM_ROWS
+            ) as session:
+                begun = await session.begin_transaction(timeout=seconds, metadata=TRANSACTION_METADATA)
+                async with begun as transaction:
+                    yield Reading(transaction)
+        except UpkeeperError:
+            raise
+        except TimeoutError:
+            await self.discard()
+            raise Neo4jTooSlow(f"nothing came for {STREAM_IDLE:g} s") from None
+        except Exception as error:
+            from neo4j.exceptions import DriverError, Neo4jError
+
+            if not isinstance(error, Neo4jError | DriverError):
+                raise  # of whoever works with what was read
+            await self._raise(error)
 
     async def _within(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -239,6 +308,24 @@ class Neo4jDriver:
         """What went wrong, without the password: a server could repeat it in its answer."""
         text = f"no answer within {self._timeout:g} s" if _is_timeout(error) else _words(error)
         return _line(text.replace(self._password, "***") if self._password else text)
+
+
+class Reading:
+    """A read transaction that is open."""
+
+    def __init__(self, transaction: "AsyncTransaction") -> None:
+        self._transaction = transaction
+
+    async def stream(self, query: LiteralString) -> AsyncIterator[list[Any]]:
+        """All rows of a query, each as its values in order; not more than a few thousand are held at once."""
+        result = await self._transaction.run(query)
+        while True:
+            async with asyncio.timeout(STREAM_IDLE):
+                records = await result.fetch(STREAM_ROWS)
+            if not records:
+                return
+            for record in records:
+                yield record.values()
 
 
 def _is_login(code: str | None) -> bool:

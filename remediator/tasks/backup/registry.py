@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Make, SqliteSource
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.tasks.backup.holds import Containers
 from remediator.tasks.backup.sources.files import Files
+from remediator.tasks.backup.sources.neo4j import Neo4j
 from remediator.tasks.backup.sources.postgres.source import Postgres
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.backup.sources.sqlite import Sqlite
@@ -14,10 +16,15 @@ from remediator.tasks.backup.sources.volume import SqliteInVolume, Volume
 
 
 def sources_of(
-    make: Make, postgres: Mapping[str, PostgresServer], engine: DockerEngine, containers: Containers
+    make: Make,
+    postgres: Mapping[str, PostgresServer],
+    neo4j: Mapping[str, Neo4jServer],
+    engine: DockerEngine,
+    containers: Containers,
 ) -> dict[str, Source]:
     """By key, in the order in which they are copied: what changes fastest first, so that it is of about one moment."""
     found: list[Source] = [Postgres(each, postgres[each.server]) for each in make.postgres]
+    found += [Neo4j(each, neo4j[each.server], containers) for each in make.neo4j]
     found += [_sqlite(each, engine) for each in make.sqlite]
     found += [Volume(each, engine, containers) for each in make.volumes]
     if make.files:

@@ -19,6 +19,7 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
@@ -55,10 +56,12 @@ class Backup:
         made_by: str,
         engine: Callable[[], DockerEngine],
         clock: Callable[[], float] = time.time,
+        neo4j: Sequence[Neo4jServer] = (),
     ) -> None:
         self._engine = engine
         self._series = {each.name: each for each in backups if each.make is not None}
         self._postgres = {each.name: each for each in postgres}
+        self._neo4j = {each.name: each for each in neo4j}
         self._owner = owner
         self._made_by = made_by
         self._clock = clock
@@ -172,7 +175,7 @@ class Backup:
 
     def _sources(self, series: Series) -> Mapping[str, Source]:
         assert series.make is not None
-        return sources_of(series.make, self._postgres, self._engine(), self._containers(series))
+        return sources_of(series.make, self._postgres, self._neo4j, self._engine(), self._containers(series))
 
     def _containers(self, series: Series) -> Containers:
         return Containers(self._engine(), Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.json")
@@ -257,4 +260,7 @@ def _told(error: OSError, source: Source) -> TaskError:
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     state = "" if resources.state_dir is None else str(resources.state_dir)
     owner = Owner(host=platform.node(), state=state)
-    return [Backup(config.backups, config.postgres, owner, f"upkeeper {__version__}", lambda: resources.docker)]
+    made_by = f"upkeeper {__version__}"
+    return [
+        Backup(config.backups, config.postgres, owner, made_by, lambda: resources.docker, neo4j=config.neo4j),
+    ]

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from exporter.backups.manifest import Manifest, Member
 from exporter.backups.tar_stream import TarBroken, TarStream
 from exporter.base.text import counted
 from remediator.model.task import TaskError
+from remediator.neo4jdump.lines import ExportBroken, ExportStream
 from remediator.tasks.backup.piped import Piped
 from remediator.tasks.backup.sink import CHUNK, Stopped
 from remediator.tasks.backup.sources.postgres import clients
@@ -55,27 +56,34 @@ def problems(directory: Path, manifest: Manifest, stop: threading.Event) -> tupl
     return wrong, found
 
 
-def _archive(directory: Path, member: Member, stop: threading.Event) -> str:
+def unpacked(directory: Path, path: str, stop: threading.Event) -> Iterator[bytes]:
+    """What is in a file of a set that was compressed, in pieces. Raises Unreadable unless it is one whole frame."""
     import zstandard
 
+    with open(os.open(directory / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        try:
+            while not frame.eof and (data := file.read(CHUNK)):
+                if stop.is_set():
+                    raise Stopped
+                yield frame.decompress(data)
+        except zstandard.ZstdError as error:
+            raise Unreadable(f"{path} cannot be unpacked: {error}") from None
+        if not frame.eof:
+            raise Unreadable(f"{path} ends early")
+        if frame.unused_data or file.read(1):
+            raise Unreadable(f"{path} goes on after its end")
+
+
+def _archive(directory: Path, member: Member, stop: threading.Event) -> str:
     seen = TarStream()
     for path in member.files:
-        with open(os.open(directory / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            try:
-                while not frame.eof and (data := file.read(CHUNK)):
-                    if stop.is_set():
-                        raise Stopped
-                    seen.write(frame.decompress(data))
-                if not frame.eof:
-                    raise Unreadable(f"{path} ends early")
-                if frame.unused_data or file.read(1):
-                    raise Unreadable(f"{path} goes on after its end")
-                seen.finish()
-            except zstandard.ZstdError as error:
-                raise Unreadable(f"{path} cannot be unpacked: {error}") from None
-            except TarBroken as error:
-                raise Unreadable(f"{path} {error}") from None
+        try:
+            for data in unpacked(directory, path, stop):
+                seen.write(data)
+            seen.finish()
+        except TarBroken as error:
+            raise Unreadable(f"{path} {error}") from None
     _compare("entries", member.facts.get("entries"), seen.entries)
     _compare("bytes", member.facts.get("content_bytes"), seen.bytes)
     return counted(seen.entries, "entry", "entries")
@@ -111,6 +119,26 @@ def _postgres(directory: Path, member: Member, stop: threading.Event) -> str:
         _compare_rows(wanted, rows, f"database {name}: ")
         total += sum(rows.values())
     return f"{counted(len(databases), 'database')}, {counted(total, 'row')}"
+
+
+def _neo4j(directory: Path, member: Member, stop: threading.Event) -> str:
+    nodes = relationships = 0
+    databases: Mapping[str, Any] = member.facts.get("databases", {})
+    for name, facts in databases.items():
+        seen = ExportStream()
+        try:
+            for data in unpacked(directory, str(facts["file"]), stop):
+                for _ in seen.lines(data):
+                    pass
+            seen.finish()
+        except ExportBroken as error:
+            raise Unreadable(f"the export of {name} {error}") from None
+        for what, found in seen.counts.facts().items():
+            if facts.get(what) != found:
+                raise Unreadable(f"database {name} has {what} {found}, where {facts.get(what)} were backed up")
+        nodes += seen.counts.nodes
+        relationships += seen.counts.relationships
+    return f"{counted(len(databases), 'database')}, {counted(nodes, 'node')}, {counted(relationships, 'relationship')}"
 
 
 def _rows_of_dump(program: str, dump: Path, name: str, stop: threading.Event) -> dict[str, int]:
@@ -149,4 +177,10 @@ def _total(rows: object) -> int:
     return sum(rows.values()) if isinstance(rows, dict) else 0
 
 
-_READERS: Mapping[str, Reads] = {"files": _archive, "volumes": _archive, "sqlite": _sqlite, "postgres": _postgres}
+_READERS: Mapping[str, Reads] = {
+    "files": _archive,
+    "volumes": _archive,
+    "sqlite": _sqlite,
+    "postgres": _postgres,
+    "neo4j": _neo4j,
+}

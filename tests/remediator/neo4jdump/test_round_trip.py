@@ -1,0 +1,168 @@
+"""What is exported from real servers and loaded into an empty database is the same."""
+
+import asyncio
+import random
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, LiteralString
+
+import pytest
+
+from exporter.backups import manifest as manifests
+from exporter.inventory.neo4j import Neo4jServer as Configured
+from exporter.neo4j.driver import Neo4jDriver, Neo4jUnavailable, Reading
+from remediator.model.task import TaskError
+from remediator.neo4jdump.export import Exported, export
+from remediator.neo4jdump.lines import Counts
+from remediator.neo4jdump.load import load
+from remediator.tasks.backup_verification.readable import problems
+from tests.neo4j_server.plugin import empty
+from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
+from tests.remediator.neo4jdump.graphs import content, fill
+from tests.remediator.tasks.backup.series import made, series, task
+
+pytestmark = pytest.mark.servers
+
+
+def configured(server: Neo4jServer, tmp_path: Path) -> Configured:
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+    keys = {"name": "graph", "uri": server.uri, "username": USERNAME, "password_file": str(secret)}
+    return Configured.model_validate(keys)
+
+
+def driver(server: Neo4jServer, tmp_path: Path) -> Neo4jDriver:
+    return Neo4jDriver(configured(server, tmp_path), 10.0)
+
+
+async def exported(server: Neo4jServer, tmp_path: Path) -> tuple[Exported, list[bytes]]:
+    pieces: list[bytes] = []
+    asks = driver(server, tmp_path)
+    try:
+        return await export(asks, "neo4j", server.release.version, pieces.append), pieces
+    finally:
+        await asks.discard()
+
+
+async def loaded(server: Neo4jServer, pieces: list[bytes], tmp_path: Path) -> Counts:
+    asks = driver(server, tmp_path)
+    try:
+        return await load(asks, "neo4j", pieces, tmp_path)
+    finally:
+        await asks.discard()
+
+
+async def test_what_was_loaded_equals_what_was_exported(neo4j_server: Neo4jServer, tmp_path: Path) -> None:
+    fill(neo4j_server)
+    before = content(neo4j_server)
+    result, pieces = await exported(neo4j_server, tmp_path)
+    facts = result.facts()
+    assert (facts["nodes"], facts["relationships"]) == (len(before["nodes"]), len(before["relationships"]))
+    assert (facts["one_moment"], facts["relationships_left_out"]) == (True, 0)
+    with pytest.raises(TaskError, match="is not empty"):
+        await loaded(neo4j_server, pieces, tmp_path)
+    assert content(neo4j_server) == before
+    empty(neo4j_server)
+    counts = await loaded(neo4j_server, pieces, tmp_path)
+    after = content(neo4j_server)
+    for kind, wanted in before.items():
+        assert after[kind] == wanted, kind
+    assert counts.facts() == {key: facts[key] for key in counts.facts()}
+    again, _ = await exported(neo4j_server, tmp_path)
+    assert again.facts() == facts
+
+
+async def test_an_export_that_others_write_to_is_whole_and_says_so(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
+    """Relationships of nodes that came to be after the nodes were read are left out, and it can be loaded."""
+    empty(neo4j_five)
+    neo4j_five.run("UNWIND range(1, 3) AS i CREATE (:A {id: 'a' + i})-[:R]->(:B {id: 'b' + i})")
+    asks = driver(neo4j_five, tmp_path)
+    pieces: list[bytes] = []
+    real = asks.reading
+
+    @asynccontextmanager
+    async def busy(database: str, seconds: float) -> AsyncIterator[Reading]:
+        async with real(database, seconds) as reading:
+            yield Busy(reading)
+
+    class Busy(Reading):
+        def __init__(self, inner: Reading) -> None:
+            self._inner = inner
+
+        async def stream(self, query: LiteralString) -> AsyncIterator[list[Any]]:
+            async for row in self._inner.stream(query):
+                yield row
+            await asyncio.to_thread(neo4j_five.run, "MATCH (a:A {id: 'a1'}) CREATE (a)-[:R]->(:C {id: randomUUID()})")
+
+    asks.reading = busy  # type: ignore[method-assign]
+    try:
+        result = await export(asks, "neo4j", "5.26", pieces.append)
+    finally:
+        await asks.discard()
+    facts = result.facts()
+    assert (facts["nodes"], facts["relationships"]) == (6, 3)
+    assert (facts["one_moment"], facts["relationships_left_out"]) == (False, 1)
+    empty(neo4j_five)
+    await loaded(neo4j_five, pieces, tmp_path)
+    assert len(content(neo4j_five)["relationships"]) == 3
+
+
+async def test_it_is_a_part_of_a_set_and_read_to_its_last_byte(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
+    empty(neo4j_five)
+    neo4j_five.run("UNWIND range(1, 40) AS i CREATE (:A {id: i, d: date()})-[:R {x: i}]->(:B)")
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    server = configured(neo4j_five, tmp_path)
+    whole = await made(task(series(sets, {"neo4j": ["graph"]}), neo4j=[server]), sets)
+    manifest, _ = manifests.read(whole)
+    (member,) = manifest.members
+    assert member.facts["databases"]["neo4j"]["labels"] == {"A": 40, "B": 40}
+    assert member.facts["databases"]["neo4j"]["types"] == {"R": 40}
+    stop = threading.Event()
+    assert problems(whole, manifest, stop) == ([], ["neo4j:graph: 1 database, 80 nodes, 40 relationships"])
+    file = whole / member.files[0]
+    data = file.read_bytes()
+    rng = random.Random(11)
+    for at in {0, len(data) - 1, *(rng.randrange(len(data)) for _ in range(60))}:
+        file.write_bytes(data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :])
+        assert problems(whole, manifest, stop)[0], at
+        file.write_bytes(data[:at])
+        assert problems(whole, manifest, stop)[0], at
+
+
+async def test_what_is_wrong_is_said_by_the_plan(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    server = configured(neo4j_five, tmp_path)
+    make = {"neo4j": [{"server": "graph", "databases": ["no-such"]}]}
+    with pytest.raises(TaskError, match="Neo4j graph has no database 'no-such' to export; it has: neo4j"):
+        await task(series(tmp_path / "sets", make), neo4j=[server]).plan("pa")
+    away = server.model_copy(update={"uri": "bolt://127.0.0.1:1"})
+    with pytest.raises(Neo4jUnavailable):
+        await task(series(tmp_path / "sets", {"neo4j": ["graph"]}), neo4j=[away]).plan("pa")
+
+
+async def test_memory_is_flat(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
+    """Of 40 MB of properties no more than a few are held at once."""
+    empty(neo4j_five)
+    neo4j_five.run("UNWIND range(1, 20000) AS i CREATE (:A {text: $text})", text="x" * 2000)
+    asks = driver(neo4j_five, tmp_path)
+    total = 0
+
+    def count(data: bytes) -> None:
+        nonlocal total
+        total += len(data)
+
+    await export(asks, "neo4j", "5.26", count)
+    tracemalloc.start()
+    try:
+        await export(asks, "neo4j", "5.26", count)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await asks.discard()
+    assert total > 80_000_000
+    assert peak < 16_000_000
