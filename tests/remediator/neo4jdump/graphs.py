@@ -38,8 +38,11 @@ def fill(server: Neo4jServer) -> None:
         server.run(statement)
     gone = server.run("UNWIND range(1, 50) AS i CREATE (n:Gone {id: i}) RETURN elementId(n) AS id")
     assert len(gone) == 50
-    for index, value in enumerate(VALUES):
-        server.run(f"CREATE (a:Value {{id: 'v{index}', v: {value}}})-[:HAS {{v: {value}}}]->(b {{id: 'w{index}'}})")
+    pairs = (
+        f"(:Value {{id: 'v{index}', v: {value}}})-[:HAS {{v: {value}}}]->({{id: 'w{index}'}})"
+        for index, value in enumerate(VALUES)
+    )
+    server.run(f"CREATE {', '.join(pairs)}")
     server.run("CREATE (n:Value {id: 'bytes', v: $v, none: $n})", v=bytes(range(256)), n=b"")
     server.run(
         "UNWIND range(1, 300) AS i CREATE (n:Person {id: 'p' + i, name: 'Name ' + i, embedding: [i, 1.0, 0.0, 0.5]})"
