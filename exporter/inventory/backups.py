@@ -236,6 +236,9 @@ class Backup(Section):
     max_proven_age: Duration | None = Field(
         default=None, gt=0, description="age that the newest set may have which was read to its end; null: any"
     )
+    scratch: AbsolutePath | None = Field(
+        default=None, description="directory in which sets are restored to prove them; null: the system's temporary one"
+    )
     make: Make | None = Field(default=None, description="what a set consists of, if Upkeeper is to make the sets")
     keep: Keep | None = Field(default=None, description="which sets are kept; null: nothing is ever deleted")
 

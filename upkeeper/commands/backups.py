@@ -36,10 +36,10 @@ async def sets(session: Session, backup: str | None) -> None:
 @click.option("--set", "name", metavar="SET", help="The set of this name.")
 @click.option(
     "--level",
-    type=click.Choice(["checksums", "readable"]),
+    type=click.Choice(["checksums", "readable", "restored"]),
     default="readable",
     show_default=True,
-    help="How deep; readable is both.",
+    help="How deep; those before it are shown too.",
 )
 @shared(*CLIENT)
 @operation

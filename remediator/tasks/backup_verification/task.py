@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -23,11 +23,14 @@ from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parame
 from remediator.tasks.backup_verification.checksums import differences, summary
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION, DAY
 from remediator.tasks.backup_verification.readable import problems
+from remediator.tasks.backup_verification.restored import problems as not_restored
 from remediator.tasks.resources import Resources
 from remediator.tasks.worker import in_thread
 
 VERIFY = "verify"
-Level = Literal["checksums", "readable"]
+Level = Literal["checksums", "readable", "restored"]
+LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored")
+"""Each is shown after those before it."""
 
 
 class Verification(Parameters):
@@ -35,7 +38,9 @@ class Verification(Parameters):
 
     set: str | None = Field(default=None, description="name of a set; else the newest")
     all: bool = Field(default=False, description="every set")
-    level: Level = Field(default="readable", description="checksums; or readable, which is both")
+    level: Level = Field(
+        default="readable", description="the deepest: checksums, readable or restored; those before it are shown too"
+    )
 
 
 class BackupVerification:
@@ -60,7 +65,7 @@ class BackupVerification:
         """Breached: the last look at a set has shown that it is damaged."""
         sets = await self._sets(self._one(target))
         found = figures(sets)
-        failed = max((found.failed.get(level, 0) for level in ("checksums", "readable")), default=0)
+        failed = max((found.failed.get(level, 0) for level in LEVELS), default=0)
         looked = max((shown.finished for each in sets for shown in each.proofs.values()), default=0.0)
         proven = found.proven.get("readable")
         age = "" if proven is None else f", the newest {format_duration(max(0.0, round(self._clock() - proven)))} old"
@@ -85,7 +90,7 @@ class BackupVerification:
                 raise TaskError(f"{target} has no complete set {wanted.set!r}; see: upkeeper sets {target}")
         else:
             chosen = sets if wanted.all else sets[:1]
-        levels: Sequence[Level] = ("checksums",) if wanted.level == "checksums" else ("checksums", "readable")
+        levels = LEVELS[: LEVELS.index(wanted.level) + 1]
         actions = [_action(each, level, newest=each is sets[0]) for each in chosen for level in levels]
         return Plan(actions=actions, notes=[] if sets else [f"{target} has no complete set."])
 
@@ -121,7 +126,9 @@ class BackupVerification:
         elif not manifest.members:
             raise TaskError(f"{directory.name} has no list of members to read; its checksums can be verified")
         else:
-            wrong, parts = problems(directory, manifest, stop)
+            where = None if series.scratch is None else Path(series.scratch)
+            found_wrong = problems(directory, manifest, stop) if level == "readable" else None
+            wrong, parts = found_wrong or not_restored(directory, manifest, where, stop)
             found = ", ".join(parts)
         return Shown(not wrong, self._clock(), summary(wrong) or found)
 
@@ -153,9 +160,15 @@ def _read(manifest: Manifest) -> str:
 
 
 def _action(each: BackupSet, level: Level, *, newest: bool) -> Action:
-    reason = "its files against its manifest" if level == "checksums" else "everything in it to the last byte"
     params = {"set": each.name, "level": level, "newest": newest}
-    return Action(kind=VERIFY, object=f"{each.name}: {level}", reason=reason, params=params)
+    return Action(kind=VERIFY, object=f"{each.name}: {level}", reason=_REASONS[level], params=params)
+
+
+_REASONS: Mapping[Level, str] = {
+    "checksums": "its files against its manifest",
+    "readable": "everything in it to the last byte",
+    "restored": "all of it restored into scratch, and compared with what was counted",
+}
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:

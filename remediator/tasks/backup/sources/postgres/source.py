@@ -80,6 +80,7 @@ class Postgres:
             "client_version": client.version,
             "roles": list[JsonValue](facts.roles),
             "role_passwords": facts.superuser,
+            "sizes": {name: facts.databases[name] for name in databases},
             "databases": databases,
         }
         if self.source.exclude_tables:
