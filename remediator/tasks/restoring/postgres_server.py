@@ -124,7 +124,7 @@ def running(programs: Client, directory: Path, superuser: str, stop: threading.E
         finally:
             process.process.send_signal(signal.SIGINT)  # its shared memory goes too; whatever is left is killed then
             with suppress(subprocess.TimeoutExpired):
-                process.process.wait(10)
+                process.process.wait(_START_SECONDS)
 
 
 def _await(server: Server, process: Piped, stop: threading.Event) -> None:
