@@ -63,10 +63,10 @@ def sweep(above: Path) -> None:
 
 def _end(pid_file: Path) -> None:
     """Ends the server whose data directory a file is in, if it is that one that still runs."""
-    pid = int(pid_file.read_text().split("\n", 1)[0])
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    if os.fsencode(pid_file.parent) in command:
-        os.kill(pid, signal.SIGQUIT)
+    with contextlib.suppress(OSError, ValueError):  # it has ended, or had not written all of the file
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+        if os.fsencode(pid_file.parent) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            os.kill(pid, signal.SIGQUIT)
 
 
 def unprivileged() -> pwd.struct_passwd | None:
