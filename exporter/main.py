@@ -31,6 +31,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "alertmanager",
         "guards",
         "notify",
+        "packages",
         "prometheus",
         "reconcile",
         "remediator",

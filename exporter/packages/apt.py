@@ -15,6 +15,8 @@ from exporter.packages.manager import Update, Updates, newest_change
 # Inst openssl [3.0.11-1] (3.0.15-1 Debian:12.8/stable, Debian-Security:12/stable-security [amd64]) [libssl3:amd64 ]
 _INSTALL = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+)(?: (.*?))? \[\w+\]\)")
 _NAMES_AT_ONCE = 1000
+_READS_ONLY = ("-o", "Debug::NoLocking=1", "-o", "Dir::Log::Planner=/dev/null")
+"""As root it would write the log of its planner even while it simulates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,7 @@ class Apt:
 
     async def updates(self) -> Updates:
         # Locking would need root, and keep others from upgrading meanwhile.
-        simulated = parse_simulation(
-            await self._ask("apt-get", "-q", "--simulate", "-o", "Debug::NoLocking=1", "dist-upgrade")
-        )
+        simulated = parse_simulation(await self._ask("apt-get", "-q", "--simulate", *_READS_ONLY, "dist-upgrade"))
         upgraded = {update.name: update for update in simulated.upgraded}
         names = [*upgraded, *simulated.kept_back, *simulated.phased]
         policies: dict[str, Policy] = {}

@@ -10,6 +10,7 @@ from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
+from remediator.config.packages import Packages
 from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
 from remediator.config.schedule import Schedule
@@ -45,6 +46,7 @@ class Config(Inventory):
         default=GuardSettings(), description="how runs are guarded, where a remedy does not say otherwise"
     )
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
+    packages: Packages = Field(default=Packages(), description="how the packages of the host are kept up to date")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")

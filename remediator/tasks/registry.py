@@ -13,6 +13,7 @@ from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
+from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
@@ -98,6 +99,12 @@ def _restore() -> "Makes":
     return tasks
 
 
+def _packages() -> "Makes":
+    from remediator.tasks.packages.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -115,6 +122,7 @@ _FAMILIES = (
     _Family((BACKUP_VERIFICATION,), _backup_verification),
     _Family((BACKUP_RETENTION,), _backup_retention),
     _Family((RESTORE,), _restore),
+    _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -1,0 +1,1 @@
+"""security-update, system-update and package-cleanup."""

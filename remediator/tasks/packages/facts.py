@@ -1,0 +1,43 @@
+"""What the tasks about the packages of the host are."""
+
+from remediator.model.taskfacts import TaskFacts
+
+MANAGERS = ("apt", "dnf", "brew")
+"""Names of targets: the package managers that there may be."""
+
+_NEVER = (
+    "a version other than the plan's, and a package that the plan does not name",
+    "held, pinned and phased packages, and those of packages.exclude: they are named",
+    "a package is never removed, unless packages.allow_removals is set and the plan lists it",
+    "configuration files that somebody changed: they stay, and the new ones lie beside them",
+    "a lock of the package manager: it waits for whoever holds it, and names him",
+)
+
+SECURITY_UPDATE = TaskFacts(
+    name="security-update",
+    summary="Installs the pending security updates of the host's packages, and what they need.",
+    never=_NEVER,
+    configured=lambda document: MANAGERS,
+    disruption="brief",
+)
+
+SYSTEM_UPDATE = TaskFacts(
+    name="system-update",
+    summary="Installs all pending updates of the host's packages, and tells what then needs a restart.",
+    never=_NEVER,
+    configured=lambda document: MANAGERS,
+    disruption="brief",
+)
+
+PACKAGE_CLEANUP = TaskFacts(
+    name="package-cleanup",
+    summary="Removes packages that nothing needs any more, and downloads of packages that are old.",
+    never=(
+        "packages that somebody asked for, and what these need",
+        "the running kernel, its modules and headers",
+        "packages of packages.exclude, and any that the plan does not list",
+        "configuration files of packages: they are removed and not purged",
+        "downloads younger than packages.downloads_min_age: with them one can go back",
+    ),
+    configured=lambda document: MANAGERS,
+)
