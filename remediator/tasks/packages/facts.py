@@ -1,9 +1,15 @@
 """What the tasks about the packages of the host are."""
 
-from remediator.model.taskfacts import TaskFacts
+import shutil
+from pathlib import Path
 
-MANAGERS = ("apt", "dnf", "brew")
-"""Names of targets: the package managers that there may be."""
+from remediator.model.taskfacts import Document, TaskFacts
+
+
+def present(document: Document | None = None) -> list[str]:
+    """Names of targets: the package managers of this host, as nothing in a config says. Looks at a few files."""
+    return ["apt"] if shutil.which("apt-get") and Path("/var/lib/dpkg/status").exists() else []
+
 
 _NEVER = (
     "a version other than the plan's, and a package that the plan does not name",
@@ -17,7 +23,8 @@ SECURITY_UPDATE = TaskFacts(
     name="security-update",
     summary="Installs the pending security updates of the host's packages, and what they need.",
     never=_NEVER,
-    configured=lambda document: MANAGERS,
+    configured=present,
+    discovers=True,
     disruption="brief",
 )
 
@@ -25,7 +32,8 @@ SYSTEM_UPDATE = TaskFacts(
     name="system-update",
     summary="Installs all pending updates of the host's packages, and tells what then needs a restart.",
     never=_NEVER,
-    configured=lambda document: MANAGERS,
+    configured=present,
+    discovers=True,
     disruption="brief",
 )
 
@@ -39,5 +47,6 @@ PACKAGE_CLEANUP = TaskFacts(
         "configuration files of packages: they are removed and not purged",
         "downloads younger than packages.downloads_min_age: with them one can go back",
     ),
-    configured=lambda document: MANAGERS,
+    configured=present,
+    discovers=True,
 )

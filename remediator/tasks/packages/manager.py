@@ -122,8 +122,11 @@ class Manager(Protocol):
         """Unix seconds of when the lists of packages were last fetched; None where that is not known."""
         ...
 
-    async def upgrades(self, *, security: bool) -> Proposal:
-        """What would be installed now; only security updates and what they need, if ``security``. Reads only."""
+    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
+        """What would be installed now; only security updates and what they need, if ``security``. Reads only.
+
+        sized: whether sizes are to be asked for too, which takes longer.
+        """
         ...
 
     async def spare(self) -> Spare:

@@ -12,7 +12,7 @@ from remediator.config.packages import Packages
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.packages.apt.apt import Apt
-from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
+from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE, present
 from remediator.tasks.packages.judge import judge
 from remediator.tasks.packages.manager import Change, Download, Manager, Proposal, Spare, State
 from remediator.tasks.packages.restarts import restarts
@@ -27,8 +27,8 @@ Managers = Callable[[], Sequence[Manager]]
 
 def found(settings: Packages) -> Sequence[Manager]:
     """The package managers of this host."""
-    managers: Sequence[Manager | None] = [Apt.found(settings)]
-    return [one for one in managers if one is not None]
+    made: Mapping[str, Callable[[], Manager]] = {"apt": lambda: Apt(settings)}
+    return [made[name]() for name in present()]
 
 
 class _Packages:
@@ -94,7 +94,7 @@ class _Update(_Packages):
         state = await manager.state()
         broken = len(state.broken) + int(state.interrupted)
         try:
-            proposal = await manager.upgrades(security=self.security)
+            proposal = await manager.upgrades(security=self.security, sized=False)
         except UpkeeperError as error:
             if not broken:
                 raise
@@ -340,6 +340,9 @@ def notes_on(proposal: Proposal) -> list[str]:
         grown = sum(one.installed_bytes for one in proposal.changes)
         more = f"{format_bytes(abs(grown))} {'more' if grown >= 0 else 'less'} when installed"
         notes.append(f"{format_bytes(fetched)} to fetch, {more}.")
+    notes += [_line(one) for one in proposal.changes[:_NOTED]]
+    if len(proposal.changes) > _NOTED:
+        notes.append(f"And {len(proposal.changes) - _NOTED} more: --json lists all of them.")
     gone = [one.name for one in proposal.changes if not one.candidate]
     if gone:
         notes.append(f"Would be removed: {', '.join(gone)}.")
@@ -349,8 +352,20 @@ def notes_on(proposal: Proposal) -> list[str]:
             f"{_names(engines)}: its update restarts the container engine. Unless the engine has live-restore, all "
             "containers are down meanwhile."
         )
-    notes += [f"{one.name} {one.candidate} is left out: {one.reason}." for one in proposal.left[:30]]
+    notes += [f"{one.name} {one.candidate} is left out: {one.reason}." for one in proposal.left[:_NOTED]]
     return notes
+
+
+_NOTED = 100
+
+
+def _line(change: Change) -> str:
+    """A change for people: ``openssl 3.0.11-1 -> 3.0.15-1, for security, from Debian-Security:12/stable-security.``"""
+    parts = [f"{change.name} {change.installed or '(new)'} -> {change.candidate or '(removed)'}"]
+    parts += ["for security"] if change.security else []
+    parts += [f"from {change.origin}"] if change.origin else []
+    parts += [format_bytes(change.download_bytes)] if change.download_bytes else []
+    return ", ".join(parts) + "."
 
 
 _ENGINES = frozenset({"docker.io", "docker-ce", "moby-engine", "containerd", "containerd.io", "runc", "podman"})

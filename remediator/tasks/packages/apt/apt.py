@@ -9,10 +9,8 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from exporter.base.programs import CommandFailed, Finished
 from exporter.base.text import counted
@@ -74,17 +72,17 @@ class Apt:
         self._kernel = kernel or os.uname().release
         self._native = ""
 
-    @classmethod
-    def found(cls, settings: Packages) -> "Apt | None":
-        """apt, where it is what manages the packages."""
-        return cls(settings) if shutil.which("apt-get") and Path("/var/lib/dpkg/status").exists() else None
-
     async def state(self) -> State:
         if not self._native:
             self._native = (await self._system.answer("dpkg", "--print-architecture")).strip()
-        automatic = set((await self._system.answer("apt-mark", "showauto")).split())
         text = await self._system.answer("dpkg-query", "--show", "--showformat", status.FORMAT)
+        automatic = status.parse_extended(await asyncio.to_thread(self._extended), self._native)
         return State(status.parse(text, self._native, automatic), await asyncio.to_thread(self._is_interrupted))
+
+    def _extended(self) -> str:
+        with contextlib.suppress(FileNotFoundError):  # nothing is automatic yet
+            return self._system.path("/var/lib/apt/extended_states").read_text()
+        return ""
 
     def _is_interrupted(self) -> bool:
         with contextlib.suppress(OSError):
@@ -95,7 +93,7 @@ class Apt:
         paths = [self._system.path(path) for path in (_STAMP, f"{_LISTS}/partial", _LISTS)]
         return await asyncio.to_thread(newest_change, paths)
 
-    async def upgrades(self, *, security: bool) -> Proposal:
+    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
         state = await self.state()
         everything = await self._simulate(*self._upgrade)
         names = [one.name for one in everything.installs if one.installed]
@@ -110,8 +108,8 @@ class Apt:
         if named:
             simulated = await self._simulate("install", *named)
             self._check(simulated)
-        sizes = await self._sizes(simulated)
-        fetched = await self._to_fetch(named)
+        sizes = await self._sizes(simulated) if sized else {}
+        fetched = await self._to_fetch(named) if sized else {}
         changes = [
             Change(
                 one.name,

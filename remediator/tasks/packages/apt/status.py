@@ -17,7 +17,7 @@ _STATES = {
 
 
 def parse(text: str, native: str, automatic: Collection[str] = ()) -> dict[str, Installed]:
-    """native: the host's architecture. automatic: names of what ``apt-mark showauto`` lists."""
+    """native: the host's architecture. automatic: as ``parse_extended`` tells."""
     found: dict[str, Installed] = {}
     for line in text.splitlines():
         name, architecture, version, status, size = line.split("\t")
@@ -32,4 +32,15 @@ def parse(text: str, native: str, automatic: Collection[str] = ()) -> dict[str, 
             automatic=key in automatic,
             bytes=int(size) * 1024 if size.isdigit() else 0,
         )
+    return found
+
+
+def parse_extended(text: str, native: str) -> set[str]:
+    """Contents of apt's ``extended_states``: names of what was installed because another package needed it."""
+    found = set()
+    for entry in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in entry.splitlines() if ": " in line)
+        if fields.get("Auto-Installed") == "1" and "Package" in fields:
+            architecture = fields.get("Architecture", native)
+            found.add(fields["Package"] + ("" if architecture in (native, "all") else f":{architecture}"))
     return found
