@@ -46,7 +46,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),
         "deny": Entry("approvals:deny", "Deny the plan of a run, which ends by that.", ("approval",)),
         "verify": Entry("backups:verify", "Verify sets of a backup, and note what that has shown.", ("verifiable",)),
-        "restore": Entry("restore:restore", "Restore a set, or a part of one, into a directory.", ("set",)),
+        "restore": Entry(
+            "restore:restore", "Restore a set, or a part of one, into a directory or a new database.", ("set",)
+        ),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),

@@ -13,10 +13,12 @@ from exporter.backups.sets import figures
 from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.backups import Backup as Series
+from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.resources import Resources
 from remediator.tasks.restore.facts import DAY, RESTORE
+from remediator.tasks.restore.into_database import Database, database_of
 from remediator.tasks.restore.into_directory import Destination, wanted
 from remediator.tasks.restoring import archive, checked
 from remediator.tasks.restoring.checked import Damaged
@@ -25,6 +27,7 @@ from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
 from remediator.tasks.worker import in_thread
 
 CHECK, RESTORE_PART, FINISH = "check-set", "restore-part", "finish-restore"
+MAKE_DATABASE = "make-database"
 
 
 def _one_or_more(given: object) -> object:
@@ -39,7 +42,9 @@ class Restoring(Parameters):
 
     set: str = Field(default=LATEST, description="name of a set; or latest, the newest complete one")
     only: Only = Field(default=[], description=f"parts of it: {FORMS}; else all of it")
-    to: str = Field(description="directory that is empty or not there yet, as an absolute path")
+    to: str = Field(
+        description="directory that is empty or not there yet, with its whole path; or, of one database, a new name"
+    )
 
 
 class Restore:
@@ -49,7 +54,13 @@ class Restore:
     parameters = Restoring
     action_timeout = DAY
 
-    def __init__(self, backups: Sequence[Series], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        backups: Sequence[Series],
+        postgres: Sequence[PostgresServer] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._postgres = {each.name: each for each in postgres}
         self._series = {each.name: each for each in backups if each.path is not None and each.pattern is not None}
         self._clock = clock
 
@@ -90,6 +101,8 @@ class Restore:
     def _plan(self, series: Series, asked: Restoring) -> Plan:
         found = choose(series, asked.set, self._clock)
         parts = chosen(found.manifest, asked.only)
+        if "/" not in asked.to:
+            return self._plan_database(database_of(self._postgres, asked.to, found, parts), asked)
         destination = Destination(Path(asked.to))
         journal = destination.require_usable(wanted(series.name, found, parts))
         done = [] if journal is None else journal.done
@@ -115,10 +128,29 @@ class Restore:
         notes = [f"{part} is there already from a run that was interrupted." for part in done]
         return Plan(actions=actions, notes=[*notes, *_notes(parts)])
 
+    def _plan_database(self, database: Database, asked: Restoring) -> Plan:
+        notes = database.look()
+        params: dict[str, JsonValue] = {"set": database.found.name, "manifest": database.found.digest, "to": asked.to}
+        params["only"] = list[JsonValue](asked.only)
+        what = f"{format_bytes(database.entry.bytes)}, against the manifest"
+        reason = f"{database.part} into a new database of {database.server.name}, then compared with what was counted"
+        actions = [
+            Action(kind=CHECK, object=database.found.name, reason=what, params=params),
+            Action(kind=MAKE_DATABASE, object=database.name, reason=reason, params=params),
+        ]
+        return Plan(actions=actions, notes=notes)
+
     def _apply(self, series: Series, action: Action, stop: threading.Event) -> Effect:
         found = self._same_set(series, action)
         parts = chosen(found.manifest, cast(list[str], action.params["only"]))
-        destination = Destination(Path(str(action.params["to"])))
+        to = str(action.params["to"])
+        if "/" not in to:
+            database = database_of(self._postgres, to, found, parts)
+            if action.kind == MAKE_DATABASE:
+                return Effect(state="done", detail=database.make(stop))
+            checked.check(found.directory, database.entry, stop)
+            return Effect(state="done", detail="it is whole")
+        destination = Destination(Path(to))
         journal = wanted(series.name, found, parts)
         if action.kind == CHECK:
             destination.require_usable(journal)
@@ -217,4 +249,4 @@ def _told(error: OSError, action: Action) -> TaskError:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [Restore(config.backups)]
+    return [Restore(config.backups, config.postgres)]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 12 * 3600.0
 """One pg_restore may take this long: some have been seen not to end at all."""
 _COMPARED = ("encoding", "large_objects", "sequences")
+_PROPERTIES = {"encoding": "UTF8", "collate": "C", "ctype": "C"}
 _TABLESPACE = re.compile(r"^(CREATE|ALTER|DROP|COMMENT ON) TABLESPACE |^(GRANT|REVOKE) .* ON TABLESPACE ", re.I)
 
 
@@ -40,7 +41,7 @@ def restore_server(
     files = {file.path: file for file in manifest.files}
     for path in member.files:
         check(directory, files[path], stop)
-    programs = server_programs(_major(member, "client_version"))
+    programs = server_programs(major_of(member, "client_version"))
     roles = [str(role) for role in member.facts.get("roles", [])]
     try:
         with running(programs, into, _free_name(roles), stop) as server:
@@ -157,22 +158,26 @@ def _create(connection: "psycopg.Connection[Any]", name: str, facts: Mapping[str
     from psycopg import sql
 
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-    made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}")
-
-    def create(collate: str, ctype: str) -> None:
-        given = (sql.Literal(facts.get("encoding") or "UTF8"), sql.Literal(collate), sql.Literal(ctype))
-        connection.execute(made.format(sql.Identifier(name), *given))
-
-    collate, ctype = str(facts.get("collate") or "C"), str(facts.get("ctype") or "C")
     try:
-        create(collate, ctype)
+        create_database(connection, name, facts)
     except psycopg.Error:
-        create("C", "C")
-        return f"where the locale {collate} is not installed"
+        create_database(connection, name, {**facts, "collate": "C", "ctype": "C"})
+        return f"where the locale {facts.get('collate')} is not installed"
     return ""
 
 
-def _major(member: Member, key: str) -> int:
+def create_database(connection: "psycopg.Connection[Any]", name: str, facts: Mapping[str, Any]) -> None:
+    """An empty one with the encoding and locale that were written down. Raises psycopg.Error."""
+    from psycopg import sql
+
+    made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}")
+
+    given = [str(facts.get(key) or default) for key, default in _PROPERTIES.items()]
+    connection.execute(made.format(sql.Identifier(name), *map(sql.Literal, given)))
+
+
+def major_of(member: Member, key: str) -> int:
+    """Of a version that the backup wrote down. Raises TaskError where it did not. Pure."""
     try:
         return int(str(member.facts[key]).split(".")[0])
     except (KeyError, ValueError):

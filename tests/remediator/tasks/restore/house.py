@@ -31,7 +31,7 @@ class House:
         make = {"files": [str(self.data)], "sqlite": [{"name": "x", "path": str(root / "x.sqlite")}]}
         self.series: Series = series(self.sets, make)
         self.now = 1_795_485_600.0
-        self.restore = Restore([self.series], lambda: self.now)
+        self.restore = Restore([self.series], clock=lambda: self.now)
 
     async def add(self) -> Path:
         self.now += 3600
