@@ -12,6 +12,10 @@ from exporter.base.errors import UpkeeperError
 from exporter.inventory.backups import MANIFEST
 
 VERSION = 1
+_ENCRYPTED = 2
+"""Of a set with encrypted files, which a reader of the first version would take for damaged."""
+ENCRYPTED_SUFFIX = ".age"
+"""Ends the names of files that are encrypted; no other file of a set has it."""
 _MAX_BYTES = 256 * 1024**2
 """Of a million files; more is no manifest."""
 
@@ -70,6 +74,10 @@ class Manifest:
     """Program and version."""
 
     @property
+    def encrypted(self) -> bool:
+        return any(file.path.endswith(ENCRYPTED_SUFFIX) for file in self.files)
+
+    @property
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 
@@ -78,7 +86,7 @@ def render(manifest: Manifest) -> bytes:
     """The manifest as the text of its file."""
     return sealed(
         {
-            "version": VERSION,
+            "version": _ENCRYPTED if manifest.encrypted else VERSION,
             "backup": manifest.backup,
             "host": manifest.host,
             "made_by": manifest.made_by,
@@ -103,8 +111,8 @@ def parse(data: bytes) -> Manifest:
         if "members" in top:
             unsealed(data, must=True)  # ours, which never lacks its seal
         version = top.get("version")
-        if version != VERSION:
-            raise ValueError(f"has the version {version!r}, where this Upkeeper reads {VERSION}")
+        if version not in (VERSION, _ENCRYPTED):
+            raise ValueError(f"has the version {version!r}, where this Upkeeper reads {VERSION} and {_ENCRYPTED}")
         manifest = Manifest(
             backup=_text(top, "backup"),
             host=_text(top, "host", ""),

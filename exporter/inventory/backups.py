@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.base.units import parse_duration
-from exporter.configfile.named_files import SecretFile
+from exporter.configfile.named_files import PublicFile, SecretFile
 from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, names_of, repeated_names, shown
 from exporter.inventory.collector import CollectorSettings
@@ -127,6 +127,18 @@ class PostgresSource(Section):
     )
 
 
+class Encrypt(Section):
+    """Encryption of what is in a set, with age. The manifest stays plain: names, counts and checksums."""
+
+    age_recipients_file: PublicFile = Field(
+        description="file of the public keys for whom it is encrypted, as of `age --recipients-file`"
+    )
+    age_identity_file: SecretFile | None = Field(
+        default=None,
+        description="file of a private key, so that `readable` can be proven here; null: only checksums can",
+    )
+
+
 class Neo4jSource(Section):
     """A server of the section `neo4j:`, each database of which is exported while it runs."""
 
@@ -169,6 +181,7 @@ class Make(Section):
     neo4j: list[_Neo4jOrMore] = Field(
         default=[], description="Neo4j servers, exported while they run: a name from `neo4j:`, or a section for more"
     )
+    encrypt: Encrypt | None = Field(default=None, description="encryption of all files of a set but the manifest")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -181,7 +194,7 @@ class Make(Section):
             for index, name in enumerate(servers):
                 if name is not None and name in servers[:index]:
                     yield Contradiction((key, index), f"{shown(name)} is there twice; name its databases together")
-        if not any(given.values()):
+        if not any(value for key, value in given.items() if key != "encrypt"):
             yield Contradiction((), "names nothing to back up")
 
 

@@ -5,6 +5,7 @@ Errors are the file's own and are wrong everywhere. Warnings are about this mach
 
 import asyncio
 import os
+import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class MachineFacts:
     """Where the log directories are, by their paths."""
     parameters: Mapping[str, type[Parameters]] = field(default_factory=dict)
     """What each task takes."""
+    age_missing: bool = False
+    """The program that encrypts sets is not installed."""
     gates: Complaints = field(default_factory=dict)
     """What is wrong with the queries of gates that are none."""
     gates_unknown: str = ""
@@ -94,6 +97,10 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
         if path in facts.directories:
             message = f"{path!r} {facts.directories[path]}"
             problems.append(loaded.problem(key, message, severity="warning"))
+    for index, backup in enumerate(loaded.value.backups):
+        if facts.age_missing and backup.make is not None and backup.make.encrypt is not None:
+            message = "age is not installed here, which encrypts sets; install the package age"
+            problems.append(loaded.problem(("backups", index, "make", "encrypt"), message, severity="warning"))
     for file in named_files(loaded.value):
         if file.path in facts.files:
             message = f"{file.path!r} {facts.files[file.path]}"
@@ -123,6 +130,7 @@ async def gather(loaded: Loaded[Config], state: Path) -> MachineFacts:
         files={path: problem for path, problem in files.items() if problem},
         places={directory.path: place_of(directory.path, mounts) for directory in loaded.value.logs},
         parameters=parameters,
+        age_missing=shutil.which("age") is None,
         gates=wrong_gates,
         gates_unknown=unknown,
     )

@@ -134,7 +134,7 @@ def plain(directory: Path, path: str, identity: str | None, stop: threading.Even
     """
     if path.endswith(ENCRYPTED_SUFFIX):
         with _decrypting(directory, path, identity, stop) as age:
-            yield _Decrypted(age, path)
+            yield _Decrypted(age, path, identity)
     else:
         with open(os.open(directory / path, _OPEN), "rb", buffering=0) as file:
             yield _Stoppable(file, stop)
@@ -146,7 +146,7 @@ def plain_pipe(directory: Path, path: str, identity: str | None, stop: threading
     with _decrypting(directory, path, identity, stop) as age:
         assert age.process.stdout is not None
         yield age.process.stdout
-        _require_decrypted(age, path)
+        _require_decrypted(age, path, identity)
 
 
 @contextmanager
@@ -159,24 +159,29 @@ def _decrypting(directory: Path, path: str, identity: str | None, stop: threadin
             yield age
 
 
-def _require_decrypted(age: Piped, path: str) -> None:
+def _require_decrypted(age: Piped, path: str, identity: str | None) -> None:
     status, said = age.end()
     if status:
         why = _last(said, status)
-        if "identit" in why:  # not there, malformed, or of another key: nothing is known of the file
-            raise TaskError(f"{path} cannot be decrypted with age_identity_file: {why}")
+        if identity is not None and identity in why:  # of the file of the key: nothing is known of this one
+            raise TaskError(f"age_identity_file cannot be used: {why}")
+        if "no identity matched" in why:
+            raise TaskError(
+                f"{path} is encrypted for other keys than that of age_identity_file, or its head is damaged"
+            )
         raise Undecryptable(f"{path} cannot be decrypted: {why}")
 
 
 class _Decrypted:
-    def __init__(self, age: Piped, path: str) -> None:
+    def __init__(self, age: Piped, path: str, identity: str | None) -> None:
         self._age = age
         self._path = path
+        self._identity = identity
 
     def read(self, size: int, /) -> bytes:
         data = self._age.read(size)
         if not data:
-            _require_decrypted(self._age, self._path)
+            _require_decrypted(self._age, self._path, self._identity)
         return data
 
 

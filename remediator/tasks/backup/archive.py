@@ -6,15 +6,15 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from exporter.backups.manifest import SetFile
 from exporter.backups.tar_stream import TarBroken, TarStream
 from remediator.model.task import TaskError
+from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.piped import Piped
-from remediator.tasks.backup.sink import CHUNK, Compressed, Sink
+from remediator.tasks.backup.sink import CHUNK, Compressed
 from remediator.tasks.backup.sources.source import Copied
 
 OPTIONS = (
@@ -34,14 +34,14 @@ def require_tar() -> str:
     raise TaskError("GNU tar is not installed, which keeps owners, ACLs and holes; install the package tar")
 
 
-def archive(base: str, paths: Sequence[str], partial: Path, path: str, source: str, stop: threading.Event) -> Copied:
+def archive(base: str, paths: Sequence[str], into: Into, path: str, source: str, stop: threading.Event) -> Copied:
     """An archive of what is below ``base``, compressed with zstd. Blocks. Raises TaskError, OSError.
 
     paths: relative to base. What changes while it is read is named in the facts and the remark.
     """
     command = [require_tar(), *OPTIONS, f"--directory={base}", "--", *paths]
     seen = TarStream()
-    with Sink(partial, path, source, stop) as sink, Piped(command, stop) as tar:
+    with into.sink(path, source, stop) as sink, Piped(command, stop) as tar:
         packed = Compressed(sink, threads=len(os.sched_getaffinity(0)))
         try:
             while data := tar.read(CHUNK):

@@ -89,7 +89,7 @@ class Piped:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kill()
+        self.kill()
         self._ended.set()
         self.process.wait()
         self._watcher.join()
@@ -102,14 +102,15 @@ class Piped:
         while not self._ended.wait(_LOOK_SECONDS):
             self._hung = self._idle is not None and time.monotonic() - self._read_at > self._idle
             if self._stop.is_set() or self._hung:
-                self._kill()
+                self.kill()
                 return
 
     def _require_alive(self) -> None:
         if self._hung:
             raise TaskError(f"{self._name} wrote nothing for {self._idle:g} s and was ended")
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Ends it at once, with all that it has started."""
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -24,8 +24,10 @@ from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.backup import space
+from remediator.tasks.backup.age import require_recipients
 from remediator.tasks.backup.facts import BACKUP, DAY
 from remediator.tasks.backup.holds import Containers, Held
+from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.names import set_name
 from remediator.tasks.backup.partial import Leftover, PartialSet, leftovers
@@ -86,6 +88,9 @@ class Backup:
         series = self._one(target)
         path = self._path(series)
         left, notes = await in_thread(lambda _: leftovers(path, series.name, self._owner, _matcher(series)))
+        recipients = _recipients(series)
+        if recipients is not None:
+            await in_thread(lambda _: require_recipients(recipients))
         sources = self._sources(series)
         sizes = {key: await source.size() for key, source in sources.items()}
         last = await in_thread(lambda _: self._last_sizes(series))
@@ -131,7 +136,7 @@ class Backup:
             return Effect(state="skipped", detail="not made: another part of this set failed")
         try:
             with partial_set.held():
-                copied = await source.copy(partial_set.path)
+                copied = await source.copy(Into(partial_set.path, _recipients(series)))
                 await in_thread(lambda _: partial_set.add(key, source.kind, source.name, copied))
         except (UpkeeperError, OSError) as error:
             failure = error if isinstance(error, UpkeeperError) else _told(error, source)
@@ -201,6 +206,11 @@ class Backup:
 def _matcher(series: Series) -> Callable[[str], bool]:
     matches = re.compile(fnmatch.translate(cast(str, series.pattern))).match
     return lambda name: matches(name) is not None
+
+
+def _recipients(series: Series) -> str | None:
+    encrypt = series.make.encrypt if series.make is not None else None
+    return None if encrypt is None else encrypt.age_recipients_file
 
 
 def _taken(path: Path, name: str) -> bool:

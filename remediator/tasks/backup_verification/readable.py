@@ -3,21 +3,24 @@
 What a program's exit status says of a dump is not relied on: rows, entries and bytes are counted and compared.
 """
 
-import os
 import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.backups.manifest import Manifest, Member
+from exporter.backups.manifest import ENCRYPTED_SUFFIX, Manifest, Member
 from exporter.backups.tar_stream import TarBroken, TarStream
 from exporter.base.text import counted
 from remediator.model.task import TaskError
 from remediator.neo4jdump.lines import ExportBroken, ExportStream
+from remediator.tasks.backup.age import Readable, Undecryptable, plain, plain_pipe
+from remediator.tasks.backup.into import in_memory
 from remediator.tasks.backup.piped import Piped
-from remediator.tasks.backup.sink import CHUNK, Stopped
+from remediator.tasks.backup.sink import CHUNK
 from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.sqlite import complaints, describe
 from remediator.tasks.backup_verification.dump_rows import DumpRows, RowsUnclear, unquoted
@@ -30,25 +33,45 @@ class Unreadable(Exception):
     """A member is not what it was. The message says what is wrong, on one line."""
 
 
-Reads = Callable[[Path, Member, threading.Event], str]
-"""Reads a member of a set in a directory; what it found, for people. Raises Unreadable, TaskError, Stopped, OSError."""
+@dataclass(frozen=True)
+class SetContent:
+    """The files of a set. identity: file of the key of those that are encrypted."""
+
+    directory: Path
+    stop: threading.Event
+    identity: str | None = None
+
+    def plain(self, path: str) -> AbstractContextManager[Readable]:
+        return plain(self.directory, path, self.identity, self.stop)
 
 
-def read_member(directory: Path, member: Member, stop: threading.Event) -> str:
-    """As Reads, by the member's kind. TaskError: it cannot be told, such as for want of a program."""
+Reads = Callable[[SetContent, Member], str]
+"""Reads a member of a set; what it found, for people. Raises Unreadable, Undecryptable, TaskError, Stopped, OSError."""
+
+
+def read_member(directory: Path, member: Member, stop: threading.Event, identity: str | None = None) -> str:
+    """As Reads, by the member's kind. TaskError: it cannot be told, such as for want of a program or of the key."""
     reads = _READERS.get(member.kind)
     if reads is None:
         raise TaskError(f"{member.key} is of a kind that this Upkeeper cannot read; a newer one made the set")
-    return reads(directory, member, stop)
+    try:
+        return reads(SetContent(directory, stop, identity), member)
+    except Undecryptable as error:
+        raise Unreadable(str(error)) from None
 
 
-def problems(directory: Path, manifest: Manifest, stop: threading.Event) -> tuple[list[str], list[str]]:
-    """What is wrong with the members of a set, and what was found of the others. Blocks. Raises TaskError, Stopped."""
+def problems(
+    directory: Path, manifest: Manifest, stop: threading.Event, identity: str | None = None
+) -> tuple[list[str], list[str]]:
+    """What is wrong with the members of a set, and what was found of the others. Blocks. Raises TaskError, Stopped.
+
+    identity: file of the key of an encrypted set.
+    """
     wrong: list[str] = []
     found: list[str] = []
     for member in manifest.members:
         try:
-            found.append(f"{member.key}: {read_member(directory, member, stop)}")
+            found.append(f"{member.key}: {read_member(directory, member, stop, identity)}")
         except Unreadable as error:
             wrong.append(f"{member.key}: {error}")
         except OSError as error:
@@ -56,16 +79,14 @@ def problems(directory: Path, manifest: Manifest, stop: threading.Event) -> tupl
     return wrong, found
 
 
-def unpacked(directory: Path, path: str, stop: threading.Event) -> Iterator[bytes]:
+def unpacked(content: SetContent, path: str) -> Iterator[bytes]:
     """What is in a file of a set that was compressed, in pieces. Raises Unreadable unless it is one whole frame."""
     import zstandard
 
-    with open(os.open(directory / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+    with content.plain(path) as file:
         frame = zstandard.ZstdDecompressor().decompressobj()
         try:
             while not frame.eof and (data := file.read(CHUNK)):
-                if stop.is_set():
-                    raise Stopped
                 yield frame.decompress(data)
         except zstandard.ZstdError as error:
             raise Unreadable(f"{path} cannot be unpacked: {error}") from None
@@ -75,11 +96,11 @@ def unpacked(directory: Path, path: str, stop: threading.Event) -> Iterator[byte
             raise Unreadable(f"{path} goes on after its end")
 
 
-def _archive(directory: Path, member: Member, stop: threading.Event) -> str:
+def _archive(content: SetContent, member: Member) -> str:
     seen = TarStream()
     for path in member.files:
         try:
-            for data in unpacked(directory, path, stop):
+            for data in unpacked(content, path):
                 seen.write(data)
             seen.finish()
         except TarBroken as error:
@@ -89,30 +110,48 @@ def _archive(directory: Path, member: Member, stop: threading.Event) -> str:
     return counted(seen.entries, "entry", "entries")
 
 
-def _sqlite(directory: Path, member: Member, stop: threading.Event) -> str:
+def _sqlite(content: SetContent, member: Member) -> str:
     (path,) = member.files
-    wrong = complaints(directory / path)
-    if wrong:
-        raise Unreadable(f"SQLite finds: {wrong[0]}")
-    try:
-        rows = describe(directory / path)["rows"]
-    except sqlite3.Error as error:
-        raise Unreadable(str(error)) from None
+    with _as_file(content, path) as file:
+        wrong = complaints(file)
+        if wrong:
+            raise Unreadable(f"SQLite finds: {wrong[0]}")
+        try:
+            rows = describe(file)["rows"]
+        except sqlite3.Error as error:
+            raise Unreadable(str(error)) from None
     _compare_rows(member.facts.get("rows", {}), rows if isinstance(rows, dict) else {})
     return f"{_total(rows)} rows"
 
 
-def _postgres(directory: Path, member: Member, stop: threading.Event) -> str:
+@contextmanager
+def _as_file(content: SetContent, path: str) -> Iterator[Path]:
+    """A file of a set for who has to seek in it: one that is encrypted is in memory within the block."""
+    at = content.directory / path
+    if not path.endswith(ENCRYPTED_SUFFIX):
+        yield at
+        return
+    with in_memory(at.stat().st_size) as directory, content.plain(path) as file:
+        target = directory / "database.sqlite"
+        with target.open("wb") as copy:
+            while data := file.read(CHUNK):
+                copy.write(data)
+        yield target
+
+
+def _postgres(content: SetContent, member: Member) -> str:
     major = int(str(member.facts.get("client_version", "0")).split(".")[0])
     client = clients.best(clients.installed(), major)
-    roles = _roles((directory / member.files[0]).read_text(errors="surrogateescape"))
+    with content.plain(member.files[0]) as file:
+        script = b"".join(iter(lambda: file.read(CHUNK), b""))
+    roles = _roles(script.decode("utf-8", "surrogateescape"))
     for role in member.facts.get("roles", []):
         if role not in roles:
             raise Unreadable(f"the role {role} is not in {member.files[0]}")
     total = 0
     databases: Mapping[str, Any] = member.facts.get("databases", {})
     for name, facts in databases.items():
-        rows = _rows_of_dump(client.program("pg_restore"), directory / str(facts["file"]), name, stop)
+        rows = _rows_of_dump(client.program("pg_restore"), content, str(facts["file"]), name)
         wanted = {unquoted(table): count for table, count in facts["rows"].items()}
         if member.facts.get("rows_left_out"):
             wanted = {table: count for table, count in wanted.items() if table in rows}
@@ -121,13 +160,13 @@ def _postgres(directory: Path, member: Member, stop: threading.Event) -> str:
     return f"{counted(len(databases), 'database')}, {counted(total, 'row')}"
 
 
-def _neo4j(directory: Path, member: Member, stop: threading.Event) -> str:
+def _neo4j(content: SetContent, member: Member) -> str:
     nodes = relationships = 0
     databases: Mapping[str, Any] = member.facts.get("databases", {})
     for name, facts in databases.items():
         seen = ExportStream()
         try:
-            for data in unpacked(directory, str(facts["file"]), stop):
+            for data in unpacked(content, str(facts["file"])):
                 for _ in seen.lines(data):
                     pass
             seen.finish()
@@ -141,9 +180,18 @@ def _neo4j(directory: Path, member: Member, stop: threading.Event) -> str:
     return f"{counted(len(databases), 'database')}, {counted(nodes, 'node')}, {counted(relationships, 'relationship')}"
 
 
-def _rows_of_dump(program: str, dump: Path, name: str, stop: threading.Event) -> dict[str, int]:
+def _rows_of_dump(program: str, content: SetContent, path: str, name: str) -> dict[str, int]:
+    command = [program, "--data-only", "--file=-"]
+    if not path.endswith(ENCRYPTED_SUFFIX):
+        return _rows_of(Piped([*command, str(content.directory / path)], content.stop, idle=_IDLE_SECONDS), name)
+    with plain_pipe(content.directory, path, content.identity, content.stop) as dump:
+        return _rows_of(Piped(command, content.stop, stdin=dump, idle=_IDLE_SECONDS), name)
+
+
+def _rows_of(program: Piped, name: str) -> dict[str, int]:
+    """What pg_restore says of a dump. Raises Unreadable."""
     seen = DumpRows()
-    with Piped([program, "--data-only", "--file=-", str(dump)], stop, idle=_IDLE_SECONDS) as restore:
+    with program as restore:
         try:
             while data := restore.read(CHUNK):
                 seen.write(data)

@@ -91,8 +91,25 @@ class BackupVerification:
         else:
             chosen = sets if wanted.all else sets[:1]
         levels = LEVELS[: LEVELS.index(wanted.level) + 1]
-        actions = [_action(each, level, newest=each is sets[0]) for each in chosen for level in levels]
-        return Plan(actions=actions, notes=[] if sets else [f"{target} has no complete set."])
+        encrypted = [] if wanted.level == "checksums" else await in_thread(lambda _: _encrypted(series, chosen))
+        locked = levels[1:] if _identity(series) is None else levels[2:]
+        actions = [
+            _action(each, level, newest=each is sets[0])
+            for each in chosen
+            for level in levels
+            if each.name not in encrypted or level not in locked
+        ]
+        notes = [] if sets else [f"{target} has no complete set."]
+        if encrypted and _identity(series) is None:
+            notes.append(
+                f"{', '.join(encrypted)}: encrypted, and make.encrypt names no age_identity_file: "
+                "that the files are as they were written can be proven, not that they can be read."
+            )
+        elif encrypted and locked:
+            notes.append(
+                f"{', '.join(encrypted)}: encrypted, so it is not restored into scratch, where it would be plain."
+            )
+        return Plan(actions=actions, notes=notes)
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
@@ -127,7 +144,7 @@ class BackupVerification:
             raise TaskError(f"{directory.name} has no list of members to read; its checksums can be verified")
         else:
             where = None if series.scratch is None else Path(series.scratch)
-            found_wrong = problems(directory, manifest, stop) if level == "readable" else None
+            found_wrong = problems(directory, manifest, stop, _identity(series)) if level == "readable" else None
             wrong, parts = found_wrong or not_restored(directory, manifest, where, stop)
             found = ", ".join(parts)
         return Shown(not wrong, self._clock(), summary(wrong) or found)
@@ -153,6 +170,23 @@ class BackupVerification:
             return await in_thread(BackupDirectory(series, self._clock).read)
         except OSError as error:
             raise TaskError(f"cannot read {series.path}: {error.strerror or error}") from error
+
+
+def _identity(series: Series) -> str | None:
+    encrypt = series.make.encrypt if series.make is not None else None
+    return None if encrypt is None else encrypt.age_identity_file
+
+
+def _encrypted(series: Series, sets: Sequence[BackupSet]) -> list[str]:
+    """The names of those that are encrypted. Blocks."""
+    found = []
+    for each in sets:
+        try:
+            if read_manifest(Path(cast(str, series.path)) / each.name)[0].encrypted:
+                found.append(each.name)
+        except ManifestBroken:
+            continue  # which the proof will say
+    return found
 
 
 def _read(manifest: Manifest) -> str:

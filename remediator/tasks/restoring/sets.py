@@ -76,6 +76,11 @@ def of(series: Backup, one: BackupSet) -> ChosenSet:
         raise TaskError(f"the set {one.name} is damaged: {error}") from None
     if manifest.backup != series.name:
         raise TaskError(f"the manifest of {one.name} is that of another backup, {manifest.backup}")
+    if manifest.encrypted:
+        raise TaskError(
+            f"the set {one.name} is encrypted with age, and is not restored by Upkeeper: decrypt its files by hand, "
+            "age -d -i KEY FILE.age; see docs/how-to/backups.md"
+        )
     return ChosenSet(one.name, directory, manifest, digest, one.date)
 
 

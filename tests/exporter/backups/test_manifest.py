@@ -55,7 +55,7 @@ def test_a_script_may_write_a_plain_one() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"version": 2}, "has the version 2"),
+        ({"version": 3}, "has the version 3"),
         ({"started": "now"}, "started must be Unix seconds"),
         ({"files": [{"path": "../x", "bytes": 1, "sha256": SUM}]}, "names a file outside the set"),
         ({"files": [{"path": "/x", "bytes": 1, "sha256": SUM}]}, "names a file outside the set"),

@@ -4,10 +4,10 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from remediator.model.task import TaskError
 from remediator.tasks.backup.archive import archive
+from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.sink import Stopped
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.worker import in_thread
@@ -28,10 +28,10 @@ class Files:
         self._require()
         return await in_thread(lambda stop: sum(disk_size(path, stop.is_set) for path in self.paths))
 
-    async def copy(self, partial: Path) -> Copied:
+    async def copy(self, into: Into) -> Copied:
         self._require()
         below = [path.strip("/") or "." for path in self.paths]
-        copied = await in_thread(lambda stop: archive("/", below, partial, "files.tar.zst", "files", stop))
+        copied = await in_thread(lambda stop: archive("/", below, into, "files.tar.zst", "files", stop))
         return Copied(copied.files, {**copied.facts, "paths": list(self.paths)}, copied.remark)
 
     def _require(self) -> None:

@@ -21,7 +21,8 @@ from remediator.model.task import TaskError
 from remediator.neo4jdump.export import Exported, export
 from remediator.servers.neo4j import CONNECT_SECONDS
 from remediator.tasks.backup.holds import Containers
-from remediator.tasks.backup.sink import Compressed, Sink
+from remediator.tasks.backup.into import Into
+from remediator.tasks.backup.sink import Compressed
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.worker import in_loop, in_thread
 
@@ -68,9 +69,9 @@ class Neo4j:
             return None
         return sum(size for name, (size, _) in sizes.items() if name in databases)
 
-    async def copy(self, partial: Path) -> Copied:
+    async def copy(self, into: Into) -> Copied:
         async with self.containers.still(self.source.stop, self.source.pause):
-            return await in_loop(lambda stop: self._copy(partial, stop))
+            return await in_loop(lambda stop: self._copy(into, stop))
 
     async def _look(self, driver: Neo4jDriver) -> tuple[str, Sequence[str]]:
         """The server's version, and the databases to export. Raises UpkeeperError."""
@@ -90,7 +91,7 @@ class Neo4j:
                 raise TaskError(f"the database {each.name} of Neo4j {self.name} is not online")
         return version or "", [each.name for each in chosen]
 
-    async def _copy(self, partial: Path, stop: threading.Event) -> Copied:
+    async def _copy(self, into: Into, stop: threading.Event) -> Copied:
         files: list[SetFile] = []
         facts: dict[str, JsonValue] = {}
         moved: list[str] = []
@@ -98,7 +99,7 @@ class Neo4j:
         try:
             version, databases = await self._look(driver)
             for name in databases:
-                file, exported = await self._export(driver, version, name, partial, stop)
+                file, exported = await self._export(driver, version, name, into, stop)
                 files.append(file)
                 facts[name] = {"file": file.path, **exported.facts()}
                 if not exported.one_moment:
@@ -114,11 +115,11 @@ class Neo4j:
         return Copied(files, {"server_version": version, "databases": facts}, remark)
 
     async def _export(
-        self, driver: Neo4jDriver, version: str, name: str, partial: Path, stop: threading.Event
+        self, driver: Neo4jDriver, version: str, name: str, into: Into, stop: threading.Event
     ) -> tuple[SetFile, Exported]:
         path = f"neo4j/{self.name}/{name}.jsonl.zst"
         for attempt in range(_ATTEMPTS):
-            with Sink(partial, path, f"{self.kind}:{self.name}/{name}", stop) as sink:
+            with into.sink(path, f"{self.kind}:{self.name}/{name}", stop) as sink:
                 packed = Compressed(sink)
                 exported = await export(driver, name, version, packed.write)
                 packed.finish()

@@ -1,12 +1,12 @@
 """What a kind of source does: says how large its copy may be, and makes it."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import JsonValue
 
 from exporter.backups.manifest import Member, SetFile
+from remediator.tasks.backup.into import Into
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ class Source(Protocol):
         """Bytes that its copy takes at most, as far as can be told cheaply; None where not. Raises UpkeeperError."""
         ...
 
-    async def copy(self, partial: Path) -> Copied:
-        """Writes it into a set's directory, anew where something was left there. Raises UpkeeperError, OSError."""
+    async def copy(self, into: Into) -> Copied:
+        """Writes it into a set, anew where something was left there. Raises UpkeeperError, OSError."""
         ...

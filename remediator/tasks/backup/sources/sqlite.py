@@ -10,13 +10,15 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from remediator.model.task import TaskError
-from remediator.tasks.backup.sink import Stopped, hashed
+from remediator.tasks.backup.into import Into
+from remediator.tasks.backup.sink import Stopped
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.worker import in_thread
 
 _PAGES = 2048
 """Copied before it is looked whether to stop."""
 _BUSY_SECONDS = 60.0
+_BESIDE = ("-journal", "-wal", "-shm")
 _TABLES = """
     SELECT name FROM sqlite_master
     WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND sql NOT LIKE 'CREATE VIRTUAL%'
@@ -40,26 +42,31 @@ class Sqlite:
         except OSError as error:
             raise TaskError(f"cannot read {self.path}: {error.strerror}") from error
 
-    async def copy(self, partial: Path) -> Copied:
-        return await in_thread(lambda stop: copy_database(self.path, partial, self.name, stop))
+    async def copy(self, into: Into) -> Copied:
+        return await in_thread(lambda stop: copy_database(self.path, into, self.name, stop))
 
 
-def copy_database(database: str, partial: Path, name: str, stop: threading.Event) -> Copied:
+def copy_database(database: str, into: Into, name: str, stop: threading.Event) -> Copied:
     """A copy of one moment, and how many rows each table had then. Blocks. Raises TaskError, OSError."""
     path = f"sqlite/{name}.sqlite"
-    target = partial / path
-    target.parent.mkdir(mode=0o700, exist_ok=True)
-    for leftover in (target, *(target.with_name(f"{target.name}{end}") for end in ("-journal", "-wal", "-shm"))):
-        leftover.unlink(missing_ok=True)
     if not Path(database).is_file():
         raise TaskError(f"{database} is not there, or is no file; correct its path in make.sqlite[{name}]")
-    target.touch(mode=0o600)
-    try:
-        _copy(database, target, stop)
-        facts = describe(target)
-    except sqlite3.Error as error:
-        raise TaskError(f"SQLite cannot copy {database}: {error}") from error
-    return Copied([hashed(partial, path, f"sqlite:{database}", stop)], facts)
+    with into.whole_file(path, _bytes(database)) as target:
+        for leftover in (target, *(target.with_name(f"{target.name}{end}") for end in _BESIDE)):
+            leftover.unlink(missing_ok=True)
+        target.touch(mode=0o600)
+        try:
+            _copy(database, target, stop)
+            facts = describe(target)
+        except sqlite3.Error as error:
+            raise TaskError(f"SQLite cannot copy {database}: {error}") from error
+        return Copied([into.taken(target, path, f"sqlite:{database}", stop)], facts)
+
+
+def _bytes(database: str) -> int:
+    """That a copy takes at most: of the file, and of what is in the log that belongs to it."""
+    files = (Path(database), Path(f"{database}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _copy(database: str, target: Path, stop: threading.Event) -> None:

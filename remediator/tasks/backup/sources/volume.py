@@ -12,6 +12,7 @@ from exporter.inventory.backups import VolumeSource
 from remediator.model.task import TaskError
 from remediator.tasks.backup.archive import archive
 from remediator.tasks.backup.holds import Containers
+from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.sources.files import disk_size
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.backup.sources.sqlite import copy_database
@@ -39,11 +40,11 @@ class Volume:
         root = await mount_point(self.engine, self.name)
         return await in_thread(lambda stop: disk_size(root, stop.is_set))
 
-    async def copy(self, partial: Path) -> Copied:
+    async def copy(self, into: Into) -> Copied:
         root = await mount_point(self.engine, self.name)
         path = f"volumes/{self.name}.tar.zst"
         async with self._still():
-            return await in_thread(lambda stop: archive(root, ["."], partial, path, f"volume:{self.name}", stop))
+            return await in_thread(lambda stop: archive(root, ["."], into, path, f"volume:{self.name}", stop))
 
     def _still(self) -> AbstractAsyncContextManager[None]:
         return self.containers.still(self.source.stop, self.source.pause)
@@ -66,9 +67,9 @@ class SqliteInVolume:
         path = await self._path()
         return (await in_thread(lambda _: Path(path).stat())).st_size
 
-    async def copy(self, partial: Path) -> Copied:
+    async def copy(self, into: Into) -> Copied:
         path = await self._path()
-        return await in_thread(lambda stop: copy_database(path, partial, self.name, stop))
+        return await in_thread(lambda stop: copy_database(path, into, self.name, stop))
 
     async def _path(self) -> str:
         """Where it is. Raises TaskError where it is not there, or leads out of the volume: that is for no container."""

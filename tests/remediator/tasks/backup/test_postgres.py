@@ -22,6 +22,7 @@ from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import database_facts
 from remediator.tasks.backup_verification.readable import problems
+from tests.helpers import require_program
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer, binaries
 from tests.remediator.tasks.backup.series import applied, made, series, task
 
@@ -276,3 +277,28 @@ def test_clients_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {client.major: client for client in clients.installed()}
     assert Path(found[18].program("pg_restore")).exists()
     assert found[15].directory == clients.DEBIAN / "15" / "bin"
+
+
+async def test_an_encrypted_set_is_restored_as_it_was(house: House, tmp_path: Path) -> None:
+    """Dumps go through a pipe then, and never to disk as they are."""
+    keygen = require_program("age-keygen", "age")
+    subprocess.run([keygen, "-o", str(tmp_path / "key")], check=True, capture_output=True)
+    public = subprocess.run([keygen, "-y", str(tmp_path / "key")], check=True, capture_output=True).stdout
+    (tmp_path / "recipients").write_bytes(public)
+    make = {
+        "postgres": [{"server": "main", "databases": [DATABASE]}],
+        "encrypt": {"age_recipients_file": str(tmp_path / "recipients")},
+    }
+    new = await made(task(series(house.sets, make), [house.settings()]), house.sets)
+    manifest, _ = manifests.read(new)
+    (member,) = manifest.members
+    assert all((new / path).read_bytes().startswith(b"age-encryption.org/v1\n") for path in member.files)
+    wrong, found = problems(new, manifest, threading.Event(), str(tmp_path / "key"))
+    assert wrong == []
+    assert found[0].startswith("postgres:main: 1 database, ")
+    dump = new / member.facts["databases"][DATABASE]["file"]
+    plain = dump.with_suffix("")
+    command = [require_program("age", "age"), "-d", "-i", str(tmp_path / "key"), "-o", str(plain), str(dump)]
+    subprocess.run(command, check=True, capture_output=True)
+    facts = {**member.facts, "databases": {DATABASE: {"file": str(plain.relative_to(new))}}}
+    assert restored(house, new, replace(member, facts=facts)) == house.facts(DATABASE)

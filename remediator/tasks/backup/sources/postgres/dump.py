@@ -1,4 +1,4 @@
-"""Runs pg_dump and pg_dumpall. Their files are new ones, readable by their owner only."""
+"""Runs pg_dump and pg_dumpall. Their files are new ones, readable by their owner only, or go through age."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from exporter.backups.manifest import SetFile
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
+from remediator.tasks.backup.age import EncryptedSink, Pump
+from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.piped import Piped
+from remediator.tasks.backup.sink import Sink, hashed
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import ServerFacts
 from remediator.tasks.backup.sources.postgres.login import explained
@@ -17,10 +21,11 @@ _LOCK_SECONDS = 300
 
 
 class Dump:
-    """A program that writes to a file. ``end`` waits for it, and raises TaskError if it failed.
+    """A program that writes to a file of a set.
 
     It opens the file itself: given as standard output, pg_dump appends to it the table of contents that it means to
-    put in place of the first one, so that restores find no offsets (seen with 16 and 18).
+    put in place of the first one, so that restores find no offsets (seen with 16 and 18). Through a pipe it does not,
+    and restores find none either: they read it from its start.
     """
 
     def __init__(
@@ -29,22 +34,40 @@ class Dump:
         what: str,
         command: Sequence[str],
         login: Mapping[str, str],
-        target: Path,
+        into: Into,
+        path: str,
+        source: str,
         stop: threading.Event,
     ) -> None:
         self._server = server
         self._what = what
         self._name = Path(command[0]).name
+        self._file = (into.root, path, source, stop)
+        self._sink: Sink | EncryptedSink | None = None
+        self._pump: Pump | None = None
+        target = into.root / path
         target.unlink(missing_ok=True)
+        to_file = into.recipients is None
         try:
-            self._program = Piped([*command, f"--file={target}"], stop, environment=login)
+            self._program = Piped([*command, *([f"--file={target}"] if to_file else [])], stop, environment=login)
         except OSError as error:
             raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
+        if not to_file:
+            try:
+                self._sink = into.sink(path, source, stop)
+            except BaseException:
+                self._program.__exit__(None, None, None)
+                raise
+            self._pump = Pump(self._program, self._sink)
 
-    def end(self) -> None:
+    def end(self) -> SetFile:
+        """Waits for it: what it wrote, on disk. Raises TaskError."""
+        if self._pump is not None:
+            self._pump.join()
         status, said = self._program.end()
         if status:
             raise TaskError(explained(self._server, f"{self._name} of {self._what}: {_error(said, status)}"))
+        return hashed(*self._file) if self._sink is None else self._sink.done()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +76,9 @@ class Dump:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._program.__exit__(kind, error, trace)
+        if self._pump is not None and self._sink is not None:
+            self._pump.wait()
+            self._sink.__exit__(kind, error, trace)
 
 
 def dump_database(
@@ -60,12 +86,13 @@ def dump_database(
     client: Client,
     login: Mapping[str, str],
     name: str,
-    target: Path,
+    into: Into,
+    path: str,
     snapshot: str,
     exclude: Sequence[str],
     stop: threading.Event,
 ) -> Dump:
-    """Dumps what a snapshot holds of a database. The file is written by the program itself, which goes back in it."""
+    """Dumps what a snapshot holds of a database."""
     from psycopg.conninfo import make_conninfo
 
     command = [
@@ -77,17 +104,18 @@ def dump_database(
         *(f"--exclude-table-data={pattern}" for pattern in exclude),
         f"--dbname={make_conninfo('', dbname=name)}",
     ]
-    return Dump(server, f"database {name}", command, login, target, stop)
+    return Dump(server, f"database {name}", command, login, into, path, f"postgres:{server.name}/{name}", stop)
 
 
 def dump_globals(
     server: PostgresServer,
     client: Client,
     login: Mapping[str, str],
-    target: Path,
+    into: Into,
+    path: str,
     facts: ServerFacts,
     stop: threading.Event,
-) -> None:
+) -> SetFile:
     """Writes roles, their memberships and settings, and tablespaces, as SQL. Raises TaskError."""
     command = [
         client.program("pg_dumpall"),
@@ -96,8 +124,8 @@ def dump_globals(
         *(() if facts.superuser else ("--no-role-passwords",)),
         f"--database={server.dbname}",
     ]
-    with Dump(server, "roles", command, login, target, stop) as dump:
-        dump.end()
+    with Dump(server, "roles", command, login, into, path, f"postgres:{server.name}", stop) as dump:
+        return dump.end()
 
 
 def _error(said: Sequence[str], status: int) -> str:

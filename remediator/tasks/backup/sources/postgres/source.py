@@ -12,7 +12,8 @@ from exporter.backups.manifest import SetFile
 from exporter.inventory.backups import PostgresSource
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
-from remediator.tasks.backup.sink import hashed, private_folder
+from remediator.tasks.backup.into import Into
+from remediator.tasks.backup.sink import private_folder
 from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import ServerFacts, database_facts, server_facts
@@ -47,8 +48,8 @@ class Postgres:
 
         return await in_thread(look)
 
-    async def copy(self, partial: Path) -> Copied:
-        return await in_thread(lambda stop: self._copy(partial, stop))
+    async def copy(self, into: Into) -> Copied:
+        return await in_thread(lambda stop: self._copy(into, stop))
 
     def _facts(self, stop: threading.Event) -> ServerFacts:
         with session(self.server, self.server.dbname, stop) as connection:
@@ -61,18 +62,17 @@ class Postgres:
                 raise TaskError(f"PostgreSQL {self.name} has no database {name!r} to dump; it has: {known}")
         return self.source.databases or list(facts.databases)
 
-    def _copy(self, partial: Path, stop: threading.Event) -> Copied:
+    def _copy(self, into: Into, stop: threading.Event) -> Copied:
         facts = self._facts(stop)
         client = clients.best(clients.installed(), facts.major)
         login = environment(self.server)
         folder = f"postgres/{self.name}"
-        private_folder(partial, Path(folder))
+        private_folder(into.root, Path(folder))
         path = f"{folder}/globals.sql"
-        dump_globals(self.server, client, login, partial / path, facts, stop)
-        files = [hashed(partial, path, f"{self.kind}:{self.name}", stop)]
+        files = [dump_globals(self.server, client, login, into, path, facts, stop)]
         databases: dict[str, JsonValue] = {}
         for name in self._databases(facts):
-            file, databases[name] = self._database(partial, folder, name, client, login, stop)
+            file, databases[name] = self._database(into, folder, name, client, login, stop)
             files.append(file)
         remark = "" if facts.superuser else f"roles are without their passwords: {self.server.user} is no superuser"
         said: dict[str, JsonValue] = {
@@ -88,7 +88,7 @@ class Postgres:
         return Copied(files, said, remark)
 
     def _database(
-        self, partial: Path, folder: str, name: str, client: Client, login: Mapping[str, str], stop: threading.Event
+        self, into: Into, folder: str, name: str, client: Client, login: Mapping[str, str], stop: threading.Event
     ) -> tuple[SetFile, JsonValue]:
         """Its dump, and what it held at that moment."""
         path = f"{folder}/{quote(name, safe='')}.dump"
@@ -96,9 +96,8 @@ class Postgres:
             row = connection.execute("SELECT pg_export_snapshot()").fetchone()
             assert row is not None
             with dump_database(
-                self.server, client, login, name, partial / path, str(row[0]), self.source.exclude_tables, stop
+                self.server, client, login, name, into, path, str(row[0]), self.source.exclude_tables, stop
             ) as dump:
                 found = database_facts(connection)  # counted while it is dumped, in the same snapshot
-                dump.end()
-        file = hashed(partial, path, f"{self.kind}:{self.name}/{name}", stop)
-        return file, {"file": path, **found}
+                file = dump.end()
+        return file, {"file": file.path, **found}
