@@ -11,7 +11,7 @@ from exporter.base.text import counted
 from remediator.model.task import TaskError
 from remediator.tasks.backup.sources.sqlite import complaints, describe
 from remediator.tasks.restoring import archive, checked
-from remediator.tasks.restoring.checked import Damaged
+from remediator.tasks.restoring.checked import Damaged, SetFiles
 from remediator.tasks.restoring.postgres import NotRestored, restore_server
 from remediator.tasks.restoring.scratch import scratch
 
@@ -42,13 +42,13 @@ def problems(
 
 def _archive(directory: Path, manifest: Manifest, member: Member, into: Path, stop: threading.Event) -> str:
     files = {file.path: file for file in manifest.files}
-    total = 0
+    total, files_of = 0, SetFiles(directory)
     for number, path in enumerate(member.files):
-        total += archive.look(directory, files[path], stop)
+        total += archive.look(files_of, files[path], stop)
         out = into / str(number)
         out.mkdir(mode=0o700)
-        archive.unpack(directory, files[path], out, None, stop)
-        wrong = archive.differences(directory, files[path], out, stop)
+        archive.unpack(files_of, files[path], out, None, stop)
+        wrong = archive.differences(files_of, files[path], out, stop)
         if wrong:
             raise NotRestored(f"{path}, unpacked: {wrong[0]}")
     wanted = member.facts.get("entries", total)
@@ -60,7 +60,7 @@ def _archive(directory: Path, manifest: Manifest, member: Member, into: Path, st
 def _sqlite(directory: Path, manifest: Manifest, member: Member, into: Path, stop: threading.Event) -> str:
     (entry,) = [file for file in manifest.files if file.path in member.files]
     copy = into / "database.sqlite"
-    checked.copy(directory, entry, copy, stop)
+    checked.copy(SetFiles(directory), entry, copy, stop)
     wrong = complaints(copy)
     if wrong:
         raise NotRestored(f"SQLite finds: {wrong[0]}")

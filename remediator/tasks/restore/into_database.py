@@ -19,7 +19,7 @@ from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.described import ServerFacts, database_facts, server_facts
 from remediator.tasks.backup.sources.postgres.login import environment, explained
-from remediator.tasks.restoring.checked import check, opened
+from remediator.tasks.restoring.checked import check
 from remediator.tasks.restoring.parts import Part, databases
 from remediator.tasks.restoring.postgres import create_database, differences, major_of
 from remediator.tasks.restoring.sets import ChosenSet
@@ -158,7 +158,7 @@ class Database:
             f"--dbname={make_conninfo('', dbname=self.name)}",
         ]
         with (
-            opened(self.found.directory, self.entry) as file,
+            self.found.content.for_program(self.entry, stop) as file,
             Piped(command, stop, environment=environment(self.server), stdin=file) as program,
         ):
             while program.read(CHUNK):

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from exporter.backups.manifest import ENCRYPTED_SUFFIX
 from exporter.backups.sets import figures
 from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes, format_duration
@@ -192,7 +193,8 @@ class Restore:
 def _check(found: ChosenSet, part: Part, stop: threading.Event) -> None:
     for entry in part.files(found.manifest):
         if part.is_archive:
-            entries = archive.look(found.directory, entry, stop)
+            checked.check(found.directory, entry, stop)
+            entries = archive.look(found.content, entry, stop)
             wanted_entries = part.member.facts.get("entries", entries)
             if entries != wanted_entries:
                 raise Damaged(f"{entry.path} holds {entries} entries, where {wanted_entries} were backed up")
@@ -205,12 +207,12 @@ def _restored(found: ChosenSet, part: Part, destination: Destination, stop: thre
     entries = part.files(found.manifest)
     if not part.is_archive:
         for entry in entries:
-            checked.copy(found.directory, entry, destination.free(entry.path), stop)
+            checked.copy(found.content, entry, destination.free(entry.path.removesuffix(ENCRYPTED_SUFFIX)), stop)
         return format_bytes(sum(entry.bytes for entry in entries))
     said: list[str] = []
     at = destination.clear(_place(part), part.path)
     for entry in entries:
-        said += archive.unpack(found.directory, entry, at, part.path, stop)
+        said += archive.unpack(found.content, entry, at, part.path, stop)
     size = format_bytes(_size(part, found))
     return f"{size}; tar says: {said[0]}" if said else size
 
@@ -219,7 +221,9 @@ def _place(part: Part) -> str:
     """Below the directory."""
     if part.is_archive:
         return "files" if part.member.kind == "files" else f"{part.member.kind}/{part.member.name}"
-    return f"{part.member.kind}/{part.member.name}" if len(part.member.files) > 1 else part.member.files[0]
+    if len(part.member.files) > 1:
+        return f"{part.member.kind}/{part.member.name}"
+    return part.member.files[0].removesuffix(ENCRYPTED_SUFFIX)
 
 
 def _size(part: Part, found: ChosenSet) -> int:

@@ -4,7 +4,6 @@ Nothing is unpacked that names a place outside the directory, or below what the 
 refused before anything is written, though GNU tar makes such links last of all, when nothing is written any more.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,15 +13,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from exporter.backups.manifest import SetFile
 from exporter.backups.tar_stream import TarBroken, TarStream
 from remediator.model.task import TaskError
+from remediator.tasks.backup.age import Readable
 from remediator.tasks.backup.archive import require_tar
 from remediator.tasks.backup.piped import Piped
-from remediator.tasks.backup.sink import CHUNK, Stopped
-from remediator.tasks.restoring.checked import Damaged, opened
+from remediator.tasks.backup.sink import CHUNK
+from remediator.tasks.restoring.checked import Damaged, SetFiles
 
 _OPTIONS = (
     "--extract", "--file=-", "--numeric-owner", "--preserve-permissions", "--acls", "--xattrs", "--xattrs-include=*",
@@ -34,14 +33,13 @@ _DIFF = ("--diff", "--file=-", "--numeric-owner", "--warning=no-timestamp")
 
 
 class Content:
-    """The tar in a file of a set, which is also hashed as it is read. Reading raises Damaged, Stopped."""
+    """The tar in a file of a set, unpacked as it is read. Reading raises Damaged, TaskError, Stopped."""
 
-    def __init__(self, file: IO[bytes], entry: SetFile, stop: threading.Event) -> None:
+    def __init__(self, file: Readable, entry: SetFile) -> None:
         import zstandard
 
         self._broken = zstandard.ZstdError
-        self._file, self._entry, self._stop = file, entry, stop
-        self._hash = hashlib.sha256()
+        self._file, self._entry = file, entry
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._ready = b""
         self._seen = TarStream()
@@ -54,12 +52,9 @@ class Content:
         """The next bytes, at most so many; none at the end, when all was as the manifest says and is a whole tar."""
         while not self._ready:
             data = self._file.read(CHUNK)
-            if self._stop.is_set():
-                raise Stopped
             if not data:
                 self._end()
                 return b""
-            self._hash.update(data)
             if self._frame.eof:
                 raise Damaged(f"{self._entry.path} goes on after its end")
             try:
@@ -78,8 +73,6 @@ class Content:
             pass
 
     def _end(self) -> None:
-        if self._hash.hexdigest() != self._entry.sha256:
-            raise Damaged(f"{self._entry.path} has another content")
         if not self._frame.eof:
             raise Damaged(f"{self._entry.path} ends early")
         try:
@@ -88,12 +81,12 @@ class Content:
             raise Damaged(f"{self._entry.path} {error}") from None
 
 
-def look(directory: Path, entry: SetFile, stop: threading.Event) -> int:
+def look(files: SetFiles, entry: SetFile, stop: threading.Event) -> int:
     """Reads an archive to its end; how many entries it has. Blocks. Raises Damaged, TaskError, OSError, Stopped.
 
     Damaged: it is not what the manifest says. TaskError: it must not be unpacked.
     """
-    with _content(directory, entry, stop) as content:
+    with _content(files, entry, stop) as content:
         links: set[str] = set()
         try:
             for info in _members(content):
@@ -105,18 +98,18 @@ def look(directory: Path, entry: SetFile, stop: threading.Event) -> int:
         return content.entries
 
 
-def unpack(directory: Path, entry: SetFile, into: Path, only: str | None, stop: threading.Event) -> list[str]:
+def unpack(files: SetFiles, entry: SetFile, into: Path, only: str | None, stop: threading.Event) -> list[str]:
     """Unpacks an archive into an empty directory, or one path of it to where nothing is; what tar had to say. Blocks.
 
     Raises Damaged, TaskError, OSError, Stopped. As root with owners; as anybody else all becomes one's own.
     """
     if only is None:
-        return _unpack(directory, entry, into, (), stop)
+        return _unpack(files, entry, into, (), stop)
     aside = into / _ASIDE
     remove(aside)
     aside.mkdir(mode=0o700)
-    names = (only, *_first_names(directory, entry, only, stop))
-    said = _unpack(directory, entry, aside, names, stop)
+    names = (only, *_first_names(files, entry, only, stop))
+    said = _unpack(files, entry, aside, names, stop)
     at = into
     for step in only.split("/")[:-1]:
         at = at / step
@@ -126,20 +119,20 @@ def unpack(directory: Path, entry: SetFile, into: Path, only: str | None, stop: 
     return said
 
 
-def _unpack(directory: Path, entry: SetFile, into: Path, names: Sequence[str], stop: threading.Event) -> list[str]:
+def _unpack(files: SetFiles, entry: SetFile, into: Path, names: Sequence[str], stop: threading.Event) -> list[str]:
     owner = "--same-owner" if os.geteuid() == 0 else "--no-same-owner"
     command = [require_tar(), *_OPTIONS, owner, f"--directory={into}", *(("--", *names) if names else ())]
-    with _content(directory, entry, stop) as content:
+    with _content(files, entry, stop) as content:
         status, said = _fed(command, content, stop)
     if status:
         raise TaskError(f"tar cannot unpack {entry.path}: {_told(said, status)}")
     return said
 
 
-def _first_names(directory: Path, entry: SetFile, only: str, stop: threading.Event) -> list[str]:
+def _first_names(files: SetFiles, entry: SetFile, only: str, stop: threading.Event) -> list[str]:
     """What else must be unpacked, for a file below ``only`` is in the archive as another name of it. As it is there."""
     top, found = _plain(only) or "", dict[str, None]()
-    with _content(directory, entry, stop) as content:
+    with _content(files, entry, stop) as content:
         for info in _members(content):
             if info.islnk() and _is_below(_plain(info.name), top) and not _is_below(_plain(info.linkname), top):
                 found[info.linkname] = None
@@ -159,13 +152,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def differences(directory: Path, entry: SetFile, unpacked: Path, stop: threading.Event) -> list[str]:
+def differences(files: SetFiles, entry: SetFile, unpacked: Path, stop: threading.Event) -> list[str]:
     """What of an unpacked archive is not as in the archive: content, kinds, modes, times, owners. Blocks.
 
     Raises Damaged, TaskError, OSError, Stopped. Owners are left out where only root could have kept them.
     """
     command = [require_tar(), *_DIFF, f"--directory={unpacked}"]
-    with _content(directory, entry, stop) as content, Piped(command, stop, stdin=subprocess.PIPE) as tar:
+    with _content(files, entry, stop) as content, Piped(command, stop, stdin=subprocess.PIPE) as tar:
         lines: list[bytes] = []
         listener = threading.Thread(target=lambda: lines.extend(iter(lambda: tar.read(CHUNK), b"")), daemon=True)
         listener.start()
@@ -201,9 +194,9 @@ def _feed(tar: Piped, content: Content) -> None:
 
 
 @contextmanager
-def _content(directory: Path, entry: SetFile, stop: threading.Event) -> Iterator[Content]:
-    with opened(directory, entry) as file:
-        yield Content(file, entry, stop)
+def _content(files: SetFiles, entry: SetFile, stop: threading.Event) -> Iterator[Content]:
+    with files.content(entry, stop) as file:
+        yield Content(file, entry)
 
 
 def _members(content: Content) -> Iterator[tarfile.TarInfo]:

@@ -6,10 +6,12 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from exporter.backups.manifest import SetFile
+from exporter.backups.manifest import ENCRYPTED_SUFFIX, SetFile
+from remediator.tasks.backup.age import Readable, Undecryptable, plain, plain_pipe
 from remediator.tasks.backup.sink import CHUNK, Stopped
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -50,31 +52,87 @@ def opened(directory: Path, entry: SetFile) -> Iterator[IO[bytes]]:
 def check(directory: Path, entry: SetFile, stop: threading.Event) -> None:
     """Reads a file to its end. Blocks. Raises Damaged, OSError, Stopped."""
     with opened(directory, entry) as file:
-        _require_content(file, entry, stop, None)
+        hashed = _Hashed(file, entry, stop)
+        while hashed.read(CHUNK):
+            pass
 
 
-def copy(directory: Path, entry: SetFile, target: Path, stop: threading.Event) -> None:
-    """Copies a file of a set to a new one, for its owner only, on disk at the end; checked while it is read.
+@dataclass(frozen=True)
+class SetFiles:
+    """The files of a set. identity: file of the key of those that are encrypted, where it is known."""
 
-    Blocks. Raises Damaged, OSError, Stopped; then what is there of the copy is no copy.
+    directory: Path
+    identity: str | None = None
+
+    @contextmanager
+    def content(self, entry: SetFile, stop: threading.Event) -> Iterator[Readable]:
+        """What a file holds, decrypted where it is encrypted. Raises Damaged, TaskError, OSError, Stopped.
+
+        Read to its end, it is as it was written: by the manifest's checksum, or by age's own of what is encrypted.
+        """
+        with opened(self.directory, entry) as file:
+            if not is_encrypted(entry):
+                yield _Hashed(file, entry, stop)
+                return
+        with plain(self.directory, entry.path, self.identity, stop) as decrypted:
+            yield _Undamaged(decrypted)
+
+    @contextmanager
+    def for_program(self, entry: SetFile, stop: threading.Event) -> Iterator[IO[bytes]]:
+        """The same as what another program reads, which cannot tell whether it is as it was written: check it first."""
+        if not is_encrypted(entry):
+            with opened(self.directory, entry) as file:
+                yield file
+            return
+        try:
+            with plain_pipe(self.directory, entry.path, self.identity, stop) as pipe:
+                yield pipe
+        except Undecryptable as error:
+            raise Damaged(str(error)) from None
+
+
+def is_encrypted(entry: SetFile) -> bool:
+    return entry.path.endswith(ENCRYPTED_SUFFIX)
+
+
+class _Hashed:
+    def __init__(self, file: IO[bytes], entry: SetFile, stop: threading.Event) -> None:
+        self._file, self._entry, self._stop = file, entry, stop
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        if self._stop.is_set():
+            raise Stopped
+        data = self._file.read(size)
+        self._hash.update(data)
+        if not data and self._hash.hexdigest() != self._entry.sha256:
+            raise Damaged(f"{self._entry.path} has another content")
+        return data
+
+
+class _Undamaged:
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except Undecryptable as error:
+            raise Damaged(str(error)) from None
+
+
+def copy(files: SetFiles, entry: SetFile, target: Path, stop: threading.Event) -> None:
+    """Copies what a file of a set holds to a new one, for its owner only, on disk at the end.
+
+    Blocks. Raises Damaged, TaskError, OSError, Stopped; then what is there of the copy is no copy.
     """
-    with opened(directory, entry) as file:
+    with files.content(entry, stop) as content:
         sink = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            _require_content(file, entry, stop, sink)
+            while data := content.read(CHUNK):
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(sink, view) :]
             os.fsync(sink)
         finally:
             os.close(sink)
-
-
-def _require_content(file: IO[bytes], entry: SetFile, stop: threading.Event, sink: int | None) -> None:
-    digest = hashlib.sha256()
-    while data := file.read(CHUNK):
-        if stop.is_set():
-            raise Stopped
-        digest.update(data)
-        view = memoryview(data)
-        while sink is not None and view:
-            view = view[os.write(sink, view) :]
-    if digest.hexdigest() != entry.sha256:
-        raise Damaged(f"{entry.path} has another content")

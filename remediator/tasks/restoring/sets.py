@@ -12,6 +12,7 @@ from exporter.backups.sets import BackupSet
 from exporter.base.text import nearest
 from exporter.inventory.backups import MANIFEST, Backup
 from remediator.model.task import TaskError
+from remediator.tasks.restoring.checked import SetFiles
 
 LATEST = "latest"
 _STATES = {
@@ -33,6 +34,12 @@ class ChosenSet:
     """SHA-256 of the manifest, which names exactly this set."""
     date: float | None
     """Unix seconds: when it was made."""
+    identity: str | None = None
+    """File of the key of what is encrypted in it."""
+
+    @property
+    def content(self) -> SetFiles:
+        return SetFiles(self.directory, self.identity)
 
 
 def choose(series: Backup, name: str, clock: Callable[[], float]) -> ChosenSet:
@@ -76,12 +83,11 @@ def of(series: Backup, one: BackupSet) -> ChosenSet:
         raise TaskError(f"the set {one.name} is damaged: {error}") from None
     if manifest.backup != series.name:
         raise TaskError(f"the manifest of {one.name} is that of another backup, {manifest.backup}")
-    if manifest.encrypted:
-        raise TaskError(
-            f"the set {one.name} is encrypted with age, and is not restored by Upkeeper: decrypt its files by hand, "
-            "age -d -i KEY FILE.age; see docs/how-to/backups.md"
-        )
-    return ChosenSet(one.name, directory, manifest, digest, one.date)
+    encrypt = series.make.encrypt if series.make is not None else None
+    identity = None if encrypt is None else encrypt.age_identity_file
+    if manifest.encrypted and identity is None:
+        raise TaskError(f"the set {one.name} is encrypted: name the file of its key in make.encrypt.age_identity_file")
+    return ChosenSet(one.name, directory, manifest, digest, one.date, identity)
 
 
 def every(series: Backup, clock: Callable[[], float]) -> Sequence[BackupSet]:

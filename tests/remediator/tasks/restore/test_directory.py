@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from exporter.backups import proofs
 from exporter.backups.manifest import digest
 from exporter.inventory.backups import MANIFEST
 from remediator.model.task import Effect, TaskError
+from remediator.tasks.restore.task import Restore
+from tests.helpers import require_program
+from tests.remediator.tasks.backup.series import made, series, task
 from tests.remediator.tasks.restore.house import House, everything
 
 SEED = 21
@@ -19,9 +23,9 @@ SEED = 21
 
 @pytest.fixture
 async def house(tmp_path: Path) -> House:
-    made = House(tmp_path)
-    await made.add()
-    return made
+    filled = House(tmp_path)
+    await filled.add()
+    return filled
 
 
 def states(effects: list[Effect | str]) -> list[str]:
@@ -172,3 +176,31 @@ async def test_an_interrupted_restore_goes_on(house: House) -> None:
     assert everything(house.restored) == everything(house.data)
     assert not (house.out / "files" / "half").exists()
     assert (house.out / "sqlite" / "x.sqlite").exists()
+
+
+async def test_an_encrypted_set_comes_back_plain(house: House, tmp_path: Path) -> None:
+    keygen = require_program("age-keygen", "age")
+    subprocess.run([keygen, "-o", tmp_path / "key"], check=True, capture_output=True)
+    public = subprocess.run([keygen, "-y", tmp_path / "key"], check=True, capture_output=True).stdout
+    (tmp_path / "recipients").write_bytes(public)
+    encrypt = {"age_recipients_file": str(tmp_path / "recipients")}
+    make = {
+        "files": [str(house.data)],
+        "sqlite": [{"name": "x", "path": str(tmp_path / "x.sqlite")}],
+        "encrypt": encrypt,
+    }
+    new = await made(task(series(house.sets, make), clock=lambda: house.now + 3600), house.sets)
+    house.now += 3600
+    house.restore = Restore([series(house.sets, make)], clock=lambda: house.now)
+    with pytest.raises(TaskError, match=r"is encrypted: name the file of its key in make\.encrypt\.age_identity_file"):
+        await house.plan()
+    encrypt["age_identity_file"] = str(tmp_path / "key")
+    house.restore = Restore([series(house.sets, make)], clock=lambda: house.now)
+    plan = await house.plan()
+    flipped(new, "files.tar.zst.age")
+    assert "files.tar.zst.age has another content" in states(await house.applied(plan))[0]
+    assert not house.out.exists()
+    flipped(new, "files.tar.zst.age")  # the same bit, so that it is what it was
+    assert states(await house.applied(plan)) == ["done"] * 4
+    assert everything(house.restored) == everything(house.data)
+    assert (house.out / "sqlite" / "x.sqlite").read_bytes()[:15] == b"SQLite format 3"

@@ -14,6 +14,7 @@ import zstandard
 from exporter.backups.manifest import SetFile
 from remediator.model.task import TaskError
 from remediator.tasks.restoring import archive
+from remediator.tasks.restoring.checked import SetFiles
 
 STOP = threading.Event()
 
@@ -61,16 +62,16 @@ def packed(directory: Path, *entries: tarfile.TarInfo) -> SetFile:
 def test_what_leads_out_is_refused(tmp_path: Path, entries: list[tarfile.TarInfo]) -> None:
     file = packed(tmp_path, entry("good", size=3), *entries)
     with pytest.raises(TaskError, match=r"a\.tar\.zst is not unpacked: .*(outside|below a symbolic link)"):
-        archive.look(tmp_path, file, STOP)
+        archive.look(SetFiles(tmp_path), file, STOP)
 
 
 @pytest.mark.parametrize("entries", [[link("a", "/tmp"), entry("ab/x", size=3)], [link("a", "../.."), link("b", "a")]])
 def test_links_by_themselves_are_kept(tmp_path: Path, entries: list[tarfile.TarInfo]) -> None:
     file = packed(tmp_path, *entries)
-    assert archive.look(tmp_path, file, STOP) == 2
+    assert archive.look(SetFiles(tmp_path), file, STOP) == 2
     out = tmp_path / "out"
     out.mkdir()
-    assert archive.unpack(tmp_path, file, out, None, STOP) == []
+    assert archive.unpack(SetFiles(tmp_path), file, out, None, STOP) == []
     assert os.readlink(out / "a") == entries[0].linkname
 
 
@@ -100,6 +101,6 @@ def test_what_was_unpacked_is_compared(tmp_path: Path, change: Callable[[Path], 
     file = packed(tmp_path, entry("file", size=600), link("link", "file"))
     out = tmp_path / "out"
     out.mkdir()
-    archive.unpack(tmp_path, file, out, None, STOP)
-    assert archive.differences(tmp_path, file, out, STOP) == []
-    assert change(out) in archive.differences(tmp_path, file, out, STOP)
+    archive.unpack(SetFiles(tmp_path), file, out, None, STOP)
+    assert archive.differences(SetFiles(tmp_path), file, out, STOP) == []
+    assert change(out) in archive.differences(SetFiles(tmp_path), file, out, STOP)
