@@ -165,6 +165,18 @@ _ServerOrMore = Annotated[PostgresSource, BeforeValidator(_server_alone, json_sc
 _Neo4jOrMore = Annotated[Neo4jSource, BeforeValidator(_server_alone, json_schema_input_type=str | Neo4jSource)]
 
 
+def _command(arguments: list[str]) -> list[str]:
+    if not arguments:
+        raise ValueError("a command must not be empty")
+    if not arguments[0].startswith("/"):
+        raise ValueError(f"{shown(arguments[0])} must be the absolute path of a program: no shell looks for it")
+    return arguments
+
+
+_Command = Annotated[list[Annotated[str, AfterValidator(_argument)]], AfterValidator(_command)]
+_NO_SOURCES = frozenset({"before", "after", "command_timeout", "encrypt"})
+
+
 class Make(Section):
     """What the task `backup` puts into a set of this series."""
 
@@ -181,6 +193,15 @@ class Make(Section):
     neo4j: list[_Neo4jOrMore] = Field(
         default=[], description="Neo4j servers, exported while they run: a name from `neo4j:`, or a section for more"
     )
+    before: list[_Command] = Field(
+        default=[], description="commands to run first, each a list of arguments; one that fails stops the backup"
+    )
+    after: list[_Command] = Field(
+        default=[], description="commands to run once all is copied, and whenever the backup failed or was cancelled"
+    )
+    command_timeout: Duration = Field(
+        default=600.0, gt=0, description="a command of `before` or `after` that takes longer is ended, and has failed"
+    )
     encrypt: Encrypt | None = Field(default=None, description="encryption of all files of a set but the manifest")
 
     @classmethod
@@ -194,7 +215,7 @@ class Make(Section):
             for index, name in enumerate(servers):
                 if name is not None and name in servers[:index]:
                     yield Contradiction((key, index), f"{shown(name)} is there twice; name its databases together")
-        if not any(value for key, value in given.items() if key != "encrypt"):
+        if not any(value for key, value in given.items() if key not in _NO_SOURCES):
             yield Contradiction((), "names nothing to back up")
 
 

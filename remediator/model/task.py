@@ -5,7 +5,7 @@ Applying does what the plan said or less, never more: an object that changed sin
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
@@ -103,6 +103,18 @@ class Effect(_Record):
 
 class TaskError(UpkeeperError):
     """An action or plan failed for a reason a person can act on. The message is one sentence, shown as it is."""
+
+
+@runtime_checkable
+class ClearsUp(Protocol):
+    """A task that has something to undo when a plan that it began to apply is not applied to its end."""
+
+    async def clear_up(self, target: str, actions: Sequence[Action]) -> str:
+        """Undoes what is left of a run that was cancelled or whose plan is too old; for people, what was done.
+
+        Doing it a second time changes nothing. Raises as apply does.
+        """
+        ...
 
 
 class Task(Protocol):

@@ -23,7 +23,7 @@ from remediator.metrics import Metrics
 from remediator.model.approval import plan_hash
 from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
-from remediator.model.task import LOOK_TIMEOUT, Measurement, Plan, Task, TaskError
+from remediator.model.task import LOOK_TIMEOUT, ClearsUp, Measurement, Plan, Task, TaskError
 from remediator.model.taskfacts import PLAN_MAX_AGE
 from remediator.runs import verify
 from remediator.runs.cases import case_of
@@ -154,7 +154,7 @@ class Runner:
         if not _goes_on(run, attempt):
             return
         now = self._clock()
-        if run.planned_at is not None and now - run.planned_at > self._max_age(run):
+        if self._too_old(run):
             result = ActionResult("skipped", "the plan is too old")
         elif await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now)):
             result = await self._act(run, position)
@@ -188,6 +188,8 @@ class Runner:
         run = await self._read(run_id)  # from here on nobody can cancel it
         states = await self._database.read(partial(runs.action_states, run_id=run_id))
         assert run.before is not None  # the step before stored it
+        if run.cancelled is not None or self._too_old(run):
+            await self._clear_up(run, len(states))
         try:
             after = await self._measure(run, "measuring again")
         except StepFailed as failure:
@@ -198,7 +200,7 @@ class Runner:
         if run.cancelled is not None:
             await self._stop(run, verify.of_cancelled(run.cancelled, states, after))
             return
-        if run.planned_at is not None and self._clock() - run.planned_at > self._max_age(run):
+        if self._too_old(run):
             reason = "it was interrupted for so long that the rest of its plan was dropped"
             await self._stop(run, Conclusion("expired", reason))
             return
@@ -207,6 +209,24 @@ class Runner:
             run.before, after, task.improved(run.before, after), states, all_or_nothing=task.facts.all_or_nothing
         )
         await self._stop(run, verdict)
+
+    async def _clear_up(self, run: Run, count: int) -> None:
+        """Lets the task undo what is left of a plan that is not applied to its end."""
+        task: object = self._tasks().get(run.task)  # not each task is one that clears up
+        if not isinstance(task, ClearsUp):
+            return
+        actions = [
+            await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
+            for position in range(count)
+        ]
+        try:
+            async with _explained("clearing up", run, LOOK_TIMEOUT):
+                done = await task.clear_up(run.target, actions)
+        except StepFailed as failure:
+            log.warning("could not clear up after a run", run=run.id, task=run.task, target=run.target,
+                        error=str(failure))  # fmt: skip
+        else:
+            log.info("cleared up after a run", run=run.id, task=run.task, target=run.target, done=done)
 
     async def _measure(self, run: Run, doing: str) -> Measurement:
         async with _explained(doing, run, LOOK_TIMEOUT):
@@ -232,6 +252,9 @@ class Runner:
             seconds = now - (run.started_at or now)
             self._closing.tell(run, verdict, seconds=seconds, now=now)
         return "stop"
+
+    def _too_old(self, run: Run) -> bool:
+        return run.planned_at is not None and self._clock() - run.planned_at > self._max_age(run)
 
     def _max_age(self, run: Run) -> float:
         task = self._tasks().get(run.task)

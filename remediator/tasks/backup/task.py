@@ -5,6 +5,7 @@ import fnmatch
 import os
 import platform
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,11 @@ from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.backup import space
 from remediator.tasks.backup.age import require_recipients
+from remediator.tasks.backup.commands import Commands
 from remediator.tasks.backup.facts import BACKUP, DAY
 from remediator.tasks.backup.holds import Containers, Held
 from remediator.tasks.backup.into import Into
-from remediator.tasks.backup.journal import Owner
+from remediator.tasks.backup.journal import Journal, Owner
 from remediator.tasks.backup.names import set_name
 from remediator.tasks.backup.partial import Leftover, PartialSet, leftovers
 from remediator.tasks.backup.registry import sources_of
@@ -37,6 +39,7 @@ from remediator.tasks.resources import Resources
 from remediator.tasks.worker import in_thread
 
 START, COPY, FINISH, REMOVE, ADOPT = "start-again", "back-up", "finish-set", "remove-unfinished", "finish-left-over"
+BEFORE, AFTER = "run-before", "run-after"
 
 
 class Backup:
@@ -100,8 +103,13 @@ class Backup:
         now = self._clock()
         name = set_name(cast(str, series.pattern), now, lambda name: _taken(path, name))
         stopped = await self._containers(series).noted()
-        before = [*_starts(stopped, name), *(_clear(each) for each in left)]
-        actions = [*before, *_copies(sources, estimated, name, now), _end(sources, name)]
+        commands = self._commands(series)
+        owed = [_after(commands, name, _OWED)] if await commands.owed() else []
+        before = [*_starts(stopped, name), *owed, *(_clear(each) for each in left)]
+        hooks = [_before(commands, name, now)] if commands.before else []
+        after = [_after(commands, name, "when all is copied, and also when that failed")] if commands.after else []
+        copies = _copies(sources, estimated, name, now)
+        actions = [*before, *hooks, *copies, *after, _end(sources, name)]
         return Plan(actions=actions, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."])
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -111,6 +119,10 @@ class Backup:
             case "start-again":
                 started = await self._containers(series).release()
                 return Effect(state="done" if started else "skipped", detail=", ".join(started) or "they run already")
+            case "run-before":
+                return await self._run_before(series, partial_set, action)
+            case "run-after":
+                return Effect(state="done", detail=await self._commands(series).run_after(partial_set.name))
             case "back-up":
                 return await self._copy(series, partial_set, action)
             case "finish-set" | "finish-left-over":
@@ -125,13 +137,46 @@ class Backup:
         key = "newest_timestamp_seconds"
         return after.values.get(key, 0.0) > before.values.get(key, 0.0)
 
+    async def clear_up(self, target: str, actions: Sequence[Action]) -> str:
+        """Of a run that was cancelled: runs what stood still, runs ``after``, and removes what there is of its set."""
+        series = self._one(target)
+        started = await self._containers(series).release()
+        name = next(str(each.params["set"]) for each in actions if each.kind in (COPY, FINISH))
+        commands = self._commands(series)
+        try:
+            if await commands.owed():
+                await commands.run_after(name)
+        finally:
+            removed = await in_thread(lambda _: self._remove(series, PartialSet(self._path(series), name)))
+        return "; ".join([*(f"{each} runs again" for each in started), f"{name}: {removed.detail}"])
+
+    async def _run_before(self, series: Series, partial_set: PartialSet, action: Action) -> Effect:
+        started = float(cast(float, action.params["started"]))
+        await self._begin(series, partial_set, started)
+        try:
+            return Effect(state="done", detail=await self._commands(series).run_before(partial_set.name))
+        except TaskError as error:
+            await self._note_failure(partial_set, "before", str(error))
+            raise
+
+    async def _begin(self, series: Series, partial_set: PartialSet, started: float) -> Journal:
+        """The journal of a set that is there from now on; so is the note of what is to run in the end."""
+        journal = await in_thread(lambda _: partial_set.begin(series.name, self._owner, started))
+        commands = self._commands(series)
+        try:
+            if not journal.made and not journal.failed:
+                await commands.owe(partial_set.name)
+        except OSError as error:
+            raise TaskError(f"cannot write {commands.note}: {error.strerror or error}") from error
+        return journal
+
     async def _copy(self, series: Series, partial_set: PartialSet, action: Action) -> Effect:
         key = str(action.params["member"])
         source = self._sources(series).get(key)
         if source is None:
             raise TaskError(f"{key} is no longer in make: of the backup {series.name}")
         started = float(cast(float, action.params["started"]))
-        journal = await in_thread(lambda _: partial_set.begin(series.name, self._owner, started))
+        journal = await self._begin(series, partial_set, started)
         if any(each != key for each in journal.failed):
             return Effect(state="skipped", detail="not made: another part of this set failed")
         try:
@@ -182,6 +227,12 @@ class Backup:
         assert series.make is not None
         return sources_of(series.make, self._postgres, self._neo4j, self._engine(), self._containers(series))
 
+    def _commands(self, series: Series) -> Commands:
+        assert series.make is not None
+        make, note = series.make, Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.after.json"
+        environment = {"UPKEEPER_BACKUP": series.name, "UPKEEPER_BACKUP_PATH": cast(str, series.path)}
+        return Commands(make.before, make.after, make.command_timeout, environment, note)
+
     def _containers(self, series: Series) -> Containers:
         return Containers(self._engine(), Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.json")
 
@@ -227,6 +278,22 @@ def _clear(left: Leftover) -> Action:
         kind=REMOVE, object=left.partial.path.name, reason="an earlier run of this series left it unfinished",
         estimated_bytes=size, params={"set": name}, identity=f"{REMOVE}:{name}",
     )  # fmt: skip
+
+
+def _before(commands: Commands, name: str, now: float) -> Action:
+    told = "; ".join(shlex.join(command) for command in commands.before)
+    reason = "before anything is copied; if it fails, nothing is"
+    return Action(
+        kind=BEFORE, object=told, reason=reason, params={"set": name, "started": now}, identity=f"{BEFORE}:{told}"
+    )
+
+
+def _after(commands: Commands, name: str, reason: str) -> Action:
+    told = "; ".join(shlex.join(command) for command in commands.after) or "(no command any more)"
+    return Action(kind=AFTER, object=told, reason=reason, params={"set": name}, identity=f"{AFTER}:{reason}:{told}")
+
+
+_OWED = "an earlier run of this series did not come to it"
 
 
 def _starts(stopped: Sequence[Held], name: str) -> list[Action]:

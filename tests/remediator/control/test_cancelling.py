@@ -1,13 +1,14 @@
 """Cancelling runs, with the real engine and record."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
 
 from remediator.model.errors import RequestError
 from remediator.model.shapes.runs import RunView
-from remediator.model.task import Params
+from remediator.model.task import Action, Params, TaskError
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import Stack, alert, settings
@@ -171,3 +172,20 @@ async def test_cancelled_at_any_moment_it_ends_once_and_nothing_begins_afterward
         for left in stack.attic.iterdir():
             left.unlink()
     assert outcomes >= {"cancelled"}
+
+
+async def test_a_task_clears_up_after_a_run_that_was_cancelled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared: list[tuple[str, list[str]]] = []
+
+    async def clear_up(target: str, actions: Sequence[Action]) -> str:
+        cleared.append((target, [action.object for action in actions]))
+        raise TaskError("the disk is gone")  # of which the run's end does not hang
+
+    monkeypatch.setattr(stack.task, "clear_up", clear_up, raising=False)
+    run = await acting(stack)
+    await stack.core.cancel_run(run["id"], "not now")
+    assert stack.task.stuck is not None
+    stack.task.stuck.set()
+    (ended,) = await stack.finished()
+    assert ended["outcome"] == "cancelled"
+    assert cleared == [("attic", ["f0", "f1", "f2"])]
