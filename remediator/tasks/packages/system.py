@@ -17,19 +17,20 @@ from remediator.model.task import TaskError
 from remediator.tasks.worker import in_thread
 
 _PASSED_ON = ("PATH", "HOME", "USER", "TMPDIR", "APT_CONFIG")
-_GRACE = 60.0
-"""Seconds that a package manager gets to end by itself when the remediator stops."""
-_END = 10.0
-"""And seconds from SIGTERM to SIGKILL."""
 _MAX_OUTPUT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """root: of its file system; programs run in it, by chroot, where it is not ours. euid: as whom we run."""
+    """root: of its file system; programs run in it, by chroot, where it is not ours. euid: as whom we run.
+
+    grace: seconds that a package manager gets to end by itself when the remediator stops, and then
+    from SIGTERM to SIGKILL.
+    """
 
     root: Path = Path("/")
     euid: int = field(default_factory=os.geteuid)
+    grace: tuple[float, float] = (60.0, 10.0)
 
     @property
     def is_ours(self) -> bool:
@@ -71,10 +72,16 @@ class System:
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         variables = {**own, "LC_ALL": "C", "LANGUAGE": "C", **(environment or {})}
         whole = self._within(command)
-        return await in_thread(lambda stop: _run(whole, variables, seconds, stop))
+        return await in_thread(lambda stop: _run(whole, variables, seconds, stop, self.grace))
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], seconds: float, stop: threading.Event) -> Finished:
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    stop: threading.Event,
+    grace: tuple[float, float],
+) -> Finished:
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
@@ -88,7 +95,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], seconds: float,
             )
         except OSError as error:
             raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
-        late = _ended_late(process, seconds, stop)
+        late = _ended_late(process, seconds, stop, grace)
         size = output.seek(0, os.SEEK_END)
         output.seek(max(0, size - _MAX_OUTPUT))
         said = output.read().decode("utf-8", "replace")
@@ -97,7 +104,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str], seconds: float,
     return Finished(process.returncode, said, said)
 
 
-def _ended_late(process: "subprocess.Popen[bytes]", seconds: float, stop: threading.Event) -> str:
+def _ended_late(
+    process: "subprocess.Popen[bytes]", seconds: float, stop: threading.Event, grace: tuple[float, float]
+) -> str:
     """Waits for the end of a process, or brings it about; why, if it did. Blocks."""
     end = time.monotonic() + seconds
     why = f"after {format_duration(max(1, round(seconds)))}, packages.time_limit"
@@ -106,12 +115,12 @@ def _ended_late(process: "subprocess.Popen[bytes]", seconds: float, stop: thread
             process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             if stop.is_set() and not why.startswith("as"):
-                why, end = "as the remediator stopped", min(end, time.monotonic() + _GRACE)
+                why, end = "as the remediator stopped", min(end, time.monotonic() + grace[0])
             if time.monotonic() < end:
                 continue
         else:
             return ""
-        for number, patience in ((signal.SIGTERM, _END), (signal.SIGKILL, None)):
+        for number, patience in ((signal.SIGTERM, grace[1]), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -12,6 +12,7 @@ from remediator.config.packages import Packages
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.packages.apt.apt import Apt
+from remediator.tasks.packages.containers import Containers, engines, note
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE, present
 from remediator.tasks.packages.judge import judge
 from remediator.tasks.packages.manager import Change, Download, Manager, Proposal, Spare, State
@@ -32,7 +33,7 @@ def found(settings: Packages) -> Sequence[Manager]:
 
 
 class _Packages:
-    """What all of them have in common. managers: of the host. euid: as whom we run. clock: Unix seconds."""
+    """What all of them have in common. managers: of the host. containers: on it. clock: Unix seconds."""
 
     facts: TaskFacts
     parameters = Parameters
@@ -43,7 +44,9 @@ class _Packages:
         managers: Managers | None = None,
         system: System | None = None,
         clock: Callable[[], float] = time.time,
+        containers: Containers | None = None,
     ) -> None:
+        self._containers = containers
         self._settings = settings
         self._managers = managers or (lambda: found(settings))
         self._system = system or System()
@@ -125,6 +128,9 @@ class _Update(_Packages):
         if proposal.changes:
             actions.append(update_action(proposal.changes))
         rows = [*map(row_of, proposal.changes), *map(row_left, proposal.left)]
+        engine = engines(proposal.changes)
+        if engine:
+            notes.append(note(engine, await self._containers.running() if self._containers else None))
         told = [*notes, *proposal.notes, *notes_on(proposal), *(self._rights() if actions else [])]
         return Plan(actions=actions, rows=rows, notes=told)
 
@@ -138,11 +144,17 @@ class _Update(_Packages):
         if action.kind != UPDATE:
             raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
         changes = changes_of(action)
+        engine = self._containers if engines(changes) else None
+        running = await engine.running() if engine else None
         before = await manager.state()
         worked = await manager.install(changes)
         after = await manager.state()
         new = [one for one in changes if one.candidate and before.version(one.name) != after.version(one.name)]
-        return judge(changes, before, after, worked, await self._afterwards(manager, new))
+        effect = judge(changes, before, after, worked, await self._afterwards(manager, new))
+        if engine and running and new and (bad := await engine.not_back(running)):
+            how = f"{effect.detail}; containers that ran before and are not well: {', '.join(bad[:20])}"
+            return effect.model_copy(update={"state": "partial", "detail": how})
+        return effect
 
     async def _afterwards(self, manager: Manager, new: Sequence[Change]) -> str:
         if not new:
@@ -220,7 +232,9 @@ class PackageCleanup(_Packages):
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [each(config.packages) for each in (SecurityUpdate, SystemUpdate, PackageCleanup)]
+    containers = Containers(lambda: resources.docker)
+    kinds = (SecurityUpdate, SystemUpdate, PackageCleanup)
+    return [each(config.packages, containers=containers) for each in kinds]
 
 
 def measured(proposal: Proposal, broken: int, *, security: bool) -> Measurement:
@@ -346,12 +360,6 @@ def notes_on(proposal: Proposal) -> list[str]:
     gone = [one.name for one in proposal.changes if not one.candidate]
     if gone:
         notes.append(f"Would be removed: {', '.join(gone)}.")
-    engines = [one.name for one in proposal.changes if one.name.partition(":")[0] in _ENGINES]
-    if engines:
-        notes.append(
-            f"{_names(engines)}: its update restarts the container engine. Unless the engine has live-restore, all "
-            "containers are down meanwhile."
-        )
     notes += [f"{one.name} {one.candidate} is left out: {one.reason}." for one in proposal.left[:_NOTED]]
     return notes
 
@@ -366,9 +374,6 @@ def _line(change: Change) -> str:
     parts += [f"from {change.origin}"] if change.origin else []
     parts += [format_bytes(change.download_bytes)] if change.download_bytes else []
     return ", ".join(parts) + "."
-
-
-_ENGINES = frozenset({"docker.io", "docker-ce", "moby-engine", "containerd", "containerd.io", "runc", "podman"})
 
 
 def _names(names: Sequence[str]) -> str:

@@ -263,7 +263,12 @@ class Apt:
             raise TaskError(f"nothing was changed: {_explained(simulation.complaint(fetched.output))}")
         await asyncio.to_thread(self._check_space, wanted)
         done = await self._get(*without, "install", *names)
-        return simulation.complaint(done.output) if done.status != 0 else ""
+        if done.status == 0:
+            return ""
+        if done.status > 0 and {"unpacked", "waiting for triggers"} & set((await self.state()).broken.values()):
+            # One that could not be unpacked stops apt before it has configured the others.
+            await self._act("dpkg", *_KEEP_CONFIGURATION, "--configure", "-a")
+        return simulation.complaint(done.output)
 
     async def _changed_since(self, changes: Sequence[Change], state: State) -> dict[str, str]:
         """What is not as it was when it was planned, and how it is now."""

@@ -25,7 +25,7 @@ class House:
         self.configure()
 
     def configure(self, kernel: str = "6.1.0-test", **settings: object) -> None:
-        packages = Packages.model_validate({"lock_timeout": "10s", **settings})
+        packages = Packages.model_validate({"lock_timeout": "10s", "time_limit": "1m", **settings})
         system = System(self.debian.root, self.euid)
         apt = Apt(packages, system, kernel)
         self.security = SecurityUpdate(packages, lambda: [apt], system)
