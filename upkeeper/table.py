@@ -49,6 +49,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "restore": Entry(
             "restore:restore", "Restore a set, or a part of one, into a directory or a new database.", ("set",)
         ),
+        "sandbox": Entry("sandbox:sandbox", "List sandboxes, and remove what a crash left of them."),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
         "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),

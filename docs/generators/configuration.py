@@ -112,6 +112,9 @@ def _type(schema: Mapping[str, Any]) -> str:
             word, comma, rest = _type(schema["items"]).partition(",")
             return f"list of {_PLURALS.get(word, word)}{comma}{rest}"
         case "object":
+            if "patternProperties" in schema:
+                ((pattern, value),) = schema["patternProperties"].items()
+                return f"mapping of {_type({'type': 'string', 'pattern': pattern})} to {_type(value)}"
             keys = f"{_type(schema['propertyNames'])} to " if "propertyNames" in schema else ""
             return f"mapping of {keys}{_type(schema['additionalProperties'])}"
         case "boolean":

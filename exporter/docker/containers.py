@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from exporter.docker.engine import is_gone
 from exporter.docker.logfile import LogConfig
 from exporter.docker.objects import container_name, timestamp
+from exporter.docker.sandboxlabels import SANDBOX
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -126,7 +127,7 @@ class Lister:
         self._known: dict[str, tuple[str, Inspected]] = {}
 
     def read(self, client: "APIClient") -> list[ListedContainer]:
-        """Every container, running or not. Blocks."""
+        """Every container, running or not, but those of sandboxes. Blocks."""
         begin = self._monotonic()
         entries: list[dict[str, Any]] = client.containers(all=True)
         elapsed = self._monotonic() - self._listed_at + _MARGIN_SECONDS
@@ -134,6 +135,8 @@ class Lister:
         known: dict[str, tuple[str, Inspected]] = {}
         for entry in entries:
             key, name, labels = entry["Id"], container_name(entry), entry.get("Labels") or {}
+            if SANDBOX in labels:
+                continue
             state, status = entry.get("State") or "", entry.get("Status") or ""
             facts = Inspected()
             if self._wanted(name, labels):

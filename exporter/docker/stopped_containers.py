@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from exporter.docker import composelabels
 from exporter.docker.objects import STOPPED, Container
 from exporter.docker.references import refers
+from exporter.docker.sandboxlabels import SANDBOX
 
 _EMPTY_LAYER = 8192
 """Bytes that the containerd store counts for a container that wrote nothing: two directories."""
@@ -68,5 +69,5 @@ def names(user: Container, other: Container) -> bool:
 
 
 def is_stopped(container: Container, keep_label: str) -> bool:
-    """Whether it has no process and will not get one by itself, and nobody wants to keep it."""
-    return container.state in STOPPED and keep_label not in container.labels
+    """Whether it has no process and will not get one by itself, and nobody wants to keep it: no sandbox either."""
+    return container.state in STOPPED and not {keep_label, SANDBOX} & container.labels.keys()

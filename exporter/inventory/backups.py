@@ -12,6 +12,7 @@ from exporter.configfile.named_files import PublicFile, SecretFile
 from exporter.configfile.quantities import Bytes, Duration, Ratio
 from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, names_of, repeated_names, shown
 from exporter.inventory.collector import CollectorSettings
+from exporter.inventory.drills import Drill
 from exporter.inventory.identifier import Identifier
 from exporter.inventory.neo4j import DatabaseName
 
@@ -275,6 +276,7 @@ class Backup(Section):
     )
     make: Make | None = Field(default=None, description="what a set consists of, if Upkeeper is to make the sets")
     keep: Keep | None = Field(default=None, description="which sets are kept; null: nothing is ever deleted")
+    drill: Drill | None = Field(default=None, description="what is started on a restored set; null: nothing is")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import container_name
+from exporter.docker.sandboxlabels import SANDBOX
 from remediator.model.task import TaskError
 from remediator.tasks.service_restart.container_state import ContainerState, parse_state
 
@@ -45,9 +46,10 @@ class Containers:
         return [parse_state(inspected) for inspected in await self.engine.call(inspect_all) if inspected is not None]
 
     async def labels(self) -> dict[str, dict[str, str]]:
-        """The labels of each container by its name."""
+        """The labels of each container by its name, but of those of sandboxes."""
         entries: list[Any] = await self.engine.call(lambda client: client.containers(all=True))
-        return {container_name(entry): entry.get("Labels") or {} for entry in entries}
+        found = {container_name(entry): entry.get("Labels") or {} for entry in entries}
+        return {name: labels for name, labels in found.items() if SANDBOX not in labels}
 
 
 def _inspect(client: "APIClient", key: str) -> Any:

@@ -1,0 +1,78 @@
+"""Disaster recovery drills: what is started on a restored set, and what proves that it can use its data."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from exporter.configfile.named_files import SecretFile
+from exporter.configfile.quantities import Bytes, Duration
+from exporter.configfile.section import AbsolutePath, Contradiction, Name, Regex, Section, repeated_names, shown
+
+
+def _argument(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("an argument must not be empty or contain a NUL byte")
+    return text
+
+
+Command = list[Annotated[str, AfterValidator(_argument)]]
+
+
+class DrillService(Section):
+    """A container that is started on what was restored, and the command that shows that it can use it."""
+
+    name: Name = Field(description="by which the other services of the drill reach it")
+    image: str = Field(min_length=1, description="its image, which must be on the engine: nothing is pulled")
+    command: Command = Field(default=[], description="arguments instead of the image's own")
+    environment: dict[str, str] = Field(default={}, description="environment variables")
+    env_file: SecretFile | None = Field(default=None, description="file of `NAME=value` lines for more, with secrets")
+    volumes: dict[Name, AbsolutePath] = Field(
+        default={}, description="volumes of the set, each with where it is in the container"
+    )
+    sqlite: dict[Name, AbsolutePath] = Field(
+        default={},
+        description="SQLite databases of the set, each with its file in the container, in a volume",
+    )
+    ready: Command = Field(default=[], description="command in the container that succeeds once it is ready")
+    ready_within: Duration = Field(default=120.0, gt=0, description="time that it has for that")
+    prove: Command = Field(
+        default=[], description="command in the container that succeeds only if the service can use its data"
+    )
+    prove_within: Duration = Field(default=120.0, gt=0, description="time that the command has")
+    expect: Regex | None = Field(default=None, description="what its output must contain")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if given.get("expect") is not None and not given.get("prove"):
+            yield Contradiction(("expect",), "is about the output of prove, which is missing")
+        volumes, databases = given.get("volumes"), given.get("sqlite")
+        places = volumes.values() if isinstance(volumes, dict) else ()
+        for name, path in databases.items() if isinstance(databases, dict) else ():
+            if isinstance(path, str) and not any(_is_in(path, place) for place in places):
+                yield Contradiction(("sqlite", name), f"{shown(path)} must be a file in one of the volumes")
+
+
+class Drill(Section):
+    """A rehearsal of the worst day: the set is restored into a sandbox, and its services must be able to use it."""
+
+    services: list[DrillService] = Field(min_length=1, description="in the order in which they start")
+    memory: Bytes = Field(default=Bytes(1024**3), ge=6 * 1024**2, description="memory of each of them at most")
+    cpus: float = Field(default=1.0, gt=0, description="processors of each of them at most")
+    within: Duration = Field(default=3600.0, gt=0, description="time after which the drill is ended and has failed")
+    spare: Bytes = Field(
+        default=Bytes(5 * 1024**3), description="space that stays free where Docker keeps its data, else it is ended"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        services = given.get("services")
+        yield from repeated_names("services", services)
+        known = [each for each in services if isinstance(each, dict)] if isinstance(services, list) else []
+        if known and not any(each.get("prove") for each in known):
+            yield Contradiction(("services",), "prove nothing: that a container starts says nothing of its data")
+
+
+def _is_in(path: str, place: object) -> bool:
+    return isinstance(place, str) and PurePosixPath(path).is_relative_to(place) and path != place

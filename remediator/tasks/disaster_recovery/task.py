@@ -1,0 +1,179 @@
+"""disaster-recovery-test: one action a set, since a sandbox does not outlive it. What it shows is kept in the set."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import Field, JsonValue
+
+from exporter.backups import proofs
+from exporter.backups.proofs import Shown
+from exporter.backups.restic import ResticFailed, read_env_file
+from exporter.backups.sets import figures
+from exporter.base.text import counted
+from exporter.base.units import format_duration
+from exporter.configfile.section import regex_search
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.backups import Backup as Series
+from exporter.inventory.drills import Drill, DrillService
+from remediator.config.config import Config
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.sandbox.guest import Guest, Limits
+from remediator.sandbox.sandbox import Sandbox, SandboxEnded, last_line, sandbox
+from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
+from remediator.tasks.disaster_recovery.rebuild import database_parts, place, put_database, unpack, volume_parts
+from remediator.tasks.resources import Resources
+from remediator.tasks.restoring.checked import Damaged
+from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
+from remediator.tasks.worker import in_thread
+
+DRILL = "drill"
+
+
+class Drilling(Parameters):
+    """Which set."""
+
+    set: str = Field(default=LATEST, description="name of a set; or latest, the newest complete one")
+
+
+class NotProven(Exception):
+    """The set was restored, and something in it cannot be used. The message says what, on one line."""
+
+
+class DisasterRecoveryTest:
+    """Drills series that have ``drill:``. clock: Unix seconds."""
+
+    facts = DISASTER_RECOVERY_TEST
+    parameters = Drilling
+    action_timeout = DAY
+
+    def __init__(
+        self, backups: Sequence[Series], engine: Callable[[], DockerEngine], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._series = {each.name: (each, each.drill) for each in backups if each.path and each.drill}
+        self._engine = engine
+        self._clock = clock
+
+    async def targets(self) -> Sequence[str]:
+        return list(self._series)
+
+    async def measure(self, target: str) -> Measurement:
+        """Breached: a set was drilled, and could not be used."""
+        series, _ = self._one(target)
+        sets = await in_thread(lambda _: every(series, self._clock))
+        found = figures(sets)
+        failed, proven = found.failed.get("drilled", 0), found.proven.get("drilled")
+        looked = max((each.proofs["drilled"].finished for each in sets if "drilled" in each.proofs), default=0.0)
+        detail = "no set was drilled yet"
+        if proven is not None:
+            detail = f"the newest drilled set is {format_duration(max(0.0, round(self._clock() - proven)))} old"
+        if failed:
+            detail += f"; {counted(failed, 'set')} could not be used"
+        return Measurement(breached=failed > 0, values={"drilled_timestamp_seconds": looked}, detail=detail)
+
+    async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        """Raises TaskError where the set must not be used, or does not hold what the drill needs."""
+        series, drill = self._one(target)
+        asked = Drilling.model_validate(dict(params))
+        found = await in_thread(lambda _: choose(series, asked.set, self._clock))
+        volumes = volume_parts(found, drill.services)
+        databases = [str(part) for service in drill.services for part in database_parts(found, service).values()]
+        comes_back = ", ".join([*map(str, volumes.values()), *databases]) or "nothing"
+        common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest}
+        proving = [service.name for service in drill.services if service.prove]
+        reason = f"{comes_back} restored into a sandbox, where {', '.join(proving)} must prove to be able to use it"
+        notes = [f"{service.name} is started from {service.image}, and proves nothing." for service in drill.services
+                 if not service.prove]  # fmt: skip
+        return Plan(actions=[Action(kind=DRILL, object=found.name, reason=reason, params=common)], notes=notes)
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        series, drill = self._one(target)
+        if action.kind != DRILL:
+            raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
+        found = await in_thread(lambda _: choose(series, str(action.params["set"]), self._clock))
+        if found.digest != action.params["manifest"]:
+            raise TaskError(f"{found.name} is another set than the one that was planned with")
+        try:
+            detail = await self._drill(series, drill, found)
+        except (NotProven, SandboxEnded, Damaged) as error:
+            await self._record(found, Shown(False, self._clock(), str(error)))
+            raise TaskError(f"{found.name} could not be used: {error}") from error
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise TaskError(f"cannot drill {found.name}: {error.strerror or error}{where}") from error
+        await self._record(found, Shown(True, self._clock(), detail))
+        return Effect(state="done", detail=detail)
+
+    def improved(self, before: Measurement, after: Measurement) -> bool:
+        """A set was drilled."""
+        key = "drilled_timestamp_seconds"
+        return after.values[key] > before.values[key]
+
+    async def _record(self, found: ChosenSet, shown: Shown) -> None:
+        await in_thread(lambda _: proofs.record(found.directory, found.digest, "drilled", shown))
+
+    async def _drill(self, series: Series, drill: Drill, found: ChosenSet) -> str:
+        """What was shown, for people. Raises NotProven, SandboxEnded, Damaged, TaskError, OSError, UpkeeperError."""
+        engine = self._engine()
+        if engine.socket is None:
+            raise TaskError("the engine is on another machine, and its volumes cannot be filled from here")
+        limits = Limits(int(drill.memory), drill.cpus, drill.within, int(drill.spare))
+        began, age = self._clock(), self._clock() - found.manifest.started
+        async with sandbox(engine, f"{self.facts.name} {series.name}", limits, clock=self._clock) as inside:
+            await _fill(inside, drill, found)
+            for service in drill.services:
+                await inside.start(_guest(service))
+                if service.ready:
+                    await inside.until(service.name, service.ready, service.ready_within)
+            said = [await _prove(inside, service) for service in drill.services if service.prove]
+            took = self._clock() - began
+        return (
+            f"{', '.join(said)}; recovered in {format_duration(round(took, 1))}, "
+            f"to what was there {format_duration(max(0, round(age)))} before"
+        )
+
+    def _one(self, target: str) -> tuple[Series, Drill]:
+        try:
+            return self._series[target]
+        except KeyError:
+            raise TaskError(f"no backup of the name {target!r} has path: and drill:") from None
+
+
+async def _fill(inside: Sandbox, drill: Drill, found: ChosenSet) -> None:
+    made: dict[str, Path] = {}
+    for name, part in volume_parts(found, drill.services).items():
+        root = Path(await inside.volume(name))
+        if not await in_thread(lambda _, root=root: os.access(root, os.W_OK | os.X_OK)):  # type: ignore[misc]
+            raise TaskError(f"{root}, where Docker keeps volumes, cannot be written to: a drill needs root")
+        made[name] = root
+        await in_thread(lambda stop, part=part, root=root: unpack(found, part, root, stop))  # type: ignore[misc]
+    for service in drill.services:
+        for name, part in database_parts(found, service).items():
+            volume, below = place(service, service.sqlite[name])
+            await in_thread(
+                lambda stop, part=part, root=made[volume], below=below: put_database(found, part, root, below, stop)  # type: ignore[misc]
+            )
+
+
+def _guest(service: DrillService) -> Guest:
+    environment = dict(service.environment)
+    if service.env_file is not None:
+        try:
+            environment = {**read_env_file(Path(service.env_file)), **environment}
+        except ResticFailed as error:
+            raise TaskError(str(error)) from None
+    return Guest(service.name, service.image, service.command or None, environment, service.volumes)
+
+
+async def _prove(inside: Sandbox, service: DrillService) -> str:
+    said = await inside.run(service.name, service.prove, service.prove_within)
+    if said.status != 0:
+        raise NotProven(f"{service.name} cannot use its data: {last_line(said)} (exit status {said.status})")
+    if service.expect is not None and not regex_search(service.expect)(said.output.encode()):
+        raise NotProven(f"{service.name} does not say {service.expect!r}: {last_line(said)}")
+    return f"{service.name} proved it: {last_line(said)}"
+
+
+def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    return [DisasterRecoveryTest(config.backups, lambda: resources.docker)]
