@@ -7,6 +7,7 @@ from prometheus_client.core import Metric
 
 from exporter.backups.results import Results
 from exporter.backups.retention import WHYS, Why
+from exporter.backups.room import room_for
 from exporter.backups.sets import REASONS, Figures, Reason
 from exporter.base.families import Families
 from exporter.inventory.backups import Backup
@@ -22,6 +23,8 @@ class Standing:
     results: Results | None
     refusals: Collection[Why] | None = None
     """Why sets that could go may not; None where nothing is ever deleted."""
+    room: int | None = None
+    """Bytes that are free where the sets are."""
 
 
 def families(standings: Sequence[Standing]) -> Sequence[Metric]:
@@ -44,10 +47,15 @@ class _Table:
             "max_age_seconds": backup.max_age,
             "size_min_bytes": int(backup.min_bytes),
             "size_min_ratio": backup.min_size_ratio,
-            "max_proven_age_seconds": backup.max_proven_age,
             "max_verify_age_seconds": backup.max_verify_age,
             "max_restore_test_age_seconds": backup.max_restore_test_age,
         }
+        for proof, age in (backup.max_proven_age.limits() if backup.max_proven_age is not None else {}).items():
+            self._gauges["max_proven_age_seconds"].add([name, proof], age)
+        if backup.make is not None:
+            values["room_bytes"] = standing.room
+            if figures is not None and figures.newest_bytes is not None:
+                values["next_size_max_bytes"] = room_for(figures.newest_bytes)
         if figures is not None:
             values |= {
                 "sets": figures.sets,
@@ -87,6 +95,7 @@ _EXTRA_LABEL = {
     "verify_success": ["level"],
     "proven_timestamp_seconds": ["proof"],
     "proof_failed_sets": ["proof"],
+    "max_proven_age_seconds": ["proof"],
     "retention_refused": ["reason"],
     "last_verify_timestamp_seconds": ["level"],
 }
@@ -107,8 +116,10 @@ _TEXTS = {
     "last_verify_timestamp_seconds": "When the last verification ended, by its level.",
     "proven_timestamp_seconds": "When the newest complete set was made of which this was shown.",
     "proof_failed_sets": "Complete sets of which the last attempt to show this failed.",
-    "retention_refused": "1 while nothing is deleted for this reason though sets are to spare.",
-    "max_proven_age_seconds": "Age that the newest set may have that was read to its end.",
+    "retention_refused": "1 while nothing is deleted for this reason though sets are to spare; clock, missing: always.",
+    "max_proven_age_seconds": "Age that the newest set may have of which this was shown.",
+    "room_bytes": "Bytes that are free where the sets are, of a series that Upkeeper makes.",
+    "next_size_max_bytes": "Bytes that must be free for the next set: the newest and a fifth more.",
     "max_verify_age_seconds": "Time within which the backup must be verified again.",
     "restore_test_success": "Whether the last restore test succeeded.",
     "last_restore_test_timestamp_seconds": "When the last restore test ended.",

@@ -54,6 +54,11 @@ class Member:
         """Names it in its set: ``postgres:letta``."""
         return f"{self.kind}:{self.name}"
 
+    @property
+    def label(self) -> str:
+        """The same for people: ``files`` is the only one of its kind."""
+        return self.kind if self.kind == self.name else self.key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:

@@ -18,8 +18,9 @@ from exporter.base.text import format_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.backups import Backup, Keep
 
-Why = Literal["future", "smaller", "gap", "overdue", "unproven"]
-WHYS: tuple[Why, ...] = ("future", "smaller", "gap", "overdue", "unproven")
+Why = Literal["future", "smaller", "gap", "overdue", "unproven", "clock", "missing"]
+WHYS: tuple[Why, ...] = ("future", "smaller", "gap", "overdue", "unproven", "clock", "missing")
+"""The last two are seen beside what was noted before: exporter.backups.seen."""
 
 GAP_FACTOR = 10
 """A set that comes so many usual intervals after the one before is more likely the work of a clock that jumped."""

@@ -1,11 +1,13 @@
 """What the backups collector reads: one backup each, with what was found last and how that fares."""
 
 import asyncio
+import os
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 import structlog
 
@@ -40,6 +42,8 @@ class Target(ABC):
         self._monotonic = monotonic
         self._figures: Figures | None = None
         self._refusals: Collection[Why] | None = None
+        self._names: Sequence[str] = ()
+        self._room: int | None = None
         self._read_at = 0.0
         self._complaints = Complaints(log, "backup not read", "backup read again", "backup")
         self._uncounted: dict[str, int] = {}
@@ -67,6 +71,14 @@ class Target(ABC):
     def refusals(self) -> Collection[Why] | None:
         """Why nothing of it may be deleted; None where that is not known, or nothing ever is."""
         return self._refusals if self.figures() is not None else None
+
+    def room(self) -> int | None:
+        """Bytes that are free where the sets are; None where that is not known."""
+        return self._room if self.figures() is not None else None
+
+    def names(self) -> Sequence[str]:
+        """Of the sets that it was last seen to have."""
+        return self._names
 
     def _succeed(self, sets: Sequence[BackupSet]) -> None:
         self._complaints.note(self.backup.name, "")
@@ -103,15 +115,24 @@ class DirectoryTarget(Target):
     def same_as(self, other: Target) -> bool:
         return isinstance(other, DirectoryTarget) and (self.backup, self._keep) == (other.backup, other._keep)
 
+    def _free(self) -> int:
+        """Bytes that are free where the sets are. Blocks. Raises OSError."""
+        at = os.statvfs(cast(str, self.backup.path))
+        return at.f_bavail * at.f_frsize
+
     async def refresh(self, end: float) -> None:
         stop = threading.Event()
         try:
             async with asyncio.timeout_at(end):
-                sets = await self._threads.run(self.backup.name, lambda: self._directory.read(stop))
+                sets, room = await self._threads.run(
+                    self.backup.name, lambda: (self._directory.read(stop), self._free())
+                )
                 self._succeed(sets)
+                self._room = room
                 if self.backup.keep is not None:
                     found = retention(sets, self.backup, self._wall())
                     self._refusals = {refusal.why for refusal in found.refusals} if found.spare else set()
+                    self._names = [each.name for each in sets]
         except TimeoutError:
             self._fail("not read within the deadline")
         except StillStuck:

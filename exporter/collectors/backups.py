@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -10,6 +10,9 @@ from prometheus_client.core import Metric
 
 from exporter.backups import results as stored
 from exporter.backups.families import Standing, families
+from exporter.backups.retention import Why
+from exporter.backups.seen import Moment, Seen, clock_problem, missing_problem, this_moment
+from exporter.backups.seen import read as read_seen
 from exporter.backups.sets import SKEW_SECONDS
 from exporter.backups.targets import DirectoryTarget, ResticTarget, Target
 from exporter.base.complaints import Complaints
@@ -84,29 +87,65 @@ class BackupsCollector:
         end = asyncio.get_running_loop().time() + self.deadline * 0.9
         targets = list(self._targets)
         names = [target.backup.name for target in targets]
-        results, _ = await asyncio.gather(
+        (results, noted), _ = await asyncio.gather(
             self._results(names), asyncio.gather(*(target.refresh(end) for target in targets))
         )
         return families(
             [
-                Standing(target.backup, target.up, target.figures(), results.get(target.backup.name), target.refusals())
+                Standing(
+                    target.backup,
+                    target.up,
+                    target.figures(),
+                    results.get(target.backup.name),
+                    self._refusals(target, noted.get(target.backup.name)),
+                    target.room(),
+                )
                 for target in targets
             ]
         )
 
-    async def _results(self, names: Sequence[str]) -> dict[str, stored.Results]:
-        """What the tasks have written, by backup; nothing where it cannot be read."""
+    def _refusals(self, target: Target, noted: "_Noted | None") -> Collection[Why] | None:
+        """Also what is only seen beside what was noted when a set was last made or deleted."""
+        found = target.refusals()
+        if found is None or noted is None:
+            return found
+        before, at = noted
+        clock: set[Why] = {"clock"} if clock_problem(before, at) else set()
+        missing: set[Why] = {"missing"} if missing_problem(before, target.names()) else set()
+        return {*found, *clock, *missing}
+
+    async def _results(self, names: Sequence[str]) -> "tuple[dict[str, stored.Results], dict[str, _Noted]]":
+        """What the tasks have written, and noted to have seen, by backup; nothing where it cannot be read."""
         directory = self._state_dir
         if directory is None or not names:
-            return {}
+            return {}, {}
         try:
             async with asyncio.timeout(min(_RESULTS_SECONDS, self.deadline / 2)):
-                read, failures = await self._threads.run("results", lambda: _read_all(directory, names, self._wall()))
+                read, failures, noted = await self._threads.run("results", lambda: _all(directory, names, self._wall))
         except (TimeoutError, StillStuck):
-            read, failures = {}, dict.fromkeys(names, "the state directory does not answer")
+            read, noted, failures = {}, {}, dict.fromkeys(names, "the state directory does not answer")
         for name in names:
             self._complaints.note(name, failures.get(name, ""))
-        return read
+        return read, noted
+
+
+_Noted = tuple[Seen | None, Moment]
+"""What was seen before, and the clocks when that was read."""
+
+
+def _all(
+    directory: Path, names: Sequence[str], wall: Callable[[], float]
+) -> tuple[dict[str, stored.Results], dict[str, str], dict[str, _Noted]]:
+    """Results, failures, and what was seen, by backup."""
+    found, failures = _read_all(directory, names, wall())
+    at = this_moment(wall)
+    noted: dict[str, _Noted] = {}
+    for name in names:
+        try:
+            noted[name] = (read_seen(directory, name), at)
+        except OSError as error:
+            failures.setdefault(name, str(error))
+    return found, failures, noted
 
 
 def _read_all(directory: Path, names: Sequence[str], now: float) -> tuple[dict[str, stored.Results], dict[str, str]]:

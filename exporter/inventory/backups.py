@@ -236,6 +236,29 @@ class Keep(Section):
             yield Contradiction((), "keeps nothing; say at least `last: 1`")
 
 
+_Age = Annotated[Duration, Field(gt=0)]
+
+
+class ProvenAge(Section):
+    """Age that the newest set may have of which each of these was shown; null: any."""
+
+    checksums: _Age | None = Field(default=None, description="its files are those that were written")
+    readable: _Age | None = Field(default=None, description="it was read to its end")
+    restored: _Age | None = Field(default=None, description="it was restored into scratch and compared")
+    drilled: _Age | None = Field(default=None, description="its applications have worked with it")
+
+    def limits(self) -> dict[str, float]:
+        """Seconds by proof."""
+        return {proof: age for proof, age in self if age is not None}
+
+
+def _readable_alone(given: object) -> object:
+    return given if given is None or isinstance(given, Mapping | ProvenAge) else {"readable": given}
+
+
+_ProvenAgeOrOne = Annotated[ProvenAge, BeforeValidator(_readable_alone, json_schema_input_type=str | ProvenAge)]
+
+
 class Backup(Section):
     """A series of backups of one thing: dated directories or files beside each other, or a restic repository."""
 
@@ -268,8 +291,10 @@ class Backup(Section):
     max_restore_test_age: Duration | None = Field(
         default=None, gt=0, description="time within which a restore must be tested again; null: never"
     )
-    max_proven_age: Duration | None = Field(
-        default=None, gt=0, description="age that the newest set may have which was read to its end; null: any"
+    max_proven_age: _ProvenAgeOrOne | None = Field(
+        default=None,
+        description="age that the newest set may have which was read to its end, or a section for other proofs; "
+        "null: any",
     )
     scratch: AbsolutePath | None = Field(
         default=None, description="directory in which sets are restored to prove them; null: the system's temporary one"

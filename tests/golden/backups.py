@@ -46,6 +46,8 @@ RESULTS = """{
  "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": ""}
 }"""
 
+MADE = {"make": {"files": ["/srv/pa"]}}
+
 SNAPSHOTS = """[
 {"time":"2026-11-21T03:10:18.563945948Z","tree":"4f59319a","paths":["/srv/pa"],"hostname":"pa","username":"root",
  "tags":["pa"],"id":"196e02e4c16e37a2c6fd599fb8c5c1231789fefb8d865a694138d508ec4f7733","short_id":"196e02e4"},
@@ -72,9 +74,13 @@ def _directory() -> Standing:
     sets = [
         judge(name, content, marker=False, settle=300.0, temporary=False, now=NOW) for name, content in SETS.items()
     ]
-    limits = {"max_verify_age": "8d", "max_proven_age": "9d", "max_restore_test_age": "400d"}
-    config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits})
-    return Standing(config, True, figures(sets), results, {"future", "smaller"})
+    limits = {
+        "max_verify_age": "8d",
+        "max_proven_age": {"readable": "9d", "restored": "40d"},
+        "max_restore_test_age": "400d",
+    }
+    config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits, **MADE})
+    return Standing(config, True, figures(sets), results, {"future", "smaller", "clock"}, room=52_428_800)
 
 
 def _repository() -> Standing:

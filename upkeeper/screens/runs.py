@@ -159,8 +159,10 @@ def _facts(screen: Screen, run: RunView) -> None:
             screen.line(f"  {word:8} ", *measurement(measured))
     if run["actions"]:
         done = sum(action["state"] == "done" for action in run["actions"])
+        frees = run["freed_bytes"] or any(action["estimated_bytes"] for action in run["actions"])
+        freed_words = f"{format_bytes(run['freed_bytes'])} freed, " if frees else ""
         screen.line(
-            f"  actions  {done} of {len(run['actions'])} done, {format_bytes(run['freed_bytes'])} freed, "
+            f"  actions  {done} of {len(run['actions'])} done, {freed_words}"
             f"in {took(run['started_at'], run['finished_at'])}"
         )
 

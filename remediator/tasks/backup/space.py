@@ -3,13 +3,9 @@
 import os
 from collections.abc import Mapping
 
+from exporter.backups.room import room_for
 from exporter.base.units import format_bytes
 from remediator.model.task import TaskError
-
-_MARGIN = 1.2
-"""The next set may be larger than the last one by this much."""
-_RESERVE = 16 * 1024**2
-"""Left free beside it: the manifest, and whoever else writes there."""
 
 
 def estimate(last: Mapping[str, int], sources: Mapping[str, int | None]) -> dict[str, int]:
@@ -21,7 +17,7 @@ def require(path: str, needed: int) -> None:
     """Raises TaskError where the file system of a directory has no room for so many bytes, and OSError."""
     at = os.statvfs(path)
     free = at.f_bavail * at.f_frsize
-    wanted = int(needed * _MARGIN) + _RESERVE
+    wanted = room_for(needed)
     if free < wanted:
         raise TaskError(
             f"the next set takes about {format_bytes(needed)}, and {path} has {format_bytes(free)} free: "

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from exporter import __version__
+from exporter.backups import seen
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.manifest import ManifestBroken
 from exporter.backups.manifest import read as read_manifest
@@ -24,6 +25,7 @@ from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.backup import space
 from remediator.tasks.backup.age import require_recipients
 from remediator.tasks.backup.commands import Commands
@@ -49,7 +51,6 @@ class Backup:
     version. clock: Unix seconds.
     """
 
-    facts = BACKUP
     parameters = Parameters
     action_timeout = DAY
 
@@ -63,6 +64,7 @@ class Backup:
         clock: Callable[[], float] = time.time,
         neo4j: Sequence[Neo4jServer] = (),
     ) -> None:
+        self.facts = _facts(backups)
         self._engine = engine
         self._series = {each.name: each for each in backups if each.make is not None}
         self._postgres = {each.name: each for each in postgres}
@@ -127,7 +129,7 @@ class Backup:
                 return await self._copy(series, partial_set, action)
             case "finish-set" | "finish-left-over":
                 keys = [str(key) for key in cast(Sequence[str], action.params.get("members", []))]
-                return await in_thread(lambda _: self._finish(partial_set, keys))
+                return await in_thread(lambda _: self._finish(series, partial_set, keys))
             case "remove-unfinished":
                 return await in_thread(lambda _: self._remove(series, partial_set))
         raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
@@ -196,12 +198,20 @@ class Backup:
         except (OSError, TaskError):
             return  # a full disk: that the member is missing says enough
 
-    def _finish(self, partial_set: PartialSet, keys: Sequence[str]) -> Effect:
+    def _finish(self, series: Series, partial_set: PartialSet, keys: Sequence[str]) -> Effect:
         try:
+            self._note_seen(series)
             made = partial_set.finish(keys, self._owner.host, self._made_by, self._clock())
         except OSError as error:
             raise TaskError(f"cannot finish {partial_set.path}: {error.strerror or error}") from error
         return Effect(state="done", detail=f"{partial_set.name}: {len(made.files)} files, {format_bytes(made.bytes)}")
+
+    def _note_seen(self, series: Series) -> None:
+        """By which retention notices that the clock jumped since, or that another disk is mounted. Raises OSError."""
+        if self._owner.state and series.keep is not None:
+            sets = [each for each in BackupDirectory(series, self._clock).read() if each.state == "complete"]
+            newest = sorted(sets, key=lambda each: each.date or 0.0, reverse=True)
+            seen.note(Path(self._owner.state), series.name, self._clock, [each.name for each in newest])
 
     def _remove(self, series: Series, partial_set: PartialSet) -> Effect:
         left, _ = leftovers(self._path(series), series.name, self._owner, _matcher(series))
@@ -257,6 +267,14 @@ class Backup:
 def _matcher(series: Series) -> Callable[[str], bool]:
     matches = re.compile(fnmatch.translate(cast(str, series.pattern))).match
     return lambda name: matches(name) is not None
+
+
+def _facts(backups: Sequence[Series]) -> TaskFacts:
+    """What the task is with these series: where one stops or pauses containers, a run of it interrupts services."""
+    makes = [each.make for each in backups if each.make is not None]
+    names = [(*each.stop, *each.pause) for make in makes for each in make.volumes]
+    names += [(*each.stop, *each.pause) for make in makes for each in make.neo4j]
+    return BACKUP._replace(disruption="outage") if any(names) else BACKUP
 
 
 def _recipients(series: Series) -> str | None:

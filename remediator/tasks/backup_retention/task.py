@@ -9,6 +9,7 @@ from typing import cast
 
 from pydantic import Field
 
+from exporter.backups import seen
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.retention import Retention, is_proven, retention
 from exporter.backups.sets import BackupSet
@@ -30,7 +31,6 @@ from remediator.model.task import (
     Task,
     TaskError,
 )
-from remediator.tasks.backup_retention import seen
 from remediator.tasks.backup_retention.delete import delete_set, going, token_of
 from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.resources import Resources

@@ -71,11 +71,11 @@ def problems(
     found: list[str] = []
     for member in manifest.members:
         try:
-            found.append(f"{member.key}: {read_member(directory, member, stop, identity)}")
+            found.append(f"{member.label}: {read_member(directory, member, stop, identity)}")
         except Unreadable as error:
-            wrong.append(f"{member.key}: {error}")
+            wrong.append(f"{member.label}: {error}")
         except OSError as error:
-            wrong.append(f"{member.key}: cannot be read: {error.strerror or error}")
+            wrong.append(f"{member.label}: cannot be read: {error.strerror or error}")
     return wrong, found
 
 

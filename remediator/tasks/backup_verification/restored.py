@@ -34,9 +34,9 @@ def problems(
     for member in manifest.members:
         with scratch(where, _needed(manifest, member)) as into:
             try:
-                found.append(f"{member.key}: {_RESTORERS[member.kind](directory, manifest, member, into, stop)}")
+                found.append(f"{member.label}: {_RESTORERS[member.kind](directory, manifest, member, into, stop)}")
             except (Damaged, NotRestored) as error:
-                wrong.append(f"{member.key}: {error}")
+                wrong.append(f"{member.label}: {error}")
     return wrong, found
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.backups import seen
 from exporter.backups.results import Result, Results, path_of, write
+from exporter.backups.room import room_for
 from tests.exporter.backups.backupdir import DAY, backup, make_set
 from tests.exporter.backups.backupfigures import LIMITS, collector, figures
 from tests.exporter.fakes import FakeClock
@@ -121,3 +123,20 @@ async def test_results_that_are_broken_or_of_the_future_are_absent_and_reported_
     assert [(line["log_level"], line["backup"]) for line in lines] == [("warning", "pa")] * 2 + [("info", "pa")]
     assert str(path_of(tmp_path, "pa")) in lines[0]["reason"]
     assert "of the future" in lines[1]["reason"]
+
+
+async def test_what_retention_would_see_beside_its_note_has_a_metric(tmp_path: Path) -> None:
+    """Another disk in place of the one that was there, and a clock that jumped: also before anything is to spare."""
+    sets, state = tmp_path / "sets", tmp_path / "state"
+    sets.mkdir()
+    make_set(sets, "backup-1")
+    config = backup(sets, keep={"last": 3}, make={"files": ["/srv"]})
+    found = await figures(collector(config, state_dir=state))
+    assert [found[f"retention_refused_{why}"] for why in ("clock", "missing")] == [0, 0]
+    assert found["room_bytes"] > 0
+    assert found["next_size_max_bytes"] == room_for(int(found["size_bytes"]))
+    seen.note(state, "pa", time.time, ["backup-of-another-disk"])
+    found = await figures(collector(config, state_dir=state))
+    assert [found[f"retention_refused_{why}"] for why in ("clock", "missing")] == [0, 1]
+    found = await figures(collector(config, state_dir=state, wall=lambda: time.time() + 2 * 3600))
+    assert [found[f"retention_refused_{why}"] for why in ("clock", "missing")] == [1, 1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.backups import seen
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.task import Backup
@@ -167,3 +168,22 @@ async def test_a_whole_set_is_not_cleared_up(house: Path) -> None:
     assert os.listdir(whole)
     with pytest.raises(TaskError):
         await one.clear_up("nobody", plan.actions)
+
+
+async def test_a_set_that_is_made_is_noted_for_retention(house: Path) -> None:
+    owner = Owner(host="kitchen", state=str(house / "state"))
+    one = task(series(house / "sets", {"files": [str(house / "pa")]}, keep={"last": 3}), owner=owner)
+    assert seen.read(house / "state", "pa") is None
+    await one.plan("pa")
+    assert seen.read(house / "state", "pa") is None
+    await applied(one)
+    await applied(one)
+    noted = seen.read(house / "state", "pa")
+    assert noted is not None
+    assert len(noted.newest) == 1
+
+
+def test_a_run_that_stops_containers_interrupts(house: Path) -> None:
+    assert backup(house, [], []).facts.disruption == "none"
+    assert backup(house, [], [], volumes=["v"]).facts.disruption == "none"
+    assert backup(house, [], [], volumes=[{"name": "v", "pause": ["c"]}]).facts.disruption == "outage"

@@ -82,7 +82,7 @@ async def test_everything_but_the_manifest_is_encrypted(house: Path, whole: Path
         assert SECRET.encode() not in data
     assert differences(whole, manifest, STOP) == []
     wrong, found = problems(whole, manifest, STOP, str(house / "key"))
-    assert (wrong, found) == ([], ["sqlite:n8n: 100 rows", "files:files: 3 entries"])
+    assert (wrong, found) == ([], ["sqlite:n8n: 100 rows", "files: 3 entries"])
 
 
 async def test_damage_is_found(house: Path, whole: Path) -> None:

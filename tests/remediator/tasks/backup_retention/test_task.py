@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from exporter.backups import manifest as manifests
-from exporter.backups import proofs
+from exporter.backups import proofs, seen
 from exporter.backups.manifest import Manifest
+from exporter.backups.seen import Moment, Seen
 from exporter.inventory.backups import MANIFEST, Backup
 from remediator.files.compress import Stopped
 from remediator.files.folder import open_root
 from remediator.model.task import Action, Plan, TaskError
-from remediator.tasks.backup_retention import seen
 from remediator.tasks.backup_retention.delete import GOING, delete_set, token_of
-from remediator.tasks.backup_retention.seen import Moment, Seen
 from remediator.tasks.backup_retention.task import BackupRetention
 
 DAY = 86400.0
@@ -209,3 +208,19 @@ async def test_only_series_with_keep_and_a_path_are_targets(house: House) -> Non
     assert await BackupRetention([house.series, without], None).targets() == ["pa"]
     with pytest.raises(TaskError, match="no backup of the name 'all'"):
         await house.task.plan("all")
+
+
+async def test_a_set_that_is_made_notes_what_is_there(house: House) -> None:
+    """So that a clock that jumps is noticed before the first deletion; what looks wrong by then is not noted over."""
+    names = ["backup-2026-11-24T020000Z"]
+    seen.note(house.state, "pa", lambda: house.now, names)
+    before = seen.read(house.state, "pa")
+    assert before is not None
+    assert before.newest == names
+    seen.note(house.state, "pa", lambda: house.now - DAY, names)
+    seen.note(house.state, "pa", lambda: house.now + DAY, names)
+    seen.note(house.state, "pa", lambda: house.now, ["of another disk"])
+    assert seen.read(house.state, "pa") == before
+    house.task = BackupRetention([house.series], house.state, clock=lambda: house.now + DAY)
+    with pytest.raises(TaskError, match="the clock jumped by"):
+        await house.task.plan("pa")

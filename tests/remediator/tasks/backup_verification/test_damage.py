@@ -62,7 +62,7 @@ async def test_a_whole_set_is_whole(whole: Path) -> None:
     manifest, _ = manifests.read(whole)
     assert differences(whole, manifest, STOP) == []
     wrong, found = problems(whole, manifest, STOP)
-    assert (wrong, found) == ([], ["sqlite:x: 200 rows", "files:files: 6 entries"])
+    assert (wrong, found) == ([], ["sqlite:x: 200 rows", "files: 6 entries"])
 
 
 async def test_any_flipped_byte_changes_a_checksum(whole: Path) -> None:

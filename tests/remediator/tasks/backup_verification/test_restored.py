@@ -205,7 +205,7 @@ async def test_archives_and_sqlite(tmp_path: Path, place: Path) -> None:
     make = {"files": [str(tmp_path / "data")], "sqlite": [{"name": "x", "path": str(tmp_path / "x.sqlite")}]}
     new = await made(task(series(tmp_path / "sets", make)), tmp_path / "sets")
     manifest, _ = manifests.read(new)
-    assert problems(new, manifest, place, STOP) == ([], ["sqlite:x: 1 row", "files:files: 3 entries"])
+    assert problems(new, manifest, place, STOP) == ([], ["sqlite:x: 1 row", "files: 3 entries"])
     for name in ("files.tar.zst", "sqlite/x.sqlite"):
         data = (new / name).read_bytes()
         (new / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -57,7 +57,7 @@ async def test_the_newest_set_is_proven(house: House) -> None:
     assert [action.object for action in plan.actions] == [f"{newest.name}: checksums", f"{newest.name}: readable"]
     effects = await house.verify()
     assert [effect.detail for effect in effects if isinstance(effect, Effect)] == [
-        effects[0].detail, "files:files: 1 entry",
+        effects[0].detail, "files: 1 entry",
     ]  # fmt: skip
     found = house.figures()
     made_at = house.now - 2

@@ -1,4 +1,4 @@
-"""What was there when retention last looked: by that, a missing mount and a clock that jumped are noticed."""
+"""What was there when a set was last made or deleted: by that, a missing mount and a clock that jumped are noticed."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -87,9 +87,19 @@ def read(state_dir: Path, series: str) -> Seen | None:
         return None
 
 
+def note(state_dir: Path, series: str, clock: Callable[[], float], newest: Sequence[str]) -> None:
+    """Notes what is seen now, unless that looks wrong beside what was noted: that is for people to look at.
+
+    Blocks. Raises OSError.
+    """
+    before, at = read(state_dir, series), this_moment(clock)
+    if not clock_problem(before, at) and not missing_problem(before, newest):
+        write(state_dir, series, at, newest)
+
+
 def write(state_dir: Path, series: str, at: Moment, newest: Sequence[str]) -> None:
     """Notes what is seen now. Blocks. Raises OSError."""
     seen = Seen(now=at.now, running=at.running, boot=at.boot, newest=list(newest[:_NAMES]))
     path = path_of(state_dir, series)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(path, seen.model_dump_json().encode())
