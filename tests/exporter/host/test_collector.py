@@ -21,6 +21,7 @@ from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.host import Host
 from tests.exporter.host.test_sensors import machine, monitor
 from tests.helpers import missing, wait_until
+from tests.helpers import rounds as as_asked
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "host" / "proc"
 CLOCK = KernelClock(state=0, status=0x2001, offset=120_000, max_error=25_000)
@@ -235,7 +236,8 @@ def test_the_clock_of_this_machine() -> None:
 
 
 @pytest.mark.slow
-async def test_a_thousand_rounds_leave_nothing_behind(proc: Path, tmp_path: Path) -> None:
+@pytest.mark.torture
+async def test_many_rounds_leave_nothing_behind(proc: Path, tmp_path: Path) -> None:
     machine(tmp_path / "sys")
     host = HostCollector(Host(), CollectorSettings(), proc, tmp_path / "sys", portable_only=False)
     me = psutil.Process()
@@ -250,7 +252,7 @@ async def test_a_thousand_rounds_leave_nothing_behind(proc: Path, tmp_path: Path
     await asyncio.sleep(0)
     files, threads, memory = me.num_fds(), threading.active_count(), me.memory_info().rss
     with capture_logs():
-        await rounds(1000)
+        await rounds(as_asked("ROUNDS", 300, 1000))
     await wait_until(lambda: threading.active_count() <= threads, what="the threads to end")
     assert me.num_fds() <= files
     assert me.memory_info().rss - memory < 8 * 1024**2

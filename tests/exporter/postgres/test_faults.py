@@ -20,7 +20,7 @@ from exporter.exposition import render
 from exporter.inventory.inventory import Inventory
 from exporter.inventory.postgres import PostgresSettings
 from tests.exporter.postgres.figures import Figures, collecting, figures_of, settings
-from tests.helpers import wait_until
+from tests.helpers import rounds, wait_until
 from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 
@@ -314,24 +314,26 @@ def upset(own: PostgresServer) -> Iterator[Callable[[int], None]]:
         yield before
 
 
-async def test_a_thousand_rounds_leave_no_more_behind_than_a_hundred(
+@pytest.mark.torture
+async def test_many_rounds_leave_no_more_behind_than_a_few(
     own: PostgresServer, upset: Callable[[int], None], password: Path
 ) -> None:
     password.write_text("x")
     process = psutil.Process()
     after: list[tuple[int, int, int]] = []
     down = 0
+    total = rounds("ROUNDS", 300, 1000)
     when = PostgresSettings(details_interval=1.0)
     async with collecting(settings(own, password, user="watcher"), when=when) as collector:
-        for number in range(1, 1001):
+        for number in range(1, total + 1):
             upset(number)
             families = await collector.collect()
             render(families)
             down += Figures(families[:1]).value("up") == 0
-            if number in (100, 300, 1000):
+            if number in (total // 10, total * 3 // 10, total):
                 await wait_until(lambda: connections_of_upkeeper(own), equals=1, what="one connection")
                 after.append((threading.active_count(), process.num_fds(), process.memory_info().rss))
-    assert down == 200
+    assert down == total // 5
     threads, descriptors, memory = zip(*after, strict=True)
     assert threads[0] == threads[1] == threads[2]
     assert descriptors[0] == descriptors[1] == descriptors[2]

@@ -21,6 +21,7 @@ from exporter.probing.run import run_probe
 from exporter.probing.stream import Stream
 from tests.exporter.serving import answering, probe, result, says, speaking
 from tests.exporter.tls import make_certificate
+from tests.helpers import rounds as as_asked
 from tests.helpers import wait_until
 from tests.ports import free_port
 
@@ -240,8 +241,9 @@ async def cheap(tmp_path: Path) -> AsyncIterator[list[Probe]]:
 
 
 @pytest.mark.slow
-async def test_nothing_is_left_of_a_thousand_rounds(cheap: list[Probe]) -> None:
-    await _flat(cheap, rounds=1000, at_once=20, may_grow=4 * MIB)
+@pytest.mark.torture
+async def test_nothing_is_left_of_many_rounds(cheap: list[Probe]) -> None:
+    await _flat(cheap, rounds=as_asked("ROUNDS", 300, 1000), at_once=20, may_grow=4 * MIB)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 from remediator.files.compress import Stopped
 from remediator.files.folder import Changed, Folder, open_root
 from remediator.tasks.log_rotation import lock
-from tests.helpers import long_form, wait_until
+from tests.helpers import long_form, rounds, wait_until
 from tests.remediator.tasks.log_rotation.logdir import (
     KIB,
     Writer,
@@ -149,12 +149,13 @@ async def test_two_runs_of_one_plan_each_copy_a_quiet_log_once(tmp_path: Path, w
 
 
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.parametrize("method", ["copytruncate", "rename"])
 async def test_a_program_that_is_killed_beside_another_loses_nothing(tmp_path: Path, method: str) -> None:
     """Killed over and over, at any moment of its work, while a second one goes on."""
     require_collapse(tmp_path)
     log = tmp_path / "app.log"
-    kills = 12
+    kills = rounds("BESIDE_KILLS", 5, 12)
     with Writer(log, reopen=True, pause=0.0001) as writer, Rotator(tmp_path, method, size=8 * KIB) as second:
         for number in range(kills):
             with Rotator(tmp_path, method, size=8 * KIB) as first:
