@@ -47,7 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "deny": Entry("approvals:deny", "Deny the plan of a run, which ends by that.", ("approval",)),
         "verify": Entry("backups:verify", "Verify sets of a backup, and note what that has shown.", ("verifiable",)),
         "restore": Entry(
-            "restore:restore", "Restore a set, or a part of one, into a directory or a new database.", ("set",)
+            "restore:restore", "Restore a set, or a part of one, into a directory, a database or in place.", ("set",)
         ),
         "sandbox": Entry("sandbox:sandbox", "List sandboxes, and remove what a crash left of them."),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),

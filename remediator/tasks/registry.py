@@ -17,6 +17,7 @@ from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
+from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 
 if TYPE_CHECKING:
@@ -112,6 +113,12 @@ def _disaster_recovery() -> "Makes":
     return tasks
 
 
+def _restore_in_place() -> "Makes":
+    from remediator.tasks.restore_in_place.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -129,6 +136,7 @@ _FAMILIES = (
     _Family((BACKUP_VERIFICATION,), _backup_verification),
     _Family((BACKUP_RETENTION,), _backup_retention),
     _Family((RESTORE,), _restore),
+    _Family((RESTORE_IN_PLACE,), _restore_in_place),
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),

@@ -1,17 +1,22 @@
 """``restore``: a set, or a part of one, comes back."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from upkeeper.commands.complete import complete_backup, complete_set
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def _absolute(ctx: click.Context, param: click.Parameter, given: str) -> str:
+
+def _absolute(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
     """A directory from here on, with links as they are written: whoever does the work has another working directory."""
-    return os.path.abspath(given) if "/" in given or given in (".", "..") else given  # noqa: PTH100
+    if given is None or ("/" not in given and given not in (".", "..")):
+        return given
+    return os.path.abspath(given)  # noqa: PTH100
 
 
 @click.command()
@@ -28,35 +33,66 @@ def _absolute(ctx: click.Context, param: click.Parameter, given: str) -> str:
 @click.option(
     "--to",
     metavar="DIR|DATABASE",
-    required=True,
     callback=_absolute,
-    help="A directory, with a slash; or a new database.",
+    help="A directory, with a slash, or a new database. Without it what is there is replaced.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show every step, and change nothing.")
+@click.option("--force", is_flag=True, help="Replace what is there without asking for an approval: this is yours.")
+@click.option("--without-copy", is_flag=True, help="Do not copy what is there first, as where it is broken.")
 @shared(*CLIENT)
 @operation
 async def restore(
-    session: Session, name: str, backup: str | None, only: tuple[str, ...], to: str, dry_run: bool
+    session: Session,
+    name: str,
+    backup: str | None,
+    only: tuple[str, ...],
+    to: str | None,
+    dry_run: bool,
+    force: bool,
+    without_copy: bool,
 ) -> int:
-    """Restore a set, or a part of one, into a directory or a new database.
+    """Restore a set, or a part of one, into a directory, a database or in place.
 
     All that is asked for is compared with its manifest first: of a set that is damaged, not complete or of another
     series nothing is restored. Files and volumes come back with owners (as root), modes, times, links, extended
-    attributes and ACLs; SQLite databases and dumps of PostgreSQL as the files that they are. One database of a
-    PostgreSQL server can also be made anew under another name on its server. An interrupted restore goes on when the
-    same is asked for again. It is a run of the task restore, with its record.
+    attributes and ACLs. An interrupted restore goes on when the same is asked for again.
+
+    With --to nothing is replaced: a directory that is empty or not there yet is filled, with dumps of PostgreSQL as the
+    files that they are; or one database is made anew under another name on its server.
+
+    Without --to what is there is replaced. The plan waits for a person (upkeeper approve), or --force approves it. All
+    is made ready beside what is there; then the containers that use it are stopped, what is there is copied to a set of
+    its own, both are exchanged in one step, and the containers run again. That set is the way back.
 
     \b
     Examples:
       upkeeper restore latest --to /srv/scratch
-      upkeeper restore latest --name pa --only volume:n8n_data --to /srv/scratch
       upkeeper restore backup-2026-11-24T020000Z --only file:/srv/pa/.env --to ./env --dry-run
       upkeeper restore latest --only postgres:main/app --to app_before
+      upkeeper restore latest --name pa --only volume:n8n_data --force
     """
-    from remediator.tasks.restore.facts import RESTORE
-    from upkeeper.commands.runs import run_and_follow
-
-    params: dict[str, Any] = {"set": name, "to": to}
+    params: dict[str, Any] = {"set": name}
     if only:
         params["only"] = list(only)
-    return await run_and_follow(session, RESTORE.name, backup, params, dry_run=dry_run)
+    if to is not None:
+        from remediator.tasks.restore.facts import RESTORE
+        from upkeeper.commands.runs import run_and_follow
+
+        if force or without_copy:
+            raise click.UsageError("--force and --without-copy are for what is restored in place, without --to")
+        return await run_and_follow(session, RESTORE.name, backup, {**params, "to": to}, dry_run=dry_run)
+    if without_copy:
+        params["without_copy"] = True
+    return await _in_place(session, backup, params, dry_run=dry_run, force=force)
+
+
+async def _in_place(
+    session: Session, backup: str | None, params: "Mapping[str, Any]", *, dry_run: bool, force: bool
+) -> int:
+    """Runs it until it waits for an approval, which ``force`` gives to the plan that was shown."""
+    from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
+    from upkeeper.commands.runs import run_and_follow
+
+    return await run_and_follow(
+        session, RESTORE_IN_PLACE.name, backup, params, dry_run=dry_run, consent="--force" if force else None
+    )

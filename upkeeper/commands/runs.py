@@ -48,12 +48,16 @@ async def run_and_follow(
     *,
     dry_run: bool = False,
     no_wait: bool = False,
+    consent: str | None = None,
 ) -> int:
-    """Starts a run, and follows it unless told otherwise; the exit status."""
+    """Starts a run, and follows it unless told otherwise; the exit status.
+
+    consent: why the plan may be approved as soon as it waits for that, by whoever asks for the run.
+    """
     from remediator.model.errors import EXIT_USAGE, ClientError
     from upkeeper.client.http import HttpClient
     from upkeeper.client.targets import only_target
-    from upkeeper.commands.watch import watch
+    from upkeeper.commands.watch import approved, watch
     from upkeeper.screens import runs as view
 
     async with session.client(engine=True) as client:
@@ -66,6 +70,8 @@ async def run_and_follow(
         if no_wait:
             view.show_queued(session.screen, started)
             return 0
+        if consent is not None:
+            started = await approved(session, client, started, consent)
         return await watch(session, client, started)
 
 

@@ -44,6 +44,21 @@ async def watch(session: Session, client: "Operations", started: "RunView") -> i
     return exit_code(seen)
 
 
+async def approved(session: Session, client: "Operations", started: "RunView", consent: str) -> "RunView":
+    """The run, whose plan was approved if it waited for that: exactly the one that it waits with, which is shown."""
+    from upkeeper.screens import approvals
+
+    seen = await follow_on_screen(session, client, started)
+    waits = await waiting_for(client, seen["id"]) if seen["state"] == "waiting" else None
+    if waits is None:
+        return seen
+    found = await client.approval(waits["id"])
+    if not session.json:
+        approvals.show_to_approve(session.screen, found)
+    await client.decide_approval(found["id"], "approve", found["plan_hash"], consent)
+    return await client.run(seen["id"])
+
+
 async def waiting_for(client: "Operations", run_id: int) -> "ApprovalView | None":
     """The request that a run waits for; None where somebody has just answered it."""
     before = None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _MARK = "upkeeper: being restored from "
+_RESTORED = "restored by Upkeeper from "
 _MARK_OF = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
 
@@ -39,6 +40,8 @@ class Database:
     name: str
     found: ChosenSet
     part: Part
+    ours: bool = False
+    """Its name is one that only we use: whatever Upkeeper left there of another run may go."""
 
     @property
     def entry(self) -> SetFile:
@@ -51,12 +54,12 @@ class Database:
 
     def look(self) -> list[str]:
         """What there is to say before it is made. Raises TaskError where it must not, or cannot."""
-        with self._session(self.server.dbname) as connection:
+        with self.session(self.server.dbname) as connection:
             there = server_facts(connection)
             self._client(there)
             notes = []
             there_is = self._state(connection)
-            if there_is == "done":
+            if there_is == "done" and not self.ours:
                 raise self._taken()
             if there_is == "unfinished":
                 notes.append(f"{self.name} is there, unfinished, from a run that was interrupted: it is made anew.")
@@ -75,7 +78,7 @@ class Database:
     def make(self, stop: threading.Event) -> str:
         """Makes it, loads it, and compares it with what was counted. What there was is gone if any of that fails."""
         check(self.found.directory, self.entry, stop)
-        with self._session(self.server.dbname) as connection:
+        with self.session(self.server.dbname) as connection:
             there = server_facts(connection)
             client = self._client(there)
             before = self._state(connection)
@@ -87,18 +90,24 @@ class Database:
             self._mark(connection, f"{_MARK}{self.found.digest}")
         try:
             self._load(client, self._strangers(there), stop)
-            with self._session(self.name) as connection:
+            with self.session(self.name) as connection:
                 wrong = differences(self.facts, database_facts(connection), left_out=self._left_out)
             if wrong:
                 raise TaskError(f"what was restored is not what was backed up: {wrong[0]}")
         except BaseException:
-            with self._session(self.server.dbname) as connection:
+            with self.session(self.server.dbname) as connection:
                 if self._state(connection) == "unfinished":
                     self._drop(connection)
             raise
-        with self._session(self.server.dbname) as connection:
+        with self.session(self.server.dbname) as connection:
             self._mark(connection, self._done)
         return f"{counted(sum(self.facts['rows'].values()), 'row')}, as many as were backed up"
+
+    def discard(self) -> None:
+        """Drops what is there of it, which has a name of ours."""
+        with self.session(self.server.dbname) as connection:
+            if self.ours and self._state(connection) != "absent":
+                self._drop(connection)
 
     @property
     def _left_out(self) -> bool:
@@ -119,7 +128,7 @@ class Database:
 
     @property
     def _done(self) -> str:
-        return f"restored by Upkeeper from {self.found.name}, {self.part}"
+        return f"{_RESTORED}{self.found.name}, {self.part}"
 
     def _state(self, connection: "psycopg.Connection[Any]") -> Literal["absent", "unfinished", "done"]:
         """What this or an earlier run has made of it, by its comment. Raises TaskError where it is somebody's."""
@@ -130,6 +139,8 @@ class Database:
             return "unfinished"
         if row[0] == self._done:
             return "done"
+        if self.ours and str(row[0]).startswith((_MARK, _RESTORED)):
+            return "unfinished"
         raise self._taken()
 
     def _taken(self) -> TaskError:
@@ -170,7 +181,8 @@ class Database:
             raise TaskError(explained(self.server, f"pg_restore of {self.name}: {why}"))
 
     @contextmanager
-    def _session(self, dbname: str) -> "Iterator[psycopg.Connection[Any]]":
+    def session(self, dbname: str) -> "Iterator[psycopg.Connection[Any]]":
+        """A connection of the role that the config names, each statement its own transaction. Raises TaskError."""
         import psycopg
 
         try:

@@ -107,7 +107,7 @@ class Restore:
         destination = Destination(Path(asked.to))
         journal = destination.require_usable(wanted(series.name, found, parts))
         done = [] if journal is None else journal.done
-        sizes = {str(part): _size(part, found) for part in parts}
+        sizes = {str(part): size_of(part, found) for part in parts}
         destination.require_room(sum(size for part, size in sizes.items() if part not in done))
         common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest, "to": asked.to}
         common["only"] = list[JsonValue](asked.only)
@@ -156,7 +156,7 @@ class Restore:
         if action.kind == CHECK:
             destination.require_usable(journal)
             for part in parts:
-                _check(found, part, stop)
+                check_part(found, part, stop)
             destination.begin(journal)
             return Effect(state="done", detail="it is whole")
         noted = destination.journal()
@@ -190,7 +190,8 @@ class Restore:
             raise TaskError(f"no backup of the name {target!r} has a path") from None
 
 
-def _check(found: ChosenSet, part: Part, stop: threading.Event) -> None:
+def check_part(found: ChosenSet, part: Part, stop: threading.Event) -> None:
+    """Reads all of it, in a set that is not touched. Blocks. Raises Damaged, TaskError, OSError, Stopped."""
     for entry in part.files(found.manifest):
         if part.is_archive:
             checked.check(found.directory, entry, stop)
@@ -213,7 +214,7 @@ def _restored(found: ChosenSet, part: Part, destination: Destination, stop: thre
     at = destination.clear(_place(part), part.path)
     for entry in entries:
         said += archive.unpack(found.content, entry, at, part.path, stop)
-    size = format_bytes(_size(part, found))
+    size = format_bytes(size_of(part, found))
     return f"{size}; tar says: {said[0]}" if said else size
 
 
@@ -226,7 +227,7 @@ def _place(part: Part) -> str:
     return part.member.files[0].removesuffix(ENCRYPTED_SUFFIX)
 
 
-def _size(part: Part, found: ChosenSet) -> int:
+def size_of(part: Part, found: ChosenSet) -> int:
     """Bytes that it takes once it is restored, as far as is known."""
     content = part.member.facts.get("content_bytes")
     if part.is_archive and isinstance(content, int):

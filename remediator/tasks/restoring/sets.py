@@ -15,6 +15,8 @@ from remediator.model.task import TaskError
 from remediator.tasks.restoring.checked import SetFiles
 
 LATEST = "latest"
+BEFORE = ".before-restore-"
+"""Begins the names of sets of what was there before a restore in place. The dot keeps them out of the series."""
 _STATES = {
     "in_progress": "is still being written",
     "incomplete": "is not complete: a backup was interrupted",
@@ -47,6 +49,8 @@ def choose(series: Backup, name: str, clock: Callable[[], float]) -> ChosenSet:
 
     One that is not complete is refused, and one of which any proof has failed: fails closed.
     """
+    if name.startswith(BEFORE) and "/" not in name and not name.endswith(".partial"):
+        return of(series, BackupSet(name, "complete", None, None))
     found = every(series, clock)
     if name == LATEST:
         complete = [each for each in found if each.state == "complete"]

@@ -98,3 +98,26 @@ async def test_a_set_is_restored(upkeeper: Upkeeper, tmp_path: Path) -> None:
     unknown = await upkeeper("restore", "backup-x", "--name", "pa", "--to", str(tmp_path / "new"))
     assert (unknown.status, "pa has no set 'backup-x'" in unknown.out + unknown.err) == (1, True)
     assert new.exists()
+
+
+async def test_a_restore_in_place_waits_for_a_person_or_is_forced(upkeeper: Upkeeper, tmp_path: Path) -> None:
+    assert (await upkeeper("run", "backup", "pa")).status == 0
+    file = tmp_path / "data" / "file"
+    file.write_text("changed")
+    asked = ["restore", "latest", "--name", "pa"]
+    assert (await upkeeper(*asked, "--dry-run")).status == 0
+    waits = await upkeeper(*asked)
+    assert (waits.status, "a person must approve each plan" in waits.out) == (3, True), waits.err
+    assert file.read_text() == "changed"
+    approval = json.loads((await upkeeper("approvals", "--json")).out)["items"][0]["id"]
+    assert (await upkeeper("deny", str(approval), "--reason", "not now")).status == 0
+    forced = await upkeeper(*asked, "--force", "--json")
+    assert (forced.status, json.loads(forced.out)["outcome"]) == (0, "effective"), forced.out + forced.err
+    assert file.read_text() == "content"
+    (copy,) = (each for each in (tmp_path / "sets").iterdir() if each.name.startswith(".before-restore-"))
+    newest = json.loads((await upkeeper("approvals", "--all", "--json")).out)["items"][0]
+    assert newest["state"] == "approved"
+    back = await upkeeper("restore", copy.name, "--name", "pa", "--force")
+    assert (back.status, file.read_text()) == (0, "changed"), back.err
+    both = await upkeeper(*asked, "--to", str(tmp_path / "out"), "--force")
+    assert (both.status, "are for what is restored in place" in both.err) == (2, True)

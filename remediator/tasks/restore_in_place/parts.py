@@ -1,0 +1,115 @@
+"""Where the parts of a set belong on this machine, and what copies what is there."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from exporter.backups.manifest import Member
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.backups import Make, PostgresSource, VolumeSource
+from exporter.inventory.postgres import PostgresServer
+from remediator.model.task import TaskError
+from remediator.tasks.backup.holds import Containers
+from remediator.tasks.backup.sources.files import Files
+from remediator.tasks.backup.sources.postgres.source import Postgres
+from remediator.tasks.backup.sources.source import Source
+from remediator.tasks.backup.sources.sqlite import Sqlite
+from remediator.tasks.backup.sources.volume import Volume, mount_point
+from remediator.tasks.restore.into_database import Database
+from remediator.tasks.restore_in_place import databases
+from remediator.tasks.restore_in_place.swap import Place
+from remediator.tasks.restoring.parts import Part
+from remediator.tasks.restoring.parts import databases as databases_of
+from remediator.tasks.restoring.sets import ChosenSet
+from remediator.tasks.worker import in_thread
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What a part replaces."""
+
+    part: Part
+    places: Sequence[Place] = ()
+    databases: Sequence[tuple[str, Database]] = ()
+    """The name that each is to have, and the new one."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.part.member.kind == "sqlite"
+
+
+async def replaced(
+    found: ChosenSet, part: Part, make: Make, servers: Mapping[str, PostgresServer], engine: DockerEngine
+) -> Replaced:
+    """Where a part belongs by the config as it is now. Raises UpkeeperError where it cannot be put there."""
+    member, entries = part.member, part.files(found.manifest)
+    match member.kind:
+        case "volumes":
+            return Replaced(part, [Place(Path(await mount_point(engine, member.name)), entries[0])])
+        case "sqlite":
+            path = Path(await _sqlite_path(make, member.name, engine))
+            return Replaced(part, [Place(path, entries[0])])
+        case "files":
+            insides = [part.path] if part.path is not None else _tops(member.facts.get("paths", []))
+            places = [Place(Path("/") / inside.removeprefix("./"), entries[0], inside) for inside in insides]
+            return Replaced(part, places)
+        case "postgres":
+            server = servers.get(member.name)
+            if server is None:
+                raise TaskError(f"{member.name} is no server of `postgres:` any more; restore into a directory")
+            names = list(databases_of(member)) if part.database is None else [part.database]
+            made = [(name, _new(server, name, found, member)) for name in names]
+            return Replaced(part, databases=made)
+    raise TaskError(f"{part} cannot be restored in place by this Upkeeper; restore it into a directory")
+
+
+async def copier(
+    whole: Sequence[Replaced], servers: Mapping[str, PostgresServer], engine: DockerEngine, containers: Containers
+) -> Source | None:
+    """What copies that which is there of parts of one member; None where nothing is. No container is stopped by it."""
+    member = whole[0].part.member
+    places = [place for each in whole for place in each.places]
+    if member.kind == "postgres":
+        asked = [pair for each in whole for pair in each.databases]
+        there = [name for name, one in asked if await in_thread(partial(databases.is_there, one, name))]
+        source = PostgresSource(server=member.name, databases=there)
+        return Postgres(source, servers[member.name]) if there else None
+    there_paths = _existing(places)
+    if not there_paths:
+        return None
+    if member.kind == "volumes":
+        return Volume(VolumeSource(name=member.name), engine, containers)
+    if member.kind == "sqlite":
+        return Sqlite(member.name, there_paths[0])
+    return Files(there_paths)
+
+
+def _new(server: PostgresServer, name: str, found: ChosenSet, member: Member) -> Database:
+    """What is to become a database, under a name of ours."""
+    return Database(server, databases.new_name(name), found, Part(member, database=name), ours=True)
+
+
+def _existing(places: Sequence[Place]) -> list[str]:
+    return [str(place.target) for place in places if os.path.lexists(place.target)]
+
+
+async def _sqlite_path(make: Make, name: str, engine: DockerEngine) -> str:
+    source = next((each for each in make.sqlite if each.name == name), None)
+    if source is None:
+        raise TaskError(f"sqlite {name} is no longer in make: where it belongs is not known; restore into a directory")
+    if source.path is not None:
+        return source.path
+    assert source.volume is not None
+    assert source.file is not None
+    return f"{await mount_point(engine, source.volume)}/{source.file}"
+
+
+def _tops(paths: object) -> list[str]:
+    """Those of the paths of an archive that are not below another of them, as they are in it."""
+    given = [str(path) for path in paths] if isinstance(paths, list) else []
+    if "/" in given:
+        raise TaskError("the whole file system is not replaced; name a part of it, as in file:/etc")
+    tops = [path for path in given if not any(path != top and Path(top) in Path(path).parents for top in given)]
+    return [path.strip("/") for path in dict.fromkeys(tops)]
