@@ -184,6 +184,10 @@ class Make(Section):
     files: list[AbsolutePath] = Field(
         default=[], description="files and directories on this machine, with owners, modes and times"
     )
+    compose: AbsolutePath | None = Field(
+        default=None,
+        description="a Compose file: the files of its project go with `files`, with `.env`, and its images are noted",
+    )
     sqlite: list[SqliteSource] = Field(default=[], description="SQLite databases, copied while they are written to")
     volumes: list[_NameOrMore] = Field(
         default=[], description="Docker volumes of this machine: a name, or a section for more; needs root"

@@ -27,8 +27,8 @@ def sources_of(
     found += [Neo4j(each, neo4j[each.server], containers) for each in make.neo4j]
     found += [_sqlite(each, engine) for each in make.sqlite]
     found += [Volume(each, engine, containers) for each in make.volumes]
-    if make.files:
-        found.append(Files(make.files))
+    if make.files or make.compose is not None:
+        found.append(Files(make.files, make.compose, engine))
     return {f"{each.kind}:{each.name}": each for each in found}
 
 

@@ -5,34 +5,65 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
+from exporter.base.errors import UpkeeperError
+from exporter.docker.engine import DockerEngine
+from exporter.findings.project import Project
 from remediator.model.task import TaskError
 from remediator.tasks.backup.archive import archive
 from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.sink import Stopped
+from remediator.tasks.backup.sources.compose import described, read_compose
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.worker import in_thread
 
 
 @dataclass(frozen=True)
 class Files:
-    """All paths below ``files:``."""
+    """All paths below ``files:``, and the files of a Compose project."""
 
     paths: Sequence[str]
+    compose: str | None = None
+    """Its first file."""
+    engine: DockerEngine | None = None
+    """Of that project."""
     name: str = "files"
     kind: str = "files"
 
     def __str__(self) -> str:
-        return ", ".join(self.paths)
+        project = [f"the Compose project of {self.compose}"] if self.compose is not None else []
+        return ", ".join([*self.paths, *project])
 
     async def size(self) -> int | None:
         self._require()
-        return await in_thread(lambda stop: sum(disk_size(path, stop.is_set) for path in self.paths))
+        paths = (await self._all())[0]
+        return await in_thread(lambda stop: sum(disk_size(path, stop.is_set) for path in paths))
 
     async def copy(self, into: Into) -> Copied:
         self._require()
-        below = [path.strip("/") or "." for path in self.paths]
+        paths, project = await self._all()
+        below = [path.strip("/") or "." for path in paths]
         copied = await in_thread(lambda stop: archive("/", below, into, "files.tar.zst", "files", stop))
-        return Copied(copied.files, {**copied.facts, "paths": list(self.paths)}, copied.remark)
+        facts: dict[str, JsonValue] = {**copied.facts, "paths": list[JsonValue](paths)}
+        remarks = [copied.remark]
+        if project is not None and self.engine is not None:
+            remarks += project.unread
+            try:
+                facts["compose"] = await described(project, self.engine)
+            except UpkeeperError as error:
+                remarks.append(f"the images of the Compose project are not written down: {error}")
+        return Copied(copied.files, facts, "; ".join(filter(None, remarks)))
+
+    async def _all(self) -> tuple[Sequence[str], Project | None]:
+        """Every path, none of them below another one, and the project."""
+        if self.compose is None:
+            return self.paths, None
+        file = self.compose
+        project, found = await in_thread(lambda _: read_compose(file))
+        roots = [path.rstrip("/") for path in self.paths]
+        more = [path for path in found if not any(path == root or path.startswith(f"{root}/") for root in roots)]
+        return [*self.paths, *more], project
 
     def _require(self) -> None:
         for path in self.paths:
