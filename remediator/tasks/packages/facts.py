@@ -1,5 +1,6 @@
 """What the tasks about the packages of the host are."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,20 @@ from remediator.model.taskfacts import Document, TaskFacts
 
 def present(document: Document | None = None) -> list[str]:
     """Names of targets: the package managers of this host, as nothing in a config says. Looks at a few files."""
-    return ["apt"] if shutil.which("apt-get") and Path("/var/lib/dpkg/status").exists() else []
+    return list(programs())
+
+
+def programs() -> dict[str, str]:
+    """The program of each package manager of this host, by the manager's name."""
+    found = {}
+    if (apt := shutil.which("apt-get")) and Path("/var/lib/dpkg/status").exists():
+        found["apt"] = apt
+    dnf = shutil.which("dnf5") or shutil.which("dnf")
+    if dnf and any(Path(path).exists() for path in ("/var/lib/rpm", "/usr/lib/sysimage/rpm")):
+        found["dnf"] = dnf
+    if (brew := shutil.which("brew")) and os.geteuid() != 0:  # as root it refuses to run
+        found["brew"] = brew
+    return found
 
 
 _NEVER = (

@@ -112,6 +112,9 @@ class Manager(Protocol):
     def name(self) -> str: ...
 
     @property
+    def needs_root(self) -> bool: ...
+
+    @property
     def can_undo(self) -> bool:
         """Whether a former version can be installed again."""
         ...

@@ -12,8 +12,10 @@ from remediator.config.packages import Packages
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.packages.apt.apt import Apt
+from remediator.tasks.packages.brew import Brew
 from remediator.tasks.packages.containers import Containers, engines, note
-from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE, present
+from remediator.tasks.packages.dnf import Dnf
+from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE, programs
 from remediator.tasks.packages.judge import judge
 from remediator.tasks.packages.manager import Change, Download, Manager, Proposal, Spare, State
 from remediator.tasks.packages.restarts import restarts
@@ -28,8 +30,12 @@ Managers = Callable[[], Sequence[Manager]]
 
 def found(settings: Packages) -> Sequence[Manager]:
     """The package managers of this host."""
-    made: Mapping[str, Callable[[], Manager]] = {"apt": lambda: Apt(settings)}
-    return [made[name]() for name in present()]
+    made: Mapping[str, Callable[[str], Manager]] = {
+        "apt": lambda _: Apt(settings),
+        "dnf": lambda program: Dnf(settings, program),
+        "brew": lambda program: Brew(settings, program),
+    }
+    return [made[name](program) for name, program in programs().items()]
 
 
 class _Packages:
@@ -78,8 +84,8 @@ class _Packages:
             return Effect(state="partial", detail=said)
         raise TaskError(said)
 
-    def _rights(self) -> list[str]:
-        if self._system.euid == 0:
+    def _rights(self, manager: Manager) -> list[str]:
+        if self._system.euid == 0 or not manager.needs_root:
             return []
         return ["Only root may change packages, and this is not root: docs/how-to/host-updates.md says how."]
 
@@ -124,14 +130,14 @@ class _Update(_Packages):
             if not actions:
                 raise
             notes.append(f"What to update can only be told after that: {error}.")
-            return Plan(actions=actions, notes=[*notes, *self._rights()])
+            return Plan(actions=actions, notes=[*notes, *self._rights(manager)])
         if proposal.changes:
             actions.append(update_action(proposal.changes))
         rows = [*map(row_of, proposal.changes), *map(row_left, proposal.left)]
         engine = engines(proposal.changes)
         if engine:
             notes.append(note(engine, await self._containers.running() if self._containers else None))
-        told = [*notes, *proposal.notes, *notes_on(proposal), *(self._rights() if actions else [])]
+        told = [*notes, *proposal.notes, *notes_on(proposal), *(self._rights(manager) if actions else [])]
         return Plan(actions=actions, rows=rows, notes=told)
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -207,7 +213,7 @@ class PackageCleanup(_Packages):
         actions = [mend_action(manager.name, state)] if state.broken or state.interrupted else []
         spare = await manager.spare()
         actions += cleanup_actions(spare)
-        notes = [*spare.notes, *(self._rights() if actions else [])]
+        notes = [*spare.notes, *(self._rights(manager) if actions else [])]
         return Plan(actions=actions, rows=[row_of(one) for one in spare.packages], notes=notes)
 
     async def apply(self, target: str, action: Action) -> Effect:

@@ -63,6 +63,7 @@ class Apt:
     """apt of a system."""
 
     name = "apt"
+    needs_root = True
     can_undo = True
 
     def __init__(self, settings: Packages, system: System | None = None, kernel: str = "") -> None:
