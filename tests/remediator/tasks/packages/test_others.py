@@ -1,4 +1,4 @@
-"""dnf and brew behind the same tasks. Their programs are fakes, which print what was recorded and note what they get."""
+"""dnf and brew behind the same tasks. Their programs are fakes: they print what was recorded and note what they get."""
 
 import json
 import os
