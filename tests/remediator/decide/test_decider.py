@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from remediator.guards.guard import Subject
 from remediator.guards.judge import Gathered
 from remediator.store.hosts import this_host
+from tests.helpers import wait_until
 from tests.remediator.stack import Stack, alert, notification
 
 
@@ -53,11 +55,17 @@ async def test_a_run_that_somebody_starts_in_between_is_a_recorded_block(stack: 
     assert first["reason"] == f"run {run['id']} of the same task on this target is under way"
 
 
+async def at_work(stack: Stack) -> bool:
+    (run,) = (await stack.core.runs())["items"]
+    return run["state"] == "applying"
+
+
 async def test_a_run_that_ends_in_between_holds_nothing_back(stack: Stack) -> None:
     """Nothing would bring the next look: its end has been."""
     stack.clutter()
     stack.task.stuck = asyncio.Event()
     await stack.core.start_run("sweep", "attic", False)
+    await wait_until(partial(at_work, stack), what="the run to be past its own guards")
 
     async def it_ends() -> None:
         assert stack.task.stuck is not None
