@@ -116,7 +116,8 @@ class DockerCollector:
             )
             for each in chosen
         ]
-        return [*engine_families(True, self._docker), *container_families(measured)]
+        left_behind = sum(end < self._clock() for end in self._lister.sandboxes.values())
+        return [*engine_families(True, self._docker, left_behind), *container_families(measured)]
 
     def _look(self, client: "APIClient") -> tuple[Sequence[ListedContainer], Sequence[Event]]:
         """The containers, and the events since the last look. Blocks, one look at a time.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from exporter.docker.engine import is_gone
 from exporter.docker.logfile import LogConfig
 from exporter.docker.objects import container_name, timestamp
-from exporter.docker.sandboxlabels import SANDBOX
+from exporter.docker.sandboxlabels import SANDBOX, ends_at
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -123,6 +123,8 @@ class Lister:
     ) -> None:
         self._wanted = wanted
         self._monotonic = monotonic
+        self.sandboxes: Mapping[str, float] = {}
+        """By the last listing: whose containers are left out, with the Unix time of their end."""
         self._listed_at = float("-inf")
         self._known: dict[str, tuple[str, Inspected]] = {}
 
@@ -133,9 +135,11 @@ class Lister:
         elapsed = self._monotonic() - self._listed_at + _MARGIN_SECONDS
         found: list[ListedContainer] = []
         known: dict[str, tuple[str, Inspected]] = {}
+        sandboxes: dict[str, float] = {}
         for entry in entries:
             key, name, labels = entry["Id"], container_name(entry), entry.get("Labels") or {}
             if SANDBOX in labels:
+                sandboxes[labels[SANDBOX]] = ends_at(labels)
                 continue
             state, status = entry.get("State") or "", entry.get("Status") or ""
             facts = Inspected()
@@ -150,7 +154,7 @@ class Lister:
                     facts = fresh
                 known[key] = (state, facts)
             found.append(ListedContainer(key, name, state, health_of(status), labels, facts))
-        self._known, self._listed_at = known, begin
+        self._known, self._listed_at, self.sandboxes = known, begin, sandboxes
         return found
 
     def forget(self, key: str) -> None:

@@ -27,8 +27,11 @@ class Measured:
     end: End = field(default_factory=End)
 
 
-def engine_families(up: bool, docker: Docker) -> Sequence[Metric]:
-    """Whether the engine answers, and the limits that hold for all of its containers."""
+def engine_families(up: bool, docker: Docker, left_behind: int | None = None) -> Sequence[Metric]:
+    """Whether the engine answers, and the limits that hold for all of its containers.
+
+    left_behind: sandboxes that should have ended by now; None where that is not known.
+    """
     made = Families("upkeeper_docker")
     made.gauge("up", "Whether the Docker engine answers.").add((), up)
     made.gauge("container_log_warn_bytes", "Size from which the log of a container without a limit is a problem.").add(
@@ -40,6 +43,10 @@ def engine_families(up: bool, docker: Docker) -> Sequence[Metric]:
     made.gauge("container_restarts_max", "Restarts that a container may have in 15 minutes.").add(
         (), docker.container_restarts_max
     )
+    if left_behind is not None:
+        made.gauge("sandboxes_left_behind", "Sandboxes of disaster recovery tests that should have ended by now.").add(
+            (), left_behind
+        )
     return made.all
 
 

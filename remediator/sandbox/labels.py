@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter.docker.sandboxlabels import PURPOSE, SANDBOX, UNTIL
+from exporter.docker.sandboxlabels import PURPOSE, SANDBOX, UNTIL, ends_at
 
 Kind = Literal["container", "network", "volume"]
 
@@ -59,7 +59,7 @@ def standing(
         Standing(
             name=name,
             purpose=next((its[PURPOSE] for _, its in both if PURPOSE in its), ""),
-            until=max(_seconds(its.get(UNTIL, "")) for _, its in both),
+            until=max(ends_at(its) for _, its in both),
             pieces=tuple(piece for piece, _ in both),
         )
         for name, both in sorted(found.items())
@@ -68,7 +68,3 @@ def standing(
 
 def _first(names: Any) -> str:
     return str(names[0]).lstrip("/") if names else ""
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isdecimal() else 0.0

@@ -30,6 +30,14 @@ def _compose(service: str) -> dict[str, str]:
 
 CONTAINERS: list[dict[str, Any]] = [
     {
+        "Id": "0" * 64,
+        "Names": ["/upkeeper-sandbox-0001-n8n"],
+        "Image": "n8nio/n8n:1.64.0",
+        "State": "running",
+        "Status": "Up 3 days",
+        "Labels": {"upkeeper.sandbox": "upkeeper-sandbox-0001", "upkeeper.sandbox.until": "1699990000"},
+    },
+    {
         "Id": WEB,
         "Names": ["/letta"],
         "Image": "letta/letta:0.11",
