@@ -53,6 +53,7 @@ async def verify(session: Session, backup: str | None, latest: bool, every: bool
     Examples:
       upkeeper verify pa
       upkeeper verify pa --all --level checksums
+      upkeeper verify pa --level restored
       upkeeper verify pa --set backup-2026-11-24T020000Z
     """
     from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION

@@ -96,6 +96,8 @@ class Destination:
     def finish(self) -> None:
         """All is there: it is brought to disk, and the journal goes."""
         os.sync()
+        for draft in self.path.glob(f".{JOURNAL}.*"):  # of a kill while the journal was written
+            draft.unlink(missing_ok=True)
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def clear(self, place: str, below: str | None = None) -> Path:

@@ -12,7 +12,7 @@ from remediator.tasks.restore.into_database import Database
 from remediator.tasks.restore.task import Restore
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.remediator.tasks.backup.series import made, series, task
-from tests.remediator.tasks.backup.test_postgres import CONTENT, DATABASE, House, on_path
+from tests.remediator.tasks.backup.test_postgres import CONTENT, DATABASE, House
 
 pytestmark = pytest.mark.servers
 NEW = "new; \"one'"
@@ -32,22 +32,22 @@ class Estate(House):
 
 
 @pytest.fixture
-async def estate(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Estate]:
-    on_path(postgres.version, monkeypatch)
+async def estate(postgres15: PostgresServer, tmp_path: Path) -> AsyncIterator[Estate]:
+    """Every version's dump is loaded by the tests of the proof ``restored``."""
     password, sets = tmp_path / "password", tmp_path / "sets"
     password.write_text(PASSWORD)
     sets.mkdir()
     quoted = DATABASE.replace('"', '""')
-    postgres.sql(f'CREATE DATABASE "{quoted}"')
-    made_here = Estate(postgres, sets, password)
+    postgres15.sql(f'CREATE DATABASE "{quoted}"')
+    made_here = Estate(postgres15, sets, password)
     try:
-        postgres.psql(CONTENT, DATABASE)
+        postgres15.psql(CONTENT, DATABASE)
         made_here.new = await made(made_here.task(), sets)
         yield made_here
     finally:
         new = NEW.replace('"', '""')
-        postgres.sql(f'DROP DATABASE "{quoted}" WITH (FORCE)', f'DROP DATABASE IF EXISTS "{new}" WITH (FORCE)')
-        postgres.sql('DROP ROLE IF EXISTS "odd; role"')
+        postgres15.sql(f'DROP DATABASE "{quoted}" WITH (FORCE)', f'DROP DATABASE IF EXISTS "{new}" WITH (FORCE)')
+        postgres15.sql('DROP ROLE IF EXISTS "odd; role"')
 
 
 async def applied(restore: Restore, plan: Plan) -> list[Effect]:
