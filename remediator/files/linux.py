@@ -17,6 +17,7 @@ _FLAGS = struct.Struct("=L")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _fallocate = getattr(_libc, "fallocate", None)
+_syncfs = getattr(_libc, "syncfs", None)
 _renameat2 = getattr(_libc, "renameat2", None)
 if _fallocate is not None:
     _fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
@@ -62,6 +63,19 @@ def truncate_if(fd: int, size: int) -> bool:
         return False
     os.ftruncate(fd, 0)
     return True
+
+
+def sync_file_system(path: str) -> None:
+    """Brings all of the file system that a directory is on to disk: syncfs(2), or sync(2) of everything without it."""
+    if _syncfs is None:
+        os.sync()
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _syncfs(fd) != 0:
+            raise _failure()
+    finally:
+        os.close(fd)
 
 
 def exchange(directory: int, one: str, other: str) -> bool:

@@ -177,6 +177,8 @@ def leftovers(
     notes: list[str] = []
     for entry in sorted(series.iterdir()):
         name = entry.name.removesuffix(PARTIAL)
+        if name.startswith("."):
+            continue  # no set of the series: what was there before a restore in place
         if name == entry.name or not matches(name) or not entry.is_dir() or entry.is_symlink():
             continue
         partial = PartialSet(series, name)

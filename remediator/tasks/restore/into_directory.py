@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from exporter.backups.manifest import is_below
 from exporter.base.replace_file import replace_file
 from exporter.base.units import format_bytes
+from remediator.files.linux import sync_file_system
 from remediator.model.task import TaskError
 from remediator.tasks.restoring.archive import remove
 from remediator.tasks.restoring.parts import Part
@@ -95,7 +96,7 @@ class Destination:
 
     def finish(self) -> None:
         """All is there: it is brought to disk, and the journal goes."""
-        os.sync()
+        sync_file_system(str(self.path))
         for draft in self.path.glob(f".{JOURNAL}.*"):  # of a kill while the journal was written
             draft.unlink(missing_ok=True)
         (self.path / JOURNAL).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.backups.manifest import SetFile
-from remediator.files.linux import exchange, rename_to_free
+from remediator.files.linux import exchange, rename_to_free, sync_file_system
 from remediator.model.task import TaskError
 from remediator.tasks.restoring.archive import remove
 
@@ -33,6 +33,10 @@ class Place:
     def ready(self) -> Path:
         return self.target.with_name(f"{_READY}{self.target.name}")
 
+    @property
+    def _work(self) -> Path:
+        return self.target.with_name(f"{_WORK}{self.target.name}")
+
     def require_replaceable(self) -> None:
         """Raises TaskError where it cannot be exchanged."""
         if not self.target.parent.is_dir():
@@ -46,6 +50,7 @@ class Place:
         """Makes the new content ready; the inode by which it is known. fill: puts it at a path where nothing is."""
         remove(self.ready)
         fill(self.ready)
+        sync_file_system(str(self.target.parent))  # or a power cut after the exchange would leave empty files there
         return self.ready.lstat().st_ino
 
     def unpacked(self, unpack: Callable[[Path], object]) -> Callable[[Path], None]:
@@ -56,7 +61,7 @@ class Place:
                 ready.mkdir(mode=0o700)
                 unpack(ready)
                 return
-            work = self.target.with_name(f"{_WORK}{self.target.name}")
+            work = self._work
             remove(work)
             work.mkdir(mode=0o700)
             try:
@@ -92,5 +97,6 @@ class Place:
             os.close(folder)
 
     def clear(self) -> None:
-        """What has the name of ours goes: the former content, or what lay ready."""
+        """What has a name of ours goes: the former content, or what lay ready or was being unpacked."""
         remove(self.ready)
+        remove(self._work)

@@ -17,6 +17,7 @@ from exporter.inventory.backups import MANIFEST
 from exporter.inventory.postgres import PostgresServer as Settings
 from remediator.model.task import Action, Effect, Plan, TaskError
 from remediator.tasks.backup.journal import Owner
+from remediator.tasks.backup.partial import leftovers
 from remediator.tasks.restore_in_place import task as tasks_of
 from remediator.tasks.restore_in_place.databases import new_name, old_name
 from remediator.tasks.restore_in_place.note import Note
@@ -133,6 +134,20 @@ async def test_all_is_replaced_and_there_is_a_way_back(house: House) -> None:
     assert states(await applied(restore, back)) == ["done"] * 6
     assert everything(house.data) == house.changed
     assert house.rows == [1, 2]
+
+
+async def test_a_backup_leaves_alone_what_is_copied_meanwhile(house: House) -> None:
+    """Whatever the pattern of the series: it is no leftover of a backup."""
+    restore = house.restore()
+    plan = await restore.plan("pa")
+    for action in plan.actions[:4]:
+        await restore.apply("pa", action)
+    (copy,) = house.copies
+    assert copy.name.endswith(".partial")
+    owner = Owner(host="kitchen", state=str(house.state))
+    assert leftovers(house.sets, "pa", owner, lambda name: True) == ([], [])
+    for action in plan.actions[4:]:
+        assert (await restore.apply("pa", action)).state == "done"
 
 
 async def test_the_same_plan_again_is_the_same_to_an_approval(house: House) -> None:
