@@ -8,12 +8,12 @@ from pathlib import Path
 
 from exporter.backups.manifest import Member
 from exporter.docker.engine import DockerEngine
-from exporter.inventory.backups import Make, PostgresSource, VolumeSource
+from exporter.inventory.backups import Make, VolumeSource
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
 from remediator.tasks.backup.holds import Containers
+from remediator.tasks.backup.registry import sources_of
 from remediator.tasks.backup.sources.files import Files
-from remediator.tasks.backup.sources.postgres.source import Postgres
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.backup.sources.sqlite import Sqlite
 from remediator.tasks.backup.sources.volume import Volume, mount_point
@@ -66,7 +66,11 @@ async def replaced(
 
 
 async def copier(
-    whole: Sequence[Replaced], servers: Mapping[str, PostgresServer], engine: DockerEngine, containers: Containers
+    whole: Sequence[Replaced],
+    make: Make,
+    servers: Mapping[str, PostgresServer],
+    engine: DockerEngine,
+    containers: Containers,
 ) -> Source | None:
     """What copies that which is there of parts of one member; None where nothing is. No container is stopped by it."""
     member = whole[0].part.member
@@ -74,8 +78,7 @@ async def copier(
     if member.kind == "postgres":
         asked = [pair for each in whole for pair in each.databases]
         there = [name for name, one in asked if await in_thread(partial(databases.is_there, one, name))]
-        source = PostgresSource(server=member.name, databases=there)
-        return Postgres(source, servers[member.name]) if there else None
+        return _dumper(member.name, there, make, servers, engine, containers) if there else None
     there_paths = _existing(places)
     if not there_paths:
         return None
@@ -84,6 +87,23 @@ async def copier(
     if member.kind == "sqlite":
         return Sqlite(member.name, there_paths[0])
     return Files(there_paths)
+
+
+def _dumper(
+    server: str,
+    there: list[str],
+    make: Make,
+    servers: Mapping[str, PostgresServer],
+    engine: DockerEngine,
+    containers: Containers,
+) -> Source:
+    """As the backup does it, but for which databases, and with all of their tables. Raises TaskError."""
+    given = [each.model_copy(update={"databases": there, "exclude_tables": []}) for each in make.postgres]
+    alone = [each for each in given if each.server == server]
+    if not alone:
+        raise TaskError(f"{server} is no longer in make.postgres, so what is there cannot be copied")
+    only = Make.model_construct(postgres=alone)
+    return sources_of(only, servers, {}, engine, containers)[f"postgres:{server}"]
 
 
 def _new(server: PostgresServer, name: str, found: ChosenSet, member: Member) -> Database:

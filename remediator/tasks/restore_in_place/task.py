@@ -242,7 +242,7 @@ class RestoreInPlace:
         if key in journal.made:
             return
         whole = [await self._replaced(series, found, part) for part in parts if part.member.key == key]
-        source = await copier(whole, self._postgres, self._engine(), self._containers(series))
+        source = await copier(whole, series.make, self._postgres, self._engine(), self._containers(series))
         if source is None:
             return
         encrypt = series.make.encrypt

@@ -16,6 +16,7 @@ from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import MANIFEST
 from exporter.inventory.postgres import PostgresServer as Settings
 from remediator.model.task import Action, Effect, Plan, TaskError
+from remediator.tasks.backup.holds import Containers
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.partial import leftovers
 from remediator.tasks.restore_in_place import task as tasks_of
@@ -313,6 +314,7 @@ async def test_a_volume_is_replaced_while_its_containers_stand_still(dockerd: Do
         assert "as it was" in runs.logs().decode().splitlines()[-1], "it runs on what was restored"
         assert not list(root.parent.glob(".upkeeper-*"))
         assert new.exists()
+        await _killed_while_they_stand_still(restore, plan, house, runs, root)
         runs.pause()
         with pytest.raises(TaskError, match=r"in-place-runs uses .* and is paused"):
             await restore.plan("pa", {"only": "volume:in-place"})
@@ -322,6 +324,30 @@ async def test_a_volume_is_replaced_while_its_containers_stand_still(dockerd: Do
             each.remove(force=True)
         volume.remove(force=True)
         engine.close()
+
+
+async def _killed_while_they_stand_still(
+    restore: RestoreInPlace, plan: Plan, house: House, runs: Any, root: Path
+) -> None:
+    """What was stopped runs again when the run goes on, though nothing started it at the kill."""
+    (root / "file").write_text("changed again")
+    house.now += 10
+    again = await restore.plan("pa", {"only": "volume:in-place"})
+
+    async def dead(containers: Containers) -> list[str]:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Containers, "release", dead)
+        with pytest.raises(Killed):
+            await applied(restore, again)
+    runs.reload()
+    assert runs.status == "exited"
+    goes_on = await restore.plan("pa", {"only": "volume:in-place"})
+    assert "It goes on with what an interrupted run has begun." in goes_on.notes
+    assert states(await applied(restore, goes_on))[-1] == "done"
+    runs.reload()
+    assert (runs.status, (root / "file").read_text()) == ("running", "as it was")
 
 
 @pytest.fixture
