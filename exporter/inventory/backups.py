@@ -123,6 +123,11 @@ class PostgresSource(Section):
     databases: list[Identifier] = Field(
         default=[], description="databases to dump; empty: all that are not templates and allow connections"
     )
+    container: Name | None = Field(
+        default=None,
+        description="the container that serves it, whose image's `pg_dump` is used if none here is as new as the "
+        "server; null: the one that is found at the server's address",
+    )
     exclude_tables: list[Annotated[str, AfterValidator(_argument)]] = Field(
         default=[], description="tables whose rows are left out, as patterns of `pg_dump --exclude-table-data`"
     )

@@ -23,7 +23,7 @@ def sources_of(
     containers: Containers,
 ) -> dict[str, Source]:
     """By key, in the order in which they are copied: what changes fastest first, so that it is of about one moment."""
-    found: list[Source] = [Postgres(each, postgres[each.server]) for each in make.postgres]
+    found: list[Source] = [Postgres(each, postgres[each.server], engine) for each in make.postgres]
     found += [Neo4j(each, neo4j[each.server], containers) for each in make.neo4j]
     found += [_sqlite(each, engine) for each in make.sqlite]
     found += [Volume(each, engine, containers) for each in make.volumes]

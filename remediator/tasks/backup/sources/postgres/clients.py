@@ -3,11 +3,13 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remediator.model.task import TaskError
+from remediator.tasks.backup.piped import Piped
 
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian and Ubuntu keep every version that is installed, in ``VERSION/bin``."""
@@ -25,6 +27,10 @@ class Client:
 
     def program(self, name: str) -> str:
         return str(self.directory / name)
+
+    def run(self, command: Sequence[str], login: Mapping[str, str], stop: threading.Event) -> Piped:
+        """login: environment of libpq. Raises OSError."""
+        return Piped(command, stop, environment=login)
 
 
 def installed() -> list[Client]:

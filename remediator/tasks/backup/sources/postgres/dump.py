@@ -11,13 +11,14 @@ from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
 from remediator.tasks.backup.age import EncryptedSink, Pump
 from remediator.tasks.backup.into import Into
-from remediator.tasks.backup.piped import Piped
 from remediator.tasks.backup.sink import Sink, hashed
 from remediator.tasks.backup.sources.postgres.clients import Client
+from remediator.tasks.backup.sources.postgres.container import ContainedClient
 from remediator.tasks.backup.sources.postgres.described import ServerFacts
 from remediator.tasks.backup.sources.postgres.login import explained
 
 _LOCK_SECONDS = 300
+AnyClient = Client | ContainedClient
 
 
 class Dump:
@@ -32,6 +33,7 @@ class Dump:
         self,
         server: PostgresServer,
         what: str,
+        client: AnyClient,
         command: Sequence[str],
         login: Mapping[str, str],
         into: Into,
@@ -47,11 +49,11 @@ class Dump:
         self._pump: Pump | None = None
         target = into.root / path
         target.unlink(missing_ok=True)
-        to_file = into.recipients is None
+        to_file = into.recipients is None and isinstance(client, Client)
         try:
-            self._program = Piped([*command, *([f"--file={target}"] if to_file else [])], stop, environment=login)
+            self._program = client.run([*command, *([f"--file={target}"] if to_file else [])], login, stop)
         except OSError as error:
-            raise TaskError(f"cannot run {command[0]}: {error.strerror}") from error
+            raise TaskError(f"cannot run {command[0]}: {error.strerror or error}") from error
         if not to_file:
             try:
                 self._sink = into.sink(path, source, stop)
@@ -83,7 +85,7 @@ class Dump:
 
 def dump_database(
     server: PostgresServer,
-    client: Client,
+    client: AnyClient,
     login: Mapping[str, str],
     name: str,
     into: Into,
@@ -104,12 +106,12 @@ def dump_database(
         *(f"--exclude-table-data={pattern}" for pattern in exclude),
         f"--dbname={make_conninfo('', dbname=name)}",
     ]
-    return Dump(server, f"database {name}", command, login, into, path, f"postgres:{server.name}/{name}", stop)
+    return Dump(server, f"database {name}", client, command, login, into, path, f"postgres:{server.name}/{name}", stop)
 
 
 def dump_globals(
     server: PostgresServer,
-    client: Client,
+    client: AnyClient,
     login: Mapping[str, str],
     into: Into,
     path: str,
@@ -124,7 +126,7 @@ def dump_globals(
         *(() if facts.superuser else ("--no-role-passwords",)),
         f"--database={server.dbname}",
     ]
-    with Dump(server, "roles", command, login, into, path, f"postgres:{server.name}", stop) as dump:
+    with Dump(server, "roles", client, command, login, into, path, f"postgres:{server.name}", stop) as dump:
         return dump.end()
 
 

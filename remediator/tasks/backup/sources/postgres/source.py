@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -9,15 +10,16 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from exporter.backups.manifest import SetFile
+from exporter.docker.engine import DockerEngine, DockerUnavailable, EngineRefused
 from exporter.inventory.backups import PostgresSource
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
 from remediator.tasks.backup.into import Into
 from remediator.tasks.backup.sink import private_folder
 from remediator.tasks.backup.sources.postgres import clients
-from remediator.tasks.backup.sources.postgres.clients import Client
+from remediator.tasks.backup.sources.postgres.container import contained_client
 from remediator.tasks.backup.sources.postgres.described import ServerFacts, database_facts, server_facts
-from remediator.tasks.backup.sources.postgres.dump import dump_database, dump_globals
+from remediator.tasks.backup.sources.postgres.dump import AnyClient, dump_database, dump_globals
 from remediator.tasks.backup.sources.postgres.login import environment, session
 from remediator.tasks.backup.sources.source import Copied
 from remediator.tasks.worker import in_thread
@@ -29,6 +31,7 @@ class Postgres:
 
     source: PostgresSource
     server: PostgresServer
+    engine: DockerEngine | None = None
     kind: str = "postgres"
 
     @property
@@ -41,15 +44,27 @@ class Postgres:
     async def size(self) -> int | None:
         """What the databases take on the server's disk; a dump is smaller."""
 
-        def look(stop: threading.Event) -> int:
-            facts = self._facts(stop)
-            clients.best(clients.installed(), facts.major)
-            return sum(facts.databases[name] for name in self._databases(facts))
-
-        return await in_thread(look)
+        facts = await in_thread(self._facts)
+        await self._client(facts)
+        return sum(facts.databases[name] for name in self._databases(facts))
 
     async def copy(self, into: Into) -> Copied:
-        return await in_thread(lambda stop: self._copy(into, stop))
+        facts = await in_thread(self._facts)
+        client = await self._client(facts)
+        return await in_thread(lambda stop: self._copy(into, facts, client, stop))
+
+    async def _client(self, facts: ServerFacts) -> AnyClient:
+        """As new as the server: one of this machine, else that of the server's own image. Raises UpkeeperError."""
+        try:
+            return clients.best(await in_thread(lambda _: clients.installed()), facts.major)
+        except TaskError as too_old:
+            found = None
+            if self.engine is not None:
+                with suppress(EngineRefused, DockerUnavailable):
+                    found = await contained_client(self.engine, self.server, self.source.container, facts.version)
+            if found is None:
+                raise TaskError(f"{too_old}; or name the container that serves it in make.postgres") from None
+            return found
 
     def _facts(self, stop: threading.Event) -> ServerFacts:
         with session(self.server, self.server.dbname, stop) as connection:
@@ -62,9 +77,7 @@ class Postgres:
                 raise TaskError(f"PostgreSQL {self.name} has no database {name!r} to dump; it has: {known}")
         return self.source.databases or list(facts.databases)
 
-    def _copy(self, into: Into, stop: threading.Event) -> Copied:
-        facts = self._facts(stop)
-        client = clients.best(clients.installed(), facts.major)
+    def _copy(self, into: Into, facts: ServerFacts, client: AnyClient, stop: threading.Event) -> Copied:
         login = environment(self.server)
         folder = f"postgres/{self.name}"
         private_folder(into.root, Path(folder))
@@ -88,7 +101,7 @@ class Postgres:
         return Copied(files, said, remark)
 
     def _database(
-        self, into: Into, folder: str, name: str, client: Client, login: Mapping[str, str], stop: threading.Event
+        self, into: Into, folder: str, name: str, client: AnyClient, login: Mapping[str, str], stop: threading.Event
     ) -> tuple[SetFile, JsonValue]:
         """Its dump, and what it held at that moment."""
         path = f"{folder}/{quote(name, safe='')}.dump"
