@@ -56,10 +56,12 @@ async def test_a_set_is_made_listed_verified_and_found_to_be_damaged(upkeeper: U
     assert listed["unread"] == [
         {"backup": "gone", "reason": f"{tmp_path}/gone cannot be read: No such file or directory"}
     ]
-    verified = await upkeeper("verify", "pa")
+    verified = await upkeeper("verify", "pa", "--level", "restored")
     assert verified.status == 0, verified.err
     shown = json.loads((await upkeeper("sets", "pa", "--json")).out)["items"][0]["proofs"]
-    assert {proof: one["success"] for proof, one in shown.items()} == {"checksums": True, "readable": True}
+    assert {proof: one["success"] for proof, one in shown.items()} == {
+        "checksums": True, "readable": True, "restored": True,
+    }  # fmt: skip
     data = (new / "files.tar.zst").read_bytes()
     (new / "files.tar.zst").write_bytes(data[:-1] + b"?")
     damaged = await upkeeper("verify", "pa", "--set", new.name, "--level", "checksums", "--json")
@@ -67,7 +69,7 @@ async def test_a_set_is_made_listed_verified_and_found_to_be_damaged(upkeeper: U
     assert (damaged.status, run["outcome"]) == (1, "failed")
     assert run["reason"] == f"{new.name} is damaged: files.tar.zst has another content"
     table = await upkeeper("sets", "pa")
-    assert "checksums FAILED, readable" in table.out
+    assert "checksums FAILED, readable, restored" in table.out
     assert f"failed {new.name}: checksums: files.tar.zst has another content" in table.out
 
 

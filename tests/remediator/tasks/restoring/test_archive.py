@@ -3,9 +3,11 @@
 import hashlib
 import io
 import os
+import random
 import tarfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import zstandard
 from exporter.backups.manifest import SetFile
 from remediator.model.task import TaskError
 from remediator.tasks.restoring import archive
+from remediator.tasks.restoring.archive import remove
 from remediator.tasks.restoring.checked import SetFiles
+from tests.helpers import rounds
 
 STOP = threading.Event()
 
@@ -104,3 +108,36 @@ def test_what_was_unpacked_is_compared(tmp_path: Path, change: Callable[[Path], 
     archive.unpack(SetFiles(tmp_path), file, out, None, STOP)
     assert archive.differences(SetFiles(tmp_path), file, out, STOP) == []
     assert change(out) in archive.differences(SetFiles(tmp_path), file, out, STOP)
+
+
+def test_whatever_is_unpacked_stays_in_its_directory(tmp_path: Path) -> None:
+    """Archives of a few names at random: as directories, files, links of both kinds, and in any order."""
+    names = ["a", "b", "a/b", "b/a", "a/b/c", "./a", "a//b", "..", "../x", "a/../../x", "/x"]
+    unpacked = 0
+    for seed in range(rounds("HARMFUL_ARCHIVES", 60, 20_000)):
+        rng, root = random.Random(seed), tmp_path / str(seed)
+        out, aside = root / "deep" / "out", root / "aside"
+        out.mkdir(parents=True)
+        aside.mkdir()
+        (aside / "x").write_text("precious")
+        targets = [*names, str(aside), f"{aside}/x", "../../aside", "../../aside/x", "."]
+        entries: list[tarfile.TarInfo] = []
+        for _ in range(rng.randint(1, 5)):
+            name, target = rng.choice(names[: rng.choice((6, 6, 6, 11))]), rng.choice(targets)
+            kinds = [entry(name, size=3), entry(name, type=tarfile.DIRTYPE, mode=0o755), link(name, target)]
+            entries.append(rng.choice([*kinds, hard(name, rng.choice(names))]))
+        before = {path: path.lstat().st_mtime_ns for path in (root, aside, out.parent, aside / "x")}
+        file = packed(root, *entries)
+        before[root] = root.lstat().st_mtime_ns
+        with suppress(TaskError):
+            archive.look(SetFiles(root), file, STOP)
+            with suppress(TaskError):  # tar itself may refuse, such as a file below a file
+                archive.unpack(SetFiles(root), file, out, None, STOP)
+            unpacked += 1
+        assert {path: path.lstat().st_mtime_ns for path in before} == before, seed
+        assert (aside / "x").read_text() == "precious", seed
+        assert [each.name for each in aside.iterdir()] == ["x"], seed
+        assert (aside / "x").stat().st_nlink == 1, seed
+        remove(root)
+    assert unpacked, "not one was unpacked"
+    print(f"{unpacked} of them were unpacked")
