@@ -64,7 +64,7 @@ class Brew:
         usual = "Library/Caches/Homebrew" if os.uname().sysname == "Darwin" else ".cache/Homebrew"
         return Asked(self._program, Path(cache) if cache else Path.home() / usual).lists_refreshed()
 
-    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
+    async def upgrades(self, *, security: bool, for_counting: bool = False) -> Proposal:
         if security:
             return Proposal(notes=["Homebrew does not tell which updates are for security: see system-update."])
         pending, pinned = await self._outdated()

@@ -92,7 +92,7 @@ class Dnf:
     async def lists_refreshed(self) -> float | None:
         return Asked(self._program, self._system.root).lists_refreshed()
 
-    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
+    async def upgrades(self, *, security: bool, for_counting: bool = False) -> Proposal:
         state = await self.state()
         there, gone = await self._simulate("upgrade", *(["--security"] if security else []), *self._excludes)
         gone, notes = _without_rotated(there, gone)

@@ -125,10 +125,10 @@ class Manager(Protocol):
         """Unix seconds of when the lists of packages were last fetched; None where that is not known."""
         ...
 
-    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
+    async def upgrades(self, *, security: bool, for_counting: bool = False) -> Proposal:
         """What would be installed now; only security updates and what they need, if ``security``. Reads only.
 
-        sized: whether sizes are to be asked for too, which takes longer.
+        for_counting: without their sizes and what else they need, which takes longer to find out.
         """
         ...
 

@@ -103,7 +103,7 @@ class _Update(_Packages):
         state = await manager.state()
         broken = len(state.broken) + int(state.interrupted)
         try:
-            proposal = await manager.upgrades(security=self.security, sized=False)
+            proposal = await manager.upgrades(security=self.security, for_counting=True)
         except UpkeeperError as error:
             if not broken:
                 raise

@@ -94,7 +94,7 @@ class Apt:
         paths = [self._system.path(path) for path in (_STAMP, f"{_LISTS}/partial", _LISTS)]
         return await asyncio.to_thread(newest_change, paths)
 
-    async def upgrades(self, *, security: bool, sized: bool = True) -> Proposal:
+    async def upgrades(self, *, security: bool, for_counting: bool = False) -> Proposal:
         state = await self.state()
         everything = await self._simulate(*self._upgrade)
         names = [one.name for one in everything.installs if one.installed]
@@ -104,13 +104,13 @@ class Apt:
             for one in everything.installs
             if one.installed and not self._is_excluded(one.name) and (policies[one.name].security or not security)
         ]
-        simulated = Simulated([], [], [], [])
+        simulated = Simulated(wanted, [], [], [])
         named = [f"{one.name}={one.candidate}" for one in wanted]
-        if named:
+        if named and not for_counting:
             simulated = await self._simulate("install", *named)
             self._check(simulated)
-        sizes = await self._sizes(simulated) if sized else {}
-        fetched = await self._to_fetch(named) if sized else {}
+        sizes = await self._sizes(simulated) if not for_counting else {}
+        fetched = await self._to_fetch(named) if not for_counting else {}
         changes = [
             Change(
                 one.name,
@@ -235,6 +235,8 @@ class Apt:
         done = await self._get("update")
         if done.status != 0:
             raise TaskError(f"the package lists could not be fetched: {simulation.complaint(done.output)}")
+        with contextlib.suppress(OSError):  # lists of which the archive had no newer ones stay as old as they were
+            os.utime(self._system.path(f"{_LISTS}/partial"))
 
     async def install(self, changes: Sequence[Change]) -> Worked:
         await self._lock()
