@@ -188,7 +188,7 @@ class _Tally:
         rest = f"left alone: {', '.join(named)}{more}" if left else ""
         if self.refused.count and not self.deleted:
             raise TaskError(rest)
-        parts = [f"deleted {self.deleted:,} files"] if self.deleted else []
+        parts = [f"deleted {self.deleted:,} file{'' if self.deleted == 1 else 's'}"] if self.deleted else []
         parts += [f"{self.gone:,} were gone"] if self.gone else []
         parts += [rest] if rest else []
         state = "partial" if self.refused.count else "done" if self.deleted else "skipped"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.base.cycles import no_search_for_cycles
+from exporter.base.text import counted
 from exporter.base.units import format_bytes
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import LogUsage, measure
@@ -55,7 +56,7 @@ class LogRotation:
                 "files": usage.files,
             },
             detail=f"{format_bytes(usage.allocated_bytes)} of {format_bytes(directory.max_bytes)}"
-            f" in {usage.files} files",
+            f" in {counted(usage.files, 'file')}",
         )
 
     def evidence(self, target: str) -> Sequence[Source]:
