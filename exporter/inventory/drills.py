@@ -35,8 +35,15 @@ class DrillService(Section):
         default={},
         description="SQLite databases of the set, each with its file in the container, in a volume",
     )
+    set_at: AbsolutePath | None = Field(
+        default=None, description="where in the container the dumps and databases of the set are, each as in the set"
+    )
     ready: Command = Field(default=[], description="command in the container that succeeds once it is ready")
     ready_within: Duration = Field(default=120.0, gt=0, description="time that it has for that")
+    load: list[Command] = Field(
+        default=[], description="commands in the container, once it is ready, that load what is in set_at"
+    )
+    load_within: Duration = Field(default=3600.0, gt=0, description="time that each of them has")
     prove: Command = Field(
         default=[], description="command in the container that succeeds only if the service can use its data"
     )
@@ -47,6 +54,8 @@ class DrillService(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("expect") is not None and not given.get("prove"):
             yield Contradiction(("expect",), "is about the output of prove, which is missing")
+        if given.get("load") and given.get("set_at") is None:
+            yield Contradiction(("load",), "has nothing to load: say in set_at where the set is to be")
         volumes, databases = given.get("volumes"), given.get("sqlite")
         places = volumes.values() if isinstance(volumes, dict) else ()
         for name, path in databases.items() if isinstance(databases, dict) else ():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from exporter.backups.manifest import ENCRYPTED_SUFFIX
 from exporter.inventory.drills import DrillService
 from remediator.files.folder import Changed, open_below, open_root
 from remediator.model.task import TaskError
@@ -26,6 +27,19 @@ def volume_parts(found: ChosenSet, services: Sequence[DrillService]) -> Mapping[
 def database_parts(found: ChosenSet, service: DrillService) -> Mapping[str, Part]:
     """The SQLite databases that a service uses, by name. Raises TaskError where the set does not have one."""
     return {name: chosen(found.manifest, [f"sqlite:{name}"])[0] for name in service.sqlite}
+
+
+def lay(found: ChosenSet, into: Path, stop: threading.Event) -> None:
+    """The files of a set that are no archives, as they are in it, decrypted: for who loads them with tools of his own.
+
+    Anybody in the sandbox may read them. Blocks. Raises Damaged, TaskError, OSError, Stopped.
+    """
+    for part in chosen(found.manifest, ()):
+        for entry in () if part.is_archive else part.files(found.manifest):
+            target = into / entry.path.removesuffix(ENCRYPTED_SUFFIX)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            checked.copy(found.content, entry, target, stop)
+            target.chmod(0o444)
 
 
 def place(service: DrillService, path: str) -> tuple[str, str]:

@@ -22,13 +22,15 @@ from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parame
 from remediator.sandbox.guest import Guest, Limits
 from remediator.sandbox.sandbox import Sandbox, SandboxEnded, last_line, sandbox
 from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
-from remediator.tasks.disaster_recovery.rebuild import database_parts, place, put_database, unpack, volume_parts
+from remediator.tasks.disaster_recovery.rebuild import database_parts, lay, place, put_database, unpack, volume_parts
 from remediator.tasks.resources import Resources
 from remediator.tasks.restoring.checked import Damaged
 from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
 from remediator.tasks.worker import in_thread
 
 DRILL = "drill"
+_SET = "the-set"
+"""The volume of the sandbox with the files of the set that are no archives."""
 
 
 class Drilling(Parameters):
@@ -126,6 +128,8 @@ class DisasterRecoveryTest:
                 await inside.start(_guest(service))
                 if service.ready:
                     await inside.until(service.name, service.ready, service.ready_within)
+                for command in service.load:
+                    await _load(inside, service, command)
             said = [await _prove(inside, service) for service in drill.services if service.prove]
             took = self._clock() - began
         return (
@@ -140,13 +144,20 @@ class DisasterRecoveryTest:
             raise TaskError(f"no backup of the name {target!r} has path: and drill:") from None
 
 
+async def _volume(inside: Sandbox, name: str) -> Path:
+    root = Path(await inside.volume(name))
+    if not await in_thread(lambda _: os.access(root, os.W_OK | os.X_OK)):
+        raise TaskError(f"{root}, where Docker keeps volumes, cannot be written to: a drill needs root")
+    return root
+
+
 async def _fill(inside: Sandbox, drill: Drill, found: ChosenSet) -> None:
+    if any(service.set_at is not None for service in drill.services):
+        whole = await _volume(inside, _SET)
+        await in_thread(lambda stop: lay(found, whole, stop))
     made: dict[str, Path] = {}
     for name, part in volume_parts(found, drill.services).items():
-        root = Path(await inside.volume(name))
-        if not await in_thread(lambda _, root=root: os.access(root, os.W_OK | os.X_OK)):  # type: ignore[misc]
-            raise TaskError(f"{root}, where Docker keeps volumes, cannot be written to: a drill needs root")
-        made[name] = root
+        root = made[name] = await _volume(inside, f"of-{name}")
         await in_thread(lambda stop, part=part, root=root: unpack(found, part, root, stop))  # type: ignore[misc]
     for service in drill.services:
         for name, part in database_parts(found, service).items():
@@ -163,7 +174,16 @@ def _guest(service: DrillService) -> Guest:
             environment = {**read_env_file(Path(service.env_file)), **environment}
         except ResticFailed as error:
             raise TaskError(str(error)) from None
-    return Guest(service.name, service.image, service.command or None, environment, service.volumes)
+    volumes = {f"of-{name}": at for name, at in service.volumes.items()}
+    if service.set_at is not None:
+        volumes[_SET] = service.set_at
+    return Guest(service.name, service.image, service.command or None, environment, volumes)
+
+
+async def _load(inside: Sandbox, service: DrillService, command: Sequence[str]) -> None:
+    said = await inside.run(service.name, command, service.load_within)
+    if said.status != 0:
+        raise NotProven(f"{command[0]} in {service.name} cannot load the set: {last_line(said)}")
 
 
 async def _prove(inside: Sandbox, service: DrillService) -> str:

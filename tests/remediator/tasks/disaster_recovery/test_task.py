@@ -146,6 +146,17 @@ async def test_what_does_not_come_up_is_told_with_its_reason(estate: Estate, ser
 
 
 @root_only
+async def test_what_is_no_archive_is_loaded_by_the_tools_of_the_image(estate: Estate) -> None:
+    await estate.backup()
+    load = ["/bin/busybox", "cp", "/set/sqlite/app.sqlite", "/tmp-of-app"]
+    prove = ["/bin/busybox", "sh", "-c", "busybox cmp /tmp-of-app /data/app.sqlite && echo the same"]
+    own = {"set_at": "/set", "load": [load], "prove": prove, "expect": "the same"}
+    assert "app proved it: the same" in await estate.drilled(**own)
+    said = await estate.drilled(**{**own, "load": [load, ["/bin/busybox", "cat", "/set/gone"]]})
+    assert "could not be used: /bin/busybox in app cannot load the set: cat: can't open '/set/gone'" in said
+
+
+@root_only
 async def test_a_damaged_set_is_found_before_anything_starts(estate: Estate) -> None:
     directory = await estate.backup()
     archive = directory / "volumes" / "app_data.tar.zst"
@@ -174,6 +185,7 @@ async def test_what_the_set_does_not_hold_is_told_by_the_plan(tmp_path: Path) ->
         ("services: [{name: a, image: b}]", "prove nothing: that a container starts says nothing of its data"),
         ("services: [{name: a, image: b, prove: [x]}, {name: a, image: b}]", "a"),
         ("services: [{name: a, image: b, expect: x}]", "is about the output of prove, which is missing"),
+        ("services: [{name: a, image: b, prove: [x], load: [[y]]}]", "has nothing to load"),
         (
             "services: [{name: a, image: b, prove: [x], volumes: {v: /data}, sqlite: {d: /other/x}}]",
             "must be a file in one of the volumes",
