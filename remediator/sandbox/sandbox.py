@@ -7,6 +7,7 @@ nobody has. Nothing is published, nothing of the host is mounted, and no capabil
 
 import asyncio
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,6 +32,7 @@ _SEALED = {
     "com.docker.network.bridge.enable_ip_masquerade": "false",
 }
 _OUTPUT_BYTES = 64 * 1024
+_ERROR = re.compile(r"\b(?:fatal|panic|error|exception|denied|refused|failed)\b", re.IGNORECASE)
 _LOOK_SECONDS = 2.0
 _CALL_SECONDS = 60.0
 
@@ -98,7 +100,7 @@ class Sandbox:
         if not state["Running"]:
             logs = await self._engine.call(lambda client: client.logs(self._own(guest), tail=20))
             why = "it was out of memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"
-            said = Said(0, logs.decode("utf-8", "replace"))
+            said = Said(1, logs.decode("utf-8", "replace"))
             raise SandboxEnded(f"{guest} has ended, {why}: {last_line(said)}")
 
     def _own(self, name: str) -> str:
@@ -229,6 +231,7 @@ def _execute(client: "APIClient", container: str, command: Sequence[str]) -> Sai
 
 
 def last_line(said: Said) -> str:
-    """The last line of what a command wrote that is not empty; or how it ended."""
+    """The last line of what a command wrote that speaks of an error, else the last one; or how it ended."""
     lines = [line.strip() for line in said.output.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else f"exit status {said.status}"
+    worst = [line for line in lines if _ERROR.search(line)] if said.status else []
+    return (worst or lines)[-1][:300] if lines else f"exit status {said.status}"

@@ -25,6 +25,7 @@ from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
 from remediator.tasks.disaster_recovery.rebuild import database_parts, lay, place, put_database, unpack, volume_parts
 from remediator.tasks.resources import Resources
 from remediator.tasks.restoring.checked import Damaged
+from remediator.tasks.restoring.parts import chosen
 from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
 from remediator.tasks.worker import in_thread
 
@@ -81,6 +82,8 @@ class DisasterRecoveryTest:
         found = await in_thread(lambda _: choose(series, asked.set, self._clock))
         volumes = volume_parts(found, drill.services)
         databases = [str(part) for service in drill.services for part in database_parts(found, service).values()]
+        if any(service.set_at is not None for service in drill.services):
+            databases = [str(part) for part in chosen(found.manifest, ()) if not part.is_archive]
         comes_back = ", ".join([*map(str, volumes.values()), *databases]) or "nothing"
         common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest}
         proving = [service.name for service in drill.services if service.prove]
