@@ -43,6 +43,7 @@ NEO4J_FILES = (
     "tests/exporter/neo4j/",
     "tests/exporter/probing/test_databases.py",
     "tests/exporter/test_worst_day.py",
+    "tests/remediator/neo4jdump/",
     "tests/remediator/tasks/neo4j_maintenance/",
 )
 """What needs the shared Neo4j servers, of which each worker would start its own: it costs more than all else does."""

@@ -33,8 +33,8 @@ T = TypeVar("T")
 MAX_ROWS = 10_000
 """How many rows of an answer are read."""
 
-STREAM_ROWS = 1000
-"""How many rows of a long answer are fetched at once."""
+STREAM_ROWS = 200
+"""How many rows of a long answer are fetched at once: a node with an embedding takes 50 KB."""
 
 STREAM_IDLE = 900.0
 """Seconds without any row after which a long answer is given up."""
@@ -317,7 +317,7 @@ class Reading:
         self._transaction = transaction
 
     async def stream(self, query: LiteralString) -> AsyncIterator[list[Any]]:
-        """All rows of a query, each as its values in order; not more than a few thousand are held at once."""
+        """All rows of a query, each as its values in order; not more than a few hundred are held at once."""
         result = await self._transaction.run(query)
         while True:
             async with asyncio.timeout(STREAM_IDLE):
