@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue
 
-from exporter.backups import proofs
+from exporter.backups import proofs, results
 from exporter.backups.proofs import Shown
 from exporter.backups.restic import ResticFailed, read_env_file
 from exporter.backups.sets import figures
@@ -45,17 +45,22 @@ class NotProven(Exception):
 
 
 class DisasterRecoveryTest:
-    """Drills series that have ``drill:``. clock: Unix seconds."""
+    """Drills series that have ``drill:``. state_dir: where the last result of each is kept too. clock: Unix seconds."""
 
     facts = DISASTER_RECOVERY_TEST
     parameters = Drilling
     action_timeout = DAY
 
     def __init__(
-        self, backups: Sequence[Series], engine: Callable[[], DockerEngine], clock: Callable[[], float] = time.time
+        self,
+        backups: Sequence[Series],
+        engine: Callable[[], DockerEngine],
+        state_dir: Path | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._series = {each.name: (each, each.drill) for each in backups if each.path and each.drill}
         self._engine = engine
+        self._state_dir = state_dir
         self._clock = clock
 
     async def targets(self) -> Sequence[str]:
@@ -102,12 +107,12 @@ class DisasterRecoveryTest:
         try:
             detail = await self._drill(series, drill, found)
         except (NotProven, SandboxEnded, Damaged) as error:
-            await self._record(found, Shown(False, self._clock(), str(error)))
+            await self._record(series, found, Shown(False, self._clock(), str(error)))
             raise TaskError(f"{found.name} could not be used: {error}") from error
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise TaskError(f"cannot drill {found.name}: {error.strerror or error}{where}") from error
-        await self._record(found, Shown(True, self._clock(), detail))
+        await self._record(series, found, Shown(True, self._clock(), detail))
         return Effect(state="done", detail=detail)
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
@@ -115,8 +120,17 @@ class DisasterRecoveryTest:
         key = "drilled_timestamp_seconds"
         return after.values[key] > before.values[key]
 
-    async def _record(self, found: ChosenSet, shown: Shown) -> None:
-        await in_thread(lambda _: proofs.record(found.directory, found.digest, "drilled", shown))
+    async def _record(self, series: Series, found: ChosenSet, shown: Shown) -> None:
+        """In the set, and as the last restore test of the series. Raises TaskError."""
+        try:
+            await in_thread(lambda _: proofs.record(found.directory, found.digest, "drilled", shown))
+            if self._state_dir is not None:
+                before = await in_thread(lambda _, at=self._state_dir: results.read(at, series.name))  # type: ignore[misc]
+                result = results.Result(found.name, shown.success, shown.finished, shown.detail)
+                after = results.Results(before.verifications, result)
+                await in_thread(lambda _, at=self._state_dir: results.write(at, series.name, after))  # type: ignore[misc]
+        except (OSError, results.ResultsBroken) as error:
+            raise TaskError(f"what the drill of {found.name} has shown cannot be noted: {error}") from error
 
     async def _drill(self, series: Series, drill: Drill, found: ChosenSet) -> str:
         """What was shown, for people. Raises NotProven, SandboxEnded, Damaged, TaskError, OSError, UpkeeperError."""
@@ -199,4 +213,4 @@ async def _prove(inside: Sandbox, service: DrillService) -> str:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [DisasterRecoveryTest(config.backups, lambda: resources.docker)]
+    return [DisasterRecoveryTest(config.backups, lambda: resources.docker, resources.state_dir)]

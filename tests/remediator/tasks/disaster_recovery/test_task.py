@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.backups import proofs
+from exporter.backups import proofs, results
 from exporter.backups.manifest import digest
 from exporter.configfile.file import load
 from exporter.configfile.problem import ConfigError
@@ -65,7 +65,7 @@ class Estate:
     def drill(self, **service: Any) -> DisasterRecoveryTest:
         drill = {"services": [{**APP, **service}], "memory": "32MiB", "spare": 0, "within": 120}
         one = series(self.sets, {"files": ["/x"]}, drill=drill)
-        return DisasterRecoveryTest([one], lambda: self.engine, clock=lambda: self.now)
+        return DisasterRecoveryTest([one], lambda: self.engine, self.sets.parent / "state", clock=lambda: self.now)
 
     async def drilled(self, **service: Any) -> str:
         """What came of a drill of the newest set."""
@@ -106,6 +106,9 @@ async def test_an_application_that_can_use_its_data_proves_the_set(estate: Estat
     assert said == "app proved it: 1 credential opened; recovered in 0s, to what was there 2h before"
     shown = proofs.read(directory, digest(directory))["drilled"]
     assert (shown.success, shown.finished, shown.detail) == (True, estate.now, said)
+    assert results.read(estate.sets.parent / "state", "pa").restore_test == results.Result(
+        directory.name, True, estate.now, said
+    )
     assert estate.objects() == before
     assert {path.name: path.read_bytes() for path in estate.root.iterdir()} == there
     measured = await drill.measure("pa")
