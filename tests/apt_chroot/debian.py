@@ -46,7 +46,10 @@ class Debian:
         for path in (self.root, self.archive / "pool", directory / "upper", directory / "work"):
             path.mkdir(parents=True)
         options = f"lowerdir={base},upperdir={directory / 'upper'},workdir={directory / 'work'}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, self.root], check=True)
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, self.root]
+        self._is_mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+        if not self._is_mounted:  # above another overlay, as in a container
+            subprocess.run(["cp", "-a", f"{base}/.", self.root], check=True)
         handler = partial(_Quiet, directory=str(self.archive))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -63,7 +66,8 @@ class Debian:
 
     def close(self) -> None:
         self.disconnect()
-        subprocess.run(["umount", "-l", self.root], check=True)
+        if self._is_mounted:
+            subprocess.run(["umount", "-l", self.root], check=True)
 
     def disconnect(self) -> None:
         """From here on nobody answers at the address of the archives."""
