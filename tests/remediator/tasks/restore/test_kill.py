@@ -35,7 +35,7 @@ async def test_a_killed_restore_goes_on_and_is_never_taken_for_whole(tmp_path: P
         opened.commit()
     await made(task(series(sets, make(data, database))), sets)
     was, interrupted = everything(data), 0
-    for turn in range(rounds("RESTORE_KILLS", 3, 300)):
+    for turn in range(rounds("RESTORE_KILLS", 2, 300)):
         out = tmp_path / f"out{turn}"
         given = [str(path) for path in (sets, data, database, out)]
         command = [sys.executable, "-m", "tests.remediator.tasks.restore.killed", *given]
