@@ -11,7 +11,7 @@ from remediator.schedule.autonomy import of_part, only_plans
 from remediator.tasks.composite.task import Composite
 from remediator.tasks.registry import FACTS
 
-ADDS_ONLY = {"backup", "backup-verification"}
+ADDS_ONLY = {"backup", "backup-verification", "disaster-recovery-test"}
 """They work on what a section of the config asks to be made, and add to it."""
 LOOKS_ONLY = {"health-check", "configuration-audit", "validate-config"}
 
