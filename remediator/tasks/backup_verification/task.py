@@ -75,6 +75,9 @@ class BackupVerification:
         detail = f"{readable} of {counted(found.sets, 'set')} read to the end{age}"
         if failed:
             detail += f"; {failed} damaged"
+        series = self._one(target)
+        if series.make is not None and series.make.encrypt is not None and _identity(series) is None:
+            detail += "; only checksums of encrypted sets can be proven, as make.encrypt names no age_identity_file"
         values = {"sets": float(found.sets), "failed": float(failed), "looked_timestamp_seconds": looked}
         return Measurement(breached=failed > 0, values=values, detail=detail)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.upkeeper.look.checked import found
+from upkeeper.look.check_config import check
 
 
 def remedies(*matches: str) -> str:
@@ -64,3 +65,23 @@ def test_a_log_that_takes_its_directory_over_the_limit_before_it_is_rotated(tmp_
     assert problem.message.startswith("one log of 10 MiB (`rotation.max_file_bytes`)")
     assert found(tmp_path, logs + "1MiB\n    rotation: {max_file_bytes: 1MiB}\n") == []
     assert found(tmp_path, logs + "20MiB\n") == []
+
+
+async def test_encryption_without_program_or_recipients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "sets").mkdir()
+    text = f"""backups:
+  - name: pa
+    path: {tmp_path}/sets
+    pattern: b-*
+    make:
+      files: [/etc/hosts]
+      encrypt:
+        age_recipients_file: {tmp_path}/none
+"""
+    (tmp_path / "upkeeper.yml").write_text(text)
+    tool, file = [each for each in await check(tmp_path / "upkeeper.yml", {}, tmp_path) if "encrypt" in str(each.key)]
+    assert (tool.line, tool.key) == (7, "backups[0].make.encrypt")
+    assert tool.message == "age is not installed here, which encrypts sets; install the package age"
+    assert (file.line, file.key) == (8, "backups[0].make.encrypt.age_recipients_file")
+    assert "cannot be read here" in file.message

@@ -120,7 +120,10 @@ async def test_a_wrong_key_does_not_make_a_set_damaged(house: Path, whole: Path)
 
 async def test_without_a_key_only_checksums_are_proven(house: Path, whole: Path) -> None:
     assert await _proven(house, whole, make(house)) == {"checksums"}
-    plan = await BackupVerification([series(house / "sets", make(house))], None).plan("pa")
+    verification = BackupVerification([series(house / "sets", make(house))], None)
+    said = (await verification.measure("pa")).detail
+    assert "; only checksums of encrypted sets can be proven, as make.encrypt names no age_identity_file" in said
+    plan = await verification.plan("pa")
     assert plan.notes == [
         f"{whole.name}: encrypted, and make.encrypt names no age_identity_file: "
         "that the files are as they were written can be proven, not that they can be read."
