@@ -9,12 +9,13 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.helpers import missing
+from tests.helpers import long_form, missing
 
 _WARNING = re.compile(r'level=warning msg="The \\"([^"\\]*)\\" variable is not set')
 
@@ -79,6 +80,12 @@ def require_compose() -> tuple[Compose, ...]:
     if not composes():
         missing("no Docker Compose of version 2 or newer; scripts/build-compose builds it, UPKEEPER_COMPOSE names it")
     return composes()
+
+
+def judges(case: str) -> tuple[Compose, ...]:
+    """Those that are asked about one of many cases: all in the long form, else one, by turns."""
+    every = require_compose()
+    return every if long_form() else (every[zlib.crc32(case.encode()) % len(every)],)
 
 
 def _new(program: str) -> bool:

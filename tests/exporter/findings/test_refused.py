@@ -11,7 +11,7 @@ from exporter.findings.checks.images import Images
 from exporter.findings.checks.unset_variables import UnsetVariables
 from exporter.findings.finding import Finding
 from exporter.findings.inputs import Inputs
-from tests.compose import require_compose
+from tests.compose import judges
 from tests.exporter.findings.inputs import found, load, project, write
 
 REFUSED = {
@@ -321,6 +321,7 @@ def test_it_is_not(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.servers
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.parametrize("name", REFUSED)
 def test_where_a_profile_is_off_the_real_compose_thinks_the_same(name: str, tmp_path: Path) -> None:
     try:
@@ -331,7 +332,7 @@ def test_where_a_profile_is_off_the_real_compose_thinks_the_same(name: str, tmp_
         return  # it is no mapping at all, or two documents
     document["services"]["on"] = {"image": "x"}
     write(tmp_path, {"compose.yaml": yaml.safe_dump(document)})
-    for compose in require_compose():
+    for compose in judges(name):
         judged = compose.config(tmp_path, "-q")
         assert judged.refused == bool(criticals(tmp_path)), (compose.program, judged.complaint)
 
@@ -354,9 +355,10 @@ def test_a_profile_that_is_in_use_counts(tmp_path: Path) -> None:
 
 @pytest.mark.servers
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.parametrize(("name", "refused"), [*((name, True) for name in REFUSED), *((name, False) for name in TAKEN)])
 def test_the_real_compose_thinks_the_same(name: str, refused: bool, tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": (REFUSED if refused else TAKEN)[name]})
-    for compose in require_compose():
+    for compose in judges(name):
         judged = compose.config(tmp_path, "-q")
         assert judged.refused == refused, (compose.program, judged.complaint)

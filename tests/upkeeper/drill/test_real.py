@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from remediator.model.errors import EXIT_INTERRUPTED
+from tests.helpers import long_form
 from tests.upkeeper.commandline import ended, process
 from tests.upkeeper.drill.loop import Wiring, loop
 from upkeeper.drill.stations import Station
@@ -63,16 +64,23 @@ async def test_an_interrupted_drill_leaves_no_alert_that_stays(tmp_path: Path) -
         assert "earlier" not in report["stuck"]["cause"]
 
 
+BROKEN = (
+    (Wiring(rules=False), "pending", "has not loaded the rule UpkeeperLogDirectoryOverLimit"),
+    (Wiring(alertmanager=False), "notified", "Prometheus has no Alertmanager"),
+    (Wiring(token="wrong"), "accepted", "rejected Alertmanager's webhook"),
+    (Wiring(config=OBSERVING), "planned", "watch-logs only observes"),
+)
+"""One way for each station."""
+ALSO_BROKEN = (
+    (Wiring(scraped=False), "pending", "does not scrape the exporter"),
+    (Wiring(config={"remedies": []}), "planned", "no remedy runs log-rotation"),
+)
+
+
+@pytest.mark.torture
 @pytest.mark.parametrize(
     ("wiring", "station", "cause"),
-    [
-        (Wiring(rules=False), "pending", "has not loaded the rule UpkeeperLogDirectoryOverLimit"),
-        (Wiring(scraped=False), "pending", "does not scrape the exporter"),
-        (Wiring(alertmanager=False), "notified", "Prometheus has no Alertmanager"),
-        (Wiring(token="wrong"), "accepted", "rejected Alertmanager's webhook"),
-        (Wiring(config=OBSERVING), "planned", "watch-logs only observes"),
-        (Wiring(config={"remedies": []}), "planned", "no remedy runs log-rotation"),
-    ],
+    (*BROKEN, *ALSO_BROKEN) if long_form() else BROKEN,
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_where_it_is_broken_and_why(tmp_path: Path, wiring: Wiring, station: str, cause: str) -> None:

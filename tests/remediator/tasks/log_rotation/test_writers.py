@@ -14,7 +14,7 @@ from remediator.model.task import TaskError
 from remediator.tasks.log_rotation import cut
 from remediator.tasks.log_rotation.names import temporary_name
 from remediator.tasks.log_rotation.task import LogRotation
-from tests.helpers import wait_until
+from tests.helpers import rounds, wait_until
 from tests.remediator.tasks.log_rotation.logdir import (
     KIB,
     Writer,
@@ -28,7 +28,7 @@ from tests.remediator.tasks.log_rotation.logdir import (
     task,
 )
 
-ROTATIONS = 5
+ROTATIONS = rounds("ROTATIONS", 3, 5)
 
 
 def expected(count: int) -> dict[bytes, int]:
@@ -44,6 +44,7 @@ async def rotate_while_it_grows(rotation: LogRotation, log: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.parametrize("append", [True, False])
 @pytest.mark.parametrize("compress", [True, False])
 async def test_copytruncate_loses_no_line_of_a_writer_that_never_stops(
@@ -58,6 +59,7 @@ async def test_copytruncate_loses_no_line_of_a_writer_that_never_stops(
     assert lines(tmp_path) == expected(count)
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("reopen", [True, False])
 async def test_rename_loses_no_line_of_a_writer_that_never_stops(tmp_path: Path, reopen: bool) -> None:
     """One that opens its log anew all the time, and one that goes on writing to the renamed file."""
