@@ -19,6 +19,9 @@ from upkeeper.screens.text import ago, local, took
 
 Show = Callable[[RunView], None]
 
+_FEW = 5
+"""Actions of a run that has just finished, and lines of each kind of evidence, that are shown unasked."""
+
 
 @contextmanager
 def progress(screen: Screen) -> Iterator[Show]:
@@ -80,8 +83,9 @@ def show_summary(screen: Screen, run: RunView) -> None:
         _children(screen, run)
     elif run["dry_run"]:
         _actions(screen, run)
+    few = len(run["actions"]) <= _FEW and not run["dry_run"]
     for action in run["actions"]:
-        if action["state"] in ("failed", "partial"):
+        if action["state"] in ("failed", "partial") or (few and action["state"] == "done" and action["detail"]):
             screen.line(state(action["state"]), f" {action['kind']} {action['object']}: {action['detail']}")
     _facts(screen, run)
 
@@ -96,10 +100,6 @@ def _checks(screen: Screen, run: RunView) -> None:
     passed = sum(check["state"] == "ok" for check in checks)
     outcome = state(run["outcome"] or run["state"])
     screen.line(Cell(_title(run), "bold"), ": ", outcome, f", {passed} of {len(checks)} checks pass")
-
-
-_FEW = 5
-"""Lines of each kind of evidence that are shown without being asked for."""
 
 
 def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> None:
