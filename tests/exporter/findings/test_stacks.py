@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from exporter.findings.audit import Report
-from tests.compose import require_compose
+from tests.compose import judges
 from tests.exporter.findings.inputs import SECRET, audit
 
 STACKS = Path(__file__).parent / "stacks"
@@ -153,9 +153,9 @@ BREAKS: dict[str, Break] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 async def test_nothing_is_missed_that_the_real_compose_refuses(name: str, tmp_path: Path) -> None:
-    judges = require_compose()
+    every = judges(name)
     whole = copy(name, "generated.env" if name == "mail" else "", tmp_path / "whole")
-    for compose in judges:
+    for compose in every:
         judged = compose.config(whole, "-q")
         assert not judged.refused, (compose.program, judged.complaint)
         report = await look(whole)
@@ -166,7 +166,7 @@ async def test_nothing_is_missed_that_the_real_compose_refuses(name: str, tmp_pa
         document = yaml.safe_load((path / "compose.yaml").read_text())
         broken(document, path)
         (path / "compose.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-        refused = {compose.config(path, "-q").refused for compose in judges}
+        refused = {compose.config(path, "-q").refused for compose in every}
         found = {
             f"{one.check}: {one.message}"
             for one in (await look(path)).findings

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from exporter.neo4j import patience, reader
 from exporter.neo4j.driver import Neo4jDriver, Neo4jTooSlow
 from tests.exporter.neo4j.figures import collector_of, figures, settings_of
-from tests.helpers import wait_until
+from tests.helpers import long_form, wait_until
 from tests.neo4j_server.jars import CALENDAR, FIVE
 from tests.neo4j_server.plugin import empty
 from tests.neo4j_server.server import Neo4jServer
@@ -20,7 +20,7 @@ from tests.neo4j_server.server import Neo4jServer
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-@pytest.fixture(params=[FIVE, CALENDAR], ids=["5", "2026"])
+@pytest.fixture(params=[FIVE, CALENDAR] if long_form() else [FIVE], ids=lambda release: release.version)
 def cold(request: pytest.FixtureRequest) -> Iterator[Neo4jServer]:
     """A server of the test's own, started a second time: it lets its user in, and has planned no query yet."""
     server = Neo4jServer(Path(mkdtemp(prefix="neo4j-")), request.param)
@@ -33,6 +33,7 @@ def cold(request: pytest.FixtureRequest) -> Iterator[Neo4jServer]:
         server.close()
 
 
+@pytest.mark.torture
 async def test_a_cold_server_is_up_from_the_first_round_on(cold: Neo4jServer) -> None:
     """With a deadline so short that no cold query is answered within it, nor within a quarter of it."""
     collector = collector_of(settings_of(cold), deadline=2)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.helpers import wait_until
+from tests.helpers import long_form, wait_until
 from tests.servers import answers, server_program, tool
 from tests.upkeeper.up.running import Up, printed
 from upkeeper.up.ports import Ports, url
@@ -123,7 +123,8 @@ async def test_a_closed_terminal_ends_all(up: Up) -> None:
     assert not (up.state / "endpoints.json").exists()
 
 
-@pytest.mark.parametrize("part", ["exporter", "remediator", "prometheus", "alertmanager"])
+@pytest.mark.torture
+@pytest.mark.parametrize("part", ["remediator", "prometheus", *(("exporter", "alertmanager") if long_form() else ())])
 async def test_a_part_that_dies_comes_back(up: Up, part: str) -> None:
     port = getattr(up.ports, part)
     async with up.running():
