@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 WORKERS ?= $(shell expr 2 \* $$(nproc))
 # Tests start hundreds of processes, each of which would compile our sources anew in an environment that forbids keeping
 # them compiled. They are kept in __pycache__, which `make clean` removes.
-test unit compat: export PYTHONDONTWRITEBYTECODE :=
+test tests unit compat: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help up test check unit torture bench compat docs lock migration wheel clean
 
@@ -31,7 +31,10 @@ up: $(RUNTIME) ## Set up and run the whole loop on this machine (Ctrl-C stops it
 
 test: $(DEV) ## Set up and test everything, against real servers
 	@scripts/setup-servers test
-	$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j2 lint tests
+
+.PHONY: tests
+tests: $(DEV)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV) lint unit ## Lint, types and unit tests, in under a minute

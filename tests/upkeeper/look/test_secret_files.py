@@ -20,9 +20,10 @@ from upkeeper.look.show_config import effective
 
 NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
-    "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url",
+    "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
+    "drill-env",
 )  # fmt: skip
-PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert")
+PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ backups:
       repository_file: {tmp_path}/restic-repository
       password_file: {tmp_path}/restic-password
       env_file: {tmp_path}/restic-env
+  - name: own
+    path: {tmp_path}
+    pattern: backup-*
+    make:
+      files: [{tmp_path}]
+      encrypt: {{age_recipients_file: {tmp_path}/age-recipients, age_identity_file: {tmp_path}/age-identity}}
+    drill: {{services: [{{name: a, image: b, prove: [c], env_file: {tmp_path}/drill-env}}]}}
 postgres:
   - {{name: one, password_file: {tmp_path}/pg-password}}
   - name: two

@@ -22,6 +22,7 @@ from remediator.files import linux
 from remediator.model.task import Action
 from remediator.tasks.log_rotation.act import act
 from remediator.tasks.log_rotation.task import LogRotation
+from tests.helpers import long_form
 from tests.remediator.tasks.log_rotation.logdir import KIB, lines, mounted, names, rotated, run, task, write_log
 
 pytestmark = pytest.mark.slow
@@ -175,7 +176,8 @@ def _sweep(scene: Scene, check: Callable[[Scene, Action, "Counter[bytes]"], None
     raise AssertionError(f"the action makes more than {MOST} system calls")
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.torture
+@pytest.mark.parametrize("name", SCENES if long_form() else ["copytruncate", "rename"])
 def test_nor_where_there_are_no_hard_links(tmp_path: Path, name: str) -> None:
     """On exFAT the copy of a rotated file has its content alone to prove it: a new plan may make a second one."""
     with mounted(tmp_path / "disk", "exfat", 20 * 1024 * KIB) as directory:
