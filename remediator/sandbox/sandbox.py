@@ -38,7 +38,11 @@ _CALL_SECONDS = 60.0
 
 
 class SandboxEnded(UpkeeperError):
-    """What was done in a sandbox did not succeed. The message says what, and why."""
+    """What was to be done in a sandbox could not be done. The message says what, and why."""
+
+
+class GuestFailed(SandboxEnded):
+    """A guest did not do what was asked of it: it ended, was not ready in time, or a command in it did not end."""
 
 
 class Sandbox:
@@ -69,20 +73,20 @@ class Sandbox:
             raise SandboxEnded(f"{guest.name} cannot be started: {error}") from error
 
     async def run(self, guest: str, command: Sequence[str], seconds: float) -> Said:
-        """Runs a command in a guest that runs. Raises SandboxEnded where it does not end in time, or cannot begin."""
+        """Runs a command in a guest that runs. Raises GuestFailed where it does not end in time, or cannot begin."""
         container = self._own(guest)
         engine = self._engine.patient(self._limits.seconds, threads=4)
         call = engine.call(partial(_execute, container=container, command=command))
         try:
             return await asyncio.wait_for(call, seconds)
         except TimeoutError:
-            raise SandboxEnded(f"{command[0]} in {guest} did not end within {format_duration(seconds)}") from None
+            raise GuestFailed(f"{command[0]} in {guest} did not end within {format_duration(seconds)}") from None
         except EngineRefused as error:
             await self._require_running(guest)
-            raise SandboxEnded(f"{command[0]} cannot be run in {guest}: {error}") from error
+            raise GuestFailed(f"{command[0]} cannot be run in {guest}: {error}") from error
 
     async def until(self, guest: str, command: Sequence[str], seconds: float) -> None:
-        """Runs a command in a guest over and over, until it succeeds. Raises SandboxEnded, with its last words."""
+        """Runs a command in a guest over and over, until it succeeds. Raises GuestFailed, with its last words."""
         deadline = time.monotonic() + seconds
         last = Said(0, "")
         while (left := deadline - time.monotonic()) > 0:
@@ -91,7 +95,7 @@ class Sandbox:
             if last.status == 0:
                 return
             await asyncio.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
-        raise SandboxEnded(f"{guest} was not ready within {format_duration(seconds)}: {last_line(last)}")
+        raise GuestFailed(f"{guest} was not ready within {format_duration(seconds)}: {last_line(last)}")
 
     async def _require_running(self, guest: str) -> None:
         state: dict[str, Any] = (await self._engine.call(lambda client: client.inspect_container(self._own(guest))))[
@@ -101,7 +105,7 @@ class Sandbox:
             logs = await self._engine.call(lambda client: client.logs(self._own(guest), tail=20))
             why = "it was out of memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"
             said = Said(1, logs.decode("utf-8", "replace"))
-            raise SandboxEnded(f"{guest} has ended, {why}: {last_line(said)}")
+            raise GuestFailed(f"{guest} has ended, {why}: {last_line(said)}")
 
     def _own(self, name: str) -> str:
         return f"{self.name}-{name}"

@@ -20,7 +20,7 @@ from exporter.inventory.drills import Drill, DrillService
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.sandbox.guest import Guest, Limits
-from remediator.sandbox.sandbox import Sandbox, SandboxEnded, last_line, sandbox
+from remediator.sandbox.sandbox import GuestFailed, Sandbox, SandboxEnded, last_line, sandbox
 from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
 from remediator.tasks.disaster_recovery.rebuild import database_parts, lay, place, put_database, unpack, volume_parts
 from remediator.tasks.resources import Resources
@@ -106,9 +106,11 @@ class DisasterRecoveryTest:
             raise TaskError(f"{found.name} is another set than the one that was planned with")
         try:
             detail = await self._drill(series, drill, found)
-        except (NotProven, SandboxEnded, Damaged) as error:
+        except (NotProven, GuestFailed, Damaged) as error:
             await self._record(series, found, Shown(False, self._clock(), str(error)))
             raise TaskError(f"{found.name} could not be used: {error}") from error
+        except SandboxEnded as error:  # which says nothing of the set
+            raise TaskError(f"{found.name} could not be drilled: {error}") from error
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise TaskError(f"cannot drill {found.name}: {error.strerror or error}{where}") from error
@@ -139,7 +141,8 @@ class DisasterRecoveryTest:
             raise TaskError("the engine is on another machine, and its volumes cannot be filled from here")
         limits = Limits(int(drill.memory), drill.cpus, drill.within, int(drill.spare))
         began, age = self._clock(), self._clock() - found.manifest.started
-        async with sandbox(engine, f"{self.facts.name} {series.name}", limits, clock=self._clock) as inside:
+        purpose = f"{self.facts.name} {series.name} of {self._state_dir or 'no state'}"  # another's may be at work
+        async with sandbox(engine, purpose, limits, clock=self._clock) as inside:
             await _fill(inside, drill, found)
             for service in drill.services:
                 await inside.start(_guest(service))

@@ -47,7 +47,8 @@ class ChosenSet:
 def choose(series: Backup, name: str, clock: Callable[[], float]) -> ChosenSet:
     """The set of this name, or the newest complete one. Blocks. Raises TaskError where it must not be used.
 
-    One that is not complete is refused, and one of which any proof has failed: fails closed.
+    One that is not complete is refused, and one that a proof has shown to be damaged: fails closed. A drill that failed
+    says nothing of that: what is in the set is as it was, and it may be all there is.
     """
     if name.startswith(BEFORE) and "/" not in name and not name.endswith(".partial"):
         return of(series, BackupSet(name, "complete", None, None))
@@ -65,7 +66,8 @@ def choose(series: Backup, name: str, clock: Callable[[], float]) -> ChosenSet:
         one = by_name[name]
     if one.state != "complete":
         raise TaskError(f"the set {one.name} {_STATES[one.state]}; choose another: upkeeper sets {series.name}")
-    failed = [f"{proof}: {shown.detail}" for proof, shown in one.proofs.items() if not shown.success]
+    shown_by = {proof: shown for proof, shown in one.proofs.items() if proof != "drilled"}
+    failed = [f"{proof}: {shown.detail}" for proof, shown in shown_by.items() if not shown.success]
     if failed:
         raise TaskError(
             f"the set {one.name} is damaged ({failed[0]}); choose another, or if it was mended: "

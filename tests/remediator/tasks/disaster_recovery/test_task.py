@@ -126,8 +126,9 @@ async def test_a_set_that_was_made_with_another_key_is_whole_and_worth_nothing(e
     measured = await estate.drill().measure("pa")
     assert measured.breached
     assert measured.detail == "no set was drilled yet; 1 set could not be used"
-    with pytest.raises(TaskError, match="is damaged"):
-        await estate.drill().plan("pa")  # as of any set of which a proof has failed
+    again = await estate.drilled(prove=["/bin/busybox", "grep", "swordfish", "/data/sealed"], expect="sealed")
+    assert "app proved it" in again, "a set whose drill failed can be drilled again, and restored"
+    assert proofs.read(directory, digest(directory))["drilled"].success
 
 
 @root_only
@@ -135,7 +136,6 @@ async def test_a_set_that_was_made_with_another_key_is_whole_and_worth_nothing(e
     ("service", "why"),
     [
         ({"expect": "2 credentials"}, "app does not say '2 credentials': 1 credential opened"),
-        ({"image": "no/such:1"}, "the image no/such:1 of app is not on this engine; docker pull it first"),
         ({"ready": ["/bin/false"], "ready_within": 0.5}, "app was not ready within 500ms"),
         ({"command": ["/bin/busybox", "sh", "-c", "echo no; exit 7"]}, "app has ended, exit status 7: no"),
     ],
@@ -146,6 +146,15 @@ async def test_what_does_not_come_up_is_told_with_its_reason(estate: Estate, ser
     said = await estate.drilled(**service)
     assert f"could not be used: {why}" in said
     assert estate.objects() == before
+
+
+@root_only
+async def test_what_keeps_a_drill_from_being_tried_says_nothing_of_the_set(estate: Estate) -> None:
+    directory = await estate.backup()
+    said = await estate.drilled(image="no/such:1")
+    why = "the image no/such:1 of app is not on this engine; docker pull it first"
+    assert said == f"{directory.name} could not be drilled: {why}"
+    assert proofs.read(directory, digest(directory)) == {}
 
 
 @root_only
