@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,6 +40,14 @@ def root_tar(files: Mapping[str, bytes]) -> bytes:
             link.linkname = "busybox"
             tar.addfile(link)
     return buffer.getvalue()
+
+
+def libraries(program: Path) -> dict[str, bytes]:
+    """What a program is linked with, by where its loader finds it in an image that has nothing else."""
+    needed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    paths = [Path(path) for path in re.findall(r"(/\S+) \(0x", needed)]
+    places = {path: str(path).lstrip("/") if "ld-linux" in path.name else f"usr/lib/{path.name}" for path in paths}
+    return {place: path.read_bytes() for path, place in places.items()}
 
 
 def built_image(layers: Sequence[Mapping[str, bytes]], labels: Mapping[str, str], created: float) -> bytes:

@@ -5,8 +5,6 @@ said to serve it has the host's network, as no image of a whole server can be ha
 """
 
 import os
-import re
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +21,7 @@ from remediator.tasks.backup.sink import Stopped
 from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.postgres.container import serving
 from remediator.tasks.backup_verification.readable import problems
-from tests.docker_images import root_tar, static_busybox
+from tests.docker_images import libraries, root_tar, static_busybox
 from tests.dockerd import Dockerd
 from tests.helpers import wait_until
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer, binaries
@@ -61,11 +59,7 @@ def image(dockerd: Dockerd) -> str:
     files = {"bin/busybox": static_busybox()}
     for name in ("pg_dump", "pg_dumpall"):
         program = binaries(18) / name
-        files[f"bin/{name}"] = program.read_bytes()
-        needed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-        for path in re.findall(r"(/\S+) \(0x", needed):
-            where = path.lstrip("/") if "ld-linux" in path else f"usr/lib/{Path(path).name}"
-            files[where] = Path(path).read_bytes()
+        files |= {f"bin/{name}": program.read_bytes(), **libraries(program)}
     name, _, tag = IMAGE.partition(":")
     dockerd.client.api.import_image_from_data(root_tar(files), repository=name, tag=tag)
     return IMAGE

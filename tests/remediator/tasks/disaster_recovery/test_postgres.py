@@ -4,8 +4,6 @@ The image holds the programs of 18 as the tests have them. The dump is of a serv
 """
 
 import os
-import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.postgres import PostgresServer as Settings
 from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
-from tests.docker_images import root_tar, static_busybox
+from tests.docker_images import libraries, root_tar, static_busybox
 from tests.dockerd import Dockerd
 from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer, binaries
 from tests.remediator.tasks.backup.series import made, series, task
@@ -49,10 +47,7 @@ def image(dockerd: Dockerd) -> str:
         if path.is_file():
             files[f"pg/{path.relative_to(home)}"] = path.read_bytes()
     for program in programs:
-        needed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-        for name in re.findall(r"(/\S+) \(0x", needed):
-            where = name.lstrip("/") if "ld-linux" in name else f"usr/lib/{Path(name).name}"
-            files[where] = Path(name).read_bytes()
+        files |= libraries(program)
     repository, _, tag = IMAGE.partition(":")
     dockerd.client.api.import_image_from_data(root_tar(files), repository=repository, tag=tag)
     return IMAGE
