@@ -226,7 +226,8 @@ class Runner:
             log.warning("could not clear up after a run", run=run.id, task=run.task, target=run.target,
                         error=str(failure))  # fmt: skip
         else:
-            log.info("cleared up after a run", run=run.id, task=run.task, target=run.target, done=done)
+            if done:
+                log.info("cleared up after a run", run=run.id, task=run.task, target=run.target, done=done)
 
     async def _measure(self, run: Run, doing: str) -> Measurement:
         async with _explained(doing, run, LOOK_TIMEOUT):

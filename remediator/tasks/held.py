@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task
+from remediator.model.evidence import GivesEvidence, Source
+from remediator.model.task import NO_PARAMS, Action, ClearsUp, Effect, Measurement, Parameters, Params, Plan, Task
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.resources import Resources
 
@@ -41,6 +42,17 @@ class Held:
     async def apply(self, target: str, action: Action) -> Effect:
         with self._resources.in_use():
             return await self._task.apply(target, action)
+
+    async def clear_up(self, target: str, actions: Sequence[Action]) -> str:
+        """Nothing is done, and nothing said, where the task has nothing to clear up."""
+        if not isinstance(self._task, ClearsUp):
+            return ""
+        with self._resources.in_use():
+            return await self._task.clear_up(target, actions)
+
+    def evidence(self, target: str) -> Sequence[Source]:
+        """None of its own where the task gives none."""
+        return self._task.evidence(target) if isinstance(self._task, GivesEvidence) else ()
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
         return self._task.improved(before, after)
