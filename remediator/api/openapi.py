@@ -45,6 +45,7 @@ _WEBHOOK = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
     "responses": {"202": _ACCEPTED, "default": _PROBLEM},
 }
+_BYTES: dict[str, Any] = {"*/*": {}}  # OpenAPI 3.1: bytes have no schema
 _TYPES = {int: "integer", str: "string"}
 
 
@@ -74,7 +75,10 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": operation.name,
         "parameters": [_parameter(each) for each in parameters(operation) if each.place != "body"],
         "responses": {
-            str(operation.status): {"description": operation.summary, "content": _content(answer(operation), schemas)},
+            str(operation.status): {
+                "description": operation.summary,
+                "content": _BYTES if operation.file else _content(answer(operation), schemas),
+            },
             "default": _PROBLEM,
         },
         "x-role": operation.role,

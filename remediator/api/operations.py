@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.holds import BreakerView, PauseView
     from remediator.model.shapes.plans import PlanView
     from remediator.model.shapes.remedies import LevelView, RemedyView
-    from remediator.model.shapes.runs import RunView
+    from remediator.model.shapes.runs import ArtefactContent, RunView
     from remediator.model.shapes.schedule import JobView, WhyView
     from remediator.model.shapes.sets import SetsView
     from remediator.model.shapes.status import StatusView
@@ -129,6 +129,8 @@ class Operation:
     status: int = 200
     role: Role = "operator"
     """Who may ask for it; unless said otherwise, GET is a viewer's."""
+    file: bool = False
+    """The answer is an ArtefactContent, sent as the bytes that it is."""
     patience: int = 1
     """How many times as long as for others an answer may take."""
 
@@ -184,6 +186,10 @@ class Operations:
 
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
     async def run(self, id: int) -> RunView: ...
+
+    @operation("GET", "/artefacts/{id}", "What a run has made, as it is: a report, an archive",
+               by="reading", file=True, patience=3)  # fmt: skip
+    async def artefact(self, id: int) -> ArtefactContent: ...
 
     @operation("GET", "/audit", "Records of the audit, newest first", by="reading")
     async def audit(self, *, limit: Limit = PAGE, before: Before = None, run: OfRun = None) -> Page[AuditView]: ...

@@ -4,12 +4,12 @@ from functools import partial
 
 from remediator.api.operations import PAGE
 from remediator.audit.record import Record, milliseconds_of
-from remediator.model.errors import bad_request, not_found
+from remediator.model.errors import EXIT_FAILED, RequestError, bad_request, not_found
 from remediator.model.shapes.alerts import AlertView, DecisionView
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.audit import AuditView, ChainView
-from remediator.model.shapes.runs import RunView
-from remediator.store import audit, pages
+from remediator.model.shapes.runs import ArtefactContent, RunView
+from remediator.store import artefacts, audit, pages
 from remediator.store.database import Database
 
 
@@ -33,6 +33,15 @@ class Reading:
             return await self._database.read(partial(pages.one_run, run_id=id))
         except LookupError as error:
             raise not_found(str(error)) from error
+
+    async def artefact(self, id: int) -> ArtefactContent:
+        try:
+            found, content = await self._database.read(partial(artefacts.read, artefact_id=id))
+        except LookupError as error:
+            raise not_found(str(error)) from error
+        except ValueError as error:
+            raise RequestError(str(error), 500, EXIT_FAILED) from error
+        return {"name": found.name, "media_type": found.media_type, "content": content}
 
     async def audit(self, *, limit: int = PAGE, before: int | None = None, run: int | None = None) -> Page[AuditView]:
         found = await self._database.read(partial(audit.newest, limit=limit + 1, before=before, run_id=run))

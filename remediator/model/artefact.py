@@ -2,6 +2,21 @@
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
+
+class Made(BaseModel):
+    """What a plan or an action has made, to be kept with its run.
+
+    name: of a file, plain: letters, digits, dot, underscore, hyphen. content: at most store.artefacts.MAX_BYTES.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    media_type: str
+    content: bytes
+
 
 @dataclass(frozen=True)
 class Artefact:

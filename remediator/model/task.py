@@ -10,6 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
 
 from exporter.base.errors import UpkeeperError
+from remediator.model.artefact import Made
 from remediator.model.taskfacts import TaskFacts
 
 LOOK_TIMEOUT = 300.0
@@ -86,6 +87,8 @@ class Plan(_Record):
     """What the task has found, as a table: all of the task's own kind of row."""
     notes: Sequence[str] = ()
     """What the plan left alone and why, and what the user should know: one sentence each."""
+    made: Sequence[Made] = Field(default=(), exclude=True)
+    """What the task has found as files for people, kept with the run. They go nowhere that JSON goes."""
 
 
 class Effect(_Record):
@@ -99,6 +102,8 @@ class Effect(_Record):
     detail: str = ""
     freed_bytes: int = 0
     """Bytes that this action measurably freed."""
+    made: Sequence[Made] = Field(default=(), exclude=True)
+    """What it has made for people, kept with the run."""
 
 
 class TaskError(UpkeeperError):

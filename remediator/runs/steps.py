@@ -4,7 +4,7 @@ Nothing here knows the durable engine: it calls these steps in order and repeats
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal, TypeVar
@@ -21,6 +21,7 @@ from remediator.guards.concurrency import block_by, is_disruptive
 from remediator.guards.guard import Case
 from remediator.metrics import Metrics
 from remediator.model.approval import plan_hash
+from remediator.model.artefact import Made
 from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, ClearsUp, Measurement, Plan, Task, TaskError
@@ -30,7 +31,7 @@ from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
 from remediator.runs.evidence import EvidenceKeeper
 from remediator.runs.verify import Conclusion
-from remediator.store import approvals, runs, slots
+from remediator.store import approvals, artefacts, runs, slots
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,8 @@ class Runner:
         now = self._clock()
         if not await self._write(partial(runs.planned, run_id=run_id, plan=plan, now=now)):
             return 0
+        if plan.made:
+            await self._write(partial(_keep, run_id=run_id, made=plan.made, now=now))
         verdict = await self._may_apply(run, plan)
         if isinstance(verdict, Conclusion):
             await self._stop(run, verdict)
@@ -175,6 +178,8 @@ class Runner:
             except UpkeeperError as failure:
                 if not await asyncio.to_thread(self._make_room, failure):
                     return ActionResult("failed", str(failure))
+        if effect.made:
+            await self._write(partial(_keep, run_id=run.id, made=effect.made, now=self._clock()))
         self._metrics.reclaimed(run.task, effect.freed_bytes)
         if effect.state == "done":
             self._metrics.acted(run.task, run.target, self._clock())
@@ -291,6 +296,11 @@ def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: flo
     if not runs.wait(connection, run.id, run.attempt):
         return None
     return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
+
+
+def _keep(connection: sa.Connection, run_id: int, made: Sequence[Made], now: float) -> None:
+    for one in made:
+        artefacts.keep(connection, run_id, name=one.name, media_type=one.media_type, content=one.content, now=now)
 
 
 def begin_acting(connection: sa.Connection, run: Run, case: Case, allowed: int | None) -> Conclusion | None:

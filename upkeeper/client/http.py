@@ -1,5 +1,6 @@
 """An HTTP client of the remediator's API, generated from the table of operations."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -52,14 +53,15 @@ class HttpClient(Operations):
         for name in [name for name in given if f"{{{name}}}" in path]:
             path = path.replace(f"{{{name}}}", quote(str(given.pop(name)), safe=""))
         request = {"json": given} if operation.body else {"params": given}
-        return await self._ask(operation.method, path, timeout=operation.patience * self._timeout, **request)
+        response = await self._ask(operation.method, path, timeout=operation.patience * self._timeout, **request)
+        return _file(response, self.url) if operation.file else _answer(response, self.url)
 
-    async def _ask(self, method: str, path: str, **request: Any) -> Any:
-        """The JSON answer. Raises ClientError for anything else."""
+    async def _ask(self, method: str, path: str, **request: Any) -> "httpx.Response":
+        """The answer. Raises ClientError where there is none."""
         import httpx
 
         try:
-            response = await self._http.request(method, f"{self.url}{API}{path}", **request)
+            return await self._http.request(method, f"{self.url}{API}{path}", **request)
         except httpx.TimeoutException:
             raise ClientError(
                 f"the remediator at {self.url} did not answer in time; is it overloaded or stopped?", EXIT_UNREACHABLE
@@ -70,7 +72,15 @@ class HttpClient(Operations):
             )
             message = f"cannot reach the remediator at {self.url}: {error}{hint}"
             raise ClientError(message, EXIT_UNREACHABLE) from error
-        return _answer(response, self.url)
+
+
+def _file(response: "httpx.Response", url: str) -> Mapping[str, Any]:
+    """A successful answer that is a file. Raises ClientError as ``_answer``."""
+    named = re.search(r'filename="([A-Za-z0-9][A-Za-z0-9._-]*)"', response.headers.get("Content-Disposition", ""))
+    if not response.is_success or named is None:
+        _answer(response, url)
+        raise ClientError(f"what answers at {url} sends no file", EXIT_UNREACHABLE)
+    return {"name": named[1], "media_type": response.headers.get("Content-Type", ""), "content": response.content}
 
 
 def _answer(response: "httpx.Response", url: str) -> Any:

@@ -1,5 +1,6 @@
 """``run``, ``cancel``, ``history`` and ``show``: running a task, and what ran."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -142,9 +143,15 @@ async def history(session: Session, limit: int, before: int | None) -> None:
 @click.command()
 @click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=complete_run)
 @click.option("--evidence", is_flag=True, help="Also show all that was kept of how things were when it began.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Save what it made, its reports and archives, in this directory.",
+)
 @shared(*CLIENT)
 @operation
-async def show(session: Session, run_id: int, evidence: bool) -> None:
+async def show(session: Session, run_id: int, evidence: bool, save: Path | None) -> None:
     """Show one run with its actions.
 
     The measurements before and after, what was done to what and why, what was left alone, and the outcome with its
@@ -155,9 +162,15 @@ async def show(session: Session, run_id: int, evidence: bool) -> None:
     Examples:
       upkeeper show 12
       upkeeper show 12 --evidence
+      upkeeper show 12 --save .
     """
     from upkeeper.screens import runs as view
 
     async with session.client(reads=True) as client:
         found = await client.run(run_id)
+        if save is not None:
+            from upkeeper.client.artefacts import save_all
+
+            for path in await save_all(client, found, save):
+                session.screen.note(f"saved {path}")
     view.show_run(session.screen, found, all_evidence=evidence)

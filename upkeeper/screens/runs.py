@@ -19,6 +19,8 @@ from upkeeper.screens.text import ago, local, took
 
 Show = Callable[[RunView], None]
 
+EVIDENCE = "evidence.json"
+"""The artefact that the evidence is."""
 _FEW = 5
 """Actions of a run that has just finished, and lines of each kind of evidence, that are shown unasked."""
 
@@ -124,6 +126,9 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
     _actions(screen, run)
     if "children" in run:
         _children(screen, run)
+    for made in run.get("artefacts", []):
+        if made["name"] != EVIDENCE:  # shown below
+            screen.line(f"  made     {made['name']}, {format_bytes(made['size'])}; for a copy: --save DIR")
     _evidence(screen, run, everything=all_evidence)
 
 

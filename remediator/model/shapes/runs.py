@@ -43,6 +43,14 @@ class ArtefactView(TypedDict):
     made_at: str
 
 
+class ArtefactContent(TypedDict):
+    """An artefact with its bytes, which the API sends as they are: the name and the type are in headers."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 class HeldPageView(TypedDict):
     """That people were not told of a run's alert while it was healthy. ``held_until`` is when the silence in
     Alertmanager ends or ended unless renewed; null where there was none. ``ended_at`` is null while it is held
