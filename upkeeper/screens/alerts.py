@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago, ahead
 from remediator.model.shapes.alerts import AlertView, DecisionView
 from remediator.model.shapes.answers import Page
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import ago, ahead
 
 _UNTOLD = {"alertname", "severity"}
 """Labels that have a column of their own."""

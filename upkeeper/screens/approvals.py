@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago, ahead
 from exporter.base.text import counted
 from exporter.base.units import format_bytes
 from remediator.model.shapes.answers import Page
@@ -10,7 +11,7 @@ from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import measurement, show_body
-from upkeeper.screens.text import STYLES, ago, ahead, local
+from upkeeper.screens.text import STYLES, local
 
 
 def show_approvals(screen: Screen, page: Page[ApprovalView]) -> None:

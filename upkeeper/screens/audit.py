@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from exporter.base.spans import ago
 from exporter.base.text import counted
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.audit import AuditView
@@ -11,7 +12,7 @@ from upkeeper.look.audit import VerdictView
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES, ago
+from upkeeper.screens.text import STYLES
 
 
 def show_records(screen: Screen, page: Page[AuditView]) -> None:

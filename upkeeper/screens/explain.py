@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from exporter.base.spans import ahead
 from remediator.model.shapes.explain import ExplainedPlan, ExplainedRemedy, ExplainView, PlannedDecisionView
 from upkeeper.screens.cells import Cell, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import measurement, show_body
-from upkeeper.screens.text import STYLES, ahead
+from upkeeper.screens.text import STYLES
 
 
 def show_explanation(screen: Screen, view: ExplainView) -> None:

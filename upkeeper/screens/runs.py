@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago, took
 from exporter.base.units import format_bytes
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.runs import RunView
@@ -15,7 +16,7 @@ from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import freed, measurement
-from upkeeper.screens.text import ago, local, took
+from upkeeper.screens.text import local
 
 Show = Callable[[RunView], None]
 

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago
 from exporter.base.text import counted
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.schedule import DueView, JobView, WhyView
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES, ago, local
+from upkeeper.screens.text import STYLES, local
 
 _TOLD = 3
 """Due times of a job, of those that did not go as they should, that are told beside the list."""

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago
 from exporter.base.text import printable
 from exporter.base.units import format_bytes
 from remediator.model.shapes.sets import SetsView, SetView
 from upkeeper.screens.cells import Cell, Column
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES, ago
+from upkeeper.screens.text import STYLES
 
 
 def show_sets(screen: Screen, found: SetsView) -> None:

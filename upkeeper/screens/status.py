@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago
 from exporter.base.text import counted
 from remediator.model.shapes.holds import BreakerView, PauseView
 from remediator.model.shapes.runs import RunView
@@ -14,7 +15,7 @@ from upkeeper.screens.approvals import brief
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import track
-from upkeeper.screens.text import STYLES, ago, local
+from upkeeper.screens.text import STYLES, local
 
 _PLURALS = {"log directory": "log directories"}
 _RANKS = {"failed": 0, "critical": 0, "warning": 1, "ok": 2}

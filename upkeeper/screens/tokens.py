@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
+from exporter.base.spans import ago
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.tokens import NewTokenView, TokenView
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import ago, local
+from upkeeper.screens.text import local
 
 
 def show_tokens(screen: Screen, page: Page[TokenView]) -> None:

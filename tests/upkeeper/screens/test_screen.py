@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from exporter.base.spans import ago, coarse, precise, took
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Output, Screen
-from upkeeper.screens.text import ago, coarse, local, precise, safe, took
+from upkeeper.screens.text import local, safe
 
 ESC = "\x1b"
 NASTY = {
