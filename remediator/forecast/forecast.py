@@ -1,0 +1,97 @@
+"""When a thing will be full: the one way in. Pure.
+
+What is foretold of a series is what this method made of it: its daily highest values, without steps that came once,
+their growth, and how far they stray. From earlier days of the same series the method foretells those that came after,
+and where these strayed further than it had said, its spread is widened by as much.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.base.errors import UpkeeperError
+from exporter.base.text import counted
+from remediator.forecast.days import highest
+from remediator.forecast.past import MIN_DAYS, backtest, fit
+from remediator.forecast.paths import Full, full
+from remediator.forecast.steps import Step
+
+LATEST_GAP = 2
+"""Days without a value at the end, above which nothing is foretold: what it is about may be gone."""
+REACH = 4
+"""Times the history, beyond which nothing is foretold."""
+MAX_AHEAD = 365
+
+
+class NoForecast(UpkeeperError):
+    """Nothing can be foretold of a series. The message says why, as one clause."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """used: its highest value of the last day. growth: a day, with the bounds of its spread.
+
+    full: None where it has no limit. reach: days ahead of which it speaks. error: what this very method was off, in
+    the median, on this series ``error_days`` ahead, in the series' unit; None where the history is too short to know.
+    held: the share of these past forecasts within whose spread what came was. days: with values.
+    """
+
+    used: float
+    limit: float | None
+    growth: float
+    growth_low: float
+    growth_high: float
+    full: Full | None
+    reach: int
+    days: int
+    error: float | None
+    error_days: int
+    held: float | None
+    steps: Sequence[Step] = ()
+    gaps: int = 0
+    """Days of the history without a value."""
+    weekly: bool = False
+    """It follows the days of the week."""
+
+    @property
+    def error_ratio(self) -> float | None:
+        """The error as a share of the limit; None without either."""
+        return None if self.error is None or not self.limit else self.error / self.limit
+
+
+def forecast(samples: Sequence[tuple[float, float]], limit: float | None, now: float) -> Forecast:
+    """What is to be expected of a series of what is used, in the unit of its limit.
+
+    samples: (Unix seconds, value), of some 30 days, each the highest of its hour or so. now: Unix seconds.
+    Raises NoForecast.
+    """
+    days = highest(samples, now)
+    if not days:
+        raise NoForecast("there are no values")
+    if len(days) < MIN_DAYS:
+        raise NoForecast(f"its history has {counted(len(days), 'day')} with values, and {MIN_DAYS} are needed")
+    if -days[-1].at > LATEST_GAP:
+        raise NoForecast(f"it has had no values for {counted(-days[-1].at, 'day')}")
+    span = days[-1].at - days[0].at + 1
+    if len(days) * 2 < span:
+        raise NoForecast(f"only {len(days)} of its {span} days have values")
+    fitted, found = fit(days)
+    past = backtest(days, found)
+    wider = max(1.0, past.wider)
+    reach = min(MAX_AHEAD, REACH * len(days))
+    sure = fitted.growth_spread * wider
+    return Forecast(
+        used=days[-1].value,
+        limit=limit,
+        growth=fitted.growth,
+        growth_low=fitted.growth - sure,
+        growth_high=fitted.growth + sure,
+        full=None if limit is None else full(fitted, days[-1].value, limit, wider, reach),
+        reach=reach,
+        days=len(days),
+        error=past.error,
+        error_days=past.ahead,
+        held=past.held,
+        steps=found,
+        gaps=span - len(days),
+        weekly=bool(fitted.weekdays),
+    )

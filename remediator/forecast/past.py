@@ -1,0 +1,60 @@
+"""What this method was worth: forecasts from earlier days of the same series, beside what came. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from remediator.forecast.days import Day
+from remediator.forecast.steps import Step, steps, without
+from remediator.forecast.trend import COVERAGE, Trend, trend
+
+MIN_DAYS = 7
+"""With values, below which nothing is foretold."""
+ERROR_DAYS = 7
+"""How far ahead the past forecasts look, where the history is long enough."""
+
+
+def fit(days: Sequence[Day]) -> tuple[Trend, Sequence[Step]]:
+    """The trend of the days, without the steps that came once, and these."""
+    found = steps(days)
+    return trend(without(days, found)), found
+
+
+@dataclass(frozen=True)
+class Past:
+    """ahead: days that the forecasts looked ahead. error: their median, in the series' unit. held: the share within
+    whose spread what came was. wider: by which factor the spread was too narrow. None: there were no such forecasts.
+    """
+
+    ahead: int
+    error: float | None
+    held: float | None
+    wider: float
+
+
+def backtest(days: Sequence[Day], once: Sequence[Step] = ()) -> Past:
+    """Forecasts from each earlier day with enough history before it.
+
+    once: steps, which no forecast could know of: those across which one looked do not widen the spread.
+    """
+    first = days[0].at
+    ahead = min(ERROR_DAYS, (days[-1].at - first + 1) // 3)
+    values = dict(days)
+    errors: list[tuple[float, float]] = []
+    ratios: list[float] = []
+    for origin in range(MIN_DAYS, len(days) + 1):
+        known = days[:origin]
+        today = known[-1].at
+        actual = values.get(today + ahead)
+        if actual is None:
+            continue
+        fitted, _ = fit([Day(day.at - today, day.value) for day in known])
+        error, half = abs(actual - fitted.at(ahead)), fitted.spread(ahead)
+        errors.append((error, half))
+        if half > 0 and not any(today < step.at <= today + ahead for step in once):
+            ratios.append(error / half)
+    if not errors:
+        return Past(ahead, None, None, 1.0)
+    held = sum(error <= half for error, half in errors) / len(errors)
+    wider = sorted(ratios)[min(len(ratios) - 1, int(COVERAGE * len(ratios)))] if ratios else 1.0
+    return Past(ahead, median(error for error, _ in errors), held, wider)
