@@ -113,6 +113,23 @@ def _of_databases(made: Families, up: Sequence[ServerReading]) -> None:
         (([reading.server, name], count) for reading in up for name, count in _mismatches(reading).items()),
     )
     for name, column, text in (
+        (
+            "extension_updates_pending",
+            "extensions",
+            "Extensions installed in another version than the server's files would install now.",
+        ),
+        (
+            "tables_without_statistics",
+            "without_statistics",
+            "Tables of 1 MiB or more that the planner has no statistics of, as after an upgrade.",
+        ),
+    ):
+        made.gauge(name, text, "datname").add_all(
+            ([reading.server, datname], getattr(details, column))
+            for reading in up
+            for datname, details in reading.details.items()
+        )
+    for name, column, text in (
         ("deadlocks", "deadlocks", "Deadlocks detected."),
         ("blocks_hit", "blocks_hit", "Blocks found in the server's cache."),
         ("blocks_read", "blocks_read", "Blocks read from outside of the server's cache."),

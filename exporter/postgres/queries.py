@@ -147,6 +147,9 @@ WHERE c.collversion IS NOT NULL AND CASE
 There are hundreds that nothing uses. Those that every database is born with have no entries in pg_depend.
 """
 
+EXTENSIONS = "SELECT count(*)::int4 FROM pg_available_extensions WHERE installed_version <> default_version"
+"""Of one database: extensions installed in another version than that which the server's files would install now."""
+
 WIDTHS_VIEW = """
 SELECT EXISTS (
     SELECT FROM pg_class AS c
@@ -203,6 +206,35 @@ FROM t CROSS JOIN LATERAL (
     FROM pg_attribute AS a {_FROM_VIEW if view else _FROM_STATS}
     WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
 ) AS columns
+"""  # noqa: S608 - constants
+
+
+REAL_BYTES = """CASE WHEN c.oid IN (
+        SELECT l.relation FROM pg_locks AS l
+        WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) THEN 0 ELSE coalesce(pg_relation_size(c.oid), 0) END"""
+"""Bytes of the relation c as they are on disk; 0 of one that is locked, so that nobody waits."""
+
+STATISTICS_MIN_BYTES = 1024**2
+"""Of a smaller table the planner knows enough without statistics."""
+
+
+def without_statistics(view: bool) -> str:
+    """Of one database, how many tables of 1 MiB or more the planner has no statistics of: a single number.
+
+    As after pg_upgrade before 18, which brings neither statistics nor the counters by which autovacuum would notice.
+    view: whether there are statistics is seen in upkeeper.column_width; else a table counts whose size the catalog
+    does not know either, which vacuum, analyze and the making of an index all write down.
+    """
+    known = "NOT EXISTS (SELECT FROM upkeeper.column_width AS w WHERE w.relid = c.oid)" if view else "c.relpages = 0"
+    return f"""
+SELECT count(*)::int4
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND pg_stat_get_last_analyze_time(c.oid) IS NULL AND pg_stat_get_last_autoanalyze_time(c.oid) IS NULL AND {known}
+  AND CASE WHEN c.relpages = 0 THEN {REAL_BYTES}
+      ELSE c.relpages::int8 * current_setting('block_size')::int8 END >= {STATISTICS_MIN_BYTES}
 """  # noqa: S608 - constants
 
 

@@ -125,6 +125,10 @@ class Details:
     indexes: Sequence[Index]
     collations: int | None = None
     """Those in use with another version now than when they were made, without the database's own default."""
+    extensions: int | None = None
+    """Those that are installed in another version than the server's files would install now."""
+    without_statistics: int | None = None
+    """Tables of some size that the planner has no statistics of."""
 
 
 @dataclass(frozen=True, slots=True)

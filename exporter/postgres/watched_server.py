@@ -212,10 +212,14 @@ class WatchedServer:
         tables = await self._ask(queries.tables(view), count, count) if count else []
         indexes = await self._ask(queries.INDEXES, count)
         collations = await self._rows(f"collations of {name}", queries.COLLATIONS)
+        extensions = await self._rows(f"extensions of {name}", queries.EXTENSIONS)
+        bare = await self._rows(f"statistics of {name}", queries.without_statistics(view))
         return Details(
             worst_tables(tables, count, facts.block_bytes),
             worst_indexes(indexes, count, facts.block_bytes),
             collations[0][0] if collations else None,
+            extensions[0][0] if extensions else None,
+            bare[0][0] if bare else None,
         )
 
     def _forget(self, now: float) -> None:

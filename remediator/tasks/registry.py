@@ -15,6 +15,7 @@ from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
+from remediator.tasks.postgres_debts.facts import POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
@@ -55,6 +56,12 @@ def _docker_cleanup() -> "Makes":
 
 def _postgres_maintenance() -> "Makes":
     from remediator.tasks.postgres_maintenance.task import tasks
+
+    return tasks
+
+
+def _postgres_debts() -> "Makes":
+    from remediator.tasks.postgres_debts.task import tasks
 
     return tasks
 
@@ -130,6 +137,7 @@ _FAMILIES = (
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
     _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
+    _Family((POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE), _postgres_debts),
     _Family((NEO4J_MAINTENANCE, NEO4J_INDEX_REBUILD), _neo4j_maintenance),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),

@@ -37,6 +37,8 @@ PRIMARY: Mapping[str, Sequence[Row]] = {
     queries.SIZES: [("postgres", 7599807), ("letta", 24221375)],
     queries.DEFAULT_COLLATIONS: [("letta", True), ("template1", False), ("postgres", False)],
     queries.COLLATIONS: [(1,)],
+    queries.EXTENSIONS: [(1,)],
+    queries.without_statistics(True): [(2,)],
     queries.WIDTHS_VIEW: [(True,)],
     queries.tables(True): [
         (
@@ -67,6 +69,8 @@ STANDBY: Mapping[str, Sequence[Row]] = {
     queries.SIZES: [("postgres", 7599807)],
     queries.DEFAULT_COLLATIONS: [("template1", False), ("postgres", False)],
     queries.COLLATIONS: [(0,)],
+    queries.EXTENSIONS: [(0,)],
+    queries.without_statistics(False): [(0,)],
     queries.WIDTHS_VIEW: [(False,)],
     queries.tables(False): [],
     queries.INDEXES: [],

@@ -56,15 +56,17 @@ class Index(NamedTuple):
         return _LEFTOVER.fullmatch(self.name) is not None and (not self.valid or self.duplicated)
 
 
-def indexes(version_number: int, *, view: bool, one: Literal["", "index", "table"] = "") -> str:
+def indexes(version_number: int, *, view: bool, one: Literal["", "index", "table", "these"] = "") -> str:
     """The query for the indexes of the database that the session is in.
 
     view: widths come from upkeeper.column_width (docs/how-to/postgres.md); else from pg_stats.
-    one: only this index, or only those of one table and of its TOAST table. Value: with ``one``, its oid.
+    one: only this index, only those of one table and of its TOAST table, or only these. Value: with ``one``, its oid,
+    or a list of theirs.
     """
     only = {
         "": "AND (NOT i.indisvalid OR c.relname ~ '_cc(new|old)[0-9]*$' OR c.relpages >= 128)",
         "index": "AND c.oid = %s",
+        "these": "AND c.oid::int8 = ANY(%s::int8[])",
         "table": "AND i.indrelid IN (SELECT unnest(ARRAY[oid, reltoastrelid]) FROM pg_class WHERE oid = %s)",
     }[one]
     permitted = "pg_has_role(c.relowner, 'USAGE')"

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from exporter.postgres.queries import REAL_BYTES, STATISTICS_MIN_BYTES
+
 _MAINTAIN = 170000
 """The version number from which on there is the privilege MAINTAIN."""
 
@@ -33,7 +35,7 @@ class Table(NamedTuple):
     partitioned: bool
     """It is the parent of partitions and holds no rows: only its statistics are looked after."""
     bytes: int
-    """Of the table alone, as of its last vacuum or analyze."""
+    """Of the table alone, as of its last vacuum or analyze, and before the first as it is on disk."""
     rows: float
     """As of its last vacuum or analyze; -1 before the first."""
     live: int
@@ -58,6 +60,14 @@ class Table(NamedTuple):
     def label(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def is_unknown(self) -> bool:
+        """It has rows of which neither counters nor catalog know anything, as after an upgrade of the server.
+
+        Nothing but an analyze brings back the statistics: autovacuum waits for rows to change.
+        """
+        return self.last_analyze is None and self.rows <= 0 and self.bytes >= STATISTICS_MIN_BYTES
+
 
 def tables(version_number: int, *, one: bool = False) -> str:
     """The query for the tables of the database that the session is in.
@@ -67,7 +77,8 @@ def tables(version_number: int, *, one: bool = False) -> str:
     maintain = " OR has_table_privilege(c.oid, 'MAINTAIN')" if version_number >= _MAINTAIN else ""
     return f"""
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind = 'p',
-       c.relpages::int8 * current_setting('block_size')::int8, c.reltuples::float8,
+       CASE WHEN c.relpages = 0 AND c.relkind <> 'p' THEN {REAL_BYTES}
+            ELSE c.relpages::int8 * current_setting('block_size')::int8 END, c.reltuples::float8,
        pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid), pg_stat_get_mod_since_analyze(c.oid),
        extract(epoch FROM greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)))
            ::float8,

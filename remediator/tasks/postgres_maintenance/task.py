@@ -60,8 +60,9 @@ class PostgresMaintenance:
         return list(self._servers)
 
     async def measure(self, target: str) -> Measurement:
-        """Values: ``tables_due``, ``dead_rows`` of these, ``oldest_row_ratio`` of the age at which the server must
-        freeze rows, ``indexes_invalid``, ``indexes_left`` by failed rebuilds.
+        """Values: ``tables_due``, ``dead_rows`` of these, ``tables_unknown`` that the planner knows nothing of,
+        ``oldest_row_ratio`` of the age at which the server must freeze rows, ``indexes_invalid``, ``indexes_left`` by
+        failed rebuilds.
         """
         return measured(await self._look(target).server(), self._clock())
 
@@ -115,6 +116,7 @@ def measured(server: ServerFound, now: float) -> Measurement:
     values = {
         "tables_due": len(needs),
         "dead_rows": sum(need.table.dead for need in needs),
+        "tables_unknown": sum(need.table.is_unknown for need in needs),
         "oldest_row_ratio": round(oldest, 4),
         "indexes_invalid": sum(not index.valid and not index.is_leftover for index in indexes),
         "indexes_left": sum(index.is_leftover for index in indexes),
@@ -123,8 +125,10 @@ def measured(server: ServerFound, now: float) -> Measurement:
     if values["indexes_invalid"] or values["indexes_left"]:
         broken = int(values["indexes_invalid"] + values["indexes_left"])
         detail += f", {counted(broken, 'broken index', 'broken indexes')}"
+    unusable = sum(not index.valid and not index.under_way for index in indexes)
+    breached = alarming > 0 or unusable > 0 or values["tables_unknown"] > 0 or oldest > wants.limits.freeze_age_ratio
     return Measurement(
-        breached=not facts.in_recovery and (alarming > 0 or oldest > wants.limits.freeze_age_ratio),
+        breached=not facts.in_recovery and breached,
         values=values,
         detail="a standby: its primary is maintained" if facts.in_recovery else detail,
     )

@@ -4,19 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from exporter.base.text import counted
-from exporter.base.units import format_bytes, format_duration
 from exporter.postgres.session import Session
 from remediator.model.task import Effect, TaskError
 from remediator.servers.postgres import PostgresDoor
 from remediator.tasks.postgres_maintenance.blockers import LOCKERS, Blocker
 from remediator.tasks.postgres_maintenance.choose import Wants
-from remediator.tasks.postgres_maintenance.indexes import Index, choose_indexes, leftovers
-from remediator.tasks.postgres_maintenance.look import Look, holders, index_now, indexes_of, table_now
+from remediator.tasks.postgres_maintenance.index_work import REBUILD_PATIENCE, IndexWork, short, why
+from remediator.tasks.postgres_maintenance.indexes import choose_indexes
+from remediator.tasks.postgres_maintenance.look import Look, holders, index_now, table_now
 from remediator.tasks.postgres_maintenance.statement import Course, carry_out
 from remediator.tasks.postgres_maintenance.tables import Table
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 _COUNTS_AT_ONCE = 150000
 """The version number from which on what a statement did is counted when it ends; before, half a second later."""
 _COUNTED_WITHIN = 1.5
-_REBUILD_PATIENCE = 10
-"""A rebuild waits so many times longer: for transactions that began before it, while it keeps nobody waiting."""
-
-_CANCELED = "57014"
-_NO_LOCK = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +41,10 @@ class Worker:
         policy = self.door.server.maintenance
         seconds = min(policy.statement_timeout, float(str(params["until"])) - self.clock())
         if seconds < 1:
-            return Effect(state="skipped", detail=f"the run's time_budget of {_short(policy.time_budget)} is used up")
+            return Effect(state="skipped", detail=f"the run's time_budget of {short(policy.time_budget)} is used up")
         dbname, oid = str(params["database"]), int(str(params["oid"]))
         rebuild = kind == "reindex"
-        lock_seconds = policy.lock_timeout * (_REBUILD_PATIENCE if rebuild else 1)
+        lock_seconds = policy.lock_timeout * (REBUILD_PATIENCE if rebuild else 1)
         async with self.door.looking(dbname) as watcher:
             wants = await self.look.wants(watcher)
             if wants.facts.in_recovery:
@@ -125,22 +120,11 @@ class _Step:
 
     async def _not_done(self, course: Course, table: Table) -> TaskError:
         if course.gave_way is not None or course.refused is not None:
-            return self._why(course, table.label)
+            return why(course, table.label, self.seconds)
         lockers = [Blocker(*row) for row in await self.watcher.rows(LOCKERS, table.oid, table.oid)]
         if lockers:
             return TaskError(f"{table.label} is locked by {lockers[0]}")
         return TaskError(f"the server did nothing about {table.label}: {'; '.join(course.remarks) or 'it was locked'}")
-
-    def _why(self, course: Course, label: str) -> TaskError:
-        if course.gave_way is not None:
-            return TaskError(f"{label}: given up, as {course.gave_way} waited for it")
-        assert course.refused is not None
-        if course.refused.sqlstate == _NO_LOCK:
-            by = f": {course.waited_for}" if course.waited_for is not None else ""
-            return TaskError(f"{label}: somebody was in the way for longer than lock_timeout{by}")
-        if course.refused.sqlstate == _CANCELED:
-            return TaskError(f"{label}: not done within {_short(self.seconds)}")
-        return TaskError(f"{label}: {course.refused}")
 
     async def _judge(self, before: Table, after: Table, *, vacuum: bool, freeze: bool) -> Effect:
         if not vacuum:
@@ -173,34 +157,12 @@ class _Step:
         chosen, notes = choose_indexes(self.worker.dbname, [before], self.wants.policy, facts.block_bytes, space)
         if not chosen or chosen[0].kind != kind:
             return Effect(state="skipped", detail=notes[0] if notes else "it does not need it any more")
-        return await (self._drop(before) if kind == "drop-index" else self._rebuild(before))
+        by = self._rebuilder
+        return await (by.drop(before) if kind == "drop-index" else by.rebuild(before))
 
-    async def _drop(self, index: Index) -> Effect:
-        course = await self._carry_out("DROP INDEX CONCURRENTLY IF EXISTS {}", index)
-        if await index_now(self.watcher, index.oid) is not None:
-            raise self._why(course, index.label) if course.refused else TaskError(f"{index.label} is still there")
-        return Effect(state="done", detail="dropped", freed_bytes=index.bytes)
-
-    async def _rebuild(self, index: Index) -> Effect:
-        course = await self._carry_out("REINDEX INDEX CONCURRENTLY {}", index)
-        now = await indexes_of(self.watcher, index.table_oid)
-        again = next((one for one in now if (one.schema, one.name) == (index.schema, index.name)), None)
-        stays = ""
-        for left in leftovers(now):
-            dropped = await self._carry_out("DROP INDEX CONCURRENTLY IF EXISTS {}", left) if left.owned else None
-            if dropped is None or dropped.refused:
-                stays = f"; {left.label} is left over and is dropped next time"
-        if again is None or again.oid == index.oid or not again.valid:
-            why = self._why(course, index.label) if course.refused else TaskError(f"{index.label} is as it was")
-            raise TaskError(f"{why}{stays}")
-        freed = max(0, index.bytes - again.bytes)
-        return Effect(state="done", detail=f"rebuilt, {format_bytes(again.bytes)}{stays}", freed_bytes=freed)
-
-    async def _carry_out(self, words: LiteralString, index: Index) -> Course:
-        from psycopg import sql
-
-        statement = sql.SQL(words).format(sql.Identifier(index.schema, index.name))
-        return await carry_out(self.worker, self.watcher, statement, patience=self.wants.policy.lock_timeout)
+    @property
+    def _rebuilder(self) -> IndexWork:
+        return IndexWork(self.worker, self.watcher, self.wants.policy.lock_timeout, self.seconds)
 
 
 def vacuum_statement(table: Table, *, vacuum: bool, freeze: bool, analyze: bool) -> "sql.Composed":
@@ -216,7 +178,3 @@ def vacuum_statement(table: Table, *, vacuum: bool, freeze: bool, analyze: bool)
 
 def _was_counted(before: Table, after: Table, *, vacuum: bool) -> bool:
     return after.vacuums > before.vacuums if vacuum else after.analyzes > before.analyzes
-
-
-def _short(seconds: float) -> str:
-    return format_duration(max(1, round(seconds)))

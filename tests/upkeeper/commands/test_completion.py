@@ -71,7 +71,16 @@ LINES = [
     ("upkeeper history --js", ["--json"]),
     ("upkeeper completion z", ["zsh"]),
     ("upkeeper breaker close docker-cleanup ", ["docker"]),
-    ("upkeeper autonomy reset r", ["rebuild-neo4j-indexes", "restart-down", "restart-unhealthy", "rotate-logs"]),
+    (
+        "upkeeper autonomy reset r",
+        [
+            "rebuild-neo4j-indexes",
+            "refresh-postgres-collations",
+            "restart-down",
+            "restart-unhealthy",
+            "rotate-logs",
+        ],
+    ),
     ("upkeeper cancel ", []),
     ("upkeeper restore l", ["latest"]),
 ]

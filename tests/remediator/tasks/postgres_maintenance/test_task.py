@@ -121,6 +121,24 @@ async def test_what_was_never_analyzed_is_analyzed_and_partitions_too(maintained
     assert not (await maintained.plan()).actions
 
 
+async def test_what_an_upgrade_left_without_statistics_is_analyzed(maintained: Maintained) -> None:
+    """As pg_upgrade leaves a table: rows, and no word of them in catalog or counters."""
+    maintained.server.sql(
+        "CREATE TABLE large AS SELECT i, 'row ' || i AS t FROM generate_series(1, 40000) AS i",
+        "CREATE TABLE empty (i int)",
+        "SELECT pg_stat_reset()",
+        dbname=DATABASE,
+    )
+    before = await maintained.task.measure(NAME)
+    assert (before.breached, before.values["tables_unknown"]) == (True, 1)
+    action = await maintained.action("public.large")
+    assert (action.kind, action.reason) == ("analyze", "never analyzed")
+    assert await maintained.apply(action) == ("done", "analyzed")
+    after = await maintained.task.measure(NAME)
+    assert (after.breached, after.values["tables_unknown"]) == (False, 0)
+    assert not (await maintained.plan()).actions
+
+
 async def test_old_rows_are_frozen(database: PostgresServer, tmp_path: Path) -> None:
     """A server lets nobody wait for fewer than 100,000 transactions: so the limit is a tiny share of its own."""
     maintained = Maintained(database, tmp_path / "password", freeze_age_ratio=1e-7)
