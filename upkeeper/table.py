@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
+        "diagnose": Entry("diagnose:diagnose", "Write one archive with what tells what is wrong."),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
         "schedule": Entry("schedule:schedule", "List the jobs of the schedule, or say why one did not run."),
         "sets": Entry("backups:sets", "List the sets of backups, with their age, size and proofs.", ("backup",)),

@@ -379,7 +379,9 @@ class Core(Operations):
 
     @cached_property
     def _settings(self) -> "Settings":
-        return self._given() if callable(self._given) else self._given
+        settings = self._given() if callable(self._given) else self._given
+        settings.resources.attach(self._database)
+        return settings
 
     def _tasks(self) -> "Mapping[str, Task]":
         return self._settings.tasks
@@ -389,6 +391,7 @@ class Core(Operations):
 
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
+        settings.resources.attach(self._database)
         self._settings = settings
         self._look_again()
 

@@ -80,6 +80,10 @@ class Prometheus(PeerClient):
         """``data`` of ``/api/v1/status/<what>``: ``config``, ``buildinfo``, ``runtimeinfo``, ``flags``."""
         return await self._data("GET", f"/api/v1/status/{what}")
 
+    async def targets(self) -> Any:
+        """``data`` of ``/api/v1/targets``: what it scrapes, with the last error of each."""
+        return await self._data("GET", "/api/v1/targets", params={"state": "active"})
+
     async def rules(self) -> Any:
         """``data`` of ``/api/v1/rules``, of alerting rules."""
         return await self._data("GET", "/api/v1/rules", params={"type": "alert"})

@@ -9,6 +9,7 @@ from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
+from remediator.tasks.diagnose.facts import DIAGNOSE
 from remediator.tasks.disaster_recovery.facts import DISASTER_RECOVERY_TEST
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
@@ -126,6 +127,12 @@ def _restore_in_place() -> "Makes":
     return tasks
 
 
+def _diagnose() -> "Makes":
+    from remediator.tasks.diagnose.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -148,6 +155,7 @@ _FAMILIES = (
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
+    _Family((DIAGNOSE,), _diagnose),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )
 

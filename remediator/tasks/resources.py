@@ -7,7 +7,7 @@ no config in force has any more is closed as soon as no step of a run works with
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.neo4j import Neo4jServer
@@ -16,6 +16,9 @@ from remediator.config.config import Config
 from remediator.model.task import TaskError
 from remediator.servers.neo4j import Neo4jDoor
 from remediator.servers.postgres import PostgresDoor
+
+if TYPE_CHECKING:
+    from remediator.store.database import Database
 
 T = TypeVar("T")
 C = TypeVar("C", bound="_Closes")
@@ -68,6 +71,7 @@ class Resources:
         docker: Callable[[], DockerEngine] | None = None,
     ) -> None:
         self.state_dir = state_dir
+        self._record: Database | None = None
         self.memory = memory or Memory()
         self._docker_host = config.docker.host
         self._make_docker = docker or (lambda: DockerEngine(config.docker.host))
@@ -75,6 +79,17 @@ class Resources:
         self._open: dict[Hashable, _Shared] = {}
         self._at_work = 0
         self._retired = False
+
+    @property
+    def record(self) -> "Database":
+        """The record that the runs are in. Raises TaskError where there is none."""
+        if self._record is None:
+            raise TaskError("there is no record here")
+        return self._record
+
+    def attach(self, record: "Database") -> None:
+        """From now on tasks can read this record."""
+        self._record = record
 
     @property
     def docker(self) -> DockerEngine:
@@ -101,6 +116,7 @@ class Resources:
     def renewed(self, config: Config) -> Self:
         """Those of a config that is to replace this one, with the same memory and what connections they share."""
         after = type(self)(config, self.memory, state_dir=self.state_dir)
+        after._record = self._record
         for key, shared in self._open.items():
             if key in (("docker", config.docker.host), *after._servers):
                 after._take(key, shared)

@@ -1,25 +1,16 @@
 """The config in force, as a person or an editor wants it: with every default, without a secret. Pure."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
-from exporter.base.masking import HIDDEN, secret_by_name
-from exporter.base.urlsecrets import without_query_secrets
-from exporter.configfile.dialect import dump, literal
+from exporter.configfile.dialect import dump
 from exporter.configfile.file import Loaded
-from exporter.configfile.source import KeyPath
+from exporter.configfile.masked import masked, plain
 from exporter.discovery import Discovery
 from remediator.config.config import Config
 from remediator.config.guards import in_force
 from remediator.control.settings import default_remedies
 
 SCHEMA_ID = "urn:upkeeper:config"
-
-_REFERENCE_ONLY = re.compile(r"([A-Za-z]+ )?\$\{\w+\}")
-"""A value that is a reference to the environment and no more, but perhaps the name of a scheme such as Bearer."""
 
 
 def schema() -> dict[str, Any]:
@@ -53,7 +44,7 @@ def effective(loaded: Loaded[Config]) -> dict[str, Any]:
     config = loaded.value
     remedies = default_remedies() if config.remedies is None else config.remedies
     config = config.model_copy(update={"remedies": [in_force(remedy, config.guards) for remedy in remedies]})
-    document: dict[str, Any] = _masked(_plain(config), (), loaded.source.from_environment)
+    document: dict[str, Any] = masked(plain(config), loaded.source.from_environment)
     return document
 
 
@@ -71,38 +62,6 @@ def discovered(discovery: Discovery) -> dict[str, Any]:
         "containers": [
             {"name": each.name, "state": each.state, "health": each.health} for each in discovery.containers
         ],
-        "services": [_masked(_plain(each), (), {}) for each in discovery.services],
+        "services": [masked(plain(each)) for each in discovery.services],
         "label_problems": dict(discovery.label_problems),
     }
-
-
-def _plain(section: BaseModel) -> Any:
-    """A section as the file would have it."""
-    return _document(section, section.model_dump(mode="json", by_alias=True))
-
-
-def _document(value: object, plain: Any) -> Any:
-    """The plain form of a value without the keys that are null and are so by default."""
-    if isinstance(value, BaseModel):
-        parts = zip(type(value).model_fields.items(), plain.items(), strict=True)
-        return {
-            name: _document(getattr(value, attribute), part)
-            for (attribute, field), (name, part) in parts
-            if part is not None or field.default is not None
-        }
-    if isinstance(value, list):
-        return [_document(item, part) for item, part in zip(value, plain, strict=True)]
-    return plain
-
-
-def _masked(value: Any, path: KeyPath, from_environment: Mapping[KeyPath, str]) -> Any:
-    """The document with references instead of what came from the environment, and without other secrets."""
-    if isinstance(value, dict):
-        return {key: _masked(part, (*path, key), from_environment) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_masked(part, (*path, index), from_environment) for index, part in enumerate(value)]
-    reference = from_environment.get(path)
-    if secret_by_name(path) and not (reference and _REFERENCE_ONLY.fullmatch(reference)):
-        return HIDDEN
-    shown = reference or (literal(value) if isinstance(value, str) else value)
-    return without_query_secrets(shown) if isinstance(shown, str) and "://" in shown else shown

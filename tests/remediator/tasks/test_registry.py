@@ -15,7 +15,7 @@ from remediator.tasks.resources import Resources
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = ROOT / "remediator" / "tasks"
 FAMILIES = {path.parent.name for path in TASKS.glob("*/facts.py")}
-WORDS = {"backup", "restore"}
+WORDS = {"backup", "diagnose", "restore"}
 """Names of tasks that are words for other things too: of a metric's label, of commands."""
 WORDS_OF = {ROOT / "exporter" / "backups" / "retention.py": {"daily", "weekly", "monthly", "yearly"}}
 """The same in one file: the rules by which backups are kept."""

@@ -1,0 +1,1 @@
+"""Where the parts come from, a file for each kind."""
