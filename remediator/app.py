@@ -15,25 +15,32 @@ from remediator.access.failures import Failures
 from remediator.api.openapi import openapi
 from remediator.api.operations import API
 from remediator.api.routes import add_routes
+from remediator.console.console import Console
+from remediator.console.static import BASE
 from remediator.control.core import Core
 from remediator.statedir import StateDir, read_token
 from remediator.webhook.endpoint import WebhookMetrics, webhook_handler
 from remediator.webhook.payload import MAX_BODY
 
 
-def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = lambda: "") -> web.Application:
+def build_app(
+    core: Core, ready: Callable[[], bool], waits: Callable[[], str] = lambda: "", *, tls: bool = False
+) -> web.Application:
     """The application on an opened Core.
 
     ready: whether alerts that are accepted now will be acted on. waits: why not, where there is more to say than that
-    the engine has not started yet.
+    the engine has not started yet. tls: whether it is served over TLS alone.
     """
     for name, path in (("operator", core.state.operator_token), ("alertmanager", core.state.alertmanager_token)):
         core.access.add_file(name, read_token(path))
-    door = Door(core.access, Failures())
+    failures = Failures()
+    door = Door(core.access, failures)
     app = web.Application(middlewares=[problem_middleware, door.middleware], client_max_size=MAX_BODY)
     webhook = webhook_handler(core.inbox.accept, door.check_webhook, WebhookMetrics(core.registry))
     app.router.add_route("*", WEBHOOK, webhook)
     add_routes(app.router, core)
+    console = Console(core, core.access, failures, core.clock, secure=tls)
+    console.add_to(app)
     app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))
     app.router.add_get("/-/healthy", _healthy)
@@ -42,15 +49,15 @@ def build_app(core: Core, ready: Callable[[], bool], waits: Callable[[], str] = 
 
 
 def own_credential(state: StateDir) -> Callable[[web.Request], bool]:
-    """Whether a request needs no other credential: below the API one of ours is asked for in any case, and elsewhere
-    one of ours does too. Raises OSError or ValueError when a token cannot be read.
+    """Whether a request needs no other credential: the API and the console ask for one of ours in any case, and
+    elsewhere one of ours does too. Raises OSError or ValueError when a token cannot be read.
     """
     tokens = [f"Bearer {read_token(path)}".encode() for path in (state.operator_token, state.alertmanager_token)]
 
     def own(request: web.Request) -> bool:
         given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         same = [hmac.compare_digest(given, token) for token in tokens]
-        return any(same) or request.path.startswith(f"{API}/")
+        return any(same) or request.path == "/" or f"{request.path}/".startswith((f"{API}/", f"{BASE}/"))
 
     return own
 

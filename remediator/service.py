@@ -86,7 +86,8 @@ class Remediator:
             # The address first: alerts that come while the engine starts are stored and wait for it.
             await self.core.listen()
             acts = lambda: ready and not self.core.watchdog.reason()  # noqa: E731
-            async with serving(build_app(self.core, acts, self._waits), listen, self._front):
+            tls = self._front is not None and self._front.tls
+            async with serving(build_app(self.core, acts, self._waits, tls=tls), listen, self._front):
                 announced = self._announce(listen)
                 if not await self._with_room(self.core.start_engine, stop):
                     return

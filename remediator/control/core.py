@@ -80,6 +80,11 @@ class Core(Operations):
         self._ballast = Ballast(state.root)
         self._database = Database(state.database, on_room, make_room=self._ballast.release)
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Unix seconds."""
+        return self._clock
+
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         for name, value in values.items():
             if isinstance(value, int) and abs(value) >= 10**DIGITS:

@@ -1,0 +1,139 @@
+"""The console in an application: its pages, forms, sessions and files."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from remediator.access.failures import Failures
+from remediator.api.operations import Operations
+from remediator.console.forms import FORMS, Act
+from remediator.console.gate import EVENTS, Gate, Visitor
+from remediator.console.live import Live
+from remediator.console.pages import PAGES, Page
+from remediator.console.sessions import Notice, Sessions
+from remediator.console.static import BASE, serve
+from remediator.control.access import Access
+from remediator.model.errors import RequestError
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    hdrs.CACHE_CONTROL: "no-store",
+}
+_LONGEST_FIELD = 2000
+_FEWEST_FOR_GZIP = 1000
+
+
+class Console:
+    """Serves the console below BASE, on the operations of the API. clock: Unix seconds. secure: TLS is spoken."""
+
+    def __init__(
+        self, ask: Operations, access: Access, failures: Failures, clock: Callable[[], float], *, secure: bool = False
+    ) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._gate = Gate(access, failures, Sessions(clock), secure, self._login_page)
+        self._live = Live(ask)
+
+    def add_to(self, app: web.Application) -> None:
+        router = app.router
+        router.add_get("/", _to_console)
+        router.add_get(BASE, _to_console)
+        router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
+        router.add_get(f"{BASE}/login", self._show_login)
+        router.add_post(f"{BASE}/login", self._gate.login)
+        router.add_post(f"{BASE}/logout", self._gate.visited(self._gate.logout, acts=True), name="logout")
+        router.add_get(EVENTS, self._gate.visited(self._events))
+        router.add_get(f"{BASE}/sessions", self._gate.visited(self._sessions))
+        router.add_post(f"{BASE}/sessions/end", self._gate.visited(self._end_session, acts=True))
+        for page in PAGES:
+            path = BASE + page.path.replace("{id}", "{id:[0-9]+}")
+            router.add_get(path, self._gate.visited(self._shown(page)))
+        for path, act in FORMS.items():
+            router.add_post(BASE + path, self._gate.visited(self._taken(act), acts=True))
+        app.on_shutdown.append(self._stop)
+
+    async def _stop(self, app: web.Application) -> None:
+        self._live.close()
+
+    async def _events(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        return await self._live.stream(request, lambda: self._gate.goes_on(request))
+
+    def _shown(self, page: Page) -> Callable[[web.Request, Visitor], Any]:
+        async def respond(request: web.Request, visitor: Visitor) -> web.Response:
+            try:
+                values = await page.read(self._ask, request, visitor)
+            except RequestError as error:
+                return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+            return self._page(page.template, page.title, values, visitor)
+
+        return respond
+
+    def _taken(self, act: Act) -> Callable[[web.Request, Visitor], Any]:
+        async def respond(request: web.Request, visitor: Visitor) -> web.StreamResponse:
+            fields = {name: str(value)[:_LONGEST_FIELD] for name, value in (await request.post()).items()}
+            try:
+                text, onward = await act(self._ask, fields)
+                visitor.session.notice = Notice(text)
+            except RequestError as error:
+                visitor.session.notice = Notice(str(error), good=False)
+                onward = _back(fields.get("back", ""))
+            return web.Response(status=303, headers={hdrs.LOCATION: BASE + onward, hdrs.CACHE_CONTROL: "no-store"})
+
+        return respond
+
+    async def _sessions(self, request: web.Request, visitor: Visitor) -> web.Response:
+        values = {"sessions": self._gate.sessions.all(), "own": visitor.session.number, "at": self._clock()}
+        return self._page("sessions.html", "Sessions", values, visitor)
+
+    async def _end_session(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        number = str((await request.post()).get("number", ""))
+        ended = number.isdecimal() and len(number) < 10 and self._gate.sessions.end(int(number))
+        visitor.session.notice = Notice("The session has ended." if ended else "That session had ended before.")
+        raise web.HTTPSeeOther(f"{BASE}/sessions")
+
+    async def _show_login(self, request: web.Request) -> web.StreamResponse:
+        return self._login_page({"problem": "", "next": request.query.get("next", "")}, 200)
+
+    def _login_page(self, values: Mapping[str, object], status: int) -> web.Response:
+        return self._page("login.html", "Log in", {"again": "", **values}, None, status)
+
+    def _page(
+        self, template: str, title: str, values: Mapping[str, Any], visitor: Visitor | None, status: int = 200
+    ) -> web.Response:
+        from remediator.console.render import render  # a library that is needed only where somebody looks
+
+        notice = None
+        if visitor is not None:
+            notice, visitor.session.notice = visitor.session.notice, None
+        more = {
+            "base": BASE,
+            "title": title,
+            "menu": [page for page in PAGES if page.menu],
+            "visitor": visitor,
+            "notice": notice,
+        }
+        body = render(template, {**more, **values}, self._clock())
+        response = web.Response(text=body, status=status, content_type="text/html", headers=_HEADERS)
+        if len(body) > _FEWEST_FOR_GZIP:
+            response.enable_compression()
+        return response
+
+
+async def _to_console(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound(f"{BASE}/")
+
+
+def _back(path: str) -> str:
+    """The page that a form was on, below the console's, if it is one of ours."""
+    known = {page.path for page in PAGES if "{" not in page.path}
+    first, _, number = path[1:].partition("/")
+    below = f"/{first}/{{id}}" in {page.path for page in PAGES} and number.isascii() and number.isdecimal()
+    return path if path in known or below else "/"

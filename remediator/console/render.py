@@ -1,0 +1,94 @@
+"""Pages as HTML: Jinja2, which escapes all that is put in, and the words and figures of people."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from exporter.base.spans import ago, ahead, coarse, precise, took
+from exporter.base.text import counted, format_time, parse_time
+from exporter.base.units import format_bytes, format_duration
+from remediator.console.static import address_of
+
+GOOD = frozenset({"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole"})
+WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
+BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged"})
+"""Words of the record by their colour; all others are a warning's. The word is always shown, too."""
+
+
+def render(template: str, values: Mapping[str, Any], now: float) -> str:
+    """A page. now: Unix seconds, from which spans of time are told."""
+    return _environment().get_template(template).render(now=datetime.fromtimestamp(now, UTC), **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("remediator.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters |= {
+        "bytes": format_bytes,
+        "duration": format_duration,
+        "coarse": coarse,
+        "precise": precise,
+        "figure": _figure,
+        "words": lambda name: str(name).replace("_", " "),
+    }
+    environment.globals |= {
+        "when": _when,
+        "until": _until,
+        "took": took,
+        "counted": counted,
+        "kind_of": _kind_of,
+        "static": address_of,
+    }
+    return environment
+
+
+def _when(text: str | None, now: datetime) -> Markup:
+    """A time of the API as how long ago it was; the exact one is in the element, for who asks."""
+    return Markup('<span class="dim">never</span>') if text is None else _time(text, ago(text, now))
+
+
+def _until(text: str | None, now: datetime) -> Markup:
+    """The same of a time that is to come."""
+    return Markup('<span class="dim">-</span>') if text is None else _time(text, ahead(text, now))
+
+
+def _time(text: str, shown: str) -> Markup:
+    exact = format_time(parse_time(text).timestamp())
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, escape(shown))
+
+
+def _kind_of(word: str | None) -> str:
+    """The class of a state's badge."""
+    if word in GOOD:
+        return "good"
+    if word in BAD:
+        return "bad"
+    return "busy" if word in WAITS else "plain" if word in (None, "unmatched", "superseded") else "warn"
+
+
+def _figure(value: object, name: str = "") -> str:
+    """A figure of a measurement or a row in its unit, which the end of its name tells."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int | float):
+        if name.endswith("bytes"):
+            return format_bytes(value)
+        if name.endswith("seconds"):
+            return coarse(value) if value >= 120 else precise(value)
+        if name.endswith("ratio"):
+            return f"{value:.1%}"
+        return f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

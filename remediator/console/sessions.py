@@ -1,0 +1,101 @@
+"""Who is logged in to the console: sessions in this process's memory, each begun by a token."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+LASTS = 12 * 3600.0
+"""Seconds after which a session ends, however busy it is."""
+IDLE = 2 * 3600.0
+"""Seconds without a request after which it ends."""
+MOST = 200
+"""Sessions at once; the one that was idle longest ends for a new one."""
+
+
+@dataclass
+class Session:
+    """A browser that is logged in. Times are Unix seconds; ``number`` names it in lists and opens nothing."""
+
+    number: int
+    token: str
+    """Hash of the token that began it, which is looked up at each request: a revoked one ends its sessions."""
+    name: str
+    csrf: str
+    """What each form must send along."""
+    began: float
+    seen: float
+    browser: str
+    address: str
+    notice: "Notice | None" = None
+    """What the next page says, once."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What became of what was asked for."""
+
+    text: str
+    good: bool = True
+
+
+@dataclass
+class Sessions:
+    """All of them, by the hash of the secret that their cookie holds. clock: Unix seconds."""
+
+    clock: Callable[[], float]
+    _open: dict[str, Session] = field(default_factory=dict)
+    _count: int = 0
+
+    def begin(self, token: str, name: str, browser: str, address: str) -> str:
+        """A new session. Returns the cookie's secret, which is nowhere kept. Never one that a client brought."""
+        self._drop_ended()
+        while len(self._open) >= MOST:
+            del self._open[min(self._open, key=lambda key: self._open[key].seen)]
+        secret, now = secrets.token_urlsafe(32), self.clock()
+        self._count += 1
+        self._open[_hash(secret)] = Session(
+            self._count, token, name, secrets.token_urlsafe(32), now, now, browser[:200], address
+        )
+        return secret
+
+    def of(self, secret: str, *, used: bool = True) -> Session | None:
+        """The session that goes on; None if there is none, or it has ended. used: a person asks for something now."""
+        session = self._open.get(_hash(secret))
+        if session is None or self._ended(session):
+            self._open.pop(_hash(secret), None)
+            return None
+        if used:
+            session.seen = self.clock()
+        return session
+
+    def end(self, number: int) -> bool:
+        """Ends one by its number. False if it has ended before."""
+        found = [key for key, session in self._open.items() if session.number == number]
+        for key in found:
+            del self._open[key]
+        return bool(found)
+
+    def all(self) -> Sequence[Session]:
+        """Those that go on, the last used first."""
+        self._drop_ended()
+        return sorted(self._open.values(), key=lambda session: -session.seen)
+
+    def _drop_ended(self) -> None:
+        for key in [key for key, session in self._open.items() if self._ended(session)]:
+            del self._open[key]
+
+    def _ended(self, session: Session) -> bool:
+        now = self.clock()
+        # A clock that was set back ends it too: nobody knows how long ago it was used.
+        return not (0 <= now - session.began < LASTS and 0 <= now - session.seen < IDLE)
+
+
+def same(given: str, wanted: str) -> bool:
+    """Whether two secrets are the same, in a time that does not tell where they differ."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

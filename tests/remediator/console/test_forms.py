@@ -1,0 +1,138 @@
+"""What can be done from the console."""
+
+import pytest
+
+from tests.helpers import wait_until
+from tests.remediator.console.visits import Browser, Shown, token_of
+from tests.remediator.stack import Stack, alert
+
+
+@pytest.fixture
+async def home(stack: Stack, browser: Browser) -> Shown:
+    return await browser.log_in(await token_of(stack, "operator"))
+
+
+async def test_run_now_and_plan_now(stack: Stack, browser: Browser, home: Shown) -> None:
+    stack.clutter(2)
+    fields = {"task": "sweep", "target": "attic", "csrf": home.field("csrf"), "back": "/tasks"}
+    planned = await browser.send("/start", how="plan", **fields)
+    assert planned.path == "/console/runs/1"
+    assert "Planning; nothing is changed." in planned.text
+    await stack.finished(1)
+    assert len(list(stack.attic.iterdir())) == 2
+    started = await browser.send("/start", how="run", **fields)
+    assert started.path == "/console/runs/2"
+    [_, run] = await stack.finished(2)
+    assert not list(stack.attic.iterdir())
+    assert run["caller"] == {"trigger": "console", "name": "operator"}
+    assert "asked for by console operator" in (await browser.open("/runs/2")).text
+    assert "Started." not in (await browser.open("/runs/2")).text, "a notice is shown once"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"task": "nonsense", "target": "attic"}, "nonsense"),
+        ({"task": "sweep", "target": "nowhere"}, "nowhere"),
+        ({}, "task"),
+    ],
+)
+async def test_what_cannot_be_started_is_said_where_it_was_asked(
+    stack: Stack, browser: Browser, home: Shown, fields: dict[str, str], says: str
+) -> None:
+    shown = await browser.send("/start", csrf=home.field("csrf"), back="/tasks", how="run", **fields)
+    assert shown.path == "/console/tasks"
+    assert says in shown.text
+    assert not (await stack.core.runs())["items"]
+
+
+async def asked(stack: Stack) -> int:
+    """An approval that waits."""
+    stack.clutter(2)
+    await stack.receive(alert())
+
+    async def waits() -> list[int]:
+        return [one["id"] for one in (await stack.core.approvals(state="asked"))["items"]]
+
+    [id] = await wait_until(waits, what="an approval to wait")
+    return id
+
+
+@pytest.fixture
+def approving(stack: Stack) -> None:
+    stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
+    from tests.remediator.stack import settings
+
+    stack.core.apply_settings(settings(stack.task, stack.remedies))
+
+
+@pytest.mark.usefixtures("approving")
+async def test_a_plan_is_looked_at_and_approved(stack: Stack, browser: Browser, home: Shown) -> None:
+    id = await asked(stack)
+    assert "sweep on attic" in (await browser.open("/")).text
+    shown = await browser.open(f"/approvals/{id}")
+    assert "delete f0 a file" in shown.text
+    fields = {name: shown.field(name) for name in ("id", "plan_hash", "csrf", "back")}
+    stale = await browser.send("/answer", **{**fields, "plan_hash": "0" * 64}, verdict="approve")
+    assert stale.path == f"/console/approvals/{id}"
+    assert 'class="notice bad"' in stale.html
+    assert len(list(stack.attic.iterdir())) == 2
+    for verdict in ("", "perhaps"):
+        assert "choose to approve or to deny" in (await browser.send("/answer", **fields, verdict=verdict)).text
+    done = await browser.send("/answer", **fields, verdict="approve", reason="looked at it")
+    assert done.path == "/console/runs/1"
+    assert "sweep on attic: approved." in done.text
+    [run] = await stack.finished(1)
+    assert run["outcome"] == "effective"
+    view = await stack.core.approval(id)
+    assert (view["by"], view["reason"]) == ({"trigger": "console", "name": "operator"}, "looked at it")
+    again = await browser.send("/answer", **fields, verdict="deny")
+    assert 'class="notice bad"' in again.html, "it was answered twice"
+
+
+@pytest.mark.usefixtures("approving")
+async def test_a_plan_is_denied_and_a_viewer_can_only_look(stack: Stack, browser: Browser, home: Shown) -> None:
+    id = await asked(stack)
+    shown = await browser.open(f"/approvals/{id}")
+    fields = {name: shown.field(name) for name in ("id", "plan_hash", "csrf", "back")}
+    await browser.send("/answer", **fields, verdict="deny", reason="not today")
+    [run] = await stack.finished(1)
+    assert (run["outcome"], len(list(stack.attic.iterdir()))) == ("denied", 2)
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "denied by console operator" in (await browser.open(f"/approvals/{id}")).text
+    assert 'value="approve"' not in (await browser.open(f"/approvals/{id}")).html
+
+
+async def test_pause_and_resume(stack: Stack, browser: Browser, home: Shown) -> None:
+    fields = {"csrf": home.field("csrf")}
+    for wrong in ("", "soon", "-1h", "0", "200y"):
+        shown = await browser.send("/pause", **fields, **{"for": wrong}, reason="moving")
+        assert 'class="notice bad"' in shown.html, wrong
+    shown = await browser.send("/pause", **fields, **{"for": "2h"}, reason="moving")
+    assert "Paused: everything. moving by console operator" in shown.text
+    assert "ends in 2h" in shown.text
+    shown = await browser.send("/resume", **fields, task="")
+    assert "Resumed." in shown.text
+    assert not (await stack.core.status())["paused"]
+
+
+async def test_a_run_is_cancelled_and_a_breaker_closed(stack: Stack, browser: Browser, home: Shown) -> None:
+    fields = {"csrf": home.field("csrf")}
+    stack.task.broken = True
+    for number in range(3):
+        stack.clutter(1)
+        stack.clock.now += 120.0
+        await stack.core.start_run("sweep", "attic")
+        await stack.finished(number + 1)
+    shown = await browser.open("/")
+    assert "Breaker open: sweep on attic" in shown.text
+    shown = await browser.send("/close-breaker", **fields, task="sweep", target="attic")
+    assert "The breaker is closed." in shown.text
+    assert not (await stack.core.status())["open_breakers"]
+    shown = await browser.send("/cancel", **fields, id="1", back="/runs/1")
+    assert shown.path == "/console/runs/1"
+    assert 'class="notice bad"' in shown.html, "a finished run was cancelled"
+    for wrong in ("", "x", "-1", "9" * 30):
+        shown = await browser.send("/cancel", **fields, id=wrong, back="https://elsewhere.example/")
+        assert shown.path == "/console/"
+        assert "must be a number" in shown.text

@@ -1,0 +1,192 @@
+"""Who is let in to the console, and whose forms are taken."""
+
+import re
+
+import pytest
+
+from remediator.access import failures
+from remediator.app import build_app
+from remediator.console.forms import FORMS
+from remediator.console.gate import COOKIE
+from remediator.console.pages import PAGES
+from remediator.console.sessions import IDLE
+from tests.remediator.console.visits import Browser, token_of
+from tests.remediator.stack import Stack, alert
+
+PATHS = [page.path.replace("{id}", "1") for page in PAGES] + ["/sessions", "/events"]
+
+
+@pytest.mark.parametrize("cookie", ["", "x" * 43, "\u00e4"])
+async def test_no_page_without_a_login(browser: Browser, cookie: str) -> None:
+    for path in PATHS:
+        headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
+        async with browser.client.get("/console" + path, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 303, path
+            assert answer.headers["Location"].startswith("/console/login?next=/console"), path
+    for path in [*FORMS, "/logout", "/sessions/end"]:
+        async with browser.client.post("/console" + path, allow_redirects=False) as answer:
+            assert answer.status == 303, path
+            assert answer.headers["Location"] == "/console/login?next=/console/", path
+
+
+async def test_the_address_alone_leads_to_the_console(browser: Browser) -> None:
+    for path in ("/", "/console"):
+        async with browser.client.get(path, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, "/console/")
+
+
+async def test_a_token_gives_a_cookie_that_no_script_and_no_other_site_can_use(stack: Stack, browser: Browser) -> None:
+    token = await token_of(stack, "operator")
+    async with browser.client.post("/console/login", data={"token": token}, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/console/")
+        cookie = answer.cookies[COOKIE]
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+        assert not cookie["secure"]
+        assert token not in cookie.value
+    assert (await browser.open("/")).path == "/console/"
+
+
+async def test_over_tls_the_cookie_goes_nowhere_else(stack: Stack) -> None:
+    from aiohttp.test_utils import TestClient, TestServer
+
+    async with TestClient(TestServer(build_app(stack.core, lambda: True, tls=True))) as client:
+        data = {"token": await token_of(stack, "operator")}
+        async with client.post("/console/login", data=data, allow_redirects=False) as answer:
+            cookie = answer.cookies[f"__Host-{COOKIE}"]
+            assert cookie["secure"]
+
+
+async def test_a_session_that_a_client_brings_is_not_taken_up(stack: Stack, browser: Browser) -> None:
+    token = await token_of(stack, "operator")
+    await browser.log_in(token)
+    [before] = [cookie.value for cookie in browser.client.session.cookie_jar]
+    await browser.log_in(token)
+    [after] = [cookie.value for cookie in browser.client.session.cookie_jar]
+    assert before != after
+    shown = await browser.open("/sessions")
+    assert shown.text.count("this one") == 1
+    assert shown.html.count("/console/sessions/end") == 1, "the session before the login goes on"
+
+
+@pytest.mark.parametrize("token", ["", " ", "wrong", "x" * 5000, "\u00e4\u20ac", "a\0b"])
+async def test_a_wrong_token_opens_nothing(browser: Browser, token: str) -> None:
+    shown = await browser.log_in(token)
+    assert shown.status == 401
+    assert "That token is not valid." in shown.text
+    assert (await browser.open("/")).path == "/console/login"
+
+
+async def test_who_tries_many_has_to_wait(stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(failures.BURST):
+        assert (await browser.log_in("wrong")).status == 401
+    shown = await browser.log_in("wrong")
+    assert shown.status == 429
+    assert re.search(r"Too many wrong tokens from this address; wait \d+ s", shown.text)
+    assert (await browser.log_in(await token_of(stack, "viewer"))).path == "/console/", "a right one is locked out"
+
+
+async def test_alertmanagers_token_is_for_alerts(stack: Stack, browser: Browser) -> None:
+    shown = await browser.log_in(await token_of(stack, "alertmanager"))
+    assert shown.status == 403
+    assert "is for Alertmanager" in shown.text
+    assert (await browser.open("/")).path == "/console/login"
+
+
+@pytest.mark.parametrize(
+    ("given", "onward"),
+    [
+        ("/console/runs?before=3", "/console/runs"),
+        ("/console/", "/console/"),
+        ("https://elsewhere.example/console/", "/console/"),
+        ("//elsewhere.example/console/", "/console/"),
+        ("/console/\\elsewhere.example", "/console/"),
+        ("/metrics", "/console/"),
+        ("/console/../metrics", "/console/"),
+        ("javascript:alert(1)", "/console/"),
+        ("/console/\r\nX: y", "/console/"),
+        ("", "/console/"),
+    ],
+)
+async def test_after_the_login_only_a_page_of_ours_is_opened(
+    stack: Stack, browser: Browser, given: str, onward: str
+) -> None:
+    shown = await browser.send("/login", token=await token_of(stack, "viewer"), next=given)
+    assert (shown.status, shown.path) == (200, onward)
+
+
+async def test_a_link_in_a_mail_finds_the_session(stack: Stack, browser: Browser) -> None:
+    """Browsers keep a SameSite=Strict cookie back when another site, such as web mail, has the link."""
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    async with browser.client.get("/console/runs?before=7", headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 200
+        assert '<meta http-equiv="refresh" content="0;url=/console/runs?before=7">' in await answer.text()
+
+
+async def test_logging_out_ends_the_session_on_the_server(stack: Stack, browser: Browser) -> None:
+    shown = await browser.log_in(await token_of(stack, "viewer"))
+    [cookie] = [cookie.value for cookie in browser.client.session.cookie_jar]
+    shown = await browser.send("/logout", csrf=shown.field("csrf"))
+    assert shown.path == "/console/login"
+    browser.client.session.cookie_jar.update_cookies({COOKIE: cookie})
+    assert (await browser.open("/")).path == "/console/login"
+
+
+async def test_a_revoked_token_ends_its_sessions(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert (await browser.open("/")).path == "/console/"
+    await stack.core.access.revoke_token("viewer-1")
+    assert (await browser.open("/")).path == "/console/login"
+
+
+async def test_a_page_that_is_left_open_does_not_keep_its_session(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    stack.clock.now += IDLE - 1
+    assert (await browser.open("/", **{"HX-Request": "true"})).path == "/console/"
+    stack.clock.now += 2
+    assert (await browser.open("/")).path == "/console/login"
+
+
+@pytest.mark.parametrize("how", ["no csrf", "wrong csrf", "another site", "another origin", "viewer"])
+async def test_a_form_that_is_not_ours_does_nothing(stack: Stack, browser: Browser, how: str) -> None:
+    stack.clutter(1)
+    shown = await browser.log_in(await token_of(stack, "viewer" if how == "viewer" else "operator"))
+    fields = {"task": "sweep", "target": "attic", "for": "1h", "reason": "x", "remedy": "tidy", "id": "1"}
+    if how != "no csrf":
+        fields["csrf"] = "wrong" if how == "wrong csrf" else shown.field("csrf")
+    headers = {"another site": {"Sec-Fetch-Site": "cross-site"}, "another origin": {"Origin": "https://evil.example"}}
+    for path in [*FORMS, "/sessions/end"]:
+        async with browser.client.post("/console" + path, data=fields, headers=headers.get(how, {})) as answer:
+            assert "nothing was done" in await answer.text(), path
+            assert answer.status == 200
+    assert not (await stack.core.runs())["items"]
+    assert not (await stack.core.status())["paused"]
+    assert (await browser.open("/sessions")).status == 200
+
+
+async def test_a_login_from_another_site_is_not_taken(stack: Stack, browser: Browser) -> None:
+    data = {"token": await token_of(stack, "operator")}
+    async with browser.client.post(
+        "/console/login", data=data, headers={"Sec-Fetch-Site": "cross-site"}, allow_redirects=False
+    ) as answer:
+        assert answer.status == 403
+        assert not answer.cookies
+
+
+async def test_every_page_says_what_it_may_load_and_that_nobody_may_frame_or_keep_it(
+    stack: Stack, browser: Browser
+) -> None:
+    await stack.receive(alert())
+    await stack.finished(1)
+    await browser.log_in(await token_of(stack, "operator"))
+    for path in [*[path for path in PATHS if path != "/events"], "/login"]:
+        async with browser.client.get("/console" + path) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Cache-Control"] == "no-store"
+            html = await answer.text()
+            assert not re.search(r"\son[a-z]+\s*=|\sstyle\s*=|<style|<script(?! src=)", html), path
+            assert not re.search(r"""(src|href)=["'](https?:)?//""", html), "it loads from elsewhere"

@@ -1,0 +1,58 @@
+"""Open pages are told what changes, and let the server stop."""
+
+import asyncio
+import time
+
+import pytest
+
+from remediator.console import live
+from tests.remediator.console.visits import Browser, token_of
+from tests.remediator.stack import Stack, alert
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.02)
+
+
+async def test_a_page_is_told_of_each_change(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    async with browser.client.get("/console/events") as answer:
+        assert answer.content_type == "text/event-stream"
+        assert await answer.content.readline() == b"retry: 2000\n"
+        await asyncio.sleep(0)
+        stack.clutter(1)
+        told = asyncio.ensure_future(answer.content.readuntil(b"event: changed\n"))
+        number = 0
+        while not told.done():  # the first look may come after the first alert
+            number += 1
+            await stack.receive(alert(alertname=f"Alert{number}"))
+            await asyncio.wait([told], timeout=0.2)
+        await told
+
+
+async def test_the_stream_ends_with_the_session_and_is_not_for_everybody(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_BEAT", 0.02)
+    monkeypatch.setattr(live, "MOST", 1)
+    await browser.log_in(await token_of(stack, "viewer"))
+    async with browser.client.get("/console/events") as answer:
+        await answer.content.readline()
+        async with browser.client.get("/console/events") as second:
+            assert second.status == 204
+        await stack.core.access.revoke_token("viewer-1")
+        await asyncio.wait_for(answer.content.read(), 10)  # to its end
+    await browser.log_in(await token_of(stack, "operator"))
+    async with browser.client.get("/console/events") as answer:
+        assert answer.status == 200, "the place of one that ended is not free"
+
+
+async def test_the_server_stops_while_pages_are_open(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    async with browser.client.get("/console/events") as answer:
+        await answer.content.readline()
+        start = time.monotonic()
+        await browser.client.server.close()
+        assert time.monotonic() - start < 5
+        await answer.content.read()

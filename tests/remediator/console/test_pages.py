@@ -1,0 +1,150 @@
+"""What the pages show."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from remediator.console.pages import PAGES
+from tests.remediator.console.visits import Browser, token_of
+from tests.remediator.stack import START, Stack, alert, notification
+
+HOSTILE = """</title><script>alert("x")</script><img src=x onerror=alert(1)>'"--><svg onload=a>{{7*7}}"""
+
+
+async def filled(stack: Stack, **labels: str) -> None:
+    """A run for an alert, one that fails, an alert that no remedy knows, a pause."""
+    stack.clutter(2)
+    await stack.receive(alert(severity="critical", **labels), alert(alertname="Unknown", **labels))
+    await stack.finished(1)
+    stack.task.broken = True
+    stack.clutter(1)
+    stack.clock.now += 120.0
+    await stack.core.start_run("sweep", "attic")
+    await stack.finished(2)
+
+
+async def test_every_page_opens_for_a_viewer_and_an_operator_empty_and_filled(stack: Stack, browser: Browser) -> None:
+    for role in ("viewer", "operator"):
+        await browser.log_in(await token_of(stack, role))
+        for page in PAGES:
+            shown = await browser.open(page.path.replace("{id}", "1"))
+            assert shown.status == (404 if "{id}" in page.path and role == "viewer" else 200) or page.path in (
+                "/approvals/{id}",
+            ), (page.path, shown.text)
+        if role == "viewer":
+            await filled(stack)
+
+
+async def test_now_says_what_is_wrong_what_was_done_and_what_comes(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    await stack.core.pause(None, "moving house", 3600.0)
+    stack.clock.now += 30
+    await browser.log_in(await token_of(stack, "operator"))
+    text = (await browser.open("/")).text
+    assert "Paused: everything. moving house" in text
+    assert "critical since" in text
+    assert "unmatched" in text
+    assert re.search(r"1 sweep attic effective 2 B alert tidy 2m ago", text), text
+    assert re.search(r"2 sweep attic failed", text)
+    assert "health-check in 2m" in text
+    assert "Nothing." in text, "something waits for a person"
+
+
+async def test_a_run_shows_its_actions_measurements_and_why(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    await browser.log_in(await token_of(stack, "viewer"))
+    text = (await browser.open("/runs/1")).text
+    assert "sweep on attic effective" in text
+    assert "breached 2 files" in text
+    assert re.search(r"delete f0 a file done 1 B", text), text
+    failed = (await browser.open("/runs/2")).text
+    assert "f0 will not go" in failed
+    assert "Cancel this run" not in failed
+
+
+async def test_an_alert_shows_why_its_remedy_does_what_it_does(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    await browser.log_in(await token_of(stack, "viewer"))
+    text = (await browser.open("/alerts/1")).text
+    assert "tidy matches sweep, auto; on attic" in text
+    assert "blocked cooldown the last run on this target is too recent" in text
+
+
+async def test_lists_are_paged(stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remediator.console.pages.ON_A_PAGE", 2)
+    await stack.core.pause(None, "no run", 3600.0)
+    for number in range(5):
+        await stack.receive(alert(alertname=f"Alert{number}", starts_at=START + number))
+    await browser.log_in(await token_of(stack, "viewer"))
+    seen: list[str] = []
+    path = "/alerts"
+    while path:
+        shown = await browser.open(path)
+        seen += re.findall(r">(Alert\d)</a>", shown.html)
+        older = [link for link in shown.links() if "before=" in link]
+        path = older[0].removeprefix("/console") if older else ""
+    assert seen == ["Alert4", "Alert3", "Alert2", "Alert1", "Alert0"]
+
+
+@pytest.mark.parametrize("path", ["/runs/9", "/runs/" + "9" * 30, "/approvals/9", "/alerts/9"])
+async def test_what_is_not_there_is_said_on_a_page(stack: Stack, browser: Browser, path: str) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    shown = await browser.open(path)
+    assert shown.status == 404
+    assert re.search(r"there is no|there is nothing", shown.text)
+
+
+@pytest.mark.parametrize("query", ["before=-1", "before=x", "before=" + "9" * 30, "before=%00", "state=nonsense"])
+async def test_an_address_that_is_wrong_is_no_fault_of_the_server(stack: Stack, browser: Browser, query: str) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    for path in ("/runs", "/alerts", "/decisions", "/approvals", "/audit"):
+        assert (await browser.open(f"{path}?{query}")).status in (200, 400), path
+
+
+async def test_why_a_job_did_not_run(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "not-due" in (await browser.open("/schedule?job=daily&at=2027-01-10+13:00")).text
+    assert "Schedule" in (await browser.open("/schedule?job=nonsense")).text
+    assert "Schedule" in (await browser.open("/schedule?job=daily&at=nonsense")).text
+
+
+class Seen(HTMLParser):
+    """The elements and attributes of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.scripts: list[str | None] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src"))
+
+
+async def test_what_others_wrote_is_text_on_every_page(stack: Stack, browser: Browser) -> None:
+    (stack.attic / "<b onclick=x>").touch()
+    hostile = alert(alertname="Cluttered", severity=HOSTILE, **{"instance": HOSTILE})
+    hostile.annotations["summary"] = HOSTILE
+    await stack.core.inbox.accept(notification(hostile))
+    await stack.receive(alert(alertname=HOSTILE))
+    await stack.finished(1)
+    await stack.core.pause(None, HOSTILE, 3600.0)
+    shown = await browser.log_in(await token_of(stack, "operator"))
+    await browser.send("/cancel", id="1", reason=HOSTILE, csrf=shown.field("csrf"), back="/runs/1")
+    pages = [page.path.replace("{id}", "1") for page in PAGES] + ["/alerts/2", "/sessions"]
+    found = 0
+    for path in pages:
+        shown = await browser.open(path, **{"User-Agent": HOSTILE.replace('"', "")})
+        found += html.escape(HOSTILE, quote=False).partition('"')[0] in shown.html.replace("&#34;", '"')
+        seen = Seen()
+        seen.feed(shown.html)
+        assert not {"img", "svg", "b"} & set(seen.tags), path
+        assert not [name for name in seen.attributes if name.startswith("on")], path
+        assert all(script and script.startswith("/console/static/") for script in seen.scripts), path
+        assert "49" not in re.sub(r"[^<{]*{{7\*7}}", "", shown.text) or "{{7*7}}" in shown.text
+    assert found >= 4, "what others wrote was on no page, so nothing was shown by this"
