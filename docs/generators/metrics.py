@@ -26,6 +26,7 @@ from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
+from exporter.collectors.sqlite import SqliteCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.configfile.reload import ConfigWatch
@@ -86,6 +87,7 @@ async def _page() -> str:
         DockerUsageCollector(_EmptyEngine(True, Usage()), inventory.docker, settings.docker_usage),
         PostgresCollector([], settings.postgres),
         Neo4jCollector([], settings.neo4j),
+        SqliteCollector([], settings.sqlite),
         HostCollector(inventory.host, settings.host),
         UpdatesCollector(inventory.host, settings.updates, managers=tuple),
         SystemdCollector(settings.systemd, booted=Path("/nowhere")),

@@ -18,6 +18,7 @@ from exporter.collectors.logs import LogsCollector
 from exporter.collectors.neo4j import Neo4jCollector
 from exporter.collectors.postgres import PostgresCollector
 from exporter.collectors.services import ServicesCollector
+from exporter.collectors.sqlite import SqliteCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
 from exporter.docker.engine import DockerEngine
@@ -91,6 +92,8 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
         collectors.append(Neo4jCollector(inventory.neo4j, settings.neo4j))
     if settings.postgres.enabled and inventory.postgres:
         collectors.append(PostgresCollector(inventory.postgres, settings.postgres))
+    if settings.sqlite.enabled and inventory.sqlite:
+        collectors.append(SqliteCollector(inventory.sqlite, settings.sqlite))
     if settings.host.enabled:
         collectors.append(HostCollector(inventory.host, settings.host))
     if settings.updates.enabled:

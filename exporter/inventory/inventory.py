@@ -22,6 +22,7 @@ from exporter.inventory.logs import LogDirectory, LogsSettings, RotationPolicy
 from exporter.inventory.neo4j import Neo4jServer, Neo4jSettings
 from exporter.inventory.postgres import PostgresServer, PostgresSettings
 from exporter.inventory.services import Service
+from exporter.inventory.sqlite import SqliteDatabase
 
 
 class Collectors(Section):
@@ -37,6 +38,7 @@ class Collectors(Section):
     )
     postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL servers")
     neo4j: Neo4jSettings = Field(default=Neo4jSettings(), description="the Neo4j servers")
+    sqlite: CollectorSettings = Field(default=CollectorSettings(), description="databases of SQLite")
     host: CollectorSettings = Field(default=CollectorSettings(), description="load, memory, pressure and so on")
     updates: UpdatesSettings = Field(
         default=UpdatesSettings(), description="pending package updates, and whether a reboot is needed"
@@ -60,6 +62,9 @@ class Inventory(Section):
     docker: Docker = Field(default=Docker(), description="the Docker engine, and what may be removed from it")
     postgres: list[PostgresServer] = Field(default=[], description="PostgreSQL servers to measure")
     neo4j: list[Neo4jServer] = Field(default=[], description="Neo4j servers to measure")
+    sqlite: list[SqliteDatabase] = Field(
+        default=[], description="databases of SQLite to measure, which `sqlite-shrink` may shrink"
+    )
     host: Host = Field(default=Host(), description="limits of the host itself")
     configuration: Configuration = Field(
         default=Configuration(), description="the stack's own configuration, checked for mistakes"
@@ -73,6 +78,7 @@ class Inventory(Section):
         yield from repeated_names("backups", given.get("backups"))
         yield from repeated_names("postgres", given.get("postgres"))
         yield from repeated_names("neo4j", given.get("neo4j"))
+        yield from repeated_names("sqlite", given.get("sqlite"))
         yield from unknown_servers(given)
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:

@@ -21,6 +21,7 @@ from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
+from remediator.tasks.sqlite_shrink.facts import SQLITE_SHRINK
 
 if TYPE_CHECKING:
     from remediator.config.config import Config
@@ -63,6 +64,12 @@ def _postgres_maintenance() -> "Makes":
 
 def _postgres_debts() -> "Makes":
     from remediator.tasks.postgres_debts.task import tasks
+
+    return tasks
+
+
+def _sqlite_shrink() -> "Makes":
+    from remediator.tasks.sqlite_shrink.task import tasks
 
     return tasks
 
@@ -145,6 +152,7 @@ _FAMILIES = (
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
     _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
     _Family((POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE), _postgres_debts),
+    _Family((SQLITE_SHRINK,), _sqlite_shrink),
     _Family((NEO4J_MAINTENANCE, NEO4J_INDEX_REBUILD), _neo4j_maintenance),
     _Family((SERVICE_RESTART,), _service_restart),
     _Family((BACKUP,), _backup),

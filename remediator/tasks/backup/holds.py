@@ -44,10 +44,14 @@ class _Note(BaseModel):
 
 @dataclass(frozen=True)
 class Containers:
-    """Stops and starts containers of one series. note: the file of what is stopped, on a disk that outlives us."""
+    """Stops and starts containers of one series. note: the file of what is stopped, on a disk that outlives us.
+
+    section: of the config, where they are named.
+    """
 
     engine: DockerEngine
     note: Path
+    section: str = "make:"
 
     @asynccontextmanager
     async def still(self, stop: Sequence[str], pause: Sequence[str]) -> AsyncIterator[None]:
@@ -89,7 +93,7 @@ class Containers:
         await in_thread(lambda _: self._write([each for each, _ in failed]))
         if failed:
             left, why = failed[0]
-            raise TaskError(f"the container {left.name} stood still for the backup and cannot go on: {why}")
+            raise TaskError(f"the container {left.name} stood still and cannot go on: {why}")
         return names
 
     async def _running(self, name: str, how: How) -> Held | None:
@@ -98,7 +102,7 @@ class Containers:
             found = await self.engine.call(lambda client: client.inspect_container(name))
         except EngineRefused as error:
             if is_gone(error):
-                raise TaskError(f"there is no container {name} to {how}; correct its name in make:") from None
+                raise TaskError(f"there is no container {name} to {how}; correct its name in {self.section}") from None
             raise
         state = found["State"]
         if not state["Running"] or state.get("Paused"):

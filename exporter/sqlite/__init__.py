@@ -1,0 +1,1 @@
+"""How databases of SQLite are measured."""
