@@ -14,6 +14,7 @@ from remediator.config.packages import Packages
 from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
 from remediator.config.remedies import Remedy
 from remediator.config.schedule import Schedule
+from remediator.config.security import Security
 
 
 class Remediator(Section):
@@ -47,6 +48,7 @@ class Config(Inventory):
     )
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     packages: Packages = Field(default=Packages(), description="how the packages of the host are kept up to date")
+    security: Security = Field(default=Security(), description="what the security review finds and accepts")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")

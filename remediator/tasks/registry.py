@@ -20,6 +20,7 @@ from remediator.tasks.postgres_debts.facts import POSTGRES_COLLATION_REFRESH, PO
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
+from remediator.tasks.security_review.facts import SECURITY_REVIEW
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 from remediator.tasks.sqlite_shrink.facts import SQLITE_SHRINK
 
@@ -140,6 +141,12 @@ def _diagnose() -> "Makes":
     return tasks
 
 
+def _security_review() -> "Makes":
+    from remediator.tasks.security_review.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -163,6 +170,7 @@ _FAMILIES = (
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
+    _Family((SECURITY_REVIEW,), _security_review),
     _Family((DIAGNOSE,), _diagnose),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )

@@ -9,7 +9,8 @@ from upkeeper.screens.text import STYLES
 
 
 def show_findings(screen: Screen, rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> None:
-    """A table of the findings, the worst first, then the notes. rows: as configuration_audit.rows makes them."""
+    """A table of the findings, the worst first, then the notes. rows: as configuration_audit.rows or
+    security_review.rows make them."""
     screen.table(
         [Column("severity"), Column("where", wide=True), Column("finding", wide=True), Column("remedy", wide=True)],
         [
@@ -28,7 +29,9 @@ def show_findings(screen: Screen, rows: Sequence[Mapping[str, Any]], notes: Sequ
 
 
 def where(row: Mapping[str, Any]) -> str:
-    """The first place of a finding, and how many more there are."""
+    """The first place of a finding, and how many more there are; of one that has an id, that."""
+    if "places" not in row:
+        return str(row["id"])
     first = row["places"][0]
     line = "" if first["line"] is None else f":{first['line']}"
     more = row["place_count"] - 1

@@ -1,0 +1,1 @@
+"""Where findings come from, a file for each source."""
