@@ -88,7 +88,7 @@ def _figure(value: object, name: str = "") -> str:
             return coarse(value) if value >= 120 else precise(value)
         if name.endswith("ratio"):
             return f"{value:.1%}"
-        return f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:.4g}"
+        return f"{int(value):,}" if float(value).is_integer() else f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)

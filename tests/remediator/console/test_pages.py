@@ -44,7 +44,7 @@ async def test_now_says_what_is_wrong_what_was_done_and_what_comes(stack: Stack,
     await browser.log_in(await token_of(stack, "operator"))
     text = (await browser.open("/")).text
     assert "Paused: everything. moving house" in text
-    assert "critical since" in text
+    assert "critical began" in text
     assert "unmatched" in text
     assert re.search(r"1 sweep attic effective 2 B alert tidy 2m ago", text), text
     assert re.search(r"2 sweep attic failed", text)
