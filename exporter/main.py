@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 REMEDIATOR_SECTIONS = frozenset(
     {
         "alertmanager",
+        "forecasts",
         "guards",
         "notify",
         "packages",

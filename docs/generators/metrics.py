@@ -39,6 +39,8 @@ from exporter.snapshot import Snapshot
 from exporter.web.load import Certificate
 from exporter.web.web_metrics import WebMetrics
 from remediator.config import peers
+from remediator.config.forecasts import Forecasts
+from remediator.forecast.metrics import ForecastMetrics
 from remediator.metrics import Metrics
 from remediator.runs.keeper import SilenceMetrics
 from remediator.schedule.metrics import JobMetrics
@@ -171,7 +173,8 @@ def _remediator() -> Iterator[Row]:
     Watchdog(peers.Watchdog, lambda: 0.0, lambda: None).register(registry)
     for metric in registry.noted:
         yield from (_row(family, _labels(metric)) for family in metric.describe())
-    for family in (*JobMetrics(registry, lambda: 0.0).families(), *_watch().families()):
+    forecasts = ForecastMetrics(registry, Forecasts, lambda: 0.0).families()
+    for family in (*JobMetrics(registry, lambda: 0.0).families(), *forecasts, *_watch().families()):
         yield _row(family, _labels(family))
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
+from remediator.config.forecasts import Forecasts
 from remediator.config.guards import GuardSettings
 from remediator.config.notify import Notify
 from remediator.config.packages import Packages
@@ -49,6 +50,7 @@ class Config(Inventory):
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     packages: Packages = Field(default=Packages(), description="how the packages of the host are kept up to date")
     security: Security = Field(default=Security(), description="what the security review finds and accepts")
+    forecasts: Forecasts = Field(default=Forecasts(), description="when what will be full is worth a warning")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from remediator.control.cancelling import Cancelling
     from remediator.control.cataloguing import Cataloguing
     from remediator.control.explaining import Explaining
+    from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -341,6 +342,19 @@ class Core(Operations):
             self._remedies,
             self.ballast,
             lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
+            self._foretelling,
+        )
+
+    @cached_property
+    def _foretelling(self) -> "Foretelling":
+        from remediator.control.foretelling import Foretelling
+        from remediator.forecast.metrics import ForecastMetrics
+
+        metrics = ForecastMetrics(self.registry, lambda: self._settings.config.forecasts, self._clock)
+        return Foretelling(
+            self._database,
+            metrics,
+            lambda: [name for name, task in self._tasks().items() if task.facts.foretells],
         )
 
     @cached_property

@@ -10,6 +10,7 @@ from remediator.config.config import Remediator as RemediatorSettings
 from remediator.control.again import to_be_tried_again
 from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
+from remediator.control.foretelling import Foretelling
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
@@ -42,6 +43,7 @@ class Upkeep:
         remedies: Callable[[], Remedies],
         ballast: BallastKeeper,
         looks: Callable[[], Collection[str]],
+        foretelling: Foretelling,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -54,9 +56,10 @@ class Upkeep:
         self._remedies = remedies
         self._ballast = ballast
         self._looks = looks
+        self._foretelling = foretelling
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers, pauses, audit and ballast up to date."""
+        """Brings the gauges of queue, breakers, pauses, audit, ballast and forecasts up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -71,6 +74,7 @@ class Upkeep:
         if head is not None:
             self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))
         self._metrics.ballast(await self._ballast.look())
+        await self._foretelling.refresh()
 
     async def _note_restore(self) -> None:
         """Once: while a remediator runs, nothing is restored."""

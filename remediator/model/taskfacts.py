@@ -6,8 +6,13 @@ from typing import Any, Literal, NamedTuple
 Disruption = Literal["none", "brief", "outage"]
 """``none``: nobody notices; ``brief``: a service is away for seconds; ``outage``: a service is away for longer."""
 
-Shows = Literal["actions", "checks", "findings"]
-"""What a plan or run of it is to people: a list of actions; or, of a task that only looks, of checks or of findings."""
+Shows = Literal["actions", "checks", "findings", "figures"]
+"""What a plan or run of it is to people: a list of actions; or, of a task that only looks, of checks, of findings,
+or of figures, whose columns it names.
+"""
+
+Reads = Literal["text", "amount", "ratio", "number"]
+"""How a figure is written: as it is; in the unit that the row's ``unit`` names; as a percentage; as a number."""
 
 Unattended = Literal["observe", "auto"]
 """``observe``: what it would do is recorded; ``auto``: it is done."""
@@ -17,6 +22,14 @@ PLAN_MAX_AGE = 3600.0
 
 Document = Mapping[str, Any]
 """A config file as its YAML has it, unchecked."""
+
+
+class Figure(NamedTuple):
+    """A column of a task's table for people. key: of the row."""
+
+    key: str
+    title: str
+    reads: Reads = "text"
 
 
 class Part(NamedTuple):
@@ -52,6 +65,10 @@ class TaskFacts(NamedTuple):
     """
     plan_max_age: float = PLAN_MAX_AGE
     """Seconds after which the rest of its plan is no longer applied: longer for what takes hours by its nature."""
+    figures: Sequence[Figure] = ()
+    """The columns of its table, where it shows figures."""
+    foretells: bool = False
+    """Its rows are forecasts (remediator/forecast/row.py), the last of which are served as metrics."""
     parts: Sequence[Part] = ()
     """Of a composite: the tasks that it is a list of, in their order."""
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from remediator.model.taskfacts import Shows, TaskFacts
+from remediator.model.taskfacts import Figure, Shows, TaskFacts
 from remediator.tasks.backup.facts import BACKUP
 from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
+from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.diagnose.facts import DIAGNOSE
@@ -147,6 +148,12 @@ def _security_review() -> "Makes":
     return tasks
 
 
+def _capacity_planning() -> "Makes":
+    from remediator.tasks.capacity_planning.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -172,6 +179,7 @@ _FAMILIES = (
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((SECURITY_REVIEW,), _security_review),
     _Family((DIAGNOSE,), _diagnose),
+    _Family((CAPACITY_PLANNING,), _capacity_planning),
     _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
 )
 
@@ -182,6 +190,11 @@ FACTS: Mapping[str, TaskFacts] = {facts.name: facts for family in _FAMILIES for 
 def shows(task: str) -> Shows:
     """What a plan or run of a task of this name is to people. One that no longer exists listed actions."""
     return FACTS[task].shows if task in FACTS else "actions"
+
+
+def figures(task: str) -> Sequence[Figure]:
+    """The columns of the table of a task that shows figures."""
+    return FACTS[task].figures if task in FACTS else ()
 
 
 def build_tasks(config: "Config", resources: "Resources") -> "Mapping[str, Task]":

@@ -7,8 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.audit.verify import Head
+from remediator.config.forecasts import Forecasts
 from remediator.config.peers import Watchdog as WatchdogSettings
 from remediator.config.schedule import default_jobs
+from remediator.forecast.metrics import ForecastMetrics
+from remediator.forecast.row import ForecastRow
 from remediator.metrics import Metrics
 from remediator.model.job import JobRecord
 from remediator.model.shapes.status import BallastView
@@ -54,6 +57,10 @@ def exposition() -> str:
         done_until=NOW, last_success_at=NOW,
     )  # fmt: skip
     JobMetrics(registry, lambda: NOW).stand([Standing(job, record, NOW, NOW, NOW + 1, busy=False)])
+    row = ForecastRow(
+        sink="filesystem:/", unit="bytes", limit=100.0, used_ratio=0.7, error_ratio=0.01, full_at=NOW, says="in 1 day"
+    )
+    ForecastMetrics(registry, Forecasts, lambda: NOW).foretold(NOW, [row])
     return generate_latest(registry).decode()
 
 

@@ -9,10 +9,11 @@ from exporter.base.units import format_bytes
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.runs import RunView
 from remediator.tasks.health_check.notes import checks_of
-from remediator.tasks.registry import shows
+from remediator.tasks.registry import figures, shows
 from upkeeper.client.follow import Progress
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.figures import show_figures
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.tasks import freed, measurement
@@ -77,8 +78,11 @@ def show_summary(screen: Screen, run: RunView) -> None:
     if shows(run["task"]) == "checks":
         _checks(screen, run)
         return
-    if shows(run["task"]) == "findings":
-        show_findings(screen, run.get("rows", []), run["notes"])
+    if shows(run["task"]) in ("findings", "figures"):
+        if shows(run["task"]) == "findings":
+            show_findings(screen, run.get("rows", []), run["notes"])
+        else:
+            show_figures(screen, figures(run["task"]), run.get("rows", []), run["notes"])
         detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
         screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
         return
@@ -124,6 +128,8 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
         screen.line(f"  note     {note}")
     if run.get("rows") and shows(run["task"]) == "findings":
         show_findings(screen, run["rows"], [])
+    if run.get("rows") and shows(run["task"]) == "figures":
+        show_figures(screen, figures(run["task"]), run["rows"], [])
     _actions(screen, run)
     if "children" in run:
         _children(screen, run)

@@ -9,8 +9,9 @@ from remediator.model.shapes.plans import PartPlanView, PlanBody, PlanView
 from remediator.model.shapes.remedies import RemedyView
 from remediator.model.shapes.runs import MeasurementView
 from remediator.model.shapes.tasks import TaskView
-from remediator.tasks.registry import shows
+from remediator.tasks.registry import figures, shows
 from upkeeper.screens.cells import Cell, Column, state
+from upkeeper.screens.figures import show_figures
 from upkeeper.screens.findings import show_findings
 from upkeeper.screens.screen import Screen
 from upkeeper.screens.text import STYLES, local
@@ -154,6 +155,9 @@ def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
     """What a task would do, and what it leaves alone."""
     if shows(task) == "findings":
         show_findings(screen, plan.get("rows", []), plan["notes"])
+        return
+    if shows(task) == "figures":
+        show_figures(screen, figures(task), plan.get("rows", []), plan["notes"])
         return
     actions = plan["actions"]
     screen.table(

@@ -8,7 +8,7 @@ from typing import Any
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import LOOPBACK, Ports, url
 
-RETENTION_TIME = "15d"
+RETENTION_TIME = "45d"
 RETENTION_SIZE = "1GB"
 
 

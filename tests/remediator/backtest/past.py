@@ -30,9 +30,9 @@ def alerts(labels: Mapping[str, str], spans: Iterable[Span], step: float) -> lis
 
 @asynccontextmanager
 async def remembering(
-    directory: Path, samples: Mapping[str, Iterable[str]], config: Mapping[str, Any]
+    directory: Path, samples: Mapping[str, Iterable[str]], config: Mapping[str, Any], *more: str
 ) -> AsyncIterator[Server]:
-    """samples: lines by the name of their metric."""
+    """samples: lines by the name of their metric. more: arguments of Prometheus."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "history").open("w") as file:
         for name, of_it in samples.items():
@@ -43,5 +43,5 @@ async def remembering(
     longest = "--max-block-duration=744h"
     command = [tool("promtool", "prometheus"), "tsdb", "create-blocks-from", longest, "openmetrics"]
     subprocess.run([*command, directory / "history", directory / "data"], check=True, capture_output=True)
-    async with prometheus(directory, config) as server:
+    async with prometheus(directory, config, *more) as server:
         yield server

@@ -1,6 +1,5 @@
 """What is foretold of series that are made from seeds, and how often what is said holds."""
 
-from collections.abc import Callable
 from math import inf
 from random import Random
 from statistics import median
@@ -14,6 +13,7 @@ from remediator.forecast.paths import Full
 from remediator.forecast.steps import steps
 from remediator.forecast.words import fullness, remarks
 from tests.helpers import rounds
+from tests.remediator.forecast.compare import healthy
 from tests.remediator.forecast.series import HOUR, NOW, SHAPES, Shape, made
 
 SEEDS = rounds("FORECAST_SEEDS", 12, 400)
@@ -197,19 +197,6 @@ def test_a_day_reaches_into_the_one_before() -> None:
     samples = [(NOW - hour * HOUR, 9.0 if hour in (23, 25) else 1.0) for hour in range(72)]
     assert highest(samples, NOW) == [Day(-2, 1.0), Day(-1, 9.0), Day(0, 9.0)]
     assert highest([*samples, (NOW + 1, 99.0)], NOW) == highest(samples, NOW)
-
-
-def healthy(dice: Random, kind: str) -> Callable[[float], float]:
-    """Of a host that nobody needs to be woken for, shares of 100: by the hour."""
-    base, tooth, noise = dice.uniform(30, 75), dice.uniform(2, 10), dice.uniform(0.05, 1)
-    growth = dice.uniform(-0.02, 0.1)
-    period = {"flat": 0, "nightly": 24, "weekly": 168}[kind]
-
-    def value(hour: float) -> float:
-        teeth = tooth * (hour % period) / period if period else 0.0
-        return base + growth * hour / 24 + teeth + dice.gauss(0, noise)
-
-    return value
 
 
 @pytest.mark.parametrize("kind", ["flat", "nightly", "weekly"])

@@ -13,7 +13,14 @@ from remediator.tasks.registry import FACTS
 
 ADDS_ONLY = {"backup", "backup-verification", "disaster-recovery-test"}
 """They work on what a section of the config asks to be made, and add to it."""
-LOOKS_ONLY = {"health-check", "diagnose", "security-review", "configuration-audit", "validate-config"}
+LOOKS_ONLY = {
+    "capacity-planning",
+    "configuration-audit",
+    "diagnose",
+    "health-check",
+    "security-review",
+    "validate-config",
+}
 
 
 def task(name: str) -> Task:
