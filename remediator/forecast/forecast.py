@@ -7,6 +7,7 @@ and where these strayed further than it had said, its spread is widened by as mu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
@@ -51,6 +52,11 @@ class Forecast:
     """Days of the history without a value."""
     weekly: bool = False
     """It follows the days of the week."""
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether it will be full by a growth that its spread tells from none: else nobody should be woken for it."""
+        return self.full is not None and self.full.middle < inf and (self.growth_low > 0 or self.full.middle == 0)
 
     @property
     def error_ratio(self) -> float | None:

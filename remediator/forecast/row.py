@@ -31,6 +31,7 @@ class ForecastRow(Row):
     days_earliest: float | None = None
     days_latest: float | None = None
     full_at: float | None = None
+    """When that is; None also where its growth cannot be told from none. The alert lives on this."""
     reach_days: int | None = None
     """Of how many days ahead the forecast speaks."""
     coverage: float = 0.8

@@ -65,7 +65,7 @@ def _told(sink: Sink, found: Forecast, within: str, now: float) -> ForecastRow:
         days=_finite(full.middle) if full else None,
         days_earliest=_finite(full.earliest) if full else None,
         days_latest=_finite(full.latest) if full else None,
-        full_at=now + full.middle * DAY if full is not None and isfinite(full.middle) else None,
+        full_at=now + full.middle * DAY if full is not None and found.is_foreseen else None,
         reach_days=found.reach,
         history_days=found.days,
         error=found.error,

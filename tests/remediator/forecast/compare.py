@@ -88,8 +88,9 @@ def alarms(teeth: str, seeds: int) -> Mapping[str, float]:
     for seed in range(seeds):
         value = healthy(Random(f"{teeth} {seed}"), teeth)
         samples = [(NOW + hour * HOUR, value(hour)) for hour in range(DAYS * 24)]
-        days = [foretold(samples[: day * 24], NOW + (day * 24 - 1) * HOUR).full for day in range(14, DAYS + 1)]
-        warned["forecast"] += any(full is not None and full.middle <= WITHIN for full in days)
+        told = [foretold(samples[: day * 24], NOW + (day * 24 - 1) * HOUR) for day in range(14, DAYS + 1)]
+        foreseen = [one.full.middle for one in told if one.full is not None and one.is_foreseen]
+        warned["forecast"] += any(days <= WITHIN for days in foreseen)
         for name, hours in RANGES.items():
             step = 1 if hours < 48 else 12  # a week's line changes little within half a day
             warned[name] += any(
