@@ -233,6 +233,12 @@ def _of_credentials(given: Mapping[str, Any], changed: Set[str]) -> Iterator[Con
         yield Contradiction(("headers",), f"the header Authorization is set by {ways[0]}; remove one of them")
 
 
+def _unit(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service", name):
+        raise ValueError(f"{shown(name)} must be the full name of a service unit, as in letta.service")
+    return name
+
+
 class Service(Section):
     """A service with its probes, and the container that serves it."""
 
@@ -241,7 +247,12 @@ class Service(Section):
     container: str | None = Field(
         default=None, min_length=1, description="container that service-restart restarts when a probe fails"
     )
+    unit: Annotated[str, AfterValidator(_unit)] | None = Field(
+        default=None, description="or the systemd unit of this machine that it restarts, as in `letta.service`"
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if given.get("container") is not None and given.get("unit") is not None:
+            yield Contradiction(("unit",), "and container are mutually exclusive: one of them serves it")
         yield from repeated_names("probes", given.get("probes"), unnamed="live")

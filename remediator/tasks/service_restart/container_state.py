@@ -1,7 +1,9 @@
 """A container's state as plain values, and what a restart can do about it. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from exporter.docker.references import PROCESSES, joined_containers
@@ -18,6 +20,10 @@ _KILLED = 137
 _SIGNALLED = frozenset({130, _KILLED, 143})
 """Exit codes of a process ended by SIGINT, SIGKILL or SIGTERM, as ``docker stop`` and ``docker kill`` send them."""
 _OUTPUT_LIMIT = 200
+DIES_AFTER = 3
+LIVES_SECONDS = 120.0
+"""With so many restarts by Docker, and running for less than so long, it dies over and over."""
+_FRACTION = re.compile(r"\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class ContainerState:
     stop_seconds: int = _DEFAULT_STOP_SECONDS
     """How long the engine waits for its process to end before it kills it: 300 at most, also for "never"."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    memory_limit: int = 0
+    """Bytes; 0 for none."""
     joined: Mapping[str, str] = field(default_factory=dict)
     """What it shares with another container, in words, and that container's id; see exporter.docker.references."""
 
@@ -97,6 +105,7 @@ def parse_state(inspected: Mapping[str, Any]) -> ContainerState:
         restart_policy=policy.get("Name") or "no",
         stop_seconds=min(stop_seconds, _MAX_STOP_SECONDS) if stop_seconds >= 0 else _MAX_STOP_SECONDS,
         labels=config.get("Labels") or {},
+        memory_limit=host.get("Memory") or 0,
         joined=joined_containers(host),
     )
 
@@ -142,14 +151,37 @@ def describe(state: ContainerState, failing: Sequence[str] = ()) -> str:
     return "; ".join([words, *failing])
 
 
-def judge(state: ContainerState, failing: Sequence[str], keep_label: str, *, starting: bool = False) -> Advice:
+def dies_over_and_over(state: ContainerState, now: float | None = None) -> bool:
+    """Whether Docker restarts it time and again, also in the moments in which it runs. now: Unix seconds."""
+    if state.status == "restarting":
+        return True
+    if not state.running or state.restarts < DIES_AFTER or now is None:
+        return False
+    try:
+        started = datetime.fromisoformat(_FRACTION.sub("", state.started_at)).timestamp()
+    except ValueError:
+        return False
+    return now - started < LIVES_SECONDS
+
+
+def judge(
+    state: ContainerState,
+    failing: Sequence[str],
+    keep_label: str,
+    *,
+    starting: bool = False,
+    now: float | None = None,
+) -> Advice:
     """What a restart may do for a container.
 
     failing: its probes that fail now, in words. Only a running container's probes count. starting: whether one of them
-    says of itself that it is starting, recovering or shutting down.
+    says of itself that it is starting, recovering or shutting down. now: Unix seconds.
     """
     if keep_label in state.labels:
         return Advice(None, f"{state.name} has the label {keep_label}")
+    if state.running and (failing or state.health == "unhealthy") and dies_over_and_over(state, now):
+        reason = f"{describe(state, failing)}; it dies over and over, restarted by Docker {state.restarts} times"
+        return Advice(None, f"{state.name}: {reason}; another restart would not help", may_be_well=True)
     if state.running:
         return _judge_running(state, failing, starting)
     if state.status == "exited":

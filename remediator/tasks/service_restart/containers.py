@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.base.redact import redacted, secrets_of
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import container_name
 from exporter.docker.sandboxlabels import SANDBOX
 from remediator.model.task import TaskError
 from remediator.tasks.service_restart.container_state import ContainerState, parse_state
+from remediator.tasks.service_restart.endings import explain
+
+_LOG_LINES = 40
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -44,6 +48,18 @@ class Containers:
             return [_inspect(client, entry["Id"]) for entry in client.containers(all=True)]
 
         return [parse_state(inspected) for inspected in await self.engine.call(inspect_all) if inspected is not None]
+
+    async def why_it_dies(self, state: ContainerState) -> list[str]:
+        """Sentences on how it ended and what it said last, without what is secret in its environment."""
+
+        def read(client: "APIClient") -> tuple[Any, bytes]:
+            return client.inspect_container(state.id), client.logs(state.id, tail=_LOG_LINES)
+
+        inspected, content = await self.engine.call(read)
+        now = parse_state(inspected)
+        secrets = secrets_of((inspected.get("Config") or {}).get("Env") or [])
+        lines = redacted(content.decode(errors="replace"), secrets).splitlines()
+        return explain(lines, now.exit_code, oom=now.oom_killed, memory_limit=now.memory_limit, error=now.error)
 
     async def labels(self) -> dict[str, dict[str, str]]:
         """The labels of each container by its name, but of those of sandboxes."""

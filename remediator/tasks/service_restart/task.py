@@ -1,4 +1,4 @@
-"""service-restart: restarts the container behind a failing service and waits until it is healthy again."""
+"""service-restart: restarts the container or unit behind a failing service and waits until it is healthy again."""
 
 import asyncio
 import time
@@ -29,11 +29,19 @@ from remediator.model.task import (
     TaskError,
 )
 from remediator.tasks.resources import Resources
-from remediator.tasks.service_restart.container_state import Advice, ContainerState, describe, judge
+from remediator.tasks.service_restart.container_state import (
+    Advice,
+    ContainerState,
+    describe,
+    dies_over_and_over,
+    judge,
+)
 from remediator.tasks.service_restart.containers import Containers
 from remediator.tasks.service_restart.facts import SERVICE_RESTART
 from remediator.tasks.service_restart.restarter import DEFAULT_PACING, Checks, Pacing, Restarter
 from remediator.tasks.service_restart.sharing import Sharer, sharers_of, why_unstartable
+from remediator.tasks.service_restart.unit_restart import UnitRestart
+from remediator.tasks.service_restart.units import Units
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +56,9 @@ class ServiceRestart:
 
     With it go the running containers that share its network, processes or shared memory: they would be cut off.
 
-    probe, clock (monotonic seconds) and sleep are passed in by tests.
+    Of a service that names a ``unit:``, that systemd unit.
+
+    probe, units, clock (monotonic seconds), sleep and now (Unix seconds) are passed in by tests.
     """
 
     facts = SERVICE_RESTART
@@ -63,14 +73,18 @@ class ServiceRestart:
         *,
         pacing: Pacing = DEFAULT_PACING,
         probe: Prober = run_probe,
+        units: Units | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._services = {service.name: service for service in services}
         self._containers = Containers(engine)
         self._restarter = Restarter(engine, pacing, clock, sleep)
         self._keep_label = keep_label
         self._probe = probe
+        self._unit = UnitRestart(units or Units(), self._failing_of, pacing, clock, sleep)
 
     async def targets(self) -> Sequence[str]:
         """Services with a container, these containers, and the labelled ones (none while the engine is away).
@@ -89,6 +103,8 @@ class ServiceRestart:
         """Values: ``running`` and ``unhealthy`` (0 or 1), ``probes_failing``, ``restarts`` by Docker's own policy, and
         ``cut_off``, the containers that still use a network (or the like) of its start before the last.
         """
+        if (service := self._with_unit(target)) is not None:
+            return await self._unit.measure(service)
         state = await self._state(target)
         failing = _words(await self._failing(target, state))
         cut_off = [sharer for sharer in sharers_of(state, await self._containers.all()) if sharer.cut_off]
@@ -108,6 +124,8 @@ class ServiceRestart:
 
     def evidence(self, target: str) -> Sequence[Source]:
         """How the container ended, and its last words: a restart takes both away."""
+        if (service := self._with_unit(target)) is not None:
+            return self._unit.evidence(service)
 
         async def find() -> str:
             return (await self._state(target)).id
@@ -115,21 +133,26 @@ class ServiceRestart:
         return container_sources(self._containers.engine, find)
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        if (service := self._with_unit(target)) is not None:
+            return await self._unit.plan(service)
         state = await self._state(target)
         containers = await self._containers.all()
         sharers = sharers_of(state, containers)
         advice = await self._advise(target, state, containers)
+        broke = state.status == "exited" and state.exit_code != 0 and bool(advice.action)
+        dies = broke or dies_over_and_over(state, self._now())
+        why = await self._containers.why_it_dies(state) if dies else []
         if advice.action is None:
             cut_off = [sharer for sharer in sharers if sharer.cut_off]
             return Plan(
                 actions=tuple(self._sharing(each) for each in cut_off if self._keep_label not in each.state.labels),
-                notes=[f"{advice.reason}.", *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
+                notes=[f"{advice.reason}.", *why, *(f"{_of(sharer)} and is cut off." for sharer in cut_off)],
             )
         params = {"container_id": state.id, "started_at": state.started_at}
         action = Action(kind=advice.action, object=state.name, reason=advice.reason, params=params)
         return Plan(
             actions=[action, *(self._sharing(sharer) for sharer in sharers)],
-            notes=[f"{_of(sharer)}: it is restarted too." for sharer in sharers],
+            notes=[*why, *(f"{_of(sharer)}: it is restarted too." for sharer in sharers)],
         )
 
     @staticmethod
@@ -147,6 +170,8 @@ class ServiceRestart:
         A container that was started since the plan, by a person or by this action before a crash, is not restarted:
         it is only waited for.
         """
+        if (service := self._with_unit(target)) is not None:
+            return await self._unit.apply(service, action, self.action_timeout * 0.9)
         state = await self._containers.find(str(action.params["container_id"]))
         if state is None:
             return Effect(state="skipped", detail="the container is gone")
@@ -205,7 +230,7 @@ class ServiceRestart:
             return Advice(None, reason)
         failing = await self._failing(target, state)
         starting = any(each.starting for each in failing)
-        advice = judge(state, _words(failing), self._keep_label, starting=starting)
+        advice = judge(state, _words(failing), self._keep_label, starting=starting, now=self._now())
         if advice.action is None:
             return advice
         unstartable = why_unstartable(state, containers)
@@ -221,6 +246,14 @@ class ServiceRestart:
             return True  # it is one of the targets
         configured = any(service.container == state.name for service in self._services.values())
         return configured or state.labels.get(RESTART_LABEL) == "true"
+
+    def _with_unit(self, target: str) -> Service | None:
+        service = self._services.get(target)
+        return service if service is not None and service.unit else None
+
+    async def _failing_of(self, service: Service) -> list[ProbeResult]:
+        results = await asyncio.gather(*(self._probe(service.name, probe) for probe in service.probes))
+        return [result for result in results if not result.success]
 
     async def _state(self, target: str) -> ContainerState:
         """The state of the target's container. Raises TaskError if none has exactly that name."""
@@ -259,9 +292,10 @@ def target_names(services: Mapping[str, Service], labels: Mapping[str, Mapping[s
     """The targets of these services and of containers with these labels. Pure."""
     own = {name: service.container for name, service in services.items() if service.container}
     labelled = sorted(name for name, its in labels.items() if its.get(RESTART_LABEL) == "true")
+    with_unit = [name for name, service in services.items() if service.unit]
     homonyms = sorted(name for name in {*labels, *own.values()} if own.get(name, name) != name)
     containers = [name for name in (*own.values(), *labelled) if name not in homonyms]
-    return list(dict.fromkeys([*own, *containers, *(CONTAINER_TARGET + name for name in homonyms)]))
+    return list(dict.fromkeys([*own, *with_unit, *containers, *(CONTAINER_TARGET + name for name in homonyms)]))
 
 
 def _of(sharer: Sharer) -> str:

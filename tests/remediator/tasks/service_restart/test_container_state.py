@@ -1,5 +1,6 @@
 """What a restart can do for a container in each state, without an engine."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -79,6 +80,20 @@ def test_what_is_well_is_left_alone(health: Any) -> None:
 
 def inspected(**changes: Any) -> dict[str, Any]:
     return {"Id": "1", "Name": "/web", "State": {"Status": "running"}, "Config": {}, "HostConfig": {}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("restarts", "seconds", "dies"), [(3, 10, True), (2, 10, False), (30, 119, True), (30, 121, False)]
+)
+def test_what_dies_over_and_over_is_not_restarted_while_it_happens_to_run(
+    restarts: int, seconds: float, dies: bool
+) -> None:
+    container = state(restarts=restarts, started_at="2026-11-28T01:00:00.123456789Z")
+    now = datetime(2026, 11, 28, 1, tzinfo=UTC).timestamp() + seconds
+    advice = judge(container, ["probe web/live: refused"], KEEP, now=now)
+    assert (advice.action is None) == dies
+    assert ("it dies over and over, restarted by Docker" in advice.reason) == dies
+    assert judge(container, [], KEEP, now=now).action is None, "nothing fails"
 
 
 def test_parse_state_of_the_bare_minimum() -> None:

@@ -471,3 +471,19 @@ async def test_without_an_engine_configured_targets_remain(dockerd_factory: Call
     with pytest.raises(DockerUnavailable, match="cannot reach the Docker engine"):
         await task.plan("site")
     engine.close()
+
+
+async def test_a_container_that_dies_over_and_over_is_explained(clean_dockerd: Dockerd, task: ServiceRestart) -> None:
+    """With what it said, but for what is secret in its environment."""
+    clean_dockerd.run(
+        "dying", "echo no space left on device, said hunter2-hunter2; exit 3", labels=RESTART,
+        environment={"DB_PASSWORD": "hunter2-hunter2"}, restart_policy={"Name": "always"},
+    )  # fmt: skip
+    await wait_until(lambda: inspect(clean_dockerd, "dying")["RestartCount"] >= 3, what="Docker to restart it")
+    await wait_until(lambda: inspect(clean_dockerd, "dying")["State"]["Status"] == "restarting", what="it to wait")
+    plan = await task.plan("dying")
+    assert not plan.actions
+    assert plan.notes[0].startswith("dying crashes over and over: restarted by Docker")
+    assert plan.notes[1] == "It looks as if the disk is full for it: make room."
+    assert plan.notes[2].startswith("It said last: no space left on device, said ")
+    assert "hunter2" not in " ".join(plan.notes)
