@@ -84,9 +84,14 @@ class DockerEngine:
         self._patient: dict[tuple[float, int], DockerEngine] = {}
 
     @property
+    def host(self) -> str:
+        """Where it is, as a program finds it in DOCKER_HOST."""
+        return self._host or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
+
+    @property
     def socket(self) -> str | None:
         """The path of the socket of an engine on this machine; None for one that is reached over the network."""
-        host = self._host or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
+        host = self.host
         return (host.removeprefix("unix://") or _DEFAULT_SOCKET) if host.startswith("unix://") else None
 
     def patient(self, timeout: float, threads: int = 2) -> "DockerEngine":

@@ -10,6 +10,7 @@ from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.forecasts import Forecasts
 from remediator.config.guards import GuardSettings
+from remediator.config.images import Images, unknown_names
 from remediator.config.notify import Notify
 from remediator.config.packages import Packages
 from remediator.config.peers import AlertmanagerPeer, Peer, Reconcile, Watchdog
@@ -51,6 +52,7 @@ class Config(Inventory):
     packages: Packages = Field(default=Packages(), description="how the packages of the host are kept up to date")
     security: Security = Field(default=Security(), description="what the security review finds and accepts")
     forecasts: Forecasts = Field(default=Forecasts(), description="when what will be full is worth a warning")
+    images: Images = Field(default=Images(), description="how the images of Compose services are updated")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")
@@ -61,5 +63,6 @@ class Config(Inventory):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from super().contradictions(given)
         yield from repeated_names("remedies", given.get("remedies"))
+        yield from unknown_names(given)
         if "remedies" in given and given["remedies"] is None:
             yield Contradiction(("remedies",), "has no value; write [] for none, or remove it for those that ship")

@@ -31,7 +31,7 @@ def blocks(facts: Approved, case: Case) -> Hold | None:
     """An empty plan needs nobody."""
     if case.plan is None or not case.plan.actions:
         return None
-    why = _why(case)
+    why = _why(facts, case)
     if why is None or facts.plan_hash == plan_hash(case.plan.actions):
         return None
     if facts.plan_hash is not None:
@@ -39,20 +39,23 @@ def blocks(facts: Approved, case: Case) -> Hold | None:
     return Hold(why, asks=True)
 
 
-def _why(case: Case) -> str | None:
+def _why(facts: Approved, case: Case) -> str | None:
     """Why a person must approve; None where nobody must."""
     if case.always_approve:
         return f"a person must approve each plan of {case.subject.task}"
+    asked_for_by_hand = case.by_hand and facts.plan_hash is None  # later attempts are those that an approval began
+    if case.plan is not None and case.plan.asks and not asked_for_by_hand:
+        return case.plan.asks
     if case.autonomy != "auto":
         return "a person must approve what its remedy would do"
     return None
 
 
 def says(facts: Approved, case: Case) -> str:
-    if _why(case) is None:
+    if _why(facts, case) is None:
         return "nobody has to approve its plan"
     if case.plan is None:
-        return f"{_why(case)}, once there is a plan"
+        return f"{_why(facts, case)}, once there is a plan"
     return "a person has approved this plan" if case.plan.actions else "an empty plan needs nobody"
 
 

@@ -14,6 +14,7 @@ from remediator.tasks.diagnose.facts import DIAGNOSE
 from remediator.tasks.disaster_recovery.facts import DISASTER_RECOVERY_TEST
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
+from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
@@ -124,6 +125,12 @@ def _packages() -> "Makes":
     return tasks
 
 
+def _image_update() -> "Makes":
+    from remediator.tasks.image_update.task import tasks
+
+    return tasks
+
+
 def _disaster_recovery() -> "Makes":
     from remediator.tasks.disaster_recovery.task import tasks
 
@@ -175,6 +182,7 @@ _FAMILIES = (
     _Family((RESTORE,), _restore),
     _Family((RESTORE_IN_PLACE,), _restore_in_place),
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
+    _Family((IMAGE_UPDATE,), _image_update),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((SECURITY_REVIEW,), _security_review),

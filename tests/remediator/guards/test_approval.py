@@ -45,6 +45,19 @@ def test_a_task_can_need_one_whoever_asks() -> None:
     assert hold.asks
 
 
+def test_a_plan_can_need_one_unless_a_person_has_asked_for_the_run() -> None:
+    asking = replace(ASKING, autonomy="auto", plan=PLAN.model_copy(update={"asks": "it is not labelled auto"}))
+    hold = blocks(Approved(), asking)
+    assert hold is not None
+    assert (hold.asks, hold.reason) == (True, "it is not labelled auto")
+    assert blocks(Approved(plan_hash(PLAN.actions)), asking) is None
+    by_hand = replace(asking, by_hand=True)
+    assert blocks(Approved(), by_hand) is None
+    changed = blocks(Approved(plan_hash(OTHER.actions)), by_hand)  # the attempt that an approval began
+    assert changed is not None
+    assert changed.reason.startswith("the plan has changed since it was approved; ")
+
+
 async def test_what_was_approved_is_read_from_the_record(tmp_path: Path) -> None:
     database = Database(tmp_path / "upkeeper.db", host="here")
     await database.migrate()

@@ -1,0 +1,78 @@
+"""How far an update has come, on disk before each step, so that whoever comes next finishes it or goes back."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from exporter.base.replace_file import replace_file
+from remediator.model.task import TaskError
+from remediator.tasks.image_update.overrides import FOLDER, Pin
+
+Stage = Literal["changing", "going-back", "asked"]
+"""``changing``: the new image is being put in place or watched. ``going-back``: the former one is. ``asked``: it is not
+well, and a person must say which is to stay.
+"""
+
+
+class Journal(BaseModel):
+    """An update that is not settled. Times are Unix seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    target: str
+    container: str
+    """The id of the one that was replaced."""
+    former: str
+    """What ran, for people."""
+    former_id: str
+    former_pin: Pin | None
+    """What our file said of the service before."""
+    new: Pin
+    new_id: str
+    stage: Stage = "changing"
+    sharers: list[str] = []
+    set: str = ""
+    """That was made with the service at rest."""
+    series: str = ""
+    began: float
+    changed: float | None = None
+    """When the former container was stopped, or is about to be."""
+    served: float | None = None
+    """When the new one was first seen to be well: from then on its clients may have written."""
+    problem: str = ""
+    alerts_before: list[str] | None = None
+    """Fingerprints of what fired of the service before; null where nobody could be asked."""
+
+
+def path_of(state_dir: Path, project: str, service: str) -> Path:
+    """Both are names that Compose allows, of letters, digits, dots, dashes and underscores."""
+    return state_dir / FOLDER / project / f"{service}.update.json"
+
+
+def read(path: Path) -> Journal | None:
+    """None where none is under way. Blocks. Raises TaskError."""
+    try:
+        return Journal.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise TaskError(f"{path}, which tells of an update under way, cannot be read: {error}") from None
+
+
+def write(path: Path, journal: Journal) -> None:
+    """Blocks. Raises TaskError."""
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        replace_file(path, f"{journal.model_dump_json(indent=1)}\n".encode(), durable=True)
+    except OSError as error:
+        raise TaskError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def drop(path: Path) -> None:
+    """The update is settled. Blocks. Raises TaskError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise TaskError(f"cannot remove {path}: {error.strerror or error}") from error

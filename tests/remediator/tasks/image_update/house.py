@@ -1,0 +1,208 @@
+"""A Compose project on a private engine, a registry of its own, and image-update for both."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.docker.engine import DockerEngine
+from exporter.inventory.services import Service
+from remediator.config.images import Images as Settings
+from remediator.model.task import Effect, Plan, TaskError
+from remediator.tasks.image_update.alerts import Alerts
+from remediator.tasks.image_update.data import Data, Tasks
+from remediator.tasks.image_update.distribution import Known
+from remediator.tasks.image_update.task import ImageUpdate, Means
+from remediator.tasks.image_update.watch import Patience
+from tests.docker_images import static_busybox
+from tests.dockerd import Dockerd
+from tests.registry import Registry
+
+PROJECT = "pa"
+TARGET = f"{PROJECT}.app"
+FAST = Patience(start=1.0, stay=0.3, poll=0.05, alerts=0.1, settle=0.2)
+NO_TASKS = Tasks(*(None,) * 3)  # type: ignore[arg-type]
+
+
+class House:
+    """The project ``pa`` with the services app and side. clock: what the task takes for the time; None: the time."""
+
+    def __init__(self, root: Path, dockerd: Dockerd, registry: Registry, program: str) -> None:
+        self.root, self.dockerd, self.registry, self.program = root, dockerd, registry, program
+        self.old = subprocess.run([program, "version", "--short"], capture_output=True, text=True).stdout[:2] == "1."
+        self.engine = DockerEngine(dockerd.host)
+        self.state, self.project = root / "state", root / PROJECT
+        for each in (self.state, self.project):
+            each.mkdir()
+        self.app = f"{registry.address}/app"
+        self.services: dict[str, dict[str, Any]] = {
+            "app": {
+                "image": f"{self.app}:1",
+                "entrypoint": ["/bin/sh", "-c"],
+                "command": ["test -f /broken && exit 1; exec sleep 1000"],
+                "stop_signal": "SIGKILL",
+                "network_mode": "none",
+                "environment": {"PASSWORD": "s3cret$$x", "MODE": "${MODE:-none}"},
+                "labels": {"upkeeper.update": "auto"},
+                "cap_add": ["NET_ADMIN"],
+                "healthcheck": {
+                    "test": ["CMD-SHELL", "test ! -f /sick"],
+                    "interval": "0.2s",
+                    "timeout": "1s",
+                    "retries": 1,
+                },
+            }
+        }
+        self.more: dict[str, Any] = {"version": "2.4"} if self.old else {}
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def push(
+        self, tag: str = "1", created: float | None = None, labels: Mapping[str, str] | None = None, *files: str
+    ) -> str:
+        """Builds an image with these files in it, and pushes it. Its digest; nothing of it stays here."""
+        had = [each.id for each in self.dockerd.client.images.list(f"{self.app}:{tag}")]
+        content = {"bin/busybox": static_busybox(), "made": os.urandom(8)}
+        image = self.dockerd.load_built([content, dict.fromkeys(files, b"") or {"x": b""}], labels, created)
+        api = self.dockerd.client.api
+        api.tag(image, self.app, tag)
+        for line in api.push(self.app, tag, stream=True, decode=True):
+            assert "error" not in line, line
+        (digest,) = {each.partition("@")[2] for each in api.inspect_image(f"{self.app}:{tag}")["RepoDigests"]}
+        api.remove_image(image, force=True)
+        for each in had:
+            api.tag(each, self.app, tag)
+        return digest
+
+    def compose(self, *arguments: str) -> None:
+        """Compose as a person runs it."""
+        document: dict[str, Any] = {"services": self.services, **self.more}
+        (self.project / "compose.yml").write_text(yaml.safe_dump(document))
+        done = subprocess.run(
+            [self.program, "-f", f"{self.project}/compose.yml", *arguments],
+            cwd=self.project, capture_output=True, text=True, check=False,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), "DOCKER_HOST": self.dockerd.host},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    def share(self) -> None:
+        """Adds the service ``side``, which has the network of app."""
+        self.services["side"] = {
+            "image": self.dockerd.import_busybox(),
+            "command": ["sleep", "1000"],
+            "stop_signal": "SIGKILL",
+            "network_mode": "service:app",
+        }
+
+    def up(self) -> None:
+        """Pulls what the tag means now, and starts it."""
+        self.dockerd.client.api.pull(self.app, tag="1")
+        self.compose("up", "-d")
+
+    def task(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        patience: Patience = FAST,
+        services: Sequence[Service] = (),
+        **means: Any,
+    ) -> ImageUpdate:
+        given = Settings.model_validate({"compose": [self.program], "min_age": "0s", **(settings or {})})
+        known = Means(self.engine, self.state, Known(), Alerts(None), Data([], NO_TASKS), patience=patience)
+        return ImageUpdate(given, services, "upkeeper.keep", replace(known, **means))
+
+    def container(self, service: str = "app") -> dict[str, Any]:
+        """The inspection of the one container of a service."""
+        api = self.dockerd.client.api
+        asked = {"label": [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}"]}
+        (found,) = api.containers(all=True, filters=asked)
+        inspected: dict[str, Any] = api.inspect_container(found["Id"])
+        return inspected
+
+    def digest(self) -> str:
+        """Of the image that app runs."""
+        (found,) = {
+            each.partition("@")[2]
+            for each in self.dockerd.client.api.inspect_image(self.container()["Image"])["RepoDigests"]
+            if each.startswith(f"{self.app}@")
+        }
+        return found
+
+    def everything(self) -> dict[str, Any]:
+        """All that is there, by which one sees that nothing was changed."""
+        api = self.dockerd.client.api
+        files = {str(path): path.read_bytes() for path in sorted(self.state.rglob("*")) if path.is_file()}
+        images = sorted((each["Id"], tuple(sorted(each["RepoTags"] or ()))) for each in api.images(all=True))
+        containers = sorted((each["Id"], each["State"]) for each in api.containers(all=True))
+        return {"files": files, "images": images, "containers": containers}
+
+
+_ITS_OWN = (
+    "Id", "Created", "State", "ResolvConfPath", "HostnamePath", "HostsPath", "LogPath", "GraphDriver", "Name",
+    "NetworkSettings", "ExecIDs",
+)  # fmt: skip
+
+
+def essence(inspected: Mapping[str, Any], *, with_image: bool = True) -> dict[str, Any]:
+    """An inspection without what each container has of its own, and without the image unless asked for."""
+    found = json.loads(json.dumps({key: value for key, value in inspected.items() if key not in _ITS_OWN}))
+    short = str(inspected["Id"])[:12]
+    found["Config"].pop("Hostname")
+    networks = inspected["NetworkSettings"]["Networks"]
+    found["Networks"] = {
+        name: {
+            "Aliases": sorted(set(its["Aliases"] or ()) - {short}),
+            "IPAMConfig": its["IPAMConfig"],
+            "Links": its["Links"],
+        }
+        for name, its in networks.items()
+    }
+    found["Config"]["Env"].sort()  # which Compose writes in any order
+    labels = found["Config"]["Labels"]
+    labels.pop("com.docker.compose.replace", None)
+    if not with_image:
+        for key in (
+            "com.docker.compose.image",
+            "com.docker.compose.config-hash",
+            "com.docker.compose.project.config_files",
+        ):
+            labels.pop(key, None)
+        found["Config"].pop("Image")
+        found.pop("Image")
+    return dict(found)
+
+
+def differences(before: Any, after: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Where two inspections differ, by their paths."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted({*before, *after})
+        return {
+            name: pair
+            for key in keys
+            for name, pair in differences(before.get(key), after.get(key), f"{path}/{key}").items()
+        }
+    return {} if before == after else {path: (before, after)}
+
+
+async def applied(task: ImageUpdate, plan: Plan, target: str = TARGET) -> list[Effect | str]:
+    """The effects of all actions of a plan; of one that failed its message."""
+    found: list[Effect | str] = []
+    for action in plan.actions:
+        try:
+            found.append(await task.apply(target, action))
+        except TaskError as error:
+            found.append(str(error))
+    return found
+
+
+async def updated(task: ImageUpdate, target: str = TARGET, **params: Any) -> list[Effect | str]:
+    return await applied(task, await task.plan(target, params), target)
+
+
+def states(effects: Sequence[Effect | str]) -> list[str]:
+    return [effect.state if isinstance(effect, Effect) else effect for effect in effects]

@@ -1,0 +1,361 @@
+"""image-update on a real engine, with a real registry and each generation of Compose."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.backups.directory import BackupDirectory
+from exporter.inventory.services import Service
+from exporter.probing.result import ProbeResult
+from remediator.model.task import Effect, TaskError
+from remediator.tasks.backup.task import Backup
+from remediator.tasks.backup_verification.task import BackupVerification
+from remediator.tasks.image_update import journal as journals
+from remediator.tasks.image_update.compose import Compose
+from remediator.tasks.image_update.data import Data, Tasks
+from remediator.tasks.restore_in_place.task import RestoreInPlace
+from tests.compose import require_compose
+from tests.dockerd import Dockerd
+from tests.helpers import long_form, missing
+from tests.registry import Registry, registry
+from tests.remediator.tasks.backup.series import OWNER, series
+from tests.remediator.tasks.image_update.house import (
+    FAST,
+    PROJECT,
+    TARGET,
+    House,
+    applied,
+    differences,
+    essence,
+    states,
+    updated,
+)
+
+__all__ = ["registry"]
+pytestmark = pytest.mark.servers
+
+Make = Callable[[str], House]
+
+
+@pytest.fixture
+def houses(tmp_path: Path, clean_dockerd: Dockerd, registry: Registry) -> Iterator[Make]:
+    made: list[House] = []
+
+    def make(program: str) -> House:
+        made.append(House(tmp_path, clean_dockerd, registry, program))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def house(houses: Make) -> House:
+    return houses(require_compose()[0].program)
+
+
+async def test_new_and_fine(house: House) -> None:
+    first = house.push()
+    house.up()
+    before = house.container()
+    task = house.task()
+    assert await task.targets() == [TARGET]
+    assert not (await task.measure(TARGET)).breached
+    plan = await task.plan(TARGET)
+    assert not plan.actions, plan
+    assert plan.rows[0].model_dump()["verdict"] == "current", plan
+    second = house.push()
+    assert (await task.measure(TARGET)).breached
+    there = house.everything()
+    plan = await task.plan(TARGET)
+    assert house.everything() == there, "a plan changes nothing"
+    assert not plan.asks, "its label says auto"
+    assert [(each.kind, each.object) for each in plan.actions] == [
+        ("pull-image", f"{house.app}:1@{second}"),
+        ("update-service", TARGET),
+    ], plan
+    assert states(await applied(task, plan)) == ["done", "done"]
+    assert house.digest() == second != first
+    after = house.container()
+    assert after["Id"] != before["Id"]
+    assert after["State"]["Health"]["Status"] == "healthy"
+    assert not differences(essence(before, with_image=False), essence(after, with_image=False))
+    assert not (await task.measure(TARGET)).breached
+    assert states(await applied(task, plan)) == ["skipped", "skipped"], "done twice changes nothing"
+    house.compose("up", "-d")  # by hand and without our file the same image runs on
+    assert house.digest() == second
+
+
+@pytest.mark.parametrize("generation", ["1", "newest"])
+async def test_what_shares_its_network_goes_with_it(houses: Make, generation: str) -> None:
+    old = shutil.which("docker-compose")
+    if generation == "1" and old is None:
+        missing("docker-compose 1.29 is not on PATH (Debian package docker-compose)")
+    house = houses(str(old) if generation == "1" else require_compose()[-1].program)
+    house.share()
+    house.push()
+    house.up()
+    assert house.old == (generation == "1")
+    before = house.container()
+    second = house.push()
+    assert states(await updated(house.task())) == ["done", "done"]
+    after, side = house.container(), house.container("side")
+    assert house.digest() == second
+    assert after["Id"] != before["Id"]
+    assert not differences(essence(before, with_image=False), essence(after, with_image=False))
+    assert side["HostConfig"]["NetworkMode"] == f"container:{after['Id']}"
+    assert side["State"]["Running"]
+    if house.old and not long_form():
+        return  # each call of it takes a second of a processor
+    house.push("1", None, None, "sick")
+    (_, problem) = await updated(house.task())
+    assert isinstance(problem, str)
+    assert "went back" in problem
+    back, side = house.container(), house.container("side")
+    assert house.digest() == second
+    assert not differences(essence(after), essence(back))
+    assert side["HostConfig"]["NetworkMode"] == f"container:{back['Id']}"
+    assert side["State"]["Running"]
+
+
+async def test_what_never_becomes_healthy_goes_back_exactly(house: House) -> None:
+    house.services["app"] |= {"networks": {"inner": {"aliases": ["application"], "ipv4_address": "10.213.7.7"}}}
+    del house.services["app"]["network_mode"]
+    house.more["networks"] = {"inner": {"ipam": {"config": [{"subnet": "10.213.7.0/24"}]}, "internal": True}}
+    first = house.push()
+    house.up()
+    before = house.container()
+    house.push("1", None, None, "sick")
+    (_, problem) = await updated(house.task())
+    assert isinstance(problem, str)
+    assert "it has not become healthy" in problem, problem
+    assert "went back" in problem, problem
+    assert house.digest() == first
+    assert not differences(essence(before), essence(house.container()))
+    assert not [each for each in house.state.rglob("*") if each.is_file()], "nothing of ours is left"
+    assert not [tag for image in house.dockerd.client.images.list() for tag in image.tags if "upkeeper-former" in tag]
+
+
+class FakeAlerts:
+    """What Alertmanager would say: a stand-in. firing: by fingerprint, of each question in turn; the last one stays."""
+
+    def __init__(self, *firing: Mapping[str, str] | str) -> None:
+        self._firing = list(firing)
+
+    async def firing(self, *_: object) -> Mapping[str, str] | str:
+        return self._firing.pop(0) if len(self._firing) > 1 else self._firing[0]
+
+
+async def test_a_new_alert_after_it_was_healthy(house: House) -> None:
+    house.services["app"]["volumes"] = ["./data:/data"]
+    (house.project / "data").mkdir()
+    first = house.push()
+    house.up()
+    before = house.container()
+    second = house.push()
+    known, more = {"a": "Old"}, {"a": "Old", "b": "ErrorsOfApp"}
+    (_, problem) = await updated(house.task(alerts=FakeAlerts(known, known, more)))
+    assert isinstance(problem, str)
+    assert "ErrorsOfApp" in problem, "nobody wrote"
+    assert "went back" in problem, "nobody wrote"
+    assert house.digest() == first
+    assert not differences(essence(before), essence(house.container()))
+
+    class Writing(FakeAlerts):
+        async def firing(self, *_: object) -> Mapping[str, str] | str:
+            said = await super().firing()
+            if said is more:
+                (house.project / "data" / "written").write_text("by a client")
+            return said
+
+    (_, problem) = await updated(house.task(alerts=Writing(known, known, more)))
+    assert isinstance(problem, str)
+    assert "Say what is to stay" in problem, problem
+    assert house.digest() == second, "both are kept: a person must say"
+    task = house.task(alerts=FakeAlerts("is away"))
+    assert (await task.measure(TARGET)).breached
+    assert not (await task.plan(TARGET)).actions
+    (went,) = await updated(task, settle="image")
+    assert isinstance(went, Effect)
+    assert "went back" in went.detail
+    assert house.digest() == first
+    assert not differences(essence(before), essence(house.container()))
+    (_, fine) = await updated(task)
+    assert isinstance(fine, Effect)
+    assert "its alerts were not asked: " in fine.detail
+    assert house.digest() == second
+
+
+async def test_what_is_left_alone(house: House) -> None:
+    house.push()
+    for name, more in {
+        "never": {"labels": {"upkeeper.update": "never"}},
+        "kept": {"labels": {"upkeeper.keep": ""}},
+        "odd": {"labels": {"upkeeper.update": "please"}},
+        "asked": {"labels": {}},
+        "built": {"build": "."},
+        "stopped": {},
+    }.items():
+        house.services[name] = {**house.services["app"], **more}
+    house.push("2")
+    house.dockerd.client.api.pull(house.app, tag="1")
+    house.compose("up", "-d", "--no-build")
+    house.compose("stop", "stopped")
+    house.push()
+    task = house.task()
+    there = house.everything()
+    for name, why in {
+        "never": "it is never updated",
+        "kept": "has the label upkeeper.keep",
+        "odd": "must be auto, approve or never",
+        "built": "it is built here",
+        "stopped": "is not running, and stays as it is",
+    }.items():
+        plan = await task.plan(f"{PROJECT}.{name}")
+        assert not plan.actions, plan
+        assert why in plan.notes[0], (name, plan)
+    asked = await task.plan(f"{PROJECT}.asked")
+    assert asked.actions
+    assert "a person must approve" in asked.asks
+    assert "Other major versions: 2." in asked.notes
+    assert house.everything() == there
+    await applied(task, await task.plan(TARGET))
+    assert not house.container("stopped")["State"]["Running"]
+    with pytest.raises(TaskError, match=r"no container of a Compose service pa\.gone"):
+        await task.plan(f"{PROJECT}.gone")
+
+
+async def test_more_than_the_image_is_not_changed(house: House) -> None:
+    house.push()
+    house.up()
+    house.push()
+    (house.project / ".env").write_text("MODE=other\n")
+    plan = await house.task().plan(TARGET)
+    assert not plan.actions, plan
+    assert "Compose would change more than the image" in plan.notes[0], plan
+
+
+class Killed(BaseException):
+    """As by kill -9: nothing gets to clean up."""
+
+
+@pytest.mark.parametrize("sick", [False, True])
+async def test_killed_between_any_two_steps(house: House, sick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each note, and before and after each call of Compose that changes something."""
+    first = house.push()
+    house.up()
+    before = house.container()
+    note, up = journals.write, Compose.up
+    left = 0
+
+    def die() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    def write(path: Path, journal: journals.Journal) -> None:
+        note(path, journal)
+        die()
+
+    async def go_up(self: Compose, *given: Any) -> None:
+        die()
+        await up(self, *given)
+        die()
+
+    monkeypatch.setattr(journals, "write", write)
+    monkeypatch.setattr(Compose, "up", go_up)
+    killed = 0
+    for point in range(1, 30) if long_form() else (4, 7) if sick else (3, 5):
+        left = 0
+        new = house.push("1", None, None, *(["sick"] if sick else []))
+        task = house.task()
+        pull, change = (await task.plan(TARGET)).actions
+        await task.apply(TARGET, pull)
+        left = point
+        try:
+            await task.apply(TARGET, change)
+        except Killed:
+            killed += 1
+            left = 0
+            again = house.task()
+            assert [each.kind for each in (await again.plan(TARGET)).actions] == ["finish-update"]
+            await updated(again)
+        except TaskError:
+            assert sick
+        assert house.digest() == (first if sick else new), f"killed at {point}"
+        differing = differences(essence(before, with_image=sick), essence(house.container(), with_image=sick))
+        assert not differing, f"killed at {point}"
+        assert not list(house.state.rglob("*.update.json"))
+        if left > 0:
+            break
+    assert killed >= 2
+
+
+async def test_image_and_data_go_back_as_one_pair(house: House, tmp_path: Path) -> None:
+    """The new image migrates its data and then does not become healthy."""
+    data, sets = house.project / "data", tmp_path / "sets"
+    for each in (data, sets):
+        each.mkdir()
+    (data / "rows").write_text("as they were")
+    house.services["app"] |= {
+        "volumes": ["./data:/data"],
+        "command": ["test -f /migrates && echo migrated > /data/rows; exec sleep 1000"],
+    }
+    first = house.push()
+    house.up()
+    before = house.container()
+    house.push("1", None, None, "sick", "migrates")
+    one = series(sets, {"files": [str(data)]})
+    owner = OWNER.model_copy(update={"state": str(house.state)}) if hasattr(OWNER, "model_copy") else OWNER
+    own = Tasks(
+        Backup([one], (), owner, "tests", lambda: house.engine),
+        BackupVerification([one], house.state),
+        RestoreInPlace([one], (), owner, "tests", lambda: house.engine),
+    )
+    settings = {"services": [{"project": PROJECT, "service": "app", "backup": "pa", "at_rest": True}]}
+    task = house.task(settings, data=Data([one], own))
+    plan = await task.plan(TARGET)
+    assert "a set of pa, made with the service stopped" in plan.actions[-1].reason
+    problem = (await applied(task, plan))[-1]
+    assert isinstance(problem, str)
+    assert "its data from the set backup-" in problem, problem
+    assert (data / "rows").read_text() == "as they were"
+    assert house.digest() == first
+    assert not differences(essence(before), essence(house.container()))
+    copies = list(sets.glob(".before-restore-*"))
+    assert len(copies) == 1, "what the new image made of it is kept"
+    # With a set that is recent enough the service is not stopped for one; without, one is made first.
+    settings["services"][0] |= {"at_rest": False}
+    task = house.task(settings, data=Data([one], own))
+    assert [each.kind for each in (await task.plan(TARGET)).actions] == ["pull-image", "update-service"]
+    for each in BackupDirectory(one, time.time).read():
+        shutil.rmtree(sets / each.name)
+    plan = await task.plan(TARGET)
+    assert [each.kind for each in plan.actions] == ["back-up", "pull-image", "update-service"]
+    done = await task.apply(TARGET, plan.actions[0])
+    assert "made and proven (readable)" in done.detail
+
+
+async def test_its_probe_decides_too(house: House) -> None:
+    first = house.push()
+    house.up()
+    house.push()
+    service = Service.model_validate({
+        "name": "application", "container": house.container()["Name"][1:],
+        "probes": [{"name": "port", "url": "tcp://127.0.0.1:1"}],
+    })  # fmt: skip
+    patience = FAST.__class__(start=0.5, stay=0.1, poll=0.05)
+
+    async def fails(name: str, probe: Any) -> ProbeResult:
+        return ProbeResult(name, probe.name, False, "refused", 0.0, 0.0)
+
+    (_, problem) = await updated(house.task(patience=patience, services=[service], probe=fails))
+    assert isinstance(problem, str)
+    assert "probe application/port: refused" in problem
+    assert house.digest() == first
