@@ -31,6 +31,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "alertmanager",
         "forecasts",
         "guards",
+        "images",
         "notify",
         "packages",
         "prometheus",
