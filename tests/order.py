@@ -45,6 +45,7 @@ NEO4J_FILES = (
     "tests/exporter/test_worst_day.py",
     "tests/remediator/neo4jdump/",
     "tests/remediator/tasks/neo4j_maintenance/",
+    "tests/remediator/tasks/performance/test_neo4j.py",
 )
 """What needs the shared Neo4j servers, of which each worker would start its own: it costs more than all else does."""
 

@@ -37,10 +37,15 @@ def parse_stat(text: str, ticks: int, page: int) -> Process:
     return Process(int(pid), command, fields[0], int(fields[21]) * page, cpu, int(fields[19]))
 
 
+def cpu_use(before: Sequence[Process], after: Sequence[Process], seconds: float) -> dict[Process, float]:
+    """The CPUs that each of those that are there afterwards has used between two looks. Pure."""
+    spent = {(one.pid, one.began): one.cpu for one in before}
+    return {one: max(0.0, one.cpu - spent.get((one.pid, one.began), one.cpu)) / seconds for one in after}
+
+
 def list_processes(before: Sequence[Process], after: Sequence[Process], seconds: float) -> Iterator[str]:
     """Those that use most, a line each. Pure."""
-    spent = {(one.pid, one.began): one.cpu for one in before}
-    use = {one: max(0.0, one.cpu - spent.get((one.pid, one.began), one.cpu)) / seconds for one in after}
+    use = cpu_use(before, after, seconds)
     by_memory = sorted(after, key=lambda one: one.memory, reverse=True)[:MOST]
     by_cpu = sorted((one for one in after if use[one] > 0), key=lambda one: use[one], reverse=True)[:MOST]
     for title, chosen in (("most memory", by_memory), ("most CPU", by_cpu)):
@@ -50,7 +55,8 @@ def list_processes(before: Sequence[Process], after: Sequence[Process], seconds:
             yield f"  {one.command} (pid {one.pid}, state {one.state}): {memory}, {use[one]:.0%} of a CPU"
 
 
-def _snapshot(proc: Path) -> list[Process]:
+def all_processes(proc: Path = PROC) -> list[Process]:
+    """Those that there are. Blocks, for some milliseconds."""
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     found = []
     for entry in proc.iterdir():
@@ -65,7 +71,7 @@ def _snapshot(proc: Path) -> list[Process]:
 
 async def top_processes(proc: Path = PROC) -> list[str]:
     began = time.monotonic()
-    before = await asyncio.to_thread(_snapshot, proc)
+    before = await asyncio.to_thread(all_processes, proc)
     await asyncio.sleep(BETWEEN)
-    after = await asyncio.to_thread(_snapshot, proc)
+    after = await asyncio.to_thread(all_processes, proc)
     return list(list_processes(before, after, time.monotonic() - began))

@@ -32,6 +32,15 @@ class PostgresDoor:
             yield session
 
     @asynccontextmanager
+    async def observing(self) -> AsyncIterator[Session]:
+        """A session that only reads, of the role that measures, in its own database: it sees what others do.
+
+        Raises PostgresUnavailable.
+        """
+        async with self._session(self.server.dbname, LOOK_SECONDS, {"lock_timeout": "1s"}, self.server) as session:
+            yield session
+
+    @asynccontextmanager
     async def working(self, dbname: str, *, seconds: float, lock_seconds: float) -> AsyncIterator[Session]:
         """A session whose statements change the database, gently. Raises PostgresUnavailable.
 
@@ -47,9 +56,11 @@ class PostgresDoor:
             yield session
 
     @asynccontextmanager
-    async def _session(self, dbname: str, seconds: float, settings: dict[str, str]) -> AsyncIterator[Session]:
+    async def _session(
+        self, dbname: str, seconds: float, settings: dict[str, str], role: PostgresServer | None = None
+    ) -> AsyncIterator[Session]:
         session = await connect(
-            self.server.as_maintainer,
+            role or self.server.as_maintainer,
             dbname,
             self._threads,
             seconds=CONNECT_SECONDS,

@@ -8,7 +8,14 @@ from remediator.tasks.backup.facts import BACKUP
 from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION
 from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
-from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
+from remediator.tasks.composite.facts import (
+    COMPREHENSIVE_CLEANUP,
+    DAILY,
+    MONTHLY,
+    PERFORMANCE_OPTIMIZATION,
+    WEEKLY,
+    YEARLY,
+)
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALIDATE_CONFIG
 from remediator.tasks.diagnose.facts import DIAGNOSE
 from remediator.tasks.disaster_recovery.facts import DISASTER_RECOVERY_TEST
@@ -18,6 +25,7 @@ from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
+from remediator.tasks.performance.facts import PERFORMANCE_ADVICE, PERFORMANCE_ANALYSIS, PERFORMANCE_CHECK
 from remediator.tasks.postgres_debts.facts import POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
 from remediator.tasks.restore.facts import RESTORE
@@ -161,6 +169,12 @@ def _capacity_planning() -> "Makes":
     return tasks
 
 
+def _performance() -> "Makes":
+    from remediator.tasks.performance.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -188,7 +202,8 @@ _FAMILIES = (
     _Family((SECURITY_REVIEW,), _security_review),
     _Family((DIAGNOSE,), _diagnose),
     _Family((CAPACITY_PLANNING,), _capacity_planning),
-    _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP), _composite),
+    _Family((PERFORMANCE_CHECK, PERFORMANCE_ANALYSIS, PERFORMANCE_ADVICE), _performance),
+    _Family((DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP, PERFORMANCE_OPTIMIZATION), _composite),
 )
 
 FACTS: Mapping[str, TaskFacts] = {facts.name: facts for family in _FAMILIES for facts in family.facts}

@@ -46,8 +46,8 @@ MONTHLY = _composite(
     "monthly",
     "Runs each month's tasks: security updates, optimization, deep cleanup, capacity, report.",
     Part("security-update"),
+    # Cleans up as well, by comprehensive-cleanup: a second time so soon would only be blocked by its cooldown.
     Part("performance-optimization"),
-    Part("comprehensive-cleanup"),
     Part("capacity-planning"),
     Part("maintenance-report"),
 )
@@ -70,4 +70,13 @@ COMPREHENSIVE_CLEANUP = _composite(
     Part("docker-cleanup"),
     Part("log-rotation"),
     Part("backup-retention"),
+)
+
+PERFORMANCE_OPTIMIZATION = _composite(
+    "performance-optimization",
+    "Names what is most worth doing, then maintains databases and their indexes, and cleans up.",
+    Part("performance-advice"),
+    Part("postgres-maintenance"),
+    Part("neo4j-maintenance"),
+    Part("comprehensive-cleanup"),
 )

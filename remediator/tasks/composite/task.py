@@ -6,7 +6,15 @@ from exporter.base.text import counted
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import Part, TaskFacts
-from remediator.tasks.composite.facts import ALL, COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
+from remediator.tasks.composite.facts import (
+    ALL,
+    COMPREHENSIVE_CLEANUP,
+    DAILY,
+    MONTHLY,
+    PERFORMANCE_OPTIMIZATION,
+    WEEKLY,
+    YEARLY,
+)
 from remediator.tasks.resources import Resources
 
 
@@ -40,4 +48,6 @@ def _reason(part: Part) -> str:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [Composite(facts) for facts in (DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP)]
+    return [
+        Composite(facts) for facts in (DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHENSIVE_CLEANUP, PERFORMANCE_OPTIMIZATION)
+    ]

@@ -18,6 +18,9 @@ LOOKS_ONLY = {
     "configuration-audit",
     "diagnose",
     "health-check",
+    "performance-advice",
+    "performance-analysis",
+    "performance-check",
     "security-review",
     "validate-config",
 }

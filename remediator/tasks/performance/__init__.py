@@ -1,0 +1,1 @@
+"""performance-check, performance-analysis and performance-advice."""
