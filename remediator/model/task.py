@@ -89,9 +89,9 @@ class Plan(_Record):
     """What the plan left alone and why, and what the user should know: one sentence each."""
     made: Sequence[Made] = Field(default=(), exclude=True)
     """What the task has found as files for people, kept with the run. They go nowhere that JSON goes."""
-    asks: str = ""
+    asks: str = Field(default="", exclude=True)
     """Why a person must approve this plan where nobody has asked for the run by hand, whatever its remedy or job may
-    do by itself; empty where none must for the plan's sake.
+    do by itself; empty where none must for the plan's sake. The guard says it; it goes nowhere that JSON goes.
     """
 
 

@@ -18,5 +18,6 @@ IMAGE_UPDATE = TaskFacts(
     disruption="brief",
     discovers=True,
     all_or_nothing=True,
+    repeatable=True,
     plan_max_age=DAY,
 )

@@ -41,9 +41,13 @@ class Journal(BaseModel):
     """When the former container was stopped, or is about to be."""
     served: float | None = None
     """When the new one was first seen to be well: from then on its clients may have written."""
+    restored: bool = False
+    """Whether its data was put back: that is done once, for what is written after it must not be lost."""
     problem: str = ""
     alerts_before: list[str] | None = None
     """Fingerprints of what fired of the service before; null where nobody could be asked."""
+    unasked: str = ""
+    """Why nobody could."""
 
 
 def path_of(state_dir: Path, project: str, service: str) -> Path:

@@ -57,6 +57,8 @@ def parse(text: str) -> Reference | None:
     before, colon, tag = path.rpartition(":")
     if colon and "/" not in tag:
         path = before
+        if not tag:
+            return None
     else:
         tag = "" if digest else "latest"
     if registry == HUB and "/" not in path:

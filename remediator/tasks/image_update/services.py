@@ -1,6 +1,6 @@
 """The services of running Compose projects, by the labels of their containers. Pure but for the one question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -128,18 +128,19 @@ class Estate:
         self.engine = engine
 
     async def targets(self) -> list[str]:
-        """``project.service`` of all services that have a container."""
+        """``project.service`` of all services that have a container, each after those of its project that it needs."""
         entries: list[Any] = await self.engine.call(
             lambda client: client.containers(all=True, filters={"label": composelabels.PROJECT})
         )
-        found = {
-            f"{labels[composelabels.PROJECT]}.{labels[composelabels.SERVICE]}"
-            for labels in (entry.get("Labels") or {} for entry in entries)
-            if labels.get(composelabels.SERVICE)
-            and SANDBOX not in labels
-            and labels.get(composelabels.ONEOFF, "False") != "True"
-        }
-        return sorted(found)
+        needs: dict[str, set[str]] = {}
+        for labels in (entry.get("Labels") or {} for entry in entries):
+            service = labels.get(composelabels.SERVICE)
+            if not service or SANDBOX in labels or labels.get(composelabels.ONEOFF, "False") == "True":
+                continue
+            project = labels[composelabels.PROJECT]
+            others = (each.partition(":")[0] for each in labels.get(_DEPENDS_LABEL, "").split(","))
+            needs[f"{project}.{service}"] = {f"{project}.{other}" for other in others if other}
+        return in_order(needs)
 
     async def everything(self) -> tuple[list[Member], list[ContainerState]]:
         """The containers of projects, and the states of all that there are."""
@@ -180,6 +181,23 @@ class Estate:
         information: Any = await self.engine.call(lambda client: client.info())
         indexes = (information.get("RegistryConfig") or {}).get("IndexConfigs") or {}
         return frozenset(name for name, its in indexes.items() if not (its or {}).get("Secure", True))
+
+
+def in_order(needs: Mapping[str, Set[str]]) -> list[str]:
+    """Each after those that it needs, else by name. Pure. needs: by name; what is not among these is no matter."""
+    found: list[str] = []
+
+    def add(name: str, above: frozenset[str]) -> None:
+        for other in sorted(needs[name] & needs.keys() - above):
+            if other not in found:
+                add(other, above | {other})
+        if name not in found:
+            found.append(name)
+
+    for name in sorted(needs):
+        if name not in found:
+            add(name, frozenset({name}))
+    return found
 
 
 def _inspect(client: "APIClient", key: str) -> Any:

@@ -171,8 +171,12 @@ class ImageUpdate:
         project_name, service = _names(target)
         journal = await self._journal(target)
         members = await self._estate.again(project_name, service)
+        if not members and journal is not None:
+            await self._images.let_go(target)
+            await in_thread(lambda _: journals.drop(journals.path_of(self._means.state_dir, project_name, service)))
+            return Effect(state="skipped", detail="its container was removed meanwhile: nothing is left to settle")
         if not members:
-            raise TaskError(f"{target} has no container any more; docker compose up -d makes one")
+            return Effect(state="skipped", detail="its container was removed since the plan")
         project = await self._looker.project(members[0])
         if isinstance(project, str):
             raise TaskError(f"{target}: {project}")

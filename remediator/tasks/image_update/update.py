@@ -79,12 +79,17 @@ class Update:
             former_pin=pins.get(self._service), new=new, new_id=image.id, sharers=[each.service for each in sharers],
             series=self._settings.backup or "" if self._settings and self._settings.at_rest else "",
             began=self._parts.clock(), alerts_before=None if isinstance(firing, str) else sorted(firing),
+            unasked=firing if isinstance(firing, str) else "",
         )  # fmt: skip
         await self._parts.images.keep(self.target, member.image_id)
         return await self._note(journal)
 
     async def go_on(self, journal: Journal) -> Effect:
         """Does what is left of it. Raises TaskError where the image went back, or a person must say what is to stay."""
+        running = await self._running_id()
+        if running not in ("", journal.former_id, journal.new_id):
+            await self._forget()
+            return Effect(state="skipped", detail=f"somebody else has put another image there by now: {running[:19]}")
         if journal.stage == "asked":
             raise TaskError(self._question(journal))
         if journal.stage == "going-back":
@@ -129,17 +134,18 @@ class Update:
             return await self._wrong(journal, f"it runs {runs}, not {journal.new_id}")
         if seen.problem:
             return await self._wrong(journal, seen.problem)
-        return await self.settle(journal, seen.alerts)
+        return await self.settle(journal, seen.alerts or journal.unasked)
 
     async def settle(self, journal: Journal, unasked: str = "") -> Effect:
         """The new image stays. Its tag means it on this machine from now on: `docker compose up` without our file finds
-        it too.
+        it too. Raises TaskError where it does not run.
         """
+        if await self._running_id() != journal.new_id:
+            raise TaskError(f"{self.target} does not run {journal.new.image}, which therefore cannot stay")
         image = parse(journal.new.made_for)
         if image is not None and not image.digest:
             await self._parts.images.tag(image, journal.new_id)
-        named = await self._parts.images.let_go(self.target)
-        await in_thread(lambda _: journals.drop(self._path))
+        named = await self._forget()
         kept = "" if named else f"; the former image stays as {former_name(self.target)}"
         alerts = f"; its alerts were not asked: {unasked}" if unasked else ""
         stayed = self._parts.patience.stay
@@ -153,8 +159,7 @@ class Update:
         journal = await self._note(journal.model_copy(update={"problem": problem}))
         if journal.changed is None:  # its set could not be made: nothing is changed
             await self._start()
-            await self._parts.images.let_go(self.target)
-            await in_thread(lambda _: journals.drop(self._path))
+            await self._forget()
             return f"{self.target} runs on its former image, as before: {problem}"
         if await self._may_have_served(journal):
             journal = await self._note(journal.model_copy(update={"stage": "asked"}))
@@ -202,10 +207,12 @@ class Update:
         """The former image again; and its data, where a set was made at rest and the new image has touched them."""
         if with_data is None:
             with_data = bool(journal.set) and journal.served is None and await self._touched(journal)
+        with_data = with_data and not journal.restored
         data = ""
         if with_data:
             await self._stop()
             await self._parts.data.restore(journal.series, journal.set)
+            journal = await self._note(journal.model_copy(update={"restored": True}))
             data = f", its data from the set {journal.set}"
         if await self._running_id() != journal.former_id:
             pin = await self._former_pin(journal)
@@ -232,10 +239,15 @@ class Update:
             )
         if await self._running_id() != journal.former_id:
             raise TaskError(f"{said}{self.target} should run {journal.former} again, and runs something else")
-        named = await self._parts.images.let_go(self.target)
-        await in_thread(lambda _: journals.drop(self._path))
+        named = await self._forget()
         kept = "" if named else f"; that image stays as {former_name(self.target)}"
         return f"{said}went back: {self.target} runs {journal.former} again{data}, and is well{kept}"
+
+    async def _forget(self) -> bool:
+        """The update is settled. Whether the former image has another name than the one that kept it."""
+        named = await self._parts.images.let_go(self.target)
+        await in_thread(lambda _: journals.drop(self._path))
+        return named
 
     async def _touched(self, journal: Journal) -> bool:
         """Whether the new image has changed the data; where that cannot be told, it has."""

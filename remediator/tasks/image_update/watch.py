@@ -71,7 +71,7 @@ class Watch:
         first: Member | None = None
         well_since: float | None = None
         started, start = began, ""
-        asked, unasked = 0.0, "" if watched.alerts_before is not None else "nobody could be asked before"
+        asked, unasked = 0.0, ""
         while True:
             member = await self._one(watched)
             if member is None:
