@@ -8,9 +8,11 @@ import asyncio
 import hashlib
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -221,7 +223,7 @@ class Registries:
         if self._http is None:
             self._http = httpx.AsyncClient(
                 timeout=None,  # noqa: S113  a deadline for the whole question stands around each
-                verify=verification(["https://"]),
+                verify=_verification(),
                 follow_redirects=True,  # to where the blobs are; httpx sends no credentials to another host
                 max_redirects=5,
             )
@@ -285,6 +287,12 @@ class Registries:
         if status >= 500:
             return RegistryError(f"{registry} fails ({status}): try again later")
         return RegistryError(f"{registry} answers {status} to what is asked of {image.name}")
+
+
+@cache
+def _verification() -> ssl.SSLContext | bool:
+    """The system's certificates, read once: that takes a twentieth of a second."""
+    return verification(["https://"])
 
 
 def environment_of(entries: Any) -> dict[str, str]:
