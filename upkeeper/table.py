@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
+        "report": Entry("report:report", "Report what was done, what is open, and what has changed."),
         "diagnose": Entry("diagnose:diagnose", "Write one archive with what tells what is wrong."),
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
         "schedule": Entry("schedule:schedule", "List the jobs of the schedule, or say why one did not run."),

@@ -36,6 +36,7 @@ class Email(Section):
     username: str | None = Field(default=None, min_length=1, description="account on the SMTP server")
     password_file: SecretFile | None = Field(default=None, description="file that holds the account's password")
     require_tls: bool = Field(default=True, description="send only over an encrypted connection (STARTTLS)")
+    reports: bool = Field(default=True, description="whether the maintenance report is mailed there, too")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -49,6 +50,7 @@ class Slack(Section):
 
     webhook_url_file: SecretFile = Field(description="file that holds the incoming webhook's URL")
     channel: Channel = Field(description="where to post, as in `'#alerts'`")
+    reports: bool = Field(default=True, description="whether the maintenance report is posted there, too, in short")
 
 
 class Notify(Section):

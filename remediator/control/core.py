@@ -399,7 +399,7 @@ class Core(Operations):
     @cached_property
     def _settings(self) -> "Settings":
         settings = self._given() if callable(self._given) else self._given
-        settings.resources.attach(self._database)
+        settings.resources.attach(self._database, self)
         return settings
 
     def _tasks(self) -> "Mapping[str, Task]":
@@ -410,7 +410,7 @@ class Core(Operations):
 
     def apply_settings(self, settings: "Settings") -> None:
         """Puts a new config in force. A step under way continues with the old one."""
-        settings.resources.attach(self._database)
+        settings.resources.attach(self._database, self)
         self._settings = settings
         self._look_again()
 

@@ -23,6 +23,7 @@ from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
+from remediator.tasks.maintenance_report.facts import MAINTENANCE_REPORT
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.performance.facts import PERFORMANCE_ADVICE, PERFORMANCE_ANALYSIS, PERFORMANCE_CHECK
@@ -175,6 +176,12 @@ def _performance() -> "Makes":
     return tasks
 
 
+def _maintenance_report() -> "Makes":
+    from remediator.tasks.maintenance_report.task import tasks
+
+    return tasks
+
+
 def _composite() -> "Makes":
     from remediator.tasks.composite.task import tasks
 
@@ -200,6 +207,7 @@ _FAMILIES = (
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((SECURITY_REVIEW,), _security_review),
+    _Family((MAINTENANCE_REPORT,), _maintenance_report),
     _Family((DIAGNOSE,), _diagnose),
     _Family((CAPACITY_PLANNING,), _capacity_planning),
     _Family((PERFORMANCE_CHECK, PERFORMANCE_ANALYSIS, PERFORMANCE_ADVICE), _performance),

@@ -13,6 +13,10 @@ from exporter.docker.engine import DockerEngine
 from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
+from remediator.model.shapes.answers import Page
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.sets import SetsView
+from remediator.model.shapes.status import StatusView
 from remediator.model.task import TaskError
 from remediator.servers.neo4j import Neo4jDoor
 from remediator.servers.postgres import PostgresDoor
@@ -36,6 +40,16 @@ class Memory:
         if key not in self._kept:
             self._kept[key] = kind()
         return cast(T, self._kept[key])
+
+
+class Knows(Protocol):
+    """What a task may ask of the remediator that it is a part of: each raises RequestError."""
+
+    async def status(self) -> StatusView: ...
+
+    async def remedies(self) -> Page[RemedyView]: ...
+
+    async def sets(self) -> SetsView: ...
 
 
 class _Closes(Protocol):
@@ -72,6 +86,7 @@ class Resources:
     ) -> None:
         self.state_dir = state_dir
         self._record: Database | None = None
+        self._remediator: Knows | None = None
         self.memory = memory or Memory()
         self._docker_host = config.docker.host
         self._make_docker = docker or (lambda: DockerEngine(config.docker.host))
@@ -87,9 +102,16 @@ class Resources:
             raise TaskError("there is no record here")
         return self._record
 
-    def attach(self, record: "Database") -> None:
-        """From now on tasks can read this record."""
-        self._record = record
+    @property
+    def remediator(self) -> Knows:
+        """The remediator that the task is a part of. Raises TaskError where there is none."""
+        if self._remediator is None:
+            raise TaskError("there is no remediator here")
+        return self._remediator
+
+    def attach(self, record: "Database", remediator: Knows) -> None:
+        """From now on tasks can read this record, and ask how things stand."""
+        self._record, self._remediator = record, remediator
 
     @property
     def docker(self) -> DockerEngine:
@@ -116,7 +138,7 @@ class Resources:
     def renewed(self, config: Config) -> Self:
         """Those of a config that is to replace this one, with the same memory and what connections they share."""
         after = type(self)(config, self.memory, state_dir=self.state_dir)
-        after._record = self._record
+        after._record, after._remediator = self._record, self._remediator
         for key, shared in self._open.items():
             if key in (("docker", config.docker.host), *after._servers):
                 after._take(key, shared)

@@ -22,6 +22,7 @@ LOOKS_ONLY = {
     "performance-analysis",
     "performance-check",
     "security-review",
+    "maintenance-report",
     "validate-config",
 }
 

@@ -1,0 +1,60 @@
+"""A report as one HTML file, by Jinja2, which escapes all that is put in."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from exporter.base.spans import coarse
+from exporter.base.text import counted, format_time
+from exporter.base.units import format_bytes
+from remediator.reporting.charts import freed_chart, runs_chart
+from remediator.reporting.make import in_a_sentence
+from remediator.reporting.report import Report
+
+MEDIA_TYPE = "text/html; charset=utf-8"
+
+
+def render(report: Report) -> str:
+    """The page. It needs nothing from elsewhere, and has no script."""
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            headline=headline(report),
+            runs_chart=runs_chart(report.days),
+            freed_chart=freed_chart(report.days),
+        )
+    )
+
+
+def headline(report: Report) -> str:
+    return in_a_sentence(report.runs, report.freed_bytes, report.in_trouble, len(report.open))
+
+
+def day(at: float | None) -> str:
+    return "-" if at is None else format_time(at)[:10]
+
+
+def moment(at: float | None) -> str:
+    return "-" if at is None else format_time(at).replace("T", " ").removesuffix(":00Z").removesuffix("Z")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("remediator.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "bytes": lambda count: format_bytes(count) if count else "-",
+        "day": day,
+        "moment": moment,
+        "coarse": coarse,
+        "figure": lambda count: str(count) if count else "-",
+    }
+    environment.globals |= {"counted": counted}
+    return environment

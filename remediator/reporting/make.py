@@ -1,0 +1,234 @@
+"""Makes a report of what was counted and what stands. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import Any
+
+from exporter.base.text import counted, parse_time
+from exporter.base.units import format_bytes
+from remediator.model.shapes.remedies import RemedyView
+from remediator.model.shapes.sets import SetsView
+from remediator.model.shapes.status import StatusView
+from remediator.reporting.report import (
+    BackupStands,
+    Change,
+    DayDone,
+    FillsUp,
+    Open,
+    RemedyStands,
+    State,
+    TaskDone,
+)
+from remediator.store.figures import DAY, Deeds, Outcomes
+
+MOST_CHANGES = 40
+GOOD = ("effective", "nothing-to-do")
+TROUBLE = ("failed", "ineffective")
+PROOFS = ("checksums", "readable", "restored", "drilled")
+"""From the weakest to the strongest."""
+
+
+def tasks_done(outcomes: Sequence[Outcomes], deeds: Sequence[Deeds]) -> Sequence[TaskDone]:
+    """What was done of each task: what gained most first, then what ran most."""
+    found = []
+    for task in dict.fromkeys(one.task for one in outcomes):
+        mine = [one for one in outcomes if one.task == task]
+
+        def count(word: str, mine: Sequence[Outcomes] = mine) -> int:
+            return sum(one.count for one in mine if one.outcome == word and not one.dry_run)
+
+        runs = sum(one.count for one in mine)
+        planned = sum(one.count for one in mine if one.dry_run)
+        known = {word: count(word) for word in (*GOOD, *TROUBLE)}
+        done = [one for one in deeds if one.task == task]
+        found.append(
+            TaskDone(
+                task=task,
+                runs=runs,
+                effective=known["effective"],
+                nothing_to_do=known["nothing-to-do"],
+                ineffective=known["ineffective"],
+                failed=known["failed"],
+                planned=planned,
+                other=runs - planned - sum(known.values()),
+                actions=sum(one.count for one in done),
+                freed_bytes=sum(one.freed_bytes for one in done),
+                seconds=sum(one.seconds for one in mine),
+            )
+        )
+    return sorted(found, key=lambda one: (-one.freed_bytes, -one.runs, one.task))
+
+
+def days_done(outcomes: Sequence[Outcomes], deeds: Sequence[Deeds], since: float, until: float) -> Sequence[DayDone]:
+    """Every day of the span, those without a run too; runs that only planned are left out."""
+    days = max(1, ceil((until - since) / DAY))
+    counts = [[0, 0, 0, 0] for _ in range(days)]
+    for one in outcomes:
+        if not one.dry_run:
+            place = 0 if one.outcome in GOOD else 1 if one.outcome in TROUBLE else 2
+            counts[_within(one.day, days)][place] += one.count
+    for deed in deeds:
+        counts[_within(deed.day, days)][3] += deed.freed_bytes
+    return [
+        DayDone(since + day * DAY, good, trouble, other, freed)
+        for day, (good, trouble, other, freed) in enumerate(counts)
+    ]
+
+
+def _within(day: int, days: int) -> int:
+    return min(max(day, 0), days - 1)
+
+
+def open_now(
+    status: StatusView, firing: Sequence[tuple[Mapping[str, str], Mapping[str, str], float]], firing_count: int
+) -> Iterator[Open]:
+    """What waits for somebody, the worst first."""
+    for fault in status["audit"]["faults"] if "audit" in status else ():
+        yield Open("problem", f"the audit is broken: {fault}", todo="upkeeper audit verify")
+    shown = [one for one in firing if one[0].get("alertname") != "Watchdog"]
+    for labels, annotations, at in sorted(shown, key=lambda one: one[0].get("severity") != "critical"):
+        summary = annotations.get("summary") or labels.get("alertname", "an alert without a name")
+        yield Open("alert", f"{labels.get('alertname', '')}: {summary}", at)
+    left = firing_count - len(firing)
+    if left > 0:
+        yield Open("alert", f"{left} further alerts", todo="upkeeper alerts")
+    for approval in status["approvals"]:
+        what = f"{approval['task']} on {approval['target']} waits for a person"
+        yield Open("approval", what, _seconds(approval["asked_at"]), f"upkeeper approve {approval['id']}")
+    for breaker in status["open_breakers"]:
+        task, target = breaker["task"], breaker["target"]
+        what = f"{task} on {target} is held back: the last runs did not help"
+        yield Open("breaker", what, _seconds(breaker.get("since")), f"upkeeper breaker close {task} {target}")
+    for pause in status["paused"]:
+        held = pause["task"]
+        what = f"{held or 'everything'} is paused: {pause['reason']}"
+        yield Open("pause", what, _seconds(pause.get("since")), f"upkeeper resume{f' {held}' if held else ''}")
+    if status.get("watchdog_lost"):
+        yield Open("problem", "Watchdog has fallen silent: alerts may not come", todo="upkeeper status")
+
+
+def _seconds(text: Any) -> float | None:
+    return parse_time(text).timestamp() if isinstance(text, str) else None
+
+
+def remedies_stand(remedies: Sequence[RemedyView]) -> Sequence[RemedyStands]:
+    """Those with a suggestion first, then those that ran."""
+    found = [
+        RemedyStands(
+            one["name"],
+            one["task"],
+            one["autonomy"],
+            _track(one),
+            f"{one['suggestion']['autonomy']}: {one['suggestion']['reason']}" if one["suggestion"] else "",
+            one["changed"]["reason"] if one["changed"] else "",
+        )
+        for one in remedies
+        if one["track"]["runs"] or one["track"]["plans"] or one["suggestion"] or one["changed"]
+    ]
+    return sorted(found, key=lambda one: (not one.suggestion, not one.changed, one.name))
+
+
+def _track(remedy: RemedyView) -> str:
+    its = remedy["track"]
+    parts = []
+    if its["runs"]:
+        parts.append(f"{its['effective']} of {its['runs']} effective")
+    if its["plans"]:
+        parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
+    held = remedy["estimate_ratio"]
+    if held is not None:
+        parts.append(f"estimates held to {held:.0%}")
+    return "; ".join(parts) or "no runs yet"
+
+
+def backups_stand(sets: SetsView) -> Sequence[BackupStands]:
+    """Each series with its newest set, and the strongest proof that is newest."""
+    found = []
+    for name in dict.fromkeys(one["backup"] for one in sets["items"]):
+        mine = [one for one in sets["items"] if one["backup"] == name]
+        dates = [at for one in mine if (at := _seconds(one["made_at"])) is not None]
+        proofs = [
+            (PROOFS.index(proof), at)
+            for one in mine
+            for proof, shown in one["proofs"].items()
+            if proof in PROOFS and shown["success"] and (at := _seconds(shown["finished_at"])) is not None
+        ]
+        best = max(proofs, default=None)
+        found.append(
+            BackupStands(
+                name,
+                max(dates, default=None),
+                len(mine),
+                sum(one["bytes"] or 0 for one in mine),
+                PROOFS[best[0]] if best else "",
+                best[1] if best else None,
+            )
+        )
+    unread = [BackupStands(one["backup"], None, 0, 0, problem=one["reason"]) for one in sets["unread"]]
+    return [*found, *unread]
+
+
+def fills_up(rows: Sequence[Mapping[str, Any]], at: float) -> Iterator[FillsUp]:
+    """What was foretold at a time (Unix seconds) of each thing that can be full by itself.
+
+    rows: as ForecastRow has them. Nothing is said of when where its growth could not be told from none.
+    """
+    for row in rows:
+        if row.get("limit") is None or row.get("within"):
+            continue
+        known = row.get("full_at") is not None and row.get("days_earliest") is not None
+        latest = row.get("days_latest")
+        ratio = row.get("error_ratio")
+        yield FillsUp(
+            str(row.get("sink", "")),
+            row.get("used_ratio"),
+            at + row["days_earliest"] * DAY if known else None,
+            at + latest * DAY if known and latest is not None else None,
+            "" if ratio is None else f"off by {ratio:.1%} of its limit, {row.get('error_days')} days ahead",
+        )
+
+
+def changes(before: State | None, now: State) -> Sequence[Change]:
+    """What differs. Nothing is said of what was not known then or is not known now."""
+    if before is None:
+        return []
+    found = []
+    if before.config and now.config and before.config != now.config:
+        found.append(Change("config", "the config has changed"))
+    if before.images and now.images:
+        found += _images(before.images, now.images)
+    new = [text for id, text in now.findings.items() if id not in before.findings]
+    gone = [text for id, text in before.findings.items() if id not in now.findings]
+    if before.findings or now.findings:
+        found += [Change("finding", f"new: {text}") for text in new]
+        found += [Change("finding", f"gone: {text}") for text in gone]
+    if len(found) > MOST_CHANGES:
+        left = len(found) - MOST_CHANGES
+        found = [*found[:MOST_CHANGES], Change("more", f"{counted(left, 'further change')}")]
+    return found
+
+
+def _images(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Change]:
+    for name in sorted({*before, *now}):
+        if name not in before:
+            yield Change("image", f"container {name} is new, from {now[name]}")
+        elif name not in now:
+            yield Change("image", f"container {name} is gone")
+        elif before[name] != now[name]:
+            yield Change("image", f"container {name} runs another image: {now[name]}, before {before[name]}")
+
+
+def state_of(document: Any) -> State | None:
+    """The state in a former report; None where it is of another form."""
+    try:
+        kept = document["state"]
+        return State(str(kept["config"]), dict(kept["images"]), dict(kept["findings"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def in_a_sentence(runs: int, freed: int, trouble: int, open_count: int) -> str:
+    """A report in one line."""
+    saved = f", {format_bytes(freed)} freed" if freed else ""
+    bad = f", {trouble} without success" if trouble else ""
+    return f"{counted(runs, 'run')}{bad}{saved}; {counted(open_count, 'thing')} open"

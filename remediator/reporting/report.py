@@ -1,0 +1,179 @@
+"""What a report says, as values. Times are Unix seconds, sizes bytes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from exporter.base.text import format_time
+
+VERSION = 1
+"""Of the JSON document."""
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """A task in the span: runs by how they ended. seconds: that they took together."""
+
+    task: str
+    runs: int
+    effective: int
+    nothing_to_do: int
+    ineffective: int
+    failed: int
+    planned: int
+    other: int
+    actions: int
+    freed_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DayDone:
+    """A day of the span. begins_at: of the day, 24 hours each from the beginning of the span."""
+
+    begins_at: float
+    good: int
+    trouble: int
+    other: int
+    freed_bytes: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What failed or did not help, how often, and why the last time."""
+
+    task: str
+    target: str
+    outcome: str
+    count: int
+    last_run: int
+    last_at: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Open:
+    """One thing that waits for somebody. kind: ``alert``, ``approval``, ``breaker``, ``pause``, ``problem``. todo: a
+    command, or empty.
+    """
+
+    kind: str
+    what: str
+    since: float | None = None
+    todo: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is not as it was at the last report. kind: ``config``, ``image``, ``finding``, ``package``."""
+
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True)
+class FillsUp:
+    """A thing that grows. full_at: the earliest and the latest that is likely; None for not within sight. used_ratio:
+    of its limit, None where it has none. error: what earlier forecasts were off, for people.
+    """
+
+    name: str
+    used_ratio: float | None
+    full_from: float | None
+    full_until: float | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RemedyStands:
+    """track: how it has done, for people. suggestion: what it could be promoted to and why, empty where nothing."""
+
+    name: str
+    task: str
+    autonomy: str
+    track: str
+    suggestion: str = ""
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class BackupStands:
+    """The newest set of a series, and the newest proof of any of its sets. proof: which one; empty for none."""
+
+    name: str
+    newest_at: float | None
+    sets: int
+    bytes: int
+    proof: str = ""
+    proven_at: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the next report compares with."""
+
+    config: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, str] = field(default_factory=dict)
+    """Messages by id."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it. regular: one that went out, with which the next one compares. unknown: what could not be looked at."""
+
+    host: str
+    version: str
+    made_at: float
+    since: float
+    until: float
+    regular: bool
+    done: Sequence[TaskDone]
+    days: Sequence[DayDone]
+    troubles: Sequence[Trouble]
+    open: Sequence[Open]
+    changes: Sequence[Change]
+    compared_with: float | None
+    fills_up: Sequence[FillsUp]
+    remedies: Sequence[RemedyStands]
+    backups: Sequence[BackupStands]
+    alerts_begun: int
+    alerts_helped: int
+    verdicts: Mapping[str, int]
+    state: State
+    unknown: Sequence[str] = ()
+
+    @property
+    def runs(self) -> int:
+        return sum(one.runs - one.planned for one in self.done)
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(one.freed_bytes for one in self.done)
+
+    @property
+    def in_trouble(self) -> int:
+        return sum(one.failed + one.ineffective for one in self.done)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with times in the form of RFC 3339."""
+        found = _with_times(asdict(self))
+        totals = {"runs": self.runs, "freed_bytes": self.freed_bytes, "in_trouble": self.in_trouble}
+        return {"format": VERSION, **found, "totals": totals}
+
+
+def _with_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _time(part) if _is_time(key) else _with_times(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_times(part) for part in value]
+    return value
+
+
+def _is_time(key: str) -> bool:
+    return key.endswith("_at") or key in ("since", "until", "compared_with", "full_from", "full_until")
+
+
+def _time(value: Any) -> Any:
+    return format_time(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -1,0 +1,111 @@
+"""What a report makes of what was counted and of how things stand."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from remediator.reporting import make
+from remediator.reporting.report import State
+from remediator.store.figures import DAY, Deeds, Outcomes
+from tests.remediator.reporting.reports import NOW, full
+
+OUTCOMES = ("effective", "nothing-to-do", "failed", "ineffective", "blocked", "planned", "")
+ROWS = st.lists(
+    st.builds(Outcomes, st.integers(-1, 8), st.sampled_from("abc"), st.sampled_from(OUTCOMES), st.booleans(),
+              st.integers(1, 50), st.floats(0, 100)),
+    max_size=40,
+)  # fmt: skip
+DEEDS = st.lists(st.builds(Deeds, st.integers(-1, 8), st.sampled_from("abc"), st.integers(1, 9), st.integers(0, 2**50)))
+
+
+@settings(max_examples=40)
+@given(ROWS, DEEDS)
+def test_no_run_is_lost_or_counted_twice(outcomes: list[Outcomes], deeds: list[Deeds]) -> None:
+    done = make.tasks_done(outcomes, deeds)
+    assert sum(one.runs for one in done) == sum(one.count for one in outcomes)
+    for one in done:
+        parts = (one.effective, one.nothing_to_do, one.ineffective, one.failed, one.planned, one.other)
+        assert sum(parts) == one.runs
+        assert min(parts) >= 0
+    days = make.days_done(outcomes, deeds, NOW - 7 * DAY, NOW)
+    assert len(days) == 7
+    assert sum(day.good + day.trouble + day.other for day in days) == sum(
+        one.count for one in outcomes if not one.dry_run
+    )
+    assert sum(day.freed_bytes for day in days) == sum(deed.freed_bytes for deed in deeds)
+
+
+def test_what_differs_from_the_last_report() -> None:
+    before = State("one", {"web": "web:1 (a)", "old": "old:1 (b)"}, {"x": "x is bad", "y": "y is bad"})
+    now = State("two", {"web": "web:2 (c)", "new": "new:1 (d)"}, {"y": "y is bad", "z": "z is bad"})
+    assert [one.what for one in make.changes(before, now)] == [
+        "the config has changed",
+        "container new is new, from new:1 (d)",
+        "container old is gone",
+        "container web runs another image: web:2 (c), before web:1 (a)",
+        "new: z is bad",
+        "gone: x is bad",
+    ]
+    assert make.changes(before, before) == []
+    assert make.changes(None, now) == []
+
+
+def test_nothing_is_said_of_what_was_not_known() -> None:
+    known = State("one", {"web": "web:1"}, {})
+    assert make.changes(State("one", {}, {}), known) == []
+    assert make.changes(known, State("", {}, {})) == []
+
+
+def test_a_flood_of_changes_is_counted() -> None:
+    now = State("one", {}, {str(number): f"{number} is bad" for number in range(100)})
+    found = make.changes(State("one", {}, {"a": "b"}), now)
+    assert len(found) == make.MOST_CHANGES + 1
+    assert found[-1].what == "61 further changes"
+
+
+def test_the_state_comes_back_from_the_document() -> None:
+    report = full()
+    assert make.state_of(report.document()) == report.state
+    assert make.state_of({"state": 7}) is None
+    assert make.state_of(None) is None
+
+
+def test_what_was_foretold() -> None:
+    row: dict[str, Any] = {"sink": "filesystem:/", "limit": 10.0, "within": "", "used_ratio": 0.5}
+    soon = {**row, "full_at": NOW, "days_earliest": 2.0, "days_latest": 4.0, "error_ratio": 0.013, "error_days": 7}
+    rows = [
+        soon,
+        {**soon, "full_at": None},
+        {**soon, "within": "/"},
+        {**soon, "limit": None},
+        {**soon, "days_latest": None},
+    ]
+    first, flat, open_ = make.fills_up(rows, NOW)
+    assert (first.full_from, first.full_until) == (NOW + 2 * DAY, NOW + 4 * DAY)
+    assert first.error == "off by 1.3% of its limit, 7 days ahead"
+    assert (flat.full_from, flat.full_until) == (None, None)
+    assert (open_.full_from, open_.full_until) == (NOW + 2 * DAY, None)
+
+
+def test_backups_with_their_strongest_proof() -> None:
+    proof = {"success": True, "finished_at": "2026-11-20T00:00:00Z", "detail": ""}
+    later = {**proof, "finished_at": "2026-11-21T00:00:00Z"}
+    failed = {**later, "success": False}
+    sets: Any = {
+        "items": [
+            {
+                "backup": "pa",
+                "made_at": "2026-11-19T00:00:00Z",
+                "bytes": 5,
+                "proofs": {"checksums": later, "restored": proof},
+            },
+            {"backup": "pa", "made_at": "2026-11-22T00:00:00Z", "bytes": None, "proofs": {"drilled": failed}},
+            {"backup": "bare", "made_at": None, "bytes": 1, "proofs": {}},
+        ],
+        "unread": [{"backup": "gone", "reason": "no such directory"}],
+    }
+    pa, bare, gone = make.backups_stand(sets)
+    assert (pa.sets, pa.bytes, pa.proof) == (2, 5, "restored")
+    assert (bare.newest_at, bare.proof) == (None, "")
+    assert gone.problem == "no such directory"
