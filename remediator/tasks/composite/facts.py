@@ -34,12 +34,13 @@ DAILY = _composite(
 
 WEEKLY = _composite(
     "weekly",
-    "Runs each week's tasks: backups, configuration, trends, security, updates.",
+    "Runs each week's tasks: backups, configuration, trends, security, updates, report.",
     Part("backup-verification"),
     Part("configuration-audit"),
     Part("performance-analysis"),
     Part("security-review"),
     Part("system-update", needs=_VERIFIED),
+    Part("maintenance-report"),
 )
 
 MONTHLY = _composite(
