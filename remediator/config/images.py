@@ -41,6 +41,11 @@ class ServiceImage(Section):
         description="stop the service and make a set right before the change, so that the data can go back with the "
         "image; the service is away for as long as that takes",
     )
+    rehearse: bool = Field(
+        default=False,
+        description="first start the new image in a sandbox on the newest set, where the `drill` of that backup must "
+        "succeed with it",
+    )
     probes: Name | None = Field(
         default=None,
         description="service of `services:` whose probes must succeed; null: the one whose `container` this is",
@@ -80,8 +85,9 @@ class Images(Section):
             if pair in seen:
                 yield Contradiction(("services", index), f"{pair[0]}.{pair[1]} is there twice; remove one of them")
             seen.add(pair)
-            if each.get("at_rest") is True and each.get("backup") is None:
-                yield Contradiction(("services", index, "at_rest"), "needs a backup, of which a set is made")
+            for key in ("at_rest", "rehearse"):
+                if each.get(key) is True and each.get("backup") is None:
+                    yield Contradiction(("services", index, key), "needs a backup, whose sets it is about")
 
 
 def _sections(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -117,6 +117,25 @@ class DisasterRecoveryTest:
         await self._record(series, found, Shown(True, self._clock(), detail))
         return Effect(state="done", detail=detail)
 
+    async def rehearse(self, target: str, replaced: Callable[[str], str]) -> str:
+        """Drills the newest complete set with other images, of an update that is to come; what was shown, for people.
+
+        Nothing is noted of the set. replaced: the image in place of one of the drill. Raises TaskError where an
+        application cannot use its data with them, and where none of them is another one.
+        """
+        series, drill = self._one(target)
+        services = [each.model_copy(update={"image": replaced(each.image)}) for each in drill.services]
+        if services == drill.services:
+            raise TaskError(f"the drill of {target} starts nothing from this image, so that nothing is rehearsed")
+        found = await in_thread(lambda _: choose(series, LATEST, self._clock))
+        try:
+            detail = await self._drill(series, drill.model_copy(update={"services": services}), found)
+        except (NotProven, SandboxEnded, Damaged) as error:
+            raise TaskError(f"on {found.name}: {error}") from error
+        except OSError as error:
+            raise TaskError(f"cannot restore {found.name} into a sandbox: {error.strerror or error}") from error
+        return f"{found.name}: {detail}"
+
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """A set was drilled."""
         key = "drilled_timestamp_seconds"

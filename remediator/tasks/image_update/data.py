@@ -15,6 +15,8 @@ from exporter.backups.sets import BackupSet
 from exporter.base.errors import UpkeeperError
 from exporter.inventory.backups import Backup as Series
 from remediator.model.task import Params, Task, TaskError
+from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
+from remediator.tasks.image_update.references import Reference, parse
 from remediator.tasks.image_update.services import Mount
 from remediator.tasks.worker import in_thread
 
@@ -28,6 +30,7 @@ class Tasks:
     backup: Task
     verification: Task
     restore: Task
+    drill: DisasterRecoveryTest
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,22 @@ class Data:
     async def restore(self, name: str, set_name: str) -> None:
         """Puts a set in place of what is there, of which a copy is kept. Raises UpkeeperError."""
         await _run(self._tasks.restore, name, {"set": set_name})
+
+    def can_rehearse(self, name: str) -> bool:
+        """Whether it has a drill."""
+        return self._one(name).drill is not None
+
+    async def rehearse(self, name: str, image: Reference, new_id: str) -> str:
+        """Starts a new image on the newest set, as the drill of the backup does with others; what was shown, in words.
+
+        image: without regard to tag and digest, which the drill need not name alike. Raises UpkeeperError.
+        """
+
+        def replaced(each: str) -> str:
+            known = parse(each)
+            return new_id if known is not None and known.name == image.name else each
+
+        return await self._tasks.drill.rehearse(name, replaced)
 
     def only_files(self, name: str) -> bool:
         """Whether all of it lies in files of this machine, whose times tell who wrote."""

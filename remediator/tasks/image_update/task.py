@@ -26,6 +26,7 @@ from remediator.peers.places import Peers
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.task import Backup
 from remediator.tasks.backup_verification.task import BackupVerification
+from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from remediator.tasks.image_update import compose as composes
 from remediator.tasks.image_update import journal as journals
 from remediator.tasks.image_update.alerts import Alerts
@@ -39,6 +40,7 @@ from remediator.tasks.image_update.journal import Journal
 from remediator.tasks.image_update.look import Looked, Looker
 from remediator.tasks.image_update.overrides import Pin
 from remediator.tasks.image_update.references import parse
+from remediator.tasks.image_update.rehearsed import is_rehearsed, note
 from remediator.tasks.image_update.rows import ImageRow
 from remediator.tasks.image_update.services import Estate, Member
 from remediator.tasks.image_update.unchanged import unchanged
@@ -50,7 +52,7 @@ from remediator.tasks.worker import in_thread
 
 log = structlog.get_logger(__name__)
 
-BACK_UP, PULL, UPDATE = "back-up", "pull-image", "update-service"
+BACK_UP, PULL, REHEARSE, UPDATE = "back-up", "pull-image", "rehearse", "update-service"
 FINISH, KEEP, GO_BACK = "finish-update", "keep-image", "go-back"
 _HOURS = 3600.0
 _SHOWN_TAGS = 3
@@ -150,7 +152,9 @@ class ImageUpdate:
             backup, hold, back_up = await self._backup(target)
             hold = hold or await self._would_change(looked)
             if not hold:
-                actions = [*back_up, *self._actions(target, looked, verdict, backup)]
+                pull, change = self._actions(target, looked, verdict, backup)
+                rehearsal, hold = await self._rehearsal(target, str(change.params["image"]))
+                actions = [] if hold else [*back_up, pull, *rehearsal, change]
         notes += _notes(looked, verdict, hold, actions)
         asks = ""
         if actions and looked.policy == "approve":
@@ -166,6 +170,8 @@ class ImageUpdate:
             return Effect(state="done", detail=f"made and proven ({proof}): {made.name}")
         if action.kind == PULL:
             return await self._pull(target, action)
+        if action.kind == REHEARSE:
+            return await self._rehearse(target, action)
         if action.kind not in (UPDATE, FINISH, KEEP, GO_BACK):
             raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
         project_name, service = _names(target)
@@ -226,6 +232,8 @@ class ImageUpdate:
             _, hold, missing = await self._backup(target)
             if hold or missing:
                 raise TaskError(f"{target} was left as it is: {hold or f'{settings.backup} has no proven set of late'}")
+        if settings is not None and settings.rehearse and not await self._is_rehearsed(target, new.image):
+            return Effect(state="skipped", detail="not done: its rehearsal has not gone well")
         return await update.go_on(await update.begin(member, new, looked.sharers))
 
     async def _pull(self, target: str, action: Action) -> Effect:
@@ -233,6 +241,36 @@ class ImageUpdate:
         assert image is not None
         pulled = await self._images.pull(image, image.digest)
         return Effect(state="done" if pulled else "skipped", detail="pulled" if pulled else "it is here already")
+
+    async def _rehearsal(self, target: str, image: str) -> tuple[list[Action], str]:
+        """What rehearses an image that was not yet, where the config says so; or why that cannot be."""
+        settings = self._looker.settings(target)
+        if settings is None or not settings.rehearse or settings.backup is None:
+            return [], ""
+        if not self._means.data.can_rehearse(settings.backup):
+            return [], f"it is to be rehearsed, and the backup {settings.backup} has no drill:"
+        if await self._is_rehearsed(target, image):
+            return [], ""
+        reason = f"the newest set of {settings.backup} in a sandbox, where its drill must succeed with this image"
+        params: dict[str, JsonValue] = {"image": image, "series": settings.backup}
+        return [Action(kind=REHEARSE, object=target, reason=reason, params=params)], ""
+
+    async def _is_rehearsed(self, target: str, image: str) -> bool:
+        project, service = _names(target)
+        return await in_thread(lambda _: is_rehearsed(self._means.state_dir, project, service, image))
+
+    async def _rehearse(self, target: str, action: Action) -> Effect:
+        text = str(action.params["image"])
+        image, local = parse(text), await self._images.one(text)
+        if image is None or local is None:
+            return Effect(state="skipped", detail="not done: the image was not pulled")
+        try:
+            shown = await self._means.data.rehearse(str(action.params["series"]), image, local.id)
+        except UpkeeperError as error:
+            raise TaskError(f"{target} stays as it is: rehearsed with {text}, {error}") from error
+        project, service = _names(target)
+        await in_thread(lambda _: note(self._means.state_dir, project, service, text, shown))
+        return Effect(state="done", detail=shown)
 
     async def _backup(self, target: str) -> tuple[str, str, list[Action]]:
         """The backup that an update relies on, in words; why it holds the update up; and what makes a set of it."""
@@ -355,6 +393,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         Backup(series, config.postgres, owner, made_by, lambda: resources.docker, neo4j=config.neo4j),
         BackupVerification(series, resources.state_dir),
         RestoreInPlace(series, config.postgres, owner, made_by, lambda: resources.docker),
+        DisasterRecoveryTest(series, lambda: resources.docker, resources.state_dir),
     )
     means = Means(
         engine=resources.docker,

@@ -31,7 +31,7 @@ from tests.registry import Registry
 PROJECT = "pa"
 TARGET = f"{PROJECT}.app"
 FAST = Patience(start=1.0, stay=0.3, poll=0.05, alerts=0.1, settle=0.2)
-NO_TASKS = Tasks(*(None,) * 3)  # type: ignore[arg-type]
+NO_TASKS = Tasks(*(None,) * 4)  # type: ignore[arg-type]
 
 
 @cache

@@ -1,8 +1,10 @@
 """image-update on a real engine, with a real registry and each generation of Compose."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from remediator.model.task import Effect, TaskError
 from remediator.peers.places import Peers
 from remediator.tasks.backup.task import Backup
 from remediator.tasks.backup_verification.task import BackupVerification
+from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from remediator.tasks.docker_cleanup.task import DockerCleanup
 from remediator.tasks.image_update import journal as journals
 from remediator.tasks.image_update.alerts import Alerts
@@ -366,11 +369,12 @@ async def test_image_and_data_go_back_as_one_pair(house: House, tmp_path: Path) 
     before = house.container()
     house.push("1", "sick", "migrates")
     one = series(sets, {"files": [str(data)]})
-    owner = OWNER.model_copy(update={"state": str(house.state)}) if hasattr(OWNER, "model_copy") else OWNER
+    owner = OWNER.model_copy(update={"state": str(house.state)})
     own = Tasks(
         Backup([one], (), owner, "tests", lambda: house.engine),
         BackupVerification([one], house.state),
         RestoreInPlace([one], (), owner, "tests", lambda: house.engine),
+        DisasterRecoveryTest([one], lambda: house.engine, house.state),
     )
     settings = {"services": [{"project": PROJECT, "service": "app", "backup": "pa", "at_rest": True}]}
     task = house.task(settings, data=Data([one], own))
@@ -394,3 +398,42 @@ async def test_image_and_data_go_back_as_one_pair(house: House, tmp_path: Path) 
     assert [each.kind for each in plan.actions] == ["back-up", "pull-image", "update-service"]
     done = await task.apply(TARGET, plan.actions[0])
     assert "made and proven (readable)" in done.detail
+
+
+async def test_a_new_image_is_rehearsed_on_the_newest_set_first(house: House, tmp_path: Path) -> None:
+    sets, database = tmp_path / "sets", tmp_path / "x.sqlite"
+    sets.mkdir()
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("CREATE TABLE t (x)")
+        opened.commit()
+    prove = ["sh", "-c", "test -s /set/sqlite/x.sqlite && test ! -f /sick && echo it can"]
+    drilled = {"name": "app", "image": f"{house.app}:some", "set_at": "/set", "prove": prove, "command": ["sleep", "9"]}
+    one = series(
+        sets, {"sqlite": [{"name": "x", "path": str(database)}]}, drill={"services": [drilled], "memory": "64MiB"}
+    )
+    owner = OWNER.model_copy(update={"state": str(house.state)})
+    own = Tasks(
+        Backup([one], (), owner, "tests", lambda: house.engine),
+        BackupVerification([one], house.state),
+        RestoreInPlace([one], (), owner, "tests", lambda: house.engine),
+        DisasterRecoveryTest([one], lambda: house.engine, house.state),
+    )
+    settings = {"services": [{"project": PROJECT, "service": "app", "backup": "pa", "rehearse": True}]}
+    first = house.push()
+    house.up()
+    before = house.container()
+    task = house.task(settings, data=Data([one], own))
+    house.push("1", "sick")
+    plan = await task.plan(TARGET)
+    assert [each.kind for each in plan.actions] == ["back-up", "pull-image", "rehearse", "update-service"]
+    effects = await applied(task, plan)
+    assert "app cannot use its data" in str(effects[2])
+    assert states(effects)[3] == "skipped"
+    assert (house.container()["Id"], house.digest()) == (before["Id"], first), "it was not touched"
+    second = house.push()
+    effects = await updated(task)
+    assert states(effects) == ["done", "done", "done"], effects
+    assert isinstance(effects[1], Effect)
+    assert "app proved it: it can" in effects[1].detail
+    assert house.digest() == second
+    assert not house.dockerd.client.api.networks(filters={"label": "upkeeper.sandbox"}), "nothing of it is left"
