@@ -1,17 +1,26 @@
 """What Docker's objects take up, what could be freed, and how much of that docker-cleanup may free."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import structlog
 from prometheus_client.core import Metric
 
+from exporter.base.complaints import Complaints
 from exporter.base.families import Families
+from exporter.docker import image_uses
 from exporter.docker.engine import DockerEngine, DockerUnavailable
+from exporter.docker.image_uses import ImageUses
 from exporter.docker.objects import STOPPED, Usage, read_usage
 from exporter.docker.selection import Removal, select
 from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.collector import CollectorSettings
 from exporter.inventory.docker import Docker
+
+log = structlog.get_logger(__name__)
 
 
 class DockerUsageCollector:
@@ -20,7 +29,8 @@ class DockerUsageCollector:
     Raises ConnectionError when an engine that once answered does not. One that never did is not a failure:
     a machine without Docker has no usage to report.
 
-    pinned: tells which images Compose files name.
+    pinned: tells which images Compose files name. uses: the file in which it is written down when images were used;
+    None: it is not.
     engine: patience with the disk usage call is taken from the collector's deadline, not from the engine's own timeout.
     clock: Unix seconds.
     """
@@ -34,7 +44,13 @@ class DockerUsageCollector:
         settings: CollectorSettings,
         clock: Callable[[], float] = time.time,
         pinned: PinnedDigests | None = None,
+        uses: Path | None = None,
     ) -> None:
+        self._uses = uses
+        self._known: ImageUses | None = None
+        self._complaints = Complaints(
+            log, "uses of images not written down", "uses of images written down again", "file"
+        )
         self.interval = settings.interval
         self.deadline = settings.deadline
         self._engine = engine
@@ -46,15 +62,39 @@ class DockerUsageCollector:
     async def collect(self) -> Sequence[Metric]:
         try:
             await self._engine.call(lambda client: client.ping())  # so that a hung engine is noticed soon
-            usage = await read_usage(self._engine.patient(self.deadline * 0.9))
+            tagged = self._docker.cleanup.tagged_images_min_unused is not None
+            usage = await read_usage(self._engine.patient(self.deadline * 0.9), tagged=tagged)
         except DockerUnavailable as error:
             if self._answered:
                 raise ConnectionError(str(error)) from error
             return []
         self._answered = True
-        usage = await self._pinned.add_to(usage)
+        usage = replace(await self._pinned.add_to(usage), uses=await self._note_uses(usage))
         removals = select(usage, self._docker.cleanup, self._clock())
         return [*_usage_families(usage), *_cleanable_families(removals, int(self._docker.cleanable_max_bytes))]
+
+    async def _note_uses(self, usage: Usage) -> ImageUses | None:
+        """When images were last used, with those that are used now."""
+        if self._uses is None:
+            return None
+        try:
+            self._known = await asyncio.to_thread(_noted, self._uses, self._known, usage, self._clock())
+        except OSError as error:
+            self._complaints.note(str(self._uses), error.strerror or str(error))
+        else:
+            self._complaints.note(str(self._uses), "")
+        return self._known
+
+
+def _noted(path: Path, known: ImageUses | None, usage: Usage, now: float) -> ImageUses:
+    before = known if known is not None else image_uses.read(path)
+    used = {container.image_id for container in usage.containers}
+    after = image_uses.merged(before, used, {image.id for image in usage.images}, now)
+    if not image_uses.is_news(before, after):
+        assert before is not None
+        return before
+    image_uses.write(path, after)
+    return after
 
 
 def _usage_families(usage: Usage) -> Sequence[Metric]:

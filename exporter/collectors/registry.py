@@ -21,6 +21,7 @@ from exporter.collectors.services import ServicesCollector
 from exporter.collectors.sqlite import SqliteCollector
 from exporter.collectors.systemd import SystemdCollector
 from exporter.collectors.updates import UpdatesCollector
+from exporter.docker import image_uses
 from exporter.docker.engine import DockerEngine
 from exporter.docker.read_only_engine import ReadOnlyEngine
 from exporter.findings.audit import Audit
@@ -87,7 +88,10 @@ def build(inventory: Inventory, state_dir: Path | None = None) -> Running:
         collectors.append(docker)
     if settings.docker_usage.enabled:
         pinned = PinnedDigests(inventory.configuration.compose_files)
-        collectors.append(DockerUsageCollector(engine, inventory.docker, settings.docker_usage, pinned=pinned))
+        uses = None if state_dir is None else image_uses.path_of(state_dir)
+        collectors.append(
+            DockerUsageCollector(engine, inventory.docker, settings.docker_usage, pinned=pinned, uses=uses)
+        )
     if settings.neo4j.enabled and inventory.neo4j:
         collectors.append(Neo4jCollector(inventory.neo4j, settings.neo4j))
     if settings.postgres.enabled and inventory.postgres:

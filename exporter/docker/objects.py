@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from exporter.docker.engine import DockerEngine, DockerUnavailable, checked, is_gone
 from exporter.docker.image_arrival import untagged_since
 from exporter.docker.image_origins import Origin, origin_of
+from exporter.docker.image_uses import ImageUses
 from exporter.docker.references import used_containers
 
 if TYPE_CHECKING:
@@ -61,9 +63,9 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
     pulled: float | None = None
-    """When it came here or last had a tag, at the earliest; read for untagged images only."""
+    """When it came here or last had a tag, at the earliest; read only for images that were inspected."""
     origin: Origin = ""
-    """Where it could be had again; empty where nothing tells, and for tagged images."""
+    """Where it could be had again; empty where nothing tells, and for images that were not inspected."""
     bytes: int = 0
     """All of its layers."""
     shared_bytes: int = 0
@@ -134,6 +136,10 @@ class Usage:
     """By kind (containers, images, volumes, build_cache), what the engine itself counts; empty before API 1.52."""
     named_digests: frozenset[str] = frozenset()
     """Digests that Compose files name, as 64 hexadecimal digits: see exporter.findings.pinned_digests."""
+    named_images: frozenset[str] = frozenset()
+    """Images that Compose files name, as ``REPOSITORY:TAG``."""
+    uses: ImageUses | None = None
+    """When images were last used; None where nobody writes that down."""
     unread_projects: tuple[str, ...] = ()
     """Compose projects of which not every file could be read: any image that has a digest may be theirs."""
 
@@ -164,22 +170,24 @@ def timestamp(value: object) -> float | None:
     return seconds if seconds > 0 else None
 
 
-async def read_usage(engine: DockerEngine) -> Usage:
+async def read_usage(engine: DockerEngine, *, tagged: bool = False) -> Usage:
     """The engine's objects with their sizes. Expensive: the engine walks the disk. Raises DockerUnavailable.
+
+    tagged: images with a tag that no container uses are inspected too.
 
     The engine does one such walk at a time; while another client's is under way, this waits for its turn.
     It never gives up waiting by itself: callers set the time limit.
     """
     while True:
         try:
-            return await engine.call(_read)
+            return await engine.call(partial(_read, tagged=tagged))
         except DockerUnavailable as error:
             if _BUSY not in str(error):
                 raise
             await asyncio.sleep(_BUSY_PAUSE_SECONDS)
 
 
-def _read(client: "APIClient") -> Usage:
+def _read(client: "APIClient", *, tagged: bool = False) -> Usage:
     def inspect(read: Any, key: str) -> Mapping[str, Any]:
         """Empty for an object that vanished since it was listed."""
         try:
@@ -195,12 +203,13 @@ def _read(client: "APIClient") -> Usage:
     images = _items(usage, "Images", "ImageUsage")
     # Any container may name a stopped one, and only an inspection tells.
     inspected = containers if any(entry.get("State") in STOPPED for entry in containers) else []
-    untagged = [entry["Id"] for entry in images if not _tags(entry)]
+    used = {entry.get("ImageID") for entry in containers}
+    asked = [entry["Id"] for entry in images if not _tags(entry) or (tagged and entry["Id"] not in used)]
     return parse_usage(
         usage,
         networks=[found for entry in client.networks() if (found := inspect(client.inspect_network, entry["Id"]))],
         containers={entry["Id"]: inspect(client.inspect_container, entry["Id"]) for entry in inspected},
-        images={key: inspect(client.inspect_image, key) for key in untagged},
+        images={key: inspect(client.inspect_image, key) for key in asked},
         since=untagged_since(client, images),
     )
 

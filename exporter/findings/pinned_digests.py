@@ -1,4 +1,4 @@
-"""Which image digests Compose files name: such an image has no tag on Docker's classic store, and is no rubbish."""
+"""Which images Compose files name: by digest, without a tag on the classic store, or by tag. Neither is rubbish."""
 
 import asyncio
 import os.path
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.docker import composelabels
@@ -36,25 +37,26 @@ class PinnedDigests:
         self._turn = asyncio.Lock()
 
     async def add_to(self, usage: Usage) -> Usage:
-        """The usage with the digests that are named; nothing is read where there is no image that they could save."""
-        if not any(image.origin and not image.tags for image in usage.images):
+        """The usage with the images that are named; nothing is read where there is no image that this could save."""
+        if not any(image.origin for image in usage.images):
             return usage
         projects = list(dict.fromkeys([*self._configured, *projects_of(usage.containers)]))
         async with self._turn:  # the threads know one call for each project at a time
             found = await asyncio.gather(*(self._read(project) for project in projects))
         return replace(
             usage,
-            named_digests=frozenset(digest for digests in found for digest in digests or ()),
+            named_digests=frozenset(digest for named in found if named for digest in named.digests),
+            named_images=frozenset(image for named in found if named for image in named.images),
             unread_projects=tuple(
-                project.files[0] for project, digests in zip(projects, found, strict=True) if digests is None
+                project.files[0] for project, named in zip(projects, found, strict=True) if named is None
             ),
         )
 
-    async def _read(self, project: Invocation) -> frozenset[str] | None:
+    async def _read(self, project: Invocation) -> "Named | None":
         """None where the project could not be read as a whole."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._threads.run(project, partial(digests_in, project))
+                return await self._threads.run(project, partial(named_in, project))
         except (TimeoutError, StillStuck, Unreadable):
             return None
 
@@ -73,8 +75,23 @@ def projects_of(containers: Iterable[Container]) -> list[Invocation]:
     return list(projects)
 
 
-def digests_in(project: Invocation) -> frozenset[str]:
-    """The digests in all files of a project, as 64 digits. Blocks. Raises Unreadable."""
+class Named(NamedTuple):
+    """What a project names."""
+
+    digests: frozenset[str]
+    """In all of its files, as 64 digits."""
+    images: frozenset[str]
+    """Of its services, whatever their profiles, as ``REPOSITORY:TAG``."""
+
+
+def with_tag(image: str) -> str:
+    """An image's name as the engine lists it: with its tag, without the registry that is meant by none. Pure."""
+    name = image.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def named_in(project: Invocation) -> Named:
+    """Blocks. Raises Unreadable."""
     texts: dict[str, bytes] = {}
 
     def read(path: str) -> TextFile:
@@ -89,7 +106,8 @@ def digests_in(project: Invocation) -> frozenset[str]:
 
     refused: list[Unreadable] = []
     project = project.with_override(os.path.lexists)
-    load_project(project, read)
+    loaded = load_project(project, read)
+    images = [node.text for service in loaded.services.values() if (node := service.at("image")) is not None]
     for path in (*project.files, *project.env_files):  # one with a mistake in it keeps the loader from those after it
         if path not in texts:
             try:
@@ -98,4 +116,5 @@ def digests_in(project: Invocation) -> frozenset[str]:
                 continue
     if refused:
         raise refused[0]
-    return frozenset(found.decode() for data in texts.values() for found in _DIGEST.findall(data))
+    digests = frozenset(found.decode() for data in texts.values() for found in _DIGEST.findall(data))
+    return Named(digests, frozenset(with_tag(text) for text in images if text))

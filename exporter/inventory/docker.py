@@ -37,8 +37,21 @@ class CleanupPolicy(Section):
     images_min_age: Duration = Field(
         default=86400.0, description="since the image without a tag was pulled, built or last tagged"
     )
+    tagged_images_min_unused: Duration | None = Field(
+        default=None,
+        gt=0,
+        description="images with a tag go too, which no container has used for so long; null: they all stay",
+    )
+    keep_last: int = Field(
+        default=1,
+        ge=0,
+        description="so many images of a repository, by when they were built, stay in any case; only with the former",
+    )
     networks_min_age: Duration = Field(default=86400.0, description="since the network was made by Compose")
     build_cache_min_age: Duration = Field(default=86400.0, description="since the build cache record was last used")
+    build_cache_max_bytes: Bytes | None = Field(
+        default=None, description="build cache beyond this goes too, the longest unused first; null: only by age"
+    )
     keep_label: str = Field(
         default="upkeeper.keep", min_length=1, description="objects with this label are never touched"
     )

@@ -4,7 +4,7 @@ All functions here block; they run in DockerEngine's threads.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
     """What decides about one container, network or image now, without the engine's expensive disk usage.
 
-    Contains only that object of its kind, but every container, and no sizes. None if the object is gone.
+    Contains only that object of its kind (beside an image with a tag, all others), but every container, and no sizes.
+    None if the object is gone.
     """
     from docker.errors import NotFound
 
@@ -34,8 +35,10 @@ def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
             return parse_usage({"Containers": containers}, networks=[network], containers={}, images={})
         image = client.inspect_image(key)
         images = client.images()  # without those that others build upon
+        # Of one with a tag it also counts which others its repository has.
+        shown = images if image.get("RepoTags") else [entry for entry in images if entry["Id"] == key]
         return parse_usage(
-            {"Containers": containers, "Images": [entry for entry in images if entry["Id"] == key]},
+            {"Containers": containers, "Images": shown},
             networks=[],
             containers={},
             images={key: image},
@@ -89,12 +92,34 @@ def _remove_container(client: "APIClient", key: str) -> int:
 def _remove_image(client: "APIClient", key: str) -> int:
     if _on_containerd(client):
         before = _held_bytes(client)
-        client.remove_image(key, force=False)
+        _remove_by_names(client, key)
         return max(0, before - _held_bytes(client))
     layers = (client.inspect_image(key).get("RootFS") or {}).get("Layers") or []
     history = [entry.get("Size") or 0 for entry in client.history(key)]
-    deleted = {entry.get("Deleted") for entry in client.remove_image(key, force=False)}
+    deleted = {entry.get("Deleted") for entry in _remove_by_names(client, key)}
     return freed_by_layers(history, len(layers), sum(chain_id in deleted for chain_id in chain_ids(layers)))
+
+
+def _remove_by_names(client: "APIClient", key: str) -> list[Mapping[str, str]]:
+    """Removes an image with all of its tags; what the engine says it did. Tags come back if it refuses half-way."""
+    from docker.errors import APIError
+
+    tags: list[str] = [tag for tag in client.inspect_image(key).get("RepoTags") or () if "@" not in tag]
+    if len(tags) < 2:
+        removed: list[Mapping[str, str]] = client.remove_image(tags[0] if tags else key, force=False)
+        return removed
+    done: list[Mapping[str, str]] = []
+    taken: list[str] = []
+    try:
+        for tag in tags:
+            done += client.remove_image(tag, force=False)
+            taken.append(tag)
+    except APIError:
+        for tag in taken:
+            repository, _, name = tag.rpartition(":")
+            client.tag(key, repository, name)
+        raise
+    return done
 
 
 def _on_containerd(client: "APIClient") -> bool:

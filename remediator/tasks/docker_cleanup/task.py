@@ -1,14 +1,17 @@
 """docker-cleanup: removes what nothing uses any more and is old enough, by the policy in ``docker.cleanup``."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import cast
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
+from exporter.docker import image_uses
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
@@ -19,6 +22,7 @@ from remediator.evidence.disk import disk_of
 from remediator.model.evidence import Source
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
+from remediator.tasks.docker_cleanup.logs import notes_on_logs, unlimited_logs
 from remediator.tasks.docker_cleanup.notes import notes_on
 from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
 from remediator.tasks.resources import Resources
@@ -43,7 +47,7 @@ class DockerCleanup:
     What may go is decided by ``exporter.docker.selection.select``, when planning and again before each removal.
 
     pinned: tells which images Compose files name.
-    clock: Unix seconds.
+    clock: Unix seconds. uses: the exporter's file of when images were used; None: nobody writes that down.
     """
 
     facts = DOCKER_CLEANUP
@@ -56,7 +60,9 @@ class DockerCleanup:
         docker: Docker,
         pinned: PinnedDigests | None = None,
         clock: Callable[[], float] = time.time,
+        uses: Path | None = None,
     ) -> None:
+        self._uses = uses
         self._engine = engine
         self._pinned = pinned if pinned is not None else PinnedDigests()
         self._policy = docker.cleanup
@@ -81,7 +87,8 @@ class DockerCleanup:
         return [Source("disk", gather)]
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
-        return make_plan(await self._usage(), self._policy, self._clock())
+        made = make_plan(await self._usage(), self._policy, self._clock())
+        return made.model_copy(update={"notes": [*made.notes, *notes_on_logs(await unlimited_logs(self._engine))]})
 
     async def apply(self, target: str, action: Action) -> Effect:
         kind = _KINDS.get(action.kind)
@@ -99,14 +106,24 @@ class DockerCleanup:
 
     async def _usage(self) -> Usage:
         await self._engine.call(lambda client: client.ping())  # a hung engine is noticed soon
-        usage = await read_usage(self._engine.patient(USAGE_SECONDS))
-        return await self._pinned.add_to(usage)
+        tagged = self._policy.tagged_images_min_unused is not None
+        return await self._with_names(await read_usage(self._engine.patient(USAGE_SECONDS), tagged=tagged))
+
+    async def _with_names(self, usage: Usage) -> Usage:
+        """The usage with what is known beside the engine: which images are named, and when they were used."""
+        usage = await self._pinned.add_to(usage)
+        if self._uses is None:
+            return usage
+        try:
+            return replace(usage, uses=await asyncio.to_thread(image_uses.read, self._uses))
+        except OSError as error:
+            raise TaskError(f"{self._uses}, which says when images were used, cannot be read: {error}") from error
 
     async def _remove(self, kind: Kind, action: Action) -> Effect:
         key = str(action.params["id"])
         usage = await self._engine.call(partial(look, kind=kind, key=key))
         if usage is not None:
-            usage = await self._pinned.add_to(usage)
+            usage = await self._with_names(usage)
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
@@ -127,7 +144,8 @@ class DockerCleanup:
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     pinned = PinnedDigests(config.configuration.compose_files)
-    return [DockerCleanup(resources.docker, config.docker, pinned)]
+    uses = None if resources.state_dir is None else image_uses.path_of(resources.state_dir)
+    return [DockerCleanup(resources.docker, config.docker, pinned, uses=uses)]
 
 
 def measured(usage: Usage, policy: CleanupPolicy, max_bytes: int, now: float) -> Measurement:
@@ -180,7 +198,8 @@ def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Remova
     records = usage.build_cache
     if any(removal.kind == "images" for removal in removals):
         records = tuple(replace(record, shared=False) for record in records)
-    keys = [removal.id for removal in select(Usage(build_cache=records), policy, now)]
+    chosen = select(Usage(build_cache=records), policy, now)
+    keys = [removal.id for removal in chosen]
     if not keys:
         return None
     limit = (
@@ -191,7 +210,7 @@ def _cache_action(usage: Usage, policy: CleanupPolicy, removals: Sequence[Remova
         object=counted(len(keys), "build cache record"),
         reason=limit,
         estimated_bytes=sum(removal.bytes for removal in removals if removal.kind == "build_cache"),
-        params={"ids": keys, "unused_since": now - policy.build_cache_min_age},
+        params={"ids": keys, "unused_since": max(now - policy.build_cache_min_age, *(each.since for each in chosen))},
         identity=blake2b("\n".join(sorted(keys)).encode()).hexdigest(),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from exporter.docker.image_uses import ImageUses
 from exporter.docker.objects import CacheRecord, Container, Image, Network, Usage, Volume
 from exporter.docker.selection import select
 from exporter.inventory.docker import CleanupPolicy
@@ -274,3 +275,84 @@ def test_a_removal_says_what_it_frees_and_why() -> None:
     assert (found["images"].name, found["images"].bytes) == ("app@sha256:1", 70)
     assert found["build_cache"].name == "RUN make"
     assert found["build_cache"].reason == "last used 1d ago"
+
+
+LONG = CleanupPolicy(tagged_images_min_unused="1d", keep_last=0)  # type: ignore[arg-type]
+USES = ImageUses(since=OLD - DAY)
+
+
+@pytest.mark.parametrize(
+    ("facts", "usage", "goes"),
+    [
+        ({}, {}, True),
+        ({"origin": ""}, {}, False),
+        ({"users": 1}, {}, False),
+        ({"labels": KEEP}, {}, False),
+        ({"pulled": NEW}, {}, False),
+        ({"created": None}, {}, False),
+        ({"tags": ("app:1", "upkeeper-former/app:latest")}, {}, False),
+        ({}, {"named_images": frozenset({"app:1"})}, False),
+        ({}, {"named_images": frozenset({"app:2"})}, True),
+        ({}, {"unread_projects": ("/srv/compose.yaml",)}, False),
+        ({"digests": (f"app@sha256:{DIGEST}",)}, {"named_digests": frozenset({DIGEST})}, False),
+        ({}, {"containers": (container(state="running", image_id="other", images=frozenset({"app:1"})),)}, False),
+        ({}, {"uses": USES}, True),
+        ({}, {"uses": ImageUses(since=NEW)}, False),
+        ({}, {"uses": ImageUses(since=OLD, used={"sha256:0123456789abcdef": NEW})}, False),
+        ({}, {"uses": ImageUses(since=OLD - DAY, used={"sha256:0123456789abcdef": OLD})}, True),
+        ({}, {"uses": ImageUses(since=OLD - DAY, used={"another": NEW})}, True),
+    ],
+)
+def test_images_with_a_tag_by_last_use(facts: dict[str, object], usage: dict[str, object], goes: bool) -> None:
+    made = image(tags=("app:1",), **facts) if "tags" not in facts else image(**facts)
+    given = Usage(images=(made,), **usage)  # type: ignore[arg-type]
+    assert selected(given) == [], "as shipped they stay"
+    assert (("images", made.id) in selected(given, LONG)) == goes
+
+
+def test_what_is_said_of_the_last_use() -> None:
+    made = image(tags=("app:1",), origin="pulled")
+
+    def reason(uses: ImageUses | None) -> str:
+        (removal,) = select(Usage(images=(made,), uses=uses), LONG, NOW)
+        return removal.reason
+
+    assert reason(None) == "pulled 2d ago; when it was last used is not known, and no container has it now"
+    assert reason(ImageUses(since=OLD, used={made.id: OLD})) == "last used by a container 2d ago"
+    assert reason(USES).startswith("not used for 2d, as far back as is known")
+
+
+@pytest.mark.parametrize(("count", "kept"), [(0, ""), (1, "c"), (2, "c"), (3, "ca"), (4, "cab")])
+def test_the_newest_of_a_repository_stay(count: int, kept: str) -> None:
+    """Those that are in use count as well; c is the newest of host:5000/app, and x of another repository."""
+    repository = "host:5000/app"
+    images = [
+        image(id="used", tags=(f"{repository}:5",), users=1, created=NOW - 2.5 * DAY),
+        image(id="c", tags=(f"{repository}:4",), created=NOW - 2.1 * DAY),
+        image(id="a", tags=(f"{repository}:3",), created=NOW - 2.6 * DAY),
+        image(id="b", tags=(f"{repository}:2",), created=NOW - 5 * DAY),
+        image(id="d", tags=(f"{repository}:1",), created=NOW - 9 * DAY),
+    ]
+    policy = CleanupPolicy(tagged_images_min_unused="1d", keep_last=count)  # type: ignore[arg-type]
+    assert {key for _, key in selected(Usage(images=tuple(images)), policy)} == set("abcd") - set(kept)
+
+
+@pytest.mark.parametrize(
+    ("limit", "going"), [(1000, ""), (300, ""), (299, "a"), (200, "a"), (150, "ab"), (0, "ab"), (None, "")]
+)
+def test_build_cache_beyond_its_size_goes_the_longest_unused_first(limit: int | None, going: str) -> None:
+    """c is in use; shared records take up nothing of their own."""
+    records = (
+        record(id="b", last_used=NEW + 20),
+        record(id="a", last_used=NEW + 10),
+        record(id="c", last_used=NEW, in_use=True),
+        record(id="s", last_used=NEW, shared=True),
+    )
+    policy = CleanupPolicy(build_cache_max_bytes=limit)  # type: ignore[arg-type]
+    assert {key for _, key in selected(Usage(build_cache=records), policy)} == set(going)
+
+
+def test_build_cache_that_something_builds_upon_stays_even_beyond_its_size() -> None:
+    records = (record(id="base", last_used=NEW), record(id="top", last_used=NEW + 1, in_use=True, parents=("base",)))
+    policy = CleanupPolicy(build_cache_max_bytes=0)  # type: ignore[arg-type]
+    assert selected(Usage(build_cache=records), policy) == []

@@ -5,13 +5,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from docker.models.containers import Container
+from docker.types import LogConfig
 
+from exporter.collectors.docker_usage import DockerUsageCollector
 from exporter.docker.engine import DockerEngine, DockerUnavailable
-from exporter.inventory.docker import CleanupPolicy, Docker
+from exporter.docker.image_uses import path_of
+from exporter.findings.pinned_digests import PinnedDigests
+from exporter.inventory.docker import CleanupPolicy, Docker, DockerUsageSettings
 from remediator.model.task import Action, Effect, Plan
 from remediator.tasks.docker_cleanup.removal import remove_unless_used
 from remediator.tasks.docker_cleanup.task import TARGET, DockerCleanup
@@ -399,3 +404,61 @@ async def test_a_stopped_engine_is_an_error_and_a_started_one_goes_on(
     assert (await task.apply(TARGET, action)).state == "done"
     assert container.id not in inventory(dockerd)["containers"]
     engine.close()
+
+
+async def test_images_with_a_tag_go_by_their_last_use(
+    clean_dockerd: Dockerd, engine: DockerEngine, tmp_path: Path
+) -> None:
+    """The exporter writes down what containers use; forty days later nobody has used the old ones again."""
+    now, day = time.time(), 86400.0
+    uses = path_of(tmp_path)
+
+    def built(*tags: str, age: float, **keys: Any) -> str:
+        made = clean_dockerd.load_built([{"payload": os.urandom(20_000)}], created=now - age * day, **keys)
+        for tag in tags:
+            clean_dockerd.client.images.get(made).tag(*tag.split(":"))
+        return made
+
+    first, second = built("app:1", age=30), built("app:2", "app:2-alpine", age=20)
+    newest, kept = built("app:3", age=10), built("kept:1", age=10, labels=KEEP)
+    clean_dockerd.tagged_image("imported:1")
+    built("pinned:1", age=30)
+    (tmp_path / "compose.yaml").write_text("services:\n  a: {image: 'pinned:1'}\n")
+    policy = CleanupPolicy(tagged_images_min_unused="30d", keep_last=1)  # type: ignore[arg-type]
+    docker = Docker(cleanup=policy, cleanable_max_bytes=0)
+    pinned = PinnedDigests([str(tmp_path / "compose.yaml")])
+    container = clean_dockerd.client.containers.create("app:1", ["/payload"])
+    await DockerUsageCollector(engine, docker, DockerUsageSettings(), lambda: now, pinned, uses).collect()
+    container.remove()
+    task = DockerCleanup(engine, docker, pinned, lambda: now + 40 * day, uses)
+
+    assert not (await DockerCleanup(engine, docker, pinned, lambda: now + 29 * day, uses).plan(TARGET)).actions
+    plan = await task.plan(TARGET)
+    assert planned(plan)["images"] == {first, second}
+    reasons = {action.object: action.reason for action in plan.actions}
+    assert reasons["app:1"].startswith("last used by a container ")
+    assert set(reasons) == {"app:1", "app:2, app:2-alpine"} or set(reasons) == {"app:1", "app:2-alpine, app:2"}
+    again = clean_dockerd.client.containers.create("app:1", ["/payload"])
+    effects = {action.object[:5]: await task.apply(TARGET, action) for action in plan.actions}
+    assert effects["app:1"].state == "skipped", "it was used since the plan"
+    assert effects["app:2"].state == "done"
+    assert effects["app:2"].freed_bytes >= 20_000
+    left = inventory(clean_dockerd)["images"]
+    assert second not in left
+    assert {first, newest, kept} <= left
+    again.remove()
+
+
+async def test_a_log_without_a_limit_is_named_with_what_limits_it(clean_dockerd: Dockerd, task: DockerCleanup) -> None:
+    labels = {"com.docker.compose.service": "web", "com.docker.compose.project.config_files": "/srv/pa/compose.yaml"}
+    clean_dockerd.run("pa-web-1", "echo hello; sleep 1000", labels=labels)
+    clean_dockerd.run("limited", FOREVER, log_config=LogConfig(type="json-file", config={"max-size": "1m"}))
+    clean_dockerd.run("other", FOREVER)
+    logs = [note for note in (await task.plan(TARGET)).notes if "log of" in note]
+    assert len(logs) == 2
+    web = next(note for note in logs if "pa-web-1" in note)
+    assert web.endswith(
+        "in /srv/pa/compose.yaml, under services: web: "
+        'logging: {driver: json-file, options: {max-size: "10m", max-file: "3"}}'
+    )
+    assert "--log-opt max-size=10m" in next(note for note in logs if "other" in note)
