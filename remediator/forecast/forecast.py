@@ -21,6 +21,8 @@ LATEST_GAP = 2
 REACH = 4
 """Times the history, beyond which nothing is foretold."""
 MAX_AHEAD = 365
+YOUNG_DAYS = 21
+"""Of history, below which a pattern of weekdays or of a cleanup each week cannot be told from growth."""
 
 
 class NoForecast(UpkeeperError):
@@ -55,8 +57,14 @@ class Forecast:
 
     @property
     def is_foreseen(self) -> bool:
-        """Whether it will be full by a growth that its spread tells from none: else nobody should be woken for it."""
-        return self.full is not None and self.full.middle < inf and (self.growth_low > 0 or self.full.middle == 0)
+        """Whether it will be full by a growth that its spread tells from none: else nobody should be woken for it.
+
+        A fall in a young history may be the cleanup of each week, and the growth since then what comes back each week.
+        """
+        if self.full is None or self.full.middle == inf:
+            return False
+        fell = self.days < YOUNG_DAYS and any(step.size < 0 for step in self.steps)
+        return self.full.middle == 0 or (self.growth_low > 0 and not fell)
 
     @property
     def error_ratio(self) -> float | None:

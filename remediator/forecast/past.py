@@ -10,6 +10,8 @@ from remediator.forecast.trend import COVERAGE, Trend, trend
 
 MIN_DAYS = 7
 """With values, below which nothing is foretold."""
+WIDEST = 5.0
+"""By which the spread is widened at most: what had hardly any, as a straight line, says nothing by how often it fit."""
 ERROR_DAYS = 7
 """How far ahead the past forecasts look, where the history is long enough."""
 
@@ -56,5 +58,5 @@ def backtest(days: Sequence[Day], once: Sequence[Step] = ()) -> Past:
     if not errors:
         return Past(ahead, None, None, 1.0)
     held = sum(error <= half for error, half in errors) / len(errors)
-    wider = sorted(ratios)[min(len(ratios) - 1, int(COVERAGE * len(ratios)))] if ratios else 1.0
+    wider = min(WIDEST, sorted(ratios)[min(len(ratios) - 1, int(COVERAGE * len(ratios)))]) if ratios else 1.0
     return Past(ahead, median(error for error, _ in errors), held, wider)

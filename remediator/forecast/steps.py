@@ -29,12 +29,20 @@ def steps(days: Sequence[Day]) -> list[Step]:
     usual = median(change for _, change, _ in changes)
     spread = 1.4826 * median(abs(change - usual) for _, change, _ in changes)
     least = max(DEVIATIONS * spread, LEAST_SHARE * max(abs(day.value) for day in days))
-    found = [Step(at, (change - usual) * apart) for at, change, apart in changes if abs(change - usual) * apart > least]
+    found: list[Step] = []
+    for at, change, apart in changes:
+        size = (change - usual) * apart
+        if abs(size) <= least:
+            continue
+        if found and found[-1].at >= at - apart and found[-1].size * size > 0:
+            found[-1] = Step(at, found[-1].size + size)  # it took two days, or fell at the edge of one
+        else:
+            found.append(Step(at, size))
     ups = [step for step in found if step.size > 0]
     downs = [step for step in found if step.size < 0]
     return sorted([*(ups if len(ups) == 1 else ()), *(downs if len(downs) == 1 else ())])
 
 
 def without(days: Sequence[Day], found: Sequence[Step]) -> list[Day]:
-    """The days as if what is now had been there before each step."""
+    """The days as if what is now had been there before each step, but for one within which it came."""
     return [Day(day.at, day.value + sum(step.size for step in found if step.at > day.at)) for day in days]

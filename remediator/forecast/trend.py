@@ -16,7 +16,7 @@ SEASON_SHARE = 0.5
 """Of what the series strays, which the weekdays must explain to be a pattern."""
 LEAST_SHARE = 0.001
 """Of the highest value, by which days must differ on the average for a pattern to be worth a word."""
-FEW = 1.3
+FEW = 1.6
 """By which the straying is taken for more than what was seen: a month holds few stretches of a week or two."""
 COVERAGE = 0.8
 """The share of cases in which what comes is within the spread."""

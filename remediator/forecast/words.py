@@ -4,11 +4,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from exporter.base.text import counted
-from remediator.forecast.forecast import Forecast
+from remediator.forecast.forecast import YOUNG_DAYS, Forecast
 from remediator.forecast.paths import Full
-
-YOUNG_DAYS = 21
-"""Of history, below which a pattern of weekdays or of a cleanup each week cannot be told from growth."""
 
 
 def fullness(full: Full | None, reach: int) -> str:

@@ -188,6 +188,21 @@ def test_the_error_is_that_of_past_forecasts() -> None:
     assert found.full.latest - found.full.earliest > 5
 
 
+def test_a_fall_in_a_young_history_is_no_reason_to_wake_anybody() -> None:
+    """What has grown by 1.3 a day since a fall a week ago may fall again next week: of three weeks that would show."""
+
+    def fallen(days: int, ago: float) -> Forecast:
+        before = [(at, 8.0 if NOW - at > ago * DAY else 0.0) for at, _ in line(days)]
+        return forecast([(at, 80 + 1.3 * (at - NOW) / DAY + more) for at, more in before], 100.0, NOW)
+
+    young = fallen(14, 6)
+    assert young.full is not None
+    assert young.full.middle < 20
+    assert not young.is_foreseen
+    assert fallen(28, 6).is_foreseen
+    assert fallen(28, -1).is_foreseen
+
+
 def test_the_same_history_has_the_same_forecast() -> None:
     series = made(SHAPES[1], 3)
     assert forecast(series.samples, 80.0, NOW) == forecast(list(reversed(series.samples)), 80.0, NOW)
