@@ -17,6 +17,7 @@ def board() -> Board:
         Row("What holds back", _guards()),
         Row("What waits for a person", _approvals()),
         Row("Schedule", _schedule()),
+        Row("Forecast", _forecast()),
         Row("Alerts", _alerts()),
         Row("Audit", _audit()),
         Row("Ballast", _ballast()),
@@ -41,6 +42,43 @@ def _now() -> list[Json]:
         stat("Audit broken", "max(upkeeper_audit_broken)", mappings=YES_IS_BAD,
              about="The chain of records was changed or shortened by something else: upkeeper audit verify."),
     ]  # fmt: skip
+
+
+def _forecast() -> list[Json]:
+    left = "upkeeper_forecast_full_timestamp_seconds - time()"
+    soon = (("red", None), ("orange", 3 * 86400), ("green", 14 * 86400))
+    return [
+        series(
+            "Full in",
+            Query(f"max by (sink) ({left})", "{{sink}}"),
+            Query("min(upkeeper_forecast_warn_seconds)", "warning", limit=True, colour="orange"),
+            unit="s",
+            about="By the forecast of each night. What is not foreseen to be full is missing.",
+            min=0,
+        ),
+        series(
+            "Used, of the limit",
+            Query("max by (sink) (upkeeper_forecast_used_ratio)", "{{sink}}"),
+            Query("min(upkeeper_forecast_min_used_ratio)", "below this no forecast warns", limit=True, colour="orange"),
+            unit="percentunit",
+            about="The highest of the day before each forecast.",
+            min=0,
+        ),
+        table(
+            "Forecasts",
+            {"sink": "What"},
+            Column("Full in", left, "s", steps=soon),
+            Column("Used", "upkeeper_forecast_used_ratio", "percentunit"),
+            Column("Was off by", "upkeeper_forecast_error_ratio", "percentunit"),
+            about="Was off by: the median of what such forecasts of a week were off in the past, of the limit.",
+        ),
+        stat(
+            "Last forecast",
+            "max(time() - upkeeper_forecast_last_timestamp_seconds)",
+            "s",
+            "After three days without a new one, nothing is foretold any more.",
+        ),
+    ]
 
 
 def _runs() -> list[Json]:
