@@ -30,6 +30,7 @@ BENCHMARKS = (
     "first_action",
     "schedule",
     "commands",
+    "maintenance_report",
     "footprint",
 )
 

@@ -17,6 +17,8 @@ from remediator.store.tables import actions, alerts, artefacts, decisions, run_r
 
 DAY = 86400.0
 MOST_TROUBLES = 20
+DID_NOTHING = ("nothing-to-do", "planned", "blocked", "denied")
+"""Outcomes of runs none of whose actions was done: these need not be looked at."""
 MOST_ALERTS = 50
 
 
@@ -93,7 +95,7 @@ def deeds(connection: sa.Connection, span: Span) -> Sequence[Deeds]:
     select = (
         sa.select(*columns, sa.func.count(), sa.func.sum(actions.c.freed_bytes))
         .join(actions, actions.c.run_id == runs.c.id)
-        .where(*span.finished, actions.c.state.in_(("done", "partial")))
+        .where(*span.finished, runs.c.outcome.not_in(DID_NOTHING), actions.c.state.in_(("done", "partial")))
         .group_by(*columns)
     )
     return [Deeds(int(day), task, count, int(freed or 0)) for day, task, count, freed in connection.execute(select)]

@@ -102,7 +102,8 @@ async def test_runs_and_deeds_by_day_and_task(database: Database) -> None:
     assert all(abs(one.seconds - seconds[one.day, one.task, one.outcome, one.dry_run]) < 0.01 for one in found)
     assert len(wanted) > 60
 
-    done = [one for one in its_actions if one["run_id"] in by_id and one["state"] in ("done", "partial")]
+    acted = {id for id, run in by_id.items() if run["outcome"] in ("effective", "failed", "ineffective")}
+    done = [one for one in its_actions if one["run_id"] in acted and one["state"] in ("done", "partial")]
     places = [(day(by_id[one["run_id"]]), by_id[one["run_id"]]["task"]) for one in done]
     freed: Counter[tuple[int, str]] = Counter()
     for place, one in zip(places, done, strict=True):
