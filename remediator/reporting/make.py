@@ -22,6 +22,7 @@ from remediator.reporting.report import (
 from remediator.store.figures import DAY, Deeds, Outcomes
 
 MOST_CHANGES = 40
+MOST_PACKAGES = 20
 GOOD = ("effective", "nothing-to-do")
 TROUBLE = ("failed", "ineffective")
 PROOFS = ("checksums", "readable", "restored", "drilled")
@@ -206,6 +207,31 @@ def changes(before: State | None, now: State) -> Sequence[Change]:
         left = len(found) - MOST_CHANGES
         found = [*found[:MOST_CHANGES], Change("more", f"{counted(left, 'further change')}")]
     return found
+
+
+def packages(rows: Sequence[Mapping[str, Any]]) -> Sequence[Change]:
+    """What runs did to the packages of the host, each package once, from its first version to its last.
+
+    rows: as PackageRow has them, oldest first.
+    """
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    for row in rows:
+        if row.get("does") in ("upgrade", "install", "remove"):
+            name = str(row.get("package"))
+            before.setdefault(name, str(row.get("installed") or ""))
+            after[name] = str(row.get("candidate") or "")
+    found = [Change("package", _package(name, before[name], after[name])) for name in sorted(after)]
+    if len(found) > MOST_PACKAGES:
+        left = len(found) - MOST_PACKAGES
+        found = [*found[:MOST_PACKAGES], Change("package", f"{counted(left, 'further package')}")]
+    return found
+
+
+def _package(name: str, before: str, after: str) -> str:
+    if not after:
+        return f"package {name} {before} was removed"
+    return f"package {name} was updated from {before} to {after}" if before else f"package {name} {after} was installed"
 
 
 def _images(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Change]:

@@ -115,11 +115,11 @@ def _changed(report: Report) -> Iterator[str]:
     if report.compared_with is None:
         yield "There is no former report to compare with."
     elif not report.changes:
-        yield "Nothing that is known of: config, images, findings."
+        yield "Nothing that is known of: config, images, findings, packages."
     else:
         yield f"Compared with {moment(report.compared_with)}."
-        yield ""
-        yield from (f"- {escaped(one.what)}" for one in report.changes)
+    yield ""
+    yield from (f"- {escaped(one.what)}" for one in report.changes)
 
 
 def _used(one: FillsUp) -> str:

@@ -20,6 +20,7 @@ MOST_TROUBLES = 20
 DID_NOTHING = ("nothing-to-do", "planned", "blocked", "denied")
 """Outcomes of runs none of whose actions was done: these need not be looked at."""
 MOST_ALERTS = 50
+MOST_RUNS, MOST_ROWS = 40, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,23 @@ def last_rows(
             select = sa.select(run_rows.c.cells).where(run_rows.c.run_id == newest.id).order_by(run_rows.c.position)
             found[task] = newest.finished_at, list(connection.scalars(select))
     return found
+
+
+def rows_of(connection: sa.Connection, span: Span, tasks: Collection[str]) -> Sequence[Mapping[str, Any]]:
+    """The tables that runs of these tasks left which helped, oldest first; of the newest runs where there are many."""
+    chosen = (
+        sa.select(runs.c.id)
+        .where(*span.finished, runs.c.task.in_(list(tasks)), runs.c.outcome == "effective", runs.c.dry_run.is_(False))
+        .order_by(runs.c.id.desc())
+        .limit(MOST_RUNS)
+    )
+    select = (
+        sa.select(run_rows.c.cells)
+        .where(run_rows.c.run_id.in_(chosen))
+        .order_by(run_rows.c.run_id, run_rows.c.position)
+        .limit(MOST_ROWS)
+    )
+    return list(connection.scalars(select))
 
 
 def documents(connection: sa.Connection, host: str, task: str, name: str) -> Iterator[Any]:

@@ -24,6 +24,7 @@ from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT
 from remediator.tasks.maintenance_report.facts import JSON, MAINTENANCE_REPORT
+from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.resources import Knows, Resources
 from remediator.tasks.security_review.facts import SECURITY_REVIEW
 
@@ -34,6 +35,8 @@ COMPOSITES = tuple(one.name for one in (DAILY, WEEKLY, MONTHLY, YEARLY, COMPREHE
 """Their parts are counted, and they are not."""
 LOOKERS = (CONFIGURATION_AUDIT.name, SECURITY_REVIEW.name)
 """Tasks whose rows are findings."""
+PACKAGES = tuple(one.name for one in (SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP))
+"""Tasks whose rows are packages."""
 LOOK_SECONDS = 20.0
 OLD_FORECAST = 3 * 86400.0
 MOST_FORECASTS = 25
@@ -81,7 +84,10 @@ class Sources:
                 for one in counted["troubles"]
             ],
             open=list(make.open_now(status, firing, firing_count)) if status is not None else [],
-            changes=make.changes(make.state_of(former) if former is not None else None, state[0]),
+            changes=[
+                *make.changes(make.state_of(former) if former is not None else None, state[0]),
+                *make.packages(counted["packages"]),
+            ],
             compared_with=_until(former) if former is not None else None,
             fills_up=fills_up[0],
             remedies=make.remedies_stand(remedies["items"]) if remedies is not None else [],
@@ -130,6 +136,7 @@ def _count(connection: sa.Connection, span: Span) -> Mapping[str, Any]:
         "verdicts": figures.verdicts(connection, span),
         "episodes": figures.episodes(connection, span),
         "firing": figures.firing(connection),
+        "packages": figures.rows_of(connection, span, PACKAGES),
         "rows": figures.last_rows(connection, span.host, (*LOOKERS, CAPACITY_PLANNING.name)),
     }
 

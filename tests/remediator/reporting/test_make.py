@@ -64,6 +64,23 @@ def test_a_flood_of_changes_is_counted() -> None:
     assert found[-1].what == "61 further changes"
 
 
+def test_packages_from_their_first_version_to_their_last() -> None:
+    rows: list[dict[str, Any]] = [
+        {"package": "zlib", "does": "upgrade", "installed": "1", "candidate": "2"},
+        {"package": "curl", "does": "install", "installed": "", "candidate": "8"},
+        {"package": "held", "does": "left-out", "installed": "1", "candidate": "2"},
+        {"package": "zlib", "does": "upgrade", "installed": "2", "candidate": "3"},
+        {"package": "old", "does": "remove", "installed": "1", "candidate": ""},
+    ]
+    assert [one.what for one in make.packages(rows)] == [
+        "package curl 8 was installed",
+        "package old 1 was removed",
+        "package zlib was updated from 1 to 3",
+    ]
+    many = [{**rows[0], "package": f"p{number}"} for number in range(make.MOST_PACKAGES + 3)]
+    assert make.packages(many)[-1].what == "3 further packages"
+
+
 def test_the_state_comes_back_from_the_document() -> None:
     report = full()
     assert make.state_of(report.document()) == report.state

@@ -176,5 +176,7 @@ async def test_alerts_decisions_rows_and_former_documents(database: Database) ->
     await database.write(lambda one: one.execute(runs.update().where(runs.c.id == 2).values(outcome="nothing-to-do")))
     rows = await database.read(partial(figures.last_rows, host="kitchen", tasks=["a", "never"]))
     assert rows == {"a": (SINCE + 10, [{"n": 2}])}
+    left = await database.read(partial(figures.rows_of, span=SPAN, tasks=["a"]))
+    assert left == [{"n": 1}]
     found = await database.read(lambda one: list(figures.documents(one, "kitchen", "a", "r.json")))
     assert found == [{"n": 2}, {"n": 1}]
