@@ -170,8 +170,12 @@ class Decider:
         selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
         targets = await targets_of(self._tasks(), {selection.remedy.task for selection in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
-        batch = _Batch(self._database.host, waiting, remedies, targets, gathered, now)
-        decided = await self._database.write(batch.look)
+
+        def look(connection: sa.Connection) -> _Decided:
+            # Anew each time: on a full disk it is undone and done again, and the runs that it made were none.
+            return _Batch(self._database.host, waiting, remedies, targets, gathered.copy(), now).look(connection)
+
+        decided = await self._database.write(look)
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
             self._metrics.decided(remedy, decision.verdict, decision.guard)

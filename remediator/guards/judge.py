@@ -62,6 +62,10 @@ class Gathered:
         self._facts = {kind: known if isinstance(known, Exception) else dict(known) for kind, known in facts.items()}
         self._guards = guards
 
+    def copy(self) -> "Gathered":
+        """The same facts, of which one may note runs that may come to nothing."""
+        return Gathered(self._facts, self._guards)
+
     def judge(self, case: Case) -> Judgement:
         """What every guard says. Pure."""
         return Judgement([
