@@ -9,16 +9,26 @@ const zoned = (root) => {
 
 const isBusy = (main) => {
   const at = document.activeElement;
-  return main.contains(at) && /^(INPUT|SELECT|TEXTAREA|BUTTON)$/.test(at.tagName);
+  const written = [...main.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+  return written || (main.contains(at) && /^(INPUT|SELECT|BUTTON)$/.test(at.tagName));
 };
+
+// What a person is filling in is not taken away, also if he began while the news were on their way.
+let late = false;
 
 const refresh = async () => {
   const main = document.querySelector("main[data-live]");
-  // What a person is filling in is not taken away.
-  if (!main || isBusy(main)) return;
+  late = main !== null && isBusy(main);
+  if (!main || late) return;
   await htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerMorph" });
   zoned(document);
 };
+
+document.addEventListener("htmx:before:swap", (swap) => {
+  late = isBusy(document.querySelector("main"));
+  if (late) swap.preventDefault();
+});
+document.addEventListener("focusout", () => setTimeout(() => late && refresh()));
 
 zoned(document);
 const live = document.querySelector("main[data-live]");

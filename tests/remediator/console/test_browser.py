@@ -172,13 +172,21 @@ async def test_news_come_by_themselves_and_leave_what_is_being_written_alone(
 
         await wait_until(arrived, what="an alert to be on the open page")
         await page.click("summary:has-text('Pause')")
+        await stack.receive(alert(alertname="Meanwhile"))
+        await wait_until(lambda: page.get_by_text("Meanwhile").count(), what="the news beside what was opened")
+        assert await page.is_visible("#reason"), "what a person opened is closed again"
         await page.fill("#reason", "half a sen")
         await stack.receive(alert(alertname="Late"))
         await asyncio.sleep(0.3)  # several looks: there is nothing to wait for
         assert await page.input_value("#reason") == "half a sen"
+        assert not await page.get_by_text("Late").count()
         await page.locator("#reason").blur()
         await stack.receive(alert(alertname="Later"))
-        await wait_until(lambda: page.get_by_text("Later").count(), what="the news after that")
+        await asyncio.sleep(0.3)
+        assert await page.input_value("#reason") == "half a sen", "what was written is gone once the field is left"
+        await page.fill("#reason", "")
+        await page.locator("#reason").blur()
+        await wait_until(lambda: page.get_by_text("Late").count(), what="the news that were held back")
         assert not faults
         await context.close()
 
