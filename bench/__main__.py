@@ -29,6 +29,7 @@ BENCHMARKS = (
     "acceptance",
     "first_action",
     "schedule",
+    "console",
     "commands",
     "maintenance_report",
     "footprint",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_args
 
-from remediator.model.words import ApprovalState
+from remediator.model.words import ApprovalState, Outcome
 
 if TYPE_CHECKING:
     from remediator.model.shapes.alerts import AlertView, DecisionView
@@ -84,6 +84,11 @@ After = Annotated[int | None, About("cursor: `next` of the page before, which is
 Since = Annotated[
     str | None, About("begins with the first record from then on, a time as RFC 3339 has it", format="date-time")
 ]
+AlertStatus = Annotated[str | None, About("firing or resolved; else both", among=("firing", "resolved"))]
+OfAlert = Annotated[int | None, About("only decisions about the alert of that id")]
+OfTask = Annotated[str | None, About("only runs of this task")]
+OfTarget = Annotated[str | None, About("only runs on this target")]
+EndedSo = Annotated[str | None, About("only runs that ended so", among=get_args(Outcome))]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
 TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
 Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0, at_most=CENTURY)]
@@ -176,13 +181,20 @@ class Operations:
         raise NotImplementedError
 
     @operation("GET", "/alerts", "Episodes of alerts, newest first", by="reading")
-    async def alerts(self, *, limit: Limit = PAGE, before: Before = None) -> Page[AlertView]: ...
+    async def alerts(
+        self, *, limit: Limit = PAGE, before: Before = None, status: AlertStatus = None
+    ) -> Page[AlertView]: ...
 
     @operation("GET", "/decisions", "Decisions about alerts, newest first", by="reading")
-    async def decisions(self, *, limit: Limit = PAGE, before: Before = None) -> Page[DecisionView]: ...
+    async def decisions(
+        self, *, limit: Limit = PAGE, before: Before = None, alert: OfAlert = None
+    ) -> Page[DecisionView]: ...
 
     @operation("GET", "/runs", "Runs, newest first", by="reading")
-    async def runs(self, *, limit: Limit = PAGE, before: Before = None) -> Page[RunView]: ...
+    async def runs(
+        self, *, limit: Limit = PAGE, before: Before = None, task: OfTask = None, target: OfTarget = None,
+        outcome: EndedSo = None,
+    ) -> Page[RunView]: ...  # fmt: skip
 
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
     async def run(self, id: int) -> RunView: ...

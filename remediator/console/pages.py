@@ -2,13 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from remediator.api.operations import DIGITS, Operations
 from remediator.console.gate import Visitor
 from remediator.model.errors import RequestError, not_found
+from remediator.model.words import Outcome
+from remediator.webhook.watchdog import NAME as WATCHDOG
 
 Values = Mapping[str, Any]
 Read = Callable[[Operations, web.Request, Visitor], Awaitable[Values]]
@@ -48,13 +51,14 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     """What is wrong, what runs, what waits for a person, what is paused, and what comes next."""
     jobs = (await ask.schedule())["items"]
     coming = sorted((job for job in jobs if job["next_at"] is not None), key=lambda job: str(job["next_at"]))
-    decisions = (await ask.decisions(limit=ON_A_PAGE))["items"]
-    last = {decision["alert_id"]: decision for decision in reversed(decisions)}
-    alerts = (await ask.alerts(limit=ON_A_PAGE))["items"]
+    firing = (await ask.alerts(status="firing", limit=ON_A_PAGE))["items"]
+    shown = [
+        alert for alert in firing if alert["continued_by"] is None and alert["labels"].get("alertname") != WATCHDOG
+    ]
+    decided = [(await ask.decisions(alert=alert["id"], limit=1))["items"] for alert in shown]
     return {
         "status": await ask.status(),
-        "firing": [alert for alert in alerts if alert["status"] == "firing" and alert["continued_by"] is None],
-        "decided": last,
+        "firing": [(alert, last[0] if last else None) for alert, last in zip(shown, decided, strict=True)],
         "runs": (await ask.runs(limit=LATEST))["items"],
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],
@@ -75,7 +79,9 @@ async def approval(ask: Operations, request: web.Request, visitor: Visitor) -> V
 
 @page("/runs", "Runs", "runs.html", "Runs")
 async def runs(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"page": await ask.runs(limit=ON_A_PAGE, before=_before(request))}
+    wanted = {name: request.query[name] for name in ("task", "target", "outcome") if request.query.get(name)}
+    found = await ask.runs(limit=ON_A_PAGE, before=_before(request), **wanted)
+    return {"page": found, "wanted": wanted, "more": _more(wanted), "outcomes": get_args(Outcome)}
 
 
 @page("/runs/{id}", "Run", "run.html")
@@ -90,13 +96,17 @@ async def run(ask: Operations, request: web.Request, visitor: Visitor) -> Values
 
 @page("/alerts", "Alerts", "alerts.html", "Alerts")
 async def alerts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"page": await ask.alerts(limit=ON_A_PAGE, before=_before(request))}
+    wanted = {"status": request.query["status"]} if request.query.get("status") else {}
+    found = await ask.alerts(limit=ON_A_PAGE, before=_before(request), **wanted)
+    return {"page": found, "wanted": wanted, "more": _more(wanted)}
 
 
 @page("/alerts/{id}", "Why", "why.html")
 async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    """What would be decided about an alert now, and why."""
-    return {"why": await ask.explain(alert_id=_id(request), plan=False)}
+    """What was decided about an alert, and what would be now, and why."""
+    id = _id(request)
+    found = await ask.explain(alert_id=id, plan=False)
+    return {"why": found, "decisions": (await ask.decisions(alert=id, limit=ON_A_PAGE))["items"]}
 
 
 @page("/decisions", "Decisions", "decisions.html", "Decisions")
@@ -106,7 +116,7 @@ async def decisions(ask: Operations, request: web.Request, visitor: Visitor) -> 
 
 @page("/tasks", "Tasks", "tasks.html", "Tasks")
 async def tasks(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"tasks": (await ask.tasks())["items"], "status": await ask.status()}
+    return {"tasks": (await ask.tasks())["items"]}
 
 
 @page("/remedies", "Remedies", "remedies.html", "Remedies")
@@ -141,6 +151,11 @@ async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
         "chains": (await ask.audit_chains())["items"],
         "state": (await ask.status()).get("audit"),
     }
+
+
+def _more(wanted: Mapping[str, str]) -> str:
+    """What is asked for beside the cursor, for the address of the next page."""
+    return f"&{urlencode(wanted)}" if wanted else ""
 
 
 def _before(request: web.Request) -> int | None:

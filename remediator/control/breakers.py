@@ -31,8 +31,8 @@ async def open_breakers(database: Database, judge: Judge, remedies: Remedies, no
     """The breakers that are open for any remedy or, without a remedy, for runs by hand."""
     everyone: list[GuardSettings] = [remedies.defaults, *remedies.remedies]
     longest = max(each.breaker.reset_after for each in everyone)
-    acted_on = await database.read(partial(holds.acted_on, host=database.host, since=now - longest))
-    subjects = [Subject(database.host, task, target) for task, target in acted_on]
+    suspects = await database.read(partial(holds.not_helped, host=database.host, since=now - longest))
+    subjects = [Subject(database.host, task, target) for task, target in suspects]
     gathered = await judge.only(BREAKER).gather(subjects, now)
     found = []
     for subject in subjects:

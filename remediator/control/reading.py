@@ -1,6 +1,8 @@
 """The record: alerts, decisions and runs."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import get_args
 
 from remediator.api.operations import PAGE
 from remediator.audit.record import Record, milliseconds_of
@@ -9,6 +11,7 @@ from remediator.model.shapes.alerts import AlertView, DecisionView
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.audit import AuditView, ChainView
 from remediator.model.shapes.runs import ArtefactContent, RunView
+from remediator.model.words import Outcome
 from remediator.store import artefacts, audit, pages
 from remediator.store.database import Database
 
@@ -19,14 +22,29 @@ class Reading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def alerts(self, *, limit: int = PAGE, before: int | None = None) -> Page[AlertView]:
-        return await self._database.read(partial(pages.list_alerts, limit=limit, before=before))
+    async def alerts(
+        self, *, limit: int = PAGE, before: int | None = None, status: str | None = None
+    ) -> Page[AlertView]:
+        _require(status, ("firing", "resolved"), "status")
+        return await self._database.read(partial(pages.list_alerts, limit=limit, before=before, status=status))
 
-    async def decisions(self, *, limit: int = PAGE, before: int | None = None) -> Page[DecisionView]:
-        return await self._database.read(partial(pages.list_decisions, limit=limit, before=before))
+    async def decisions(
+        self, *, limit: int = PAGE, before: int | None = None, alert: int | None = None
+    ) -> Page[DecisionView]:
+        return await self._database.read(partial(pages.list_decisions, limit=limit, before=before, alert=alert))
 
-    async def runs(self, *, limit: int = PAGE, before: int | None = None) -> Page[RunView]:
-        return await self._database.read(partial(pages.list_runs, limit=limit, before=before))
+    async def runs(
+        self,
+        *,
+        limit: int = PAGE,
+        before: int | None = None,
+        task: str | None = None,
+        target: str | None = None,
+        outcome: str | None = None,
+    ) -> Page[RunView]:
+        _require(outcome, get_args(Outcome), "outcome")
+        listing = partial(pages.list_runs, limit=limit, before=before, task=task, target=target, outcome=outcome)
+        return await self._database.read(listing)
 
     async def run(self, id: int) -> RunView:
         try:
@@ -67,6 +85,12 @@ class Reading:
             raise not_found(f"there is no audit of the host {host}")
         following = found[limit - 1].number if len(found) > limit else None
         return {"items": [_record(record) for record in found[:limit]], "next": following}
+
+
+def _require(word: str | None, known: Sequence[str], name: str) -> None:
+    """Raises RequestError for a word that says nothing: it would only ever find nothing."""
+    if word is not None and word not in known:
+        raise bad_request(f"{name} must be one of {', '.join(known)}")
 
 
 def _milliseconds(since: str) -> int:

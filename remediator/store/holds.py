@@ -135,8 +135,29 @@ def _left_well(outcome: str, after: Mapping[str, Any] | None) -> bool:
     return outcome == "effective" or (after is not None and not after["breached"])
 
 
-def acted_on(connection: sa.Connection, host: str, since: float) -> Sequence[tuple[str, str]]:
-    """Each (task, target) of the host with a finished run since then: where a breaker can be open."""
-    ended = (runs.c.host == host, runs.c.finished_at > since, runs.c.dry_run.is_(False))
-    rows = connection.execute(sa.select(runs.c.task, runs.c.target).where(*ended).distinct())
+def not_helped(connection: sa.Connection, host: str, since: float) -> Sequence[tuple[str, str]]:
+    """Each (task, target) of the host with a finished run since then that did not help, and none for an alert that was
+    effective after it: where a breaker can be open.
+
+    Of others past_runs is not asked: there may be hundreds of targets, and a long past of each.
+    """
+    later, child = runs.alias(), runs.alias()
+    helped_later = sa.exists().where(
+        later.c.host == runs.c.host,
+        later.c.task == runs.c.task,
+        later.c.target == runs.c.target,
+        later.c.finished_at > runs.c.finished_at,
+        later.c.outcome == "effective",
+        # What a person asked for counts only if it did something, and a composite never does.
+        later.c.trigger == "alert",
+        later.c.dry_run.is_(False),
+        sa.not_(sa.exists().where(child.c.parent_id == later.c.id)),
+    )
+    failed = (
+        runs.c.host == host,
+        runs.c.finished_at > since,
+        runs.c.dry_run.is_(False),
+        runs.c.outcome.in_(("ineffective", "failed")),
+    )
+    rows = connection.execute(sa.select(runs.c.task, runs.c.target).where(*failed, sa.not_(helped_later)).distinct())
     return [(row.task, row.target) for row in rows]

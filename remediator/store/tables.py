@@ -117,6 +117,11 @@ A parent that is deleted leaves its children: one of them may still wait for a p
 Index("ix_runs_alert_id", runs.c.alert_id)
 Index("ix_runs_parent_id", runs.c.parent_id)
 Index("ix_runs_finished_at", runs.c.finished_at)
+Index("ix_runs_outcome_id", runs.c.outcome, runs.c.id)
+Index("ix_runs_task_id", runs.c.task, runs.c.id)
+Index("ix_runs_by_remedy", runs.c.trigger, runs.c.caller, runs.c.finished_at, runs.c.host, runs.c.target,
+      runs.c.dry_run, runs.c.outcome)  # fmt: skip
+"""All that the track of a remedy is counted from: rows are long, and there may be a hundred thousand of them."""
 Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.c.finished_at)
 Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
       sqlite_where=text("state != 'finished'"))  # fmt: skip

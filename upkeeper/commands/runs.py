@@ -1,10 +1,11 @@
 """``run``, ``cancel``, ``history`` and ``show``: running a task, and what ran."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from remediator.model.words import Outcome
 from upkeeper.commands.alerts import before_option, limit_option
 from upkeeper.commands.complete import complete_run, complete_target, complete_task, complete_unfinished
 from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
@@ -120,11 +121,16 @@ async def cancel(session: Session, run_id: int, reason: str, no_wait: bool) -> N
 
 
 @click.command()
+@click.option("--task", metavar="TASK", help="Only runs of this task.", shell_complete=complete_task)
+@click.option("--target", metavar="TARGET", help="Only runs on this target.", shell_complete=complete_target)
+@click.option("--outcome", type=click.Choice(get_args(Outcome)), help="Only runs that ended so.")
 @limit_option
 @before_option
 @shared(*CLIENT)
 @operation
-async def history(session: Session, limit: int, before: int | None) -> None:
+async def history(
+    session: Session, task: str | None, target: str | None, outcome: str | None, limit: int, before: int | None
+) -> None:
     """List runs.
 
     Newest first: what started each, how it ended, what it freed and how long it took. A dry run is marked; so is a
@@ -133,11 +139,13 @@ async def history(session: Session, limit: int, before: int | None) -> None:
     \b
     Example:
       upkeeper history -n 50
+      upkeeper history --task log-rotation --outcome failed
     """
     from upkeeper.screens import runs as view
 
     async with session.client(reads=True) as client:
-        view.show_history(session.screen, await client.runs(limit=limit, before=before))
+        found = await client.runs(limit=limit, before=before, task=task, target=target, outcome=outcome)
+        view.show_history(session.screen, found)
 
 
 @click.command()

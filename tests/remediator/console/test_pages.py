@@ -148,3 +148,35 @@ async def test_what_others_wrote_is_text_on_every_page(stack: Stack, browser: Br
         assert all(script and script.startswith("/console/static/") for script in seen.scripts), path
         assert "49" not in re.sub(r"[^<{]*{{7\*7}}", "", shown.text) or "{{7*7}}" in shown.text
     assert found >= 4, "what others wrote was on no page, so nothing was shown by this"
+
+
+async def test_runs_and_alerts_are_narrowed_by_the_address(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    await browser.log_in(await token_of(stack, "viewer"))
+    for query, ids in (
+        ("outcome=failed", ["2"]),
+        ("task=sweep", ["2", "1"]),
+        ("target=nowhere", []),
+        ("task=", ["2", "1"]),
+    ):
+        shown = await browser.open(f"/runs?{query}")
+        assert re.findall(r'runs/(\d+)">', shown.html) == ids, query
+    assert (await browser.open("/runs?outcome=nonsense")).status == 400
+    assert (await browser.open("/alerts?status=resolved")).text.count("Cluttered") == 0
+    shown = await browser.open("/alerts?status=firing")
+    assert "Cluttered" in shown.text
+
+
+async def test_an_alert_that_began_long_ago_is_still_wrong_now(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remediator.console.pages.ON_A_PAGE", 2)
+    await stack.receive(alert(alertname="Old"))
+    for number in range(3):
+        await stack.receive(alert(alertname="Short", starts_at=START + number, status="resolved"))
+    await stack.receive(alert(alertname="Watchdog", severity="none"))
+    await browser.log_in(await token_of(stack, "viewer"))
+    text = (await browser.open("/")).text
+    assert "Old" in text
+    assert "no remedy matches" in text
+    assert "Watchdog" not in text

@@ -1,6 +1,7 @@
 """What holds runs back, on every database: of the one host only."""
 
 from functools import partial
+from random import Random
 
 from remediator.model.caller import Caller
 from remediator.model.hold import Pause
@@ -56,5 +57,27 @@ async def test_guards_hear_of_their_own_host(database: Database) -> None:
         assert (await database.read(holds.breakers_closed))[place] == closed
         past = await database.read(partial(holds.past_runs, place=place))
         assert [run.finished_at for run in past] == ends
-        assert list(await database.read(partial(holds.acted_on, host=host, since=0.0))) == [("t", "x")]
-    assert list(await database.read(partial(holds.acted_on, host="attic", since=0.0))) == []
+        assert list(await database.read(partial(holds.not_helped, host=host, since=0.0))) == [("t", "x")]
+    assert list(await database.read(partial(holds.not_helped, host="attic", since=0.0))) == []
+
+
+async def test_no_target_whose_breaker_can_be_open_is_passed_over(database: Database) -> None:
+    """On generated histories: whoever's newest counted run did not help is among those that are asked about."""
+    random = Random(7)
+    targets = [f"target-{number}" for number in range(40)]
+    for number in range(160):
+        trigger = random.choice(("alert", "cli"))
+        asked = request(target=random.choice(targets), caller=Caller(trigger, "tidy"), dry_run=random.random() < 0.1)
+        run_id = await create(database, asked)
+        await database.write(partial(runs.begin, run_id=run_id, now=float(number)))
+        outcome = random.choice(("effective", "ineffective", "failed", "nothing-to-do"))
+        await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=number + 0.5))
+    asked_about = set(await database.read(partial(holds.not_helped, host="kitchen", since=0.0)))
+    broken = set()
+    for target in targets:
+        past = await database.read(partial(holds.past_runs, place=("kitchen", "t", target)))
+        if past and not past[0].helped:
+            broken.add(("t", target))
+    assert broken <= asked_about
+    assert len(broken) > 5
+    assert len(asked_about) < len(targets), "all are asked about, so this shows nothing"

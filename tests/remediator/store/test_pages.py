@@ -79,3 +79,29 @@ async def test_alerts_that_wait_for_the_end_of_a_run(database: Database) -> None
         if row["due_at"] is not None
     }
     assert due == {"asked", "held back"}
+
+
+async def test_lists_are_of_what_was_asked_for(database: Database) -> None:
+    for number in range(6):
+        run_id = await create(database, request(task=f"t{number % 2}", target=f"x{number % 3}"))
+        outcome = "effective" if number % 2 else "failed"
+        await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=9.0))
+
+    async def listed(**wanted: str) -> list[int]:
+        page = await database.read(partial(pages.list_runs, limit=9, **wanted))
+        return [run["id"] for run in page["items"]]
+
+    assert await listed(task="t1") == [6, 4, 2]
+    assert await listed(target="x1") == [5, 2]
+    assert await listed(outcome="failed") == [5, 3, 1]
+    assert await listed(task="t1", outcome="failed") == []
+    ended = alert(alertname="Ended", status="resolved")
+    await database.write(partial(alerts.accept, received=[(alert(), START), (ended, START)]))
+    for status, names in (("firing", ["Cluttered"]), ("resolved", ["Ended"]), (None, ["Ended", "Cluttered"])):
+        page = await database.read(partial(pages.list_alerts, limit=9, status=status))
+        assert [each["labels"]["alertname"] for each in page["items"]] == names
+    for id in (1, 2):
+        decided = New(id, Decision("unmatched", "none"), None)
+        await database.write(partial(decisions.insert, host="kitchen", made=[decided], now=START))
+    page_of = await database.read(partial(pages.list_decisions, limit=9, alert=2))
+    assert [each["alert_id"] for each in page_of["items"]] == [2]
