@@ -42,20 +42,24 @@ def _endpoint(operation: Operation, remediator: Operations) -> Callable[[web.Req
                 return problem(error.status, detail=str(error))
             return problem(error.status, detail=str(error), guard=error.guard)
         if operation.file:
-            return _download(answer)
+            return download(answer)
         return web.json_response(answer, status=operation.status)
 
     respond.role = operation.role  # type: ignore[attr-defined]  # who is at the door asks the route for it
     return respond
 
 
-def _download(content: ArtefactContent) -> web.Response:
-    """The bytes as a file. Whatever a browser makes of them, no script in them runs and nothing is fetched."""
+def download(content: ArtefactContent, *, shown: bool = False) -> web.Response:
+    """The bytes as a file. Whatever a browser makes of them, no script in them runs and nothing is fetched.
+
+    shown: a browser may show them where it can, in place of saving them.
+    """
+    disposition = "inline" if shown else "attachment"
     return web.Response(
         body=content["content"],
         headers={
             hdrs.CONTENT_TYPE: content["media_type"],
-            hdrs.CONTENT_DISPOSITION: f'attachment; filename="{content["name"]}"',
+            hdrs.CONTENT_DISPOSITION: f'{disposition}; filename="{content["name"]}"',
             "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
             "X-Content-Type-Options": "nosniff",
         },

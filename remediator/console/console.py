@@ -6,7 +6,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from remediator.access.failures import Failures
-from remediator.api.operations import Operations
+from remediator.api.operations import DIGITS, Operations
+from remediator.api.routes import download
 from remediator.console.forms import FORMS, Act
 from remediator.console.gate import EVENTS, Gate, Visitor
 from remediator.console.live import Live
@@ -27,6 +28,8 @@ _HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",
     hdrs.CACHE_CONTROL: "no-store",
 }
+_SHOWN = ("text/html", "text/plain", "text/markdown", "application/json")
+"""Types of what a run has made that a browser shows in place of saving it."""
 _LONGEST_FIELD = 2000
 _FEWEST_FOR_GZIP = 1000
 
@@ -50,6 +53,7 @@ class Console:
         router.add_get(f"{BASE}/login", self._show_login)
         router.add_post(f"{BASE}/login", self._gate.login)
         router.add_post(f"{BASE}/logout", self._gate.visited(self._gate.logout, acts=True), name="logout")
+        router.add_get(f"{BASE}/artefacts/{{id:[0-9]{{1,{DIGITS}}}}}", self._gate.visited(self._artefact))
         router.add_get(EVENTS, self._gate.visited(self._events))
         router.add_get(f"{BASE}/sessions", self._gate.visited(self._sessions))
         router.add_post(f"{BASE}/sessions/end", self._gate.visited(self._end_session, acts=True))
@@ -88,6 +92,16 @@ class Console:
             return web.Response(status=303, headers={hdrs.LOCATION: BASE + onward, hdrs.CACHE_CONTROL: "no-store"})
 
         return respond
+
+    async def _artefact(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """What a run has made: a report is shown, without a script and as of no site; all else is saved."""
+        try:
+            found = await self._ask.artefact(int(request.match_info["id"]))
+        except RequestError as error:
+            return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+        response = download(found, shown=found["media_type"].partition(";")[0] in _SHOWN)
+        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        return response
 
     async def _sessions(self, request: web.Request, visitor: Visitor) -> web.Response:
         values = {"sessions": self._gate.sessions.all(), "own": visitor.session.number, "at": self._clock()}

@@ -2,11 +2,13 @@
 
 import html
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
 
 from remediator.console.pages import PAGES
+from remediator.store import artefacts
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import START, Stack, alert, notification
 
@@ -180,3 +182,22 @@ async def test_an_alert_that_began_long_ago_is_still_wrong_now(
     assert "Old" in text
     assert "no remedy matches" in text
     assert "Watchdog" not in text
+
+
+async def test_what_a_run_made_is_shown_as_of_no_site_and_without_a_script(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    for name, kind in (("report.html", "text/html; charset=utf-8"), ("all.tar.gz", "application/gzip")):
+        made = partial(artefacts.keep, run_id=1, name=name, media_type=kind, content=HOSTILE.encode(), now=START)
+        await stack.core._database.write(made)
+    async with browser.client.get("/console/artefacts/1", allow_redirects=False) as answer:
+        assert answer.status == 303, "it is for those who are logged in"
+    await browser.log_in(await token_of(stack, "viewer"))
+    shown = await browser.open("/runs/1")
+    links = re.findall(r'href="(/console/artefacts/\d+)">(?:report|all)', shown.html)
+    for link, disposition in zip(links, ("inline", "attachment"), strict=True):
+        async with browser.client.get(link) as answer:
+            assert answer.headers["Content-Disposition"].startswith(disposition)
+            assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert await answer.read() == HOSTILE.encode()
+    assert (await browser.open("/artefacts/99")).status == 404
