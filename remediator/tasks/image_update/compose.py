@@ -78,14 +78,16 @@ class Compose:
     async def up(self, project: str, files: Invocation, service: str, sharers: Sequence[str]) -> None:
         """Makes one service anew where it differs, and those that share its network with it. Nothing is pulled.
 
-        Raises TaskError with Compose's own last word.
+        Compose 1 would call these up to date, stranded as they are: see ``recreate``. Raises TaskError with Compose's
+        own last word.
         """
-        if not self.old:
-            await self._run(project, files, [], [*_UP, "--pull", "never", service, *sharers], _UP_SECONDS)
-            return
-        await self._run(project, files, [], [*_UP, service], _UP_SECONDS)
-        if sharers:  # which it would call up to date, stranded as they are
-            await self._run(project, files, [], [*_UP, "--force-recreate", *sharers], _UP_SECONDS)
+        both = [service] if self.old else ["--pull", "never", service, *sharers]
+        await self._run(project, files, [], [*_UP, *both], _UP_SECONDS)
+
+    async def recreate(self, project: str, files: Invocation, services: Sequence[str]) -> None:
+        """Makes these anew, whether they differ or not. Nothing is pulled. Raises TaskError."""
+        never = [] if self.old else ["--pull", "never"]
+        await self._run(project, files, [], [*_UP, *never, "--force-recreate", *services], _UP_SECONDS)
 
     async def _run(
         self, project: str, files: Invocation, options: Sequence[str], command: Sequence[str], seconds: float

@@ -13,6 +13,8 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import format_time
 from exporter.docker.engine import DockerEngine
 from exporter.docker.objects import timestamp
+from exporter.docker.references import refers
+from exporter.findings.project import Invocation
 from exporter.inventory.services import Probe, Service
 from remediator.config.images import ServiceImage
 from remediator.model.task import Effect, TaskError
@@ -27,6 +29,7 @@ from remediator.tasks.image_update.overrides import Pin
 from remediator.tasks.image_update.references import parse
 from remediator.tasks.image_update.services import Estate, Member
 from remediator.tasks.image_update.watch import Patience, Prober, Watch, Watched
+from remediator.tasks.service_restart.container_state import describe
 from remediator.tasks.worker import in_thread
 
 if TYPE_CHECKING:
@@ -99,9 +102,12 @@ class Update:
                 journal = await self._at_rest(journal)
             if await self._running_id() != journal.new_id:
                 await self._change(journal)
+            await self._tie(journal)
             await self._restart_dependents()
         except UpkeeperError as error:
-            raise TaskError(await self._went_wrong(journal, str(error))) from error
+            member = await self._member()
+            state = "" if member is None or member.state.running else f"{member.state.name} {describe(member.state)}; "
+            raise TaskError(await self._went_wrong(journal, f"{state}{error}")) from error
         return await self._watched(journal)
 
     async def _at_rest(self, journal: Journal) -> Journal:
@@ -115,8 +121,27 @@ class Update:
 
     async def _change(self, journal: Journal) -> None:
         await self._pin(journal.new)
-        files = composes.with_file(self._project.base, self._project.ours.file)
-        await self._project.compose.up(self._name, files, self._service, journal.sharers)
+        await self._project.compose.up(self._name, await self._files(), self._service, journal.sharers)
+
+    async def _files(self) -> Invocation:
+        """The user's files, and ours where it says something."""
+        pins = await in_thread(lambda _: self._project.ours.read())
+        return composes.with_file(self._project.base, self._project.ours.file) if pins else self._project.base
+
+    async def _tie(self, journal: Journal) -> None:
+        """Those that shared its network share that of its container now: Compose, old or interrupted, leaves some with
+        the one that is gone, or never started.
+        """
+        members, _ = await self._parts.estate.everything()
+        ours = [each for each in members if each.project == self._name]
+        own = next((each for each in ours if each.service == self._service and each.state.running), None)
+        if own is None:
+            return
+        shared = [own, *(each for each in ours if each.service in journal.sharers)]
+        tied = {each.service for each in shared if each.state.running and _joins(each, shared)}
+        loose = [service for service in journal.sharers if service not in tied]
+        if loose:
+            await self._project.compose.recreate(self._name, await self._files(), loose)
 
     async def _watched(self, journal: Journal) -> Effect:
         noted = [journal]
@@ -217,11 +242,9 @@ class Update:
         if await self._running_id() != journal.former_id:
             pin = await self._former_pin(journal)
             await self._pin(pin)
-            files = composes.with_file(self._project.base, self._project.ours.file)
-            if not await in_thread(lambda _: self._project.ours.read()):
-                files = self._project.base
-            await self._project.compose.up(self._name, files, self._service, journal.sharers)
+            await self._project.compose.up(self._name, await self._files(), self._service, journal.sharers)
         await self._start()
+        await self._tie(journal)
         await self._restart_dependents()
         member = await self._member()
         watched = Watched(
@@ -339,6 +362,16 @@ class Update:
 
 async def _nothing() -> None:
     return None
+
+
+def _joins(member: Member, others: Sequence[Member]) -> bool:
+    """Whether it shares something with one of the others as they are now."""
+    return any(
+        refers(reference, each.state.id, each.state.name)
+        for reference in member.state.joined.values()
+        for each in others
+        if each is not member
+    )
 
 
 def _started(member: Member) -> float:

@@ -179,7 +179,7 @@ class House:
 
 
 _ITS_OWN = (
-    "Id", "Created", "State", "ResolvConfPath", "HostnamePath", "HostsPath", "LogPath", "GraphDriver", "Name",
+    "Id", "Created", "State", "ResolvConfPath", "HostnamePath", "HostsPath", "LogPath", "GraphDriver",
     "NetworkSettings", "ExecIDs",
 )  # fmt: skip
 

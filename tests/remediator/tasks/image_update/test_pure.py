@@ -1,12 +1,14 @@
 """What image-update decides, without anything running."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from exporter.inventory.services import Probe, Service
+from exporter.probing.result import ProbeResult
 from remediator.tasks.image_update.alerts import concerns
 from remediator.tasks.image_update.choose import Candidate, judge
 from remediator.tasks.image_update.distribution import Platform, RemoteImage
@@ -16,6 +18,7 @@ from remediator.tasks.image_update.overrides import Pin, in_force
 from remediator.tasks.image_update.references import Reference, parse
 from remediator.tasks.image_update.services import LocalImage, Member, in_order, member_of
 from remediator.tasks.image_update.versions import Told, breaks, newer
+from remediator.tasks.image_update.watch import Patience, Watch, Watched
 
 DIGEST = f"sha256:{'d' * 64}"
 NOW = 1_795_800_000.0  # 2026-11-27
@@ -196,6 +199,23 @@ def test_what_goes_with_a_service() -> None:
     ):
         *_, left_out = together(app, [app, other], [app.state, other.state], "upkeeper.keep")
         assert left_out.startswith("side has its network")
+
+
+async def test_its_probes_decide_beside_its_health_check() -> None:
+    probe = Service.model_validate({"name": "application", "probes": [{"name": "port", "url": "tcp://127.0.0.1:1"}]})
+    watched = Watched("pa", "app", {"app"}, [("application", one) for one in probe.probes], None)
+    answers = [True, False]
+
+    async def run(name: str, probe: Probe) -> ProbeResult:
+        return ProbeResult(name, probe.name, answers.pop(0), "refused", 0.0, 0.0)
+
+    watch = Watch(cast(Any, None), cast(Any, None), Patience(1.0, 1.0), run)
+    app = container("app")
+    assert await watch.not_well(app, watched) == ""
+    assert await watch.not_well(app, watched) == "probe application/port: refused"
+    for health in ("unhealthy", "starting"):
+        sick = replace(app, state=replace(app.state, health=cast(Any, health)))
+        assert await watch.not_well(sick, watched) == health, "its probes are not asked"
 
 
 def test_a_service_comes_after_those_that_it_needs() -> None:
