@@ -20,6 +20,7 @@ from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT, VALI
 from remediator.tasks.diagnose.facts import DIAGNOSE
 from remediator.tasks.disaster_recovery.facts import DISASTER_RECOVERY_TEST
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
+from remediator.tasks.docker_volumes.facts import DOCKER_VOLUME_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
@@ -64,6 +65,12 @@ def _log_rotation() -> "Makes":
 
 def _docker_cleanup() -> "Makes":
     from remediator.tasks.docker_cleanup.task import tasks
+
+    return tasks
+
+
+def _docker_volumes() -> "Makes":
+    from remediator.tasks.docker_volumes.task import tasks
 
     return tasks
 
@@ -192,6 +199,7 @@ _FAMILIES = (
     _Family((HEALTH_CHECK,), _health_check),
     _Family((LOG_ROTATION,), _log_rotation),
     _Family((DOCKER_CLEANUP,), _docker_cleanup),
+    _Family((DOCKER_VOLUME_CLEANUP,), _docker_volumes),
     _Family((POSTGRES_MAINTENANCE,), _postgres_maintenance),
     _Family((POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE), _postgres_debts),
     _Family((SQLITE_SHRINK,), _sqlite_shrink),

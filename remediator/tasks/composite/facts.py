@@ -71,6 +71,7 @@ COMPREHENSIVE_CLEANUP = _composite(
     Part("docker-cleanup"),
     Part("log-rotation"),
     Part("backup-retention"),
+    Part("docker-volume-cleanup"),  # last, as it waits for a person
 )
 
 PERFORMANCE_OPTIMIZATION = _composite(
