@@ -60,7 +60,7 @@ def shell_env(tmp_path: Path, migrated: Path) -> dict[str, str]:
 
 LINES = [
     ("upkeeper pl", ["plan"]),
-    ("upkeeper re", ["remediator", "remedies", "restore", "resume"]),
+    ("upkeeper re", ["remediator", "remedies", "report", "restore", "resume"]),
     ("upkeeper run log", ["log-rotation"]),
     ("upkeeper run log-rotation ", ["app", "gone", "web-1"]),
     ("upkeeper plan health-check l", ["letta"]),
