@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from exporter.base.text import format_time
+from exporter.base.text import format_time_ms
 
 VERSION = 1
 """Of the JSON document."""
@@ -157,7 +157,7 @@ class Report:
         return sum(one.failed + one.ineffective for one in self.done)
 
     def document(self) -> dict[str, Any]:
-        """As JSON, with times in the form of RFC 3339."""
+        """As JSON, its times RFC 3339 to the millisecond: the next report tells this one from itself."""
         found = _with_times(asdict(self))
         totals = {"runs": self.runs, "freed_bytes": self.freed_bytes, "in_trouble": self.in_trouble}
         return {"format": VERSION, **found, "totals": totals}
@@ -176,4 +176,4 @@ def _is_time(key: str) -> bool:
 
 
 def _time(value: Any) -> Any:
-    return format_time(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return format_time_ms(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

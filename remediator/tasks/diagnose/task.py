@@ -40,7 +40,7 @@ class Diagnose:
         return [ALL]
 
     async def measure(self, target: str) -> Measurement:
-        return Measurement(breached=False, detail="there is nothing to measure")
+        return Measurement(breached=False, detail="the archive is kept with its run")
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         run = About.model_validate(dict(params)).run

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter import __version__
 from exporter.base.errors import UpkeeperError
-from exporter.base.text import format_time, parse_time
+from exporter.base.text import format_time, format_time_ms, parse_time
 from exporter.configfile.masked import plain
 from exporter.docker.engine import DockerEngine
 from remediator.config.config import Config
@@ -146,7 +146,7 @@ def _former(connection: sa.Connection, host: str, before: float) -> Any:
     for document in figures.documents(connection, host, MAINTENANCE_REPORT.name, JSON):
         if isinstance(document, dict) and document.get("regular") is True:
             until = document.get("until")
-            if isinstance(until, str) and until < format_time(before):
+            if isinstance(until, str) and until < format_time_ms(before):
                 return document
     return None
 

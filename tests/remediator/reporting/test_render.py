@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.base.text import format_time
+from exporter.base.text import format_time_ms
 from remediator.reporting import documents, html, markdown
 from remediator.reporting.charts import MOST_BARS, runs_chart
 from remediator.reporting.report import DayDone
@@ -105,11 +105,11 @@ def test_hostile_text_changes_no_structure_of_the_markdown(text: str) -> None:
 def test_the_document_has_everything_with_times_as_rfc_3339_has_them() -> None:
     document = json.loads(documents.render(full()))
     assert document["format"] == 1
-    assert (document["since"], document["until"]) == (format_time(NOW - 7 * DAY), format_time(NOW))
+    assert (document["since"], document["until"]) == (format_time_ms(NOW - 7 * DAY), format_time_ms(NOW))
     assert document["totals"] == {"runs": 12, "freed_bytes": 3 * 2**30, "in_trouble": 2}
-    assert document["fills_up"][0]["full_from"] == format_time(NOW + 9 * DAY)
+    assert document["fills_up"][0]["full_from"] == format_time_ms(NOW + 9 * DAY)
     assert document["fills_up"][1]["full_from"] is None
-    assert document["troubles"][0]["last_at"] == format_time(NOW - 5)
+    assert document["troubles"][0]["last_at"] == format_time_ms(NOW - 5)
     assert document["state"]["images"] == {"web": "a text"}
 
 

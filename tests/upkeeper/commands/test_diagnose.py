@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from remediator.control.opening import open_core
 from remediator.statedir import StateDir
 from tests.upkeeper.commandline import invoke
+from tests.upkeeper.served import serve
 from upkeeper.look import diagnosis
 
 
@@ -50,6 +52,17 @@ async def test_the_task_makes_an_archive_and_the_command_one_about_its_run(env: 
     assert problems["docker/engine.json"].startswith("cannot reach the Docker engine")
     assert problems["record/runs.json"] == ""
     assert (tmp_path / "it.tar.gz").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_remediator_elsewhere_collects_and_sends_it(env: dict[str, str], tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "state")
+    async with open_core(Path(env["UPKEEPER_CONFIG"]), state.root, engine=True) as core, serve(core) as url:
+        env |= {"UPKEEPER_URL": url, "UPKEEPER_TOKEN_FILE": str(state.operator_token)}
+        made = await invoke("diagnose", "--output", tmp_path / "it.tar.gz", env=env)
+        assert made.status == 0, made.err
+        assert {"manifest.json", "record/runs.json"} <= names(tmp_path / "it.tar.gz")
+        (run,) = (await core.runs())["items"]
+        assert (run["task"], run["outcome"]) == ("diagnose", "effective")
 
 
 async def test_it_works_without_a_state_directory_and_makes_none(env: dict[str, str], tmp_path: Path) -> None:
