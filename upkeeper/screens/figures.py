@@ -29,13 +29,19 @@ def written(value: Any, reads: Reads, row: Mapping[str, Any]) -> str:
     if isinstance(value, list):
         return "; ".join(map(str, value))
     if reads == "ratio":
-        return f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
+        return _percent(value)
     if reads == "number" or reads == "amount":
         return _amount(float(value), str(row.get("unit", "")) if reads == "amount" else "")
     return str(value)
 
 
+def _percent(value: float) -> str:
+    return f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
+
+
 def _amount(value: float, unit: str) -> str:
+    if unit == "ratio":
+        return _percent(value)
     if unit in ("bytes", "bytes/s"):
         return format_bytes(value) + unit.removeprefix("bytes")
     number = f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.base.text import counted
+from exporter.inventory.inventory import DRILL_DIRECTORY
 from remediator.model.task import TaskError
 from remediator.peers.prometheus import Prometheus, Sample, Series
 from remediator.tasks.capacity_planning.sinks import AVAILABLE, BOOTS, EXPORTERS, KINDS, Kind
@@ -70,7 +71,8 @@ async def read(prometheus: Prometheus, who: Scraped, since: float, now: float) -
         for series in await prometheus.range(kind.used, since, now, STEP):
             name = _name(kind, series.labels)
             gone = kind.limit and name not in limits
-            if _who(series) != who or gone or not series.samples:
+            drill = series.labels.get("directory") == DRILL_DIRECTORY  # there for the minutes of a drill
+            if _who(series) != who or gone or drill or not series.samples:
                 continue
             sinks.append(_sink(kind, name, series.labels, series.samples, limits.get(name)))
     found = [one for one in await prometheus.instant(AVAILABLE, now) if _is(one, who)]

@@ -8,6 +8,7 @@ import psutil
 
 from exporter.base.errors import UpkeeperError
 from exporter.collectors.collector import Collector
+from exporter.docker.engine import DockerEngine
 from remediator.evidence.processes import Process, all_processes, cpu_use
 from remediator.tasks.performance.rows import UseRow
 from remediator.tasks.performance.sampled import Samples, by_label, most, one, rates, samples
@@ -35,10 +36,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Collected:
-    """host and docker: the exporter's collectors; none of Docker where there is no engine."""
+    """host and docker: the exporter's collectors, without one of Docker where there is no engine.
+
+    engine: that one, which is asked first: the collector would complain to the log of what is a note here.
+    """
 
     host: Collector
-    docker: Collector | None
+    docker: Collector | None = None
+    engine: DockerEngine | None = None
 
 
 async def uses(
@@ -48,12 +53,19 @@ async def uses(
 ) -> tuple[list[UseRow], list[str]]:
     """Rows of what is used now, and why some of it is not known. Raises OSError and TimeoutError without the host."""
     notes: set[str] = set()
+    docker = collected.docker
+    if collected.engine is not None:
+        try:
+            await collected.engine.call(lambda client: client.ping())
+        except UpkeeperError as error:
+            notes.add(f"Containers are left out: {error}.")
+            docker = None
 
     async def look() -> Moment:
         figures = dict(samples(await collected.host.collect()))
-        if collected.docker is not None:
+        if docker is not None:
             try:
-                figures |= samples(await collected.docker.collect())
+                figures |= samples(await docker.collect())
             except (UpkeeperError, OSError, TimeoutError) as error:
                 notes.add(f"Containers are left out: {str(error) or type(error).__name__}.")
         at = asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ from functools import partial
 
 from exporter.collectors.docker import DockerCollector
 from exporter.collectors.host import HostCollector
+from exporter.inventory.inventory import DRILL_DIRECTORY
 from remediator.config.config import Config
 from remediator.model.task import Task
 from remediator.peers.places import Peers, PeerUnknown
@@ -28,6 +29,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     collected = Collected(
         HostCollector(config.host, collectors.host),
         DockerCollector(resources.docker, config.docker, collectors.docker),
+        resources.docker,
     )
     servers: Servers = [
         *((one.name, partial(queries.postgres, one.name, resources.postgres(one))) for one in config.postgres),
@@ -40,10 +42,11 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
             raise PeerUnknown("there is no state directory")
         return peers.prometheus(ANSWER_SECONDS)
 
+    without_drill = config.model_copy(update={"logs": [one for one in config.logs if one.name != DRILL_DIRECTORY]})
     advisers = [
         *postgres_maintenance_task.tasks(config, resources),
         *neo4j_maintenance_task.tasks(config, resources),
         *docker_cleanup_task.tasks(config, resources),
-        *log_rotation_task.tasks(config, resources),
+        *log_rotation_task.tasks(without_drill, resources),
     ]
     return [PerformanceCheck(collected, servers), PerformanceAnalysis(prometheus), PerformanceAdvice(advisers)]

@@ -16,7 +16,7 @@ from tests.helpers import rounds
 from tests.remediator.forecast.compare import healthy
 from tests.remediator.forecast.series import HOUR, NOW, SHAPES, Shape, made, nightly, steady
 
-SEEDS = rounds("FORECAST_SEEDS", 12, 400)
+SEEDS = rounds("FORECAST_SEEDS", 10, 400)
 
 
 def line(days: int, growth: float = 1.0, value: float = 50.0) -> list[tuple[float, float]]:

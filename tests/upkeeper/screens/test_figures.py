@@ -20,6 +20,7 @@ from upkeeper.screens.screen import Screen
         (120.4, "amount", "files", "120 files"),
         (0.25, "amount", "cores", "0.25 cores"),
         (0.0312, "ratio", "", "3.1%"),
+        (0.429, "amount", "ratio", "43%"),
         (0.7, "ratio", "", "70%"),
         (3.0, "number", "bytes", "3"),
         (["a", "b"], "text", "", "a; b"),
