@@ -1,6 +1,6 @@
 """Whether a service is brought to a new image, and why not. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.base.text import format_time
@@ -21,6 +21,17 @@ def policy_of(member: Member, configured: UpdatePolicy | None) -> UpdatePolicy |
     if said is None:
         return configured or "approve"
     return next((each for each in POLICIES if each == said), None)
+
+
+def without_image_label(
+    policy: UpdatePolicy | None, labels: Mapping[str, str], configured: UpdatePolicy | None
+) -> UpdatePolicy | None:
+    """The same, unless it is the image that says ``auto``, whose labels its containers inherit: whoever publishes an
+    image does not decide that it is updated without a person.
+    """
+    if policy == "auto" and UPDATE_LABEL in labels:
+        return configured or "approve"
+    return policy
 
 
 def why_left_out(members: Sequence[Member], keep_label: str, policy: UpdatePolicy | None) -> str:

@@ -10,7 +10,7 @@ from exporter.findings.project import Invocation
 from remediator.config.images import Images, ServiceImage, UpdatePolicy
 from remediator.model.task import TaskError
 from remediator.tasks.image_update import compose as composes
-from remediator.tasks.image_update.choose import Candidate, is_current, policy_of, why_left_out
+from remediator.tasks.image_update.choose import Candidate, is_current, policy_of, why_left_out, without_image_label
 from remediator.tasks.image_update.compose import Compose, Composes
 from remediator.tasks.image_update.distribution import Registries, RegistryError
 from remediator.tasks.image_update.overrides import Overrides, Pin, in_force
@@ -112,6 +112,7 @@ class Looker:
         local = await self._estate.image(member.image_id)
         if local is None:
             return Looked(member, policy, "the engine has its image no more, so what runs is not known", written.image)
+        policy = without_image_label(policy, local.labels, settings.update if settings else None)
         running = parse(member.image)
         if image.digest:
             same = image.digest in {*local.digests, local.id}

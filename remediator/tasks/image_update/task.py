@@ -81,6 +81,8 @@ class Means:
     probe: Prober = run_probe
     patience: Patience | None = None
     clock: Callable[[], float] = time.time
+    has_state: bool = True
+    """Whether there is a state directory at all: without one nothing is planned."""
 
 
 class ImageUpdate:
@@ -137,6 +139,8 @@ class ImageUpdate:
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         asked = Updating.model_validate(dict(params))
+        if not self._means.has_state:
+            raise TaskError("without a state directory no image is updated: an interruption would be forgotten")
         journal = await self._journal(target)
         if journal is not None:
             return self._open(target, journal, asked)
@@ -401,6 +405,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         known=resources.memory.of(Known),
         alerts=Alerts(Peers(lambda: config, state_dir)),
         data=Data(series, own),
+        has_state=resources.state_dir is not None,
     )
     return [ImageUpdate(config.images, config.services, config.docker.cleanup.keep_label, means)]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from exporter.inventory.services import Probe, Service
 from exporter.probing.result import ProbeResult
 from remediator.tasks.image_update.alerts import concerns
-from remediator.tasks.image_update.choose import Candidate, judge
+from remediator.tasks.image_update.choose import Candidate, judge, without_image_label
 from remediator.tasks.image_update.distribution import Platform, RemoteImage
 from remediator.tasks.image_update.images import former_name
 from remediator.tasks.image_update.look import together
@@ -146,6 +146,13 @@ def test_a_major_version_is_asked_for_and_that_of_a_database_never_crossed() -> 
     assert not judge(program, 0, NOW, major=True).hold
     database = candidate(OLD, told("postgres", PG_MAJOR="15"), told("postgres", PG_MAJOR="16"))
     assert "export, update by hand" in judge(database, 0, NOW, major=True, young=True).hold
+
+
+def test_the_label_of_an_image_lets_nobody_update_by_himself() -> None:
+    assert without_image_label("auto", {}, None) == "auto"
+    assert without_image_label("auto", {"upkeeper.update": "auto"}, None) == "approve"
+    assert without_image_label("auto", {"upkeeper.update": "auto"}, "auto") == "auto", "the config says so too"
+    assert without_image_label("never", {"upkeeper.update": "never"}, "auto") == "never"
 
 
 def test_a_digest_counts_while_the_users_files_say_what_they_said() -> None:
