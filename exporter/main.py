@@ -39,6 +39,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "remediator",
         "remedies",
         "schedule",
+        "security",
         "watchdog",
     }
 )
