@@ -34,9 +34,11 @@ class Span:
 
     @property
     def finished(self) -> Sequence[sa.ColumnElement[bool]]:
-        """The runs of the span."""
+        """The runs of the span, found by when they finished and not by their host, of which there are many more: SQLite
+        takes a host's name for rare, and then reads its rows in the order of their tasks, which takes twice as long.
+        """
         return (
-            runs.c.host == self.host,
+            runs.c.host.concat("") == self.host,
             runs.c.finished_at >= self.since,
             runs.c.finished_at < self.until,
             runs.c.target != DRILL_TARGET,
