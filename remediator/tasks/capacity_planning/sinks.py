@@ -76,6 +76,7 @@ KINDS: Sequence[Kind] = (
         place="postgres",
     ),
     Kind("wal", ("server",), _of("server", "max_over_time(upkeeper_postgres_wal_bytes[1h])"), place="postgres"),
+    Kind("sqlite", ("database",), _of("database", "max_over_time(upkeeper_sqlite_size_bytes[1h])")),
     Kind(
         "neo4j",
         ("server", "database"),

@@ -20,6 +20,7 @@ from remediator.tasks.performance.check import PerformanceCheck, Servers
 from remediator.tasks.performance.host import Collected
 from remediator.tasks.postgres_maintenance import task as postgres_maintenance_task
 from remediator.tasks.resources import Resources
+from remediator.tasks.sqlite_shrink import task as sqlite_shrink_task
 
 ANSWER_SECONDS = 60.0
 
@@ -48,5 +49,6 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         *neo4j_maintenance_task.tasks(config, resources),
         *docker_cleanup_task.tasks(config, resources),
         *log_rotation_task.tasks(without_drill, resources),
+        *sqlite_shrink_task.tasks(config, resources),
     ]
     return [PerformanceCheck(collected, servers), PerformanceAnalysis(prometheus), PerformanceAdvice(advisers)]

@@ -87,6 +87,7 @@ SERIES: Sequence[tuple[str, Mapping[str, str], Value]] = (
         "postgres_database_size_bytes", {**HOME, "server": "main", "datname": "letta"},
         lambda day, dice: (4 + 0.1 * day) * GIB,
     ),
+    ("sqlite_size_bytes", {**HOME, "database": "n8n"}, lambda day, dice: (2 + 0.05 * day) * GIB),
     # Only since five days.
     (
         "postgres_wal_bytes", {**HOME, "server": "main"},
@@ -156,14 +157,14 @@ async def test_every_sink_of_this_host_has_its_row(found: tuple[dict[str, Foreca
     rows, notes = found
     assert set(rows) == {
         "filesystem:/", "inodes:/", "memory", "logs:app", "backup:nightly", "docker", "database:main/letta",
-        "wal:main",
+        "wal:main", "sqlite:n8n",
     }  # fmt: skip
     assert list(rows)[:2] == ["backup:nightly", "filesystem:/"]
     assert notes == [
         "Prometheus keeps 30d, and 42d are looked at: with --storage.tsdb.retention.time=42d forecasts reach further "
         "and are surer.",
         "1 sink without a forecast, for the reasons in the table.",
-        "Of database:main/letta, docker, wal:main it is not known on which file system they lie "
+        "Of database:main/letta, docker, sqlite:n8n, wal:main it is not known on which file system they lie "
         "(maintenance.data_directory of a PostgreSQL server): only their growth is told.",
     ]
 
@@ -223,7 +224,7 @@ async def test_the_measurement_is_never_a_breach(server: Server) -> None:
     measured = await subject(server).measure("all")
     assert not measured.breached
     assert measured.values.keys() == {"backup:nightly", "filesystem:/"}
-    assert measured.detail.startswith("8 sinks; backup:nightly is full in ")
+    assert measured.detail.startswith("9 sinks; backup:nightly is full in ")
 
 
 async def test_which_exporter_is_this_host_must_be_clear(server: Server) -> None:
