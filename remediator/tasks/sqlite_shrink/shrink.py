@@ -19,6 +19,7 @@ from exporter.base.units import format_bytes
 from exporter.sqlite.header import NoDatabase, read_header
 from remediator.files.attributes import copy_attributes
 from remediator.files.linux import exchange
+from remediator.files.writers import use_of
 from remediator.model.task import TaskError
 
 BESIDE = ("-wal", "-shm", "-journal")
@@ -162,6 +163,9 @@ def _exchange(path: Path, draft: Path) -> None:
     with path.open("rb") as former, draft.open("rb+") as copy:
         copy_attributes(former.fileno(), copy.fileno(), times=False)
         os.fsync(copy.fileno())
+        # Who has it open and is at rest holds no lock, and would go on writing to the former one.
+        if use_of(former.fileno()).state == "written":
+            raise TaskError(f"somebody has {path} open: name what uses it in `stop:`, or stop it first")
         seen = _version(former.fileno())
         folder = os.open(path.parent, _FOLDER)
         try:

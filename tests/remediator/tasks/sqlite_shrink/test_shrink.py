@@ -115,6 +115,20 @@ def test_a_database_that_somebody_has_open_is_left_alone(
     assert [name for name in beside(path) if not name.endswith(BESIDE)] == []
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_program_that_has_it_open_and_rests_is_found(tmp_path: Path, mode: str) -> None:
+    """It holds no lock, and would go on writing to the database that was put aside."""
+    path = tmp_path / "x"
+    lay(path, mode)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("SELECT * FROM t").fetchall()
+        with pytest.raises(TaskError, match="open"):
+            run(path)
+        other.execute("INSERT INTO t VALUES (98, 'afterwards')")
+    assert sql(path, "SELECT x FROM t WHERE i = 98") == [("afterwards",)]
+    assert beside(path) == []
+
+
 @pytest.mark.parametrize("problem", ["missing", "link", "two names", "no database", "no room", "damaged", "stopped"])
 def test_what_cannot_be_shrunk_says_why_and_is_as_it_was(
     tmp_path: Path, problem: str, monkeypatch: pytest.MonkeyPatch
