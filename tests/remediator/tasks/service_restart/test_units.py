@@ -3,6 +3,7 @@
 There is no journal in it: what units wrote is read by a stand-in for journalctl.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -24,7 +25,11 @@ from tests.helpers import missing, wait_until
 pytestmark = pytest.mark.servers
 
 FAST = Pacing(attempts=3, backoff=0.02, poll=0.02, probes=1.0, settle=0.1)
+_CGROUPS = [Path(root) for root in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")]
 _START = """
+for root in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [ -e $root/cgroup.procs ] && mkdir $root/{group} && echo $$ > $root/{group}/cgroup.procs
+done
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system /run/user/0 /run/units
 export XDG_RUNTIME_DIR=/run/user/0 HOME={home}
@@ -47,8 +52,11 @@ class Systemd:
         units.mkdir(parents=True)
         for name, lines in UNITS.items():
             (units / f"{name}.service").write_text(f"[Service]\n{lines.format(home=home)}\n")
+        # Else another one, of tests that run beside these, would take away the groups of the same names.
+        self.group = f"upkeeper-tests-{os.getpid()}"
+        script = _START.format(home=home, group=self.group)
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", _START.format(home=home)],
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -73,6 +81,10 @@ class Systemd:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for root in _CGROUPS:
+            for directory, _, _ in os.walk(root / self.group, topdown=False):
+                with contextlib.suppress(OSError):  # a process of it is still ending
+                    Path(directory).rmdir()
 
 
 @pytest.fixture(scope="module")
