@@ -12,6 +12,7 @@ from exporter.base.spans import ago, ahead, coarse, precise, took
 from exporter.base.text import counted, format_time, parse_time
 from exporter.base.units import format_bytes, format_duration
 from remediator.console.static import address_of
+from remediator.model.tracks import track
 
 GOOD = frozenset({"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole"})
 WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
@@ -47,6 +48,7 @@ def _environment() -> Environment:
         "until": _until,
         "took": took,
         "counted": counted,
+        "track": track,
         "kind_of": _kind_of,
         "static": address_of,
     }

@@ -9,6 +9,7 @@ from exporter.base.units import format_bytes
 from remediator.model.shapes.remedies import RemedyView
 from remediator.model.shapes.sets import SetsView
 from remediator.model.shapes.status import StatusView
+from remediator.model.tracks import track
 from remediator.reporting.report import (
     BackupStands,
     Change,
@@ -119,7 +120,7 @@ def remedies_stand(remedies: Sequence[RemedyView]) -> Sequence[RemedyStands]:
             one["name"],
             one["task"],
             one["autonomy"],
-            _track(one),
+            track(one),
             f"{one['suggestion']['autonomy']}: {one['suggestion']['reason']}" if one["suggestion"] else "",
             one["changed"]["reason"] if one["changed"] else "",
         )
@@ -127,19 +128,6 @@ def remedies_stand(remedies: Sequence[RemedyView]) -> Sequence[RemedyStands]:
         if one["track"]["runs"] or one["track"]["plans"] or one["suggestion"] or one["changed"]
     ]
     return sorted(found, key=lambda one: (not one.suggestion, not one.changed, one.name))
-
-
-def _track(remedy: RemedyView) -> str:
-    its = remedy["track"]
-    parts = []
-    if its["runs"]:
-        parts.append(f"{its['effective']} of {its['runs']} effective")
-    if its["plans"]:
-        parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
-    held = remedy["estimate_ratio"]
-    if held is not None:
-        parts.append(f"estimates held to {held:.0%}")
-    return "; ".join(parts) or "no runs yet"
 
 
 def backups_stand(sets: SetsView) -> Sequence[BackupStands]:

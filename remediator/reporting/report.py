@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from exporter.base.text import format_time_ms
+from remediator.store.figures import Trouble
 
 VERSION = 1
 """Of the JSON document."""
@@ -36,19 +37,6 @@ class DayDone:
     trouble: int
     other: int
     freed_bytes: int
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What failed or did not help, how often, and why the last time."""
-
-    task: str
-    target: str
-    outcome: str
-    count: int
-    last_run: int
-    last_at: float
-    reason: str
 
 
 @dataclass(frozen=True)

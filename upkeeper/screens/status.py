@@ -9,12 +9,12 @@ from exporter.base.text import counted
 from remediator.model.shapes.holds import BreakerView, PauseView
 from remediator.model.shapes.runs import RunView
 from remediator.model.shapes.status import StatusView
+from remediator.model.tracks import track
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
 from upkeeper.screens.approvals import brief
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.tasks import track
 from upkeeper.screens.text import STYLES, local
 
 _PLURALS = {"log directory": "log directories"}

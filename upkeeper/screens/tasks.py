@@ -9,6 +9,7 @@ from remediator.model.shapes.plans import PartPlanView, PlanBody, PlanView
 from remediator.model.shapes.remedies import RemedyView
 from remediator.model.shapes.runs import MeasurementView
 from remediator.model.shapes.tasks import TaskView
+from remediator.model.tracks import track
 from remediator.tasks.registry import figures, shows
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.figures import show_figures
@@ -115,20 +116,6 @@ def _target(remedy: RemedyView) -> str:
     label = f"label {remedy['target_label']}"
     chosen = dict.fromkeys((remedy["targets"] or {}).values())
     return f"{label}: {', '.join(chosen)}" if chosen else label
-
-
-def track(remedy: RemedyView) -> str:
-    """How often a remedy ran and how often that helped; how often it only planned, and had something to do."""
-    its = remedy["track"]
-    parts = []
-    if its["runs"]:
-        parts.append(f"{its['effective']} of {its['runs']} effective")
-    if its["plans"]:
-        parts.append(f"{counted(its['plans'], 'plan')}, {its['would_act'] or 'none'} with something to do")
-    held = remedy.get("estimate_ratio")
-    if held is not None:
-        parts.append(f"estimates held to {held:.0%}")
-    return "; ".join(parts) or "no runs yet"
 
 
 def show_plan(screen: Screen, plan: PlanView) -> None:

@@ -17,7 +17,7 @@ from exporter.configfile.masked import plain
 from exporter.docker.engine import DockerEngine
 from remediator.config.config import Config
 from remediator.reporting import make
-from remediator.reporting.report import FillsUp, Report, State, Trouble
+from remediator.reporting.report import FillsUp, Report, State
 from remediator.store import figures
 from remediator.store.figures import Span
 from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
@@ -79,10 +79,7 @@ class Sources:
             regular=regular,
             done=make.tasks_done(counted["outcomes"], counted["deeds"]),
             days=make.days_done(counted["outcomes"], counted["deeds"], since, until),
-            troubles=[
-                Trouble(one.task, one.target, one.outcome, one.count, one.last_run, one.last_at, one.reason)
-                for one in counted["troubles"]
-            ],
+            troubles=list(counted["troubles"]),
             open=list(make.open_now(status, firing, firing_count)) if status is not None else [],
             changes=[
                 *make.changes(make.state_of(former) if former is not None else None, state[0]),
