@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from aiohttp import hdrs, web
 
 from remediator.access.failures import Failures
@@ -21,6 +22,8 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
 )
+log = structlog.get_logger(__name__)
+
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -74,9 +77,13 @@ class Console:
         async def respond(request: web.Request, visitor: Visitor) -> web.Response:
             try:
                 values = await page.read(self._ask, request, visitor)
+                return self._page(page.template, page.title, values, visitor)
             except RequestError as error:
                 return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
-            return self._page(page.template, page.title, values, visitor)
+            except Exception:
+                log.exception("page failed", path=page.path)
+                problem = "This page cannot be made; the remediator's log says why."
+                return self._page("problem.html", "Not possible", {"problem": problem}, visitor, 500)
 
         return respond
 
@@ -88,6 +95,11 @@ class Console:
                 visitor.session.notice = Notice(text)
             except RequestError as error:
                 visitor.session.notice = Notice(str(error), good=False)
+                onward = _back(fields.get("back", ""))
+            except Exception:
+                log.exception("form failed", path=request.path)
+                said = "It failed; the remediator's log says why. Look whether it was done before you try again."
+                visitor.session.notice = Notice(said, good=False)
                 onward = _back(fields.get("back", ""))
             return web.Response(status=303, headers={hdrs.LOCATION: BASE + onward, hdrs.CACHE_CONTROL: "no-store"})
 

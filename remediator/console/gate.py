@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
+from sqlalchemy.exc import SQLAlchemyError
 
 from remediator.access.failures import Failures
 from remediator.console.sessions import Notice, Session, Sessions, same
@@ -65,7 +66,12 @@ class Gate:
         """The page for those who are logged in; the others are asked for their token first. acts: takes a form."""
 
         async def respond(request: web.Request) -> web.StreamResponse:
-            visitor = await self._visitor(request)
+            try:
+                visitor = await self._visitor(request)
+            except SQLAlchemyError:
+                log.exception("tokens cannot be read")
+                problem = "Who you are cannot be looked up now, as the record cannot be read. Try again."
+                return self._page({"problem": problem, "next": f"{BASE}/"}, 503)
             if visitor is None:
                 return self._not_logged_in(request)
             if acts:

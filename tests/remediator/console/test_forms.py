@@ -136,3 +136,16 @@ async def test_a_run_is_cancelled_and_a_breaker_closed(stack: Stack, browser: Br
         shown = await browser.send("/cancel", **fields, id=wrong, back="https://elsewhere.example/")
         assert shown.path == "/console/"
         assert "must be a number" in shown.text
+
+
+async def test_a_form_that_fails_inside_says_so_on_a_page(
+    stack: Stack, browser: Browser, home: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    monkeypatch.setattr(stack.core.holding, "pause", fails)
+    shown = await browser.send("/pause", csrf=home.field("csrf"), **{"for": "1h"}, reason="moving")
+    assert shown.path == "/console/"
+    assert "It failed; the remediator's log says why." in shown.text
+    assert "secret" not in shown.html

@@ -6,6 +6,7 @@ from functools import partial
 from html.parser import HTMLParser
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from remediator.console.pages import PAGES
 from remediator.store import artefacts
@@ -201,3 +202,30 @@ async def test_what_a_run_made_is_shown_as_of_no_site_and_without_a_script(stack
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert await answer.read() == HOSTILE.encode()
     assert (await browser.open("/artefacts/99")).status == 404
+
+
+async def test_a_page_that_fails_is_said_on_a_page(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+
+    async def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    monkeypatch.setattr(stack.core.reading, "runs", fails)
+    shown = await browser.open("/runs")
+    assert (shown.status, "cannot be made" in shown.text, "secret" in shown.html) == (500, True, False)
+    assert (await browser.open("/tasks")).status == 200
+
+
+async def test_a_record_that_cannot_be_read_is_said_before_anything_is_shown(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+
+    async def fails(digest: str) -> None:
+        raise OperationalError("SELECT", {}, Exception("the inside"))
+
+    monkeypatch.setattr(stack.core.access, "grant_of", fails)
+    shown = await browser.open("/runs")
+    assert (shown.status, "cannot be read" in shown.text, "inside" in shown.html) == (503, True, False)
