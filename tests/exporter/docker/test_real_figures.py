@@ -225,6 +225,9 @@ async def test_oom_kills(engine: DockerEngine, clean_dockerd: Dockerd) -> None:
     assert value(families, "oom_killed", "itself") == 0
 
 
+KILLED = {"type": "container", "event": "oom", "container": "hungry"}
+
+
 async def test_how_it_ended_is_known_when_it_runs_again(engine: DockerEngine, clean_dockerd: Dockerd) -> None:
     """By its restart policy or by hand, also to an exporter that was started after that."""
     limited: dict[str, Any] = {"mem_limit": "16m", "memswap_limit": "16m"}
@@ -246,7 +249,10 @@ async def test_how_it_ended_is_known_when_it_runs_again(engine: DockerEngine, cl
         assert (value(families, "exit_code", "hungry"), value(families, "exit_code", "crashed")) == (137, 3)
         assert (value(families, "oom_killed", "hungry"), value(families, "oom_killed", "crashed")) == (0, 0)
         at, started = (value(families, f"{kind}_timestamp_seconds", "hungry") or 0 for kind in ("oom", "start"))
-        assert time.time() - 600 < at < started <= time.time()
+        if any(clean_dockerd.client.events(since=0, until=int(time.time()), filters=KILLED, decode=True)):
+            assert time.time() - 600 < at < started <= time.time()
+        else:  # on a busy machine the engine itself may not hear of the kill
+            assert at == 0 < started <= time.time()
         assert value(families, "oom_timestamp_seconds", "crashed") is None
     crashed.stop(timeout=0)
     assert value(await collector.collect(), "exit_code", "crashed") == 137

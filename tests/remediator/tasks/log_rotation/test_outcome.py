@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from exporter.docker.engine import DockerEngine
 from remediator.config.config import Config
 from remediator.control.core import Core
 from remediator.control.settings import Settings
@@ -23,6 +22,7 @@ from remediator.model.shapes.runs import RunView
 from remediator.model.task import Action, Effect
 from remediator.statedir import StateDir
 from remediator.tasks.log_rotation.task import LogRotation
+from remediator.tasks.resources import Resources
 from tests.helpers import require_program, wait_until
 from tests.remediator.stack import START, Clock
 from tests.remediator.tasks.log_rotation.logdir import KIB, lines, mounted, task, write_log
@@ -59,7 +59,9 @@ async def loop(state_dir: Path, directory: Path, **settings: Any) -> AsyncIterat
     if stuck is not None:
         rotation = Obstacle(rotation, stuck)
     clock = Clock(START)
-    core = Core(state, Settings(Config(), Remedies([]), {rotation.facts.name: rotation}, DockerEngine()), clock=clock)
+    core = Core(
+        state, Settings(Config(), Remedies([]), {rotation.facts.name: rotation}, Resources(Config())), clock=clock
+    )
     await core.open()
     try:
         await core.start_engine()
