@@ -208,11 +208,14 @@ async def test_oom_kills(engine: DockerEngine, clean_dockerd: Dockerd) -> None:
     told = told_kills(clean_dockerd, began)
     families = await collector.collect()
     found = {name: (value(families, "oom_kills_total", name), value(families, "oom_killed", name)) for name in told}
-    # The kernel's own count is exact while the container runs.
-    expected = {"child": (2, False), "itself": told["itself"], "again": told["again"], "well": (0, False)}
-    assert found == expected
+    # The kernel's own count is exact while the container runs. Of one that has ended there is what the engine told, and
+    # what was seen of a life for itself: at least the one, and never more than there were.
+    assert (found["child"], found["well"]) == ((2, False), (0, False))
+    for name, most in (("itself", 1), ("again", 3)):
+        assert told[name][0] <= (found[name][0] or 0) <= most, name
+        assert found[name][1] == told[name][1], name
     assert 1 <= told["again"][0] <= 3
-    codes = {name: value(families, "exit_code", name) for name in expected}
+    codes = {name: value(families, "exit_code", name) for name in told}
     assert codes == {"child": None, "itself": 137, "again": 137, "well": None}
     assert value(families, "oom_timestamp_seconds", "well") is None
     for name in ("child", *(name for name in ("itself", "again") if told[name][0])):
