@@ -116,8 +116,11 @@ def test_a_database_that_somebody_has_open_is_left_alone(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_program_that_has_it_open_and_rests_is_found(tmp_path: Path, mode: str) -> None:
+def test_a_program_that_has_it_open_and_rests_is_found(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It holds no lock, and would go on writing to the database that was put aside."""
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
     path = tmp_path / "x"
     lay(path, mode)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
