@@ -24,7 +24,7 @@ from remediator.statedir import StateDir, read_token
 from tests.ports import free_port
 
 RUNS, ALERTS, APPROVALS = 100_000, 20_000, 500
-EACH = 20
+EACH = 40
 """Times that each page is asked for."""
 CONFIG = {
     "collectors": {"docker": {"enabled": False}, "docker_usage": {"enabled": False}},
