@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import hdrs, web
 
+from exporter.base.complaints import Complaints
 from remediator.api.operations import Operations
+
+log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 MOST = 50
@@ -26,6 +30,7 @@ class Live:
         self._changed = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._closing = False
+        self._complaints = Complaints(log, "open pages are told nothing", "open pages are told of changes again")
 
     async def stream(self, request: web.Request, still_there: Callable[[], Awaitable[bool]]) -> web.StreamResponse:
         """Sends ``changed`` whenever something has, until the page is left or nobody is logged in."""
@@ -67,7 +72,13 @@ class Live:
 
     async def _look(self) -> None:
         while True:
-            mark = await self._state()
+            try:
+                mark = await self._state()
+            except Exception as error:  # noqa: BLE001 - looked at again: pages that are open must hear what comes after it
+                self._complaints.note((), str(error) or type(error).__name__)
+                mark = None
+            else:
+                self._complaints.note((), "")
             if mark is not None and mark != self._mark:
                 first, self._mark = self._mark is None, mark
                 if not first:

@@ -56,3 +56,27 @@ async def test_the_server_stops_while_pages_are_open(stack: Stack, browser: Brow
         await browser.client.server.close()
         assert time.monotonic() - start < 5
         await answer.content.read()
+
+
+async def test_a_record_that_could_not_be_read_for_a_time_is_looked_at_again(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    real, failed = stack.core.reading.runs, asyncio.Event()
+
+    async def fails(**_: object) -> None:
+        failed.set()
+        raise OSError("the disk does not answer")
+
+    monkeypatch.setattr(stack.core.reading, "runs", fails)
+    async with browser.client.get("/console/events") as answer:
+        await answer.content.readline()
+        await asyncio.wait_for(failed.wait(), 10)
+        monkeypatch.setattr(stack.core.reading, "runs", real)
+        told = asyncio.ensure_future(answer.content.readuntil(b"event: changed\n"))
+        number = 0
+        while not told.done() and number < 50:  # the first look may come after the first alert
+            number += 1
+            await stack.receive(alert(alertname=f"Alert{number}"))
+            await asyncio.wait([told], timeout=0.2)
+        await asyncio.wait_for(told, 1)
