@@ -78,7 +78,8 @@ async def look() -> Found:
             ports, named = await asyncio.to_thread(_listening)
     except (psutil.AccessDenied, OSError, TimeoutError) as error:
         return Found(unknown=[f"open ports are not known: {type(error).__name__} {error}".rstrip()])
-    unknown = [] if named else ["which programs hold the open ports is only known to root"]
+    unseen = "which programs hold some of the open ports cannot be seen: it takes root, and the kernel's own have none"
+    unknown = [] if named else [unseen]
     return Found(list(judge(ports)), unknown, [f"{len(set(ports))} listening ports"])
 
 
