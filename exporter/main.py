@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 
 from exporter.app import build_app
 from exporter.base.listen import parse_listen
+from exporter.base.notify import Notifier
 from exporter.base.server import serving
 from exporter.collectors.registry import Running, build
 from exporter.configfile.file import load
@@ -120,7 +121,9 @@ async def serve(config_path: Path | None, listen: str, state_dir: Path | None, w
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     exporter = Exporter(config_path, state_dir, web_config)
+    manager = Notifier.of()
     try:
+        manager.start()
         await exporter.reload()
         app = build_app(exporter.snapshot, exporter.health)
         async with serving(app, listen, exporter.front), asyncio.TaskGroup() as tasks:
@@ -128,9 +131,12 @@ async def serve(config_path: Path | None, listen: str, state_dir: Path | None, w
             if exporter.front is not None:
                 watching.append(tasks.create_task(exporter.front.run()))
             log.info("exporter listening", address=listen, config=str(config_path) if config_path else None)
+            manager.ready(f"listening on {listen}")
             await stop.wait()
+            manager.stopping()
             for task in watching:
                 task.cancel()
     finally:
         await exporter.close()
+        await manager.close()
     log.info("exporter stopped")

@@ -16,6 +16,7 @@ import structlog
 
 from exporter import __version__
 from exporter.base.complaints import Complaints
+from exporter.base.notify import Notifier
 from exporter.base.server import serving
 from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
@@ -52,6 +53,7 @@ class Remediator:
         self._on_room = partial(self._room.note, str(state.root))
         self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room)
         self.watch = ConfigWatch(config_path, self.reload)
+        self._manager = Notifier.of()
         self.core.registry.register(_Families(self.watch))
         if front is not None:
             self.core.registry.register(_Families(front))
@@ -81,6 +83,7 @@ class Remediator:
         stop = _stop_signal()
         ready = False
         try:
+            self._manager.start()
             if not await self._with_room(self.core.open, stop):
                 return
             # The address first: alerts that come while the engine starts are stored and wait for it.
@@ -113,13 +116,16 @@ class Remediator:
                     gc.freeze()
                     ready = True
                     log.info("remediator listening", address=listen, state=str(self._state.root))
+                    self._manager.ready(f"listening on {listen}")
                     await stop.wait()
                     ready = False
+                    self._manager.stopping()
                     for task in work:
                         task.cancel()
         finally:
             await self.core.close()
             self._settings.close()
+            await self._manager.close()
             log.info("remediator stopped")
 
     def _waits(self) -> str:
@@ -150,6 +156,7 @@ class Remediator:
                 await work()
             except NoRoom as full:
                 self._on_room(str(full))
+                self._manager.status(str(full))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), ROOM_INTERVAL)
             else:

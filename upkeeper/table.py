@@ -63,6 +63,8 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "config": Entry("configuration:config", "Show the effective config or its JSON Schema."),
         "check-web": Entry("web:check_web", "Check a web config file: TLS, users, headers."),
         "hash-password": Entry("web:hash_password", "Make the hash of a password for a web config."),
+        "install": Entry("install:install", "Write the units that start the services."),
+        "uninstall": Entry("install:uninstall", "Remove the units that start the services."),
         "state": Entry("state:state", "Back up and restore the state directory."),
         "token": Entry("token:token", "Make, list and revoke the tokens of the API."),
         "completion": Entry("completion:completion", "Print the completion script of a shell."),

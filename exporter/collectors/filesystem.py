@@ -137,7 +137,7 @@ def _families(readings: Sequence[Reading], filesystems: Filesystems) -> Sequence
             continue
         size.add(labels, stat.f_blocks * stat.f_frsize)
         avail.add(labels, stat.f_bavail * stat.f_frsize)
-        readonly.add(labels, bool(stat.f_flag & os.ST_RDONLY))
+        readonly.add(labels, mount.readonly)
         if stat.f_files:
             files.add(labels, stat.f_files)
             files_free.add(labels, stat.f_ffree)

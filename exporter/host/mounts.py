@@ -1,4 +1,6 @@
-"""The mounted file systems, from ``/proc/self/mountinfo``. Its format: proc_pid_mountinfo(5)."""
+"""The mounted file systems, from ``/proc/self/mountinfo`` or where UPKEEPER_MOUNTINFO says. Its format:
+proc_pid_mountinfo(5).
+"""
 
 import os
 import re
@@ -6,7 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOUNTINFO = Path("/proc/self/mountinfo")
+MOUNTINFO = Path(os.environ.get("UPKEEPER_MOUNTINFO") or "/proc/self/mountinfo")
+"""A service in a mount namespace of its own, where nearly all is read-only, is told to read that of process 1."""
 
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
@@ -25,6 +28,8 @@ class Mount:
     """The directory of the file system that is mounted; ``/`` unless it is a bind mount or a subvolume."""
     mount_id: int = field(default=-1, compare=False)
     """Names this mount, as long as it lasts."""
+    readonly: bool = field(default=False, compare=False)
+    """The mount, or the whole file system."""
     upper: bytes | None = field(default=None, compare=False)
     """Where an overlay keeps what was written to it, as whoever mounted it gave the path; None for all others."""
 
@@ -49,6 +54,7 @@ def parse_mountinfo(text: bytes) -> list[Mount]:
             number=before[2].decode("ascii", "replace"),
             root=_unescape(before[3]),
             mount_id=int(before[0]) if before[0].isdigit() else -1,
+            readonly=b"ro" in [*before[5].split(b","), *(after[2].split(b",") if len(after) > 2 else [])],
             upper=_upper(after),
         )
     return list(visible.values())

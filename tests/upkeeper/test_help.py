@@ -17,6 +17,7 @@ HEAVY = {"aiohttp", "alembic", "dbos", "docker", "httpx", "pydantic", "rich", "s
 SERVICES = {"up", "exporter", "remediator"}
 NO_SERVICE_ASKED = SERVICES | {
     "backtest", "check", "check-web", "probe", "config schema", "config show", "completion", "hash-password",
+    "install", "uninstall",
     "sandbox clean", "sandbox list", "state backup", "state info", "state restore",
 }  # fmt: skip
 

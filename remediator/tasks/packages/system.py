@@ -42,6 +42,23 @@ class System:
     def _within(self, command: Sequence[str]) -> list[str]:
         return list(command) if self.is_ours else ["chroot", str(self.root), *command]
 
+    def refusal(self) -> str:
+        """Why we may not change packages that need root; empty where we may.
+
+        A unit whose /usr is read-only is found out before: a package that cannot be unpacked is left broken.
+        """
+        if self.euid != 0:
+            return (
+                "only root may change packages: run the remediator, or this command, as root "
+                "(docs/how-to/host-updates.md says how)"
+            )
+        if os.statvfs(self.path("/usr")).f_flag & os.ST_RDONLY:
+            return (
+                "/usr is read-only here: the unit of the remediator keeps packages from it, until "
+                "`upkeeper install --systemd --packages` lets it change them (docs/how-to/systemd.md)"
+            )
+        return ""
+
     async def ask(self, *command: str, environment: Mapping[str, str] | None = None) -> Finished:
         """Runs a program that only reads."""
         try:
@@ -64,11 +81,8 @@ class System:
         It writes into a file, so that it goes on in order to its end where the remediator dies meanwhile. Where the
         remediator stops in order, it is given a minute first. Raises TaskError.
         """
-        if needs_root and self.euid != 0:
-            raise TaskError(
-                "only root may change packages: run the remediator, or this command, as root "
-                "(docs/how-to/host-updates.md says how)"
-            )
+        if needs_root and (refusal := self.refusal()):
+            raise TaskError(refusal)
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         variables = {**own, "LC_ALL": "C", "LANGUAGE": "C", **(environment or {})}
         whole = self._within(command)

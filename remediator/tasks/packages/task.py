@@ -85,9 +85,8 @@ class _Packages:
         raise TaskError(said)
 
     def _rights(self, manager: Manager) -> list[str]:
-        if self._system.euid == 0 or not manager.needs_root:
-            return []
-        return ["Only root may change packages, and this is not root: docs/how-to/host-updates.md says how."]
+        refusal = self._system.refusal() if manager.needs_root else ""
+        return [f"{refusal[0].upper()}{refusal[1:]}."] if refusal else []
 
 
 class _Update(_Packages):

@@ -151,10 +151,14 @@ async def test_the_limits_of_a_mount_point_replace_the_general_ones(tmp_path: Pa
 
 
 async def test_without_a_limit_of_files_there_is_no_figure_of_them(tmp_path: Path) -> None:
-    btrfs = os.statvfs_result((4096, 4096, 1000, 400, 300, 0, 0, 0, os.ST_RDONLY, 255))
+    btrfs = os.statvfs_result((4096, 4096, 1000, 400, 300, 0, 0, 0, 0, 255))
     values = await figures(collector(tmp_path, lambda _: btrfs, ROOT))
     assert not {"files", "files_free"} & values.keys()
-    assert values["readonly"] == 1
+
+
+@pytest.mark.parametrize("listing", [ROOT.replace(b"rw,relatime", b"ro,relatime"), ROOT.replace(b"vda rw", b"vda ro")])
+async def test_read_only_is_a_mount_or_the_whole_file_system(tmp_path: Path, listing: bytes) -> None:
+    assert (await figures(collector(tmp_path, lambda _: FINE, listing)))["readonly"] == 1
 
 
 async def test_a_pseudo_file_system_without_size_is_left_out(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.base.errors import UpkeeperError
 from remediator.config.packages import Packages
+from remediator.model.task import TaskError
 from remediator.tasks.packages.brew import Brew, parse_autoremove
 from remediator.tasks.packages.dnf import Dnf, complaint, parse_installed, parse_transaction
 from remediator.tasks.packages.system import System
@@ -213,3 +214,14 @@ async def test_brew_knows_no_security_and_what_is_spare(fakes: Fakes) -> None:
         await cleanup.apply("brew", action)
     assert fakes.acted == ["brew uninstall libyaml xz"]
     assert parse_autoremove("") == []
+
+
+async def test_a_unit_that_may_not_write_usr_refuses_before_a_package_is_left_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert System(euid=0).refusal() == ""
+    readonly = os.statvfs_result((4096, 4096, 1, 1, 1, 1, 1, 1, os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: readonly)
+    assert "/usr is read-only here" in System(euid=0).refusal()
+    with pytest.raises(TaskError, match="upkeeper install --systemd --packages"):
+        await System(euid=0).act("touch", "/nowhere/never", seconds=1)
