@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
+from exporter.backups.copies import Copies
 from exporter.backups.results import Results
 from exporter.backups.retention import WHYS, Why
 from exporter.backups.room import room_for
@@ -25,6 +26,8 @@ class Standing:
     """Why sets that could go may not; None where nothing is ever deleted."""
     room: int | None = None
     """Bytes that are free where the sets are."""
+    copies: Copies | None = None
+    """What became of copying sets, by destination."""
 
 
 def families(standings: Sequence[Standing]) -> Sequence[Metric]:
@@ -77,6 +80,7 @@ class _Table:
             self._gauges[family].add([name], value)
         if standing.results is not None:
             self._add_results(name, standing.results)
+        self._add_copies(name, backup, standing.copies or {})
 
     def _add_results(self, name: str, results: Results) -> None:
         for level, result in results.verifications.items():
@@ -85,6 +89,15 @@ class _Table:
         if results.restore_test is not None:
             self._gauges["restore_test_success"].add([name], results.restore_test.success)
             self._gauges["last_restore_test_timestamp_seconds"].add([name], results.restore_test.finished)
+
+    def _add_copies(self, name: str, backup: Backup, copies: Copies) -> None:
+        for destination in backup.copy_to:
+            age = destination.max_age if destination.max_age is not None else backup.max_age
+            self._gauges["copy_max_age_seconds"].add([name, destination.name], age)
+            copy = copies.get(destination.name)
+            if copy is not None:
+                self._gauges["copy_success"].add([name, destination.name], copy.success)
+                self._gauges["copied_timestamp_seconds"].add([name, destination.name], copy.copied)
 
 
 _REASONS_OF_SNAPSHOTS: Sequence[Reason] = ("future",)
@@ -98,6 +111,9 @@ _EXTRA_LABEL = {
     "max_proven_age_seconds": ["proof"],
     "retention_refused": ["reason"],
     "last_verify_timestamp_seconds": ["level"],
+    "copy_success": ["destination"],
+    "copied_timestamp_seconds": ["destination"],
+    "copy_max_age_seconds": ["destination"],
 }
 
 _TEXTS = {
@@ -124,4 +140,7 @@ _TEXTS = {
     "restore_test_success": "Whether the last restore test succeeded.",
     "last_restore_test_timestamp_seconds": "When the last restore test ended.",
     "max_restore_test_age_seconds": "Time within which a restore must be tested again.",
+    "copy_success": "Whether the last copy of a set to this destination was found there, whole.",
+    "copied_timestamp_seconds": "When the newest set was made of which a copy was found at this destination.",
+    "copy_max_age_seconds": "Age that the newest set may have which was copied to this destination.",
 }

@@ -16,11 +16,11 @@ from typing import TypeVar
 from exporter.base.errors import UpkeeperError
 from exporter.base.programs import CommandFailed, Program
 from exporter.base.threads import KeyedThreads
-from exporter.inventory.backups import ResticRepository
+from exporter.inventory.backups import ResticAccess, ResticRepository
 
 T = TypeVar("T")
 
-_PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables of ours that restic gets besides the few of every program: no RESTIC_* meant for another repository."""
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -83,35 +83,51 @@ class Restic:
 
     def _answer(self, arguments: Sequence[str], running: Program) -> str:
         """What restic writes. Blocks. Raises ResticFailed."""
-        repository = self._repository
         program = shutil.which(self._program)
         if program is None:
             raise ResticFailed(f"{self._program} is not on PATH")
-        command = [program, "--json", "--no-lock", f"--password-file={repository.password_file}"]
-        if repository.repository is not None:
-            command.append(f"--repo={repository.repository}")
-        else:
-            command.append(f"--repository-file={repository.repository_file}")
-        command.append("--no-cache" if self._cache is None else f"--cache-dir={self._cache}")
-        given = read_env_file(Path(repository.env_file)) if repository.env_file is not None else {}
+        opened = opening(self._repository, self._cache)
+        command = [program, "--json", "--no-lock", *opened.options]
         try:
-            done = running.run([*command, *arguments], given, passed_on=_PASSED_ON, max_output=_MAX_ANSWER_BYTES)
+            done = running.run(
+                [*command, *arguments], opened.environment, passed_on=PASSED_ON, max_output=_MAX_ANSWER_BYTES
+            )
         except OSError as error:
             raise ResticFailed(f"{program} cannot be run: {error.strerror or error}") from None
         except CommandFailed as error:
             raise ResticFailed(f"restic {error}") from None
         if done.status:
-            raise ResticFailed(reason_of(done.errors, done.status, self._secrets(given)))
+            raise ResticFailed(reason_of(done.errors, done.status, opened.secrets))
         return done.output
 
-    def _secrets(self, given: Mapping[str, str]) -> list[str]:
-        """What must not be quoted. restic itself quotes no password, but what a cloud or ssh says may hold anything."""
-        repository = self._repository
-        found = list(given.values())
-        for name in (repository.password_file, repository.repository_file):
-            with suppress(OSError, TypeError):
-                found.append(Path(name or "").read_text(errors="replace").strip())
-        return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
+
+@dataclass(frozen=True)
+class Opening:
+    """What any restic needs to open a repository."""
+
+    options: Sequence[str]
+    environment: Mapping[str, str]
+    secrets: Sequence[str]
+    """What must not be quoted. restic itself quotes no password, but what a cloud or ssh says may hold anything."""
+
+
+def opening(access: ResticAccess, cache: Path | None) -> Opening:
+    """How a repository is opened. Blocks. Raises ResticFailed.
+
+    cache: directory for restic's cache, None for no cache.
+    """
+    options = [f"--password-file={access.password_file}"]
+    if access.repository is not None:
+        options.append(f"--repo={access.repository}")
+    else:
+        options.append(f"--repository-file={access.repository_file}")
+    options.append("--no-cache" if cache is None else f"--cache-dir={cache}")
+    given = read_env_file(Path(access.env_file)) if access.env_file is not None else {}
+    secrets = list(given.values())
+    for name in (access.password_file, access.repository_file):
+        with suppress(OSError, TypeError):
+            secrets.append(Path(name or "").read_text(errors="replace").strip())
+    return Opening(options, given, [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
 
 
 def parse_snapshots(answer: str) -> list[Snapshot]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from prometheus_client.core import Metric
 
+from exporter.backups import copies as copied
 from exporter.backups import results as stored
 from exporter.backups.families import Standing, families
 from exporter.backups.retention import Why
@@ -87,7 +88,7 @@ class BackupsCollector:
         end = asyncio.get_running_loop().time() + self.deadline * 0.9
         targets = list(self._targets)
         names = [target.backup.name for target in targets]
-        (results, noted), _ = await asyncio.gather(
+        (results, copies, noted), _ = await asyncio.gather(
             self._results(names), asyncio.gather(*(target.refresh(end) for target in targets))
         )
         return families(
@@ -99,6 +100,7 @@ class BackupsCollector:
                     results.get(target.backup.name),
                     self._refusals(target, noted.get(target.backup.name)),
                     target.room(),
+                    copies.get(target.backup.name),
                 )
                 for target in targets
             ]
@@ -114,19 +116,23 @@ class BackupsCollector:
         missing: set[Why] = {"missing"} if missing_problem(before, target.names()) else set()
         return {*found, *clock, *missing}
 
-    async def _results(self, names: Sequence[str]) -> "tuple[dict[str, stored.Results], dict[str, _Noted]]":
+    async def _results(
+        self, names: Sequence[str]
+    ) -> "tuple[dict[str, stored.Results], dict[str, copied.Copies], dict[str, _Noted]]":
         """What the tasks have written, and noted to have seen, by backup; nothing where it cannot be read."""
         directory = self._state_dir
         if directory is None or not names:
-            return {}, {}
+            return {}, {}, {}
         try:
             async with asyncio.timeout(min(_RESULTS_SECONDS, self.deadline / 2)):
-                read, failures, noted = await self._threads.run("results", lambda: _all(directory, names, self._wall))
+                read, copies, failures, noted = await self._threads.run(
+                    "results", lambda: _all(directory, names, self._wall)
+                )
         except (TimeoutError, StillStuck):
-            read, noted, failures = {}, {}, dict.fromkeys(names, "the state directory does not answer")
+            read, copies, noted, failures = {}, {}, {}, dict.fromkeys(names, "the state directory does not answer")
         for name in names:
             self._complaints.note(name, failures.get(name, ""))
-        return read, noted
+        return read, copies, noted
 
 
 _Noted = tuple[Seen | None, Moment]
@@ -135,17 +141,19 @@ _Noted = tuple[Seen | None, Moment]
 
 def _all(
     directory: Path, names: Sequence[str], wall: Callable[[], float]
-) -> tuple[dict[str, stored.Results], dict[str, str], dict[str, _Noted]]:
-    """Results, failures, and what was seen, by backup."""
+) -> tuple[dict[str, stored.Results], dict[str, copied.Copies], dict[str, str], dict[str, _Noted]]:
+    """Results, copies, failures, and what was seen, by backup."""
     found, failures = _read_all(directory, names, wall())
+    copies: dict[str, copied.Copies] = {}
     at = this_moment(wall)
     noted: dict[str, _Noted] = {}
     for name in names:
         try:
             noted[name] = (read_seen(directory, name), at)
-        except OSError as error:
+            copies[name] = copied.read(directory, name)
+        except (OSError, copied.CopiesBroken) as error:
             failures.setdefault(name, str(error))
-    return found, failures, noted
+    return found, copies, failures, noted
 
 
 def _read_all(directory: Path, names: Sequence[str], now: float) -> tuple[dict[str, stored.Results], dict[str, str]]:

@@ -48,8 +48,8 @@ def _location(repository: str) -> str:
     return repository
 
 
-class ResticRepository(Section):
-    """A restic repository, and which of its snapshots count. Only ever read, and without a lock."""
+class ResticAccess(Section):
+    """Where a restic repository is, and what opens it."""
 
     repository: Annotated[str, AfterValidator(_location)] | None = Field(
         default=None, description="as restic's `--repo`, for example `/srv/restic` or `s3:https://host/bucket`"
@@ -61,11 +61,6 @@ class ResticRepository(Section):
     env_file: SecretFile | None = Field(
         default=None, description="file of `NAME=value` lines for restic's environment: cloud credentials"
     )
-    host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")
-    tags: list[Annotated[str, AfterValidator(_tag)]] = Field(
-        default=[], description="only snapshots that have all of these tags"
-    )
-    paths: list[AbsolutePath] = Field(default=[], description="only snapshots of all of these paths")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -73,6 +68,32 @@ class ResticRepository(Section):
             yield Contradiction(("repository_file",), "and repository are mutually exclusive; remove one of them")
         elif given.get("repository") is None and given.get("repository_file") is None:
             yield Contradiction(("repository",), "is missing; or name a file that holds it in repository_file")
+
+
+class ResticRepository(ResticAccess):
+    """A restic repository, and which of its snapshots count. Only ever read, and without a lock."""
+
+    host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")
+    tags: list[Annotated[str, AfterValidator(_tag)]] = Field(
+        default=[], description="only snapshots that have all of these tags"
+    )
+    paths: list[AbsolutePath] = Field(default=[], description="only snapshots of all of these paths")
+
+
+DESTINATION = "restic"
+"""The name of a destination that has none."""
+
+
+class CopyTo(Section):
+    """Where each set of a series is copied to once it is made."""
+
+    name: Name = Field(default=DESTINATION, description="names it in metrics and in the record")
+    restic: ResticAccess = Field(description="a restic repository, which must be there: `restic init` makes it")
+    max_age: Duration | None = Field(
+        default=None,
+        gt=0,
+        description="age that the newest set may have which was copied; null: that of the series, `max_age`",
+    )
 
 
 def _argument(text: str) -> str:
@@ -309,6 +330,9 @@ class Backup(Section):
         default=None, description="directory in which sets are restored to prove them; null: the system's temporary one"
     )
     make: Make | None = Field(default=None, description="what a set consists of, if Upkeeper is to make the sets")
+    copy_to: list[CopyTo] = Field(
+        default=[], description="where each set that was made is copied to; what is there is never deleted by Upkeeper"
+    )
     keep: Keep | None = Field(default=None, description="which sets are kept; null: nothing is ever deleted")
     drill: Drill | None = Field(default=None, description="what is started on a restored set; null: nothing is")
 
@@ -323,6 +347,9 @@ class Backup(Section):
             yield Contradiction(("pattern",), "is missing; say how sets are named, as in backup-* or *.sql.gz")
         if given.get("make") is not None:
             yield from cls._cannot_be_made(given)
+        elif given.get("copy_to"):
+            yield Contradiction(("copy_to",), "is about sets that Upkeeper makes: this series has no make:")
+        yield from repeated_names("copy_to", given.get("copy_to"), DESTINATION)
         for key in _OF_DIRECTORIES if restic else ():
             if key in given and not _same(given[key], cls.model_fields[key].default):
                 yield Contradiction((key,), "has no effect for a restic repository; remove it")

@@ -7,10 +7,12 @@ from pathlib import Path
 from prometheus_client.core import Metric
 
 from exporter.backups import results as stored
+from exporter.backups.copies import Copy
 from exporter.backups.families import Standing
 from exporter.backups.families import families as build
 from exporter.backups.proofs import Proofs, Shown
 from exporter.backups.restic import parse_size, parse_snapshots
+from exporter.backups.retention import Why
 from exporter.backups.sets import BackupSet, Content, figures, judge
 from exporter.inventory.backups import Backup
 
@@ -46,7 +48,10 @@ RESULTS = """{
  "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": ""}
 }"""
 
-MADE = {"make": {"files": ["/srv/pa"]}}
+MADE = {
+    "make": {"files": ["/srv/pa"]},
+    "copy_to": [{"name": "offsite", "restic": {"repository": "sftp:b@h:/r", "password_file": "/p"}, "max_age": "2d"}],
+}
 
 SNAPSHOTS = """[
 {"time":"2026-11-21T03:10:18.563945948Z","tree":"4f59319a","paths":["/srv/pa"],"hostname":"pa","username":"root",
@@ -80,7 +85,9 @@ def _directory() -> Standing:
         "max_restore_test_age": "400d",
     }
     config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits, **MADE})
-    return Standing(config, True, figures(sets), results, {"future", "smaller", "clock"}, room=52_428_800)
+    copies = {"offsite": Copy("backup-2026-11-23_020000Z", False, NOW - 7200, "locked", NOW - 2 * DAY)}
+    refusals: set[Why] = {"future", "smaller", "clock"}
+    return Standing(config, True, figures(sets), results, refusals, room=52_428_800, copies=copies)
 
 
 def _repository() -> Standing:

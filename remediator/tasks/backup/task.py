@@ -24,11 +24,12 @@ from exporter.inventory.backups import Backup as Series
 from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
-from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.backup import space
 from remediator.tasks.backup.age import require_recipients
 from remediator.tasks.backup.commands import Commands
+from remediator.tasks.backup.copying import Copying, Making
 from remediator.tasks.backup.facts import BACKUP, DAY
 from remediator.tasks.backup.holds import Containers, Held
 from remediator.tasks.backup.into import Into
@@ -51,7 +52,7 @@ class Backup:
     version. clock: Unix seconds.
     """
 
-    parameters = Parameters
+    parameters = Making
     action_timeout = DAY
 
     def __init__(
@@ -72,6 +73,7 @@ class Backup:
         self._owner = owner
         self._made_by = made_by
         self._clock = clock
+        self._copying = Copying(owner, clock)
 
     async def targets(self) -> Sequence[str]:
         return list(self._series)
@@ -89,9 +91,14 @@ class Backup:
         return Measurement(breached=age is None or age > series.max_age, values=values, detail=detail)
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
-        """One action for each member, then one that makes a set of them. Raises TaskError where there is no room."""
+        """One action for each member, then one that makes a set of them, and one for each place that it is copied to.
+
+        Raises TaskError where there is no room.
+        """
         series = self._one(target)
         path = self._path(series)
+        if Making.model_validate(dict(params)).only_copy:
+            return await in_thread(lambda _: self._copying.plan_newest(series))
         left, notes = await in_thread(lambda _: leftovers(path, series.name, self._owner, _matcher(series)))
         recipients = _recipients(series)
         if recipients is not None:
@@ -111,7 +118,7 @@ class Backup:
         hooks = [_before(commands, name, now)] if commands.before else []
         after = [_after(commands, name, "when all is copied, and also when that failed")] if commands.after else []
         copies = _copies(sources, estimated, name, now)
-        actions = [*before, *hooks, *copies, *after, _end(sources, name)]
+        actions = [*before, *hooks, *copies, *after, _end(sources, name), *self._copying.plan(series, name)]
         return Plan(actions=actions, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."])
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -132,6 +139,8 @@ class Backup:
                 return await in_thread(lambda _: self._finish(series, partial_set, keys))
             case "remove-unfinished":
                 return await in_thread(lambda _: self._remove(series, partial_set))
+            case "copy-set":
+                return await in_thread(lambda stop: self._copying.copy(series, action, stop))
         raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
 
     def improved(self, before: Measurement, after: Measurement) -> bool:
@@ -143,13 +152,19 @@ class Backup:
         """Of a run that was cancelled: runs what stood still, runs ``after``, and removes what there is of its set."""
         series = self._one(target)
         started = await self._containers(series).release()
-        name = next(str(each.params["set"]) for each in actions if each.kind in (COPY, FINISH))
+        name = next((str(each.params["set"]) for each in actions if each.kind in (COPY, FINISH)), None)
+        if name is None:
+            return ""
         commands = self._commands(series)
         try:
             if await commands.owed():
                 await commands.run_after(name)
         finally:
-            removed = await in_thread(lambda _: self._remove(series, PartialSet(self._path(series), name)))
+            partial = PartialSet(self._path(series), name)
+            if partial.final.exists():
+                removed = Effect(state="skipped", detail="the set was made")
+            else:
+                removed = await in_thread(lambda _: self._remove(series, partial))
         return "; ".join([*(f"{each} runs again" for each in started), f"{name}: {removed.detail}"])
 
     async def _run_before(self, series: Series, partial_set: PartialSet, action: Action) -> Effect:

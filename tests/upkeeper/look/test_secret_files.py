@@ -21,7 +21,7 @@ from upkeeper.look.show_config import effective
 NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
     "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
-    "drill-env",
+    "drill-env", "copy-repository", "copy-password", "copy-env",
 )  # fmt: skip
 PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
 
@@ -47,6 +47,11 @@ backups:
     make:
       files: [{tmp_path}]
       encrypt: {{age_recipients_file: {tmp_path}/age-recipients, age_identity_file: {tmp_path}/age-identity}}
+    copy_to:
+      - restic:
+          repository_file: {tmp_path}/copy-repository
+          password_file: {tmp_path}/copy-password
+          env_file: {tmp_path}/copy-env
     drill: {{services: [{{name: a, image: b, prove: [c], env_file: {tmp_path}/drill-env}}]}}
 postgres:
   - {{name: one, password_file: {tmp_path}/pg-password}}

@@ -1,0 +1,1 @@
+"""Copies of sets in other places: restic repositories."""

@@ -1,0 +1,158 @@
+"""backup, copy_to: a set in a real restic repository, found there whole; what is in the way, and that the set stays."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.backups import copies
+from exporter.backups import manifest as manifests
+from exporter.inventory.backups import MANIFEST
+from remediator.model.task import Effect
+from remediator.tasks.backup.journal import Owner
+from tests.helpers import missing, require_program, wait_until
+from tests.remediator.tasks.backup.series import applied, series, task
+from tests.restic import Real, write_password
+
+pytestmark = pytest.mark.servers
+
+
+def programs() -> list[str]:
+    """restic of the system, and a newer one where UPKEEPER_NEW_RESTIC names it."""
+    return ["restic", *filter(None, [os.environ.get("UPKEEPER_NEW_RESTIC")])]
+
+
+@pytest.fixture(params=programs())
+def real(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Real:
+    require_program("restic", "restic")
+    if request.param != "restic":
+        named = shutil.which(request.param) or missing(f"{request.param} is no program")
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "restic").symlink_to(named)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    one = Real(tmp_path / "repo", write_password(tmp_path))
+    one.run("init")
+    return one
+
+
+class House:
+    """A series whose sets go to a repository."""
+
+    def __init__(self, directory: Path, real: Real, **restic: Any) -> None:
+        self.sets, self.state, self.real = directory / "sets", directory / "state", real
+        for each in (self.sets, self.state, directory / "pa"):
+            each.mkdir(exist_ok=True)
+        (directory / "pa" / ".env").write_text("KEY=secret\n")
+        (directory / "pa" / "data").write_bytes(os.urandom(200_000))
+        to = {"repository": str(real.path), "password_file": str(real.password_file), **restic}
+        one = series(self.sets, {"files": [str(directory / "pa")]}, copy_to=[{"restic": to}])
+        self.backup = task(one, owner=Owner(host="kitchen", state=str(self.state)))
+
+    async def made(self) -> list[Effect | str]:
+        return await applied(self.backup)
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.real.run("snapshots", "--json", "--no-lock").stdout)
+        return found
+
+    @property
+    def noted(self) -> copies.Copy:
+        return copies.read(self.state, "pa")["restic"]
+
+
+async def test_the_copy_is_whole_dated_as_the_set_and_found_again(tmp_path: Path, real: Real) -> None:
+    house = House(tmp_path, real)
+    effects = await house.made()
+    assert [each.state for each in effects if isinstance(each, Effect)] == ["done", "done", "done"], effects
+    (one,) = list(house.sets.iterdir())
+    manifest, digest = manifests.read(one)
+    (snapshot,) = house.snapshots()
+    assert set(snapshot["tags"]) == {"upkeeper", "backup=pa", f"manifest={digest}"}
+    assert (snapshot["hostname"], snapshot["paths"]) == ("kitchen", [str(one)])
+    assert snapshot["time"].startswith(one.name.removeprefix("backup-")[:13])
+    real.run("restore", snapshot["id"], f"--target={tmp_path / 'back'}")
+    back = tmp_path / "back" / str(one).lstrip("/")
+    for path in [MANIFEST, *(file.path for file in manifest.files)]:
+        assert (back / path).read_bytes() == (one / path).read_bytes()
+    assert (house.noted.success, house.noted.copied, house.noted.set) == (True, manifest.started, one.name)
+    # A second time it is only looked at.
+    plan = await house.backup.plan("pa", {"only_copy": True})
+    (again,) = await applied(house.backup, plan)
+    assert isinstance(again, Effect)
+    assert again.detail.endswith("; it was there")
+    assert len(house.snapshots()) == 1
+    # A snapshot that lacks a file, as restic makes one with exit status 3, is no copy: there is a new one then.
+    real.run("forget", snapshot["id"])
+    partial = tmp_path / "partial" / str(one).lstrip("/")
+    partial.mkdir(parents=True)
+    shutil.copy(one / MANIFEST, partial)
+    tags = [f"--tag={tag}" for tag in snapshot["tags"]]
+    real.run("backup", *tags, str(partial))
+    (mended,) = await applied(house.backup, plan)
+    assert isinstance(mended, Effect)
+    assert "it was there" not in mended.detail
+    assert len(house.snapshots()) == 2
+
+
+async def test_a_copy_that_fails_leaves_the_set_and_says_what_helps(tmp_path: Path, real: Real) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not the password\n")
+    told = {
+        "password": (
+            {"password_file": str(wrong)},
+            f"the password in {wrong} does not open the repository {real.path}",
+        ),
+        "nowhere": ({"repository": str(tmp_path / "no")}, "is no repository"),
+        "refused": ({"repository": "rest:http://127.0.0.1:9/"}, "cannot be used"),
+    }
+    for index, (restic, expected) in enumerate(told.values(), 1):
+        house = House(tmp_path, real, **restic)
+        *_, finished, failed = await house.made()
+        assert isinstance(finished, Effect)
+        assert finished.state == "done"
+        assert isinstance(failed, str)
+        assert expected in failed
+        assert failed.endswith("; then: upkeeper run backup pa --param only_copy=true")
+        assert len(list(house.sets.iterdir())) == index
+        assert (house.noted.success, house.noted.copied) == (False, None)
+        assert expected in house.noted.detail
+
+
+async def test_a_lock_of_a_dead_restic_goes_and_a_living_or_another_hosts_one_stays(tmp_path: Path, real: Real) -> None:
+    """The locks are real: their holders are killed, stopped, or say that they are of another host."""
+    house = House(tmp_path, real)
+    holder = await _holding(real)
+    try:
+        *_, copied = await house.made()
+        assert isinstance(copied, Effect), copied  # beside a living lock that is not exclusive
+        assert "removed" not in copied.detail
+        assert _locks(real)
+        holder.kill()
+        holder.wait()
+        assert _locks(real)  # which would stop check, forget and prune for good
+        plan = await house.backup.plan("pa", {"only_copy": True})
+        (copied,) = await applied(house.backup, plan)
+        assert isinstance(copied, Effect), copied
+        assert f"removed the lock of process {holder.pid} of root on {socket.gethostname()}" in copied.detail
+        assert not _locks(real)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+async def _holding(real: Real) -> "subprocess.Popen[bytes]":
+    """A restic that holds a lock: it waits for the end of its input."""
+    holder = subprocess.Popen(
+        real.command("backup", "--stdin"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    await wait_until(lambda: _locks(real))
+    return holder
+
+
+def _locks(real: Real) -> list[str]:
+    return os.listdir(real.path / "locks")
