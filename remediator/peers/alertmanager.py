@@ -79,6 +79,18 @@ class Alertmanager(PeerClient):
         except _STRANGE as error:
             raise self._strange() from error
 
+    async def post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Tells it of alerts, as Prometheus does."""
+        await self._good("POST", "/api/v2/alerts", json=list(alerts))
+
+    async def sent(self) -> Mapping[str, tuple[int, int]]:
+        """By way of notifying, as in ``email``: how often it was tried since its start, and how often that failed."""
+        status, body = await self.fetch("GET", "/metrics")
+        if status != 200:
+            raise self._refused(status, "/metrics", None)
+        tried, failed = (_counts(_SENT[kind].findall(body.decode(errors="replace"))) for kind in ("tried", "failed"))
+        return {way: (count, failed.get(way, 0)) for way, count in tried.items()}
+
     async def silences(self) -> Sequence[Silence]:
         """All that it remembers: those that have expired are among them for five days."""
         document = await self._good("GET", "/api/v2/silences")
@@ -149,7 +161,20 @@ class Alertmanager(PeerClient):
 
 
 _STRANGE = (AttributeError, KeyError, TypeError, ValueError)
+_SENT = {
+    kind: re.compile(
+        rf"^alertmanager_notification_requests_{name}\{{[^}}]*integration=\"(\w+)\"[^}}]*\}} (\S+)$", re.MULTILINE
+    )
+    for kind, name in (("tried", "total"), ("failed", "failed_total"))
+}
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+
+
+def _counts(found: Sequence[tuple[str, str]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for way, value in found:
+        counts[way] = counts.get(way, 0) + int(float(value))
+    return counts
 
 
 def _alert(document: Mapping[str, Any]) -> KnownAlert:

@@ -59,21 +59,25 @@ class PeerClient:
 
         request: as of httpx.AsyncClient.request.
         """
-        import httpx
-
-        try:
-            async with asyncio.timeout(self._seconds):
-                status, body = await self._read(method, path, request)
-        except TimeoutError:
-            raise PeerError(f"{self._at} did not answer within {format_duration(self._seconds)}") from None
-        except httpx.HTTPError as error:
-            raise PeerError(f"cannot reach {self._at}: {error or type(error).__name__}") from error
+        status, body = await self.fetch(method, path, **request)
         if not body:
             return status, None
         try:
             return status, json.loads(body)
         except ValueError:
             raise PeerError(f"{self._at} answers {status} without JSON; is it {self._name}?", status) from None
+
+    async def fetch(self, method: str, path: str, **request: Any) -> tuple[int, bytes]:
+        """Status and body of an answer of any kind. Raises PeerError. request: as of ask."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._read(method, path, request)
+        except TimeoutError:
+            raise PeerError(f"{self._at} did not answer within {format_duration(self._seconds)}") from None
+        except httpx.HTTPError as error:
+            raise PeerError(f"cannot reach {self._at}: {error or type(error).__name__}") from error
 
     async def _read(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
         body = bytearray()

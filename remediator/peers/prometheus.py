@@ -88,6 +88,21 @@ class Prometheus(PeerClient):
         """``data`` of ``/api/v1/rules``, of alerting rules."""
         return await self._data("GET", "/api/v1/rules", params={"type": "alert"})
 
+    async def alertmanagers(self) -> Any:
+        """``data`` of ``/api/v1/alertmanagers``: those that it posts to, and those that it dropped."""
+        return await self._data("GET", "/api/v1/alertmanagers")
+
+    async def formatted(self, promql: str) -> str:
+        """A query as Prometheus itself writes it, so that two can be compared. From Prometheus 2.40 on."""
+        return str(await self._data("POST", "/api/v1/format_query", data={"query": promql}))
+
+    async def reload(self) -> None:
+        """Has it read its config and rules again; where ``--web.enable-lifecycle`` lets it."""
+        status, body = await self.fetch("POST", "/-/reload")
+        if status != 200:
+            said = " ".join(body.decode(errors="replace").split())[:300]
+            raise PeerError(f"{self._at} does not take its config: {said}", status)
+
     async def _query(self, path: str, form: dict[str, str], at: float | None = None) -> tuple[str, Any]:
         form["timeout"] = f"{self._seconds:.3f}"
         if at is not None:

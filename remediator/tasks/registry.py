@@ -25,6 +25,7 @@ from remediator.tasks.health_check.facts import HEALTH_CHECK
 from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.maintenance_report.facts import MAINTENANCE_REPORT
+from remediator.tasks.monitoring_setup.facts import MONITORING_SETUP
 from remediator.tasks.neo4j_maintenance.facts import NEO4J_INDEX_REBUILD, NEO4J_MAINTENANCE
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.performance.facts import PERFORMANCE_ADVICE, PERFORMANCE_ANALYSIS, PERFORMANCE_CHECK
@@ -171,6 +172,12 @@ def _security_review() -> "Makes":
     return tasks
 
 
+def _monitoring_setup() -> "Makes":
+    from remediator.tasks.monitoring_setup.task import tasks
+
+    return tasks
+
+
 def _capacity_planning() -> "Makes":
     from remediator.tasks.capacity_planning.task import tasks
 
@@ -215,6 +222,7 @@ _FAMILIES = (
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((SECURITY_REVIEW,), _security_review),
+    _Family((MONITORING_SETUP,), _monitoring_setup),
     _Family((MAINTENANCE_REPORT,), _maintenance_report),
     _Family((DIAGNOSE,), _diagnose),
     _Family((CAPACITY_PLANNING,), _capacity_planning),

@@ -9,6 +9,7 @@ import yaml
 from remediator.config.matchers import parse_matchers
 from remediator.config.notify import Notify
 from remediator.config.remedies import Remedy
+from remediator.monitoring.rules import rules_with_runbooks
 from tests import servers
 from tests.alertmanager.alerts import post
 from tests.alertmanager.conftest import without_waits
@@ -17,7 +18,7 @@ from tests.helpers import wait_until
 from tests.ports import free_port
 from tests.upkeeper.up.test_render import UGLY
 from upkeeper.share import share_path
-from upkeeper.up.messages import Local, local_template, rules_with_runbooks
+from upkeeper.up.messages import Local, local_template
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 from upkeeper.up.write_configs import write_configs

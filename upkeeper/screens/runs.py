@@ -86,6 +86,8 @@ def show_summary(screen: Screen, run: RunView) -> None:
         detail = run["before"]["detail"] if run["before"] is not None else run["reason"]
         screen.line(Cell(_title(run), "bold"), ": ", state(run["outcome"] or run["state"]), _clause(detail))
         return
+    if figures(run["task"]) and run.get("rows"):
+        show_figures(screen, figures(run["task"]), run["rows"], run["notes"])
     if "children" in run:
         _children(screen, run)
     elif run["dry_run"]:
@@ -128,7 +130,7 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
         screen.line(f"  note     {note}")
     if run.get("rows") and shows(run["task"]) == "findings":
         show_findings(screen, run["rows"], [])
-    if run.get("rows") and shows(run["task"]) == "figures":
+    if run.get("rows") and figures(run["task"]):
         show_figures(screen, figures(run["task"]), run["rows"], [])
     _actions(screen, run)
     if "children" in run:

@@ -146,6 +146,8 @@ def show_body(screen: Screen, task: str, plan: PlanBody) -> None:
     if shows(task) == "figures":
         show_figures(screen, figures(task), plan.get("rows", []), plan["notes"])
         return
+    if figures(task) and plan.get("rows"):
+        show_figures(screen, figures(task), plan["rows"], [])
     actions = plan["actions"]
     screen.table(
         [Column("action"), Column("object", wide=True), Column("frees", right=True), Column("because", wide=True)],

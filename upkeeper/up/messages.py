@@ -1,10 +1,8 @@
-"""What messages to people say that only this machine knows: its name, its remedies, where its runbooks are. Pure."""
+"""What messages to people say that only this machine knows: its name and its remedies. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import yaml
 
 from remediator.config.matchers import Matcher, parse_matchers
 from remediator.config.remedies import Remedy
@@ -30,22 +28,6 @@ def local_template(local: Local, host: str | None) -> bytes:
         f'{{{{ define "upkeeper.host" }}}}{{{{ {_literal(host or local.host)} }}}}{{{{ end }}}}\n'
         f'{{{{ define "upkeeper.remedy" }}}}{remedies}{{{{ end }}}}\n'
     ).encode()
-
-
-def rules_with_runbooks(files: Mapping[str, bytes], base: str | None) -> Mapping[str, bytes]:
-    """The rule files, each alert with a link to its runbook where ``base`` says where they are: URL/ALERT.md."""
-    if base is None:
-        return files
-    return {name: _with_runbooks(content, base.rstrip("/")) for name, content in files.items()}
-
-
-def _with_runbooks(content: bytes, base: str) -> bytes:
-    document = yaml.safe_load(content)
-    for group in document["groups"]:
-        for rule in group["rules"]:
-            if "alert" in rule:
-                rule["annotations"]["runbook_url"] = f"{base}/{rule['alert']}.md"
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
 
 
 def _line(remedy: Remedy) -> str:

@@ -9,7 +9,8 @@ import yaml
 from exporter.base.replace_file import replace_file
 from exporter.configfile.problem import ConfigError, Problem
 from remediator.config.notify import Notify
-from upkeeper.up.messages import UNKNOWN, Local, local_template, rules_with_runbooks
+from remediator.monitoring.rules import rules_with_runbooks
+from upkeeper.up.messages import UNKNOWN, Local, local_template
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 from upkeeper.up.render import alertmanager_config, prometheus_config, text
