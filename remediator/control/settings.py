@@ -37,7 +37,10 @@ class Settings:
         before: the settings that these replace. Their tasks' memory and unchanged connections are kept.
         """
         config = with_drill(load(path, Config).value, state.drill)
-        resources = Resources(config, state_dir=state.root) if before is None else before.resources.renewed(config)
+        if before is None:
+            resources = Resources(config, state_dir=state.root, config_file=path)
+        else:
+            resources = before.resources.renewed(config)
         remedies = default_remedies() if config.remedies is None else config.remedies
         guards = config.guards
         jobs = {job.name: in_force(job, guards) for job in config.schedule.in_force}

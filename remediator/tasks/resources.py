@@ -73,7 +73,7 @@ class Resources:
     """What the tasks of one config work with.
 
     docker: makes the engine, instead of what the config says. state_dir: where what tasks find out is kept; None for
-    nowhere.
+    nowhere. config_file: where the config is; None where there is none.
     """
 
     def __init__(
@@ -82,9 +82,11 @@ class Resources:
         memory: Memory | None = None,
         *,
         state_dir: Path | None = None,
+        config_file: Path | None = None,
         docker: Callable[[], DockerEngine] | None = None,
     ) -> None:
         self.state_dir = state_dir
+        self.config_file = config_file
         self._record: Database | None = None
         self._remediator: Knows | None = None
         self.memory = memory or Memory()
@@ -137,7 +139,7 @@ class Resources:
 
     def renewed(self, config: Config) -> Self:
         """Those of a config that is to replace this one, with the same memory and what connections they share."""
-        after = type(self)(config, self.memory, state_dir=self.state_dir)
+        after = type(self)(config, self.memory, state_dir=self.state_dir, config_file=self.config_file)
         after._record, after._remediator = self._record, self._remediator
         for key, shared in self._open.items():
             if key in (("docker", config.docker.host), *after._servers):

@@ -21,14 +21,18 @@ def sources_of(
     neo4j: Mapping[str, Neo4jServer],
     engine: DockerEngine,
     containers: Containers,
+    config: str | None = None,
 ) -> dict[str, Source]:
-    """By key, in the order in which they are copied: what changes fastest first, so that it is of about one moment."""
+    """By key, in the order in which they are copied: what changes fastest first, so that it is of about one moment.
+
+    config: Upkeeper's own config file, which goes with the files.
+    """
     found: list[Source] = [Postgres(each, postgres[each.server], engine) for each in make.postgres]
     found += [Neo4j(each, neo4j[each.server], containers) for each in make.neo4j]
     found += [_sqlite(each, engine) for each in make.sqlite]
     found += [Volume(each, engine, containers) for each in make.volumes]
-    if make.files or make.compose is not None:
-        found.append(Files(make.files, make.compose, engine))
+    if make.files or make.compose is not None or config is not None:
+        found.append(Files(make.files, make.compose, engine, config))
     return {f"{each.kind}:{each.name}": each for each in found}
 
 

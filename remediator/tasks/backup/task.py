@@ -49,7 +49,7 @@ class Backup:
     """Makes sets of the series that have ``make:``.
 
     owner: who makes them; below its state directory it is noted which containers are stopped. made_by: program and
-    version. clock: Unix seconds.
+    version. clock: Unix seconds. config_file: Upkeeper's own config, which is in every set.
     """
 
     parameters = Making
@@ -64,7 +64,9 @@ class Backup:
         engine: Callable[[], DockerEngine],
         clock: Callable[[], float] = time.time,
         neo4j: Sequence[Neo4jServer] = (),
+        config_file: str | None = None,
     ) -> None:
+        self._config_file = config_file
         self.facts = _facts(backups)
         self._engine = engine
         self._series = {each.name: each for each in backups if each.make is not None}
@@ -250,7 +252,8 @@ class Backup:
 
     def _sources(self, series: Series) -> Mapping[str, Source]:
         assert series.make is not None
-        return sources_of(series.make, self._postgres, self._neo4j, self._engine(), self._containers(series))
+        containers = self._containers(series)
+        return sources_of(series.make, self._postgres, self._neo4j, self._engine(), containers, self._config_file)
 
     def _commands(self, series: Series) -> Commands:
         assert series.make is not None
@@ -371,6 +374,15 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     state = "" if resources.state_dir is None else str(resources.state_dir)
     owner = Owner(host=platform.node(), state=state)
     made_by = f"upkeeper {__version__}"
+    file = None if resources.config_file is None else os.path.abspath(resources.config_file)  # noqa: PTH100
     return [
-        Backup(config.backups, config.postgres, owner, made_by, lambda: resources.docker, neo4j=config.neo4j),
+        Backup(
+            config.backups,
+            config.postgres,
+            owner,
+            made_by,
+            lambda: resources.docker,
+            neo4j=config.neo4j,
+            config_file=file,
+        ),
     ]

@@ -28,6 +28,8 @@ class Files:
     """Its first file."""
     engine: DockerEngine | None = None
     """Of that project."""
+    config: str | None = None
+    """Upkeeper's own config, which goes with them: what a restore on another machine begins with."""
     name: str = "files"
     kind: str = "files"
 
@@ -43,9 +45,15 @@ class Files:
     async def copy(self, into: Into) -> Copied:
         self._require()
         paths, project = await self._all()
-        below = [path.strip("/") or "." for path in paths]
+        config = await in_thread(lambda _: self._config())
+        more = [] if config is None or _is_below(config, paths) else [config]
+        below = [path.strip("/") or "." for path in (*paths, *more)]
         copied = await in_thread(lambda stop: archive("/", below, into, "files.tar.zst", "files", stop))
         facts: dict[str, JsonValue] = {**copied.facts, "paths": list[JsonValue](paths)}
+        if config is not None:
+            facts["config"] = config
+        if self.compose is not None:
+            facts["compose_file"] = self.compose  # also where no engine answers
         remarks = [copied.remark]
         if project is not None and self.engine is not None:
             remarks += project.unread
@@ -54,6 +62,10 @@ class Files:
             except UpkeeperError as error:
                 remarks.append(f"the images of the Compose project are not written down: {error}")
         return Copied(copied.files, facts, "; ".join(filter(None, remarks)))
+
+    def _config(self) -> str | None:
+        """Upkeeper's config, where it is there. Blocks."""
+        return self.config if self.config is not None and os.path.lexists(self.config) else None
 
     async def _all(self) -> tuple[Sequence[str], Project | None]:
         """Every path, none of them below another one, and the project."""
@@ -69,6 +81,10 @@ class Files:
         for path in self.paths:
             if not os.path.lexists(path):
                 raise TaskError(f"{path} is not there; correct or remove it in make.files")
+
+
+def _is_below(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
 
 
 def disk_size(path: str, stopped: Callable[[], bool]) -> int:
