@@ -55,10 +55,9 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     shown = [
         alert for alert in firing if alert["continued_by"] is None and alert["labels"].get("alertname") != WATCHDOG
     ]
-    decided = [(await ask.decisions(alert=alert["id"], limit=1))["items"] for alert in shown]
     return {
         "status": await ask.status(),
-        "firing": [(alert, last[0] if last else None) for alert, last in zip(shown, decided, strict=True)],
+        "firing": shown,
         "runs": (await ask.runs(limit=LATEST))["items"],
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],

@@ -25,6 +25,7 @@ from remediator.model.shapes.tasks import TaskView
 from remediator.model.task import Task, TaskError
 from remediator.store import audit, levels, pages
 from remediator.store.database import Database
+from remediator.store.finished import OfFinishedRuns
 from remediator.webhook.watchdog import Watchdog
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
@@ -52,10 +53,12 @@ class Standing:
         self._auditing = auditing
         self._ballast = ballast
         self._clock = clock
+        self._tracks = OfFinishedRuns(pages.tracks)
+        self._outcomes = OfFinishedRuns(pages.outcomes)
 
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track and what follows from it."""
-        tracks = await self._database.read(pages.tracks)
+        tracks = await self._database.read(self._tracks)
         breakers = await self._holding.breakers()
         remedies = self._trusting.remedies().remedies
         shown = await self._database.read(partial(self._since_changed, remedies=remedies))
@@ -112,10 +115,14 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "watchdog_lost": self._watchdog.state().lost,
-            "counts": await self._database.read(pages.counts),
+            "counts": {"alerts_firing": await self._database.read(pages.alerts_firing)} | await self._ended(),
             "audit": await self._audit(),
             "ballast": await self._ballast.look(),
         }
+
+    async def _ended(self) -> dict[str, int]:
+        found = await self._database.read(self._outcomes)
+        return {f"runs_{outcome}".replace("-", "_"): count for outcome, count in found.items()}
 
     async def _audit(self) -> AuditStateView:
         head = await self._database.read(partial(audit.head, host=self._database.host))

@@ -40,9 +40,23 @@ class History(Facts):
         for subject in subjects:
             place = subject.place
             in_flight = next((run for run in unfinished.get(place, ()) if run != subject.run_id), None)
-            past = holds.past_runs(connection, place, observing=subject.observing)
+            past = holds.past_runs(connection, place, observing=subject.observing, limit=cls._most(subject))
             found[subject] = cls(in_flight, past, closed.get(place, 0.0), asked.get(in_flight or 0))
         return found
 
+    @classmethod
+    def _most(cls, subject: Subject) -> int:
+        """Runs before this one that are read."""
+        return holds.REMEMBERED_RUNS
+
     def with_run(self, about: Subject, started: Subject, run_id: int) -> Self:
         return replace(self, in_flight=run_id, waits_for=None) if about.place == started.place else self
+
+
+@dataclass(frozen=True)
+class Newest(History):
+    """The same with only as many runs as the breaker of the subject's settings counts."""
+
+    @classmethod
+    def _most(cls, subject: Subject) -> int:
+        return min(subject.settings.breaker.failures, holds.REMEMBERED_RUNS)

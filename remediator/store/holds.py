@@ -17,6 +17,8 @@ Place = tuple[str, str, str]
 
 REMEMBERED_RUNS = 200
 """More than any rate or breaker setting can sensibly count on one target in a day."""
+NOT_HELPED = sa.text("runs.outcome IN ('ineffective', 'failed')")
+"""As the index of these runs has it: a database cannot tell of parameters what they will be."""
 
 
 # Statements that every batch of alerts uses are built once, since building one takes as long as running it.
@@ -89,14 +91,18 @@ def breakers_closed(connection: sa.Connection) -> Mapping[Place, float]:
     return {(host, task, target): at for host, task, target, at in connection.execute(_CLOSED)}
 
 
-def past_runs(connection: sa.Connection, place: Place, *, observing: bool = False) -> Sequence[PastRun]:
-    """The finished runs of a task on a target that guards count, newest first.
+def past_runs(
+    connection: sa.Connection, place: Place, *, observing: bool = False, limit: int = REMEMBERED_RUNS
+) -> Sequence[PastRun]:
+    """The finished runs of a task on a target that guards count, newest first, so many at most.
 
     Only runs that an alert asked for or that tried to change something count: a person who looks does not wear out a
     cooldown; and of a composite its children count, each for its own task. observing: for a remedy that only observes
     its own plans count too, so that they do not pile up.
     """
-    past = connection.execute(_past_runs(observing), dict(zip(("host", "task", "target"), place, strict=True)))
+    host, task, target = place
+    values = {"host": host, "task": task, "target": target, "limit": limit}
+    past = connection.execute(_past_runs(observing), values)
     return [
         PastRun(row.started_at, row.finished_at, row.outcome == "planned" or _left_well(row.outcome, row.after))
         for row in past
@@ -126,7 +132,7 @@ def _past_runs(observing: bool) -> sa.Select[Any]:
             sa.or_(acted_on_purpose, planned) if observing else acted_on_purpose,
         )
         .order_by(runs.c.finished_at.desc(), runs.c.id.desc())
-        .limit(REMEMBERED_RUNS)
+        .limit(sa.bindparam("limit", type_=sa.Integer()))
     )
 
 
@@ -141,23 +147,24 @@ def not_helped(connection: sa.Connection, host: str, since: float) -> Sequence[t
 
     Of others past_runs is not asked: there may be hundreds of targets, and a long past of each.
     """
+    last = sa.func.max(runs.c.finished_at).label("last")
+    failed = (
+        sa.select(runs.c.task, runs.c.target, last)
+        .where(runs.c.host == host, runs.c.finished_at > since, runs.c.dry_run.is_(False), NOT_HELPED)
+        .group_by(runs.c.task, runs.c.target)
+        .subquery()
+    )
     later, child = runs.alias(), runs.alias()
     helped_later = sa.exists().where(
-        later.c.host == runs.c.host,
-        later.c.task == runs.c.task,
-        later.c.target == runs.c.target,
-        later.c.finished_at > runs.c.finished_at,
+        later.c.host == host,
+        later.c.task == failed.c.task,
+        later.c.target == failed.c.target,
+        later.c.finished_at > failed.c.last,
         later.c.outcome == "effective",
         # What a person asked for counts only if it did something, and a composite never does.
         later.c.trigger == "alert",
         later.c.dry_run.is_(False),
         sa.not_(sa.exists().where(child.c.parent_id == later.c.id)),
     )
-    failed = (
-        runs.c.host == host,
-        runs.c.finished_at > since,
-        runs.c.dry_run.is_(False),
-        runs.c.outcome.in_(("ineffective", "failed")),
-    )
-    rows = connection.execute(sa.select(runs.c.task, runs.c.target).where(*failed, sa.not_(helped_later)).distinct())
+    rows = connection.execute(sa.select(failed.c.task, failed.c.target).where(sa.not_(helped_later)))
     return [(row.task, row.target) for row in rows]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
 from remediator.model.evidence import Section
-from remediator.model.shapes.alerts import AlertView, DecisionView
+from remediator.model.shapes.alerts import AlertView, DecisionView, LastDecision
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
 from remediator.model.shapes.remedies import TrackView
@@ -58,10 +58,28 @@ def list_alerts(
     select = sa.select(alerts)
     if status is not None:
         select = select.where(FIRING if status == "firing" else alerts.c.status == status)
-    return _page(connection, select, alerts.c.id, _alert, limit=limit, before=before)
+    page = _page(connection, select, alerts.c.id, dict, limit=limit, before=before)
+    last = _last_decisions(connection, [row["id"] for row in page["items"]])
+    return {"items": [_alert(row, last.get(row["id"])) for row in page["items"]], "next": page["next"]}
 
 
-def _alert(row: Row) -> AlertView:
+def _last_decisions(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, LastDecision]:
+    """Of those of these alerts that were decided about."""
+    newest = sa.select(sa.func.max(decisions.c.id)).where(decisions.c.alert_id.in_(ids)).group_by(decisions.c.alert_id)
+    return {
+        row["alert_id"]: {
+            "id": row["id"],
+            "last_at": format_time_ms(row["last_at"]),
+            "remedy": row["remedy"],
+            "verdict": row["verdict"],
+            "reason": row["reason"],
+            "run_id": row["run_id"],
+        }
+        for row in _rows(connection, sa.select(decisions).where(decisions.c.id.in_(newest)))
+    }
+
+
+def _alert(row: Row, decision: LastDecision | None) -> AlertView:
     return {
         "id": row["id"],
         "fingerprint": row["fingerprint"],
@@ -76,6 +94,7 @@ def _alert(row: Row) -> AlertView:
         "due_at": _maybe(row["due_at"]),
         "muted": row["muted"],
         "continued_by": row["continued_by"],
+        "decision": decision,
     }
 
 
@@ -346,15 +365,18 @@ def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:
     labels = sa.cast(alerts.c.labels, sa.Text)
     readable = sa.func.replace(labels, r"\u0000", "") == labels
     name = sa.case((readable, alerts.c.labels["alertname"].as_string()), else_=None)
-    last = sa.select(sa.func.max(alerts.c.last_received_at))
     # Looked for as text first: to read the labels of twenty thousand alerts takes a tenth of a second.
-    return connection.scalar(last), connection.scalar(last.where(labels.like("%Watchdog%"), name == "Watchdog"))
+    watchdog = sa.case((sa.and_(labels.like("%Watchdog%"), name == "Watchdog"), alerts.c.last_received_at), else_=None)
+    any_alert = sa.func.max(alerts.c.last_received_at)
+    last, dog = connection.execute(sa.select(any_alert, sa.func.max(watchdog))).one()
+    return last, dog
 
 
-def counts(connection: sa.Connection) -> dict[str, int]:
-    """Sizes of the record: alerts firing, decisions and runs by outcome."""
-    firing = connection.scalar(sa.select(sa.func.count()).select_from(alerts).where(FIRING))
-    outcomes = connection.execute(
-        sa.select(runs.c.outcome, sa.func.count()).where(runs.c.outcome.is_not(None)).group_by(runs.c.outcome)
-    )
-    return {"alerts_firing": firing or 0, **{f"runs_{outcome}".replace("-", "_"): n for outcome, n in outcomes}}
+def alerts_firing(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(alerts).where(FIRING)) or 0
+
+
+def outcomes(connection: sa.Connection) -> dict[str, int]:
+    """How many runs ended so."""
+    found = sa.select(runs.c.outcome, sa.func.count()).where(runs.c.outcome.is_not(None)).group_by(runs.c.outcome)
+    return {row.outcome: row[1] for row in connection.execute(found)}

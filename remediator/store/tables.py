@@ -122,6 +122,9 @@ Index("ix_runs_task_id", runs.c.task, runs.c.id)
 Index("ix_runs_by_remedy", runs.c.trigger, runs.c.caller, runs.c.finished_at, runs.c.host, runs.c.target,
       runs.c.dry_run, runs.c.outcome)  # fmt: skip
 """All that the track of a remedy is counted from: rows are long, and there may be a hundred thousand of them."""
+Index("ix_runs_not_helped", runs.c.host, runs.c.finished_at, runs.c.task, runs.c.target, runs.c.dry_run,
+      sqlite_where=text("outcome IN ('ineffective', 'failed')"))  # fmt: skip
+"""Where breakers can be open; few rows of a long record."""
 Index("ix_runs_host_task_target", runs.c.host, runs.c.task, runs.c.target, runs.c.finished_at)
 Index("uq_runs_in_flight", runs.c.host, runs.c.task, runs.c.target, unique=True,
       sqlite_where=text("state != 'finished'"))  # fmt: skip

@@ -21,6 +21,9 @@ def alert(id: int = 1, **changes: object) -> AlertView:
         "last_received_at": NOW,
         "receptions": 1,
         "due_at": None,
+        "muted": None,
+        "continued_by": None,
+        "decision": None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]
 

@@ -7,11 +7,23 @@ from typing_extensions import TypedDict
 from remediator.model.words import Verdict
 
 
+class LastDecision(TypedDict):
+    """What was decided last about an alert, and why."""
+
+    id: int
+    last_at: str
+    remedy: str | None
+    verdict: Verdict
+    reason: str
+    run_id: int | None
+
+
 class AlertView(TypedDict):
     """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens.
 
     ``muted`` is why people were not told of it when it was last seen in Alertmanager; null where they were.
     ``continued_by`` is the episode as which the same outage went on after a restart of Alertmanager or Prometheus.
+    ``decision`` is the last one about it; null before there is any.
     """
 
     id: int
@@ -27,6 +39,7 @@ class AlertView(TypedDict):
     due_at: str | None
     muted: str | None
     continued_by: int | None
+    decision: LastDecision | None
 
 
 class DecisionView(TypedDict):

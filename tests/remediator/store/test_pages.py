@@ -59,8 +59,20 @@ async def test_the_track_of_a_remedy(database: Database) -> None:
         await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=3.0))
     await finish(database, await create(database, request(caller=Caller("schedule", "tidy"))))
     assert await database.read(pages.tracks) == {"tidy": {"runs": 2, "effective": 1, "plans": 2, "would_act": 1}}
-    counts = await database.read(pages.counts)
-    assert counts == {"alerts_firing": 0, "runs_effective": 2, "runs_failed": 1, "runs_planned": 2}
+    assert await database.read(pages.outcomes) == {"effective": 2, "failed": 1, "planned": 2}
+
+
+async def test_an_alert_comes_with_what_was_decided_last(database: Database) -> None:
+    await database.write(partial(alerts.accept, received=[(alert(room=room), START) for room in ("attic", "hall")]))
+    found = {each.labels["room"]: each for each in await database.write(partial(alerts.waiting, now=START, limit=9))}
+    for verdict in ("unmatched", "no-target"):
+        made = New(found["attic"].id, Decision(verdict, f"is {verdict}"), None)
+        await database.write(partial(decisions.insert, host="kitchen", made=[made], now=START))
+    shown = {row["labels"]["room"]: row for row in (await database.read(partial(pages.list_alerts, limit=9)))["items"]}
+    last = shown["attic"]["decision"]
+    assert last is not None
+    assert (last["verdict"], last["reason"], last["run_id"]) == ("no-target", "is no-target", None)
+    assert shown["hall"]["decision"] is None
 
 
 async def test_alerts_that_wait_for_the_end_of_a_run(database: Database) -> None:
