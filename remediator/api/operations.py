@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from remediator.model.shapes.answers import Page
     from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
     from remediator.model.shapes.audit import AuditView, ChainView
+    from remediator.model.shapes.configuration import ConfigurationView
     from remediator.model.shapes.explain import ExplainView
+    from remediator.model.shapes.forecasts import ForecastsView
     from remediator.model.shapes.holds import BreakerView, PauseView
     from remediator.model.shapes.plans import PlanView
     from remediator.model.shapes.remedies import LevelView, RemedyView
@@ -46,6 +48,8 @@ Part = Literal[
     "holding",
     "scheduling",
     "cataloguing",
+    "forecasting",
+    "configuring",
     "access",
 ]
 Role = Literal["viewer", "operator"]
@@ -259,6 +263,13 @@ class Operations:
     @operation("GET", "/sets", "The sets of backups in directories, with what was shown of each",
                by="cataloguing", patience=3)  # fmt: skip
     async def sets(self, *, backup: BackupName = None) -> SetsView: ...
+
+    @operation("GET", "/forecasts", "When what fills up will be full, as was last foretold", by="forecasting")
+    async def forecasts(self) -> ForecastsView: ...
+
+    @operation("GET", "/config", "The config in force, without secrets, and what is wrong with its file",
+               by="configuring")  # fmt: skip
+    async def configuration(self) -> ConfigurationView: ...
 
     @operation("GET", "/schedule", "The jobs of the schedule: next, last, and what became of it", by="scheduling")
     async def schedule(self) -> Page[JobView]: ...

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from remediator.api.operations import DIGITS, Operations
+from remediator.console.chart import forecast_chart
 from remediator.console.gate import Visitor
 from remediator.model.errors import RequestError, not_found
 from remediator.model.words import Outcome
@@ -141,6 +142,19 @@ async def schedule(ask: Operations, request: web.Request, visitor: Visitor) -> V
 @page("/backups", "Backups", "backups.html", "Backups")
 async def backups(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     return {"sets": await ask.sets()}
+
+
+@page("/forecast", "Forecast", "forecast.html", "Forecast")
+async def forecast(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
+    """When what fills up will be full."""
+    found = await ask.forecasts()
+    return {"found": found, "chart": forecast_chart(found["items"])}
+
+
+@page("/config", "Config", "config.html", "Config")
+async def config(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
+    """What is in force, and what is wrong with the file."""
+    return {"found": await ask.configuration()}
 
 
 @page("/audit", "Audit", "audit.html", "Audit")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from remediator.control.ballast import BallastKeeper
     from remediator.control.cancelling import Cancelling
     from remediator.control.cataloguing import Cataloguing
+    from remediator.control.configuring import Configuring
     from remediator.control.explaining import Explaining
+    from remediator.control.forecasting import Forecasting
     from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
@@ -169,6 +171,18 @@ class Core(Operations):
         from remediator.control.cataloguing import Cataloguing
 
         return Cataloguing(lambda: self._settings.config, self._clock)
+
+    @cached_property
+    def forecasting(self) -> "Forecasting":
+        from remediator.control.forecasting import Forecasting
+
+        return Forecasting(self._database, self._foretells)
+
+    @cached_property
+    def configuring(self) -> "Configuring":
+        from remediator.control.configuring import Configuring
+
+        return Configuring(lambda: self._settings)
 
     @cached_property
     def trusting(self) -> "Trusting":
@@ -351,11 +365,11 @@ class Core(Operations):
         from remediator.forecast.metrics import ForecastMetrics
 
         metrics = ForecastMetrics(self.registry, lambda: self._settings.config.forecasts, self._clock)
-        return Foretelling(
-            self._database,
-            metrics,
-            lambda: [name for name, task in self._tasks().items() if task.facts.foretells],
-        )
+        return Foretelling(self._database, metrics, self._foretells)
+
+    def _foretells(self) -> Sequence[str]:
+        """The tasks whose rows are forecasts."""
+        return [name for name, task in self._tasks().items() if task.facts.foretells]
 
     @cached_property
     def auditing(self) -> "Auditing":

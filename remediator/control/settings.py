@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from pydantic import TypeAdapter
 
-from exporter.configfile.file import load
+from exporter.configfile.file import Loaded, load
 from exporter.inventory.inventory import with_drill
 from remediator.config.config import Config
 from remediator.config.guards import in_force
@@ -23,12 +23,13 @@ from remediator.tasks.resources import Resources
 
 @dataclass(frozen=True)
 class Settings:
-    """What a remediator works with until its config is read again."""
+    """What a remediator works with until its config is read again. loaded: the config as its file has it."""
 
     config: Config
     remedies: Remedies
     tasks: Mapping[str, Task]
     resources: Resources
+    loaded: Loaded[Config] | None = None
 
     @classmethod
     def load(cls, path: Path | None, state: StateDir, before: "Settings | None" = None) -> Self:
@@ -36,7 +37,8 @@ class Settings:
 
         before: the settings that these replace. Their tasks' memory and unchanged connections are kept.
         """
-        config = with_drill(load(path, Config).value, state.drill)
+        loaded = load(path, Config)
+        config = with_drill(loaded.value, state.drill)
         if before is None:
             resources = Resources(config, state_dir=state.root, config_file=path)
         else:
@@ -45,7 +47,7 @@ class Settings:
         guards = config.guards
         jobs = {job.name: in_force(job, guards) for job in config.schedule.in_force}
         guarded = Remedies([in_force(remedy, guards) for remedy in remedies], guards, jobs)
-        settings = cls(config, guarded, build_tasks(config, resources), resources)
+        settings = cls(config, guarded, build_tasks(config, resources), resources, loaded)
         if before is not None:
             before.close()
         return settings

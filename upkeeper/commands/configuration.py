@@ -73,8 +73,9 @@ async def show(session: Session) -> None:
     from exporter.configfile.file import load
     from exporter.configfile.problem import ConfigError
     from remediator.config.config import Config
+    from remediator.control.configuring import effective
     from remediator.model.errors import EXIT_USAGE, ClientError
-    from upkeeper.look.show_config import discovered, effective, render_effective
+    from upkeeper.look.show_config import discovered, render_effective
 
     _logs(session)
     try:

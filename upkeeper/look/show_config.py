@@ -7,8 +7,7 @@ from exporter.configfile.file import Loaded
 from exporter.configfile.masked import masked, plain
 from exporter.discovery import Discovery
 from remediator.config.config import Config
-from remediator.config.guards import in_force
-from remediator.control.settings import default_remedies
+from remediator.control.configuring import effective
 
 SCHEMA_ID = "urn:upkeeper:config"
 
@@ -37,15 +36,6 @@ def render_effective(loaded: Loaded[Config], discovery: Discovery | None = None)
         return text
     comment = "".join(f"# {line}\n" for line in dump(discovered(discovery)).splitlines())
     return f"{text}\n# Found on this machine, without the config:\n{comment}"
-
-
-def effective(loaded: Loaded[Config]) -> dict[str, Any]:
-    """The config in force as a document, with the remedies that ship if it names none, and with secrets masked."""
-    config = loaded.value
-    remedies = default_remedies() if config.remedies is None else config.remedies
-    config = config.model_copy(update={"remedies": [in_force(remedy, config.guards) for remedy in remedies]})
-    document: dict[str, Any] = masked(plain(config), loaded.source.from_environment)
-    return document
 
 
 def discovered(discovery: Discovery) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from remediator.control.access import Access
 from remediator.control.approving import Approving
 from remediator.control.cancelling import Cancelling
 from remediator.control.cataloguing import Cataloguing
+from remediator.control.configuring import Configuring
 from remediator.control.explaining import Explaining
+from remediator.control.forecasting import Forecasting
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
 from remediator.control.running import Running
@@ -32,6 +34,8 @@ PARTS: dict[str, type] = {
     "access": Access,
     "scheduling": Scheduling,
     "cataloguing": Cataloguing,
+    "forecasting": Forecasting,
+    "configuring": Configuring,
 }
 
 

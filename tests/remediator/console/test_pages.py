@@ -2,16 +2,21 @@
 
 import html
 import re
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from exporter.configfile.file import load
+from remediator.config.config import Config
 from remediator.console.pages import PAGES
-from remediator.store import artefacts
+from remediator.forecast.row import ForecastRow
+from remediator.store import artefacts, rows
 from tests.remediator.console.visits import Browser, token_of
-from tests.remediator.stack import START, Stack, alert, notification
+from tests.remediator.stack import START, Stack, alert, notification, settings
 
 HOSTILE = """</title><script>alert("x")</script><img src=x onerror=alert(1)>'"--><svg onload=a>{{7*7}}"""
 
@@ -229,3 +234,49 @@ async def test_a_record_that_cannot_be_read_is_said_before_anything_is_shown(
     monkeypatch.setattr(stack.core.access, "grant_of", fails)
     shown = await browser.open("/runs")
     assert (shown.status, "cannot be read" in shown.text, "inside" in shown.html) == (503, True, False)
+
+
+async def test_the_forecast_shows_what_the_newest_run_foretold(
+    stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "Nothing has been foretold yet" in (await browser.open("/forecast")).text
+    found = [
+        ForecastRow(sink="filesystem:/<b>", unit="bytes", says="not within 60 days", limit=2e9, used=1e9,
+                    reach_days=60),
+        ForecastRow(sink="logs:app", unit="bytes", says="in 5 days (4 to 9)", limit=2e9, used=1.9e9, used_ratio=0.95,
+                    days=5.0, days_earliest=4.0, days_latest=9.0, reach_days=60),
+    ]  # fmt: skip
+    await stack.core.start_run("sweep", "attic", dry_run=True)
+    await stack.finished(1)
+    await stack.core._database.write(partial(rows.replace, run_id=1, rows=found))
+    monkeypatch.setattr(stack.core.forecasting, "_foretells", lambda: ["sweep"])
+    shown = await browser.open("/forecast")
+    assert shown.text.index("in 5 days (4 to 9)") < shown.text.index("not within 60 days")
+    assert re.search(r"1\.77 GiB 1\.86 GiB \(95\.0%\)", shown.text), shown.text
+    assert "<svg" in shown.html
+    assert "/<b>" not in shown.html
+
+
+async def test_the_config_is_shown_without_secrets_and_its_problems_with_their_lines(
+    stack: Stack, browser: Browser, tmp_path: Path
+) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "No file: all of it is the default." in (await browser.open("/config")).text
+    path = tmp_path / "upkeeper.yml"
+    good = "services:\n  - name: web\n    probes:\n      - url: http://127.0.0.1/\n        headers: {Cookie: geheim}\n"
+    path.write_text(good)
+    loaded = load(path, Config)
+    in_force = settings(stack.task, stack.remedies, loaded.value)
+    stack.core.apply_settings(replace(in_force, loaded=loaded))
+    text = (await browser.open("/config")).text
+    assert "name: web" in text
+    assert "geheim" not in text
+    path.write_text(good + "ballast: 3\nremediator: {workers: many}\n")
+    text = (await browser.open("/config")).text
+    assert f"2 problems in {path}" in text
+    assert "line 6: ballast" in text
+    assert "line 7: remediator.workers" in text
+    assert "name: web" in text, "what is in force is no longer shown"
+    path.write_text(good + "remediator: {workers: 3}\n")
+    assert "something else than what is in force" in (await browser.open("/config")).text

@@ -12,11 +12,11 @@ from exporter.configfile.translator import fields, models_in
 from exporter.docker.engine import DockerEngine
 from exporter.main import REMEDIATOR_SECTIONS, read_inventory
 from remediator.config.config import Config
+from remediator.control.configuring import effective
 from remediator.tasks.configuration_audit.rows import FindingRow
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_config import check
-from upkeeper.look.show_config import effective
 
 NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
