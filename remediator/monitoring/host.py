@@ -40,7 +40,7 @@ async def started() -> Check:
         "start",
         "missing",
         "no unit, container or line of cron starts Upkeeper after a reboot",
-        "make `upkeeper up` a service of the machine's: docs/tasks/monitoring-setup.md has the unit",
+        "`upkeeper install --systemd`, or @reboot in a crontab",
     )
 
 
