@@ -33,6 +33,13 @@ class Metrics:
             buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600),
             registry=registry,
         )
+        self._repairs = Histogram(
+            "upkeeper_repair_seconds",
+            "From the beginning of an alert to the end of the run that mended it",
+            ["remedy"],
+            buckets=(10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 86400),
+            registry=registry,
+        )
         self._last_success = Gauge(
             "upkeeper_task_last_success_timestamp_seconds",
             "When a run last ended effective or with nothing to do",
@@ -136,6 +143,10 @@ class Metrics:
             self._seconds.labels(task).observe(seconds)
         if outcome in ("effective", "nothing-to-do"):
             self._last_success.labels(task).set(now)
+
+    def repaired(self, remedy: str, seconds: float) -> None:
+        """A run that a remedy asked for was effective. seconds: since its alert began."""
+        self._repairs.labels(remedy).observe(seconds)
 
     def reclaimed(self, task: str, count: int) -> None:
         if count > 0:

@@ -203,6 +203,14 @@ def one(connection: sa.Connection, id: int) -> Known | None:
     return None if row is None else Known(row.labels, row.status == "firing", row.muted)
 
 
+def starts_at(connection: sa.Connection, id: int) -> float | None:
+    """When the episode of this id began (Unix seconds); None where there is none."""
+    found: float | None = connection.execute(
+        sa.select(alerts.c.starts_at).where(alerts.c.id == id)
+    ).scalar_one_or_none()
+    return found
+
+
 def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
     """When alerts that fire were first received, newest first: at most so many, and those since then (Unix seconds).
 

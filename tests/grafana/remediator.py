@@ -36,6 +36,7 @@ def exposition() -> str:
             metrics.finished("docker-cleanup", outcome, trigger, 3.0, NOW)
     for verdict in get_args(Verdict):
         metrics.decided("clean-docker", verdict, "cooldown" if verdict == "blocked" else None)
+    metrics.repaired("clean-docker", 42.0)
     metrics.reclaimed("docker-cleanup", 2**30)
     metrics.acted("docker-cleanup", "docker", NOW)
     metrics.queue_depth.set(1)

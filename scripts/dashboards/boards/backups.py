@@ -1,7 +1,7 @@
 """Backups: how old, how large, and whether anybody has tried to restore them."""
 
 from scripts.dashboards.board import Board, Row, exporter
-from scripts.dashboards.looks import ANY_IS_BAD, OVER_LIMIT, SUCCESS, YES_IS_GOOD, Json
+from scripts.dashboards.looks import ANY_IS_BAD, OVER_LIMIT, SUCCESS, YES_IS_GOOD, YES_IS_ODD, Json
 from scripts.dashboards.panels import Column, Query, gauges, series, stat, states, table
 from scripts.dashboards.scope import Variable
 
@@ -20,7 +20,13 @@ NAME = {"backup": "Backup"}
 
 def board() -> Board:
     """Of the backups that one exporter watches."""
-    rows = (Row("Now", _now()), Row("Age", _age()), Row("Size", _size()), Row("Verification", _verification()))
+    rows = (
+        Row("Now", _now()),
+        Row("Age", _age()),
+        Row("Size", _size()),
+        Row("Verification", _verification()),
+        Row("Proofs", _proofs()),
+    )
     variables = (exporter(), Variable("backup", "Backup", "upkeeper_backup_up", "backup"))
     about = "Whether the backups are recent, as large as expected, and can be restored."
     return Board("upkeeper-backups", "Upkeeper backups", about, rows, variables)
@@ -156,5 +162,42 @@ def _verification() -> list[Json]:
             Column("Result", restore, mappings=SUCCESS),
             Column("Ended", "upkeeper_backup_last_restore_test_timestamp_seconds * 1000", "dateTimeAsIso"),
             Column("Of the limit", f"{RESTORED} / {OF} {MAX_RESTORED}", "percentunit", steps=OVER_LIMIT),
+        ),
+    ]
+
+
+def _proofs() -> list[Json]:
+    proven = "(time() - upkeeper_backup_proven_timestamp_seconds)"
+    most, by = "upkeeper_backup_max_proven_age_seconds", "on (instance, backup, proof)"
+    return [
+        series(
+            "Age of the newest set that was proven",
+            Query(f"max by (backup, proof) ({proven})", "{{backup}} {{proof}}"),
+            Query(f"max by (backup, proof) ({most})", "{{backup}} {{proof}} limit", limit=True),
+            unit="s",
+            about="Checksums, readable, restored into a scratch server, drilled in a sandbox.",
+            width=12,
+        ),
+        table(
+            "Proofs",
+            NAME | {"proof": "Proof"},
+            Column("Newest set", "upkeeper_backup_proven_timestamp_seconds * 1000", "dateTimeAsIso"),
+            Column("Age", proven, "s"),
+            Column("Of the limit", f"{proven} / {by} {most}", "percentunit", steps=OVER_LIMIT),
+            Column("Sets that failed", "upkeeper_backup_proof_failed_sets", steps=ANY_IS_BAD),
+        ),
+        states(
+            "Retention deletes nothing",
+            Query("max by (backup, reason) (upkeeper_backup_retention_refused)", "{{backup}} {{reason}}"),
+            YES_IS_ODD,
+            about="Though there are sets to spare: it waits for what its reason names.",
+        ),
+        series(
+            "Room for the next set",
+            Query("min by (backup) (upkeeper_backup_room_bytes)", "{{backup}}"),
+            Query("max by (backup) (upkeeper_backup_next_size_max_bytes)", "{{backup}} needs", limit=True),
+            unit="bytes",
+            about="Of series that Upkeeper makes.",
+            width=12,
         ),
     ]

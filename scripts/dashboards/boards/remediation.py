@@ -83,6 +83,9 @@ def _forecast() -> list[Json]:
 
 def _runs() -> list[Json]:
     buckets = "sum by (le, task) (rate(upkeeper_task_duration_seconds_bucket[1h]))"
+    repairs = "sum by (le, remedy) (increase(upkeeper_repair_seconds_bucket[7d]))"
+    good = f'sum by (task) (increase({RUNS}{{outcome="effective"}}[7d]))'
+    tried = f'sum by (task) (increase({RUNS}{{outcome=~"effective|ineffective|failed"}}[7d]))'
     return [
         series("Runs by outcome", Query(f"sum by (outcome) (increase({RUNS}{DURING}))", "{{outcome}}"), style="bars"),
         series("Runs by trigger", Query(f"sum by (trigger) (increase({RUNS}{DURING}))", "{{trigger}}"), style="bars",
@@ -90,13 +93,17 @@ def _runs() -> list[Json]:
         series("Freed", Query(f"sum by (task) (increase(upkeeper_task_reclaimed_bytes_total{DURING}))", "{{task}}"),
                unit="bytes", about="Bytes that actions measurably freed.", style="bars"),
         series("Duration, 95 %", Query(f"histogram_quantile(0.95, {buckets})", "{{task}}"), unit="s"),
+        series("Time to repair, half of all", Query(f"histogram_quantile(0.5, {repairs})", "{{remedy}}"), unit="s",
+               about="From the beginning of an alert to the end of the run that mended it, in the last week."),
         series("Queue", Query("upkeeper_queue_depth", "runs"), about="Runs that wait or are under way."),
         table(
             "Tasks",
             {"task": "Task"},
             Column("Last success", "upkeeper_task_last_success_timestamp_seconds * 1000", "dateTimeFromNow"),
             Column("Runs, 7 days", f"sum by (task) (increase({RUNS}[7d]))"),
-            width=8,
+            Column("Effective", f"{good} / {tried}", "percentunit"),
+            Column("Freed, 30 days", "sum by (task) (increase(upkeeper_task_reclaimed_bytes_total[30d]))", "bytes"),
+            about="Effective: of the runs that did something, or tried to.",
         ),
     ]  # fmt: skip
 

@@ -204,6 +204,7 @@ async def test_metrics_tell_of_runs_and_decisions(stack: Stack, client: Client) 
     for line in (
         'upkeeper_task_runs_total{outcome="effective",task="sweep",trigger="alert"} 1.0',
         'upkeeper_task_duration_seconds_count{task="sweep"} 1.0',
+        'upkeeper_repair_seconds_count{remedy="tidy"} 1.0',
         'upkeeper_task_reclaimed_bytes_total{task="sweep"} 2.0',
         'upkeeper_decisions_total{guard="",remedy="tidy",verdict="run"} 1.0',
         'upkeeper_decisions_total{guard="",remedy="tidy",verdict="no-target"} 1.0',
