@@ -175,6 +175,15 @@ class Neo4jSource(Section):
         default=[], description="containers that write to it, to stop meanwhile; those that ran are started again"
     )
     pause: list[Name] = Field(default=[], description="containers that write to it, to pause meanwhile, by name")
+    scratch: Name | None = Field(
+        default=None,
+        description="another server of `neo4j:`, whose empty database is filled to prove `restored`, and emptied again",
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if given.get("scratch") is not None and given.get("scratch") == given.get("server"):
+            yield Contradiction(("scratch",), "is the server itself; name another one, that holds nothing")
 
 
 def _name_alone(given: object) -> object:
@@ -396,6 +405,16 @@ def unknown_servers(given: Mapping[str, Any]) -> Iterator[Contradiction]:
                     yield Contradiction(
                         ("backups", index, "make", kind, at), f"{shown(name)} is no server of `{kind}:`"
                     )
+        yield from _unknown_scratch(index, make, names_of(given.get("neo4j")))
+
+
+def _unknown_scratch(index: int, make: Mapping[str, Any], known: list[str | None]) -> Iterator[Contradiction]:
+    sources = make.get("neo4j")
+    for at, source in enumerate(sources if isinstance(sources, list) else []):
+        name = source.get("scratch") if isinstance(source, Mapping) else None
+        if isinstance(name, str) and name not in known:
+            where = ("backups", index, "make", "neo4j", at, "scratch")
+            yield Contradiction(where, f"{shown(name)} is no server of `neo4j:`")
 
 
 _OF_DIRECTORIES = ("kind", "pattern", "complete_marker", "settle")

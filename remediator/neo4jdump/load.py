@@ -24,14 +24,17 @@ _LOOKUPS: LiteralString = (
 _Group = tuple[Any, ...]
 
 
-async def load(driver: Neo4jDriver, database: str, pieces: Iterable[bytes], scratch: Path | None = None) -> Counts:
+async def load(
+    driver: Neo4jDriver, database: str, pieces: Iterable[bytes], scratch: Path | None = None, besides: str | None = None
+) -> Counts:
     """Loads the lines in pieces of bytes into a database, and says what was created; its indexes are online then.
 
-    scratch: directory of a temporary file of 8 bytes a node; None for the system's. Reading the pieces blocks, so this
-    belongs into a thread with a loop of its own. Raises TaskError where the database is not empty, and ExportBroken,
-    Neo4jUnavailable and Neo4jRefused; what was loaded until then stays.
+    scratch: directory of a temporary file of 8 bytes a node; None for the system's. besides: label of nodes that may be
+    there all the same. Reading the pieces blocks, so this belongs into a thread with a loop of its own. Raises
+    TaskError where the database is not empty, and ExportBroken, Neo4jUnavailable and Neo4jRefused; what was loaded
+    until then stays.
     """
-    await _require_empty(driver, database)
+    await _require_empty(driver, database, besides)
     stream = ExportStream()
     with _Map(scratch) as numbers:
         loading = _Loading(driver, database, numbers)
@@ -44,9 +47,10 @@ async def load(driver: Neo4jDriver, database: str, pieces: Iterable[bytes], scra
     return stream.counts
 
 
-async def _require_empty(driver: Neo4jDriver, database: str) -> None:
+async def _require_empty(driver: Neo4jDriver, database: str, besides: str | None) -> None:
     """Raises TaskError. The two lookup indexes that each new database has may be there."""
-    if (await driver.rows(database, "MATCH (n) RETURN 1 LIMIT 1", 60.0)) or (
+    others = "" if besides is None else f" WHERE NOT n:{quoted(besides)}"
+    if (await driver.change(database, f"MATCH (n){others} RETURN 1 LIMIT 1", {}, 60.0)) or (
         await driver.rows(database, "SHOW CONSTRAINTS YIELD name RETURN name LIMIT 1", 60.0)
     ):
         raise TaskError(f"the database {database} is not empty: an export is loaded into an empty one only")

@@ -33,13 +33,13 @@ def _from_here(ctx: click.Context, param: click.Parameter, given: str | None) ->
     "--only",
     multiple=True,
     metavar="PART",
-    help="file:PATH, volume:NAME, sqlite:NAME, postgres:SERVER or postgres:SERVER/DATABASE. May be repeated.",
+    help="file:PATH, volume:NAME, sqlite:NAME, postgres:SERVER[/DATABASE] or neo4j:SERVER[/DATABASE]. May be repeated.",
 )
 @click.option(
     "--to",
     metavar="DIR|DATABASE",
     callback=_absolute,
-    help="A directory, with a slash, or a new database. Without it what is there is replaced.",
+    help="A directory, with a slash, a new database, or another Neo4j server. Without it what is there is replaced.",
 )
 @click.option(
     "--from",

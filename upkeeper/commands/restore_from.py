@@ -28,7 +28,10 @@ async def restore_from(
 ) -> int:
     """Restores it step by step, and says where config and Compose file are then. The exit status."""
     from exporter.base.errors import UpkeeperError
-    from remediator.tasks.restore.task import Restore
+    from remediator.config.config import Config
+    from remediator.tasks.registry import build_tasks
+    from remediator.tasks.resources import Resources
+    from remediator.tasks.restore.facts import RESTORE
 
     to = str(params["to"])
     if "/" not in to:
@@ -39,7 +42,8 @@ async def restore_from(
         async with _found(session, source, name, backup, Path(to), password_file, identity, dry_run=dry_run) as found:
             if found is None:
                 return 0
-            task = Restore([found.series])
+            config = Config(backups=[found.series])
+            task = build_tasks(config, Resources(config))[RESTORE.name]
             plan = await task.plan(found.series.name, {**params, "set": found.name})
             for note in plan.notes:
                 session.screen.note(note)
@@ -91,8 +95,6 @@ async def _found(
 ) -> "AsyncIterator[Found | None]":
     """The set within the block; None where it is in a repository, and was only to be told of."""
     from exporter.base.text import format_time
-    from exporter.inventory.backups import ResticAccess
-    from remediator.tasks.backup.copies.repository import Repository
     from remediator.tasks.restoring import elsewhere
     from remediator.tasks.worker import in_thread
 
@@ -103,8 +105,7 @@ async def _found(
         return
     if password_file is None:
         raise ClientError("--from restic:REPOSITORY needs --password-file FILE", EXIT_USAGE)
-    access = ResticAccess(repository=source.removeprefix(RESTIC), password_file=password_file)
-    repository = Repository(access, None)
+    repository = elsewhere.repository_at(source.removeprefix(RESTIC), password_file)
     snapshot = await in_thread(lambda stop: elsewhere.in_repository(repository, name, backup, stop))
     told = f"{Path(snapshot.path).name} of {snapshot.host}, made {format_time(snapshot.time)}"
     session.screen.note(f"snapshot {snapshot.id[:8]} of {repository}: {told}")

@@ -18,6 +18,7 @@ from exporter.backups.sets import BackupSet, figures
 from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.backups import Backup as Series
+from exporter.inventory.neo4j import Neo4jServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.tasks.backup_verification.checksums import differences, summary
@@ -51,8 +52,13 @@ class BackupVerification:
     action_timeout = DAY
 
     def __init__(
-        self, backups: Sequence[Series], state_dir: Path | None, clock: Callable[[], float] = time.time
+        self,
+        backups: Sequence[Series],
+        state_dir: Path | None,
+        clock: Callable[[], float] = time.time,
+        neo4j: Sequence[Neo4jServer] = (),
     ) -> None:
+        self._neo4j = {each.name: each for each in neo4j}
         asked = [each for each in backups if each.path and (each.make or each.max_verify_age)]
         self._series = {each.name: each for each in asked}
         self._state_dir = state_dir
@@ -95,7 +101,7 @@ class BackupVerification:
             chosen = sets if wanted.all else sets[:1]
         levels = LEVELS[: LEVELS.index(wanted.level) + 1]
         encrypted = [] if wanted.level == "checksums" else await in_thread(lambda _: _encrypted(series, chosen))
-        locked = levels[1:] if _identity(series) is None else levels[2:]
+        locked = levels[1:] if _identity(series) is None else ()
         actions = [
             _action(each, level, newest=each is sets[0])
             for each in chosen
@@ -108,10 +114,8 @@ class BackupVerification:
                 f"{', '.join(encrypted)}: encrypted, and make.encrypt names no age_identity_file: "
                 "that the files are as they were written can be proven, not that they can be read."
             )
-        elif encrypted and locked:
-            notes.append(
-                f"{', '.join(encrypted)}: encrypted, so it is not restored into scratch, where it would be plain."
-            )
+        elif encrypted and "restored" in levels:
+            notes.append(f"{', '.join(encrypted)}: encrypted, and plain in scratch until the proof has ended.")
         return Plan(actions=actions, notes=notes)
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -148,9 +152,16 @@ class BackupVerification:
         else:
             where = None if series.scratch is None else Path(series.scratch)
             found_wrong = problems(directory, manifest, stop, _identity(series)) if level == "readable" else None
-            wrong, parts = found_wrong or not_restored(directory, manifest, where, stop)
+            wrong, parts = found_wrong or not_restored(
+                directory, manifest, where, stop, _identity(series), self._graphs(series)
+            )
             found = ", ".join(parts)
         return Shown(not wrong, self._clock(), summary(wrong) or found)
+
+    def _graphs(self, series: Series) -> Mapping[str, Neo4jServer]:
+        """Where databases of Neo4j are restored into, by the server in the set."""
+        sources = series.make.neo4j if series.make is not None else []
+        return {each.server: self._neo4j[each.scratch] for each in sources if each.scratch in self._neo4j}
 
     def _record(self, series: Series, directory: Path, level: Proof, shown: Shown, *, newest: bool) -> None:
         """In the set; and, where it is the newest or damaged, as the last result of the series."""
@@ -209,4 +220,4 @@ _REASONS: Mapping[Level, str] = {
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [BackupVerification(config.backups, resources.state_dir)]
+    return [BackupVerification(config.backups, resources.state_dir, neo4j=config.neo4j)]

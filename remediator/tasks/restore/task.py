@@ -14,6 +14,7 @@ from exporter.backups.sets import figures
 from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.backups import Backup as Series
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
@@ -23,12 +24,13 @@ from remediator.tasks.restore.into_database import Database, database_of
 from remediator.tasks.restore.into_directory import Destination, wanted
 from remediator.tasks.restoring import archive, checked
 from remediator.tasks.restoring.checked import Damaged
+from remediator.tasks.restoring.graph import Graph, graphs_into
 from remediator.tasks.restoring.parts import FORMS, Part, chosen
 from remediator.tasks.restoring.sets import LATEST, ChosenSet, choose, every
 from remediator.tasks.worker import in_thread
 
 CHECK, RESTORE_PART, FINISH = "check-set", "restore-part", "finish-restore"
-MAKE_DATABASE = "make-database"
+MAKE_DATABASE, FILL_GRAPH = "make-database", "fill-database"
 
 
 def _one_or_more(given: object) -> object:
@@ -44,7 +46,8 @@ class Restoring(Parameters):
     set: str = Field(default=LATEST, description="name of a set; or latest, the newest complete one")
     only: Only = Field(default=[], description=f"parts of it: {FORMS}; else all of it")
     to: str = Field(
-        description="directory that is empty or not there yet, with its whole path; or, of one database, a new name"
+        description="directory that is empty or not there yet, with its whole path; or, of one database, a new name; "
+        "or, of Neo4j, another server of `neo4j:` whose database is empty"
     )
 
 
@@ -60,7 +63,9 @@ class Restore:
         backups: Sequence[Series],
         postgres: Sequence[PostgresServer] = (),
         clock: Callable[[], float] = time.time,
+        neo4j: Sequence[Neo4jServer] = (),
     ) -> None:
+        self._neo4j = {each.name: each for each in neo4j}
         self._postgres = {each.name: each for each in postgres}
         self._series = {each.name: each for each in backups if each.path is not None and each.pattern is not None}
         self._clock = clock
@@ -82,7 +87,7 @@ class Restore:
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
         """Raises TaskError where the set or the directory must not be used."""
         asked = Restoring.model_validate(dict(params))
-        return await in_thread(lambda _: self._plan(self._one(target), asked))
+        return await in_thread(lambda stop: self._plan(self._one(target), asked, stop))
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
@@ -99,9 +104,11 @@ class Restore:
         """What was restored is beside what is measured."""
         return False
 
-    def _plan(self, series: Series, asked: Restoring) -> Plan:
+    def _plan(self, series: Series, asked: Restoring, stop: threading.Event) -> Plan:
         found = choose(series, asked.set, self._clock)
         parts = chosen(found.manifest, asked.only)
+        if "/" not in asked.to and all(part.member.kind == "neo4j" for part in parts):
+            return self._plan_graphs(graphs_into(self._neo4j, asked.to, found, parts), asked, found, stop)
         if "/" not in asked.to:
             return self._plan_database(database_of(self._postgres, asked.to, found, parts), asked)
         destination = Destination(Path(asked.to))
@@ -141,10 +148,31 @@ class Restore:
         ]
         return Plan(actions=actions, notes=notes)
 
+    def _plan_graphs(self, graphs: Sequence[Graph], asked: Restoring, found: ChosenSet, stop: threading.Event) -> Plan:
+        params: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest, "to": asked.to}
+        params["only"] = list[JsonValue](asked.only)
+        actions = [Action(kind=CHECK, object=found.name, reason="against the manifest, to its end", params=params)]
+        for graph in graphs:
+            database = graph.look(stop, replaces=False)
+            reason = f"{graph.name} of the set into the empty database {database}, then compared with what was counted"
+            one = {**params, "graph": graph.name}
+            actions.append(Action(kind=FILL_GRAPH, object=f"{asked.to}/{database}", reason=reason, params=one))
+        return Plan(actions=actions)
+
+    def _apply_graphs(self, graphs: Sequence[Graph], action: Action, stop: threading.Event) -> Effect:
+        if action.kind == FILL_GRAPH:
+            graph = next(each for each in graphs if each.name == action.params["graph"])
+            return Effect(state="done", detail=graph.fill(stop, replaces=False))
+        for graph in graphs:
+            graph.read(stop)
+        return Effect(state="done", detail="it is whole")
+
     def _apply(self, series: Series, action: Action, stop: threading.Event) -> Effect:
         found = self._same_set(series, action)
         parts = chosen(found.manifest, cast(list[str], action.params["only"]))
         to = str(action.params["to"])
+        if "/" not in to and all(part.member.kind == "neo4j" for part in parts):
+            return self._apply_graphs(graphs_into(self._neo4j, to, found, parts), action, stop)
         if "/" not in to:
             database = database_of(self._postgres, to, found, parts)
             if action.kind == MAKE_DATABASE:
@@ -254,4 +282,4 @@ def _told(error: OSError, action: Action) -> TaskError:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [Restore(config.backups, config.postgres)]
+    return [Restore(config.backups, config.postgres, neo4j=config.neo4j)]

@@ -1,6 +1,7 @@
 """Where the parts of a set belong on this machine, and what copies what is there."""
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,22 +9,33 @@ from pathlib import Path
 
 from exporter.backups.manifest import Member
 from exporter.docker.engine import DockerEngine
-from exporter.inventory.backups import Make, VolumeSource
+from exporter.inventory.backups import Make, Neo4jSource, VolumeSource
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
 from remediator.tasks.backup.holds import Containers
 from remediator.tasks.backup.registry import sources_of
 from remediator.tasks.backup.sources.files import Files
+from remediator.tasks.backup.sources.neo4j import Neo4j
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.backup.sources.sqlite import Sqlite
 from remediator.tasks.backup.sources.volume import Volume, mount_point
 from remediator.tasks.restore.into_database import Database
 from remediator.tasks.restore_in_place import databases
 from remediator.tasks.restore_in_place.swap import Place
+from remediator.tasks.restoring.graph import Graph, graphs_of
 from remediator.tasks.restoring.parts import Part
 from remediator.tasks.restoring.parts import databases as databases_of
 from remediator.tasks.restoring.sets import ChosenSet
 from remediator.tasks.worker import in_thread
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Those of the config, by their names."""
+
+    postgres: Mapping[str, PostgresServer]
+    neo4j: Mapping[str, Neo4jServer]
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,9 @@ class Replaced:
     places: Sequence[Place] = ()
     databases: Sequence[tuple[str, Database]] = ()
     """The name that each is to have, and the new one."""
+    graphs: Sequence[Graph] = ()
+    writers: Sequence[str] = ()
+    """Containers that write to the graphs, by the config."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -41,9 +56,12 @@ class Replaced:
 
 
 async def replaced(
-    found: ChosenSet, part: Part, make: Make, servers: Mapping[str, PostgresServer], engine: DockerEngine
+    found: ChosenSet, part: Part, make: Make, servers: Servers, engine: DockerEngine, scratch: Path
 ) -> Replaced:
-    """Where a part belongs by the config as it is now. Raises UpkeeperError where it cannot be put there."""
+    """Where a part belongs by the config as it is now. Raises UpkeeperError where it cannot be put there.
+
+    scratch: a directory for a file of 8 bytes a node of a graph.
+    """
     member, entries = part.member, part.files(found.manifest)
     match member.kind:
         case "volumes":
@@ -56,19 +74,26 @@ async def replaced(
             places = [Place(Path("/") / inside.removeprefix("./"), entries[0], inside) for inside in insides]
             return Replaced(part, places)
         case "postgres":
-            server = servers.get(member.name)
+            server = servers.postgres.get(member.name)
             if server is None:
                 raise TaskError(f"{member.name} is no server of `postgres:` any more; restore into a directory")
             names = list(databases_of(member)) if part.database is None else [part.database]
             made = [(name, _new(server, name, found, member)) for name in names]
             return Replaced(part, databases=made)
+        case "neo4j":
+            graph_server = servers.neo4j.get(member.name)
+            if graph_server is None:
+                raise TaskError(f"{member.name} is no server of `neo4j:` any more; restore into a directory")
+            source = next((each for each in make.neo4j if each.server == member.name), None)
+            writers = [] if source is None else [*source.stop, *source.pause]
+            return Replaced(part, graphs=graphs_of(graph_server, found, part, scratch), writers=writers)
     raise TaskError(f"{part} cannot be restored in place by this Upkeeper; restore it into a directory")
 
 
 async def copier(
     whole: Sequence[Replaced],
     make: Make,
-    servers: Mapping[str, PostgresServer],
+    servers: Servers,
     engine: DockerEngine,
     containers: Containers,
 ) -> Source | None:
@@ -78,7 +103,11 @@ async def copier(
     if member.kind == "postgres":
         asked = [pair for each in whole for pair in each.databases]
         there = [name for name, one in asked if await in_thread(partial(databases.is_there, one, name))]
-        return _dumper(member.name, there, make, servers, engine, containers) if there else None
+        return _dumper(member.name, there, make, servers.postgres, engine, containers) if there else None
+    if member.kind == "neo4j":
+        names = sorted({await in_thread(partial(_database_of, graph)) for each in whole for graph in each.graphs})
+        only = Neo4jSource(server=member.name, databases=names)
+        return Neo4j(only, servers.neo4j[member.name], containers)
     there_paths = _existing(places)
     if not there_paths:
         return None
@@ -87,6 +116,10 @@ async def copier(
     if member.kind == "sqlite":
         return Sqlite(member.name, there_paths[0])
     return Files(there_paths)
+
+
+def _database_of(graph: Graph, stop: threading.Event) -> str:
+    return graph.look(stop, replaces=True)
 
 
 def _dumper(

@@ -3,11 +3,9 @@
 import errno
 import os
 import platform
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
 from functools import partial as partial_call
 from pathlib import Path
 from typing import cast
@@ -21,6 +19,7 @@ from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
+from exporter.inventory.neo4j import Neo4jServer
 from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
@@ -32,21 +31,25 @@ from remediator.tasks.backup.names import set_name
 from remediator.tasks.backup.partial import PartialSet
 from remediator.tasks.resources import Resources
 from remediator.tasks.restore.task import Only, check_part, size_of
-from remediator.tasks.restore_in_place import databases
 from remediator.tasks.restore_in_place import note as notes
+from remediator.tasks.restore_in_place.exchange import (
+    cleared,
+    made_ready,
+    remarks,
+    require_possible,
+    require_unused,
+    swapped,
+)
 from remediator.tasks.restore_in_place.facts import DAY, RESTORE_IN_PLACE
 from remediator.tasks.restore_in_place.note import Note
-from remediator.tasks.restore_in_place.parts import Replaced, copier, replaced
-from remediator.tasks.restore_in_place.swap import Place
+from remediator.tasks.restore_in_place.parts import Replaced, Servers, copier, replaced
 from remediator.tasks.restore_in_place.users import users
-from remediator.tasks.restoring import archive, checked
 from remediator.tasks.restoring.checked import Damaged
 from remediator.tasks.restoring.parts import FORMS, Part, chosen
 from remediator.tasks.restoring.sets import BEFORE, LATEST, ChosenSet, choose, every
 from remediator.tasks.worker import in_thread
 
 CHECK, PREPARE, REPLACE, FINISH = "check-set", "make-ready", "replace", "finish-restore"
-_BESIDE = ("-wal", "-shm", "-journal")
 
 
 class RestoringInPlace(Parameters):
@@ -74,7 +77,9 @@ class RestoreInPlace:
         made_by: str,
         engine: Callable[[], DockerEngine],
         clock: Callable[[], float] = time.time,
+        neo4j: Sequence[Neo4jServer] = (),
     ) -> None:
+        self._neo4j = {each.name: each for each in neo4j}
         self._series = {each.name: each for each in backups if each.make is not None and each.path is not None}
         self._postgres = {each.name: each for each in postgres}
         self._owner, self._made_by, self._engine, self._clock = owner, made_by, engine, clock
@@ -99,9 +104,9 @@ class RestoreInPlace:
         parts = chosen(found.manifest, asked.only)
         what = [await self._replaced(series, found, part) for part in parts]
         stops = [await self._users(each) for each in what]
-        await in_thread(lambda _: _require_possible(what, found))
+        await in_thread(lambda stop: require_possible(what, found, stop))
         note = await in_thread(lambda _: notes.read(notes.path_of(Path(self._owner.state), series.name)))
-        said = _notes(what)
+        said = remarks(what)
         now = self._clock()
         copy_set = set_name(f"{BEFORE}*", now, lambda name: os.path.lexists(Path(cast(str, series.path)) / name))
         if note is not None and _is_same(note, found, parts):
@@ -196,7 +201,7 @@ class RestoreInPlace:
         key = str(what.part)
         if key in note.ready:
             return Effect(state="skipped", detail="it lies ready")
-        ready = await in_thread(lambda stop: _made_ready(found, what, stop))
+        ready = await in_thread(lambda stop: made_ready(found, what, stop))
         after = note.model_copy(update={"ready": {**note.ready, key: ready}})
         await in_thread(lambda _: notes.write(path, after))
         return Effect(state="done", detail=format_bytes(size_of(what.part, found)))
@@ -222,10 +227,10 @@ class RestoreInPlace:
             raise TaskError(f"{', '.join(sorted(set(names) - planned))} use it since it was planned; plan again")
         names = sorted({*names, *noted})
         async with containers.still(names, []):
-            await in_thread(lambda _: _require_unused(what))
+            await in_thread(lambda _: require_unused(what))
             if not action.params["without_copy"]:
                 await self._copy(series, found, parts, part.member.key, note, started)
-            said = await in_thread(lambda stop: _swapped(what, note, stop))
+            said = await in_thread(lambda stop: swapped(what, note, stop))
             after = note.model_copy(update={"replaced": [*note.replaced, key]})
             await in_thread(lambda _: notes.write(path, after))
         return Effect(
@@ -242,7 +247,9 @@ class RestoreInPlace:
         if key in journal.made:
             return
         whole = [await self._replaced(series, found, part) for part in parts if part.member.key == key]
-        source = await copier(whole, series.make, self._postgres, self._engine(), self._containers(series))
+        source = await copier(
+            whole, series.make, Servers(self._postgres, self._neo4j), self._engine(), self._containers(series)
+        )
         if source is None:
             return
         encrypt = series.make.encrypt
@@ -265,7 +272,7 @@ class RestoreInPlace:
                 await in_thread(lambda _: partial.remove())
         for part in parts:
             what = await self._replaced(series, found, part)
-            await in_thread(partial_call(_cleared, what))
+            await in_thread(partial_call(cleared, what))
         await in_thread(lambda _: path.unlink(missing_ok=True))
         back = f"; to go back: upkeeper restore {note.copy_set} --name {series.name}" if kept else ""
         if missing:
@@ -274,12 +281,13 @@ class RestoreInPlace:
 
     async def _replaced(self, series: Series, found: ChosenSet, part: Part) -> Replaced:
         assert series.make is not None
-        return await replaced(found, part, series.make, self._postgres, self._engine())
+        servers = Servers(self._postgres, self._neo4j)
+        return await replaced(found, part, series.make, servers, self._engine(), Path(self._owner.state))
 
     async def _users(self, what: Replaced) -> list[str]:
         """Containers that use it. Where there is no Docker engine, files are used by none; a volume needs one."""
         if not what.places:
-            return []
+            return list(what.writers)
         engine = self._engine()
         try:
             return await users(engine, [place.target for place in what.places])
@@ -323,99 +331,10 @@ def _is_expected(engine: DockerEngine) -> bool:
     return engine.socket is None or os.path.lexists(engine.socket)
 
 
-def _require_possible(what: Sequence[Replaced], found: ChosenSet) -> None:
-    for each in what:
-        for place in each.places:
-            place.require_replaceable()
-            at = os.statvfs(place.target.parent)
-            needed, free = size_of(each.part, found), at.f_bavail * at.f_frsize
-            if free < needed:
-                raise TaskError(
-                    f"{each.part} takes about {format_bytes(needed)} beside what is there, and {place.target.parent} "
-                    f"has {format_bytes(free)} free: make room, or restore into a directory elsewhere"
-                )
-        for _, database in each.databases:
-            database.look()
-
-
-def _made_ready(found: ChosenSet, what: Replaced, stop: threading.Event) -> dict[str, int]:
-    """Fills the places beside what is there, and makes databases under other names; the inodes of the places."""
-    ready: dict[str, int] = {}
-    for place in what.places:
-        if what.is_sqlite:
-            fill: Callable[[Path], None] = lambda path, place=place: _copied(found, place, path, stop)  # type: ignore[misc] # noqa: E731
-        else:
-            fill = place.unpacked(
-                lambda into, place=place: archive.unpack(found.content, place.entry, into, place.inside, stop)  # type: ignore[misc]
-            )
-        ready[str(place.target)] = place.prepare(fill)
-    for _, database in what.databases:
-        database.make(stop)
-    return ready
-
-
-def _copied(found: ChosenSet, place: Place, path: Path, stop: threading.Event) -> None:
-    """A database of SQLite, which belongs to whom the one that is there belongs to."""
-    checked.copy(found.content, place.entry, path, stop)
-    with suppress(FileNotFoundError):
-        at = place.target.stat()
-        if os.geteuid() == 0:
-            os.chown(path, at.st_uid, at.st_gid)
-        path.chmod(at.st_mode & 0o7777)
-
-
-def _swapped(what: Replaced, note: Note, stop: threading.Event) -> str:
-    inodes = note.ready[str(what.part)]
-    for place in what.places:
-        if what.is_sqlite and not place.is_swapped(inodes[str(place.target)]):
-            _settle(place.target)
-        place.swap(inodes[str(place.target)])
-    said = [
-        databases.swap(database, name, databases.old_name(name, note.copy_set), stop)
-        for name, database in what.databases
-    ]
-    return "; ".join(said)
-
-
-def _cleared(what: Replaced, stop: threading.Event) -> None:
-    """What lay ready and was not used, and what was exchanged, goes."""
-    for place in what.places:
-        place.clear()
-    for _, database in what.databases:
-        database.discard()
-
-
-def _settle(path: Path) -> None:
-    """Nothing of the former database lies beside it that SQLite would take for a part of the new one."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for end in _BESIDE:
-        path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
-
-
-def _require_unused(what: Replaced) -> None:
-    """Raises TaskError where a process has a database of SQLite open, that is to be replaced."""
-    for place in what.places if what.is_sqlite else ():
-        wanted = os.fspath(place.target)
-        for link in Path("/proc").glob("[0-9]*/fd/*"):
-            with suppress(OSError):
-                if os.fspath(link.readlink()) == wanted:
-                    pid = link.parts[2]
-                    name = Path(f"/proc/{pid}/comm").read_text().strip()
-                    raise TaskError(f"{wanted} is open in {name} (process {pid}); stop that first")
-
-
-def _notes(what: Sequence[Replaced]) -> list[str]:
-    found = []
-    if any(each.databases for each in what):
-        found.append("Databases that are replaced stay on their server under another name until you drop them.")
-    if any(each.part.member.kind == "files" for each in what):
-        found.append("What has a file open, or mounts a single one, goes on with the former one until it starts anew.")
-    return found
-
-
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
     state = "" if resources.state_dir is None else str(resources.state_dir)
     owner = Owner(host=platform.node(), state=state)
     made_by = f"upkeeper {__version__}"
-    return [RestoreInPlace(config.backups, config.postgres, owner, made_by, lambda: resources.docker)]
+    return [
+        RestoreInPlace(config.backups, config.postgres, owner, made_by, lambda: resources.docker, neo4j=config.neo4j)
+    ]

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from pydantic import ValidationError
+
 from exporter.backups import manifest as manifests
 from exporter.backups.manifest import Manifest, ManifestBroken
 from exporter.base.units import format_bytes
-from exporter.inventory.backups import MANIFEST, Backup
+from exporter.inventory.backups import MANIFEST, Backup, ResticAccess
 from remediator.model.task import TaskError
 from remediator.tasks.backup.copies.destination import OURS, series_tag
 from remediator.tasks.backup.copies.repository import Repository, Snapshot
@@ -58,6 +60,14 @@ def in_directory(directory: Path, name: str, backup: str | None, identity: str |
             f"{directory} holds sets of several series: name one with --name, of {', '.join(sorted(series))}"
         )
     return Found(_series(series.pop(), directory, identity), name)
+
+
+def repository_at(location: str, password_file: str) -> Repository:
+    """A repository of which no config tells. Pure. Raises TaskError."""
+    try:
+        return Repository(ResticAccess(repository=location, password_file=password_file), None)
+    except ValidationError as error:
+        raise TaskError(f"{error.errors()[0]['msg']}") from None
 
 
 def in_repository(repository: Repository, name: str, backup: str | None, stop: Event) -> Snapshot:

@@ -9,9 +9,10 @@ from exporter.backups.manifest import Manifest, Member, SetFile
 from exporter.base.text import nearest
 from remediator.model.task import TaskError
 
-WORDS = {"files": "file", "volumes": "volume", "sqlite": "sqlite", "postgres": "postgres"}
+WORDS = {"files": "file", "volumes": "volume", "sqlite": "sqlite", "postgres": "postgres", "neo4j": "neo4j"}
 """What begins the name of a part, by the kind of the member that it is in."""
-FORMS = "file:PATH, volume:NAME, sqlite:NAME, postgres:SERVER or postgres:SERVER/DATABASE"
+_SERVERS = {"postgres": "PostgreSQL", "neo4j": "Neo4j"}
+FORMS = "file:PATH, volume:NAME, sqlite:NAME, postgres:SERVER or neo4j:SERVER, of either SERVER/DATABASE"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _part(manifest: Manifest, name: str) -> Part:
     members = {member.name: member for member in manifest.members if member.kind == kind}
     if kind == "files":
         return _of_files(members, rest)
-    if kind == "postgres" and rest not in members:
+    if kind in _SERVERS and rest not in members:
         server, _, database = rest.partition("/")
         if server in members and database:
             return _of_server(members[server], database)
@@ -103,7 +104,9 @@ def _of_files(members: Mapping[str, Member], path: str) -> Part:
 def _of_server(member: Member, database: str) -> Part:
     found = databases(member)
     if database not in found:
-        raise TaskError(f"PostgreSQL {member.name} has no database {database!r} in the set; it has {', '.join(found)}")
+        raise TaskError(
+            f"{_SERVERS[member.kind]} {member.name} has no database {database!r} in the set; it has {', '.join(found)}"
+        )
     return Part(member, database=database)
 
 

@@ -10,8 +10,9 @@ from exporter.backups.manifest import Manifest, Member, SetFile
 from exporter.base.text import counted
 from exporter.postgres.session import reason_of
 from remediator.model.task import TaskError
+from remediator.tasks.backup.sink import CHUNK
 from remediator.tasks.backup.sources.postgres.described import database_facts, server_facts
-from remediator.tasks.restoring.checked import check, opened
+from remediator.tasks.restoring.checked import SetFiles, check
 from remediator.tasks.restoring.parts import databases
 from remediator.tasks.restoring.postgres_server import Server, running, server_programs
 
@@ -30,7 +31,12 @@ class NotRestored(Exception):
 
 
 def restore_server(
-    directory: Path, manifest: Manifest, member: Member, into: Path, stop: threading.Event, limit: float = LIMIT_SECONDS
+    content: SetFiles,
+    manifest: Manifest,
+    member: Member,
+    into: Path,
+    stop: threading.Event,
+    limit: float = LIMIT_SECONDS,
 ) -> str:
     """Loads all of a server into a new one in a directory, and compares; what was found, for people. Blocks.
 
@@ -40,15 +46,15 @@ def restore_server(
 
     files = {file.path: file for file in manifest.files}
     for path in member.files:
-        check(directory, files[path], stop)
+        check(content.directory, files[path], stop)
     programs = server_programs(major_of(member, "client_version"))
     roles = [str(role) for role in member.facts.get("roles", [])]
     try:
         with running(programs, into, _free_name(roles), stop) as server:
-            _load_roles(server, directory, files[member.files[0]], roles, stop)
+            _load_roles(server, content, files[member.files[0]], roles, stop)
             total = 0
             for name, facts in databases(member).items():
-                found = _load(server, directory, files[str(facts["file"])], name, facts, stop, limit)
+                found = _load(server, content, files[str(facts["file"])], name, facts, stop, limit)
                 left_out = bool(member.facts.get("rows_left_out"))
                 wrong = differences(facts, found, left_out=left_out)
                 if wrong:
@@ -96,11 +102,11 @@ def roles_of(script: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("\\") and not _TABLESPACE.match(line))
 
 
-def _load_roles(server: Server, directory: Path, entry: SetFile, roles: Sequence[str], stop: threading.Event) -> None:
+def _load_roles(server: Server, content: SetFiles, entry: SetFile, roles: Sequence[str], stop: threading.Event) -> None:
     import tempfile
 
-    with opened(directory, entry) as file:
-        script = roles_of(file.read().decode("utf-8", "surrogateescape"))
+    with content.content(entry, stop) as file:
+        script = roles_of(b"".join(iter(lambda: file.read(CHUNK), b"")).decode("utf-8", "surrogateescape"))
     with tempfile.TemporaryFile() as quiet:
         quiet.write(script.encode("utf-8", "surrogateescape"))
         quiet.seek(0)
@@ -116,7 +122,7 @@ def _load_roles(server: Server, directory: Path, entry: SetFile, roles: Sequence
 
 def _load(
     server: Server,
-    directory: Path,
+    content: SetFiles,
     entry: SetFile,
     name: str,
     facts: Mapping[str, Any],
@@ -127,7 +133,7 @@ def _load(
     with server.session("template1") as connection:
         _require_extensions(connection, facts, name)
         remark = _create(connection, name, facts)
-    with opened(directory, entry) as file:
+    with content.for_program(entry, stop) as file:
         from psycopg.conninfo import make_conninfo
 
         arguments = ["--exit-on-error", "--no-tablespaces", f"--dbname={make_conninfo('', dbname=name)}"]

@@ -6,19 +6,27 @@ import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, LiteralString
 
 import pytest
 
 from exporter.backups import manifest as manifests
+from exporter.docker.engine import DockerEngine
 from exporter.inventory.neo4j import Neo4jServer as Configured
 from exporter.neo4j.driver import Neo4jDriver, Neo4jUnavailable, Reading
 from remediator.model.task import TaskError
+from remediator.neo4jdump import replace as filling
 from remediator.neo4jdump.export import Exported, export
 from remediator.neo4jdump.lines import Counts
 from remediator.neo4jdump.load import load
+from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup_verification.readable import problems
+from remediator.tasks.backup_verification.restored import problems as restored
+from remediator.tasks.backup_verification.task import BackupVerification
+from remediator.tasks.restore.task import Restore
+from remediator.tasks.restore_in_place.task import RestoreInPlace
 from tests.helpers import wait_until
 from tests.neo4j_server.plugin import empty
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
@@ -133,6 +141,115 @@ async def test_it_is_a_part_of_a_set_and_read_to_its_last_byte(neo4j_five: Neo4j
         assert problems(whole, manifest, stop)[0], at
         file.write_bytes(data[:at])
         assert problems(whole, manifest, stop)[0], at
+
+
+def two(five: Neo4jServer, calendar: Neo4jServer, tmp_path: Path) -> list[Configured]:
+    """The server that is backed up, and an empty one beside it."""
+    return [
+        configured(five, tmp_path),
+        configured(calendar, tmp_path).model_copy(update={"name": "spare"}),
+    ]
+
+
+async def test_a_set_is_proven_on_another_server_which_is_empty_again_then(
+    neo4j_five: Neo4jServer, neo4j_calendar: Neo4jServer, tmp_path: Path
+) -> None:
+    """Of 5.26 on 2026.09. What holds anything is refused, and stays; what differs is found."""
+    empty(neo4j_five)
+    empty(neo4j_calendar)
+    nothing = content(neo4j_calendar)
+    fill(neo4j_five)
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    servers = two(neo4j_five, neo4j_calendar, tmp_path)
+    one = series(sets, {"neo4j": [{"server": "graph", "scratch": "spare"}]})
+    whole = await made(task(one, neo4j=servers), sets)
+    manifest, _ = manifests.read(whole)
+    proving = BackupVerification([one], tmp_path / "state", neo4j=servers)
+    plan = await proving.plan("pa", {"level": "restored"})
+    effects = [await proving.apply("pa", action) for action in plan.actions]
+    facts = manifest.members[0].facts["databases"]["neo4j"]
+    told = f"{facts['nodes']} nodes, {facts['relationships']} relationships, {facts['schema']} indexes and constraints"
+    assert effects[-1].detail == f"neo4j:graph: {told} in Neo4j {neo4j_calendar.release.version}"
+    assert content(neo4j_calendar) == nothing
+    graphs = {"graph": servers[1]}
+    other = {**facts, "relationships": facts["relationships"] + 1}
+    member = replace(manifest.members[0], facts={**manifest.members[0].facts, "databases": {"neo4j": other}})
+    wrong, _ = await asyncio.to_thread(
+        restored, whole, replace(manifest, members=[member]), tmp_path, threading.Event(), None, graphs
+    )
+    assert "relationships are" in wrong[0]
+    neo4j_calendar.run("CREATE (:Mine {id: 'm'})")
+    with pytest.raises(TaskError, match="the database neo4j of Neo4j spare is not empty"):
+        await proving.apply("pa", plan.actions[-1])
+    assert len(content(neo4j_calendar)["nodes"]) == 1
+    with pytest.raises(TaskError, match="name one that holds nothing in scratch"):
+        await asyncio.to_thread(restored, whole, manifest, tmp_path, threading.Event())
+    # An older server does not take what is of a newer one.
+    older = replace(manifest.members[0], facts={**manifest.members[0].facts, "server_version": "2027.01.0"})
+    with pytest.raises(TaskError, match=r"restore into Neo4j 2027\.01\.0"):
+        await asyncio.to_thread(
+            restored, whole, replace(manifest, members=[older]), tmp_path, threading.Event(), None, graphs
+        )
+
+
+async def test_it_is_restored_in_place_after_a_copy_and_goes_on_where_it_was_interrupted(
+    neo4j_five: Neo4jServer, neo4j_calendar: Neo4jServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty(neo4j_five)
+    empty(neo4j_calendar)
+    fill(neo4j_five)
+    before = content(neo4j_five)
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "state").mkdir()
+    servers = two(neo4j_five, neo4j_calendar, tmp_path)
+    one = series(tmp_path / "sets", {"neo4j": ["graph"]})
+    await made(task(one, neo4j=servers), tmp_path / "sets")
+    # Into the empty database of another server.
+    elsewhere = Restore([one], neo4j=servers)
+    params = {"only": ["neo4j:graph"], "to": "spare"}
+    for action in (await elsewhere.plan("pa", params)).actions:
+        effect = await elsewhere.apply("pa", action)
+        assert effect.state == "done"
+        assert (await elsewhere.apply("pa", action)).state == "done"  # done twice, it is there
+    for kind in ("nodes", "relationships"):  # indexes of vectors have more options there
+        assert content(neo4j_calendar)[kind] == before[kind], kind
+    with pytest.raises(TaskError, match="is not empty"):
+        await elsewhere.plan("pa", params)
+    # In place, killed once all of it is gone: the copy is there, and the next run fills it.
+    neo4j_five.run("MATCH (n:Person) DETACH DELETE n")
+    neo4j_five.run("CREATE (:Later {id: 'later'})")
+    changed = content(neo4j_five)
+    owner = Owner(host="kitchen", state=str(tmp_path / "state"))
+    docker = DockerEngine("unix:///nowhere/docker.sock")
+    restore = RestoreInPlace([one], (), owner, "tests", lambda: docker, neo4j=servers)
+    plan = await restore.plan("pa", {})
+    replacing = next(at for at, action in enumerate(plan.actions) if action.kind == "replace")
+    for action in plan.actions[:replacing]:
+        assert (await restore.apply("pa", action)).state == "done"
+    with monkeypatch.context() as broken:
+        broken.setattr(filling, "load", killed)
+        with pytest.raises(Killed):
+            await restore.apply("pa", plan.actions[replacing])
+    assert len(content(neo4j_five)["nodes"]) == 1  # the mark
+    for action in plan.actions[replacing:]:
+        assert (await restore.apply("pa", action)).state == "done"
+    for kind, wanted in before.items():
+        assert content(neo4j_five)[kind] == wanted, kind
+    # And back again, from the copy of what was there.
+    (copy_set,) = (tmp_path / "sets").glob(".before-restore-*")
+    for action in (await restore.plan("pa", {"set": copy_set.name})).actions:
+        assert (await restore.apply("pa", action)).state == "done"
+    for kind, wanted in changed.items():
+        assert content(neo4j_five)[kind] == wanted, kind
+
+
+class Killed(Exception):
+    """Stands for the end of the process: nobody catches it."""
+
+
+async def killed(*_: object, **__: object) -> None:
+    raise Killed
 
 
 async def test_what_is_wrong_is_said_by_the_plan(neo4j_five: Neo4jServer, tmp_path: Path) -> None:

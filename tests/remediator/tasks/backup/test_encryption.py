@@ -19,6 +19,7 @@ from remediator.tasks.backup import age
 from remediator.tasks.backup.sink import Stopped
 from remediator.tasks.backup_verification.checksums import differences
 from remediator.tasks.backup_verification.readable import problems
+from remediator.tasks.backup_verification.restored import problems as restored
 from remediator.tasks.backup_verification.task import BackupVerification
 from tests.helpers import require_program
 from tests.remediator.tasks.backup.series import applied, made, series, task
@@ -83,6 +84,17 @@ async def test_everything_but_the_manifest_is_encrypted(house: Path, whole: Path
     assert differences(whole, manifest, STOP) == []
     wrong, found = problems(whole, manifest, STOP, str(house / "key"))
     assert (wrong, found) == ([], ["sqlite:n8n: 100 rows", "files: 3 entries"])
+
+
+async def test_it_is_restored_into_scratch_where_the_key_is_there(house: Path, whole: Path) -> None:
+    """Nothing of it stays there. Without the key it cannot be told."""
+    manifest, _ = manifests.read(whole)
+    (house / "scratch").mkdir()
+    shown = restored(whole, manifest, house / "scratch", STOP, str(house / "key"))
+    assert shown == ([], ["sqlite:n8n: 100 rows", "files: 3 entries"])
+    assert list((house / "scratch").iterdir()) == []
+    with pytest.raises(TaskError):
+        restored(whole, manifest, house / "scratch", STOP)
 
 
 async def test_damage_is_found(house: Path, whole: Path) -> None:

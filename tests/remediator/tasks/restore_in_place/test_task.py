@@ -22,6 +22,7 @@ from remediator.tasks.backup.partial import leftovers
 from remediator.tasks.restore_in_place import task as tasks_of
 from remediator.tasks.restore_in_place.databases import new_name, old_name
 from remediator.tasks.restore_in_place.note import Note
+from remediator.tasks.restore_in_place.swap import Place
 from remediator.tasks.restore_in_place.task import RestoreInPlace
 from tests.docker_images import BUSYBOX
 from tests.dockerd import Dockerd
@@ -228,7 +229,7 @@ async def test_killed_between_any_two_writes_it_goes_on(
     restore = house.restore()
     plan = await restore.plan("pa", {"only": ["files", "sqlite:x"]})
     left = [moment]
-    really_write, really_swap = tasks_of.notes.write, tasks_of.Place.swap
+    really_write, really_swap = tasks_of.notes.write, Place.swap
 
     def count() -> None:
         if not left[0]:
@@ -246,7 +247,7 @@ async def test_killed_between_any_two_writes_it_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(tasks_of.notes, "write", write)
-        patch.setattr(tasks_of.Place, "swap", swap)
+        patch.setattr(Place, "swap", swap)
         try:
             await applied(restore, plan)
         except Killed:
