@@ -52,6 +52,8 @@ class _Table:
             "size_min_ratio": backup.min_size_ratio,
             "max_verify_age_seconds": backup.max_verify_age,
             "max_restore_test_age_seconds": backup.max_restore_test_age,
+            "max_restore_seconds": backup.max_restore_time,
+            "max_restore_data_age_seconds": backup.max_restore_data_age,
         }
         for proof, age in (backup.max_proven_age.limits() if backup.max_proven_age is not None else {}).items():
             self._gauges["max_proven_age_seconds"].add([name, proof], age)
@@ -89,6 +91,8 @@ class _Table:
         if results.restore_test is not None:
             self._gauges["restore_test_success"].add([name], results.restore_test.success)
             self._gauges["last_restore_test_timestamp_seconds"].add([name], results.restore_test.finished)
+            self._gauges["restore_seconds"].add([name], results.restore_test.recovered_seconds)
+            self._gauges["restore_data_age_seconds"].add([name], results.restore_test.data_age_seconds)
 
     def _add_copies(self, name: str, backup: Backup, copies: Copies) -> None:
         for destination in backup.copy_to:
@@ -140,6 +144,10 @@ _TEXTS = {
     "restore_test_success": "Whether the last restore test succeeded.",
     "last_restore_test_timestamp_seconds": "When the last restore test ended.",
     "max_restore_test_age_seconds": "Time within which a restore must be tested again.",
+    "restore_seconds": "How long the last restore test took until all worked with the data (RTO).",
+    "restore_data_age_seconds": "How old the data of the last restore test was when it began (RPO).",
+    "max_restore_seconds": "Time that a restore test may take until all works with the data.",
+    "max_restore_data_age_seconds": "Age that the data of a restore test may have when it begins.",
     "copy_success": "Whether the last copy of a set to this destination was found there, whole.",
     "copied_timestamp_seconds": "When the newest set was made of which a copy was found at this destination.",
     "copy_max_age_seconds": "Age that the newest set may have which was copied to this destination.",

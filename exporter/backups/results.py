@@ -35,6 +35,10 @@ class Result:
     """Unix seconds."""
     detail: str = ""
     """One line for people: why it failed, or what was looked at."""
+    recovered_seconds: float | None = None
+    """Of a restore test: how long it took until the applications worked with the data (RTO)."""
+    data_age_seconds: float | None = None
+    """Of a restore test: how old the data was when that began (RPO)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def write(state_dir: Path, backup: str, results: Results) -> None:
 
 
 def _document(result: Result) -> dict[str, object]:
-    return {"set": result.set, "success": result.success, "finished": result.finished, "detail": result.detail}
+    common = {"set": result.set, "success": result.success, "finished": result.finished, "detail": result.detail}
+    measured = {"recovered_seconds": result.recovered_seconds, "data_age_seconds": result.data_age_seconds}
+    return {**common, **{key: value for key, value in measured.items() if value is not None}}
 
 
 def _results(document: object, backup: str) -> Results:
@@ -112,7 +118,17 @@ def _result(document: object, where: str) -> Result:
         raise ValueError(f"{where}.success must be true or false")
     if isinstance(finished, bool) or not isinstance(finished, int | float) or not 0 <= finished < 2**40:
         raise ValueError(f"{where}.finished must be Unix seconds")
-    return Result(name, success, float(finished), detail)
+    measured = [_seconds(fields, where, key) for key in ("recovered_seconds", "data_age_seconds")]
+    return Result(name, success, float(finished), detail, *measured)
+
+
+def _seconds(fields: Mapping[str, Any], where: str, key: str) -> float | None:
+    value = fields.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
+        raise ValueError(f"{where}.{key} must be seconds")
+    return float(value)
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -330,6 +330,12 @@ class Backup(Section):
     max_restore_test_age: Duration | None = Field(
         default=None, gt=0, description="time within which a restore must be tested again; null: never"
     )
+    max_restore_time: Duration | None = Field(
+        default=None, gt=0, description="time that a drill may take until all works with the data (RTO); null: any"
+    )
+    max_restore_data_age: Duration | None = Field(
+        default=None, gt=0, description="age that the data of the drilled set may have then (RPO); null: any"
+    )
     max_proven_age: _ProvenAgeOrOne | None = Field(
         default=None,
         description="age that the newest set may have which was read to its end, or a section for other proofs; "

@@ -45,7 +45,8 @@ RESULTS = """{
   "readable": {"set": "backup-2026-11-23_020000Z", "success": true, "finished": 1795402860.5, "detail": ""},
   "restored": {"set": "backup-2026-11-22_020000Z", "success": false, "finished": 1795316400.0, "detail": "no role"}
  },
- "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": ""}
+ "restore_test": {"set": "backup-2026-08-26_020000Z", "success": true, "finished": 1787738400.0, "detail": "",
+  "recovered_seconds": 341.5, "data_age_seconds": 25200.0}
 }"""
 
 MADE = {
@@ -83,6 +84,8 @@ def _directory() -> Standing:
         "max_verify_age": "8d",
         "max_proven_age": {"readable": "9d", "restored": "40d"},
         "max_restore_test_age": "400d",
+        "max_restore_time": "1h",
+        "max_restore_data_age": "1d",
     }
     config = Backup.model_validate({"name": "pa", "path": "/srv/backups", "pattern": "backup-*", **limits, **MADE})
     copies = {"offsite": Copy("backup-2026-11-23_020000Z", False, NOW - 7200, "locked", NOW - 2 * DAY)}

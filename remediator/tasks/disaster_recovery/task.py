@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -105,7 +106,7 @@ class DisasterRecoveryTest:
         if found.digest != action.params["manifest"]:
             raise TaskError(f"{found.name} is another set than the one that was planned with")
         try:
-            detail = await self._drill(series, drill, found)
+            recovered = await self._drill(series, drill, found)
         except (NotProven, GuestFailed, Damaged) as error:
             await self._record(series, found, Shown(False, self._clock(), str(error)))
             raise TaskError(f"{found.name} could not be used: {error}") from error
@@ -114,8 +115,8 @@ class DisasterRecoveryTest:
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise TaskError(f"cannot drill {found.name}: {error.strerror or error}{where}") from error
-        await self._record(series, found, Shown(True, self._clock(), detail))
-        return Effect(state="done", detail=detail)
+        await self._record(series, found, Shown(True, self._clock(), str(recovered)), recovered)
+        return Effect(state="done", detail=str(recovered))
 
     async def rehearse(self, target: str, replaced: Callable[[str], str]) -> str:
         """Drills the newest complete set with other images, of an update that is to come; what was shown, for people.
@@ -129,7 +130,7 @@ class DisasterRecoveryTest:
             raise TaskError(f"the drill of {target} starts nothing from this image, so that nothing is rehearsed")
         found = await in_thread(lambda _: choose(series, LATEST, self._clock))
         try:
-            detail = await self._drill(series, drill.model_copy(update={"services": services}), found)
+            detail = str(await self._drill(series, drill.model_copy(update={"services": services}), found))
         except (NotProven, SandboxEnded, Damaged) as error:
             raise TaskError(f"on {found.name}: {error}") from error
         except OSError as error:
@@ -141,20 +142,29 @@ class DisasterRecoveryTest:
         key = "drilled_timestamp_seconds"
         return after.values[key] > before.values[key]
 
-    async def _record(self, series: Series, found: ChosenSet, shown: Shown) -> None:
+    async def _record(
+        self, series: Series, found: ChosenSet, shown: Shown, recovered: "Recovered | None" = None
+    ) -> None:
         """In the set, and as the last restore test of the series. Raises TaskError."""
         try:
             await in_thread(lambda _: proofs.record(found.directory, found.digest, "drilled", shown))
             if self._state_dir is not None:
                 before = await in_thread(lambda _, at=self._state_dir: results.read(at, series.name))  # type: ignore[misc]
-                result = results.Result(found.name, shown.success, shown.finished, shown.detail)
+                result = results.Result(
+                    found.name,
+                    shown.success,
+                    shown.finished,
+                    shown.detail,
+                    None if recovered is None else recovered.seconds,
+                    None if recovered is None else max(0.0, recovered.data_age),
+                )
                 after = results.Results(before.verifications, result)
                 await in_thread(lambda _, at=self._state_dir: results.write(at, series.name, after))  # type: ignore[misc]
         except (OSError, results.ResultsBroken) as error:
             raise TaskError(f"what the drill of {found.name} has shown cannot be noted: {error}") from error
 
-    async def _drill(self, series: Series, drill: Drill, found: ChosenSet) -> str:
-        """What was shown, for people. Raises NotProven, SandboxEnded, Damaged, TaskError, OSError, UpkeeperError."""
+    async def _drill(self, series: Series, drill: Drill, found: ChosenSet) -> "Recovered":
+        """What was shown. Raises NotProven, SandboxEnded, Damaged, TaskError, OSError, UpkeeperError."""
         engine = self._engine()
         if engine.socket is None:
             raise TaskError("the engine is on another machine, and its volumes cannot be filled from here")
@@ -171,16 +181,28 @@ class DisasterRecoveryTest:
                     await _load(inside, service, command)
             said = [await _prove(inside, service) for service in drill.services if service.prove]
             took = self._clock() - began
-        return (
-            f"{', '.join(said)}; recovered in {format_duration(round(took, 1))}, "
-            f"to what was there {format_duration(max(0, round(age)))} before"
-        )
+        return Recovered(said, took, age)
 
     def _one(self, target: str) -> tuple[Series, Drill]:
         try:
             return self._series[target]
         except KeyError:
             raise TaskError(f"no backup of the name {target!r} has path: and drill:") from None
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """How a drill went. said: what each has proven. seconds: until all worked. data_age: seconds, at its begin."""
+
+    said: Sequence[str]
+    seconds: float
+    data_age: float
+
+    def __str__(self) -> str:
+        return (
+            f"{', '.join(self.said)}; recovered in {format_duration(round(self.seconds, 1))}, "
+            f"to what was there {format_duration(max(0, round(self.data_age)))} before"
+        )
 
 
 async def _volume(inside: Sandbox, name: str) -> Path:

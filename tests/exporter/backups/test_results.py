@@ -28,7 +28,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             "checksums": Result("backup-2026-11-24", True, 1000.25),
             "restored": Result("not UTF-8: \udcff\n", False, 2000.0, "the archive is truncated"),
         },
-        Result("backup-2026-11-24", True, 3000.0),
+        Result("backup-2026-11-24", True, 3000.0, "", 341.5, 0.0),
     )
     write(tmp_path, "pa", results)
     assert read(tmp_path, "pa") == results

@@ -107,7 +107,7 @@ async def test_an_application_that_can_use_its_data_proves_the_set(estate: Estat
     shown = proofs.read(directory, digest(directory))["drilled"]
     assert (shown.success, shown.finished, shown.detail) == (True, estate.now, said)
     assert results.read(estate.sets.parent / "state", "pa").restore_test == results.Result(
-        directory.name, True, estate.now, said
+        directory.name, True, estate.now, said, 0.0, 7200.0
     )
     assert estate.objects() == before
     assert {path.name: path.read_bytes() for path in estate.root.iterdir()} == there
