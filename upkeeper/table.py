@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "tasks": Entry("tasks:tasks", "List tasks and their targets."),
         "schedule": Entry("schedule:schedule", "List the jobs of the schedule, or say why one did not run."),
         "sets": Entry("backups:sets", "List the sets of backups, with their age, size and proofs.", ("backup",)),
+        "mcp": Entry("mcp:mcp", "Serve what can be read to an AI assistant (MCP, over stdio)."),
         "remedies": Entry("tasks:remedies", "List remedies with their autonomy and track."),
     },
     "Act": {

@@ -1,0 +1,62 @@
+"""``upkeeper mcp`` as an assistant starts it: a process, its input and its output."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+UPKEEPER = Path(sys.executable).with_name("upkeeper")
+OFFICIAL = os.environ.get("UPKEEPER_MCP_PYTHON")
+"""A Python that has the package ``mcp``, the protocol's own library."""
+ASKS = """
+import json, sys, anyio
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+async def main():
+    command, *arguments = sys.argv[1:]
+    async with stdio_client(StdioServerParameters(command=command, args=arguments)) as (read, write):
+        async with ClientSession(read, write) as session:
+            await session.initialize()
+            names = [each.name for each in (await session.list_tools()).tools]
+            answer = await session.call_tool("status", {})
+            print(json.dumps([names, json.loads(answer.content[0].text)["version"]]))
+
+anyio.run(main)
+"""
+
+
+async def test_it_answers_in_lines_and_ends_with_its_input(tmp_path: Path) -> None:
+    command = [str(UPKEEPER), "mcp", "--state-dir", str(tmp_path / "state"), "--config", os.devnull]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    asked = [("initialize", hello), ("tools/call", {"name": "runs", "arguments": {"limit": 1}})]
+    lines = [
+        json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}) + "\n"
+        for id, (method, params) in enumerate(asked)
+    ]
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(("\n" + lines[0] + "nonsense\n" + lines[1]).encode())
+    heard = [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(3)]
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    by_id = {each["id"]: each for each in heard}
+    assert by_id[0]["result"]["protocolVersion"] == "2025-06-18"
+    assert by_id[None]["error"]["code"] == -32700
+    assert json.loads(by_id[1]["result"]["content"][0]["text"]) == {"items": [], "next": None}
+
+
+@pytest.mark.skipif(OFFICIAL is None, reason="UPKEEPER_MCP_PYTHON names no Python with the package mcp")
+async def test_the_protocols_own_client_understands_it(tmp_path: Path) -> None:
+    command = [str(UPKEEPER), "mcp", "--state-dir", str(tmp_path / "state"), "--config", os.devnull]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(str(OFFICIAL), "-c", ASKS, *command, stdout=pipe)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    names, version = json.loads(out)
+    assert "explain" in names
+    assert version

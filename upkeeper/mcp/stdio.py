@@ -1,0 +1,41 @@
+"""The protocol's lines over standard input and output."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from upkeeper.mcp.protocol import Server
+from upkeeper.mcp.tools import Opens
+
+LONGEST = 1_000_000
+"""Bytes of a message."""
+
+
+async def serve(opens: Opens) -> None:
+    """Answers until the client closes its end, or sends a longer message than any is."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=LONGEST)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    one_at_a_time = asyncio.Lock()
+
+    async def send(message: Mapping[str, Any]) -> None:
+        line = json.dumps(message).encode() + b"\n"
+        async with one_at_a_time:
+            await asyncio.to_thread(_write, line)  # a client that does not read must not hold up the rest
+
+    server = Server(opens, send)
+    try:
+        while line := await reader.readline():
+            if line.strip():
+                await server.take(line)
+    except (ValueError, BrokenPipeError):
+        pass  # too long, or nobody reads
+    finally:
+        await server.close()
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
