@@ -16,6 +16,7 @@ from remediator.api.openapi import openapi
 from remediator.api.operations import API
 from remediator.api.routes import add_routes
 from remediator.console.console import Console
+from remediator.console.people import People, Users
 from remediator.console.static import BASE
 from remediator.control.core import Core
 from remediator.statedir import StateDir, read_token
@@ -24,12 +25,17 @@ from remediator.webhook.payload import MAX_BODY
 
 
 def build_app(
-    core: Core, ready: Callable[[], bool], waits: Callable[[], str] = lambda: "", *, tls: bool = False
+    core: Core,
+    ready: Callable[[], bool],
+    waits: Callable[[], str] = lambda: "",
+    *,
+    tls: bool = False,
+    users: Users | None = None,
 ) -> web.Application:
     """The application on an opened Core.
 
     ready: whether alerts that are accepted now will be acted on. waits: why not, where there is more to say than that
-    the engine has not started yet. tls: whether it is served over TLS alone.
+    the engine has not started yet. tls: whether it is served over TLS alone. users: those of the web config.
     """
     for name, path in (("operator", core.state.operator_token), ("alertmanager", core.state.alertmanager_token)):
         core.access.add_file(name, read_token(path))
@@ -39,7 +45,8 @@ def build_app(
     webhook = webhook_handler(core.inbox.accept, door.check_webhook, WebhookMetrics(core.registry))
     app.router.add_route("*", WEBHOOK, webhook)
     add_routes(app.router, core)
-    console = Console(core, core.access, failures, core.clock, secure=tls)
+    people = People(lambda: core.config.console, users)
+    console = Console(core, core.access, people, failures, core.clock, secure=tls)
     console.add_to(app)
     app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))

@@ -90,7 +90,9 @@ class Remediator:
             await self.core.listen()
             acts = lambda: ready and not self.core.watchdog.reason()  # noqa: E731
             tls = self._front is not None and self._front.tls
-            async with serving(build_app(self.core, acts, self._waits, tls=tls), listen, self._front):
+            async with serving(
+                build_app(self.core, acts, self._waits, tls=tls, users=self._front), listen, self._front
+            ):
                 announced = self._announce(listen)
                 if not await self._with_room(self.core.start_engine, stop):
                     return

@@ -1,6 +1,7 @@
 """What stands before an application: TLS, users, a limit and headers, all as the web config in force says."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from exporter.base.problem import Handler, problem
 from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.configfile.problem import ConfigError, Problem
 from exporter.web.load import Seen, WebSettings, changed, load
-from exporter.web.passwords import Passwords, TooBusy, parse_basic
+from exporter.web.passwords import Credentials, Passwords, TooBusy, parse_basic
 from exporter.web.site import TlsSite
 from exporter.web.tls import Handshakes, ServerContext, handshakes
 from exporter.web.token_bucket import TokenBucket
@@ -79,6 +80,17 @@ class Front:
 
         app.middlewares.insert(0, admit)
         app.on_response_prepare.append(self._finish)
+
+    def mark(self, user: str) -> str | None:
+        """Tells a user's password from the next one without telling anything of it; None for none of the users."""
+        hashed = self._now.users.get(user.encode())
+        return None if hashed is None else hashlib.sha256(hashed).hexdigest()
+
+    async def right(self, user: str, password: str) -> bool:
+        """Whether one of the users has this password. Raises TooBusy."""
+        users = self._now.users
+        given = Credentials(user.encode("utf-8", "replace"), password.encode("utf-8", "replace"))
+        return bool(users) and await self._passwords.right(users, given)
 
     def site(self, runner: web.BaseRunner, host: str | None, port: int) -> web.BaseSite:
         """What listens."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
+from remediator.config.console import Console
 from remediator.config.forecasts import Forecasts
 from remediator.config.guards import GuardSettings
 from remediator.config.images import Images, unknown_names
@@ -53,6 +54,7 @@ class Config(Inventory):
     security: Security = Field(default=Security(), description="what the security review finds and accepts")
     forecasts: Forecasts = Field(default=Forecasts(), description="when what will be full is worth a warning")
     images: Images = Field(default=Images(), description="how the images of Compose services are updated")
+    console: Console = Field(default=Console(), description="the pages for a browser: who may use them")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")

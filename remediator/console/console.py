@@ -13,8 +13,9 @@ from remediator.console.forms import FORMS, Act
 from remediator.console.gate import EVENTS, Gate, Visitor
 from remediator.console.live import Live
 from remediator.console.pages import PAGES, Page
+from remediator.console.people import People
 from remediator.console.sessions import Notice, Sessions
-from remediator.console.static import BASE, serve
+from remediator.console.static import BASE, address_of, serve
 from remediator.control.access import Access
 from remediator.model.errors import RequestError
 
@@ -41,17 +42,25 @@ class Console:
     """Serves the console below BASE, on the operations of the API. clock: Unix seconds. secure: TLS is spoken."""
 
     def __init__(
-        self, ask: Operations, access: Access, failures: Failures, clock: Callable[[], float], *, secure: bool = False
+        self,
+        ask: Operations,
+        access: Access,
+        people: People,
+        failures: Failures,
+        clock: Callable[[], float],
+        *,
+        secure: bool = False,
     ) -> None:
         self._ask = ask
         self._clock = clock
-        self._gate = Gate(access, failures, Sessions(clock), secure, self._login_page)
+        self._people = people
+        self._gate = Gate(access, people, failures, Sessions(clock), secure, self._login_page)
         self._live = Live(ask)
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
-        router.add_get("/", _to_console)
-        router.add_get(BASE, _to_console)
+        router.add_get("/", self._to_console)
+        router.add_get(BASE, self._to_console)
         router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
         router.add_get(f"{BASE}/login", self._show_login)
         router.add_post(f"{BASE}/login", self._gate.login)
@@ -101,7 +110,9 @@ class Console:
                 said = "It failed; the remediator's log says why. Look whether it was done before you try again."
                 visitor.session.notice = Notice(said, good=False)
                 onward = _back(fields.get("back", ""))
-            return web.Response(status=303, headers={hdrs.LOCATION: BASE + onward, hdrs.CACHE_CONTROL: "no-store"})
+            return web.Response(
+                status=303, headers={hdrs.LOCATION: self._base + onward, hdrs.CACHE_CONTROL: "no-store"}
+            )
 
         return respond
 
@@ -123,13 +134,22 @@ class Console:
         number = str((await request.post()).get("number", ""))
         ended = number.isdecimal() and len(number) < 10 and self._gate.sessions.end(int(number))
         visitor.session.notice = Notice("The session has ended." if ended else "That session had ended before.")
-        raise web.HTTPSeeOther(f"{BASE}/sessions")
+        raise web.HTTPSeeOther(f"{self._base}/sessions")
 
     async def _show_login(self, request: web.Request) -> web.StreamResponse:
         return self._login_page({"problem": "", "next": request.query.get("next", "")}, 200)
 
     def _login_page(self, values: Mapping[str, object], status: int) -> web.Response:
-        return self._page("login.html", "Log in", {"again": "", **values}, None, status)
+        more = {"again": "", "users": self._people.has_users}
+        return self._page("login.html", "Log in", {**more, **values}, None, status)
+
+    @property
+    def _base(self) -> str:
+        """Where the console begins, seen from outside."""
+        return self._people.prefix + BASE
+
+    async def _to_console(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(f"{self._base}/")
 
     def _page(
         self, template: str, title: str, values: Mapping[str, Any], visitor: Visitor | None, status: int = 200
@@ -140,7 +160,8 @@ class Console:
         if visitor is not None:
             notice, visitor.session.notice = visitor.session.notice, None
         more = {
-            "base": BASE,
+            "base": self._base,
+            "static": lambda name: self._people.prefix + address_of(name),
             "title": title,
             "menu": [page for page in PAGES if page.menu],
             "visitor": visitor,
@@ -151,10 +172,6 @@ class Console:
         if len(body) > _FEWEST_FOR_GZIP:
             response.enable_compression()
         return response
-
-
-async def _to_console(request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound(f"{BASE}/")
 
 
 def _back(path: str) -> str:

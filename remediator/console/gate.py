@@ -1,4 +1,4 @@
-"""Who is let in to the console: a token once, then a cookie; and each form must be one that we made."""
+"""Who is let in to the console: a token or a password once, then a cookie; and each form must be one that we made."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ import structlog
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
 
+from exporter.web.passwords import TooBusy
 from remediator.access.failures import Failures
+from remediator.console.people import People, Person
 from remediator.console.sessions import Notice, Session, Sessions, same
 from remediator.console.static import BASE
 from remediator.control.access import Access, Grant
@@ -50,17 +52,18 @@ class Gate:
     def __init__(
         self,
         access: Access,
+        people: People,
         failures: Failures,
         sessions: Sessions,
         secure: bool,
         page: Callable[[Mapping[str, object], int], web.Response],
     ) -> None:
         self._access = access
+        self._people = people
         self._failures = failures
         self.sessions = sessions
         self._secure = secure
         self._page = page
-        self._cookie = f"__Host-{COOKIE}" if secure else COOKIE
 
     def visited(self, page: Page, *, acts: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The page for those who are logged in; the others are asked for their token first. acts: takes a form."""
@@ -79,7 +82,7 @@ class Gate:
                     self._check_form(request, visitor, await request.post())
                 except Refused as error:
                     visitor.session.notice = Notice(str(error), good=False)
-                    raise web.HTTPSeeOther(f"{BASE}/") from error
+                    raise web.HTTPSeeOther(f"{self._people.prefix}{BASE}/") from error
             asking = ASKING.set(Caller("console", visitor.grant.name))
             try:
                 return await page(request, visitor)
@@ -89,51 +92,92 @@ class Gate:
         return respond
 
     async def login(self, request: web.Request) -> web.StreamResponse:
-        """Takes a token, and gives the cookie of a new session for it."""
+        """Takes a token, or a user and a password, and gives the cookie of a new session for it."""
         form = await request.post()
         onward = _onward(str(form.get("next", "")))
         if _is_from_elsewhere(request):
             return self._page({"problem": "That form was sent from another site.", "next": onward}, 403)
-        token = str(form.get("token", "")).strip()[:_LONGEST_TOKEN].encode("utf-8", "replace")
-        grant = await self._access.grant(token) if token else None
+        user = str(form.get("user", "")).strip()[:_LONGEST_TOKEN]
+        token = str(form.get("token", "")).strip()[:_LONGEST_TOKEN]
+        if user:
+            return await self._log_in_user(request, user, token, onward)
+        digest = hash_of(token.encode("utf-8", "replace"))
+        grant = await self._access.grant_of(digest) if token else None
         if grant is None:
-            wait = self._failures.too_many(request.remote or "")
-            problem = f"Too many wrong tokens from this address; wait {wait} s." if wait else "That token is not valid."
-            log.warning("console login refused", address=request.remote or "")
-            return self._page({"problem": problem, "next": onward}, 429 if wait else 401)
+            return self._refused(request, "That token is not valid.", onward)
         if not grant.may("viewer"):
             problem = f"The token {grant.name} is for Alertmanager: it posts alerts, and may look at nothing."
             return self._page({"problem": problem, "next": onward}, 403)
-        before = request.cookies.get(self._cookie)
+        return self._let_in(request, grant, onward, token=digest)
+
+    async def _log_in_user(self, request: web.Request, user: str, password: str, onward: str) -> web.StreamResponse:
+        try:
+            person = await self._people.with_password(user, password) if password else None
+        except TooBusy:
+            problem = "Too many passwords are being checked now. Try again."
+            return self._page({"problem": problem, "next": onward}, 503)
+        if person is None:
+            return self._refused(request, "That user or password is not right.", onward)
+        grant = self._people.grant(person, request)
+        if grant is None:
+            problem = f"The password is right, and {user} has no access: `console.users` in the config names others."
+            return self._page({"problem": problem, "next": onward}, 403)
+        return self._let_in(request, grant, onward, person=person)
+
+    def _refused(self, request: web.Request, problem: str, onward: str) -> web.StreamResponse:
+        wait = self._failures.too_many(request.remote or "")
+        if wait:
+            problem = f"Too many wrong tokens from this address; wait {wait} s."
+        log.warning("console login refused", address=request.remote or "")
+        return self._page({"problem": problem, "next": onward}, 429 if wait else 401)
+
+    def _let_in(
+        self, request: web.Request, grant: Grant, onward: str, *, token: str = "", person: Person | None = None
+    ) -> web.StreamResponse:
+        """Begins a session in place of the one that the browser has, and goes on to a page of ours."""
+        before = request.cookies.get(self._cookie(request))
         old = self.sessions.of(before) if before else None
         if old is not None:
             self.sessions.end(old.number)
         browser = request.headers.get(hdrs.USER_AGENT, "")
-        secret = self.sessions.begin(hash_of(token), grant.name, browser, request.remote or "")
-        log.info("console login", name=grant.name, role=grant.role)
-        response = web.Response(status=303, headers={hdrs.LOCATION: onward, hdrs.CACHE_CONTROL: "no-store"})
-        response.set_cookie(self._cookie, secret, path="/", httponly=True, samesite="Strict", secure=self._secure)
+        secret = self.sessions.begin(token, grant.name, browser, request.remote or "", person)
+        log.info("console login", name=grant.name, role=grant.role, by=person.way if person else "token")
+        headers = {hdrs.LOCATION: self._people.prefix + onward, hdrs.CACHE_CONTROL: "no-store"}
+        response = web.Response(status=303, headers=headers)
+        secure = self._is_secure(request)
+        response.set_cookie(self._cookie(request), secret, path="/", httponly=True, samesite="Strict", secure=secure)
         return response
 
     async def logout(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         self.sessions.end(visitor.session.number)
-        response = web.Response(status=303, headers={hdrs.LOCATION: LOGIN})
-        response.del_cookie(self._cookie, path="/", httponly=True, samesite="Strict", secure=self._secure)
+        response = web.Response(status=303, headers={hdrs.LOCATION: self._people.prefix + LOGIN})
+        secure = self._is_secure(request)
+        response.del_cookie(self._cookie(request), path="/", httponly=True, samesite="Strict", secure=secure)
         return response
+
+    def _is_secure(self, request: web.Request) -> bool:
+        return self._secure or self._people.is_tls_outside(request)
+
+    def _cookie(self, request: web.Request) -> str:
+        """The cookie's name, which no page without TLS can set where TLS is spoken."""
+        return f"__Host-{COOKIE}" if self._is_secure(request) else COOKIE
 
     async def goes_on(self, request: web.Request) -> bool:
         """Whether the session of a request that is still being answered goes on."""
         return await self._visitor(request) is not None
 
     async def _visitor(self, request: web.Request) -> Visitor | None:
-        secret = request.cookies.get(self._cookie)
+        secret = request.cookies.get(self._cookie(request))
         # What an open page asks for by itself is no use of the session: it must end where nobody is.
         by_itself = request.path == EVENTS or "HX-Request" in request.headers
         session = self.sessions.of(secret, used=not by_itself) if secret else None
         if session is None:
             return None
-        grant = await self._access.grant_of(session.token)
-        if grant is None:  # revoked or expired since
+        if session.person is not None:
+            grant = self._people.grant(session.person, request)
+        else:
+            grant = await self._access.grant_of(session.token)
+        if grant is None:  # revoked or expired since, or named by the proxy no longer
             self.sessions.end(session.number)
             return None
         return Visitor(session, grant)
@@ -142,8 +186,15 @@ class Gate:
         onward = request.path_qs if request.method == "GET" else f"{BASE}/"
         if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
             # A link in a mail or a chat: browsers keep a SameSite=Strict cookie back until a page of ours asks again.
-            return self._page({"again": onward, "problem": "", "next": onward}, 200)
-        raise web.HTTPSeeOther(f"{LOGIN}?next={quote(onward, safe='')}")
+            return self._page({"again": self._people.prefix + onward, "problem": "", "next": onward}, 200)
+        person = self._people.named_by_proxy(request)
+        if person is not None:
+            grant = self._people.grant(person, request)
+            if grant is not None:
+                return self._let_in(request, grant, _onward(onward), person=person)
+            problem = f"The proxy names {person.name}, and `console.users` in the config does not. Use a token."
+            return self._page({"problem": problem, "next": onward}, 403)
+        raise web.HTTPSeeOther(f"{self._people.prefix}{LOGIN}?next={quote(onward, safe='')}")
 
     def _check_form(self, request: web.Request, visitor: Visitor, form: Mapping[str, object]) -> None:
         """Raises Refused unless the form was made by us for this session, whose token may act."""
@@ -151,7 +202,7 @@ class Gate:
         if _is_from_elsewhere(request) or not isinstance(given, str) or not same(given, visitor.session.csrf):
             raise Refused("That form was not one of this session; nothing was done. Open the page again.")
         if not visitor.may_act and request.match_info.route.name != "logout":
-            raise Refused(f"The token {visitor.grant.name} may look and not act; nothing was done.")
+            raise Refused(f"{visitor.grant.name} may look and not act; nothing was done.")
 
 
 def _is_from_elsewhere(request: web.Request) -> bool:

@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 from exporter.base.spans import ago, ahead, coarse, precise, took
 from exporter.base.text import counted, format_time, parse_time
 from exporter.base.units import format_bytes, format_duration
-from remediator.console.static import address_of
 from remediator.model.tracks import track
 
 GOOD = frozenset({"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole"})
@@ -50,7 +49,6 @@ def _environment() -> Environment:
         "counted": counted,
         "track": track,
         "kind_of": _kind_of,
-        "static": address_of,
     }
     return environment
 

@@ -1,10 +1,12 @@
-"""Who is logged in to the console: sessions in this process's memory, each begun by a token."""
+"""Who is logged in to the console: sessions in this process's memory, begun by a token, a password or a proxy."""
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from remediator.console.people import Person
 
 LASTS = 12 * 3600.0
 """Seconds after which a session ends, however busy it is."""
@@ -20,7 +22,8 @@ class Session:
 
     number: int
     token: str
-    """Hash of the token that began it, which is looked up at each request: a revoked one ends its sessions."""
+    """Hash of the token that began it, which is looked up at each request: a revoked one ends its sessions. Empty where
+    ``person`` did."""
     name: str
     csrf: str
     """What each form must send along."""
@@ -28,6 +31,7 @@ class Session:
     seen: float
     browser: str
     address: str
+    person: Person | None = None
     notice: "Notice | None" = None
     """What the next page says, once."""
 
@@ -48,7 +52,7 @@ class Sessions:
     _open: dict[str, Session] = field(default_factory=dict)
     _count: int = 0
 
-    def begin(self, token: str, name: str, browser: str, address: str) -> str:
+    def begin(self, token: str, name: str, browser: str, address: str, person: Person | None = None) -> str:
         """A new session. Returns the cookie's secret, which is nowhere kept. Never one that a client brought."""
         self._drop_ended()
         while len(self._open) >= MOST:
@@ -56,7 +60,7 @@ class Sessions:
         secret, now = secrets.token_urlsafe(32), self.clock()
         self._count += 1
         self._open[_hash(secret)] = Session(
-            self._count, token, name, secrets.token_urlsafe(32), now, now, browser[:200], address
+            self._count, token, name, secrets.token_urlsafe(32), now, now, browser[:200], address, person
         )
         return secret
 

@@ -19,6 +19,7 @@ from remediator.store.database import Database
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.config.config import Config
     from remediator.control.access import Access
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
@@ -415,6 +416,11 @@ class Core(Operations):
         settings = self._given() if callable(self._given) else self._given
         settings.resources.attach(self._database, self)
         return settings
+
+    @property
+    def config(self) -> "Config":
+        """The one in force."""
+        return self._settings.config
 
     def _tasks(self) -> "Mapping[str, Task]":
         return self._settings.tasks

@@ -1,17 +1,24 @@
 """Who is let in to the console, and whose forms are taken."""
 
 import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 
+import bcrypt
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from exporter.web.front import Front
 from remediator.access import failures
 from remediator.app import build_app
+from remediator.config.config import Config
 from remediator.console.forms import FORMS
 from remediator.console.gate import COOKIE
 from remediator.console.pages import PAGES
 from remediator.console.sessions import IDLE
 from tests.remediator.console.visits import Browser, token_of
-from tests.remediator.stack import Stack, alert
+from tests.remediator.stack import Stack, alert, settings
 
 PATHS = [page.path.replace("{id}", "1") for page in PAGES] + ["/sessions", "/events"]
 
@@ -47,8 +54,6 @@ async def test_a_token_gives_a_cookie_that_no_script_and_no_other_site_can_use(s
 
 
 async def test_over_tls_the_cookie_goes_nowhere_else(stack: Stack) -> None:
-    from aiohttp.test_utils import TestClient, TestServer
-
     async with TestClient(TestServer(build_app(stack.core, lambda: True, tls=True))) as client:
         data = {"token": await token_of(stack, "operator")}
         async with client.post("/console/login", data=data, allow_redirects=False) as answer:
@@ -190,3 +195,115 @@ async def test_every_page_says_what_it_may_load_and_that_nobody_may_frame_or_kee
             html = await answer.text()
             assert not re.search(r"\son[a-z]+\s*=|\sstyle\s*=|<style|<script(?! src=)", html), path
             assert not re.search(r"""(src|href)=["'](https?:)?//""", html), "it loads from elsewhere"
+
+
+@dataclass
+class WithUsers:
+    """A remediator with a web config of two users, anna and bob, whose password is ``attic``."""
+
+    stack: Stack
+    web_config: Path
+    front: Front
+    browser: Browser
+
+    def allow(self, **console: object) -> Browser:
+        """Puts this section of the config in force."""
+        config = Config.model_validate({"remediator": {"ballast": 0}, "console": console})
+        self.stack.core.apply_settings(settings(self.stack.task, self.stack.remedies, config))
+        return self.browser
+
+    async def change_password(self, password: str) -> None:
+        write_users(self.web_config, password)
+        await self.front.look()
+
+
+def write_users(path: Path, password: str) -> None:
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    path.write_text(f"basic_auth_users: {{anna: '{hashed}', bob: '{hashed}'}}\n")
+
+
+@pytest.fixture
+async def with_users(stack: Stack, tmp_path: Path) -> AsyncIterator[WithUsers]:
+    web_config = tmp_path / "web.yml"
+    write_users(web_config, "attic")
+    front = Front(web_config)
+    async with TestClient(TestServer(build_app(stack.core, lambda: True, users=front))) as client:
+        yield WithUsers(stack, web_config, front, Browser(client))
+
+
+async def test_a_user_of_the_web_config_logs_in_as_far_as_the_config_lets_him(with_users: WithUsers) -> None:
+    browser = with_users.allow(users={"anna": "viewer"})
+    assert (await browser.send("/login", user="anna", token="wrong")).status == 401
+    assert (await browser.send("/login", user="nobody", token="attic")).status == 401
+    assert (await browser.send("/login", user="anna", token="")).status == 401
+    stranger = await browser.send("/login", user="bob", token="attic")
+    assert (stranger.status, "bob has no access" in stranger.text) == (403, True)
+    shown = await browser.send("/login", user="anna", token="attic")
+    assert shown.path == "/console/"
+    assert "anna by password" in (await browser.open("/sessions")).text
+    async with browser.client.post("/console/pause", data={"csrf": shown.field("csrf")}) as answer:
+        assert "anna may look and not act" in await answer.text()
+
+
+async def test_what_a_user_does_is_recorded_with_the_name(stack: Stack, with_users: WithUsers) -> None:
+    browser = with_users.allow(users={"anna": "operator"})
+    shown = await browser.send("/login", user="anna", token="attic")
+    await browser.send("/pause", csrf=shown.field("csrf"), reason="moving", **{"for": "1h"})
+    [pause] = (await stack.core.status())["paused"]
+    assert pause["caller"] == {"trigger": "console", "name": "anna"}
+
+
+async def test_another_password_or_none_in_the_config_ends_the_session(with_users: WithUsers) -> None:
+    browser = with_users.allow(users={"anna": "viewer"})
+    await browser.send("/login", user="anna", token="attic")
+    assert (await browser.open("/")).path == "/console/"
+    await with_users.change_password("cellar")
+    assert (await browser.open("/")).path == "/console/login"
+    await browser.send("/login", user="anna", token="cellar")
+    assert (await browser.open("/")).path == "/console/"
+    with_users.allow()
+    assert (await browser.open("/")).path == "/console/login"
+
+
+async def test_whom_the_proxy_names_counts_from_the_proxy_alone_and_only_while_it_does(with_users: WithUsers) -> None:
+    header = {"name": "Remote-User", "from": ["127.0.0.0/8"]}
+    browser = with_users.allow(users={"anna": "viewer"}, user_header=header)
+    assert (await browser.open("/runs", **{"Remote-User": "anna"})).path == "/console/runs"
+    assert "anna by the proxy" in (await browser.open("/sessions", **{"Remote-User": "anna"})).text
+    assert (await browser.open("/runs", **{"Remote-User": "bob"})).status == 403
+    assert (await browser.open("/runs")).path == "/console/login", "the session goes on without the proxy's word"
+    elsewhere = with_users.allow(users={"anna": "viewer"}, user_header={**header, "from": ["10.0.0.1"]})
+    assert (await elsewhere.open("/runs", **{"Remote-User": "anna"})).path == "/console/login"
+    unnamed = with_users.allow(users={"anna": "viewer"})
+    assert (await unnamed.open("/runs", **{"Remote-User": "anna"})).path == "/console/login"
+
+
+async def test_a_link_from_elsewhere_finds_the_proxys_session_and_does_not_go_round(with_users: WithUsers) -> None:
+    browser = with_users.allow(users={"anna": "viewer"}, user_header={"name": "Remote-User", "from": ["127.0.0.1"]})
+    headers = {"Sec-Fetch-Site": "cross-site", "Remote-User": "anna"}
+    async with browser.client.get("/console/runs", headers=headers, allow_redirects=False) as answer:
+        assert (answer.status, len(answer.cookies)) == (200, 0)
+
+
+async def test_below_the_path_of_a_proxy_every_address_has_it(stack: Stack, with_users: WithUsers) -> None:
+    """The proxy takes the path away; TLS is its own."""
+    browser = with_users.allow(url="https://ops.example.org/up", users={"anna": "operator"})
+    secure = {"Host": "ops.example.org"}
+    data = {"user": "anna", "token": "attic", "next": "/console/runs"}
+    async with browser.client.post("/console/login", data=data, headers=secure, allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "/up/console/runs"
+        cookie = answer.cookies[f"__Host-{COOKIE}"]
+        assert (cookie["secure"], cookie["path"]) == (True, "/")
+        held = f"{cookie.key}={cookie.value}"
+    await stack.receive(alert())
+    await stack.finished(1)
+    for path in PATHS:
+        if path != "/events":
+            async with browser.client.get("/console" + path, headers={**secure, "Cookie": held}) as answer:
+                html = await answer.text()
+                inward = re.findall(r'(?:href|src|action|data-live)="(/[^"]*)"', html)
+                assert inward, path
+                assert all(link.startswith("/up/console/") for link in inward), (path, inward)
+    for path, onward in (("/", "/up/console/"), ("/console/runs", "/up/console/login?next=/console/runs")):
+        async with browser.client.get(path, headers=secure, allow_redirects=False) as answer:
+            assert answer.headers["Location"] == onward
