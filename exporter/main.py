@@ -31,6 +31,7 @@ REMEDIATOR_SECTIONS = frozenset(
     {
         "alertmanager",
         "console",
+        "fleet",
         "forecasts",
         "guards",
         "images",
@@ -42,6 +43,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "remedies",
         "schedule",
         "security",
+        "state",
         "watchdog",
     }
 )

@@ -25,14 +25,16 @@ from remediator.audit.canonical import canonical
 from remediator.audit.record import Entry
 from remediator.control.core import Core
 from remediator.control.opening import locked
+from remediator.control.place import Place
 from remediator.control.settings import Settings
 from remediator.model.caller import Caller
-from remediator.model.errors import NoRoom
+from remediator.model.errors import ClientError, NoRoom
 from remediator.statedir import StateDir
 from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
+    from remediator.store.presence import Presence
 
 API = Caller("api", "operator")
 """Who asks through the API: whoever has the operator's token."""
@@ -51,7 +53,9 @@ class Remediator:
         self._settings.make_tasks()
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
-        self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room)
+        place = Place.of(self._settings.config, state)
+        self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room, place=place)
+        self._lost_name: ClientError | None = None
         self.watch = ConfigWatch(config_path, self.reload)
         self._manager = Notifier.of()
         self.core.registry.register(_Families(self.watch))
@@ -76,7 +80,8 @@ class Remediator:
         await self.core.auditing.note(Entry("config.loaded", time.time(), body=body))
 
     async def serve(self, listen: str) -> None:
-        """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, and ValueError for no address.
+        """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, ValueError for no address, and
+        ClientError when another remediator has this host's name on a database that hosts share.
 
         On a full disk it reads, answers 503 to what cannot be stored, and begins to act as soon as there is room.
         """
@@ -84,6 +89,7 @@ class Remediator:
         ready = False
         try:
             self._manager.start()
+            await self.core.claim()
             if not await self._with_room(self.core.open, stop):
                 return
             # The address first: alerts that come while the engine starts are stored and wait for it.
@@ -97,6 +103,7 @@ class Remediator:
                 if not await self._with_room(self.core.start_engine, stop):
                     return
                 await self._record_config()
+                await self.core.arrive(self._address(listen))
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
@@ -109,6 +116,8 @@ class Remediator:
                         background.create_task(self.core.ballast.keep()),
                         background.create_task(self.watch.run()),
                     ]
+                    if self.core.presence is not None:
+                        work.append(background.create_task(self._present(self.core.presence, stop)))
                     if self._front is not None:
                         work.append(background.create_task(self._front.run()))
                     if not announced and not self._announce(listen):
@@ -124,11 +133,23 @@ class Remediator:
                     self._manager.stopping()
                     for task in work:
                         task.cancel()
+            if self._lost_name is not None:
+                raise self._lost_name
         finally:
             await self.core.close()
             self._settings.close()
             await self._manager.close()
             log.info("remediator stopped")
+
+    async def _present(self, presence: "Presence", stop: asyncio.Event) -> None:
+        try:
+            await presence.run()
+        except ClientError as error:
+            self._lost_name = error
+            stop.set()
+
+    def _address(self, listen: str) -> str:
+        return endpoints.url_of(listen, tls=self._front is not None and self._front.tls)
 
     def _waits(self) -> str:
         """Why it does not act, where there is more to say than that the engine has not started yet."""
@@ -136,10 +157,9 @@ class Remediator:
 
     def _announce(self, listen: str) -> bool:
         """Records for commands where it listens, and with which config. False if there is no room for that."""
-        tls = self._front is not None and self._front.tls
         try:
             with explained(self._state.root):
-                endpoints.update(self._state.root, remediator=endpoints.url_of(listen, tls=tls))
+                endpoints.update(self._state.root, remediator=self._address(listen))
                 endpoints.write_config(self._state.root, self._config_path)
         except NoRoom:
             return False  # the database, which matters more, says so

@@ -7,13 +7,18 @@ from pydantic import Field
 
 from exporter.base.units import parse_duration
 from exporter.configfile.quantities import Duration, Ratio
-from exporter.configfile.section import Contradiction, Section
+from exporter.configfile.section import Contradiction, Name, Section
 from exporter.inventory.collector import CollectorSettings
 
 
 class Host(Section):
-    """Limits of the host: memory, load, clock, and how long updates and a reboot may wait."""
+    """The host itself: its name, its limits of memory, load and clock, and how long updates and a reboot may wait."""
 
+    name: Name | None = Field(
+        default=None,
+        description="the name of this machine in the record, which no other that shares its database may have; "
+        "default: its hostname",
+    )
     memory_min_available_ratio: Ratio = Field(
         default=0.1, description="share of the memory that must be available to programs"
     )

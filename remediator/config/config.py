@@ -9,6 +9,7 @@ from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
 from remediator.config.console import Console
+from remediator.config.fleet import Fleet, State
 from remediator.config.forecasts import Forecasts
 from remediator.config.guards import GuardSettings
 from remediator.config.images import Images, unknown_names
@@ -56,6 +57,8 @@ class Config(Inventory):
     images: Images = Field(default=Images(), description="how the images of Compose services are updated")
     console: Console = Field(default=Console(), description="the pages for a browser: who may use them")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
+    state: State = Field(default=State(), description="where the record is kept")
+    fleet: Fleet | None = Field(default=None, description="several hosts on one database: whose an alert is")
     prometheus: Peer | None = Field(default=None, description="a Prometheus that is already there")
     alertmanager: AlertmanagerPeer | None = Field(default=None, description="an Alertmanager that is already there")
     reconcile: Reconcile = Field(default=Reconcile(), description="catches what webhooks did not tell")
@@ -66,5 +69,10 @@ class Config(Inventory):
         yield from super().contradictions(given)
         yield from repeated_names("remedies", given.get("remedies"))
         yield from unknown_names(given)
+        state = given.get("state")
+        if given.get("fleet") is not None and not (isinstance(state, Mapping) and state.get("database_url_file")):
+            yield Contradiction(
+                ("fleet",), "needs `state: {database_url_file: ...}` beside it: hosts share one PostgreSQL database"
+            )
         if "remedies" in given and given["remedies"] is None:
             yield Contradiction(("remedies",), "has no value; write [] for none, or remove it for those that ship")

@@ -4,22 +4,27 @@ The API is a thin layer on this; without a running remediator the command line u
 A part is imported and made when it is first needed, so that a command that reads the record loads nothing that acts.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cached_property
+from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from remediator.api.operations import DIGITS, Operation, Operations
+from remediator.control.place import Place
 from remediator.model.caller import ASKING, COMMAND, Caller
 from remediator.model.errors import not_found
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
+from remediator.store.hosts import this_host
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.config.config import Config
+    from remediator.config.fleet import Fleet
     from remediator.control.access import Access
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from remediator.decide.decider import Decider
     from remediator.decide.means import Means
     from remediator.decide.remedies import Remedies
+    from remediator.decide.routing import Routing
     from remediator.guards.judge import Judge
     from remediator.metrics import Metrics
     from remediator.model.alert import Notification
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
     from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
+    from remediator.store.presence import Presence
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
     from remediator.webhook.restarts import Continuity
@@ -64,7 +71,8 @@ class Core(Operations):
     """Does the operations on one state directory, and what a service does beside them.
 
     Operations raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError. settings: those in
-    force, or how to load them when they are first needed. caller: who asks for runs and holds. on_room: as the
+    force, or how to load them when they are first needed. place: of the record, unless that is the state directory's
+    file. caller: who asks for runs and holds. on_room: as the
     Database's.
     """
 
@@ -76,13 +84,18 @@ class Core(Operations):
         clock: Callable[[], float] = time.time,
         caller: Caller = COMMAND,
         on_room: Callable[[str], None] = lambda _: None,
+        place: Place | None = None,
     ) -> None:
         self.state = state
         self._given = settings
         self._clock = clock
         self._caller = lambda: ASKING.get() or caller
         self._ballast = Ballast(state.root)
-        self._database = Database(state.database, on_room, make_room=self._ballast.release)
+        place = place or Place(state.database)
+        self._database = Database(place.database, on_room, make_room=self._ballast.release, host=place.host)
+        self._routing: tuple[Fleet | None, Routing] | None = None
+        self._there = False
+        self._calls: set[asyncio.Task[None]] = set()
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -210,7 +223,18 @@ class Core(Operations):
     def inbox(self) -> "Inbox":
         from remediator.webhook.inbox import Inbox
 
-        return Inbox(self._database, self._clock, self.decider.wake, self._received)
+        return Inbox(self._database, self._clock, self.decider.wake, self._received, self._router)
+
+    def _router(self) -> "Routing | None":
+        """Whose an alert is, where hosts share the database."""
+        if self._database.one_machine:
+            return None
+        fleet = self._settings.config.fleet
+        if self._routing is None or self._routing[0] is not fleet:
+            from remediator.decide.routing import Routing
+
+            self._routing = fleet, Routing(self._database.host, fleet)
+        return self._routing[1]
 
     def _received(self, notification: "Notification") -> None:
         if notification.truncated_alerts:
@@ -247,6 +271,7 @@ class Core(Operations):
             ReconcileMetrics(self.registry),
             self._changed,
             lambda started: self.keeper.alertmanagers(started),
+            self._router,
         )
 
     def _changed(self) -> None:
@@ -454,7 +479,60 @@ class Core(Operations):
         if "scheduler" in vars(self):  # only a service has one
             self.scheduler.wake()
 
+    # Among the hosts of a database.
+
+    @cached_property
+    def presence(self) -> "Presence | None":
+        """This host's name and signs of life, where hosts share the database."""
+        if self._database.one_machine:
+            return None
+        from remediator.store.presence import Presence
+
+        return Presence(
+            self._database.url,
+            self._database.host,
+            self._called,
+            lambda: self.watchdog.last,
+            lambda at: self.watchdog.heard_elsewhere(at),
+        )
+
+    def _called(self) -> None:
+        """Another host has something for this one, or the database was away."""
+        self.decider.wake()
+        if "queue" in vars(self):
+            task = asyncio.create_task(self.queue.pick_up(), name="pick up runs")
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        self._wake_keeper()
+
+    async def arrive(self, address: str | None = None) -> None:
+        """This host is there from now on. address: of its API. Raises SQLAlchemyError where it shares the database."""
+        from exporter import __version__
+        from remediator.control.again import to_be_tried_again
+        from remediator.store.fleet import Arrived, arrive
+
+        one = Arrived(self._database.host, __version__, this_host(), address)
+        alone = self._database.one_machine  # whom nobody looks for
+        with to_be_tried_again("it could not be noted that this host is there") if alone else nullcontext():
+            await self._database.write(partial(arrive, one=one, now=self._clock()))
+            self._there = True
+
+    async def leave(self) -> None:
+        """This host ends in order, if it was there."""
+        from remediator.control.again import to_be_tried_again
+        from remediator.store.fleet import leave
+
+        if self._there:
+            self._there = False
+            with to_be_tried_again("it could not be noted that this host ends"):
+                await self._database.write(partial(leave, host=self._database.host, now=self._clock()))
+
     # From start to end.
+
+    async def claim(self) -> None:
+        """Takes this host's name, where hosts share the database. Raises ClientError when another process has it."""
+        if self.presence is not None:
+            await self.presence.claim()
 
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
@@ -475,6 +553,11 @@ class Core(Operations):
         await self.waiting.settle()
 
     async def close(self) -> None:
+        for task in self._calls:
+            task.cancel()
         if "queue" in vars(self):
             await self.queue.stop()
+        await self.leave()
         await self._database.close()
+        if self.presence is not None:
+            await self.presence.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediator.control.core import Core
+from remediator.control.place import Place
 from remediator.model.caller import Caller
 from remediator.statedir import StateDir
 
@@ -50,9 +51,11 @@ async def open_core(config_path: Path | None, state_dir: Path | None, *, engine:
         loaded.append(Settings.load(config_path, state))
         return loaded[-1]
 
-    core = Core(state, load, caller=Caller("cli", operator()))
+    core = Core(state, load, caller=Caller("cli", operator()), place=Place.find(config_path, state))
     with locked(state) if engine else nullcontext():
         try:
+            if engine:
+                await core.claim()
             await core.open()
             if engine:
                 await core.start_engine()

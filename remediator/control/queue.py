@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from remediator.control.again import to_be_tried_again
-from remediator.model.errors import NoRoom
+from remediator.control.choosing import chosen_task
+from remediator.model.errors import NoRoom, RequestError
 from remediator.model.task import Task
 from remediator.runs.composites import Composites
 from remediator.runs.looking import Looking
@@ -47,6 +48,8 @@ class Queue:
         self._unqueued = False
         """Whether a stored run could not be handed over, or done, because the disk is full."""
         self._taken_up = False
+        self._handed: set[tuple[int, int]] = set()
+        """Attempts at runs that this process works on, or did."""
 
     async def start(self) -> None:
         """Makes the engine, and resumes what an earlier process left unfinished.
@@ -76,13 +79,49 @@ class Queue:
 
     async def _resume(self) -> None:
         assert self._engine is not None
-        unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
+        unfinished = await self._accepted(await self._database.read(partial(runs.attempts, host=self._database.host)))
         work = {run_id: await self._work_of(run_id) for run_id in unfinished}
         durable = {run_id: attempt for run_id, attempt in unfinished.items() if work[run_id] == "durable"}
         await self._with_room(partial(self._engine.resume, durable))
         self._looking.start(run_id for run_id in unfinished if work[run_id] == "look")
         self._composites.start()
+        self._handed |= set(unfinished.items())
         self._unqueued = False
+
+    async def _accepted(self, attempts: Mapping[int, int]) -> Mapping[int, int]:
+        """Without those that a person asked for on another host, and that there cannot be here: they are closed."""
+        if self._database.one_machine:
+            return attempts
+        accepted = {}
+        for run_id, attempt in attempts.items():
+            refusal = await self._refusal(run_id)
+            if refusal is None:
+                accepted[run_id] = attempt
+            else:
+                await self._runner.abandon(run_id, refusal)
+        return accepted
+
+    async def _refusal(self, run_id: int) -> str | None:
+        """Why a run that was handed over by another host is none for this one."""
+        run = await self._database.read(partial(runs.get, run_id=run_id))
+        if run.state != "queued" or run.parent_id is not None or not run.caller.by_hand:
+            return None
+        try:
+            await chosen_task(self._tasks(), run.task, run.target, run.params)
+        except RequestError as error:
+            return str(error)
+        return None
+
+    async def pick_up(self) -> None:
+        """Begins runs of this host that another has stored, or goes on with those that it has approved."""
+        if self._engine is None or not self._taken_up:
+            return
+        with to_be_tried_again("runs that other hosts have handed over could not be begun"):
+            unfinished = await self._database.read(partial(runs.attempts, host=self._database.host))
+            self._handed &= set(unfinished.items())
+            new = {run_id: number for run_id, number in unfinished.items() if (run_id, number) not in self._handed}
+            for run_id, attempt in (await self._accepted(new)).items():
+                await self.submit(run_id, attempt)
 
     def _lost(self) -> None:
         self._unqueued = True
@@ -98,6 +137,7 @@ class Queue:
     async def submit(self, run_id: int, attempt: int = 0) -> None:
         """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
+        self._handed.add((run_id, attempt))
         work = await self._work_of(run_id)
         if work == "parts":
             self._composites.wake()
@@ -109,6 +149,9 @@ class Queue:
             await self._with_room(partial(self._engine.submit, run_id, attempt))
         except NoRoom:
             self._unqueued = True
+            raise
+        except BaseException:
+            self._handed.discard((run_id, attempt))
             raise
 
     async def _with_room(self, work: Callable[[], Awaitable[None]]) -> None:

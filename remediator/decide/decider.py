@@ -88,6 +88,7 @@ class Decider:
         hold_pages: Callable[[], None],
     ) -> None:
         self._database = means.database
+        self._mine = means.database.shared_as
         self._judge = means.judge
         self._tasks = means.tasks
         self._remedies = means.remedies
@@ -125,7 +126,7 @@ class Decider:
         try:
             while await self._full_batch():
                 pass
-            dues = [await self._database.read(alerts.next_due), await self._waiting.next_at()]
+            dues = [await self._database.read(partial(alerts.next_due, host=self._mine)), await self._waiting.next_at()]
         except NoRoom:
             return ROOM_INTERVAL  # logged by the store, once; alerts in it are looked at when there is room again
         except (sa.exc.SQLAlchemyError, OSError):
@@ -155,11 +156,11 @@ class Decider:
         if self._all_due:
             self._all_due = False
             try:
-                await self._database.write(partial(alerts.all_due, now=now))
+                await self._database.write(partial(alerts.all_due, now=now, host=self._mine))
             except BaseException:
                 self._all_due = True
                 raise
-        waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH))
+        waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH, host=self._mine))
         await self._waiting.settle()
         if not waiting:
             return 0
@@ -224,6 +225,8 @@ class _Batch:
         return decided
 
     def _decide(self, alert: Waiting, tried: Sequence[Try]) -> Look:
+        if alert.no_host is not None:
+            return Look([Decision("no-host", alert.no_host)])
         return decide(alert.labels, self.remedies, self.targets, self._ask, tried, self.now, muted=alert.muted)
 
     def _outdated(self, connection: sa.Connection) -> set[Subject]:

@@ -34,12 +34,13 @@ class Alerting(Facts):
         lost = sources.watchdog_lost()
         most = max((subject.settings.storm.alerts or 0 for subject in subjects), default=0)
         longest = max((subject.settings.storm.within for subject in subjects), default=0.0)
-        began = await sources.database.read(partial(cls._read, since=now - longest, limit=most + 1)) if most else None
+        read = partial(cls._read, since=now - longest, limit=most + 1, host=sources.database.shared_as)
+        began = await sources.database.read(read) if most else None
         return dict.fromkeys(subjects, cls(began, lost))
 
     @staticmethod
-    def _read(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
-        return alerts.began(connection, since, limit)
+    def _read(connection: sa.Connection, since: float, limit: int, host: str | None) -> Sequence[float]:
+        return alerts.began(connection, since, limit, host)
 
 
 def blocks(facts: Alerting, case: Case) -> Hold | None:

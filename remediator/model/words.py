@@ -15,8 +15,8 @@ DueState = Literal["waiting", "running", "ran", "blocked", "missed", "skipped"]
 ``missed``: nobody was there to run it; ``skipped``: it was not to run.
 """
 
-Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched"]
-"""What was decided about an alert."""
+Verdict = Literal["run", "observe", "blocked", "no-target", "unmatched", "no-host"]
+"""What was decided about an alert. ``no-host``: its labels name no host of the fleet."""
 
 RunState = Literal["queued", "measuring", "planning", "waiting", "running", "applying", "verifying", "finished"]
 """How far a run has come. ``waiting``: its plan waits for a person; nothing goes on by itself.

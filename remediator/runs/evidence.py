@@ -65,7 +65,9 @@ class EvidenceKeeper:
         ]
 
     async def _alerts(self, run: Run) -> list[str]:
-        found = await self._database.read(partial(alerts.firing_beside, alert_id=run.alert_id, limit=MOST_ALERTS))
+        found = await self._database.read(
+            partial(alerts.firing_beside, alert_id=run.alert_id, limit=MOST_ALERTS, host=self._database.shared_as)
+        )
         return [_series(labels) for labels in found] or ["none"]
 
 

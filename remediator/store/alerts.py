@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from remediator.model.alert import ReceivedAlert
+from remediator.store import fleet
 from remediator.store.tables import HEARD_AT, alerts, decisions, runs
 from remediator.store.upsert import insert
 
@@ -23,7 +24,7 @@ class Waiting:
     superseded: the same alert has started again since, so this episode is over although its end was never reported.
     heard_at: when it was last received, or seen in Alertmanager. muted: why people did not hear of it by then.
     follows: it was not looked at yet, and there is an earlier episode of the same alert. overtaken: a later one fires,
-    so this is late news, or what one of several Alertmanagers has.
+    so this is late news, or what one of several Alertmanagers has. no_host: why its labels name no host of the fleet.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Waiting:
     follows: bool = False
     overtaken: bool = False
     first_received_at: float = 0.0
+    no_host: str | None = None
 
     @property
     def came(self) -> bool:
@@ -51,11 +53,40 @@ class Looked:
     due_at: float | None
 
 
+class Routed(Protocol):
+    """Whose an alert is. no_host: why its labels name no host; then the host is one that received it."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def no_host(self) -> str | None: ...
+
+
+class Router(Protocol):
+    """How the hosts that share a database tell whose an alert is."""
+
+    own: str
+
+    def of(self, labels: Mapping[str, str]) -> Routed: ...
+
+    def unknown(self, host: str) -> Routed:
+        """The labels name a host that there is not."""
+
+
+class _Nobodys(NamedTuple):
+    """On one machine's own database."""
+
+    host: None = None
+    no_host: None = None
+
+
 @cache
 def _upsert(dialect: str) -> sa.Insert:
     """Made once, since making it takes as long as storing twenty alerts."""
     statement = insert(alerts, dialect)
     new = statement.excluded
+    # Of hosts that take the same alert, one may not know whose it is.
+    lost, routed = new.no_host.is_not(None), alerts.c.no_host.is_(None)
     ended = alerts.c.status == "resolved"
     return statement.on_conflict_do_update(
         index_elements=["fingerprint", "starts_at"],
@@ -69,15 +100,24 @@ def _upsert(dialect: str) -> sa.Insert:
             "muted": None,  # who is told of it, so are people
             "receptions": alerts.c.receptions + 1,
             "due_at": sa.case((sa.or_(ended, new.status == "resolved"), None), else_=alerts.c.due_at),
+            "host": sa.case((sa.and_(lost, alerts.c.host.is_not(None)), alerts.c.host), else_=new.host),
+            "no_host": sa.case((sa.and_(lost, alerts.c.host.is_not(None), routed), None), else_=new.no_host),
         },
     )
 
 
-def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, float]]) -> None:
+def accept(
+    connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, float]], router: Router | None = None
+) -> None:
     """Stores alerts with the time each was received. A repeat of an episode updates it and is decided again.
 
     An alert that resolved ends its episode for good: a late, out-of-order "firing" does not open it again.
+    router: whose each is, where hosts share the database. The others are called to decide about theirs.
     """
+    received = list(received)
+    if router is not None:  # in one order, so that hosts that take the same alerts do not wait for each other in a ring
+        received.sort(key=lambda one: one[0].fingerprint)
+    routes = _routes(connection, [alert for alert, _ in received], router)
     rows = [
         {
             "fingerprint": alert.fingerprint,
@@ -93,28 +133,53 @@ def accept(connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, fl
             "last_received_at": at,
             "receptions": 1,
             "decided_receptions": 0,
+            "host": route.host,
+            "no_host": route.no_host,
         }
-        for alert, at in received
+        for (alert, at), route in zip(received, routes, strict=True)
     ]
     if not rows:
         return
     connection.execute(_upsert(connection.dialect.name), rows)
+    if router is not None:
+        fleet.call(connection, {route.host for route in routes if route.host} - {router.own})
 
 
-def waiting(connection: sa.Connection, now: float, limit: int) -> Sequence[Waiting]:
+def _routes(
+    connection: sa.Connection, received: Sequence[ReceivedAlert], router: Router | None
+) -> Sequence[Routed | _Nobodys]:
+    if router is None:
+        return [_Nobodys()] * len(received)
+    routes = [router.of(alert.labels) for alert in received]
+    there = fleet.known(connection, {route.host for route in routes} - {router.own}) | {router.own}
+    return [route if route.host in there else router.unknown(route.host) for route in routes]
+
+
+def waiting(connection: sa.Connection, now: float, limit: int, host: str | None = None) -> Sequence[Waiting]:
     """Firing episodes to be looked at: those that came, oldest first, then those that are due.
 
-    Settles those that have ended.
+    Settles those that have ended. host: only this host's, where several share the database.
     """
+    mine = {} if host is None else {"of_host": host}
+    fleet = host is not None
     # Of those that ended as few as may stand before them: in a storm thousands wait, and a look must not pass them all.
     settled, found = True, list[Waiting]()
     while settled and len(found) < limit:
-        settled = connection.execute(_settle(), {"limit": limit}).rowcount > 0
-        found = [Waiting(*row) for row in connection.execute(_came(), {"limit": limit})]
+        settled = connection.execute(_settle(fleet), {"limit": limit, **mine}).rowcount > 0
+        found = [Waiting(*row) for row in connection.execute(_came(fleet), {"limit": limit, **mine})]
     if len(found) < limit:
-        rest = {"now": now, "limit": limit - len(found)}
-        found += [Waiting(*row) for row in connection.execute(_due(), rest)]
+        rest = {"now": now, "limit": limit - len(found), **mine}
+        found += [Waiting(*row) for row in connection.execute(_due(fleet), rest)]
     return found
+
+
+def _mine(fleet: bool) -> Sequence[sa.ColumnElement[bool]]:
+    """A condition that takes the parameter ``of_host``, where several share the database."""
+    return [alerts.c.host == sa.bindparam("of_host")] if fleet else []
+
+
+def _of(host: str | None) -> Sequence[sa.ColumnElement[bool]]:
+    return [] if host is None else [alerts.c.host == host]
 
 
 _CAME = alerts.c.decided_receptions < alerts.c.receptions
@@ -125,21 +190,22 @@ _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 
 
 @cache
-def _settle() -> sa.Update:
-    first = sa.select(alerts.c.id).where(_CAME).order_by(alerts.c.id).limit(_LIMIT).scalar_subquery()
+def _settle(fleet: bool) -> sa.Update:
+    first = sa.select(alerts.c.id).where(_CAME, *_mine(fleet)).order_by(alerts.c.id).limit(_LIMIT).scalar_subquery()
     ended = alerts.update().where(alerts.c.id.in_(first), alerts.c.status == "resolved")
     return ended.values(decided_receptions=alerts.c.receptions)
 
 
 @cache
-def _came() -> sa.Select[Any]:
-    return _waiting(sa.and_(_CAME, alerts.c.status == "firing"), alerts.c.id)
+def _came(fleet: bool) -> sa.Select[Any]:
+    return _waiting(sa.and_(_CAME, alerts.c.status == "firing", *_mine(fleet)), alerts.c.id)
 
 
 @cache
-def _due() -> sa.Select[Any]:
+def _due(fleet: bool) -> sa.Select[Any]:
     now = sa.bindparam("now", type_=alerts.c.due_at.type)
-    return _waiting(sa.and_(alerts.c.due_at <= now, alerts.c.status == "firing", sa.not_(_CAME)), alerts.c.due_at)
+    due = sa.and_(alerts.c.due_at <= now, alerts.c.status == "firing", sa.not_(_CAME), *_mine(fleet))
+    return _waiting(due, alerts.c.due_at)
 
 
 def _waiting(where: sa.ColumnElement[bool], order: sa.Column[Any]) -> sa.Select[Any]:
@@ -162,6 +228,7 @@ def _waiting(where: sa.ColumnElement[bool], order: sa.Column[Any]) -> sa.Select[
         follows,
         since.where(later.c.status == "firing"),
         alerts.c.first_received_at,
+        alerts.c.no_host,
     )
     return sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(_LIMIT)
 
@@ -171,9 +238,16 @@ def firing(connection: sa.Connection, ids: Collection[int]) -> set[int]:
     return set(connection.scalars(sa.select(alerts.c.id).where(alerts.c.id.in_(ids), alerts.c.status == "firing")))
 
 
-def firing_beside(connection: sa.Connection, alert_id: int | None, limit: int) -> list[dict[str, str]]:
-    """The labels of the alerts that fire, without this one, the newest first."""
-    select = sa.select(alerts.c.labels).where(alerts.c.status == "firing").order_by(alerts.c.id.desc()).limit(limit)
+def firing_beside(
+    connection: sa.Connection, alert_id: int | None, limit: int, host: str | None = None
+) -> list[dict[str, str]]:
+    """The labels of the alerts that fire, of this host or all, without this one, the newest first."""
+    select = (
+        sa.select(alerts.c.labels)
+        .where(alerts.c.status == "firing", *_of(host))
+        .order_by(alerts.c.id.desc())
+        .limit(limit)
+    )
     if alert_id is not None:
         select = select.where(alerts.c.id != alert_id)
     return [dict(labels) for labels in connection.scalars(select)]
@@ -211,8 +285,9 @@ def starts_at(connection: sa.Connection, id: int) -> float | None:
     return found
 
 
-def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float]:
-    """When alerts that fire were first received, newest first: at most so many, and those since then (Unix seconds).
+def began(connection: sa.Connection, since: float, limit: int, host: str | None = None) -> Sequence[float]:
+    """When alerts that fire, of this host or all, were first received, newest first: at most so many, and those since
+    then (Unix seconds).
 
     An episode whose end was lost, as the same alert has started again since, does not count; neither does one as which
     an older one goes on.
@@ -221,7 +296,7 @@ def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float
     superseded = sa.exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.starts_at > alerts.c.starts_at)
     before = alerts.alias()
     goes_on = sa.exists().where(before.c.fingerprint == alerts.c.fingerprint, before.c.continued_by == alerts.c.id)
-    recent = (alerts.c.status == "firing", alerts.c.first_received_at > since)
+    recent = (alerts.c.status == "firing", alerts.c.first_received_at > since, *_of(host))
     select = (
         sa.select(alerts.c.first_received_at)
         .where(*recent, sa.not_(superseded), sa.not_(goes_on))
@@ -231,15 +306,16 @@ def began(connection: sa.Connection, since: float, limit: int) -> Sequence[float
     return list(connection.scalars(select))
 
 
-def next_due(connection: sa.Connection) -> float | None:
-    """When the next episode is to be looked at (Unix seconds); None when none is."""
-    due: float | None = connection.scalar(sa.select(sa.func.min(alerts.c.due_at)).where(alerts.c.status == "firing"))
+def next_due(connection: sa.Connection, host: str | None = None) -> float | None:
+    """When the next episode, of this host or any, is to be looked at (Unix seconds); None when none is."""
+    firing = (alerts.c.status == "firing", *_of(host))
+    due: float | None = connection.scalar(sa.select(sa.func.min(alerts.c.due_at)).where(*firing))
     return due
 
 
-def all_due(connection: sa.Connection, now: float) -> None:
-    """Every firing episode is to be looked at: what is decided about any of them may have changed."""
-    connection.execute(alerts.update().where(alerts.c.status == "firing").values(due_at=now))
+def all_due(connection: sa.Connection, now: float, host: str | None = None) -> None:
+    """Every firing episode, of this host or any, is to be looked at: what is decided about it may have changed."""
+    connection.execute(alerts.update().where(alerts.c.status == "firing", *_of(host)).values(due_at=now))
 
 
 def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:

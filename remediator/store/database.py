@@ -81,6 +81,11 @@ class Database:
         return self._backend.one_machine
 
     @property
+    def shared_as(self) -> str | None:
+        """The name of this machine where others may have rows in it too; None where it is one machine's own."""
+        return None if self._backend.one_machine else self.host
+
+    @property
     def url(self) -> str:
         """For another library that is to use the same database from this process."""
         return self._backend.url

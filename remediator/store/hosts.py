@@ -11,6 +11,7 @@ from remediator.store.tables import (
     breaker_resets,
     decisions,
     due_times,
+    hosts,
     jobs,
     levels,
     pauses,
@@ -50,6 +51,7 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
         sa.tuple_(other.c.at, other.c.host) > sa.tuple_(breaker_resets.c.at, breaker_resets.c.host),
     )
     connection.execute(breaker_resets.delete().where(newer))
+    connection.execute(hosts.delete().where(hosts.c.host != host))  # it says itself that it is there
     connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
     for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
         twin = table.alias()

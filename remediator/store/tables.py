@@ -1,7 +1,7 @@
 """The tables. Times are Unix seconds; what only people and the API read is JSON.
 
-Every row that belongs to a machine has its ``host``, or belongs to a row that has it. An alert belongs to none: it is
-Alertmanager's, and the same for every remediator that is told of it; the decision about it says for which host.
+Every row that belongs to a machine has its ``host``, or belongs to a row that has it. An alert is Alertmanager's, and
+the same for every remediator that is told of it; where hosts share a database, it says which of them decides about it.
 """
 
 from sqlalchemy import (
@@ -58,6 +58,8 @@ alerts = Table(
     Column("seen_at", Float),
     Column("muted", Text),
     Column("continued_by", Id),
+    Column("host", String(255)),
+    Column("no_host", Text),
     UniqueConstraint("fingerprint", "starts_at"),
     sqlite_autoincrement=True,
 )
@@ -66,7 +68,8 @@ alerts = Table(
 due_at: when it is to be looked at again in any case; null when only an event brings that, and once it has ended.
 seen_at: when Alertmanager, asked, last had it firing. muted: why people were not told of it by then; null where they
 were. continued_by: the episode, whose row may be gone by now, as which the same outage went on after a restart of
-Alertmanager or Prometheus.
+Alertmanager or Prometheus. host: who decides about it, where hosts share the database; null in one machine's own.
+no_host: why its labels name none; then ``host`` is one that received it.
 """
 
 Index("ix_alerts_firing", alerts.c.id, sqlite_where=text("status = 'firing'"))
@@ -391,6 +394,23 @@ audit_heads = Table(
     Column("deleted_hash", String(64), nullable=False),
 )
 """The end of each host's chain, and the last record that its retention deleted."""
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("version", String(63), nullable=False),
+    Column("node", String(255), nullable=False),
+    Column("address", String(255)),
+    Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    Column("watchdog_at", Float),
+)
+"""The hosts whose remediators work on this database, or did. seen_at: when one last said so, by the database's clock
+where hosts share it. stopped_at: when it ended in order. node: the name of its machine. address: of its API.
+watchdog_at: when it last received the always-firing alert.
+"""
 
 levels = Table(
     "levels",

@@ -14,6 +14,7 @@ from remediator.store.database import Database
 class Inbox:
     """A group commit: while one transaction goes to disk, whatever arrives gathers for the next.
 
+    router: whose each alert is, where hosts share the database.
     on_stored: called after each commit, to wake whoever decides. on_received: called with what a commit has stored.
     """
 
@@ -23,11 +24,13 @@ class Inbox:
         clock: Callable[[], float],
         on_stored: Callable[[], None],
         on_received: Callable[[Notification], None],
+        router: Callable[[], alerts.Router | None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_stored = on_stored
         self._on_received = on_received
+        self._router = router
         self._senders: dict[str, float] = {}
         self._gathered: list[tuple[ReceivedAlert, float]] = []
         self._names: set[str] = set()
@@ -54,13 +57,19 @@ class Inbox:
         now = self._clock()
         names, self._names = self._names, set()
         fresh = [name for name in names if abs(now - self._senders.get(name, 0.0)) >= episodes.HEARD_EVERY]
-        await self._database.write(partial(_store, host=self._database.host, received=received, names=fresh, now=now))
+        store = partial(_store, host=self._database.host, received=received, names=fresh, now=now)
+        await self._database.write(partial(store, router=self._router()))
         self._senders.update(dict.fromkeys(fresh, now))
         self._on_stored()
 
 
 def _store(
-    connection: sa.Connection, host: str, received: list[tuple[ReceivedAlert, float]], names: list[str], now: float
+    connection: sa.Connection,
+    host: str,
+    received: list[tuple[ReceivedAlert, float]],
+    names: list[str],
+    now: float,
+    router: alerts.Router | None,
 ) -> None:
-    alerts.accept(connection, received)
+    alerts.accept(connection, received, router)
     episodes.heard(connection, host, names, now)

@@ -61,7 +61,7 @@ class Reconciler:
     """Looks at every Alertmanager there is.
 
     on_stored: called when there is something to be decided about. on_look: called after each look, with since when each
-    Alertmanager that answered has been running, by its URL.
+    Alertmanager that answered has been running, by its URL. router: as the Inbox's.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Reconciler:
         metrics: ReconcileMetrics,
         on_stored: Callable[[], None],
         on_look: Callable[[Mapping[str, float]], None],
+        router: Callable[[], alerts.Router | None] = lambda: None,
     ) -> None:
         self._database = database
         self._peers = peers
@@ -87,6 +88,7 @@ class Reconciler:
         self._metrics = metrics
         self._on_stored = on_stored
         self._on_look = on_look
+        self._router = router
         self._one_at_a_time = asyncio.Lock()
         self._since = clock()
         self._noticed: Mapping[Key, float] = {}
@@ -207,7 +209,7 @@ class Reconciler:
         now = self._clock()
 
         def write(connection: sa.Connection) -> tuple[dict[int, Episode], list[int]]:
-            alerts.accept(connection, [(_received(one.alert), now) for one, _ in begun])
+            alerts.accept(connection, [(_received(one.alert), now) for one, _ in begun], self._router())
             joined = {}
             muted = dict(changes.muted)
             for one, goes_on_from in begun:

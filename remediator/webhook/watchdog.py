@@ -75,6 +75,16 @@ class Watchdog:
         if lost:
             self._on_found()
 
+    def heard_elsewhere(self, at: float) -> None:
+        """It came to another host of the fleet, then (Unix seconds)."""
+        if self._silent_from is None or (self.last is not None and at <= self.last):
+            return
+        lost = self.state().lost
+        self.last = at
+        self._silent_from = max(self._silent_from, self._ticks() - max(0.0, self._clock() - at))
+        if lost and not self.state().lost:
+            self._on_found()
+
     def state(self) -> WatchdogState:
         """As of now. Where nothing listens for it, as in a command, it is not lost."""
         if self._silent_from is None:

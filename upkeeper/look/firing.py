@@ -132,6 +132,8 @@ def _decided(
         return None, "is about to be decided"
     if decision["verdict"] == "unmatched":
         return None, "no remedy matches it"
+    if decision["verdict"] == "no-host":
+        return None, decision["reason"]
     if decision["verdict"] == "no-target":
         return None, f"{decision['remedy']} does nothing: {decision['reason']}"
     if decision["verdict"] == "blocked":

@@ -31,6 +31,7 @@ STYLES = {
     "expired": "yellow",
     "superseded": "dim",
     "no-target": "yellow",
+    "no-host": "yellow",
     "unmatched": "dim",
     "cancelled": "yellow",
     "warning": "yellow",

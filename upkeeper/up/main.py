@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.configfile.problem import ConfigError
 from remediator.control.opening import locked
+from remediator.control.place import Place
 from remediator.model.errors import EXIT_USAGE, ClientError, NoRoom
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
@@ -40,7 +41,7 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
         lock = hold(prepared.layout.lock)
         prepared.require_free_ports()
         Ballast(prepared.layout.state.root).with_room(prepared.write_configs)
-        await _migrate(prepared.layout.state)
+        await _migrate(prepared.layout.state, Place.of(prepared.config, prepared.layout.state))
     except (ConfigError, OSError, SQLAlchemyError) as error:
         full = no_room(error, StateDir.find(options.state_dir, env).root)
         raise full or ClientError(str(error), EXIT_USAGE) from error
@@ -48,10 +49,10 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
     _become_supervisor(json.dumps(plan(prepared, lock)).encode())
 
 
-async def _migrate(state: StateDir) -> None:
+async def _migrate(state: StateDir, place: Place) -> None:
     """Brings the tables up to date here, in a process that ends: what that takes would stay with the remediator."""
     with locked(state):
-        database = Database(state.database, make_room=Ballast(state.root).release)
+        database = Database(place.database, make_room=Ballast(state.root).release, host=place.host)
         try:
             with suppress(NoRoom):  # the remediator says so, and waits for room
                 await database.migrate()

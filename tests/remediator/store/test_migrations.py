@@ -103,7 +103,8 @@ async def test_a_shared_database_of_an_earlier_release_is_kept_to_the_last_value
         for table in (each for each in tables if before[each]):
             select = sa.select(now.tables[table])
             after = [row for row in connection.execute(select).mappings() if not _of_this_start(table, row)]
-            assert {row.get("host", host) for row in after} == {host}
+            nobodys = table == "alerts"  # until they come again: whose they are is the config's to say
+            assert {row.get("host", host) for row in after} == ({None} if nobodys else {host})
             like = [_without_host(row, before[table][0]) for row in after]
             assert sorted(like, key=repr) == sorted(map(dict, before[table]), key=repr)
     request = Request(host="kitchen", task="t", target="x", caller=Caller("cli"), dry_run=False)

@@ -101,6 +101,7 @@ def test_no_table_is_forgotten() -> None:
         "due_times",
         "audit",
         "tokens",
+        "hosts",
         "levels",
         "senders",
         "silences",
