@@ -94,4 +94,4 @@ async def test_two_hosts_on_one_database(tmp_path: Path, postgres15: PostgresSer
         )
         assert (attic.rotated, attic.whole()) == (True, True)
         chains = command("audit", "verify", "--config", attic.config, "--state-dir", attic.state)
-        assert [(one["host"], one["faults"]) for one in chains["items"]] == [("attic", []), ("cellar", [])]
+        assert [(one["host"], one["faults"]) for one in chains["chains"]] == [("attic", []), ("cellar", [])]
