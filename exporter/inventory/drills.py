@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.quantities import Bytes, Duration
@@ -18,6 +18,42 @@ def _argument(text: str) -> str:
 
 
 Command = list[Annotated[str, AfterValidator(_argument)]]
+
+
+Application = Literal["n8n", "letta", "open-webui", "neo4j", "postgres"]
+
+
+class DrillProof(Section):
+    """A ready-made proof that an application can use its data. See docs/tasks/disaster-recovery-test.md."""
+
+    application: Application = Field(description="whose proof it is; it runs with the tools of that image")
+    query: str | None = Field(
+        default=None, min_length=1, description="of postgres: a query whose answer is neither nothing, 0 nor false"
+    )
+    database: Annotated[str, AfterValidator(_argument)] | None = Field(
+        default=None, description="of postgres and neo4j: the database; null: postgres, and neo4j"
+    )
+    user: Annotated[str, AfterValidator(_argument)] | None = Field(
+        default=None, description="of postgres: who asks; null: postgres"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        application = given.get("application")
+        if application == "postgres" and given.get("query") is None:
+            yield Contradiction(("query",), "is missing: without one nothing is proven")
+        for key, whose in (("query", ("postgres",)), ("user", ("postgres",)), ("database", ("postgres", "neo4j"))):
+            if given.get(key) is not None and application not in whose:
+                yield Contradiction((key,), f"has no effect for {shown(application)}; remove it")
+
+
+def _application_alone(given: object) -> object:
+    return {"application": given} if isinstance(given, str) else given
+
+
+_ProofOrName = Annotated[
+    DrillProof, BeforeValidator(_application_alone, json_schema_input_type=Application | DrillProof)
+]
 
 
 class DrillService(Section):
@@ -49,11 +85,19 @@ class DrillService(Section):
     )
     prove_within: Duration = Field(default=120.0, gt=0, description="time that the command has")
     expect: Regex | None = Field(default=None, description="what its output must contain")
+    proof: _ProofOrName | None = Field(
+        default=None, description="instead of prove and expect a ready-made one: a name, or a section for more"
+    )
+    uses: list[Name] = Field(
+        default=[], description="services before it that it needs, which with one_by_one run on until it has proven"
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("expect") is not None and not given.get("prove"):
             yield Contradiction(("expect",), "is about the output of prove, which is missing")
+        if given.get("proof") is not None and given.get("prove"):
+            yield Contradiction(("prove",), "and proof are mutually exclusive; remove one of them")
         if given.get("load") and given.get("set_at") is None:
             yield Contradiction(("load",), "has nothing to load: say in set_at where the set is to be")
         volumes, databases = given.get("volumes"), given.get("sqlite")
@@ -70,6 +114,10 @@ class Drill(Section):
     memory: Bytes = Field(default=Bytes(1024**3), ge=6 * 1024**2, description="memory of each of them at most")
     cpus: float = Field(default=1.0, gt=0, description="processors of each of them at most")
     within: Duration = Field(default=3600.0, gt=0, description="time after which the drill is ended and has failed")
+    one_by_one: bool = Field(
+        default=False,
+        description="each is ended once it has proven, and nothing that comes later uses it: for a small machine",
+    )
     spare: Bytes = Field(
         default=Bytes(5 * 1024**3), description="space that stays free where Docker keeps its data, else it is ended"
     )
@@ -79,7 +127,13 @@ class Drill(Section):
         services = given.get("services")
         yield from repeated_names("services", services)
         known = [each for each in services if isinstance(each, dict)] if isinstance(services, list) else []
-        if known and not any(each.get("prove") for each in known):
+        for index, each in enumerate(known):
+            before = [other.get("name") for other in known[:index]]
+            uses = each.get("uses")
+            for at, name in enumerate(uses if isinstance(uses, list) else []):
+                if name not in before:
+                    yield Contradiction(("services", index, "uses", at), f"{shown(name)} is no service before it")
+        if known and not any(each.get("prove") or each.get("proof") for each in known):
             yield Contradiction(("services",), "prove nothing: that a container starts says nothing of its data")
 
 

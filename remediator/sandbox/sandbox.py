@@ -72,6 +72,10 @@ class Sandbox:
                 ) from None
             raise SandboxEnded(f"{guest.name} cannot be started: {error}") from error
 
+    async def end(self, guest: str) -> None:
+        """Ends a container, and removes it; its volumes stay. Raises UpkeeperError."""
+        await self._engine.call(lambda client: client.remove_container(self._own(guest), force=True))
+
     async def run(self, guest: str, command: Sequence[str], seconds: float) -> Said:
         """Runs a command in a guest that runs. Raises GuestFailed where it does not end in time, or cannot begin."""
         container = self._own(guest)

@@ -109,6 +109,16 @@ class Piped:
         if self._hung:
             raise TaskError(f"{self._name} wrote nothing for {self._idle:g} s and was ended")
 
+    @property
+    def said(self) -> list[str]:
+        """The last lines of its standard error until now."""
+        return list(self._lines)
+
+    @property
+    def hung(self) -> bool:
+        """Whether it was ended because it wrote nothing."""
+        return self._hung
+
     def kill(self) -> None:
         """Ends it at once, with all that it has started."""
         if self.process.poll() is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, JsonValue
 
 from exporter.backups import proofs, results
+from exporter.backups.manifest import Manifest
 from exporter.backups.proofs import Shown
 from exporter.backups.restic import ResticFailed, read_env_file
 from exporter.backups.sets import figures
@@ -17,12 +18,15 @@ from exporter.base.units import format_duration
 from exporter.configfile.section import regex_search
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
-from exporter.inventory.drills import Drill, DrillService
+from exporter.inventory.drills import Drill, DrillProof, DrillService
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
-from remediator.sandbox.guest import Guest, Limits
+from remediator.sandbox.guest import Guest, Limits, Said
 from remediator.sandbox.sandbox import GuestFailed, Sandbox, SandboxEnded, last_line, sandbox
 from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
+from remediator.tasks.disaster_recovery.order import no_longer_needed
+from remediator.tasks.disaster_recovery.proofs.proof import NotProven
+from remediator.tasks.disaster_recovery.proofs.registry import PROOFS
 from remediator.tasks.disaster_recovery.rebuild import database_parts, lay, place, put_database, unpack, volume_parts
 from remediator.tasks.resources import Resources
 from remediator.tasks.restoring.checked import Damaged
@@ -39,10 +43,6 @@ class Drilling(Parameters):
     """Which set."""
 
     set: str = Field(default=LATEST, description="name of a set; or latest, the newest complete one")
-
-
-class NotProven(Exception):
-    """The set was restored, and something in it cannot be used. The message says what, on one line."""
 
 
 class DisasterRecoveryTest:
@@ -92,10 +92,10 @@ class DisasterRecoveryTest:
             databases = [str(part) for part in chosen(found.manifest, ()) if not part.is_archive]
         comes_back = ", ".join([*map(str, volumes.values()), *databases]) or "nothing"
         common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest}
-        proving = [service.name for service in drill.services if service.prove]
+        proving = [service.name for service in drill.services if _proves(service)]
         reason = f"{comes_back} restored into a sandbox, where {', '.join(proving)} must prove to be able to use it"
         notes = [f"{service.name} is started from {service.image}, and proves nothing." for service in drill.services
-                 if not service.prove]  # fmt: skip
+                 if not _proves(service)]  # fmt: skip
         return Plan(actions=[Action(kind=DRILL, object=found.name, reason=reason, params=common)], notes=notes)
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -172,6 +172,7 @@ class DisasterRecoveryTest:
         began, age = self._clock(), self._clock() - found.manifest.started
         purpose = f"{self.facts.name} {series.name} of {self._state_dir or 'no state'}"  # another's may be at work
         async with sandbox(engine, purpose, limits, clock=self._clock) as inside:
+            said: list[str] = []
             await _fill(inside, drill, found)
             for service in drill.services:
                 await inside.start(_guest(service))
@@ -179,7 +180,13 @@ class DisasterRecoveryTest:
                     await inside.until(service.name, service.ready, service.ready_within)
                 for command in service.load:
                     await _load(inside, service, command)
-            said = [await _prove(inside, service) for service in drill.services if service.prove]
+                if drill.one_by_one:
+                    said += [await _prove(inside, service, found.manifest)] if _proves(service) else []
+                    for name in no_longer_needed(drill.services, service.name):
+                        await inside.end(name)
+            if not drill.one_by_one:
+                proving = [each for each in drill.services if _proves(each)]
+                said += [await _prove(inside, each, found.manifest) for each in proving]
             took = self._clock() - began
         return Recovered(said, took, age)
 
@@ -247,13 +254,33 @@ async def _load(inside: Sandbox, service: DrillService, command: Sequence[str]) 
         raise NotProven(f"{command[0]} in {service.name} cannot load the set: {last_line(said)}")
 
 
-async def _prove(inside: Sandbox, service: DrillService) -> str:
+def _proves(service: DrillService) -> bool:
+    return bool(service.prove) or service.proof is not None
+
+
+async def _prove(inside: Sandbox, service: DrillService, manifest: Manifest) -> str:
+    if service.proof is not None:
+        return await _prove_ready_made(inside, service, service.proof, manifest)
     said = await inside.run(service.name, service.prove, service.prove_within)
     if said.status != 0:
         raise NotProven(f"{service.name} cannot use its data: {last_line(said)} (exit status {said.status})")
     if service.expect is not None and not regex_search(service.expect)(said.output.encode()):
         raise NotProven(f"{service.name} does not say {service.expect!r}: {last_line(said)}")
     return f"{service.name} proved it: {last_line(said)}"
+
+
+async def _prove_ready_made(inside: Sandbox, service: DrillService, settings: DrillProof, manifest: Manifest) -> str:
+    """What it writes may be secret, so only its judge's words are told; of one that failed, what is no answer."""
+    proof = PROOFS[settings.application]
+    said = await inside.run(service.name, proof.command(settings), service.prove_within)
+    if said.status != 0:
+        lines = [line for line in said.output.splitlines() if '"data"' not in line]
+        why = last_line(Said(said.status, "\n".join(lines)))
+        raise NotProven(f"{service.name} cannot use its data: {why} (exit status {said.status})")
+    try:
+        return f"{service.name} proved it: {proof.judge(said.output, settings, manifest)}"
+    except NotProven as error:
+        raise NotProven(f"{service.name} cannot use its data: {error}") from None
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:

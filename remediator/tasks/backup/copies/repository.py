@@ -22,6 +22,8 @@ from remediator.tasks.backup.piped import Piped
 from remediator.tasks.backup.sink import CHUNK
 
 _IDLE_SECONDS = 1800.0
+PATIENCE_SECONDS = 60.0
+"""For what should answer at once: from 0.17 on restic itself tries for a quarter of an hour to reach a repository."""
 _MAX_LINE = 1024 * 1024
 _MAX_ANSWER = 256 * 1024**2
 
@@ -84,7 +86,7 @@ class Repository:
         seen = _Statuses(progress)
         dated = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
         options = ["--json", f"--host={host}", f"--time={dated}", *(f"--tag={tag}" for tag in tags)]
-        self._run(["backup", *options, "--", str(directory)], stop, seen.write)
+        self._run(["backup", *options, "--", str(directory)], stop, seen.write, _IDLE_SECONDS)
 
     def files(self, snapshot: Snapshot, stop: Event) -> dict[str, int]:
         """Bytes of each file of a snapshot, by its path below the directory that it was made of."""
@@ -100,7 +102,8 @@ class Repository:
 
     def fetch(self, snapshot: Snapshot, target: Path, stop: Event) -> Path:
         """Restores a snapshot below a directory; the set in it."""
-        self._run(["restore", "--no-lock", f"--target={target}", snapshot.id], stop, lambda _: None)
+        command = ["restore", "--no-lock", f"--target={target}", snapshot.id]
+        self._run(command, stop, lambda _: None, 24 * _IDLE_SECONDS)  # of which older ones say nothing meanwhile
         return target / snapshot.path.lstrip("/")
 
     def _text(self, arguments: Sequence[str], stop: Event) -> str:
@@ -117,18 +120,26 @@ class Repository:
         self._run(arguments, stop, take)
         return bytes(found)
 
-    def _run(self, arguments: Sequence[str], stop: Event, take: Callable[[bytes], None]) -> None:
+    def _run(
+        self, arguments: Sequence[str], stop: Event, take: Callable[[bytes], None], idle: float | None = None
+    ) -> None:
+        """idle: seconds without output after which it is ended."""
         program = shutil.which(self._program)
         if program is None:
             raise TaskError("restic is not installed: install the package restic")
         try:
             opened = opening(self._access, self._cache)
-            with Piped(
-                [program, *opened.options, *arguments], stop, environment=_environment(opened), idle=_IDLE_SECONDS
-            ) as running:
-                while data := running.read(CHUNK):
-                    take(data)
-                status, said = running.end()
+            command = [program, *opened.options, *arguments]
+            patience = PATIENCE_SECONDS if idle is None else idle
+            with Piped(command, stop, environment=_environment(opened), idle=patience) as running:
+                try:
+                    while data := running.read(CHUNK):
+                        take(data)
+                    status, said = running.end()
+                except TaskError:
+                    if not running.hung:
+                        raise
+                    status, said = 1, [*running.said, f"no answer within {patience:g} s"][:1]
         except ResticFailed as error:
             raise TaskError(str(error)) from None
         except OSError as error:

@@ -14,6 +14,7 @@ from exporter.backups import copies
 from exporter.backups import manifest as manifests
 from exporter.inventory.backups import MANIFEST
 from remediator.model.task import Effect
+from remediator.tasks.backup.copies import repository
 from remediator.tasks.backup.journal import Owner
 from tests.helpers import missing, require_program, wait_until
 from tests.remediator.tasks.backup.series import applied, series, task
@@ -99,7 +100,11 @@ async def test_the_copy_is_whole_dated_as_the_set_and_found_again(tmp_path: Path
     assert len(house.snapshots()) == 2
 
 
-async def test_a_copy_that_fails_leaves_the_set_and_says_what_helps(tmp_path: Path, real: Real) -> None:
+async def test_a_copy_that_fails_leaves_the_set_and_says_what_helps(
+    tmp_path: Path, real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer restic would try for a quarter of an hour to reach what refuses its connection."""
+    monkeypatch.setattr(repository, "PATIENCE_SECONDS", 5.0)
     wrong = tmp_path / "wrong"
     wrong.write_text("not the password\n")
     told = {

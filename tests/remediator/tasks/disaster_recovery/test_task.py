@@ -210,3 +210,38 @@ def test_a_drill_that_proves_nothing_is_refused(tmp_path: Path, drill: str, prob
     path.write_text(text)
     with pytest.raises(ConfigError, match=problem):
         load(path, Config)
+
+
+N8N = """#!/bin/busybox sh
+[ "$1 $2 $3" = "export:credentials --all --decrypted" ] || exit 2
+busybox grep -q $(busybox cat /data/key) /data/sealed || { echo 'Error: Credentials could not be decrypted'; exit 1; }
+echo '[{"name":"mail","data":{"password":"hunter2-hunter2"}}]'
+"""
+"""Stands for n8n's own program, whose image is not to be had here: it opens what its key has sealed."""
+
+
+@root_only
+async def test_a_ready_made_proof_finds_the_wrong_key_and_tells_no_secret(estate: Estate) -> None:
+    """Two applications, one after the other: of what is over nothing runs on."""
+    (estate.root / "bin").mkdir()
+    (estate.root / "bin" / "n8n").write_text(N8N)
+    (estate.root / "bin" / "n8n").chmod(0o755)
+    await estate.backup()
+    one = {key: value for key, value in APP.items() if key not in ("prove", "expect")}
+    n8n = {**one, "name": "n8n", "proof": "n8n", "environment": {"PATH": "/data/bin:/bin"}}
+    alone = ["/bin/busybox", "sh", "-c", "busybox nslookup n8n >/dev/null 2>&1 && exit 1; echo alone"]
+    drill = {
+        "services": [n8n, {**one, "name": "after", "prove": alone}],
+        "one_by_one": True, "memory": "32MiB", "spare": 0, "within": 120,
+    }  # fmt: skip
+    series_ = series(estate.sets, {"files": ["/x"]}, drill=drill)
+    task_ = DisasterRecoveryTest([series_], lambda: estate.engine, estate.sets.parent / "state", lambda: estate.now)
+    (action,) = (await task_.plan("pa")).actions
+    said = (await task_.apply("pa", action)).detail
+    assert said.startswith("n8n proved it: 1 credential decrypted, after proved it: alone; recovered in")
+    assert "hunter2" not in said
+    (estate.root / "key").write_text("forgotten\n")
+    await estate.backup()
+    (action,) = (await task_.plan("pa")).actions
+    with pytest.raises(TaskError, match="n8n cannot use its data: Error: Credentials could not be decrypted"):
+        await task_.apply("pa", action)
