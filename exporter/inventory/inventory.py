@@ -19,6 +19,7 @@ from exporter.inventory.docker import Docker, DockerUsageSettings
 from exporter.inventory.filesystems import Filesystems
 from exporter.inventory.host import Host, SystemdSettings, UpdatesSettings
 from exporter.inventory.logs import LogDirectory, LogsSettings, RotationPolicy
+from exporter.inventory.needs import needs_contradictions
 from exporter.inventory.neo4j import Neo4jServer, Neo4jSettings
 from exporter.inventory.postgres import PostgresServer, PostgresSettings
 from exporter.inventory.services import Service
@@ -80,6 +81,7 @@ class Inventory(Section):
         yield from repeated_names("neo4j", given.get("neo4j"))
         yield from repeated_names("sqlite", given.get("sqlite"))
         yield from unknown_servers(given)
+        yield from needs_contradictions(given)
         for index, name in enumerate(names_of(given.get("logs"))):
             if name == DRILL_DIRECTORY:
                 yield Contradiction(

@@ -251,6 +251,12 @@ class Service(Section):
         default=None, description="or the systemd unit of this machine that it restarts, as in `letta.service`"
     )
 
+    needs: list[Name] = Field(
+        default=[],
+        description="services and `postgres:` or `neo4j:` servers without which it cannot work: while one of these is "
+        "down, Alertmanager tells only of that, and this service is not restarted",
+    )
+
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("container") is not None and given.get("unit") is not None:

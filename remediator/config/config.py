@@ -64,6 +64,11 @@ class Config(Inventory):
     reconcile: Reconcile = Field(default=Reconcile(), description="catches what webhooks did not tell")
     watchdog: Watchdog = Field(default=Watchdog(), description="when the always-firing alert is lost")
 
+    @property
+    def tells_nobody(self) -> bool:
+        """Whether no person hears of any alert; whom an Alertmanager of a person's own tells is not known here."""
+        return self.notify.tells_nobody and self.alertmanager is None
+
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from super().contradictions(given)

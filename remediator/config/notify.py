@@ -53,11 +53,19 @@ class Slack(Section):
     reports: bool = Field(default=True, description="whether the maintenance report is posted there, too, in short")
 
 
+class Telegram(Section):
+    """Where Alertmanager sends alerts through a bot. The bot's token is a secret, so it comes from a file."""
+
+    bot_token_file: SecretFile = Field(description="file that holds the bot's token, as BotFather gives it")
+    chat_id: int = Field(description="number of the chat; that of a group is negative")
+
+
 class Notify(Section):
     """Who hears of alerts. Empty means nobody but the remediator."""
 
     email: Email | None = Field(default=None, description="by mail")
     slack: Slack | None = Field(default=None, description="in Slack")
+    telegram: Telegram | None = Field(default=None, description="in Telegram")
     host: OneLine | None = Field(
         default=None,
         min_length=1,
@@ -69,3 +77,8 @@ class Notify(Section):
         description="where you have put the pages of docs/runbooks for all to read: messages then link to "
         "`URL/ALERT.md`",
     )
+
+    @property
+    def tells_nobody(self) -> bool:
+        """Whether no person hears of any alert."""
+        return self.email is None and self.slack is None and self.telegram is None

@@ -129,6 +129,7 @@ class Core(Operations):
             self.ballast,
             self.watchdog,
             self._clock,
+            lambda: self._settings.config.tells_nobody,
         )
 
     @cached_property

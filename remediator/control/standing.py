@@ -44,6 +44,7 @@ class Standing:
         ballast: BallastKeeper,
         watchdog: Watchdog,
         clock: Callable[[], float],
+        tells_nobody: Callable[[], bool],
     ) -> None:
         self._database = database
         self._watchdog = watchdog
@@ -53,6 +54,7 @@ class Standing:
         self._auditing = auditing
         self._ballast = ballast
         self._clock = clock
+        self._tells_nobody = tells_nobody
         self._tracks = OfFinishedRuns(pages.tracks)
         self._outcomes = OfFinishedRuns(pages.outcomes)
 
@@ -115,6 +117,7 @@ class Standing:
             "last_alert_at": None if last is None else format_time_ms(last),
             "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
             "watchdog_lost": self._watchdog.state().lost,
+            "tells_nobody": self._tells_nobody(),
             "counts": {"alerts_firing": await self._database.read(pages.alerts_firing)} | await self._ended(),
             "audit": await self._audit(),
             "ballast": await self._ballast.look(),

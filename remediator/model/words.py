@@ -38,3 +38,5 @@ Outcome = Literal[
 """How a run ended. ``inconclusive``: it could not be measured, or it was too soon to tell."""
 
 ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
+
+TELLING_NOBODY = "WATCHING, TELLING NOBODY: no alert reaches a person until `notify:` in the config names one"

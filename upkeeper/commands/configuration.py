@@ -38,7 +38,8 @@ async def check(session: Session) -> int:
     _logs(session)
     path = _file(session)
     problems = await configcheck.check(path, state=session.state().root)
-    show_problems(session.screen, path, problems, configcheck.coming(path, time.time()))
+    silent = configcheck.tells_nobody(path)
+    show_problems(session.screen, path, problems, configcheck.coming(path, time.time()), silent=silent)
     return EXIT_USAGE if any(problem.severity == "error" for problem in problems) else 0
 
 

@@ -71,6 +71,14 @@ def coming(path: Path | None, now: float, env: Mapping[str, str] = os.environ) -
     return [(name, format_time(moment)) for moment, name in sorted((moment, name) for moment, name in due if moment)]
 
 
+def tells_nobody(path: Path | None, env: Mapping[str, str] = os.environ) -> bool:
+    """Whether by this file no person hears of alerts; False of one with mistakes."""
+    try:
+        return load(path, Config, env=env).value.tells_nobody
+    except ConfigError:
+        return False
+
+
 async def check(path: Path | None, env: Mapping[str, str] = os.environ, state: Path | None = None) -> list[Problem]:
     """Every problem of a config file, errors and warnings, in the order of the file. None is always well.
 

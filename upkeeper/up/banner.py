@@ -9,6 +9,7 @@ from exporter.base.text import counted
 from exporter.discovery import Discovery
 from remediator.config.config import Config
 from remediator.endpoints import Endpoints
+from remediator.model.words import TELLING_NOBODY
 from upkeeper.screens.cells import Cell
 
 Line = Sequence[Cell | str]
@@ -84,8 +85,8 @@ def left_out(facts: BannerFacts) -> Iterator[str]:
         yield f"log directories and services: no config names any; start from {facts.example}"
     if not facts.root:
         yield "what this user may not read or write: it does not run as root"
-    if facts.config.notify.email is None and facts.config.notify.slack is None:
-        yield "people: nobody is notified of alerts until `notify:` in the config names somebody"
+    if facts.config.tells_nobody:
+        yield TELLING_NOBODY
 
 
 def _call(facts: BannerFacts, command: str) -> str:

@@ -20,6 +20,7 @@ from remediator.statedir import StateDir
 from upkeeper.share import share_path
 from upkeeper.up import existing
 from upkeeper.up.banner import Line
+from upkeeper.up.inhibition import inhibit_rules
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
@@ -89,6 +90,7 @@ class Prepared:
             self.share,
             peer.base_urls if peer is not None else None,
             Local(self.host, default_remedies() if remedies is None else remedies),
+            inhibit_rules(self.config),
         )
 
     def document(self) -> dict[str, Any]:

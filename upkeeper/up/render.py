@@ -38,10 +38,13 @@ def prometheus_config(
     return config
 
 
-def alertmanager_config(base: Document, layout: Layout, ports: Ports, notify: Notify) -> Document:
+def alertmanager_config(
+    base: Document, layout: Layout, ports: Ports, notify: Notify, inhibit: Sequence[Document] = (), bot: str = ""
+) -> Document:
     """The shipped alertmanager.yml with the remediator's address and credential, and the people that ``notify`` names.
 
     Without any, neither the receiver of people nor a route to it is left: nothing that could only fail.
+    inhibit: rules beside those that ship. bot: the token of ``notify.telegram``.
     """
     config = copy.deepcopy(base)
     config["templates"] = [f"{_glob_literal(str(layout.templates))}/*.tmpl"]
@@ -50,12 +53,17 @@ def alertmanager_config(base: Document, layout: Layout, ports: Ports, notify: No
     webhook["url"] = f"{url(ports.remediator)}/api/v1/alertmanager"
     webhook["http_config"]["authorization"]["credentials_file"] = str(layout.state.alertmanager_token)
 
+    config["inhibit_rules"] += inhibit
+
     email, slack = people.pop("email_configs")[0], people.pop("slack_configs")[0]
+    telegram = people.pop("telegram_configs")[0]
     if notify.email is not None:
         people["email_configs"] = [_email(email, notify.email, layout)]
     if notify.slack is not None:
         people["slack_configs"] = [_slack(slack, notify.slack, layout)]
-    if notify.email is None and notify.slack is None:
+    if notify.telegram is not None:
+        people["telegram_configs"] = [telegram | {"bot_token": bot, "chat_id": notify.telegram.chat_id}]
+    if notify.tells_nobody:
         config["receivers"] = [remediator]
         config["route"]["routes"] = [
             route for route in config["route"]["routes"] if route["receiver"] != people["name"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -31,15 +32,19 @@ def write_configs(
     share: Path,
     alertmanagers: Sequence[str] | None = None,
     local: Local = UNKNOWN,
+    inhibit: Sequence[Mapping[str, Any]] = (),
 ) -> Written:
     """Writes configs, rules, templates and credentials, each file whole or not at all.
 
     alertmanagers: base URLs of those that are already there, which our Prometheus is to use. local: for the messages.
+    inhibit: rules by which alerts mute others, beside those that ship.
 
     Raises ConfigError when a secret that ``notify`` names cannot be read, and then has written nothing;
     OSError when something cannot be written.
     """
     credentials = _credentials(layout, notify)
+    # Alertmanager reads it from a file only from 0.26 on. It shows nobody what stands here, and neither does the file.
+    bot = _secret(notify.telegram.bot_token_file, "notify.telegram.bot_token_file") if notify.telegram else b""
     for directory in (layout.own_rules, layout.prometheus_data, layout.alertmanager_data, layout.log("").parent):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -51,7 +56,9 @@ def write_configs(
     ]
 
     source = share / "alertmanager" / "alertmanager.yml"
-    config = alertmanager_config(yaml.safe_load(source.read_bytes()), layout, ports, notify)
+    config = alertmanager_config(
+        yaml.safe_load(source.read_bytes()), layout, ports, notify, list(map(dict, inhibit)), bot.decode()
+    )
     # Alertmanager reads the credentials at each notification; they must be there before a config that names them.
     for path, credential in credentials.items():
         _replace(path, credential)

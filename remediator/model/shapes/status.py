@@ -26,7 +26,8 @@ class BallastView(TypedDict):
 
 class StatusView(TypedDict):
     """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received, and
-    ``watchdog_lost`` whether it should have come since. ``ballast`` is null where the disk does not even tell its size.
+    ``watchdog_lost`` whether it should have come since. ``tells_nobody`` is true
+    where the config has no person told of alerts. ``ballast`` is null where the disk does not even tell its size.
     ``approvals`` are those that wait for a person.
     """
 
@@ -39,6 +40,7 @@ class StatusView(TypedDict):
     last_alert_at: str | None
     watchdog_at: str | None
     watchdog_lost: NotRequired[bool]
+    tells_nobody: NotRequired[bool]
     counts: dict[str, int]
     audit: NotRequired[AuditStateView]
     ballast: BallastView | None

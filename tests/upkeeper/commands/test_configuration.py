@@ -32,9 +32,20 @@ def config(tmp_path: Path) -> Path:
 
 async def test_a_good_file_is_good(config: Path) -> None:
     done = await invoke("check", "--config", config)
-    first, then = done.out.splitlines()
+    first, silent, then = done.out.splitlines()
     assert (done.status, first, done.err) == (0, f"{config}: good", "")
+    assert silent.startswith("WATCHING, TELLING NOBODY")
     assert then.startswith("next by the schedule: health-check ")
+
+
+async def test_whether_anybody_is_told_is_known_of_the_config_alone(config: Path) -> None:
+    slack = f"notify: {{slack: {{webhook_url_file: {config}, channel: '#a'}}}}\n"
+    theirs = "alertmanager: {url: 'http://127.0.0.1:9093'}\n"
+    plain = config.read_text()
+    for more, silent in (("", True), (slack, False), (theirs, False)):
+        config.write_text(plain + more)
+        done = await invoke("check", "--config", config, "--json")
+        assert json.loads(done.out)["tells_nobody"] is silent
 
 
 async def test_no_file_is_good_too(tmp_path: Path) -> None:

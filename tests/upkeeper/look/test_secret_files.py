@@ -21,7 +21,7 @@ from upkeeper.look.check_config import check
 NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
     "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
-    "drill-env", "copy-repository", "copy-password", "copy-env", "database-url",
+    "drill-env", "bot-token", "copy-repository", "copy-password", "copy-env", "database-url",
 )  # fmt: skip
 PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
 
@@ -77,6 +77,7 @@ services:
 notify:
   email: {{to: a@b, from: c@d, smarthost: "e:25", username: f, password_file: {tmp_path}/smtp-password}}
   slack: {{webhook_url_file: {tmp_path}/slack-url, channel: "#alerts"}}
+  telegram: {{bot_token_file: {tmp_path}/bot-token, chat_id: 7}}
 state: {{database_url_file: {tmp_path}/database-url}}
 """)
     return file
@@ -123,7 +124,7 @@ def test_the_remediators_secret_files_can_be_told_by_the_names_of_their_keys() -
     keys = [key for section in sections for model in models_in(section.annotation) for key in _keys(model)]
     declared = {name for name, kind in keys if kind == "secret file"}
     assert declared == {name for name, _ in keys if name.endswith("_file")}
-    assert declared == {"password_file", "webhook_url_file", "database_url_file"}
+    assert declared == {"password_file", "webhook_url_file", "bot_token_file", "database_url_file"}
 
 
 def _keys(model: type[BaseModel]) -> Iterator[tuple[str, str]]:

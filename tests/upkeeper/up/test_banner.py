@@ -42,7 +42,7 @@ def test_nothing_is_left_out_where_everything_is_there() -> None:
             "Docker, until an engine answers: connection refused",
         ),
         ({"config_path": None}, "log directories and services: no config names any; start from /share"),
-        ({"config": Config()}, "people: nobody is notified of alerts"),
+        ({"config": Config()}, "WATCHING, TELLING NOBODY: no alert reaches a person"),
         ({"root": False}, "it does not run as root"),
         (
             {"found": Discovery(docker_version="1", label_problems={"web": "no such scheme"})},
