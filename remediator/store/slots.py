@@ -28,6 +28,16 @@ def rivals(connection: sa.Connection, host: str) -> Sequence[Rival]:
     return [Rival(row.id, row.task, row.target, row.slot is not None) for row in connection.execute(select)]
 
 
+def at_work(connection: sa.Connection, host: str) -> Sequence[Rival]:
+    """The host's runs that act at this moment, and composites under way, oldest first, whatever they interrupt."""
+    select = (
+        sa.select(runs.c.id, runs.c.task, runs.c.target, runs.c.slot)
+        .where(runs.c.host == host, runs.c.state.in_(("applying", "running")))
+        .order_by(runs.c.id)
+    )
+    return [Rival(row.id, row.task, row.target, row.slot is not None) for row in connection.execute(select)]
+
+
 def take(connection: sa.Connection, run_id: int, host: str, allowed: int) -> bool:
     """Takes one of the host's slots for a run, unless so many others have one. Doing so again changes nothing.
 

@@ -31,6 +31,7 @@ from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SY
 from remediator.tasks.performance.facts import PERFORMANCE_ADVICE, PERFORMANCE_ANALYSIS, PERFORMANCE_CHECK
 from remediator.tasks.postgres_debts.facts import POSTGRES_COLLATION_REFRESH, POSTGRES_EXTENSION_UPDATE
 from remediator.tasks.postgres_maintenance.facts import POSTGRES_MAINTENANCE
+from remediator.tasks.reboot.facts import REBOOT
 from remediator.tasks.restore.facts import RESTORE
 from remediator.tasks.restore_in_place.facts import RESTORE_IN_PLACE
 from remediator.tasks.security_review.facts import SECURITY_REVIEW
@@ -142,6 +143,12 @@ def _packages() -> "Makes":
     return tasks
 
 
+def _reboot() -> "Makes":
+    from remediator.tasks.reboot.task import tasks
+
+    return tasks
+
+
 def _image_update() -> "Makes":
     from remediator.tasks.image_update.task import tasks
 
@@ -218,6 +225,7 @@ _FAMILIES = (
     _Family((RESTORE,), _restore),
     _Family((RESTORE_IN_PLACE,), _restore_in_place),
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
+    _Family((REBOOT,), _reboot),
     _Family((IMAGE_UPDATE,), _image_update),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),

@@ -30,7 +30,7 @@ from remediator.tasks.worker import in_thread
 ARCHIVES = "/var/cache/apt/archives"
 _LISTS = "/var/lib/apt/lists"
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
-_LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", f"{_LISTS}/lock", f"{ARCHIVES}/lock")
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", f"{_LISTS}/lock", f"{ARCHIVES}/lock")
 _AT_ONCE = 1000
 """Names in one command."""
 _CONFIGURATION = ("dpkg-dist", "dpkg-new", "ucf-dist")
@@ -428,7 +428,7 @@ class Apt:
 
     async def _lock(self) -> None:
         """Waits until nobody else is at the packages. Raises TaskError."""
-        paths = [self._system.path(path) for path in _LOCKS]
+        paths = [self._system.path(path) for path in LOCKS]
         if self._system.euid == 0:
             await in_thread(lambda stop: wait_until_free(paths, self._settings.lock_timeout, stop.is_set))
 
