@@ -25,6 +25,7 @@ BENCHMARKS = (
     "walk",
     "rotation",
     "rotation_window",
+    "backup",
     "deletion",
     "acceptance",
     "first_action",

@@ -44,7 +44,7 @@ def archive(base: str, paths: Sequence[str], into: Into, path: str, source: str,
     with into.sink(path, source, stop) as sink, Piped(command, stop) as tar:
         packed = Compressed(sink, threads=len(os.sched_getaffinity(0)))
         try:
-            while data := tar.read(CHUNK):
+            while data := tar.read(CHUNK // 4):  # zstd and its threads have copies of it
                 seen.write(data)
                 packed.write(data)
             status, said = tar.end()

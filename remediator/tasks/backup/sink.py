@@ -12,6 +12,8 @@ from exporter.base.errors import UpkeeperError
 
 CHUNK = 1024 * 1024
 _LEVEL = 3
+_JOB_BYTES = 512 * 1024
+"""What each thread of zstd takes at once: left to itself it takes 8 MiB, and holds several copies of that."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -77,7 +79,11 @@ class Compressed:
         import zstandard  # not needed to list tasks
 
         self._sink = sink
-        self._frame = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True).compressobj()
+        job = _JOB_BYTES if threads else 0
+        chosen = zstandard.ZstdCompressionParameters.from_level(
+            level, threads=threads, job_size=job, write_checksum=True
+        )
+        self._frame = zstandard.ZstdCompressor(compression_params=chosen).compressobj()
 
     def write(self, data: bytes) -> None:
         packed = self._frame.compress(data)

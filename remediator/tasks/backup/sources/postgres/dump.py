@@ -17,6 +17,8 @@ from remediator.tasks.backup.sources.postgres.container import ContainedClient
 from remediator.tasks.backup.sources.postgres.described import ServerFacts
 from remediator.tasks.backup.sources.postgres.login import explained
 
+_LEVEL = 3
+"""Of gzip, which every pg_dump has: twice as fast as its default of 6, and a tenth larger."""
 _LOCK_SECONDS = 300
 AnyClient = Client | ContainedClient
 
@@ -100,6 +102,7 @@ def dump_database(
     command = [
         client.program("pg_dump"),
         "--format=custom",
+        f"--compress={_LEVEL}",
         "--no-password",
         f"--lock-wait-timeout={_LOCK_SECONDS * 1000}",
         f"--snapshot={snapshot}",
