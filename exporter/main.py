@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 REMEDIATOR_SECTIONS = frozenset(
     {
         "alertmanager",
+        "chats",
         "console",
         "fleet",
         "forecasts",

@@ -114,6 +114,7 @@ class Remediator:
                         background.create_task(self.core.keeper.run()),
                         background.create_task(self.core.auditing.run()),
                         background.create_task(self.core.ballast.keep()),
+                        background.create_task(self.core.chats.run()),
                         background.create_task(self.watch.run()),
                     ]
                     if self.core.presence is not None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
+from remediator.config.chats import Chats
 from remediator.config.console import Console
 from remediator.config.fleet import Fleet, State
 from remediator.config.forecasts import Forecasts
@@ -57,6 +58,7 @@ class Config(Inventory):
     security: Security = Field(default=Security(), description="what the security review finds and accepts")
     forecasts: Forecasts = Field(default=Forecasts(), description="when what will be full is worth a warning")
     images: Images = Field(default=Images(), description="how the images of Compose services are updated")
+    chats: Chats = Field(default=Chats(), description="where people are asked to approve, beside console and command")
     console: Console = Field(default=Console(), description="the pages for a browser: who may use them")
     remediator: Remediator = Field(default=Remediator(), description="the remediator itself")
     state: State = Field(default=State(), description="where the record is kept")

@@ -23,6 +23,7 @@ from remediator.store.hosts import this_host
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from remediator.chat.chats import Chats
     from remediator.config.config import Config
     from remediator.config.fleet import Fleet
     from remediator.control.access import Access
@@ -324,6 +325,13 @@ class Core(Operations):
         from remediator.runs.trust import Trust
 
         return Closing(self.metrics, self._run_ended, Trust(self.trusting))
+
+    @cached_property
+    def chats(self) -> "Chats":
+        from remediator.chat.chats import Chats
+        from remediator.chat.make import channels
+
+        return Chats(self._database, lambda: self.approving, lambda: self.config, channels, self._clock)
 
     @cached_property
     def scheduler(self) -> "Scheduler":

@@ -9,6 +9,7 @@ from remediator.store import audit
 from remediator.store.tables import (
     approvals,
     breaker_resets,
+    chat_messages,
     decisions,
     due_times,
     hosts,
@@ -21,7 +22,19 @@ from remediator.store.tables import (
     tokens,
 )
 
-OF_A_HOST = (tokens, runs, approvals, decisions, pauses, breaker_resets, jobs, due_times, levels, silences)
+OF_A_HOST = (
+    tokens,
+    runs,
+    approvals,
+    decisions,
+    pauses,
+    breaker_resets,
+    jobs,
+    due_times,
+    levels,
+    silences,
+    chat_messages,
+)
 
 
 def this_host() -> str:

@@ -185,6 +185,27 @@ Index("ix_approvals_run_id", approvals.c.run_id)
 Index("uq_approvals_asked", approvals.c.run_id, unique=True, sqlite_where=text("state = 'asked'"))
 """A run asks for one plan at a time."""
 
+chat_messages = Table(
+    "chat_messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("recipient", String(255), nullable=False),
+    Column("approval_id", Id, ForeignKey("approvals.id", ondelete="CASCADE"), nullable=False),
+    Column("secret", String(64), nullable=False, unique=True),
+    Column("ref", Text),
+    Column("shown", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    UniqueConstraint("channel", "recipient", "approval_id"),
+    Index(None, "approval_id"),
+    sqlite_autoincrement=True,
+)
+"""Messages in chats that ask for approvals. secret: SHA-256 of what an answer names, which is random. ref: by which the
+service finds the message; null while it is being posted. shown: the state that it shows; ``done`` once nothing is to
+come.
+"""
+
 artefacts = Table(
     "artefacts",
     metadata,

@@ -1,0 +1,120 @@
+"""ntfy (https://docs.ntfy.sh/publish/, /subscribe/api/): buttons that write to a topic of ours, which we poll.
+
+ntfy does not say who wrote something. So each approver is asked in a topic of his own with a secret of his own, and an
+answer is his who knows it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from remediator.chat.channel import Answer, ChatError, Question, Verdict
+from remediator.chat.secret import SecretInFile
+from remediator.config.chats import NtfyChat
+from remediator.peers.http import PeerClient, PeerError
+
+POLL_SECONDS = 10.0
+"""What a visitor of the public server may ask for in the long run is one thing in 5 s."""
+SECONDS = 20.0
+MAX_BYTES = 2_000_000
+_LATE = 60.0
+"""Seconds after which an answer was given while we were not there: it counts, and nobody waits to be told."""
+_VERDICTS: Mapping[str, Verdict] = {"approve": "approve", "deny": "deny"}
+
+
+class Ntfy:
+    """clock: Unix seconds, as the server's messages have them."""
+
+    def __init__(self, settings: NtfyChat, clock: Callable[[], float], poll_seconds: float = POLL_SECONDS) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._http = PeerClient("ntfy", settings.server.rstrip("/"), SECONDS, MAX_BYTES)
+        path = settings.token_file
+        self._token = None if path is None else SecretInFile("chats.ntfy.token_file", path)
+        self._since = "all"
+
+    @property
+    def name(self) -> str:
+        return "ntfy"
+
+    @property
+    def recipients(self) -> Sequence[str]:
+        return list(self._settings.approvers)
+
+    async def post(self, recipient: str, question: Question) -> str:
+        answers = f"{self._http.url}/{self._settings.answers}"
+        actions: list[dict[str, Any]] = [
+            {"action": "http", "label": label, "url": answers, "method": "POST", "clear": True,
+             "body": f"{verdict} {question.secret} {recipient}"}
+            for label, verdict in (("Approve", "approve"), ("Deny", "deny"))
+        ]  # fmt: skip
+        if question.link is not None:
+            actions.append({"action": "view", "label": "Show it whole", "url": question.link})
+        # By this name newer servers put the outcome in its place; for others that is a second message.
+        ref = f"upkeeper{question.secret}"
+        await self._publish(recipient, question.text, sequence_id=ref, actions=actions, priority=4)
+        return ref
+
+    async def show(self, recipient: str, ref: str, text: str) -> None:
+        await self._publish(recipient, text, sequence_id=ref)
+
+    async def answers(self) -> AsyncGenerator[Answer | None]:
+        while True:
+            query = {"poll": "1", "since": self._since}
+            for message in _messages(await self._ask("GET", f"/{self._settings.answers}/json", params=query)):
+                answer = self._answer(message)
+                if answer is not None:
+                    yield answer
+                self._since = message["id"]  # only now: what was not dealt with comes again
+            yield None
+            await asyncio.sleep(self._poll_seconds)
+
+    def _answer(self, message: Mapping[str, Any]) -> Answer | None:
+        """An answer to one of our messages; None for whatever else was written."""
+        text, at = message.get("message"), message.get("time")
+        parts = text.split(" ") if isinstance(text, str) else []
+        if len(parts) != 3 or parts[0] not in _VERDICTS:
+            return None
+        verdict, secret, topic = parts
+        late = not isinstance(at, int | float) or self._clock() - at > _LATE
+        who, say = self._settings.approvers.get(topic), self._says(topic, late)
+        return Answer(secret, _VERDICTS[verdict], who, topic[:64], say, recipient=topic)
+
+    def _says(self, topic: str, late: bool) -> Callable[[str], Awaitable[None]]:
+        async def say(text: str) -> None:
+            if not late and topic in self._settings.approvers:
+                await self._publish(topic, text)
+
+        return say
+
+    async def close(self) -> None:
+        await self._http.__aexit__(None, None, None)
+
+    async def _publish(self, topic: str, message: str, **more: Any) -> None:
+        await self._ask("POST", "/", json={"topic": topic, "title": "Upkeeper", "message": message, **more})
+
+    async def _ask(self, method: str, path: str, **request: Any) -> bytes:
+        """The body of the answer. Raises ChatError."""
+        headers = {} if self._token is None else {"Authorization": f"Bearer {await self._token.read()}"}
+        try:
+            status, body = await self._http.fetch(method, path, headers=headers, **request)
+        except PeerError as error:
+            raise ChatError(str(error)) from error
+        if status != 200:
+            raise ChatError(f"ntfy answers {status}", wait=30.0 if status == 429 else 0.0)
+        return body
+
+
+def _messages(body: bytes) -> Sequence[Mapping[str, Any]]:
+    """One JSON object a line. Lines of other kinds are passed over."""
+    found = []
+    for line in body.splitlines():
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict) and message.get("event") == "message" and isinstance(message.get("id"), str):
+            found.append(message)
+    return found

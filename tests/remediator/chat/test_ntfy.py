@@ -1,0 +1,81 @@
+"""Approvals by ntfy, against a stand-in that speaks its API."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remediator.chat.channel import Channel
+from remediator.chat.ntfy import Ntfy as Client
+from remediator.config.config import Config
+from tests.helpers import wait_until
+from tests.remediator.chat.ntfy_stand_in import TOKEN, Ntfy, ntfy
+from tests.remediator.chat.scene import Scene, a_scene
+from tests.remediator.stack import Stack
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Ntfy]:
+    async with ntfy() as made:
+        yield made
+
+
+@pytest.fixture
+async def scene(stack: Stack, server: Ntfy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    (tmp_path / "token").write_text(TOKEN)
+    section = {
+        "server": server.url, "token_file": str(tmp_path / "token"), "answers": "up-answers",
+        "approvers": {"up-anna": "anna", "up-bob": "bob"},
+    }  # fmt: skip
+
+    def make(config: Config) -> list[Channel]:
+        return [Client(config.chats.ntfy, time.time, poll_seconds=0.05)] if config.chats.ntfy else []
+
+    async with a_scene(stack, monkeypatch, {"ntfy": section}, make, server.texts) as made:
+        yield made
+
+
+async def test_each_approver_is_asked_one_decides_and_both_are_told(scene: Scene, server: Ntfy) -> None:
+    await scene.asks(2)
+    assert [each["topic"] for each in server.published] == ["up-anna", "up-bob"]
+    await server.press(2, "Approve", times=2)
+    for message in (1, 2):
+        await scene.says(message, "approved by bob (chat)", "effective: ")
+    assert (await scene.stack.core.approval(1))["by"] == {"trigger": "chat", "name": "bob"}
+    told = [each["message"] for each in server.published if each["topic"] == "up-bob" and "sequence_id" not in each]
+    assert told[0] == "sweep on attic: approved."
+    assert "is over: approved by bob" in told[1]
+
+
+async def test_nobody_answers_in_the_name_of_another(scene: Scene, server: Ntfy) -> None:
+    await scene.asks(2)
+    _, secret, _ = server.published[0]["actions"][0]["body"].split(" ")
+    for text in (
+        f"approve {secret} up-bob",
+        f"approve {secret} up-eve",
+        f"approve {secret}",
+        "approve x up-anna",
+        "hi",
+    ):
+        server.add("up-answers", text)
+    polls = server.polls
+    await wait_until(lambda: server.polls > polls + 2, what="all to be read")
+    assert await scene.state() == "asked"
+    await server.press(1, "Deny")
+    await scene.says(1, "denied by anna")
+
+
+async def test_what_was_answered_while_we_were_away_counts_and_what_is_old_disturbs_nobody(
+    scene: Scene, server: Ntfy
+) -> None:
+    await scene.asks(2)
+    await scene.end()
+    body = server.published[0]["actions"][0]["body"]
+    for _ in range(2):
+        server.add("up-answers", body, at=time.time() - 3600)
+    server.fails = [500, 502, 429]
+    scene.begin()
+    await scene.says(1, "approved by anna")
+    assert not [each for each in server.published if "sequence_id" not in each], "an old answer was talked about"
+    assert len([each for each in server.published if "actions" in each]) == 2, "it was asked twice"
