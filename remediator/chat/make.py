@@ -21,4 +21,9 @@ def channels(config: Config) -> Sequence[Channel]:
         from remediator.chat.slack import Slack
 
         found.append(Slack(config.chats.slack))
+    email, url = config.notify.email, config.console.url
+    if config.chats.mail is not None and email is not None and url is not None:
+        from remediator.chat.mail import Mail
+
+        found.append(Mail(config.chats.mail, email, url))
     return found

@@ -31,6 +31,13 @@ def _slack_id(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+", text) or len(text) > 200:
+        raise ValueError(f"{shown(text)} must be an address, as in anna@example.org")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Topic = Annotated[str, AfterValidator(_topic)]
 SlackId = Annotated[str, AfterValidator(_slack_id)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -83,9 +90,33 @@ class SlackChat(Section):
     api: HttpUrl = Field(default="https://slack.com", description="where Slack answers")
 
 
+class MailChat(Section):
+    """Mail with a link of each approver's own, through the server of `notify.email`."""
+
+    approvers: dict[Address, Name] = Field(
+        min_length=1, description="who may approve: each one's address, and the name for the record"
+    )
+
+
 class Chats(Section):
     """Approvals from chats. Empty means none."""
 
     telegram: TelegramChat | None = Field(default=None, description="in Telegram")
     ntfy: NtfyChat | None = Field(default=None, description="by ntfy")
     slack: SlackChat | None = Field(default=None, description="in Slack")
+    mail: MailChat | None = Field(
+        default=None, description="by mail; needs `notify.email`, and `console.url` for the link in it"
+    )
+
+
+def without_what_mail_needs(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """What stands elsewhere in the config: the server, and where the link leads."""
+
+    def has(section: str, key: str) -> bool:
+        found = given.get(section)
+        return isinstance(found, Mapping) and found.get(key) is not None
+
+    if has("chats", "mail"):
+        for section, key in (("notify", "email"), ("console", "url")):
+            if not has(section, key):
+                yield Contradiction(("chats", "mail"), f"needs `{section}.{key}`")

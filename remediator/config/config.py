@@ -8,7 +8,7 @@ from pydantic import Field
 from exporter.configfile.quantities import Bytes, Duration
 from exporter.configfile.section import Contradiction, Section, repeated_names
 from exporter.inventory.inventory import Inventory
-from remediator.config.chats import Chats
+from remediator.config.chats import Chats, without_what_mail_needs
 from remediator.config.console import Console
 from remediator.config.fleet import Fleet, State
 from remediator.config.forecasts import Forecasts
@@ -83,5 +83,6 @@ class Config(Inventory):
             yield Contradiction(
                 ("fleet",), "needs `state: {database_url_file: ...}` beside it: hosts share one PostgreSQL database"
             )
+        yield from without_what_mail_needs(given)
         if "remedies" in given and given["remedies"] is None:
             yield Contradiction(("remedies",), "has no value; write [] for none, or remove it for those that ship")

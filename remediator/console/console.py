@@ -12,6 +12,7 @@ from remediator.api.routes import download
 from remediator.console.forms import FORMS, Act
 from remediator.console.gate import EVENTS, Gate, Visitor
 from remediator.console.live import Live
+from remediator.console.once import Links, Once
 from remediator.console.pages import PAGES, Page
 from remediator.console.people import People
 from remediator.console.sessions import Notice, Sessions
@@ -46,6 +47,7 @@ class Console:
         ask: Operations,
         access: Access,
         people: People,
+        links: Links,
         failures: Failures,
         clock: Callable[[], float],
         *,
@@ -56,6 +58,9 @@ class Console:
         self._people = people
         self._gate = Gate(access, people, failures, Sessions(clock), secure, self._login_page)
         self._live = Live(ask)
+        self._once = Once(
+            links, failures, lambda name, title, values, status: self._page(name, title, values, None, status)
+        )
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
@@ -64,6 +69,8 @@ class Console:
         router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
         router.add_get(f"{BASE}/login", self._show_login)
         router.add_post(f"{BASE}/login", self._gate.login)
+        router.add_get(f"{BASE}/once/{{secret}}", self._once.show)
+        router.add_post(f"{BASE}/once/{{secret}}", self._once.take)
         router.add_post(f"{BASE}/logout", self._gate.visited(self._gate.logout, acts=True), name="logout")
         router.add_get(f"{BASE}/artefacts/{{id:[0-9]{{1,{DIGITS}}}}}", self._gate.visited(self._artefact))
         router.add_get(EVENTS, self._gate.visited(self._events))

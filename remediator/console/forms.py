@@ -12,7 +12,7 @@ Done = tuple[str, str]
 """What to say, and the page below the console's to say it on."""
 Act = Callable[[Operations, Fields], Awaitable[Done]]
 
-_VERDICTS: Mapping[str, Literal["approve", "deny"]] = {"approve": "approve", "deny": "deny"}
+VERDICTS: Mapping[str, Literal["approve", "deny"]] = {"approve": "approve", "deny": "deny"}
 
 FORMS: dict[str, Act] = {}
 """By their paths below the console's. Each takes a POST, and raises RequestError."""
@@ -29,7 +29,7 @@ def form(path: str) -> Callable[[Act], Act]:
 @form("/answer")
 async def answer(ask: Operations, fields: Fields) -> Done:
     """Approves or denies the plan that was looked at."""
-    verdict = _VERDICTS.get(fields.get("verdict", ""))
+    verdict = VERDICTS.get(fields.get("verdict", ""))
     if verdict is None:
         raise bad_request("choose to approve or to deny")
     given = await ask.decide_approval(

@@ -95,7 +95,7 @@ class Gate:
         """Takes a token, or a user and a password, and gives the cookie of a new session for it."""
         form = await request.post()
         onward = _onward(str(form.get("next", "")))
-        if _is_from_elsewhere(request):
+        if is_from_elsewhere(request):
             return self._page({"problem": "That form was sent from another site.", "next": onward}, 403)
         user = str(form.get("user", "")).strip()[:_LONGEST_TOKEN]
         token = str(form.get("token", "")).strip()[:_LONGEST_TOKEN]
@@ -199,13 +199,13 @@ class Gate:
     def _check_form(self, request: web.Request, visitor: Visitor, form: Mapping[str, object]) -> None:
         """Raises Refused unless the form was made by us for this session, whose token may act."""
         given = form.get("csrf")
-        if _is_from_elsewhere(request) or not isinstance(given, str) or not same(given, visitor.session.csrf):
+        if is_from_elsewhere(request) or not isinstance(given, str) or not same(given, visitor.session.csrf):
             raise Refused("That form was not one of this session; nothing was done. Open the page again.")
         if not visitor.may_act and request.match_info.route.name != "logout":
             raise Refused(f"{visitor.grant.name} may look and not act; nothing was done.")
 
 
-def _is_from_elsewhere(request: web.Request) -> bool:
+def is_from_elsewhere(request: web.Request) -> bool:
     """Whether the browser says that another site sent this. Whoever says nothing is no browser of today."""
     fetched = request.headers.get("Sec-Fetch-Site")
     if fetched is not None:

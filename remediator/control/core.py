@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from remediator.chat.chats import Chats
+    from remediator.chat.links import Links
     from remediator.config.config import Config
     from remediator.config.fleet import Fleet
     from remediator.control.access import Access
@@ -332,6 +333,12 @@ class Core(Operations):
         from remediator.chat.make import channels
 
         return Chats(self._database, lambda: self.approving, lambda: self.config, channels, self._clock)
+
+    @cached_property
+    def links(self) -> "Links":
+        from remediator.chat.links import Links
+
+        return Links(self._database, lambda: self.approving, lambda: self.config)
 
     @cached_property
     def scheduler(self) -> "Scheduler":

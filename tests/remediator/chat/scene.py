@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pytest
 
@@ -64,11 +65,13 @@ async def a_scene(
     section: Mapping[str, object],
     make: Callable[[Config], list[Channel]],
     texts: Callable[[], dict[int, str]],
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> AsyncIterator[Scene]:
-    """section: ``chats`` of the config. make: its channels, with short waits."""
+    """section: ``chats`` of the config; more: what else stands in it. make: its channels, with short waits."""
     patch.setattr(chats, "LOOK_SECONDS", 0.05)
     patch.setattr(chats, "FIRST_WAIT", 0.05)
     document = {"remediator": {"ballast": 0}, "chats": section, "console": {"url": "https://ops.example.org/up"}}
+    document |= more
     config = Config.model_validate(document)
     stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
     stack.core.apply_settings(settings(stack.task, stack.remedies, config))
