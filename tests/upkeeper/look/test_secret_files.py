@@ -22,6 +22,7 @@ NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
     "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
     "drill-env", "bot-token", "copy-repository", "copy-password", "copy-env", "database-url",
+    "chat-telegram", "chat-ntfy", "chat-app", "chat-bot",
 )  # fmt: skip
 PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
 
@@ -79,6 +80,14 @@ notify:
   slack: {{webhook_url_file: {tmp_path}/slack-url, channel: "#alerts"}}
   telegram: {{bot_token_file: {tmp_path}/bot-token, chat_id: 7}}
 state: {{database_url_file: {tmp_path}/database-url}}
+chats:
+  telegram: {{bot_token_file: {tmp_path}/chat-telegram, chat_id: 1, approvers: {{2: a}}}}
+  ntfy: {{server: "https://h", token_file: {tmp_path}/chat-ntfy, answers: a, approvers: {{b: c}}}}
+  slack:
+    app_token_file: {tmp_path}/chat-app
+    bot_token_file: {tmp_path}/chat-bot
+    channel: C0123456
+    approvers: {{U0123456: a}}
 """)
     return file
 
@@ -124,7 +133,9 @@ def test_the_remediators_secret_files_can_be_told_by_the_names_of_their_keys() -
     keys = [key for section in sections for model in models_in(section.annotation) for key in _keys(model)]
     declared = {name for name, kind in keys if kind == "secret file"}
     assert declared == {name for name, _ in keys if name.endswith("_file")}
-    assert declared == {"password_file", "webhook_url_file", "bot_token_file", "database_url_file"}
+    assert declared == {
+        "password_file", "webhook_url_file", "bot_token_file", "database_url_file", "app_token_file", "token_file",
+    }  # fmt: skip
 
 
 def _keys(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
