@@ -16,6 +16,7 @@ import yaml
 from exporter.findings.audit import Report
 from tests.compose import judges
 from tests.exporter.findings.inputs import SECRET, audit
+from tests.helpers import long_form
 
 STACKS = Path(__file__).parent / "stacks"
 MAX_LINES = 25
@@ -151,6 +152,7 @@ BREAKS: dict[str, Break] = {
 
 @pytest.mark.servers
 @pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.parametrize("name", NAMES)
 async def test_nothing_is_missed_that_the_real_compose_refuses(name: str, tmp_path: Path) -> None:
     every = judges(name)
@@ -162,6 +164,8 @@ async def test_nothing_is_missed_that_the_real_compose_refuses(name: str, tmp_pa
         unset = {one.subject for one in report.findings if one.check == "unset-variables"}
         assert judged.unset == unset, compose.program
     for number, (what, broken) in enumerate(BREAKS.items()):
+        if not long_form() and (number + NAMES.index(name)) % 2:  # each break in every other stack
+            continue
         path = copy(name, "generated.env" if name == "mail" else "", tmp_path / str(number))
         document = yaml.safe_load((path / "compose.yaml").read_text())
         broken(document, path)
