@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "backtest": Entry("backtest:backtest", "Tell what the remedies would have done about past alerts."),
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
+        "hosts": Entry("hosts:hosts", "List the hosts that share a database, and how busy each is."),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
         "report": Entry("report:report", "Report what was done, what is open, and what has changed."),
         "diagnose": Entry("diagnose:diagnose", "Write one archive with what tells what is wrong."),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.explain import ExplainView
     from remediator.model.shapes.forecasts import ForecastsView
     from remediator.model.shapes.holds import BreakerView, PauseView
+    from remediator.model.shapes.hosts import HostView
     from remediator.model.shapes.plans import PlanView
     from remediator.model.shapes.remedies import LevelView, RemedyView
     from remediator.model.shapes.runs import ArtefactContent, RunView
@@ -51,6 +52,7 @@ Part = Literal[
     "forecasting",
     "configuring",
     "access",
+    "fleet",
 ]
 Role = Literal["viewer", "operator"]
 """Who may ask: a viewer for what only reads, an operator for all."""
@@ -93,6 +95,8 @@ OfAlert = Annotated[int | None, About("only decisions about the alert of that id
 OfTask = Annotated[str | None, About("only runs of this task")]
 OfTarget = Annotated[str | None, About("only runs on this target")]
 EndedSo = Annotated[str | None, About("only runs that ended so", among=get_args(Outcome))]
+OfHost = Annotated[str | None, About("only those of this host")]
+OnHost = Annotated[str | None, About("the host that is to run it; the one that is asked when left out", max_length=255)]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
 TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
 Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0, at_most=CENTURY)]
@@ -186,18 +190,18 @@ class Operations:
 
     @operation("GET", "/alerts", "Episodes of alerts, newest first", by="reading")
     async def alerts(
-        self, *, limit: Limit = PAGE, before: Before = None, status: AlertStatus = None
+        self, *, limit: Limit = PAGE, before: Before = None, status: AlertStatus = None, host: OfHost = None
     ) -> Page[AlertView]: ...
 
     @operation("GET", "/decisions", "Decisions about alerts, newest first", by="reading")
     async def decisions(
-        self, *, limit: Limit = PAGE, before: Before = None, alert: OfAlert = None
+        self, *, limit: Limit = PAGE, before: Before = None, alert: OfAlert = None, host: OfHost = None
     ) -> Page[DecisionView]: ...
 
     @operation("GET", "/runs", "Runs, newest first", by="reading")
     async def runs(
         self, *, limit: Limit = PAGE, before: Before = None, task: OfTask = None, target: OfTarget = None,
-        outcome: EndedSo = None,
+        outcome: EndedSo = None, host: OfHost = None,
     ) -> Page[RunView]: ...  # fmt: skip
 
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")
@@ -234,8 +238,13 @@ class Operations:
 
     @operation("POST", "/runs", "Start a run, through the same guards as an alert's",
                by="running", body="RunRequest", status=202)  # fmt: skip
-    async def start_run(self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS) -> RunView:
+    async def start_run(
+        self, task: str, target: str, dry_run: bool = False, params: Params = NO_PARAMS, host: OnHost = None
+    ) -> RunView:
         """Asks for a run."""
+
+    @operation("GET", "/hosts", "The hosts that share the database: which are up, and how busy each is", by="fleet")
+    async def hosts(self) -> Page[HostView]: ...
 
     @operation("POST", "/runs/{id}/cancel", "Cancel a run: no other action of it begins",
                by="cancelling", body="CancelRequest")  # fmt: skip
@@ -244,7 +253,7 @@ class Operations:
 
     @operation("GET", "/approvals", "Plans that wait for a person, or did, newest first", by="approving")
     async def approvals(
-        self, *, state: State = None, limit: Limit = PAGE, before: Before = None
+        self, *, state: State = None, limit: Limit = PAGE, before: Before = None, host: OfHost = None
     ) -> Page[ApprovalView]: ...
 
     @operation("GET", "/approvals/{id}", "One of them with its plan, and what would block that", by="approving")

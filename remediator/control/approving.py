@@ -56,12 +56,12 @@ class Approving:
         self._submit = submit
 
     async def approvals(
-        self, *, state: str | None = None, limit: int = PAGE, before: int | None = None
+        self, *, state: str | None = None, limit: int = PAGE, before: int | None = None, host: str | None = None
     ) -> Page[ApprovalView]:
         if state is not None and state not in get_args(ApprovalState):
             raise bad_request(f"state must be one of {', '.join(get_args(ApprovalState))}")
-        listing = partial(pages.list_approvals, now=self._clock(), state=state, limit=limit, before=before)
-        return await self._database.read(listing)
+        wanted = partial(pages.list_approvals, now=self._clock(), state=state, host=host)
+        return await self._database.read(partial(wanted, limit=limit, before=before))
 
     async def approval(self, id: int) -> ApprovalDetail:
         """With its plan, and what would block that now beside the approval."""

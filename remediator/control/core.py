@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from remediator.chat.chats import Chats
     from remediator.chat.links import Links
+    from remediator.config import fleet as fleet_config
     from remediator.config.config import Config
-    from remediator.config.fleet import Fleet
     from remediator.control.access import Access
     from remediator.control.approving import Approving
     from remediator.control.auditing import Auditing
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from remediator.control.cataloguing import Cataloguing
     from remediator.control.configuring import Configuring
     from remediator.control.explaining import Explaining
+    from remediator.control.fleet import Fleet
     from remediator.control.forecasting import Forecasting
     from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
@@ -95,9 +96,14 @@ class Core(Operations):
         self._ballast = Ballast(state.root)
         place = place or Place(state.database)
         self._database = Database(place.database, on_room, make_room=self._ballast.release, host=place.host)
-        self._routing: tuple[Fleet | None, Routing] | None = None
+        self._routing: tuple[fleet_config.Fleet | None, Routing] | None = None
         self._there = False
         self._calls: set[asyncio.Task[None]] = set()
+
+    @property
+    def host(self) -> str:
+        """The name of this machine in the record."""
+        return self._database.host
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -157,7 +163,7 @@ class Core(Operations):
     def running(self) -> "Running":
         from remediator.control.running import Running
 
-        return Running(self._means, self._caller, lambda run: self.queue.submit(run))
+        return Running(self._means, self._caller, lambda run: self.queue.submit(run), self.fleet.hand_over)
 
     @cached_property
     def cancelling(self) -> "Cancelling":
@@ -219,6 +225,12 @@ class Core(Operations):
         from remediator.control.access import Access
 
         return Access(self._database, self._clock, self._caller)
+
+    @cached_property
+    def fleet(self) -> "Fleet":
+        from remediator.control.fleet import Fleet
+
+        return Fleet(self._database, self._clock, self._caller, lambda: self._there)
 
     # What a service does beside operations.
 
@@ -360,7 +372,7 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers)
+        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers, self._clock)
 
     @cached_property
     def _composites(self) -> "Composites":

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from exporter.base.units import format_duration
 from remediator.control.again import to_be_tried_again
 from remediator.control.choosing import chosen_task
 from remediator.model.errors import NoRoom, RequestError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from remediator.engine import Engine
 
 
+HANDED_OVER_FOR = 3600.0
+"""Seconds after which a run is not begun any more that a person asked for while its host was away."""
 MAX_DEATHS = 5
 """A run on which so many processes in a row have died, none having brought it further, is given up."""
 
@@ -36,6 +39,7 @@ class Queue:
         tasks: Callable[[], Mapping[str, Task]],
         ballast: Ballast,
         workers: Callable[[], int],
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._runner = runner
@@ -44,6 +48,7 @@ class Queue:
         self._tasks = tasks
         self._ballast = ballast
         self._workers = workers
+        self._clock = clock
         self._engine: Engine | None = None
         self._unqueued = False
         """Whether a stored run could not be handed over, or done, because the disk is full."""
@@ -104,8 +109,10 @@ class Queue:
     async def _refusal(self, run_id: int) -> str | None:
         """Why a run that was handed over by another host is none for this one."""
         run = await self._database.read(partial(runs.get, run_id=run_id))
-        if run.state != "queued" or run.parent_id is not None or not run.caller.by_hand:
+        if run.state != "queued" or run.parent_id is not None or not run.caller.by_hand or run.attempt:
             return None
+        if self._clock() - run.requested_at > HANDED_OVER_FOR:
+            return f"it was asked for more than {format_duration(HANDED_OVER_FOR)} ago, and the host was away since"
         try:
             await chosen_task(self._tasks(), run.task, run.target, run.params)
         except RequestError as error:

@@ -23,15 +23,19 @@ class Reading:
         self._database = database
 
     async def alerts(
-        self, *, limit: int = PAGE, before: int | None = None, status: str | None = None
+        self, *, limit: int = PAGE, before: int | None = None, status: str | None = None, host: str | None = None
     ) -> Page[AlertView]:
         _require(status, ("firing", "resolved"), "status")
-        return await self._database.read(partial(pages.list_alerts, limit=limit, before=before, status=status))
+        # In one machine's own database alerts name no host: they are all its own.
+        mine = None if self._database.one_machine and host == self._database.host else host
+        listing = partial(pages.list_alerts, limit=limit, before=before, status=status, host=mine)
+        return await self._database.read(listing)
 
     async def decisions(
-        self, *, limit: int = PAGE, before: int | None = None, alert: int | None = None
+        self, *, limit: int = PAGE, before: int | None = None, alert: int | None = None, host: str | None = None
     ) -> Page[DecisionView]:
-        return await self._database.read(partial(pages.list_decisions, limit=limit, before=before, alert=alert))
+        listing = partial(pages.list_decisions, limit=limit, before=before, alert=alert, host=host)
+        return await self._database.read(listing)
 
     async def runs(
         self,
@@ -41,10 +45,11 @@ class Reading:
         task: str | None = None,
         target: str | None = None,
         outcome: str | None = None,
+        host: str | None = None,
     ) -> Page[RunView]:
         _require(outcome, get_args(Outcome), "outcome")
-        listing = partial(pages.list_runs, limit=limit, before=before, task=task, target=target, outcome=outcome)
-        return await self._database.read(listing)
+        wanted = partial(pages.list_runs, task=task, target=target, outcome=outcome, host=host)
+        return await self._database.read(partial(wanted, limit=limit, before=before))
 
     async def run(self, id: int) -> RunView:
         try:

@@ -33,7 +33,8 @@ def guard_view(block: Block) -> GuardView:
 class Running:
     """Plans and starts runs, subject to the same guards as runs that an alert asks for.
 
-    caller: who asks for them. submit: hands a stored run to the engine.
+    caller: who asks for them. submit: hands a stored run to the engine. hand_over: asks another host for a run, as
+    Fleet does.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Running:
         means: Means,
         caller: Callable[[], Caller],
         submit: Callable[[int], Awaitable[None]],
+        hand_over: Callable[..., Awaitable[RunView]],
     ) -> None:
         self._database = means.database
         self._judge = means.judge
@@ -49,6 +51,7 @@ class Running:
         self._clock = means.clock
         self._caller = caller
         self._submit = submit
+        self._hand_over = hand_over
 
     async def plan(self, task: str, target: str, params: Mapping[str, Any] = NO_PARAMS) -> PlanView:
         """What a task would do now, and which guards would block it. Changes nothing and records nothing."""
@@ -115,9 +118,16 @@ class Running:
         return views, notes
 
     async def start_run(
-        self, task: str, target: str, dry_run: bool = False, params: Mapping[str, Any] = NO_PARAMS
+        self,
+        task: str,
+        target: str,
+        dry_run: bool = False,
+        params: Mapping[str, Any] = NO_PARAMS,
+        host: str | None = None,
     ) -> RunView:
-        """Queues a run."""
+        """Queues a run, here or on another host."""
+        if host is not None and host != self._database.host:
+            return await self._hand_over(host, task, target, dry_run=dry_run, params=params)
         found = await chosen_task(self._tasks(), task, target, params)
         case = self._case(found, target, dry_run=dry_run)
         block = (await self._judge.judge(case)).first

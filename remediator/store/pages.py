@@ -52,10 +52,16 @@ FIRING = sa.text("alerts.status = 'firing'")
 
 
 def list_alerts(
-    connection: sa.Connection, limit: int, before: int | None = None, status: str | None = None
+    connection: sa.Connection,
+    limit: int,
+    before: int | None = None,
+    status: str | None = None,
+    host: str | None = None,
 ) -> Page[AlertView]:
-    """The episodes of that status, or all."""
+    """The episodes of that status and host, or whatever is left open."""
     select = sa.select(alerts)
+    if host is not None:
+        select = select.where(alerts.c.host == host)
     if status is not None:
         select = select.where(FIRING if status == "firing" else alerts.c.status == status)
     page = _page(connection, select, alerts.c.id, dict, limit=limit, before=before)
@@ -94,20 +100,27 @@ def _alert(row: Row, decision: LastDecision | None) -> AlertView:
         "due_at": _maybe(row["due_at"]),
         "muted": row["muted"],
         "continued_by": row["continued_by"],
+        "host": row["host"],
         "decision": decision,
     }
 
 
 def list_decisions(
-    connection: sa.Connection, limit: int, before: int | None = None, alert: int | None = None
+    connection: sa.Connection,
+    limit: int,
+    before: int | None = None,
+    alert: int | None = None,
+    host: str | None = None,
 ) -> Page[DecisionView]:
-    """Those about one episode, or all."""
+    """Those about one episode, of one host, or whatever is left open."""
     later = decisions.alias()
     newest = sa.not_(sa.exists().where(later.c.alert_id == decisions.c.alert_id, later.c.id > decisions.c.id))
     due = sa.case((sa.and_(newest, alerts.c.status == "firing"), alerts.c.due_at), else_=None).label("due_at")
     select = sa.select(decisions, alerts.c.labels, due).join(alerts, alerts.c.id == decisions.c.alert_id)
     if alert is not None:
         select = select.where(decisions.c.alert_id == alert)
+    if host is not None:
+        select = select.where(decisions.c.host == host)
     return _page(connection, select, decisions.c.id, _decision, limit=limit, before=before)
 
 
@@ -153,9 +166,10 @@ def list_runs(
     task: str | None = None,
     target: str | None = None,
     outcome: str | None = None,
+    host: str | None = None,
 ) -> Page[RunView]:
-    """The runs of that task and target that ended so, or whatever is left open."""
-    wanted = ((runs.c.task, task), (runs.c.target, target), (runs.c.outcome, outcome))
+    """The runs of that task, target and host that ended so, or whatever is left open."""
+    wanted = ((runs.c.task, task), (runs.c.target, target), (runs.c.outcome, outcome), (runs.c.host, host))
     select = _RUNS.where(*(column == value for column, value in wanted if value is not None))
     page = _page(connection, select, runs.c.id, dict, limit=limit, before=before)
     return {"items": _with_actions(connection, page["items"]), "next": page["next"]}
@@ -273,10 +287,17 @@ _APPROVALS = sa.select(
 
 
 def list_approvals(
-    connection: sa.Connection, now: float, limit: int, before: int | None = None, state: str | None = None
+    connection: sa.Connection,
+    now: float,
+    limit: int,
+    before: int | None = None,
+    state: str | None = None,
+    host: str | None = None,
 ) -> Page[ApprovalView]:
-    """The requests in that state at that time (Unix seconds), or in any."""
+    """The requests in that state at that time (Unix seconds) and of that host, or whatever is left open."""
     select = _APPROVALS if state is None else _APPROVALS.where(_in_state(state, now))
+    if host is not None:
+        select = select.where(approvals.c.host == host)
     return _page(connection, select, approvals.c.id, partial(_approval, now=now), limit=limit, before=before)
 
 

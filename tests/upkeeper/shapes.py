@@ -23,6 +23,7 @@ def alert(id: int = 1, **changes: object) -> AlertView:
         "due_at": None,
         "muted": None,
         "continued_by": None,
+        "host": None,
         "decision": None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]

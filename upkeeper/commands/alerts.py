@@ -2,6 +2,7 @@
 
 import click
 
+from upkeeper.commands.hosts import host_option
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 limit_option = click.option(
@@ -13,11 +14,12 @@ before_option = click.option(
 
 
 @click.command()
+@host_option
 @limit_option
 @before_option
 @shared(*CLIENT)
 @operation
-async def alerts(session: Session, limit: int, before: int | None) -> None:
+async def alerts(session: Session, host: str | None, limit: int, before: int | None) -> None:
     """List the alerts that were received.
 
     One line per episode: an alert that ended and fired again starts a new one. Repeats by Alertmanager
@@ -30,19 +32,21 @@ async def alerts(session: Session, limit: int, before: int | None) -> None:
     from upkeeper.screens import alerts as view
 
     async with session.client(reads=True) as client:
-        view.show_alerts(session.screen, await client.alerts(limit=limit, before=before))
+        view.show_alerts(session.screen, await client.alerts(limit=limit, before=before, host=host))
 
 
 @click.command()
+@host_option
 @limit_option
 @before_option
 @shared(*CLIENT)
 @operation
-async def decisions(session: Session, limit: int, before: int | None) -> None:
+async def decisions(session: Session, host: str | None, limit: int, before: int | None) -> None:
     """List what was decided about each alert, and why.
 
     Each remedy that an alert matches runs, observes, is blocked by a guard or has no target; an alert that matches none
-    is unmatched. While the alert fires it is looked at again, and the list tells when, or after which event.
+    is unmatched, and in a fleet one that names no host says so. While the alert fires it is looked at again, and the
+    list tells when, or after which event.
 
     \b
     Example:
@@ -51,4 +55,4 @@ async def decisions(session: Session, limit: int, before: int | None) -> None:
     from upkeeper.screens import alerts as view
 
     async with session.client(reads=True) as client:
-        view.show_decisions(session.screen, await client.decisions(limit=limit, before=before))
+        view.show_decisions(session.screen, await client.decisions(limit=limit, before=before, host=host))

@@ -7,6 +7,7 @@ import click
 
 from upkeeper.commands.alerts import before_option, limit_option
 from upkeeper.commands.complete import complete_approval
+from upkeeper.commands.hosts import host_option
 from upkeeper.commands.options import CLIENT, Session, operation, shared
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ _approval = click.argument("approval_id", metavar="ID", type=click.IntRange(1), 
 
 @click.command()
 @click.option("-a", "--all", "everything", is_flag=True, help="Also those that are over.")
+@host_option
 @limit_option
 @before_option
 @shared(*CLIENT)
 @operation
-async def approvals(session: Session, everything: bool, limit: int, before: int | None) -> None:
+async def approvals(session: Session, everything: bool, host: str | None, limit: int, before: int | None) -> None:
     """List plans that wait for a person.
 
     A remedy with `autonomy: approve` plans and then waits, until somebody answers, the alert ends or the time is over.
@@ -35,7 +37,8 @@ async def approvals(session: Session, everything: bool, limit: int, before: int 
 
     async with session.client(reads=True) as client:
         state = None if everything else "asked"
-        view.show_approvals(session.screen, await client.approvals(state=state, limit=limit, before=before))
+        found = await client.approvals(state=state, limit=limit, before=before, host=host)
+        view.show_approvals(session.screen, found)
 
 
 @click.command()

@@ -8,6 +8,7 @@ import click
 from remediator.model.words import Outcome
 from upkeeper.commands.alerts import before_option, limit_option
 from upkeeper.commands.complete import complete_run, complete_target, complete_task, complete_unfinished
+from upkeeper.commands.hosts import host_option
 from upkeeper.commands.options import CLIENT, Session, operation, params_option, shared
 
 if TYPE_CHECKING:
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 @click.argument("target", required=False, shell_complete=complete_target)
 @click.option("-n", "--dry-run", is_flag=True, help="Record the plan as a run without applying it.")
 @click.option("--no-wait", is_flag=True, help="Only queue it; the running remediator does the rest.")
+@click.option("--host", metavar="HOST", help="Run it on this host of the fleet.")
+@click.option("--all", "everywhere", is_flag=True, help="Run it on every host of the fleet that is up.")
 @params_option
 @shared(*CLIENT)
 @operation
 async def run(
-    session: Session, task: str, target: str | None, dry_run: bool, no_wait: bool, params: dict[str, str]
+    session: Session,
+    task: str,
+    target: str | None,
+    dry_run: bool,
+    no_wait: bool,
+    host: str | None,
+    everywhere: bool,
+    params: dict[str, str],
 ) -> int:
     """Run a task and follow it.
 
@@ -33,13 +43,23 @@ async def run(
     where the task has only one, or one named `all`. Ctrl-C stops following; a running remediator finishes the run.
     Where a person must approve the plan, the run waits for `upkeeper approve`, and the exit status is 3.
 
+    On another host, its own config says whether there is such a task and TARGET, and its guards whether it may run;
+    where TARGET is left out, it is the one that this host's config has.
+
     \b
     Examples:
       upkeeper run health-check
       upkeeper run log-rotation app-logs
       upkeeper run docker-cleanup --dry-run
+      upkeeper run health-check --all
     """
-    return await run_and_follow(session, task, target, params, dry_run=dry_run, no_wait=no_wait)
+    if everywhere:
+        from upkeeper.commands.everywhere import run_everywhere
+
+        if host is not None:
+            raise click.UsageError("--host and --all exclude each other")
+        return await run_everywhere(session, task, target, params, dry_run=dry_run, no_wait=no_wait)
+    return await run_and_follow(session, task, target, params, dry_run=dry_run, no_wait=no_wait, host=host)
 
 
 async def run_and_follow(
@@ -51,9 +71,11 @@ async def run_and_follow(
     dry_run: bool = False,
     no_wait: bool = False,
     consent: str | None = None,
+    host: str | None = None,
 ) -> int:
     """Starts a run, and follows it unless told otherwise; the exit status.
 
+    host: of the fleet; None: the one that is asked.
     consent: why the plan may be approved as soon as it waits for that, by whoever asks for the run.
     """
     from remediator.model.errors import EXIT_USAGE, ClientError
@@ -68,7 +90,7 @@ async def run_and_follow(
         chosen = target or only_target((await client.tasks())["items"], task)
         if not isinstance(client, HttpClient):
             await _finish_interrupted(session, client)
-        started = await client.start_run(task, chosen, dry_run, params)
+        started = await client.start_run(task, chosen, dry_run, params, host)
         if no_wait:
             view.show_queued(session.screen, started)
             return 0
@@ -79,9 +101,11 @@ async def run_and_follow(
 
 async def _finish_interrupted(session: Session, client: "Operations") -> None:
     """Finishes runs that an interrupted command left: without a remediator nothing else does."""
+    from remediator.control.core import Core
     from upkeeper.client.follow import finish
 
-    for left in (await client.runs())["items"]:
+    here = client.host if isinstance(client, Core) else None
+    for left in (await client.runs(host=here))["items"]:
         if left["state"] not in ("waiting", "finished"):
             session.screen.note(f"finishing run {left['id']}, {left['task']} on {left['target']}, interrupted earlier")
             ended = await finish(client, left)
@@ -124,12 +148,19 @@ async def cancel(session: Session, run_id: int, reason: str, no_wait: bool) -> N
 @click.option("--task", metavar="TASK", help="Only runs of this task.", shell_complete=complete_task)
 @click.option("--target", metavar="TARGET", help="Only runs on this target.", shell_complete=complete_target)
 @click.option("--outcome", type=click.Choice(get_args(Outcome)), help="Only runs that ended so.")
+@host_option
 @limit_option
 @before_option
 @shared(*CLIENT)
 @operation
 async def history(
-    session: Session, task: str | None, target: str | None, outcome: str | None, limit: int, before: int | None
+    session: Session,
+    task: str | None,
+    target: str | None,
+    outcome: str | None,
+    host: str | None,
+    limit: int,
+    before: int | None,
 ) -> None:
     """List runs.
 
@@ -144,7 +175,7 @@ async def history(
     from upkeeper.screens import runs as view
 
     async with session.client(reads=True) as client:
-        found = await client.runs(limit=limit, before=before, task=task, target=target, outcome=outcome)
+        found = await client.runs(limit=limit, before=before, task=task, target=target, outcome=outcome, host=host)
         view.show_history(session.screen, found)
 
 

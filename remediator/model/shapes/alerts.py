@@ -22,6 +22,7 @@ class AlertView(TypedDict):
     """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens.
 
     ``muted`` is why people were not told of it when it was last seen in Alertmanager; null where they were.
+    ``host`` is the one that decides about it, where hosts share a database; else null.
     ``continued_by`` is the episode as which the same outage went on after a restart of Alertmanager or Prometheus.
     ``decision`` is the last one about it; null before there is any.
     """
@@ -39,6 +40,7 @@ class AlertView(TypedDict):
     due_at: str | None
     muted: str | None
     continued_by: int | None
+    host: str | None
     decision: LastDecision | None
 
 

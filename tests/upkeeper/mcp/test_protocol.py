@@ -91,12 +91,12 @@ async def test_the_tools_only_read(client: Client) -> None:
     listed = (await client.ask("tools/list"))["result"]["tools"]
     assert {each["name"] for each in listed} == {
         "alerts", "approval", "approvals", "audit", "audit_chains", "audit_records", "configuration", "decisions",
-        "explain", "forecasts", "plan", "remedies", "run", "runs", "schedule", "schedule_why", "sets", "status",
-        "tasks",
+        "explain", "forecasts", "hosts", "plan", "remedies", "run", "runs", "schedule", "schedule_why", "sets",
+        "status", "tasks",
     }  # fmt: skip
     assert all(each["annotations"]["readOnlyHint"] for each in listed)
     [runs] = [each for each in listed if each["name"] == "runs"]
-    assert set(runs["inputSchema"]["properties"]) == {"limit", "before", "task", "target", "outcome"}
+    assert set(runs["inputSchema"]["properties"]) == {"limit", "before", "task", "target", "outcome", "host"}
     [plan] = [each for each in listed if each["name"] == "plan"]
     assert plan["inputSchema"]["required"] == ["task", "target"]
 

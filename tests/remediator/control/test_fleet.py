@@ -1,0 +1,164 @@
+"""Several hosts on one PostgreSQL, without their web servers: names, whose an alert is, and runs for another host."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remediator.config.config import Config
+from remediator.control.core import Core
+from remediator.control.place import Place
+from remediator.model.caller import Caller
+from remediator.model.errors import ClientError, RequestError
+from remediator.statedir import StateDir
+from tests.helpers import wait_until
+from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer
+from tests.remediator.conftest import REMEDY
+from tests.remediator.stack import alert, notification, settings
+from tests.remediator.sweep import Sweep
+
+pytestmark = pytest.mark.servers
+
+CONFIG: dict[str, Any] = {
+    "remediator": {"ballast": 0},
+    "state": {"database_url_file": "/nowhere"},
+    "fleet": {"host_label": "node"},
+}
+
+
+class Member:
+    """A Core of one host, and the attic that its task sweeps."""
+
+    def __init__(self, root: Path, url: str, host: str) -> None:
+        self.host = host
+        self.closed = False
+        self.attic = root / host / "attic"
+        self.attic.mkdir(parents=True)
+        state = StateDir(root / host / "state")
+        state.ensure()
+        own = settings(Sweep(self.attic), [REMEDY], Config.model_validate(CONFIG))
+        self.core = Core(state, own, caller=Caller("api", "anna"), place=Place(url, host))
+
+    async def start(self) -> None:
+        await self.core.claim()
+        await self.core.open()
+        await self.core.start_engine()
+        await self.core.arrive("http://127.0.0.1:1")
+
+    async def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            await self.core.close()
+
+    async def decide(self) -> None:
+        while await self.core.decider.decide_batch():
+            pass
+
+    async def decisions(self) -> list[tuple[str, str]]:
+        return [(one["host"], one["verdict"]) for one in (await self.core.decisions())["items"]]
+
+
+@pytest.fixture(scope="module")
+def url(postgres15: PostgresServer) -> str:
+    postgres15.sql("DROP DATABASE IF EXISTS hosts", "CREATE DATABASE hosts")
+    return f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{postgres15.port}/hosts"
+
+
+Join = Callable[[str], Awaitable[Member]]
+
+
+@pytest.fixture
+async def join(tmp_path: Path, url: str) -> AsyncIterator[Join]:
+    async with AsyncExitStack() as stack:
+
+        async def start(host: str) -> Member:
+            member = Member(tmp_path, url, host)
+            stack.push_async_callback(member.close)
+            await member.start()
+            return member
+
+        yield start
+
+
+async def test_a_name_is_one_process_s_and_is_given_back(join: Join, tmp_path: Path, url: str) -> None:
+    kitchen = await join("kitchen")
+    twin = Member(tmp_path / "twin", url, "kitchen")
+    assert twin.core.presence is not None
+    with pytest.raises(ClientError, match="another remediator is the host 'kitchen' on this database, on the machine"):
+        await twin.core.presence.claim(within=0.0)
+    await kitchen.close()
+    await twin.core.claim()
+    await twin.core.close()
+
+
+async def test_whoever_takes_an_alert_its_host_decides(join: Join) -> None:
+    kitchen, cellar = await join("kitchen"), await join("cellar")
+    (cellar.attic / "dust").touch()
+    mine = (alert(node="cellar"), alert(node="roof"), alert(room="attic"))
+    for member in (kitchen, cellar, kitchen):
+        await member.core.inbox.accept(notification(*mine))
+    await kitchen.decide()
+    assert await kitchen.decisions() == [("kitchen", "no-host")] * 2
+    await cellar.decide()
+    assert (await kitchen.decisions())[0] == ("cellar", "run")
+    reasons = [one["reason"] for one in (await kitchen.core.decisions(host="kitchen"))["items"]]
+    assert sorted(reason.partition(":")[0] for reason in reasons) == [
+        "the alert has no label node", "there is no such host",
+    ]  # fmt: skip
+
+    async def done() -> list[tuple[str, str | None]]:
+        return [(run["host"], run["outcome"]) for run in (await kitchen.core.runs())["items"]]
+
+    await wait_until(done, equals=[("cellar", "effective")])
+    assert (await kitchen.core.runs(host="kitchen"))["items"] == []
+    assert [one["host"] for one in (await kitchen.core.alerts(host="cellar"))["items"]] == ["cellar"]
+
+
+async def test_a_run_for_another_host_is_begun_there_by_its_own_config(join: Join) -> None:
+    kitchen, larder = await join("kitchen"), await join("larder")
+    assert larder.core.presence is not None
+    listening = asyncio.create_task(larder.core.presence.run())
+    (larder.attic / "dust").touch()
+    (kitchen.attic / "dust").touch()
+    asked = await kitchen.core.start_run("sweep", "attic", host="larder")
+    unknown = await kitchen.core.start_run("sweep", "moon", host="larder")
+
+    async def ended() -> list[str | None]:
+        return [(await kitchen.core.run(one["id"]))["outcome"] for one in (asked, unknown)]
+
+    await wait_until(ended, equals=["effective", "failed"])
+    assert "has no target 'moon'" in (await kitchen.core.run(unknown["id"]))["reason"]
+    assert (list(larder.attic.iterdir()), len(list(kitchen.attic.iterdir()))) == ([], 1)
+    with pytest.raises(RequestError, match="there is no host 'lader'; did you mean larder") as caught:
+        await kitchen.core.start_run("sweep", "attic", host="lader")
+    assert caught.value.status == 404
+    listening.cancel()
+    await larder.close()
+    standing = {one["host"]: one["up"] for one in (await kitchen.core.hosts())["items"]}
+    assert (standing["kitchen"], standing["larder"]) == (True, False)
+    with pytest.raises(RequestError, match="host larder is down"):
+        await kitchen.core.start_run("sweep", "attic", host="larder")
+
+
+async def test_a_host_whose_session_was_cut_comes_back_and_looks_what_it_has_missed(
+    join: Join, postgres15: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remediator.store.presence.AGAIN", 0.1)
+    kitchen, garden = await join("kitchen"), await join("garden")
+    presence = garden.core.presence
+    assert presence is not None
+    listening = asyncio.create_task(presence.run())
+    postgres15.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'upkeeper garden presence'"
+    )
+    (garden.attic / "dust").touch()
+    asked = await kitchen.core.start_run("sweep", "attic", host="garden")
+
+    async def outcome() -> str | None:
+        return (await kitchen.core.run(asked["id"]))["outcome"]
+
+    await wait_until(outcome, equals="effective")
+    listening.cancel()
