@@ -93,11 +93,10 @@ async def test_two_hosts_on_one_database(tmp_path: Path, postgres15: PostgresSer
             equals=[("attic", "effective"), ("cellar", "effective")],
         )
         assert (attic.rotated, attic.whole()) == (True, True)
-        everywhere = command(
-            "run", "log-rotation", "app", "--all", "--config", attic.config, "--state-dir", attic.state
-        )
+        here = ("--config", attic.config, "--state-dir", attic.state)
+        everywhere = command("run", "log-rotation", "app", "--all", *here)
         assert sorted((run["host"], run["outcome"]) for run in everywhere["items"]) == [
             ("attic", "nothing-to-do"), ("cellar", "nothing-to-do"),
         ]  # fmt: skip
-        chains = command("audit", "verify", "--config", attic.config, "--state-dir", attic.state)
+        chains = command("audit", "verify", *here)
         assert [(one["host"], one["faults"]) for one in chains["chains"]] == [("attic", []), ("cellar", [])]

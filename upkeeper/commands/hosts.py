@@ -11,7 +11,7 @@ host_option = click.option("--host", metavar="HOST", help="Only those of this ho
 @shared(*CLIENT)
 @operation
 async def hosts(session: Session) -> None:
-    """List the hosts that share a database: which are up, and how busy each is.
+    """List the hosts that share a database, and how busy each is.
 
     A host is up while its remediator gives a sign of life every 20 seconds. Without a database that hosts share there
     is only this machine. docs/how-to/fleet.md tells how several share one.

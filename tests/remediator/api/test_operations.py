@@ -14,6 +14,7 @@ from remediator.control.cancelling import Cancelling
 from remediator.control.cataloguing import Cataloguing
 from remediator.control.configuring import Configuring
 from remediator.control.explaining import Explaining
+from remediator.control.fleet import Fleet
 from remediator.control.forecasting import Forecasting
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
@@ -36,6 +37,7 @@ PARTS: dict[str, type] = {
     "cataloguing": Cataloguing,
     "forecasting": Forecasting,
     "configuring": Configuring,
+    "fleet": Fleet,
 }
 
 
