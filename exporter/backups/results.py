@@ -12,9 +12,11 @@ from typing import Any, Literal
 from exporter.base.errors import UpkeeperError
 from exporter.base.replace_file import replace_file
 
-Level = Literal["checksums", "readable", "restored"]
-LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored")
-"""How deep a verification went: the sums are right, the archives can be read, it was restored into scratch."""
+Level = Literal["checksums", "readable", "restored", "spot"]
+LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored", "spot")
+"""How deep a verification went: the sums are right, the archives can be read, it was restored into scratch; or a
+sample of its files was compared with what they are copies of.
+"""
 
 VERSION = 1
 _MAX_BYTES = 64 * 1024

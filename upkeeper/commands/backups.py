@@ -36,10 +36,10 @@ async def sets(session: Session, backup: str | None) -> None:
 @click.option("--set", "name", metavar="SET", help="The set of this name.")
 @click.option(
     "--level",
-    type=click.Choice(["checksums", "readable", "restored"]),
+    type=click.Choice(["checksums", "readable", "restored", "spot"]),
     default="readable",
     show_default=True,
-    help="How deep; those before it are shown too.",
+    help="How deep; those before it are shown too, but by spot: a sample of files against their source.",
 )
 @shared(*CLIENT)
 @operation
@@ -54,6 +54,7 @@ async def verify(session: Session, backup: str | None, latest: bool, every: bool
       upkeeper verify pa
       upkeeper verify pa --all --level checksums
       upkeeper verify pa --level restored
+      upkeeper verify pa --level spot
       upkeeper verify pa --set backup-2026-11-24T020000Z
     """
     from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION

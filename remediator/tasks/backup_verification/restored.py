@@ -13,6 +13,7 @@ from remediator.model.task import TaskError
 from remediator.neo4jdump.replace import NotLoaded
 from remediator.tasks.backup.sources.sqlite import complaints, describe
 from remediator.tasks.restoring import archive, checked
+from remediator.tasks.restoring.attributes import attribute_differences
 from remediator.tasks.restoring.checked import Damaged, SetFiles
 from remediator.tasks.restoring.graph import Graph
 from remediator.tasks.restoring.parts import databases
@@ -64,6 +65,9 @@ def _archive(files_of: SetFiles, manifest: Manifest, member: Member, into: Path,
         out.mkdir(mode=0o700)
         archive.unpack(files_of, files[path], out, None, stop)
         wrong = archive.differences(files_of, files[path], out, stop)
+        if wrong:
+            raise NotRestored(f"{path}, unpacked: {wrong[0]}")
+        wrong = attribute_differences(files_of, files[path], out, stop)
         if wrong:
             raise NotRestored(f"{path}, unpacked: {wrong[0]}")
     wanted = member.facts.get("entries", total)

@@ -1,5 +1,6 @@
 """backup-verification: one action for each set and proof. What it shows is kept in the set."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +26,17 @@ from remediator.tasks.backup_verification.checksums import differences, summary
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION, DAY
 from remediator.tasks.backup_verification.readable import problems
 from remediator.tasks.backup_verification.restored import problems as not_restored
+from remediator.tasks.backup_verification.spot import spot_check
 from remediator.tasks.resources import Resources
+from remediator.tasks.restoring.checked import Damaged
 from remediator.tasks.worker import in_thread
 
 VERIFY = "verify"
-Level = Literal["checksums", "readable", "restored"]
-LEVELS: tuple[Level, ...] = ("checksums", "readable", "restored")
+Level = Literal["checksums", "readable", "restored", "spot"]
+LEVELS: tuple[Proof, ...] = ("checksums", "readable", "restored")
 """Each is shown after those before it."""
+SPOT: Level = "spot"
+"""By itself: it is no proof of a set, and is cheap."""
 
 
 class Verification(Parameters):
@@ -40,7 +45,9 @@ class Verification(Parameters):
     set: str | None = Field(default=None, description="name of a set; else the newest")
     all: bool = Field(default=False, description="every set")
     level: Level = Field(
-        default="readable", description="the deepest: checksums, readable or restored; those before it are shown too"
+        default="readable",
+        description="the deepest: checksums, readable or restored; those before it are shown too. Or spot: a sample of "
+        "its files against their source, for a minute at most",
     )
 
 
@@ -99,9 +106,11 @@ class BackupVerification:
                 raise TaskError(f"{target} has no complete set {wanted.set!r}; see: upkeeper sets {target}")
         else:
             chosen = sets if wanted.all else sets[:1]
-        levels = LEVELS[: LEVELS.index(wanted.level) + 1]
+        levels: Sequence[Level] = [wanted.level]
+        if wanted.level != SPOT:
+            levels = cast(Sequence[Level], LEVELS[: LEVELS.index(wanted.level) + 1])
         encrypted = [] if wanted.level == "checksums" else await in_thread(lambda _: _encrypted(series, chosen))
-        locked = levels[1:] if _identity(series) is None else ()
+        locked = [each for each in levels if each != "checksums"] if _identity(series) is None else []
         actions = [
             _action(each, level, newest=each is sets[0])
             for each in chosen
@@ -126,6 +135,8 @@ class BackupVerification:
         try:
             shown = await in_thread(lambda stop: self._look(directory, series, level, stop))
             newest = bool(action.params["newest"])
+            if shown is None:
+                return Effect(state="skipped", detail="nothing could be compared: all of the sample has changed since")
             await in_thread(lambda _: self._record(series, directory, level, shown, newest=newest))
         except OSError as error:
             raise TaskError(f"cannot verify {directory}: {error.strerror or error}") from error
@@ -138,13 +149,16 @@ class BackupVerification:
         key = "looked_timestamp_seconds"
         return after.values[key] > before.values[key]
 
-    def _look(self, directory: Path, series: Series, level: Level, stop: threading.Event) -> Shown:
+    def _look(self, directory: Path, series: Series, level: Level, stop: threading.Event) -> Shown | None:
+        """None where nothing came of it."""
         try:
             manifest, _ = read_manifest(directory)
         except ManifestBroken as error:
             return Shown(False, self._clock(), str(error))
         if manifest.backup != series.name:
             return Shown(False, self._clock(), f"its manifest is that of another backup, {manifest.backup}")
+        if level == SPOT:
+            return self._spot(directory, series, manifest, stop)
         if level == "checksums":
             wrong, found = differences(directory, manifest, stop), _read(manifest)
         elif not manifest.members:
@@ -158,19 +172,29 @@ class BackupVerification:
             found = ", ".join(parts)
         return Shown(not wrong, self._clock(), summary(wrong) or found)
 
+    def _spot(self, directory: Path, series: Series, manifest: Manifest, stop: threading.Event) -> Shown | None:
+        try:
+            found = spot_check(directory, manifest, _identity(series), stop, random.random)
+        except Damaged as error:
+            return Shown(False, self._clock(), str(error))
+        if not found.wrong and not found.same:
+            return None
+        return Shown(not found.wrong, self._clock(), found.wrong or str(found))
+
     def _graphs(self, series: Series) -> Mapping[str, Neo4jServer]:
         """Where databases of Neo4j are restored into, by the server in the set."""
         sources = series.make.neo4j if series.make is not None else []
         return {each.server: self._neo4j[each.scratch] for each in sources if each.scratch in self._neo4j}
 
-    def _record(self, series: Series, directory: Path, level: Proof, shown: Shown, *, newest: bool) -> None:
-        """In the set; and, where it is the newest or damaged, as the last result of the series."""
-        proofs.record(directory, manifest_digest(directory), level, shown)
+    def _record(self, series: Series, directory: Path, level: Level, shown: Shown, *, newest: bool) -> None:
+        """In the set, a spot check not; and, where it is the newest or damaged, as the last result of the series."""
+        if level != SPOT:
+            proofs.record(directory, manifest_digest(directory), cast(Proof, level), shown)
         if self._state_dir is None or not (newest or not shown.success):
             return
         before = results.read(self._state_dir, series.name)
         result = results.Result(directory.name, shown.success, shown.finished, shown.detail)
-        after = {**before.verifications, cast(results.Level, level): result}
+        after = {**before.verifications, level: result}
         results.write(self._state_dir, series.name, results.Results(after, before.restore_test))
 
     def _one(self, target: str) -> Series:
@@ -215,6 +239,7 @@ def _action(each: BackupSet, level: Level, *, newest: bool) -> Action:
 _REASONS: Mapping[Level, str] = {
     "checksums": "its files against its manifest",
     "readable": "everything in it to the last byte",
+    "spot": "a sample of its files against what they are copies of",
     "restored": "all of it restored into scratch, and compared with what was counted",
 }
 

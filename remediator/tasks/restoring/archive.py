@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from exporter.backups.manifest import SetFile
 from exporter.backups.tar_stream import TarBroken, TarStream
@@ -30,6 +31,12 @@ _OPTIONS = (
 _OWN_NAME = re.compile(r"^\S*tar: ")
 _ASIDE = ".upkeeper-unpacking"
 _DIFF = ("--diff", "--file=-", "--numeric-owner", "--warning=no-timestamp")
+
+
+class ReadsTar(Protocol):
+    """What a tar comes out of."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Content:
@@ -86,10 +93,10 @@ def look(files: SetFiles, entry: SetFile, stop: threading.Event) -> int:
 
     Damaged: it is not what the manifest says. TaskError: it must not be unpacked.
     """
-    with _content(files, entry, stop) as content:
+    with opened_content(files, entry, stop) as content:
         links: set[str] = set()
         try:
-            for info in _members(content):
+            for info in members(content):
                 _require_inside(info, links, entry.path)
         except (tarfile.TarError, ValueError, OverflowError) as error:
             content.drain()  # whether it is as it was written is said first
@@ -122,7 +129,7 @@ def unpack(files: SetFiles, entry: SetFile, into: Path, only: str | None, stop: 
 def _unpack(files: SetFiles, entry: SetFile, into: Path, names: Sequence[str], stop: threading.Event) -> list[str]:
     owner = "--same-owner" if os.geteuid() == 0 else "--no-same-owner"
     command = [require_tar(), *_OPTIONS, owner, f"--directory={into}", *(("--", *names) if names else ())]
-    with _content(files, entry, stop) as content:
+    with opened_content(files, entry, stop) as content:
         status, said = _fed(command, content, stop)
     if status:
         raise TaskError(f"tar cannot unpack {entry.path}: {_told(said, status)}")
@@ -132,8 +139,8 @@ def _unpack(files: SetFiles, entry: SetFile, into: Path, names: Sequence[str], s
 def _first_names(files: SetFiles, entry: SetFile, only: str, stop: threading.Event) -> list[str]:
     """What else must be unpacked, for a file below ``only`` is in the archive as another name of it. As it is there."""
     top, found = _plain(only) or "", dict[str, None]()
-    with _content(files, entry, stop) as content:
-        for info in _members(content):
+    with opened_content(files, entry, stop) as content:
+        for info in members(content):
             if info.islnk() and _is_below(_plain(info.name), top) and not _is_below(_plain(info.linkname), top):
                 found[info.linkname] = None
         content.drain()
@@ -158,7 +165,7 @@ def differences(files: SetFiles, entry: SetFile, unpacked: Path, stop: threading
     Raises Damaged, TaskError, OSError, Stopped. Owners are left out where only root could have kept them.
     """
     command = [require_tar(), *_DIFF, f"--directory={unpacked}"]
-    with _content(files, entry, stop) as content, Piped(command, stop, stdin=subprocess.PIPE) as tar:
+    with opened_content(files, entry, stop) as content, Piped(command, stop, stdin=subprocess.PIPE) as tar:
         lines: list[bytes] = []
         listener = threading.Thread(target=lambda: lines.extend(iter(lambda: tar.read(CHUNK), b"")), daemon=True)
         listener.start()
@@ -194,12 +201,14 @@ def _feed(tar: Piped, content: Content) -> None:
 
 
 @contextmanager
-def _content(files: SetFiles, entry: SetFile, stop: threading.Event) -> Iterator[Content]:
+def opened_content(files: SetFiles, entry: SetFile, stop: threading.Event) -> Iterator[Content]:
+    """What an archive of a set holds, decrypted and unpacked. Blocks. Raises Damaged, TaskError, OSError, Stopped."""
     with files.content(entry, stop) as file:
         yield Content(file, entry)
 
 
-def _members(content: Content) -> Iterator[tarfile.TarInfo]:
+def members(content: "ReadsTar") -> Iterator[tarfile.TarInfo]:
+    """The entries of a tar that is read as it comes; what is in them is passed over. Raises tarfile.TarError."""
     with tarfile.open(fileobj=content, mode="r|", encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[call-overload]
         for info in tar:
             tar.members = []  # it would keep all of them

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from exporter.backups.manifest import Manifest
 from remediator.model.task import TaskError
 from remediator.tasks.backup.sink import Stopped
 from remediator.tasks.backup_verification.restored import problems
-from remediator.tasks.restoring import postgres_server, scratch
+from remediator.tasks.restoring import archive, postgres_server, scratch
 from remediator.tasks.restoring.postgres import differences, roles_of
 from tests.helpers import wait_until
 from tests.postgres_server import PASSWORD, PostgresServer
@@ -28,6 +29,7 @@ from tests.remediator.tasks.backup.series import made, series, task
 from tests.remediator.tasks.backup.test_postgres import CONTENT, DATABASE, House, on_path
 
 STOP = threading.Event()
+ACL = "system.posix_acl_access"
 ROOT = Path(__file__).parents[4]
 
 
@@ -211,6 +213,43 @@ async def test_archives_and_sqlite(tmp_path: Path, place: Path) -> None:
     fewer = replace(manifest, members=[replace(manifest.members[0], facts={"rows": {"t": 2}})])
     assert problems(new, fewer, place, STOP)[0] == ["sqlite:x: rows are {'t': 1}, where they were {'t': 2}"]
     assert list(place.iterdir()) == []
+
+
+async def test_extended_attributes_and_acls_are_compared(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GNU tar's own comparison passes over them."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sets").mkdir()
+    file, odd = tmp_path / "data" / "file", tmp_path / "data" / "-odd\nname \udcff"
+    file.write_text("content")
+    odd.write_text("content")
+    os.setxattr(file, "user.origin", b"a\0b")
+    os.setxattr(odd, "user.other", "\N{SNOWMAN}".encode())
+    entries = ((1, 6, -1), (2, 4, 65534), (4, 4, -1), (16, 4, -1), (32, 4, -1))  # acl(5): tag, rights, id
+    os.setxattr(file, ACL, struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *each) for each in entries))
+    new = await made(task(series(tmp_path / "sets", {"files": [str(tmp_path / "data")]})), tmp_path / "sets")
+    manifest, _ = manifests.read(new)
+    assert problems(new, manifest, place, STOP) == ([], ["files: 3 entries"])
+    really = archive.unpack
+    for lose in (
+        lambda copy: os.removexattr(copy, "user.origin"),
+        lambda copy: os.setxattr(copy, "user.more", b"1"),
+        lambda copy: os.removexattr(copy, ACL),
+    ):
+
+        def unpack(*given: Any, lose: Any = lose) -> list[str]:
+            said = really(*given)
+            (copy,) = given[2].rglob("file")
+            lose(copy)
+            return said
+
+        monkeypatch.setattr(archive, "unpack", unpack)
+        (wrong,), _ = problems(new, manifest, place, STOP)
+        assert wrong.startswith("files: files.tar.zst, unpacked: "), wrong
+        assert any(word in wrong for word in ("user.origin is missing", "user.more is new", "acl.access is missing")), (
+            wrong
+        )
 
 
 FACTS: dict[str, Any] = {
