@@ -12,10 +12,10 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 # them compiled. They are kept in __pycache__, which `make clean` removes.
 test tests unit compat: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up test check unit torture bench compat docs lock migration wheel clean
+.PHONY: help up test check unit torture bench compat docs lock migration wheel deb clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUNTIME): requirements/runtime.lock pyproject.toml scripts/setup-python
 	@PYTHON="$(PYTHON)" scripts/setup-python $(VENV) requirements/runtime.lock
@@ -80,6 +80,16 @@ migration: $(DEV) ## Begin a migration: make migration NAME=what_it_does
 
 wheel: $(DEV) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
+
+deb: $(DEV) ## Build the Debian package into dist/, for the Python of this distribution
+	@scripts/build-deb
+
+.PHONY: package-test
+package-test: export PYTHONDONTWRITEBYTECODE :=
+package-test: export UPKEEPER_PACKAGES := 1
+package-test: $(DEV) ## Put package, wheel and image through their lives: a minute of a processor
+	@scripts/setup-servers package
+	$(BIN)/pytest tests/packages $(ARGS)
 
 clean: ## Remove what was made here; a stack's state is elsewhere and stays
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

@@ -55,10 +55,11 @@ class Session:
         return connect(self.config, self.state_dir, self.url, engine=engine, reads=reads, verbose=self.verbose, say=say)
 
 
+# Whether a path can be read is found out by reading it: access(2), which click asks, does not know of capabilities.
 SHARED: dict[str, Decorator] = {
     "config": click.option(
         "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, readable=False),
         metavar="FILE",
         envvar="UPKEEPER_CONFIG",
         show_envvar=True,
@@ -66,7 +67,7 @@ SHARED: dict[str, Decorator] = {
     ),
     "state_dir": click.option(
         "--state-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
         metavar="DIR",
         envvar="UPKEEPER_STATE_DIR",
         show_envvar=True,
