@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tests.helpers import missing, require_program
 
-_PACKAGES = ("python3", "systemd", "systemd-sysv", "dbus", "adduser", "procps")
+_PACKAGES = ("python3", "python3-venv", "systemd", "systemd-sysv", "dbus")
+"""The image is built on it too: that is what venv is for."""
 _CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 """Where the hierarchy of version 2 is: beside those of version 1, or alone."""
 _BOOT = """

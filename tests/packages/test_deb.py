@@ -1,7 +1,6 @@
 """The Debian package, built and put through its life under a systemd of its own, with the drill by its units."""
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from remediator.statedir import StateDir
-from tests import servers
 from tests.helpers import require_program, wait_until
 from tests.packages.systemd_root import SystemdRoot, base, booted, repacked
+from tests.packages.wiring import wired
 from tests.ports import free_port_range
-from upkeeper.share import share_path
-from upkeeper.up import existing
-from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.heavy]
@@ -120,28 +115,7 @@ def write(system: SystemdRoot, path: str, text: str) -> None:
 
 
 async def drilled(system: SystemdRoot, directory: Path, first: int) -> None:
-    """The drill, by a Prometheus and an Alertmanager on this side that are wired as the page says."""
-    ports, layout = Ports.from_base(first), Layout(StateDir(Path("/var/lib/upkeeper")))
-    files = {
-        name: yaml.safe_load((share_path() / name / f"{name}.yml").read_bytes())
-        for name in ("prometheus", "alertmanager")
-    }
-    token = directory / "token"
-    token.write_text(system.run("cat", "/var/lib/upkeeper/tokens/alertmanager").stdout)
-    receiving = existing.alertmanager_part(files["alertmanager"], layout, ports)
-    alertmanager = yaml.safe_load(re.sub(r"credentials_file: .*", f"credentials_file: {token}", receiving))
-    alertmanager["route"]["receiver"] = "remediator"
-    (directory / "alertmanager.yml").write_text(yaml.safe_dump(alertmanager))
-    async with servers.alertmanager(directory / "alertmanager", directory / "alertmanager.yml") as theirs:
-        document = yaml.safe_load(
-            existing.prometheus_part(files["prometheus"], layout, ports, share_path() / "prometheus/rules")
-        )
-        address = theirs.url.removeprefix("http://")
-        document["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [address]}]}]}
-        async with servers.prometheus(directory / "prometheus", document) as prometheus:
-            done = system.run(
-                "upkeeper", "drill", "--url", f"http://127.0.0.1:{ports.remediator}", "--exporter-url",
-                f"http://127.0.0.1:{ports.exporter}", "--prometheus-url", prometheus.url, "--alertmanager-url",
-                theirs.url, check=False,
-            )  # fmt: skip
+    token = system.run("cat", "/var/lib/upkeeper/tokens/alertmanager").stdout
+    async with wired(directory, Ports.from_base(first), token) as peers:
+        done = system.run("upkeeper", "drill", *peers, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
