@@ -87,9 +87,16 @@ deb: $(DEV) ## Build the Debian package into dist/, for the Python of this distr
 .PHONY: package-test
 package-test: export PYTHONDONTWRITEBYTECODE :=
 package-test: export UPKEEPER_PACKAGES := 1
-package-test: $(DEV) ## Put package, wheel and image through their lives: a minute of a processor
+package-test: $(DEV) ## Put the Debian package through its life, with a drill by its units; install by uv
 	@scripts/setup-servers package
-	$(BIN)/pytest tests/packages $(ARGS)
+	$(BIN)/pytest tests/packages/test_deb.py tests/packages/test_installs.py -k "not pip" $(ARGS)
+
+.PHONY: image-test
+image-test: export PYTHONDONTWRITEBYTECODE :=
+image-test: export UPKEEPER_PACKAGES := 1
+image-test: $(DEV) ## Build the image and drill with it; install by pip and pipx
+	@scripts/setup-servers package
+	$(BIN)/pytest tests/packages/test_image.py tests/packages/test_installs.py -k "image or pip" $(ARGS)
 
 clean: ## Remove what was made here; a stack's state is elsewhere and stays
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import long_form
-
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS = ("uv", "pipx", "pip") if long_form() else ("uv", "pipx")
-"""pip itself, which pipx uses too, takes as long as both."""
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["uv", "pipx", "pip"])
 def test_it_works_and_goes_away_again(way: str) -> None:
     done = subprocess.run([str(ROOT / "scripts/try-installs"), way], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
