@@ -66,6 +66,7 @@ compat: $(DEV) ## The end-to-end test on UPKEEPER_PROMETHEUS= and UPKEEPER_ALERT
 docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboards
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m scripts.dashboards
+	$(BIN)/python -m scripts.stack_configs
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --group build
