@@ -35,7 +35,7 @@ def _alertmanager() -> str:
     document["route"]["routes"] = [each for each in document["route"]["routes"] if each["receiver"] == "remediator"]
     del document["templates"]
     head = (
-        "# The Alertmanager of compose.yaml, made by `make docs` of alertmanager/alertmanager.yml, without people. Add\n"
+        "# The Alertmanager of compose.yaml, made by `make docs` of alertmanager.yml, without people. Add\n"
         "# them below the last route of a copy of yours: docs/how-to/messages.md\n"
     )
     return head + yaml.safe_dump(document, sort_keys=False)
