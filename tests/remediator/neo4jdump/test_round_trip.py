@@ -30,7 +30,7 @@ from remediator.tasks.restore_in_place.task import RestoreInPlace
 from tests.helpers import wait_until
 from tests.neo4j_server.plugin import empty
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
-from tests.remediator.neo4jdump.graphs import content, fill
+from tests.remediator.neo4jdump.graphs import SCHEMA, content, fill
 from tests.remediator.tasks.backup.series import made, series, task
 
 pytestmark = pytest.mark.servers
@@ -143,6 +143,16 @@ async def test_it_is_a_part_of_a_set_and_read_to_its_last_byte(neo4j_five: Neo4j
         assert problems(whole, manifest, stop)[0], at
 
 
+def few(server: Neo4jServer) -> None:
+    """Some of everything, but of every type of value: that these come back, the first test shows."""
+    for statement in SCHEMA[:3]:
+        server.run(statement)
+    server.run(
+        "UNWIND range(1, 20) AS i CREATE (a:Person {id: 'p' + i, born: date('2000-01-01')})"
+        "-[:KNOWS {how: 'well'}]->(:Place {id: 'q' + i, at: point({x: i, y: 1})})"
+    )
+
+
 def two(five: Neo4jServer, calendar: Neo4jServer, tmp_path: Path) -> list[Configured]:
     """The server that is backed up, and an empty one beside it."""
     return [
@@ -158,7 +168,7 @@ async def test_a_set_is_proven_on_another_server_which_is_empty_again_then(
     empty(neo4j_five)
     empty(neo4j_calendar)
     nothing = content(neo4j_calendar)
-    fill(neo4j_five)
+    few(neo4j_five)
     sets = tmp_path / "sets"
     sets.mkdir()
     servers = two(neo4j_five, neo4j_calendar, tmp_path)
@@ -198,7 +208,7 @@ async def test_it_is_restored_in_place_after_a_copy_and_goes_on_where_it_was_int
 ) -> None:
     empty(neo4j_five)
     empty(neo4j_calendar)
-    fill(neo4j_five)
+    few(neo4j_five)
     before = content(neo4j_five)
     (tmp_path / "sets").mkdir()
     (tmp_path / "state").mkdir()

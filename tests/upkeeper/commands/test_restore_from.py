@@ -8,7 +8,7 @@ import pytest
 from remediator.tasks.backup.journal import Owner
 from tests.helpers import require_program
 from tests.remediator.tasks.backup.series import applied, made, series, task
-from tests.restic import Real, write_password
+from tests.restic import Real, make_cheap, write_password
 from tests.upkeeper.commandline import invoke
 
 
@@ -67,6 +67,7 @@ async def test_a_set_in_a_repository_comes_back_and_what_was_fetched_is_gone(hou
     require_program("restic", "restic")
     real = Real(house / "repo", write_password(house))
     real.run("init")
+    make_cheap(real)
     to = [{"restic": {"repository": str(real.path), "password_file": str(real.password_file)}}]
     effects = await applied(backup_of(house, copy_to=to))  # type: ignore[arg-type]
     assert not [each for each in effects if isinstance(each, str)], effects

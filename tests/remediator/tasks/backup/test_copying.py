@@ -18,7 +18,7 @@ from remediator.tasks.backup.copies import repository
 from remediator.tasks.backup.journal import Owner
 from tests.helpers import missing, require_program, wait_until
 from tests.remediator.tasks.backup.series import applied, series, task
-from tests.restic import Real, write_password
+from tests.restic import Real, make_cheap, write_password
 
 pytestmark = pytest.mark.servers
 
@@ -38,6 +38,7 @@ def real(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     one = Real(tmp_path / "repo", write_password(tmp_path))
     one.run("init")
+    make_cheap(one)
     return one
 
 

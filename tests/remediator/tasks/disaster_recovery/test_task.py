@@ -1,9 +1,15 @@
 """A drill on a private engine: what cannot be used is found, whatever the checksums say."""
 
+import json
 import os
+import random
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +25,14 @@ from remediator.model.task import Effect, TaskError
 from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from tests.docker_images import BUSYBOX
 from tests.dockerd import Dockerd
+from tests.helpers import rounds, wait_until
 from tests.remediator.tasks.backup.series import made, series, task
 
 pytestmark = pytest.mark.servers
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root writes where the engine keeps volumes")
 NOW = 1_795_485_600.0
+SEED = 31
+ROOT = Path(__file__).parents[4]
 PROVE = ["/bin/busybox", "sh", "-c", "busybox grep -q $(cat /data/key) /data/sealed && echo 1 credential opened"]
 APP: Mapping[str, Any] = {
     "name": "app",
@@ -245,3 +254,29 @@ async def test_a_ready_made_proof_finds_the_wrong_key_and_tells_no_secret(estate
     (action,) = (await task_.plan("pa")).actions
     with pytest.raises(TaskError, match="n8n cannot use its data: Error: Credentials could not be decrypted"):
         await task_.apply("pa", action)
+
+
+@root_only
+@pytest.mark.torture
+async def test_a_killed_drill_proves_nothing_and_the_next_one_clears_up_after_it(estate: Estate) -> None:
+    """SIGKILL at random moments, from the first volume to the proof: what ran in the sandbox runs on until then."""
+    directory, rng = await estate.backup(), random.Random(SEED)
+    estate.now = time.time()
+    before, left = estate.objects(), 0
+    given = [estate.dockerd.host, str(estate.sets), str(estate.sets.parent / "state"), json.dumps(dict(APP))]
+    command = [sys.executable, "-m", "tests.remediator.tasks.disaster_recovery.killed", *given]
+    for turn in range(rounds("DRILL_KILLS", 2, 100)):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"planned\n"
+            await wait_until(lambda: estate.objects() != before or running.poll() is not None)
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(rng.uniform(0, 0.6))
+            running.send_signal(signal.SIGKILL)
+            status = running.wait()
+        shown = proofs.read(directory, digest(directory))
+        assert "drilled" not in shown or status == 0 or shown["drilled"].success, (SEED, turn)
+        left += estate.objects() != before
+    assert left, "no moment left anything behind"
+    assert (await estate.drilled()).startswith("app proved it")
+    assert estate.objects() == before
