@@ -52,6 +52,7 @@ Kind = Literal[
     "config.loaded",
     "host.renamed",
     "state.restored",
+    "state.migrated",
 ]
 """What records are about. A part that adds one names it here."""
 

@@ -112,6 +112,23 @@ class Database:
             if self._backend.read(partial(audit.head, host=self.host)) is None:
                 self._backend.write(partial(audit.begin, host=self.host, now=time.time()))
 
+    async def make_tables(self) -> None:
+        """Opens the database and brings the tables up to date, without the beginning of this host's audit."""
+
+        def make() -> None:
+            self._backend.open()
+            self._upgrade()
+
+        await asyncio.get_running_loop().run_in_executor(self._write_thread, make)
+
+    async def into(self, other: "Database", work: Callable[[sa.Connection, sa.Connection], T]) -> T:
+        """The result of ``work`` on one view of this database, and in one transaction of the other."""
+
+        def read(mine: sa.Connection) -> T:
+            return other._backend.write(lambda theirs: work(mine, theirs))
+
+        return await self.read(read)
+
     def open_only(self) -> None:
         """Opens the database as it is, only to read it. Raises NoRoom, and sqlalchemy.exc.DBAPIError."""
         self._backend.open()

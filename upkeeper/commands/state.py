@@ -1,10 +1,14 @@
 """``state``: the state directory as one file, and what is in it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from upkeeper.commands.options import Session, operation, shared
+
+if TYPE_CHECKING:
+    from remediator.control.moving import To
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, resolve_path=True))
 
@@ -21,6 +25,7 @@ def state() -> None:
       upkeeper state backup /backup/upkeeper.tar.gz
       upkeeper state info /backup/upkeeper.tar.gz
       upkeeper state restore /backup/upkeeper.tar.gz
+      upkeeper state migrate --to postgres
     """
 
 
@@ -85,6 +90,48 @@ async def restore(session: Session, file: Path, even_broken: bool) -> None:
     except OSError as error:
         raise ClientError(f"cannot restore {file}: {error.strerror or error}", EXIT_FAILED) from error
     view.show_restored(session.screen, done, directory.root)
+
+
+@state.command()
+@click.option("--to", type=click.Choice(["postgres", "sqlite"]), required=True, help="Where the record is to be.")
+@shared("config", "state_dir", "json", "verbose")
+@operation
+async def migrate(session: Session, to: "To") -> None:
+    """Move the record between the state directory and PostgreSQL.
+
+    The database is the one that the config names (`state: {database_url_file: ...}`). Stop the remediator first. All
+    rows keep their numbers, and so go into a database that has no record yet; the audit is verified there before
+    anything counts as moved. The SQLite file stays, under another name; rows in PostgreSQL stay too.
+
+    \b
+    Examples:
+      upkeeper state migrate --to postgres
+      upkeeper state migrate --to sqlite
+    """
+    import os
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from exporter.configfile.find import find_config
+    from exporter.configfile.problem import ConfigError
+    from remediator.control import moving
+    from remediator.control.opening import locked, operator
+    from remediator.control.place import Place
+    from remediator.model.caller import Caller
+    from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
+    from upkeeper.screens import state as view
+
+    directory = session.state()
+    try:
+        directory.ensure()
+        place = Place.find(find_config(session.config, os.environ), directory)
+        with locked(directory):
+            done = await moving.migrate(directory, place, to, Caller("cli", operator()))
+    except ConfigError as error:
+        raise ClientError(str(error), EXIT_USAGE) from error
+    except (OSError, SQLAlchemyError) as error:
+        raise ClientError(f"the state cannot be moved: {error}", EXIT_FAILED) from error
+    view.show_moved(session.screen, done)
 
 
 @state.command()

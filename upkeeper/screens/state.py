@@ -6,6 +6,7 @@ from exporter.base.text import counted
 from exporter.base.units import format_bytes
 from remediator.backup.archive import Manifest
 from remediator.backup.state import Restored
+from remediator.control.moving import Moved
 from upkeeper.screens.screen import Screen
 
 
@@ -29,3 +30,15 @@ def show_restored(screen: Screen, done: Restored, root: Path) -> None:
         screen.line(f"closed   {counted(done.cancelled, 'run')} that had not ended when it was made")
     if aside is not None:
         screen.line(f"aside    {aside} holds what was there; delete it when you no longer need it")
+
+
+def show_moved(screen: Screen, done: Moved) -> None:
+    """What was moved where."""
+    aside = None if done.aside is None else str(done.aside)
+    screen.document({"host": done.host, "to": done.to, "rows": dict(done.rows), "aside": aside})
+    where = "PostgreSQL" if done.to == "postgres" else "the state directory"
+    screen.line(f"moved    the record of {done.host} to {where}: {counted(sum(done.rows.values()), 'row')}")
+    if aside is not None:
+        screen.line(f"aside    {aside} holds the same; delete it when you no longer need it")
+    else:
+        screen.line("next     take `database_url_file:` and `fleet:` out of the config; PostgreSQL keeps its rows")
