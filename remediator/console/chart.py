@@ -12,8 +12,9 @@ from remediator.model.shapes.forecasts import ForecastView
 
 MOST = 12
 """Lines, of what is full soonest."""
-_LINE, _LEFT, _WIDTH, _RIGHT, _TOP = 30.0, 200.0, 720.0, 12.0, 8.0
-_LONGEST_NAME = 28
+_LINE, _LEFT, _WIDTH, _RIGHT, _TOP = 28.0, 132.0, 400.0, 8.0, 4.0
+"""Not wider than a phone, on which it is shown as large as this."""
+_LONGEST_NAME = 19
 
 
 def forecast_chart(found: Sequence[ForecastView]) -> Markup:

@@ -24,7 +24,7 @@ def test_what_is_full_sooner_stands_further_left() -> None:
     late = {"days": 50.0, "days_earliest": 45.0, "days_latest": None}
     chart = forecast_chart([foretold("soon"), foretold("late", **late)])
     soon, later = places(chart, "full")
-    assert 200 < soon < later < 720
+    assert 132 < soon < later < 400
     assert places(chart, "spread") == sorted(places(chart, "spread"))
 
 
