@@ -157,6 +157,11 @@ async def config(ask: Operations, request: web.Request, visitor: Visitor) -> Val
     return {"found": await ask.configuration()}
 
 
+@page("/hosts", "Hosts", "hosts.html", "Hosts")
+async def hosts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
+    return {"hosts": (await ask.hosts())["items"]}
+
+
 @page("/audit", "Audit", "audit.html", "Audit")
 async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     return {

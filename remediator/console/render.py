@@ -13,9 +13,11 @@ from exporter.base.text import counted, format_time, parse_time
 from exporter.base.units import format_bytes, format_duration
 from remediator.model.tracks import track
 
-GOOD = frozenset({"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole"})
+GOOD = frozenset(
+    {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up"}
+)
 WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
-BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged"})
+BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged", "down"})
 """Words of the record by their colour; all others are a warning's. The word is always shown, too."""
 
 

@@ -1,7 +1,9 @@
 """The config in force, and its file as it is now."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from exporter.base.threads import KeyedThreads, StillStuck
@@ -34,30 +36,44 @@ class Configuring:
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
         self._threads = KeyedThreads()
+        self._shown: tuple[Loaded[Config] | Config, str] | None = None
+        """What was written out last, as that takes a tenth of a second."""
 
     async def configuration(self) -> ConfigurationView:
         """Raises RequestError where the file cannot be read in time."""
         settings = self._settings()
-        loaded = settings.loaded or Loaded(settings.config, None, "")
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._threads.run("config", lambda: _view(loaded))
+                return await self._threads.run("config", lambda: self._view(settings))
         except (TimeoutError, StillStuck):
             raise RequestError("the file system of the config does not answer", 503, EXIT_FAILED) from None
 
+    def _view(self, settings: Settings) -> ConfigurationView:
+        """Blocking."""
+        loaded = settings.loaded or Loaded(settings.config, None, "")
+        pending, problems = _problems(loaded)
+        path = None if loaded.path is None else str(loaded.path)
+        return {"path": path, "text": self._text(settings, loaded), "problems": problems, "pending": pending}
 
-def _view(loaded: Loaded[Config]) -> ConfigurationView:
-    """Blocking."""
-    problems: list[ConfigProblemView] = []
-    pending = False
+    def _text(self, settings: Settings, loaded: Loaded[Config]) -> str:
+        key = settings.loaded or settings.config
+        if self._shown is None or self._shown[0] is not key:
+            self._shown = (key, dump(effective(loaded)))
+        return self._shown[1]
+
+
+def _problems(loaded: Loaded[Config]) -> tuple[bool, list[ConfigProblemView]]:
+    """Whether the file says something else than what is in force, and what is wrong with it. Blocking."""
+    if loaded.path is None:
+        return False, []
+    with suppress(OSError):  # it is said below, with its remedy
+        if hashlib.sha256(loaded.path.read_bytes()).hexdigest() == loaded.digest:
+            return False, []
     try:
-        pending = load(loaded.path, Config).digest != loaded.digest
+        return load(loaded.path, Config).digest != loaded.digest, []
     except ConfigError as error:
-        pending = True
-        problems = [
+        return True, [
             {"line": one.line, "column": one.column, "key": one.key, "message": one.message, "hint": one.hint,
              "severity": one.severity}
             for one in error.problems
         ]  # fmt: skip
-    path = None if loaded.path is None else str(loaded.path)
-    return {"path": path, "text": dump(effective(loaded)), "problems": problems, "pending": pending}

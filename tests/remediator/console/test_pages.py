@@ -280,3 +280,14 @@ async def test_the_config_is_shown_without_secrets_and_its_problems_with_their_l
     assert "name: web" in text, "what is in force is no longer shown"
     path.write_text(good + "remediator: {workers: 3}\n")
     assert "something else than what is in force" in (await browser.open("/config")).text
+
+
+async def test_the_hosts_are_shown_with_what_each_says_of_itself(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    await stack.core.pause(None, "moving house", 3600.0)
+    found = (await stack.core.hosts())["items"]
+    text = (await browser.open("/hosts")).text
+    assert "Hosts" in text
+    for one in found:
+        assert one["host"] in text
+        assert one["version"] in text
