@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.explain import ExplainView
     from remediator.model.shapes.forecasts import ForecastsView
     from remediator.model.shapes.holds import BreakerView, PauseView
-    from remediator.model.shapes.hosts import HostView
+    from remediator.model.shapes.hosts import HostView, TargetGroup
     from remediator.model.shapes.plans import PlanView
     from remediator.model.shapes.remedies import LevelView, RemedyView
     from remediator.model.shapes.runs import ArtefactContent, RunView
@@ -118,6 +118,10 @@ BackupName = Annotated[str | None, About("only sets of this series")]
 JobName = Annotated[str, About("of a job in the schedule")]
 Moment = Annotated[
     str | None, About("when: RFC 3339, or `2026-11-27 02:00` in the schedule's zone; else when it was last due")
+]
+Service = Annotated[str, About("exporter or remediator", among=("exporter", "remediator"))]
+Port = Annotated[
+    int | None, About("of that service on every host; else the one by default", at_most=65535, more_than=0)
 ]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
@@ -245,6 +249,9 @@ class Operations:
 
     @operation("GET", "/hosts", "The hosts that share the database: which are up, and how busy each is", by="fleet")
     async def hosts(self) -> Page[HostView]: ...
+
+    @operation("GET", "/sd", "The hosts as targets of Prometheus's HTTP service discovery", by="fleet")
+    async def sd(self, *, service: Service = "exporter", port: Port = None) -> list[TargetGroup]: ...
 
     @operation("POST", "/runs/{id}/cancel", "Cancel a run: no other action of it begins",
                by="cancelling", body="CancelRequest")  # fmt: skip

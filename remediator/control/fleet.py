@@ -7,12 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from exporter.base.text import format_time_ms, nearest
+from remediator.control.targets import groups
 from remediator.guards.in_flight import block_by
 from remediator.model.caller import Caller
 from remediator.model.errors import not_found, refused, unavailable
 from remediator.model.run import Request
 from remediator.model.shapes.answers import Page
-from remediator.model.shapes.hosts import HostView
+from remediator.model.shapes.hosts import HostView, TargetGroup
 from remediator.model.shapes.runs import RunView
 from remediator.store import fleet, pages, runs
 from remediator.store.database import Database
@@ -37,6 +38,10 @@ class Fleet:
     async def hosts(self) -> Page[HostView]:
         found = await self._database.read(partial(fleet.standings, now=self._clock()))
         return {"items": [self._view(one) for one in found], "next": None}
+
+    async def sd(self, *, service: str = "exporter", port: int | None = None) -> list[TargetGroup]:
+        """The hosts as targets of Prometheus, those that are down too."""
+        return groups((await self.hosts())["items"], service, port)
 
     def _view(self, one: Standing) -> HostView:
         here = one.host == self._database.host

@@ -24,3 +24,10 @@ class HostView(TypedDict):
     waiting: int
     alerts: int
     paused: str | None
+
+
+class TargetGroup(TypedDict):
+    """What Prometheus scrapes of one host, as its HTTP service discovery has it."""
+
+    targets: list[str]
+    labels: dict[str, str]
