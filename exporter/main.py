@@ -39,6 +39,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "notify",
         "packages",
         "prometheus",
+        "reboot",
         "reconcile",
         "remediator",
         "remedies",

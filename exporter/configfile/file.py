@@ -29,9 +29,21 @@ class Loaded(Generic[M]):
         self, path: KeyPath, message: str, hint: str = "", severity: Literal["error", "warning"] = "error"
     ) -> Problem:
         """A problem with what stands at a path, where it stands."""
-        position = self.source.values.get(path) or self.source.position(path)
-        line, column = (position.line, position.column) if position else (None, None)
-        return Problem(str(self.path), line, column, dotted(path), message, hint, severity)
+        return problem_at(self.path, self.source, path, message, hint, severity)
+
+
+def problem_at(
+    file: Path | None,
+    source: Source,
+    path: KeyPath,
+    message: str,
+    hint: str = "",
+    severity: Literal["error", "warning"] = "error",
+) -> Problem:
+    """A problem with what stands at a path of a file, where it stands; also of a file that is no valid config."""
+    position = source.values.get(path) or source.position(path)
+    line, column = (position.line, position.column) if position else (None, None)
+    return Problem(str(file), line, column, dotted(path), message, hint, severity)
 
 
 def load(
@@ -72,9 +84,9 @@ def parse(
         known = {where for where, _ in mine}
         translated = [translator.problem(details) for details in error.errors(include_url=False)]
         problems += [problem for problem, where in translated if where not in known]
-        raise ConfigError(problems) from error
+        raise ConfigError(problems, source) from error
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, source)
     return Loaded(value, path, hashlib.sha256(text).hexdigest(), source)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from exporter.base.errors import UpkeeperError
 
 if TYPE_CHECKING:
-    from exporter.configfile.source import KeyPath
+    from exporter.configfile.source import KeyPath, Source
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,14 @@ class Problem:
 
 
 class ConfigError(UpkeeperError):
-    """A config that cannot be used. ``problems`` holds every mistake, in the order of the file."""
+    """A config that cannot be used. ``problems`` holds every mistake, in the order of the file.
 
-    def __init__(self, problems: list[Problem]) -> None:
+    source: of a file that could be read as YAML, what it says.
+    """
+
+    def __init__(self, problems: list[Problem], source: "Source | None" = None) -> None:
         self.problems = in_order(problems)
+        self.source = source
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

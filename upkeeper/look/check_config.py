@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exporter.base.text import format_time
 from exporter.base.units import format_bytes, format_duration
-from exporter.configfile.file import Loaded, load
+from exporter.configfile.file import Loaded, load, problem_at
 from exporter.configfile.named_files import named_files
 from exporter.configfile.problem import ConfigError, Problem, in_order
 from exporter.configfile.source import KeyPath
@@ -28,7 +28,7 @@ from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_gates import Complaints, complaints, gate_problems
 from upkeeper.look.check_overlaps import Location, overlaps, place_of
-from upkeeper.look.check_remedies import remedy_problems
+from upkeeper.look.check_remedies import choice, remedy_problems
 from upkeeper.look.check_schedule import schedule_problems
 
 _DOCKER_SECONDS = 3.0
@@ -87,8 +87,25 @@ async def check(path: Path | None, env: Mapping[str, str] = os.environ, state: P
     try:
         loaded = load(path, Config, env=env)
     except ConfigError as error:
-        return error.problems
+        return in_order([*error.problems, *unknown_tasks(path, error)])
     return findings(loaded, await gather(loaded, state or StateDir.find(None, env).root))
+
+
+def unknown_tasks(path: Path | None, error: ConfigError) -> Iterator[Problem]:
+    """What a file with other mistakes says of tasks that there are not: else one hears of them only afterwards."""
+    if error.source is None:
+        return
+    schedule = error.source.data.get("schedule")
+    lists = {
+        ("remedies",): error.source.data.get("remedies"),
+        ("schedule", "jobs"): schedule.get("jobs") if isinstance(schedule, Mapping) else None,
+    }
+    for at, entries in lists.items():
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            task = entry.get("task") if isinstance(entry, Mapping) else None
+            if isinstance(task, str) and task not in FACTS:
+                message = f"there is no task {task!r}"
+                yield problem_at(path, error.source, (*at, index, "task"), message, choice(task, FACTS))
 
 
 def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:

@@ -29,13 +29,13 @@ def remedy_problems(
         at = ("remedies", index)
         if remedy.task not in targets:
             message = f"there is no task {remedy.task!r}"
-            yield loaded.problem((*at, "task"), message, _choice(remedy.task, targets))
+            yield loaded.problem((*at, "task"), message, choice(remedy.task, targets))
         else:
             later = remedy.task in found_later
             for key, target in _named_targets(remedy):
                 if target not in targets[remedy.task]:
                     message = f"{remedy.task} has no target {target!r}" + (" at present" if later else "")
-                    hint = _choice(target, targets[remedy.task])
+                    hint = choice(target, targets[remedy.task])
                     yield loaded.problem((*at, *key), message, hint, "warning" if later else "error")
         if _takes_any_host(remedy):
             message = "also matches alerts of other hosts, and would then act on this one"
@@ -52,7 +52,7 @@ def _named_targets(remedy: Remedy) -> Iterator[tuple[KeyPath, str]]:
         yield ("targets", pattern), target
 
 
-def _choice(word: str, known: Collection[str]) -> str:
+def choice(word: str, known: Collection[str]) -> str:
     return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "none exist")
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
-from exporter.base.text import nearest
 from exporter.base.units import format_duration
 from exporter.configfile.file import Loaded
 from exporter.configfile.problem import Problem
@@ -14,6 +13,7 @@ from remediator.config.schedule import Job
 from remediator.model.params import wrong
 from remediator.model.task import Parameters
 from remediator.model.taskfacts import TaskFacts
+from upkeeper.look.check_remedies import choice
 
 _LOOKED_AT = 50
 """Due times of a job between which the shortest interval is looked for."""
@@ -37,11 +37,11 @@ def schedule_problems(
         job = in_force(written, loaded.value.guards)
         if job.task not in targets:
             message = f"there is no task {job.task!r}"
-            yield loaded.problem((*at, "task"), message, _choice(job.task, targets))
+            yield loaded.problem((*at, "task"), message, choice(job.task, targets))
         elif job.target is not None and job.target not in targets[job.task]:
             later = job.task in found_later
             message = f"{job.task} has no target {job.target!r}" + (" at present" if later else "")
-            hint = _choice(job.target, targets[job.task])
+            hint = choice(job.target, targets[job.task])
             yield loaded.problem((*at, "target"), message, hint, "warning" if later else "error")
         elif job.target is None and not targets[job.task]:
             message = f"{job.task} has no target: nothing of its kind is configured, so this job does nothing"
@@ -73,10 +73,6 @@ def shortest_interval(at: str) -> float:
     """Seconds between two due times of an expression that follow each other."""
     times = list(islice(parse_cron(at).times(_FROM), _LOOKED_AT))
     return min((later - earlier for earlier, later in pairwise(times)), default=float("inf"))
-
-
-def _choice(word: str, known: Collection[str]) -> str:
-    return nearest(word, known) or (f"there are: {', '.join(sorted(known))}" if known else "none exist")
 
 
 def _twice(loaded: Loaded[Config], jobs: Sequence[Job]) -> Iterator[Problem]:

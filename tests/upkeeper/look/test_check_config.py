@@ -169,3 +169,37 @@ async def test_the_check_of_a_file_that_is_wrong_by_itself_stops_there(tmp_path:
 async def test_no_file_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
     assert await check(None, os.environ) == []
+
+
+async def test_a_task_that_there_is_not_is_told_beside_other_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(
+        "remedies:\n"
+        "  - {name: a, match: ['alertname=\"X\"'], task: log-rotatoin, target: app, autonomy: atuo}\n"
+        "  - nothing\n"
+        "  - {name: b, match: ['alertname=\"Y\"'], task: 7, target: app}\n"
+        "schedule: {jobs: [{name: n, at: 0 2 * *, task: dialy}]}\n"
+    )
+
+    problems = await check(file, {}, tmp_path)
+
+    assert [(one.line, one.key) for one in problems] == [
+        (2, "remedies[0].task"),
+        (2, "remedies[0].autonomy"),
+        (3, "remedies[1]"),
+        (4, "remedies[2].task"),
+        (5, "schedule.jobs[0].at"),
+        (5, "schedule.jobs[0].task"),
+    ]
+    assert [one.hint for one in problems if one.message.startswith("there is no task")] == [
+        "did you mean log-rotation?",
+        "did you mean daily?",
+    ]
+
+
+@pytest.mark.parametrize("text", ["remedies: 5\nnotfy: {}\n", "schedule: []\nremedies: {a: 1}\n", "a: [\n", "- 1\n"])
+async def test_whatever_else_stands_where_tasks_would_be_is_no_matter(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "upkeeper.yml"
+    file.write_text(text)
+
+    assert not [one for one in await check(file, {}, tmp_path) if "there is no task" in one.message]
