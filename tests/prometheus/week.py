@@ -67,6 +67,8 @@ def _exporter() -> Iterator[tuple[str, str, At]]:
     yield "filesystem_warn_used_ratio", disk, always(0.8)
     yield "filesystem_critical_used_ratio", disk, always(0.9)
     yield "filesystem_readonly", disk, always(0)
+    yield "filesystem_files", disk, always(6e6)
+    yield "filesystem_files_free", disk, sawtooth(5e6, -1e4, 2)
     yield "filesystem_device_error", disk, within(9 * 60, 1)
     yield "log_directory_up", 'directory="pa"', always(1)
     yield "log_allocated_bytes", 'directory="pa"', sawtooth(5e6, 1.8e6, 2)
@@ -144,6 +146,9 @@ def _exporter() -> Iterator[tuple[str, str, At]]:
     yield "host_clock_max_offset_seconds", "", always(0.05)
     yield "host_clock_synchronized", "", within(BACK, 1, 0, 1)
     yield "host_systemd_failed_units", "", within(BACK, 1)
+    cpu = 'chip="coretemp", device="coretemp.0", sensor="Package id 0"'
+    yield "host_temperature_celsius", cpu, nightly(1, 45, 88, 55)
+    yield "host_temperature_critical_celsius", cpu, always(100)
     updates = within(12 * 60, 2 * DAY, 3, 0)
     yield "host_security_updates_pending", 'manager="apt"', updates
     yield "host_security_updates_max_pending_seconds", "", always(7 * 86400)
@@ -185,6 +190,8 @@ def _exporter() -> Iterator[tuple[str, str, At]]:
     yield "postgres_slot_wal_status", f'{slot}, upkeeper_postgres_slot_wal_status="lost"', always(0)
     yield "postgres_archive_waiting_since_timestamp_seconds", server, last_done(1)
     yield "postgres_archive_max_wait_seconds", server, always(2 * 86400)
+    yield "postgres_wal_receivers", server, always(0)
+    yield "postgres_in_recovery", server, always(0)
     yield "postgres_collation_mismatches", f'{server}, datname="postgres"', always(0)
     yield "postgres_index_invalid", f'{table}, index="messages_new"', nightly(2, 20, 1, 0)
     yield "postgres_tables_without_statistics", dump, within(DEPLOY, 30)
@@ -198,6 +205,7 @@ def _exporter() -> Iterator[tuple[str, str, At]]:
     yield "neo4j_index_state", f'{index}, upkeeper_neo4j_index_state="populating"', within(DEPLOY, 20)
     yield "neo4j_index_state_since_timestamp_seconds", index, always(60.0 * DEPLOY)
     yield "neo4j_index_population_max_seconds", graph, always(3600)
+    yield "sqlite_up", 'database="n8n"', within(DEPLOY, 1, 0, 1)
     yield "sqlite_reclaimable_bytes", 'database="n8n"', grows(5e5, 1e7)
     yield "sqlite_max_reclaimable_bytes", 'database="n8n"', always(256 * 2**20)
 
