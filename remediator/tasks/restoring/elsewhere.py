@@ -3,6 +3,7 @@
 So a restore begins on a machine that has Upkeeper and nothing else. Every function blocks.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -114,8 +115,17 @@ def brought_back(manifest: Manifest, to: Path) -> Sequence[tuple[str, Path]]:
     compose = facts.get("compose")
     file = facts.get("compose_file", compose.get("file") if isinstance(compose, dict) else None)
     named = [("config", facts.get("config")), ("Compose file", file)]
-    places = [(what, to / "files" / path.lstrip("/")) for what, path in named if isinstance(path, str)]
+    places = [(what, _place(to / "files", path)) for what, path in named if isinstance(path, str)]
     return [(what, place) for what, place in places if place.exists()]
+
+
+def _place(root: Path, path: str) -> Path:
+    """Where a file is below a directory; of a link to somewhere on the former machine, what it was a link to."""
+    place = root / path.lstrip("/")
+    if place.is_symlink():
+        target = os.fspath(place.readlink())
+        return root / target.lstrip("/") if target.startswith("/") else place
+    return place
 
 
 def _series(backup: str, path: Path, identity: str | None) -> Backup:

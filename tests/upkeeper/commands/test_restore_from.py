@@ -19,7 +19,8 @@ async def house(tmp_path: Path) -> Path:
         (tmp_path / each).mkdir()
     (tmp_path / "pa" / "compose.yaml").write_text("services: {app: {image: app}}\n")
     (tmp_path / "pa" / ".env").write_text("N8N_ENCRYPTION_KEY=secret\n")
-    (tmp_path / "etc" / "upkeeper.yml").write_text("backups: []\n")
+    (tmp_path / "etc" / "real.yml").write_text("backups: []\n")
+    (tmp_path / "etc" / "upkeeper.yml").symlink_to(tmp_path / "etc" / "real.yml")
     return tmp_path
 
 
@@ -38,11 +39,12 @@ async def test_a_set_in_a_directory_comes_back_and_says_where_config_and_compose
         assert done.status == 0, done.err
         below = to / "files" / str(house).lstrip("/")
         assert json.loads(done.out)["found"] == [
-            {"what": "config", "path": f"{below}/etc/upkeeper.yml"},
+            {"what": "config", "path": f"{below}/etc/real.yml"},
             {"what": "Compose file", "path": f"{below}/pa/compose.yaml"},
         ]
         assert (below / "pa" / ".env").read_text() == "N8N_ENCRYPTION_KEY=secret\n"
-        assert (below / "etc" / "upkeeper.yml").read_text() == "backups: []\n"
+        assert (below / "etc" / "real.yml").read_text() == "backups: []\n"
+        assert (below / "etc" / "upkeeper.yml").is_symlink()
     archive = (one / "files.tar.zst").read_bytes()
     (one / "files.tar.zst").write_bytes(archive[:-1])
     damaged = await invoke("restore", "latest", "--from", str(one), "--to", str(house / "no"))

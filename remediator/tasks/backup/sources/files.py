@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -46,12 +47,12 @@ class Files:
         self._require()
         paths, project = await self._all()
         config = await in_thread(lambda _: self._config())
-        more = [] if config is None or _is_below(config, paths) else [config]
+        more = [path for path in config if not _is_below(path, paths)]
         below = [path.strip("/") or "." for path in (*paths, *more)]
         copied = await in_thread(lambda stop: archive("/", below, into, "files.tar.zst", "files", stop))
         facts: dict[str, JsonValue] = {**copied.facts, "paths": list[JsonValue](paths)}
-        if config is not None:
-            facts["config"] = config
+        if config:
+            facts["config"] = config[0]
         if self.compose is not None:
             facts["compose_file"] = self.compose  # also where no engine answers
         remarks = [copied.remark]
@@ -63,9 +64,11 @@ class Files:
                 remarks.append(f"the images of the Compose project are not written down: {error}")
         return Copied(copied.files, facts, "; ".join(filter(None, remarks)))
 
-    def _config(self) -> str | None:
-        """Upkeeper's config, where it is there. Blocks."""
-        return self.config if self.config is not None and os.path.lexists(self.config) else None
+    def _config(self) -> list[str]:
+        """Upkeeper's config, where it is there, and what it is a link to. Blocks."""
+        if self.config is None or not Path(self.config).exists():
+            return []
+        return list(dict.fromkeys([self.config, os.path.realpath(self.config)]))
 
     async def _all(self) -> tuple[Sequence[str], Project | None]:
         """Every path, none of them below another one, and the project."""
