@@ -85,6 +85,10 @@ wheel: $(DEV) ## Build the wheel into dist/
 deb: $(DEV) ## Build the Debian package into dist/, for the Python of this distribution
 	@scripts/build-deb
 
+.PHONY: site
+site: $(DEV) ## Build the docs as a site into dist/site
+	$(BIN)/uv tool run --quiet --from mkdocs==1.6.1 mkdocs build --quiet --strict
+
 .PHONY: package-test
 package-test: export PYTHONDONTWRITEBYTECODE :=
 package-test: export UPKEEPER_PACKAGES := 1
