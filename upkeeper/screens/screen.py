@@ -58,6 +58,11 @@ class Screen:
         if not self.as_json:
             self._write(self.out, parts)
 
+    def lines(self, lines: Sequence[Sequence[str | Cell]]) -> None:
+        """Lines for people on stdout, which in a file or pipe stay together: nobody else's come between."""
+        if not self.as_json:
+            self._write(self.out, *lines)
+
     def note(self, *parts: str | Cell) -> None:
         """A line for people on stderr: progress, and what is not the answer itself."""
         self._write(self.err, parts)
@@ -79,14 +84,15 @@ class Screen:
                 self.out.file.write(text + "\n")
 
     @staticmethod
-    def _write(target: Output, parts: Sequence[str | Cell]) -> None:
-        cells = [part if isinstance(part, Cell) else Cell(part) for part in parts]
+    def _write(target: Output, *lines: Sequence[str | Cell]) -> None:
+        cells = [[part if isinstance(part, Cell) else Cell(part) for part in parts] for parts in lines]
         if target.is_terminal:
             from upkeeper.screens.terminal import print_line
 
-            print_line(target.console, cells)
+            for line in cells:
+                print_line(target.console, line)
         else:
-            target.file.write("".join(safe(cell.text) for cell in cells) + "\n")
+            target.file.write("".join("".join(safe(cell.text) for cell in line) + "\n" for line in cells))
             target.file.flush()  # whoever reads a pipe or a log file wants it now
 
 

@@ -47,8 +47,7 @@ async def announce(prepared: Prepared, screen: Screen) -> None:
         command=prepared.command,
         options=prepared.command_options,
     )
-    for line in (*banner(facts), *prepared.instructions()):
-        screen.line(*line)
+    screen.lines([*banner(facts), *prepared.instructions()])
 
 
 def _endpoints(prepared: Prepared) -> Endpoints:
