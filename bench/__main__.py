@@ -34,6 +34,7 @@ BENCHMARKS = (
     "commands",
     "maintenance_report",
     "footprint",
+    "fleet",
 )
 
 
