@@ -308,7 +308,7 @@ def cases(
               replace_set(root / "backups", MIB, 2 * 86400), replace_set(root / "backups", MIB))],
         [Case("UpkeeperBackupTooSmall", "the newest set has 1 KiB", replace_set(root / "small", 1024),
               replace_set(root / "small", MIB))],
-        [Case("UpkeeperFilesystemFilling", "between 80 and 90 % of a disk used", fill(disk / "big", 46 * MIB),
+        [Case("UpkeeperFilesystemFilling", "between 80 and 90 % of a disk used", fill(disk / "big", 42 * MIB),
               (disk / "big").unlink),
          Case("UpkeeperFilesystemFull", "95 % of a disk used", fill(disk / "big", 52 * MIB), (disk / "big").unlink)],
         [Case("UpkeeperPostgresConnectionsNearMax", "25 of 27 connections are open", in_thread(idle.open(24)),
