@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.alerts import AlertView, DecisionView
     from remediator.model.shapes.answers import Page
     from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
-    from remediator.model.shapes.audit import AuditView, ChainView
+    from remediator.model.shapes.audit import AuditStateView, AuditView, ChainView
     from remediator.model.shapes.configuration import ConfigurationView
     from remediator.model.shapes.explain import ExplainView
     from remediator.model.shapes.forecasts import ForecastsView
@@ -220,6 +220,9 @@ class Operations:
 
     @operation("GET", "/audit/chains", "The audit of each host: how many records, and how it ends", by="reading")
     async def audit_chains(self) -> Page[ChainView]: ...
+
+    @operation("GET", "/audit/state", "What this host's remediator last found of its own chain", by="standing")
+    async def audit_state(self) -> AuditStateView: ...
 
     @operation("GET", "/audit/chains/{host}", "Records of a host's audit, oldest first", by="reading", patience=3)
     async def audit_records(

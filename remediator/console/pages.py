@@ -167,7 +167,7 @@ async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
     return {
         "page": await ask.audit(limit=ON_A_PAGE, before=_before(request)),
         "chains": (await ask.audit_chains())["items"],
-        "state": (await ask.status()).get("audit"),
+        "state": await ask.audit_state(),
     }
 
 

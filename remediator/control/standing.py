@@ -119,7 +119,7 @@ class Standing:
             "watchdog_lost": self._watchdog.state().lost,
             "tells_nobody": self._tells_nobody(),
             "counts": {"alerts_firing": await self._database.read(pages.alerts_firing)} | await self._ended(),
-            "audit": await self._audit(),
+            "audit": await self.audit_state(),
             "ballast": await self._ballast.look(),
         }
 
@@ -127,7 +127,7 @@ class Standing:
         found = await self._database.read(self._outcomes)
         return {f"runs_{outcome}".replace("-", "_"): count for outcome, count in found.items()}
 
-    async def _audit(self) -> AuditStateView:
+    async def audit_state(self) -> AuditStateView:
         head = await self._database.read(partial(audit.head, host=self._database.host))
         verified = self._auditing.verified_at
         return {
