@@ -39,7 +39,7 @@ REMEDIATOR_SECTIONS = frozenset(
         "notify",
         "packages",
         "prometheus",
-        "reboot",
+        "reboots",
         "reconcile",
         "remediator",
         "remedies",

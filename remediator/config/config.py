@@ -54,7 +54,7 @@ class Config(Inventory):
     )
     notify: Notify = Field(default=Notify(), description="who hears of alerts")
     packages: Packages = Field(default=Packages(), description="how the packages of the host are kept up to date")
-    reboot: Reboot = Field(default=Reboot(), description="how long a reboot of the machine may take")
+    reboots: Reboot = Field(default=Reboot(), description="how long a reboot of the machine may take")
     security: Security = Field(default=Security(), description="what the security review finds and accepts")
     forecasts: Forecasts = Field(default=Forecasts(), description="when what will be full is worth a warning")
     images: Images = Field(default=Images(), description="how the images of Compose services are updated")

@@ -216,4 +216,4 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         return said
 
     noted = None if resources.state_dir is None else resources.state_dir / "reboot.json"
-    return [Reboot(config.reboot, machine, Look(machine, resources.docker, config.services), working, broken, noted)]
+    return [Reboot(config.reboots, machine, Look(machine, resources.docker, config.services), working, broken, noted)]

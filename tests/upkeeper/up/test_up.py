@@ -124,7 +124,7 @@ async def test_a_closed_terminal_ends_all(up: Up) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("part", ["remediator", "prometheus", *(("exporter", "alertmanager") if long_form() else ())])
+@pytest.mark.parametrize("part", ["remediator", *(("prometheus", "exporter", "alertmanager") if long_form() else ())])
 async def test_a_part_that_dies_comes_back(up: Up, part: str) -> None:
     port = getattr(up.ports, part)
     async with up.running():

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[4]
 CONFIG = """\
 services:
   - {name: web, probes: [{url: "http://127.0.0.1:8080/"}]}
-reboot: {down_within: 3m, back_within: 30s}
+reboots: {down_within: 3m, back_within: 30s}
 """
 WEB = """\
 [Service]
