@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-# Most tests wait for servers, so five workers on two cores. A file's tests share theirs, in one worker.
-WORKERS ?= $(shell expr 5 \* $$(nproc) / 2)
+# Most tests wait for servers, two workers on a core for each other's waits. A file's tests share theirs, in one worker.
+WORKERS ?= $(shell expr 2 \* $$(nproc))
 # Tests start hundreds of processes, each of which would compile our sources anew in an environment that forbids keeping
 # them compiled. They are kept in __pycache__, which `make clean` removes.
 test tests unit compat: export PYTHONDONTWRITEBYTECODE :=

@@ -81,6 +81,10 @@ def long_form() -> bool:
     return bool(os.environ.get("UPKEEPER_TORTURE"))
 
 
+LONG = pytest.mark.skipif(not long_form(), reason="its subject is tried otherwise too; `make torture` has this form")
+"""On a test that takes long, of what shorter ones also show. Goes together with the mark torture."""
+
+
 def rounds(name: str, short: int, long: int) -> int:
     """How much a test does: as ``UPKEEPER_NAME`` says, else its long form under `make torture`, else its short one."""
     given = os.environ.get(f"UPKEEPER_{name}")

@@ -10,7 +10,7 @@ import yaml
 
 from tests.e2e.processes import command, end
 from tests.e2e.test_crash import LINE, Host
-from tests.helpers import wait_until
+from tests.helpers import LONG, wait_until
 
 pytestmark = pytest.mark.servers
 
@@ -86,6 +86,8 @@ async def test_it_waits_over_kills_and_restarts_and_an_answer_before_a_kill_take
     assert host.whole()
 
 
+@LONG
+@pytest.mark.torture
 async def test_without_a_remediator_it_is_approved_and_done_by_the_command_itself(tmp_path: Path) -> None:
     host = AskingHost(tmp_path)
     with host.remediator():  # type: ignore[attr-defined]
@@ -100,6 +102,8 @@ async def test_without_a_remediator_it_is_approved_and_done_by_the_command_itsel
     assert host.whole()
 
 
+@LONG
+@pytest.mark.torture
 async def test_a_log_that_grows_while_its_rotation_waits_is_the_same_plan(tmp_path: Path) -> None:
     host = AskingHost(tmp_path)
     with host.remediator():  # type: ignore[attr-defined]

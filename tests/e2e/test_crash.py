@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, firing, upkeeper
-from tests.helpers import long_form, wait_until
+from tests.helpers import LONG, long_form, wait_until
 from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
@@ -105,6 +105,8 @@ async def test_killed_in_the_middle_the_run_is_finished_after_the_restart(tmp_pa
     assert host.kept_lines() == [LINE.format(number=number) for number in range(host.lines)]
 
 
+@LONG
+@pytest.mark.torture
 async def test_stopped_in_the_middle_it_goes_on_after_the_restart(tmp_path: Path) -> None:
     host = Host(tmp_path, lines=2_000_000)
     with host.remediator():

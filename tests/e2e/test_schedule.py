@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, command, upkeeper
-from tests.helpers import wait_until
+from tests.helpers import LONG, wait_until
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -105,6 +105,8 @@ async def test_killed_while_it_makes_up_for_the_night_each_part_is_run_once(tmp_
     assert alone["items"][0]["recent"] == recent
 
 
+@LONG
+@pytest.mark.torture
 async def test_stopped_over_its_time_and_gone_on_with_it_runs_once(tmp_path: Path) -> None:
     """As a laptop that sleeps over a minute: SIGSTOP, SIGCONT."""
     host = Host(tmp_path, {"name": "often", "at": "* * * * *", "task": "validate-config"})

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, upkeeper
-from tests.helpers import require_program, wait_until
+from tests.helpers import LONG, require_program, wait_until
 from tests.ports import free_port_range
 
 pytestmark = pytest.mark.servers
@@ -111,6 +111,8 @@ async def test_a_run_that_helped_but_not_enough_is_followed_by_others_until_the_
         assert episode(api, "app")["receptions"] == 1, "Alertmanager has said it once"
 
 
+@LONG
+@pytest.mark.torture
 async def test_the_next_remedy_has_its_turn_and_one_that_observed_acts_when_it_is_told_to(tmp_path: Path) -> None:
     house = House(tmp_path, "app", "web")
     first = remedy("elsewhere", "app", target="web")

@@ -20,7 +20,7 @@ from exporter.neo4j.driver import LOGIN_PAUSE
 from tests.exporter.neo4j import ports
 from tests.exporter.neo4j.figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess
-from tests.helpers import HANG_GUARD, wait_until
+from tests.helpers import HANG_GUARD, LONG, wait_until
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 from tests.ports import free_port
 
@@ -181,6 +181,8 @@ async def test_a_hung_server_costs_only_its_own_figures(neo4j_five: Neo4jServer,
     assert other == {"upkeeper_neo4j_up", "upkeeper_neo4j_index_population_max_seconds"}
 
 
+@LONG
+@pytest.mark.torture
 @pytest.mark.servers
 async def test_killed_damaged_and_mended(neo4j_five: Neo4jServer, tmp_path: Path) -> None:
     collector = collector_of(settings_of(neo4j_five))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import LONG, wait_until
 from tests.ports import free_port
 from tests.servers import server_program
 from tests.upkeeper.commandline import invoke
@@ -18,6 +18,8 @@ from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS
 pytestmark = pytest.mark.servers
 
 
+@LONG
+@pytest.mark.torture
 async def test_an_alert_is_told_with_what_is_done_about_it_also_while_prometheus_is_down(tmp_path: Path) -> None:
     for wanted in (PROMETHEUS, ALERTMANAGER):
         server_program(wanted)

@@ -103,7 +103,8 @@ BOTH_CUT, ONE_RENAMES = ("copytruncate", "copytruncate"), ("copytruncate", "rena
 @pytest.mark.torture
 @pytest.mark.parametrize(
     ("way", "methods"),
-    [(way, BOTH_CUT) for way in WAYS] + [(way, ONE_RENAMES) for way in (WAYS if long_form() else ("an overlay",))],
+    [(way, BOTH_CUT) for way in (WAYS if long_form() else ("the same path", "a linked parent", "a bind mount"))]
+    + [(way, ONE_RENAMES) for way in (WAYS if long_form() else ("an overlay",))],
 )
 async def test_two_programs_lose_no_line_of_a_writer_that_never_stops(
     tmp_path: Path, way: str, methods: tuple[str, str]
