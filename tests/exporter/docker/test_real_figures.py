@@ -214,7 +214,7 @@ async def test_oom_kills(engine: DockerEngine, clean_dockerd: Dockerd) -> None:
     for name, most in (("itself", 1), ("again", 3)):
         assert told[name][0] <= (found[name][0] or 0) <= most, name
         assert found[name][1] == told[name][1], name
-    assert 1 <= told["again"][0] <= 3
+    assert told["again"][0] <= 3  # a busy engine tells of none at all
     codes = {name: value(families, "exit_code", name) for name in told}
     assert codes == {"child": None, "itself": 137, "again": 137, "well": None}
     assert value(families, "oom_timestamp_seconds", "well") is None
