@@ -9,6 +9,7 @@ import psutil
 
 from exporter.base.listen import is_loopback_host
 from exporter.findings.finding import Severity
+from exporter.host.listening import listening
 from remediator.security.finding import Found, Risk
 
 SOURCE = "ports"
@@ -85,12 +86,9 @@ async def look() -> Found:
 
 def _listening() -> tuple[Sequence[Listening], bool]:
     """TCP that listens, and UDP that is bound and talks to no one peer; whether every process could be named."""
-    found, named, names = [], True, {}
-    for one in psutil.net_connections(kind="inet"):
-        tcp = one.type.name == "SOCK_STREAM"
-        if not one.laddr or (tcp and one.status != psutil.CONN_LISTEN) or (not tcp and one.raddr):
-            continue
-        if not tcp and one.laddr.port >= 32768:  # an answer is waited for there
+    found, named, names = [], True, dict[int, str]()
+    for one in listening():
+        if one.protocol == "udp" and one.port >= 32768:  # an answer is waited for there
             continue
         if one.pid is None:
             named = False
@@ -99,5 +97,5 @@ def _listening() -> tuple[Sequence[Listening], bool]:
                 names[one.pid] = psutil.Process(one.pid).name()
             except psutil.Error:
                 names[one.pid] = ""
-        found.append(Listening("tcp" if tcp else "udp", one.laddr.ip, one.laddr.port, names.get(one.pid or 0, "")))
+        found.append(Listening(one.protocol, one.address, one.port, names.get(one.pid or 0, "")))
     return found, named

@@ -10,6 +10,7 @@ import psutil
 
 from exporter.base.errors import UpkeeperError
 from exporter.docker.engine import DockerEngine
+from exporter.host.listening import listening
 from exporter.inventory.services import Probe, Service
 from exporter.probing.result import ProbeResult
 from exporter.probing.run import run_probe
@@ -89,11 +90,11 @@ class Look:
     async def _ports(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                listening = await asyncio.to_thread(_listening)
+                found = await asyncio.to_thread(_listening)
         except (psutil.Error, OSError, TimeoutError) as error:
             return [], [], [f"listening ports are not known: {type(error).__name__} {error}".rstrip()]
-        kept = sorted({port for port, login in listening if not login})
-        leaves = sorted({f"{port} is held by {login}, of a login: it does not come back." for port, login in listening
+        kept = sorted({port for port, login in found if not login})
+        leaves = sorted({f"{port} is held by {login}, of a login: it does not come back." for port, login in found
                          if login and port not in kept})  # fmt: skip
         return kept, leaves, []
 
@@ -139,16 +140,8 @@ def _running(client: Any) -> Sequence[tuple[str, str]]:
 
 def _listening() -> Sequence[tuple[str, str]]:
     """Each port, and the program that holds it where it belongs to somebody's login. Blocks."""
-    first_ephemeral = _first_ephemeral()
-    found = []
-    for one in psutil.net_connections(kind="inet"):
-        tcp = one.type.name == "SOCK_STREAM"
-        if not one.laddr or (tcp and one.status != psutil.CONN_LISTEN) or (not tcp and one.raddr):
-            continue
-        if one.laddr.port >= first_ephemeral:  # given by the kernel, another one each time
-            continue
-        found.append((f"{'tcp' if tcp else 'udp'}/{one.laddr.port}", _of_a_login(one.pid)))
-    return found
+    first_ephemeral = _first_ephemeral()  # from there on the kernel gives them, another one each time
+    return [(f"{one.protocol}/{one.port}", _of_a_login(one.pid)) for one in listening() if one.port < first_ephemeral]
 
 
 def _first_ephemeral(path: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> int:
