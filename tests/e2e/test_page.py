@@ -39,6 +39,7 @@ async def test_a_page_that_nobody_holds_any_more_goes_out(tmp_path: Path) -> Non
     document = {
         "logs": [{"name": "app", "path": str(logs), "max_bytes": "64KiB", "rotation": rotation}],
         "collectors": {"docker": {"enabled": False}},
+        "schedule": {"jobs": []},
         "remedies": [remedy],
         "alertmanager": {"url": there},
         "remediator": {"page_lease": f"{LEASE}s"},

@@ -43,9 +43,13 @@ async def test_each_approver_is_asked_one_decides_and_both_are_told(scene: Scene
     for message in (1, 2):
         await scene.says(message, "approved by bob (chat)", "effective: ")
     assert (await scene.stack.core.approval(1))["by"] == {"trigger": "chat", "name": "bob"}
-    told = [each["message"] for each in server.published if each["topic"] == "up-bob" and "sequence_id" not in each]
-    assert told[0] == "sweep on attic: approved."
-    assert "is over: approved by bob" in told[1]
+
+    def told() -> list[str]:
+        return [each["message"] for each in server.published if each["topic"] == "up-bob" and "sequence_id" not in each]
+
+    await wait_until(lambda: len(told()) == 2, what="both presses to be answered")
+    assert told()[0] == "sweep on attic: approved."
+    assert "is over: approved by bob" in told()[1]
 
 
 async def test_nobody_answers_in_the_name_of_another(scene: Scene, server: Ntfy) -> None:
