@@ -1,5 +1,6 @@
 """The generated pages say what the code says, and the generator notices when they do not."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ def test_the_pages_are_up_to_date() -> None:
 
 
 def test_a_page_that_is_missing_or_was_edited_is_reported_and_then_mended(tmp_path: Path) -> None:
-    assert generate("--directory", str(tmp_path)).returncode == 0
+    shutil.copytree(DOCS, tmp_path, dirs_exist_ok=True)
     page, removed = tmp_path / "configuration.md", tmp_path / "tasks" / "README.md"
     written = page.read_text()
     page.write_text(written.replace("duration", "time span"))

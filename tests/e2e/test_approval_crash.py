@@ -56,6 +56,8 @@ class AskingHost(Host):
         return self.kept_lines() == [LINE.format(number=number) for number in range(self.lines)]
 
 
+@LONG
+@pytest.mark.torture
 async def test_it_waits_over_kills_and_restarts_and_an_answer_before_a_kill_takes_effect_once(tmp_path: Path) -> None:
     host = AskingHost(tmp_path)
     with host.remediator() as process:  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.processes import Api, firing, upkeeper
-from tests.helpers import LONG, long_form, wait_until
+from tests.helpers import LONG, wait_until
 from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
@@ -88,8 +88,9 @@ async def test_killed_right_after_202_the_run_happens_once_after_the_restart(tmp
     assert host.kept_lines() == [LINE.format(number=number) for number in range(host.lines)]
 
 
+@LONG
 @pytest.mark.torture
-@pytest.mark.parametrize("state", ["planning", "applying"] if long_form() else ["applying"])
+@pytest.mark.parametrize("state", ["planning", "applying"])
 async def test_killed_in_the_middle_the_run_is_finished_after_the_restart(tmp_path: Path, state: str) -> None:
     host = Host(tmp_path, lines=2_000_000)
     with host.remediator() as process:

@@ -70,6 +70,8 @@ class Host:
         return [run for run in self.api.get("runs")["items"] if run["task"] == task]
 
 
+@LONG
+@pytest.mark.torture
 async def test_killed_while_it_makes_up_for_the_night_each_part_is_run_once(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -89,6 +89,8 @@ def episode(api: Api, directory: str) -> dict[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
+@LONG
+@pytest.mark.torture
 async def test_a_run_that_helped_but_not_enough_is_followed_by_others_until_the_breaker_opens(tmp_path: Path) -> None:
     house = House(tmp_path, "app")
     house.write(remedy("rotate", "app"))

@@ -13,6 +13,7 @@ from exporter.inventory.backups import Backup
 from tests.exporter.backups.backupdir import backup, make_set, restic_backup
 from tests.exporter.backups.backupfigures import LIMITS, collector, figures, open_collector
 from tests.exporter.fakes import FakeClock
+from tests.helpers import rounds as as_asked
 from tests.helpers import wait_until
 
 ONE = '[{"id": "a1", "time": "2026-11-24T02:00:00Z", "summary": {"total_bytes_processed": 5}}]'
@@ -185,9 +186,8 @@ async def test_no_restic_on_path(repository: Backup, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-async def test_a_thousand_rounds_cost_no_thread_file_or_memory(
-    tmp_path: Path, stand_in: Path, repository: Backup
-) -> None:
+@pytest.mark.torture
+async def test_many_rounds_cost_no_thread_file_or_memory(tmp_path: Path, stand_in: Path, repository: Backup) -> None:
     """Among them a directory that comes and goes, broken results, and a restic that fails as often as it answers."""
     clock = FakeClock()
     for number in range(10):
@@ -211,9 +211,9 @@ async def test_a_thousand_rounds_cost_no_thread_file_or_memory(
                     gone.rmdir()
 
         path_of(tmp_path, "pa").parent.mkdir()
-        await rounds(100)
+        await rounds(60)
         await asyncio.sleep(0)
         before = process.num_fds(), threading.active_count(), process.memory_info().rss
-        await rounds(1000)
+        await rounds(as_asked("ROUNDS", 240, 1000))
         await wait_until(lambda: (process.num_fds(), threading.active_count()) <= before[:2])
         assert process.memory_info().rss - before[2] < 8_000_000

@@ -19,6 +19,7 @@ from exporter.inventory.inventory import Inventory
 from tests.exporter.fakes import FakeClock
 from tests.exporter.findings.inputs import copy
 from tests.golden import findings as golden
+from tests.helpers import rounds as as_asked
 from tests.helpers import wait_until
 
 pytestmark = pytest.mark.slow
@@ -181,6 +182,7 @@ def test_it_is_built_unless_it_is_off() -> None:
     assert "findings" not in names(findings={"enabled": False})
 
 
+@pytest.mark.torture
 async def test_hundreds_of_rounds_leave_nothing_behind(tmp_path: Path) -> None:
     path = copy("mistakes", tmp_path)
     well = collector(compose_files=[f"{path}/compose.yaml"], files=[f"{path}/*"])
@@ -195,7 +197,7 @@ async def test_hundreds_of_rounds_leave_nothing_behind(tmp_path: Path) -> None:
     await rounds(30)
     gc.collect()
     before, memory = (process.num_fds(), process.num_threads()), process.memory_info().rss
-    await rounds(270)
+    await rounds(as_asked("ROUNDS", 90, 270))
     gc.collect()
     await wait_until(lambda: (process.num_fds(), process.num_threads()) <= before, what="threads and files to be gone")
     assert process.memory_info().rss - memory < 16 * 1024**2

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from exporter.neo4j import patience, reader
 from exporter.neo4j.driver import Neo4jDriver, Neo4jTooSlow
 from tests.exporter.neo4j.figures import collector_of, figures, settings_of
-from tests.helpers import long_form, wait_until
+from tests.helpers import LONG, long_form, rounds, wait_until
 from tests.neo4j_server.jars import CALENDAR, FIVE
 from tests.neo4j_server.plugin import empty
 from tests.neo4j_server.server import Neo4jServer
@@ -33,6 +33,7 @@ def cold(request: pytest.FixtureRequest) -> Iterator[Neo4jServer]:
         server.close()
 
 
+@LONG
 @pytest.mark.torture
 async def test_a_cold_server_is_up_from_the_first_round_on(cold: Neo4jServer) -> None:
     """With a deadline so short that no cold query is answered within it, nor within a quarter of it."""
@@ -55,8 +56,9 @@ async def test_a_cold_server_is_up_from_the_first_round_on(cold: Neo4jServer) ->
     print(f"known after {seen[-1][0]} s and {len(seen)} rounds")
 
 
-SLOW = "UNWIND range(1, 60000000) AS i WITH i WHERE i % 7 = 8 RETURN count(i) AS count"
-"""It takes some seconds, many on a busy machine, and gives 0 as the count of an empty database is."""
+ROWS = rounds("SLOW_ROWS", 15_000_000, 60_000_000)
+SLOW = f"UNWIND range(1, {ROWS}) AS i WITH i WHERE i % 7 = 8 RETURN count(i) AS count"
+"""It takes seconds, many on a busy machine, and gives 0 as the count of an empty database is."""
 
 
 async def test_a_slow_query_is_asked_once_and_rests_afterwards(

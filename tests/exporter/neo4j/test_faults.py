@@ -21,6 +21,7 @@ from tests.exporter.neo4j import ports
 from tests.exporter.neo4j.figures import Figures, collector_of, connections, figures, settings_of
 from tests.exporter.process import ExporterProcess
 from tests.helpers import HANG_GUARD, LONG, wait_until
+from tests.helpers import rounds as as_asked
 from tests.neo4j_server.server import PASSWORD, USERNAME, Neo4jServer
 from tests.ports import free_port
 
@@ -236,6 +237,7 @@ async def test_a_refused_login_does_not_lock_the_user_out(neo4j_server: Neo4jSer
 
 
 @pytest.mark.servers
+@pytest.mark.torture
 async def test_hundreds_of_rounds_leave_nothing_behind(neo4j_calendar: Neo4jServer, tmp_path: Path) -> None:
     """On a server that answers, beside ports that refuse, hang up and speak something else, and now and then hang."""
     wrong = tmp_path / "wrong"
@@ -264,9 +266,9 @@ async def test_hundreds_of_rounds_leave_nothing_behind(neo4j_calendar: Neo4jServ
         # The event loop's own threads, of which there are a few, come as they are needed.
         await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.1) for _ in range(40)))
         with capture_logs():
-            await rounds(100)
+            await rounds(60)
             before = await resources()
-            await rounds(1000)
+            await rounds(as_asked("ROUNDS", 240, 1000))
             after = await resources()
             await real.close()
             await quick.close()

@@ -113,7 +113,7 @@ def _seconds(text: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.torture
-@pytest.mark.parametrize("seed", range(rounds("BACKTEST_SEEDS", 2, 20)))
+@pytest.mark.parametrize("seed", range(rounds("BACKTEST_SEEDS", 1, 20)))
 async def test_it_decides_what_the_live_program_decides(stack: Stack, tmp_path_factory, seed: int) -> None:  # type: ignore[no-untyped-def]
     search = random.Random(seed)
     stack.remedies, history = remedies(search), episodes(search)

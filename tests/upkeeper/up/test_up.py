@@ -50,18 +50,6 @@ async def receivers(ports: Ports) -> list[str]:
     return [one["name"] for one in await get(f"{url(ports.alertmanager)}/api/v2/receivers")]
 
 
-async def test_the_commands_that_it_names_can_be_run_as_they_are(up: Up) -> None:
-    async with up.running():
-        lines = up.output.read_text().partition("In another terminal:\n")[2].splitlines()
-        named = [line.strip().partition("   ")[0] for line in lines[:2]]
-        assert [command.split()[3] for command in named] == ["drill", "status"]
-        process = await asyncio.create_subprocess_shell(named[1], env=up.env, stdout=-1, stderr=-2)
-        output, _ = await process.communicate()
-        # 1: something is wrong on this machine, such as a file system that another test has filled.
-        assert process.returncode in (0, 1), output.decode()
-        assert str(up.ports.exporter) in output.decode()
-
-
 async def test_the_parts_work_together_and_end_together(up: Up) -> None:
     async with up.running() as process:
         assert json.loads((up.state / "endpoints.json").read_text()) == {
@@ -81,6 +69,8 @@ async def test_the_parts_work_together_and_end_together(up: Up) -> None:
         told = "upkeeper_alerts_received_total > 0"
         await wait_until(lambda: len_of(query(up.ports, told), 1), timeout=60, what="the remediator to be told")
         await wait_until(lambda: len(up.processes()), equals=5, what="the processes that stay")
+        assert f"already runs on {up.state} (pid {process.pid})" in up.refused()
+        await the_commands_that_it_names_can_be_run_as_they_are(up)
 
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
@@ -88,23 +78,19 @@ async def test_the_parts_work_together_and_end_together(up: Up) -> None:
         assert not (up.state / "endpoints.json").exists()
 
 
+async def the_commands_that_it_names_can_be_run_as_they_are(up: Up) -> None:
+    lines = up.output.read_text().partition("In another terminal:\n")[2].splitlines()
+    named = [line.strip().partition("   ")[0] for line in lines[:2]]
+    assert [command.split()[3] for command in named] == ["drill", "status"]
+    process = await asyncio.create_subprocess_shell(named[1], env=up.env, stdout=-1, stderr=-2)
+    output, _ = await process.communicate()
+    # 1: something is wrong on this machine, such as a file system that another test has filled.
+    assert process.returncode in (0, 1), output.decode()
+    assert str(up.ports.exporter) in output.decode()
+
+
 async def len_of(answer: Any, count: int) -> bool:
     return len(await answer) >= count
-
-
-async def test_ctrl_c_ends_all_too(up: Up) -> None:
-    async with up.running() as process:
-        process.send_signal(signal.SIGINT)
-        assert await process.wait() == 0
-        assert up.processes() == {}
-
-
-async def test_kill_9_leaves_no_process(up: Up) -> None:
-    async with up.running() as process:
-        await wait_until(lambda: len(up.processes()), equals=5, what="the processes that stay")
-        process.kill()
-        await process.wait()
-        await wait_until(lambda: not up.processes(), what="the others to end")
 
 
 async def test_a_closed_terminal_ends_all(up: Up) -> None:
@@ -125,32 +111,33 @@ async def test_a_closed_terminal_ends_all(up: Up) -> None:
 
 @pytest.mark.torture
 @pytest.mark.parametrize("part", ["remediator", *(("prometheus", "exporter", "alertmanager") if long_form() else ())])
-async def test_a_part_that_dies_comes_back(up: Up, part: str) -> None:
+async def test_a_part_that_dies_comes_back_and_the_whole_leaves_no_process(up: Up, part: str) -> None:
     port = getattr(up.ports, part)
-    async with up.running():
+    async with up.running() as process:
         before = up.pid_of(f"127.0.0.1:{port}")
         assert before is not None
         os.kill(before, signal.SIGKILL)
         await wait_until(lambda: up.pid_of(f"127.0.0.1:{port}") not in (None, before), what=f"another {part}")
         await wait_until(lambda: answers(f"{url(port)}/-/ready"), what=f"{part} to be ready again")
+        process.kill()
+        await process.wait()
+        await wait_until(lambda: not up.processes(), what="the others to end")
     assert "process ended" in up.output.read_text()
 
 
-async def test_a_second_start_finds_everything_as_it_was(up: Up) -> None:
+async def test_ctrl_c_ends_all_and_a_second_start_finds_everything_as_it_was(up: Up) -> None:
     first_sample = 'timestamp(up{job="upkeeper-exporter"})'
-    async with up.running():
+    async with up.running() as process:
         seen = await wait_until(lambda: query(up.ports, first_sample), what="a sample")
         token = (up.state / "tokens" / "operator").read_text()
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+        assert up.processes() == {}
     when = seen[0]["value"][1]
     async with up.running():
         again = await query(up.ports, first_sample, time=when)
         assert again[0]["value"][1] == when
         assert (up.state / "tokens" / "operator").read_text() == token
-
-
-async def test_only_one_at_a_time(up: Up) -> None:
-    async with up.running() as process:
-        assert f"already runs on {up.state} (pid {process.pid})" in up.refused()
 
 
 async def test_a_port_in_use_is_named_with_its_holder(up: Up) -> None:

@@ -24,7 +24,7 @@ from tests.helpers import rounds
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.torture, pytest.mark.timeout(3600)]
 
-OBJECTS = rounds("ESTATE_OBJECTS", 100, 2000)
+OBJECTS = rounds("ESTATE_OBJECTS", 60, 2000)
 SEED = int(os.environ.get("UPKEEPER_ESTATE_SEED", "11"))
 DAY = 86400.0
 KEEP = {"upkeeper.keep": "no"}  # whatever its value

@@ -177,7 +177,7 @@ def _sweep(scene: Scene, check: Callable[[Scene, Action, "Counter[bytes]"], None
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("name", SCENES if long_form() else ["copytruncate", "rename"])
+@pytest.mark.parametrize("name", SCENES if long_form() else ["copytruncate"])
 def test_nor_where_there_are_no_hard_links(tmp_path: Path, name: str) -> None:
     """On exFAT the copy of a rotated file has its content alone to prove it: a new plan may make a second one."""
     with mounted(tmp_path / "disk", "exfat", 20 * 1024 * KIB) as directory:
