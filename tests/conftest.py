@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-pytest_plugins = ["tests.order", "tests.dockerd", "tests.neo4j_server.plugin", "tests.postgres_server"]
+pytest_plugins = ["tests.order", "tests.turns", "tests.dockerd", "tests.neo4j_server.plugin", "tests.postgres_server"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,7 +20,7 @@ from tests.remediator.sweep import Sweep
 pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 MIB = 1024 * 1024
-FAILING = rounds("NO_ROOM_WRITES", 12, 10_000)
+FAILING = rounds("NO_ROOM_WRITES", 7, 10_000)
 """So many writes fail, each in a try of its own, spread over all; at most each of them once."""
 
 
