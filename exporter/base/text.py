@@ -12,12 +12,12 @@ def printable(name: bytes | str) -> str:
 
 def format_time(seconds: float) -> str:
     """Unix seconds in the form of RFC 3339, in UTC and whole seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_time_ms(seconds: float) -> str:
     """The same to the millisecond, as the API has it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -1,5 +1,6 @@
 """What each page of the console shows, asked of the same operations as the API's. Reads only."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -50,16 +51,20 @@ def page(path: str, title: str, template: str, menu: str = "") -> Callable[[Read
 @page("/", "Now", "now.html", "Now")
 async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     """What is wrong, what runs, what waits for a person, what is paused, and what comes next."""
-    jobs = (await ask.schedule())["items"]
+    schedule, firing, status, latest = await asyncio.gather(
+        ask.schedule(), ask.alerts(status="firing", limit=ON_A_PAGE), ask.status(), ask.runs(limit=LATEST)
+    )
+    jobs = schedule["items"]
     coming = sorted((job for job in jobs if job["next_at"] is not None), key=lambda job: str(job["next_at"]))
-    firing = (await ask.alerts(status="firing", limit=ON_A_PAGE))["items"]
     shown = [
-        alert for alert in firing if alert["continued_by"] is None and alert["labels"].get("alertname") != WATCHDOG
+        alert
+        for alert in firing["items"]
+        if alert["continued_by"] is None and alert["labels"].get("alertname") != WATCHDOG
     ]
     return {
-        "status": await ask.status(),
+        "status": status,
         "firing": shown,
-        "runs": (await ask.runs(limit=LATEST))["items"],
+        "runs": latest["items"],
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],
     }
@@ -164,11 +169,8 @@ async def hosts(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
 
 @page("/audit", "Audit", "audit.html", "Audit")
 async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {
-        "page": await ask.audit(limit=ON_A_PAGE, before=_before(request)),
-        "chains": (await ask.audit_chains())["items"],
-        "state": await ask.audit_state(),
-    }
+    page, state = await asyncio.gather(ask.audit(limit=ON_A_PAGE, before=_before(request)), ask.audit_state())
+    return {"page": page, "state": state}
 
 
 def _more(wanted: Mapping[str, str]) -> str:

@@ -1,5 +1,7 @@
 """Pages as HTML: Jinja2, which escapes all that is put in, and the words and figures of people."""
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +19,7 @@ GOOD = frozenset(
     {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up"}
 )
 WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
+_OF_API = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged", "down"})
 """Words of the record by their colour; all others are a warning's. The word is always shown, too."""
 
@@ -42,6 +45,7 @@ def _environment() -> Environment:
         "coarse": coarse,
         "precise": precise,
         "figure": _figure,
+        "lines": _lines,
         "words": lambda name: str(name).replace("_", " "),
     }
     environment.globals |= {
@@ -66,8 +70,9 @@ def _until(text: str | None, now: datetime) -> Markup:
 
 
 def _time(text: str, shown: str) -> Markup:
-    exact = format_time(parse_time(text).timestamp())
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, escape(shown))
+    # The API's times are in UTC to the millisecond. A page has hundreds of them.
+    exact = f"{text[:19]}Z" if _OF_API.fullmatch(text) else format_time(parse_time(text).timestamp())
+    return Markup(f'<time datetime="{exact}" title="{exact}">{escape(shown)}</time>')  # noqa: S704 - of digits
 
 
 def _kind_of(word: str | None) -> str:
@@ -77,6 +82,14 @@ def _kind_of(word: str | None) -> str:
     if word in BAD:
         return "bad"
     return "busy" if word in WAITS else "plain" if word in (None, "unmatched", "superseded") else "warn"
+
+
+def _lines(body: Mapping[str, object]) -> str:
+    """A record's body, a line for each of its fields. Indented JSON takes twenty times as long to write."""
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in body.items()
+    )
 
 
 def _figure(value: object, name: str = "") -> str:

@@ -571,7 +571,7 @@ class Core(Operations):
         """From now on webhooks come here. Raises SQLAlchemyError."""
         from remediator.store import pages
 
-        _, watchdog = await self._database.read(pages.last_alerts)
+        watchdog = await self._database.read(pages.last_watchdog)
         self.watchdog.begin(watchdog)
         self.watchdog.register(self.registry)
 

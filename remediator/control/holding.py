@@ -89,8 +89,9 @@ class Holding:
 
     async def paused(self) -> list[PauseView]:
         """The same in the API's shape."""
-        silenced = {lease.task for lease in await self._silenced.all()}
-        return [_shown(self._database.host, hold, silenced=hold.task in silenced) for hold in await self.pauses()]
+        found = await self.pauses()
+        silenced = {lease.task for lease in await self._silenced.all()} if found else set()
+        return [_shown(self._database.host, hold, silenced=hold.task in silenced) for hold in found]
 
     async def breakers(self) -> Sequence[OpenBreaker]:
         """Those that are open."""

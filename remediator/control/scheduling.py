@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import sqlalchemy as sa
+
 from exporter.base.text import format_time_ms, nearest
 from remediator.config.config import Config
 from remediator.model.errors import bad_request, not_found
@@ -18,7 +20,6 @@ from remediator.store.database import Database
 
 RECENT = 10
 """Due times of a job that are listed, the newest."""
-FOR_EVER = 1e12
 
 
 class Scheduling:
@@ -39,14 +40,17 @@ class Scheduling:
     async def schedule(self) -> Page[JobView]:
         """The jobs in their order."""
         now, host, calendar = self._clock(), self._database.host, self._calendar()
-        records = await self._database.read(partial(jobs.records, host=host))
-        opened = await self._database.read(partial(jobs.open_ones, host=host))
-        busy = {due.job for due in opened if due.state == "running"}
-        items = []
-        for each in standings(calendar, records, busy, host, now):
-            history = partial(jobs.history, host=host, job=each.job.name, since=0.0, until=FOR_EVER, limit=RECENT)
-            items.append(self._job(each, calendar, await self._database.read(history), now))
-        return {"items": items, "next": None}
+
+        def read(connection: sa.Connection) -> list[JobView]:
+            records = jobs.records(connection, host)
+            busy = {due.job for due in jobs.open_ones(connection, host) if due.state == "running"}
+            recent = jobs.newest(connection, host, RECENT)
+            return [
+                self._job(each, calendar, recent.get(each.job.name, []), now)
+                for each in standings(calendar, records, busy, host, now)
+            ]
+
+        return {"items": await self._database.read(read), "next": None}
 
     async def schedule_why(self, job: str, at: str | None = None) -> WhyView:
         """Why a job did or did not run at a time; without one, at the last time that it was due."""

@@ -1,14 +1,18 @@
 """The status: the tasks, the remedies with their track records, and everything at a glance."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from operator import add
 
 import sqlalchemy as sa
 
 from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
+from remediator.audit.verify import Head
 from remediator.config.remedies import Remedy
 from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
@@ -18,14 +22,16 @@ from remediator.control.trusting import Trusting
 from remediator.decide.trust import promotion
 from remediator.model.level import Track
 from remediator.model.shapes.answers import Page
+from remediator.model.shapes.approvals import ApprovalView
 from remediator.model.shapes.audit import AuditStateView
 from remediator.model.shapes.remedies import RemedyView, TrackView
+from remediator.model.shapes.runs import RunView
 from remediator.model.shapes.status import StatusView
 from remediator.model.shapes.tasks import TaskView
 from remediator.model.task import Task, TaskError
-from remediator.store import audit, levels, pages
+from remediator.store import audit, pages
 from remediator.store.database import Database
-from remediator.store.finished import OfFinishedRuns
+from remediator.store.finished import OfFinishedRuns, Tracks
 from remediator.webhook.watchdog import Watchdog
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
@@ -55,26 +61,28 @@ class Standing:
         self._ballast = ballast
         self._clock = clock
         self._tells_nobody = tells_nobody
-        self._tracks = OfFinishedRuns(pages.tracks)
-        self._outcomes = OfFinishedRuns(pages.outcomes)
+        self._counted = OfFinishedRuns(pages.tracks, pages.add_tracks)
+        self._tracks = Tracks(database.host)
+        self._outcomes = OfFinishedRuns(pages.outcomes, add)
 
     async def remedies(self) -> Page[RemedyView]:
         """The configured remedies in their order, each with its track and what follows from it."""
-        tracks = await self._database.read(self._tracks)
-        breakers = await self._holding.breakers()
         remedies = self._trusting.remedies().remedies
-        shown = await self._database.read(partial(self._since_changed, remedies=remedies))
+        breakers = await self._holding.breakers()
+        counted, shown = await self._database.read(partial(self._shown, remedies=remedies))
         items = [
-            self._remedy(remedy, tracks.get(remedy.name, NO_TRACK), track, breakers)
+            self._remedy(remedy, counted.get(remedy.name, NO_TRACK), track, breakers)
             for remedy, track in zip(remedies, shown, strict=True)
         ]
         return {"items": items, "next": None}
 
-    def _since_changed(self, connection: sa.Connection, remedies: Sequence[Remedy]) -> Sequence[Track]:
-        """What the runs of each have shown since its level was last changed."""
+    def _shown(
+        self, connection: sa.Connection, remedies: Sequence[Remedy]
+    ) -> tuple[Mapping[str, TrackView], Sequence[Track]]:
+        """The runs of every remedy, and what those of each of these have shown since its level was last changed."""
         found = [(remedy.name, self._trusting.level(remedy.name)) for remedy in remedies]
-        host = self._database.host
-        return [levels.track(connection, host, name, 0.0 if last is None else last.at) for name, last in found]
+        since = [(name, 0.0 if last is None else last.at) for name, last in found]
+        return self._counted(connection), self._tracks(connection, since)
 
     def _remedy(self, remedy: Remedy, counted: TrackView, track: Track, breakers: Sequence[OpenBreaker]) -> RemedyView:
         configured = self._trusting.configured(remedy.name)
@@ -104,31 +112,50 @@ class Standing:
         return {"items": items, "next": None}
 
     async def status(self) -> StatusView:
-        unfinished = await self._database.read(partial(pages.unfinished_runs, host=self._database.host))
-        waiting = partial(pages.list_approvals, now=self._clock(), state="asked", limit=PAGE)
-        last, watchdog = await self._database.read(pages.last_alerts)
+        # Beside each other: on a busy machine each wait for a thread is long.
+        recorded, paused, breakers, ballast = await asyncio.gather(
+            self._database.read(self._recorded),
+            self._holding.paused(),
+            self._holding.open_breakers(),
+            self._ballast.look(),
+        )
+        watchdog = self._watchdog.state()
         return {
             "version": __version__,
-            "paused": await self._holding.paused(),
-            "queue_depth": len(unfinished),
-            "running": [run for run in unfinished if run["state"] not in ("queued", "waiting")],
-            "approvals": (await self._database.read(waiting))["items"],
-            "open_breakers": await self._holding.open_breakers(),
-            "last_alert_at": None if last is None else format_time_ms(last),
-            "watchdog_at": None if watchdog is None else format_time_ms(watchdog),
-            "watchdog_lost": self._watchdog.state().lost,
+            "paused": paused,
+            "queue_depth": recorded.queue_depth,
+            "running": recorded.running,
+            "approvals": recorded.approvals,
+            "open_breakers": breakers,
+            "last_alert_at": None if recorded.last_alert is None else format_time_ms(recorded.last_alert),
+            "watchdog_at": None if recorded.watchdog is None else format_time_ms(recorded.watchdog),
+            "watchdog_lost": watchdog.lost,
             "tells_nobody": self._tells_nobody(),
-            "counts": {"alerts_firing": await self._database.read(pages.alerts_firing)} | await self._ended(),
-            "audit": await self.audit_state(),
-            "ballast": await self._ballast.look(),
+            "counts": recorded.counts,
+            "audit": self._audit_state(recorded.head),
+            "ballast": ballast,
         }
 
-    async def _ended(self) -> dict[str, int]:
-        found = await self._database.read(self._outcomes)
-        return {f"runs_{outcome}".replace("-", "_"): count for outcome, count in found.items()}
+    def _recorded(self, connection: sa.Connection) -> "_Recorded":
+        """What the record says for the status, in one view of it."""
+        host = self._database.host
+        ended = self._outcomes(connection)
+        return _Recorded(
+            queue_depth=pages.unfinished_runs(connection, host),
+            running=pages.runs_under_way(connection, host),
+            approvals=pages.list_approvals(connection, self._clock(), PAGE, state="asked")["items"],
+            last_alert=pages.last_alert(connection),
+            # Who listens for it knows; to look for it is to read every alert.
+            watchdog=self._watchdog.last if self._watchdog.listens else pages.last_watchdog(connection),
+            counts={"alerts_firing": pages.alerts_firing(connection)}
+            | {f"runs_{outcome}".replace("-", "_"): count for outcome, count in ended.items()},
+            head=audit.head(connection, host),
+        )
 
     async def audit_state(self) -> AuditStateView:
-        head = await self._database.read(partial(audit.head, host=self._database.host))
+        return self._audit_state(await self._database.read(partial(audit.head, host=self._database.host)))
+
+    def _audit_state(self, head: Head | None) -> AuditStateView:
         verified = self._auditing.verified_at
         return {
             "records": (head.number or 0) if head else 0,
@@ -136,6 +163,17 @@ class Standing:
             "verified_at": None if verified is None else format_time_ms(verified),
             "faults": list(self._auditing.faults),
         }
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    queue_depth: int
+    running: list[RunView]
+    approvals: list[ApprovalView]
+    last_alert: float | None
+    watchdog: float | None
+    counts: dict[str, int]
+    head: Head | None
 
 
 async def _targets_or_none(task: Task) -> list[str]:

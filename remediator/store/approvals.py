@@ -50,6 +50,8 @@ def ask(
             asked_at=now,
             expires_at=until,
             reason="",
+            actions=len(plan.actions),
+            estimated_bytes=sum(action.estimated_bytes for action in plan.actions),
         )
     )
     key = result.inserted_primary_key

@@ -30,7 +30,7 @@ _PAUSES = (
     )
     .order_by(pauses.c.id)
 )
-_UNFINISHED = sa.select(runs.c.id, runs.c.host, runs.c.task, runs.c.target).where(runs.c.state != "finished")
+_UNFINISHED = sa.select(runs.c.id, runs.c.host, runs.c.task, runs.c.target).where(sa.text("runs.state != 'finished'"))
 _CLOSED = sa.select(breaker_resets.c.host, breaker_resets.c.task, breaker_resets.c.target, breaker_resets.c.at)
 
 
@@ -147,6 +147,14 @@ def not_helped(connection: sa.Connection, host: str, since: float) -> Sequence[t
 
     Of others past_runs is not asked: there may be hundreds of targets, and a long past of each.
     """
+    rows = connection.execute(_not_helped(), {"of_host": host, "since": since})
+    return [(row.task, row.target) for row in rows]
+
+
+@cache
+def _not_helped() -> sa.Select[Any]:
+    host = sa.bindparam("of_host", type_=runs.c.host.type)
+    since = sa.bindparam("since", type_=runs.c.finished_at.type)
     last = sa.func.max(runs.c.finished_at).label("last")
     failed = (
         sa.select(runs.c.task, runs.c.target, last)
@@ -166,5 +174,4 @@ def not_helped(connection: sa.Connection, host: str, since: float) -> Sequence[t
         later.c.dry_run.is_(False),
         sa.not_(sa.exists().where(child.c.parent_id == later.c.id)),
     )
-    rows = connection.execute(sa.select(failed.c.task, failed.c.target).where(sa.not_(helped_later)))
-    return [(row.task, row.target) for row in rows]
+    return sa.select(failed.c.task, failed.c.target).where(sa.not_(helped_later))

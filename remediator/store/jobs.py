@@ -17,6 +17,7 @@ from remediator.store.tables import due_times, jobs, runs
 from remediator.store.upsert import insert
 
 _OF_A_RECORD = [column for column in jobs.c if column is not jobs.c.host]
+FOR_EVER = 1e12
 OPEN: Sequence[DueState] = ("waiting", "running")
 
 
@@ -167,6 +168,12 @@ def history(connection: sa.Connection, host: str, job: str, since: float, until:
         .limit(limit)
     )
     return [_due(row) for row in connection.execute(select)]
+
+
+def newest(connection: sa.Connection, host: str, limit: int) -> Mapping[str, list[DueTime]]:
+    """What became of the newest due times of each of the host's jobs, so many of each, newest first."""
+    names = connection.scalars(sa.select(jobs.c.name).where(jobs.c.host == host)).all()
+    return {name: history(connection, host, name, 0.0, FOR_EVER, limit) for name in names}
 
 
 def _due(row: Any) -> DueTime:

@@ -1,6 +1,7 @@
 """Rows as the API's JSON: newest first, a page at a time, times as RFC 3339."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,7 +29,9 @@ def _maybe(seconds: float | None) -> str | None:
 
 
 def _rows(connection: sa.Connection, select: sa.Select[Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(select).mappings()]
+    found = connection.execute(select)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _page(
@@ -221,13 +224,25 @@ def _artefact(one: Artefact) -> ArtefactView:
     }
 
 
-def unfinished_runs(connection: sa.Connection, host: str, limit: int = 100) -> list[RunView]:
-    """The host's runs that are queued, under way or wait for a person, oldest first."""
-    select = _RUNS.where(runs.c.host == host, runs.c.state != "finished").order_by(runs.c.id).limit(limit)
+UNFINISHED = sa.text("runs.state != 'finished'")
+"""As the index of these runs has it."""
+
+
+def unfinished_runs(connection: sa.Connection, host: str) -> int:
+    """How many of the host's runs are queued, under way or wait for a person."""
+    return connection.scalar(sa.select(sa.func.count()).where(runs.c.host == host, UNFINISHED)) or 0
+
+
+def runs_under_way(connection: sa.Connection, host: str, limit: int = 100) -> list[RunView]:
+    """The host's runs that have begun and wait for nobody, oldest first."""
+    begun = (UNFINISHED, runs.c.state.not_in(("queued", "waiting")))
+    select = _RUNS.where(runs.c.host == host, *begun).order_by(runs.c.id).limit(limit)
     return _with_actions(connection, _rows(connection, select))
 
 
 def _with_actions(connection: sa.Connection, rows: Sequence[Row]) -> list[RunView]:
+    if not rows:
+        return []
     found: dict[int, list[ActionView]] = {row["id"]: [] for row in rows}
     select = _ACTIONS.where(actions.c.run_id.in_(found)).order_by(actions.c.run_id, actions.c.position)
     for row in _rows(connection, select):
@@ -281,8 +296,8 @@ def _run(row: Row, its_actions: list[ActionView]) -> RunView:
 
 
 _APPROVALS = sa.select(
-    approvals, runs.c.task, runs.c.target, runs.c.trigger.label("asked_by"), runs.c.caller.label("asked_name"),
-    runs.c.alert_id,
+    *(column for column in approvals.c if column is not approvals.c.plan),
+    runs.c.task, runs.c.target, runs.c.trigger.label("asked_by"), runs.c.caller.label("asked_name"), runs.c.alert_id,
 ).join(runs, runs.c.id == approvals.c.run_id)  # fmt: skip
 
 
@@ -317,8 +332,9 @@ def approval_view(connection: sa.Connection, approval_id: int, now: float) -> Ap
 def one_approval(connection: sa.Connection, approval_id: int, now: float) -> ApprovalDetail:
     """A request with its plan; what its task has found is that of the run's last plan. Raises LookupError."""
     row = _approval_row(connection, approval_id)
+    planned = connection.scalar(sa.select(approvals.c.plan).where(approvals.c.id == approval_id))
     before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == row["run_id"]))
-    plan = Plan.model_validate(row["plan"]).model_dump(mode="json")
+    plan = Plan.model_validate(planned).model_dump(mode="json")
     found = [dict(each) for each in rows.of_run(connection, row["run_id"])]
     return {**_approval(row, now), "measurement": before, "plan": {**plan, "rows": found}, "guards": []}  # type: ignore[typeddict-item]
 
@@ -332,7 +348,6 @@ def _approval_row(connection: sa.Connection, approval_id: int) -> Row:
 
 def _approval(row: Row, now: float) -> ApprovalView:
     late = row["state"] == "asked" and row["expires_at"] <= now
-    planned = row["plan"]["actions"]
     return {
         "id": row["id"],
         "run": row["run_id"],
@@ -342,8 +357,8 @@ def _approval(row: Row, now: float) -> ApprovalView:
         "caller": {"trigger": row["asked_by"], "name": row["asked_name"]},
         "alert_id": row["alert_id"],
         "plan_hash": row["plan_hash"],
-        "actions": len(planned),
-        "estimated_bytes": sum(action["estimated_bytes"] for action in planned),
+        "actions": row["actions"],
+        "estimated_bytes": row["estimated_bytes"],
         "why": row["why"],
         "changes": row["changes"],
         "state": "expired" if late else row["state"],
@@ -355,8 +370,11 @@ def _approval(row: Row, now: float) -> ApprovalView:
     }
 
 
-def tracks(connection: sa.Connection) -> dict[str, TrackView]:
-    """How each remedy's finished runs ended."""
+Tracks = dict[str, TrackView]
+
+
+def tracks(connection: sa.Connection, only: Collection[int] | None = None) -> Tracks:
+    """How each remedy's finished runs ended: all, or those of these ids."""
     real, planned = runs.c.dry_run.is_(False), runs.c.outcome == "planned"
     has_actions = sa.exists().where(actions.c.run_id == runs.c.id)
 
@@ -372,6 +390,7 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
             count(planned, has_actions),
         )
         .where(runs.c.trigger == "alert", runs.c.finished_at.is_not(None), runs.c.target != DRILL_TARGET)
+        .where(*_of_ids(only))
         .group_by(runs.c.caller)
     )
     return {
@@ -380,24 +399,49 @@ def tracks(connection: sa.Connection) -> dict[str, TrackView]:
     }
 
 
-def last_alerts(connection: sa.Connection) -> tuple[float | None, float | None]:
-    """When any alert, and when the always-firing Watchdog, was last received (Unix seconds)."""
+def add_tracks(one: Tracks, other: Tracks) -> Tracks:
+    """Of runs of both."""
+    none: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
+    found: Tracks = {}
+    for remedy in {**one, **other}:
+        mine, theirs = one.get(remedy, none), other.get(remedy, none)
+        found[remedy] = {
+            "runs": mine["runs"] + theirs["runs"],
+            "effective": mine["effective"] + theirs["effective"],
+            "plans": mine["plans"] + theirs["plans"],
+            "would_act": mine["would_act"] + theirs["would_act"],
+        }
+    return found
+
+
+def last_alert(connection: sa.Connection) -> float | None:
+    """When any alert was last received (Unix seconds)."""
+    last: float | None = connection.scalar(sa.select(sa.func.max(alerts.c.last_received_at)))
+    return last
+
+
+def last_watchdog(connection: sa.Connection) -> float | None:
+    """When the always-firing Watchdog was last received (Unix seconds). Reads all alerts."""
     # PostgreSQL reads no label of an alert of which any holds a NUL, and fails the whole query.
     labels = sa.cast(alerts.c.labels, sa.Text)
     readable = sa.func.replace(labels, r"\u0000", "") == labels
     name = sa.case((readable, alerts.c.labels["alertname"].as_string()), else_=None)
     # Looked for as text first: to read the labels of twenty thousand alerts takes a tenth of a second.
     watchdog = sa.case((sa.and_(labels.like("%Watchdog%"), name == "Watchdog"), alerts.c.last_received_at), else_=None)
-    any_alert = sa.func.max(alerts.c.last_received_at)
-    last, dog = connection.execute(sa.select(any_alert, sa.func.max(watchdog))).one()
-    return last, dog
+    last: float | None = connection.scalar(sa.select(sa.func.max(watchdog)))
+    return last
 
 
 def alerts_firing(connection: sa.Connection) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(alerts).where(FIRING)) or 0
 
 
-def outcomes(connection: sa.Connection) -> dict[str, int]:
-    """How many runs ended so."""
-    found = sa.select(runs.c.outcome, sa.func.count()).where(runs.c.outcome.is_not(None)).group_by(runs.c.outcome)
-    return {row.outcome: row[1] for row in connection.execute(found)}
+def outcomes(connection: sa.Connection, only: Collection[int] | None = None) -> Counter[str]:
+    """How many runs ended so: of all, or of those of these ids."""
+    ended = (runs.c.outcome.is_not(None), *_of_ids(only))
+    found = sa.select(runs.c.outcome, sa.func.count()).where(*ended).group_by(runs.c.outcome)
+    return Counter({row.outcome: row[1] for row in connection.execute(found)})
+
+
+def _of_ids(only: Collection[int] | None) -> Sequence[sa.ColumnElement[bool]]:
+    return [] if only is None else [runs.c.id.in_(only)]

@@ -76,6 +76,8 @@ Index("ix_alerts_firing", alerts.c.id, sqlite_where=text("status = 'firing'"))
 
 Index("ix_alerts_undecided", alerts.c.id, sqlite_where=text("decided_receptions < receptions"))
 
+Index("ix_alerts_last_received_at", alerts.c.last_received_at)
+
 Index("ix_alerts_due", alerts.c.due_at, sqlite_where=text("due_at IS NOT NULL"))
 
 runs = Table(
@@ -174,9 +176,13 @@ approvals = Table(
     Column("trigger", String(16)),
     Column("caller", String(255)),
     Column("reason", Text, nullable=False),
+    Column("actions", Integer, nullable=False, server_default=text("0")),
+    Column("estimated_bytes", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
 """Requests that a person approves a plan, with the plan that was shown: the run's own changes when it is planned anew.
+
+actions, estimated_bytes: how many the plan has, and what they free; a list of requests reads no plan for that.
 
 changes: how the plan differs from the one that was approved before it. trigger, caller: who decided, if a person did.
 """

@@ -67,6 +67,11 @@ class Watchdog:
         self._silent_from = self._ticks()
         self.last = last
 
+    @property
+    def listens(self) -> bool:
+        """Whether it can be received here; then ``last`` is what is known of it."""
+        return self._silent_from is not None
+
     def heard(self) -> None:
         """It has come."""
         lost = self.state().lost

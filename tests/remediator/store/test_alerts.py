@@ -52,9 +52,10 @@ async def test_an_alert_may_say_anything(database: Database) -> None:
     await accept(database, replace(odd, generator_url="http://a/\0"), at=7.0)
     (row,) = await rows(database)
     assert row["labels"] == odd.labels
-    assert await database.read(pages.last_alerts) == (7.0, None)
+    assert await database.read(pages.last_watchdog) is None
     await accept(database, alert(alertname="Watchdog", room="\\u000 plain"), at=8.0)
-    assert await database.read(pages.last_alerts) == (8.0, 8.0)
+    assert await database.read(pages.last_watchdog) == 8.0
+    assert await database.read(pages.last_alert) == 8.0
 
 
 async def test_when_the_alerts_that_fire_began_newest_first_and_each_once(database: Database) -> None:

@@ -197,6 +197,9 @@ async def test_what_an_earlier_release_wrote_is_kept_to_the_last_value(filled: S
         caller = ("api", "") if version < SINCE_HOSTS else ("cli", "")
         assert connection.execute('SELECT "trigger", caller FROM pauses').fetchall() == [caller]
         assert connection.execute("SELECT DISTINCT params FROM runs").fetchall() == [("{}",)]
+        for planned, *shown in connection.execute("SELECT plan, actions, estimated_bytes FROM approvals"):
+            its = json.loads(planned)["actions"]
+            assert shown == [len(its), sum(one["estimated_bytes"] for one in its)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
