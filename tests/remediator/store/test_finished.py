@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from remediator.model.caller import Caller
 from remediator.model.task import Action, Plan
+from remediator.model.words import Outcome
 from remediator.store import finished, holds, levels, pages, retention, runs
 from remediator.store.database import Database
 from remediator.store.finished import OfFinishedRuns, Tracks
+from remediator.store.tables import runs as table
 from tests.remediator.store.test_runs import create, request
 
 
@@ -38,7 +40,7 @@ async def test_a_kept_figure_is_never_another_than_one_counted_now(database: Dat
                         await database.write(partial(runs.planned, run_id=unfinished[-1], plan=PLAN, now=now))
             case "finish" if unfinished:
                 run_id = unfinished.pop(random.randrange(len(unfinished)))
-                outcome = random.choice(("effective", "failed", "planned"))
+                outcome = random.choice(OUTCOMES)
                 ended = now if random.random() < 0.8 else now - 5.0  # a clock that was set back
                 await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=ended))
             case "delete":
@@ -65,7 +67,7 @@ async def test_an_earlier_view_than_the_last_is_counted_for_itself(database: Dat
     before, _ = await database.read(partial(finished.look, before=None))
     await database.write(partial(runs.finish, run_id=second, outcome="effective", reason="", now=2.0))
     after, ended = await database.read(partial(finished.look, before=before))
-    assert ended == {second}
+    assert ended == frozenset({second})
     backwards = finished.Seen(after.newest, after.total, frozenset())
     await database.write(lambda connection: connection.execute(table.update().values(state="queued")))
     _, ended = await database.read(partial(finished.look, before=backwards))
@@ -75,5 +77,5 @@ async def test_an_earlier_view_than_the_last_is_counted_for_itself(database: Dat
     assert ended is None
 
 
-table = runs.runs
+OUTCOMES: list[Outcome] = ["effective", "failed", "planned"]
 PLAN = Plan(actions=[Action(kind="delete", object="f", reason="old")])
