@@ -94,6 +94,13 @@ class Metrics:
             registry=registry,
         )
 
+        self._rollouts = Gauge(
+            "upkeeper_rollouts",
+            "Rollouts that this host drives and that go on, and those that have stopped because something was not well",
+            ["state"],
+            registry=registry,
+        )
+
     def _of_audit(self, registry: CollectorRegistry) -> None:
         """The end of the audit's chain, and the last restore."""
         self._audit_records = Gauge(
@@ -192,6 +199,11 @@ class Metrics:
             if name is not None:
                 self._paused_tasks.labels(name).set(1)
                 self._paused_tasks_since.labels(name).set(at)
+
+    def rolls(self, states: Mapping[str, int]) -> None:
+        """How many rollouts this host drives, or drove last, by their state."""
+        self._rollouts.labels("running").set(states.get("running", 0) + states.get("cancelling", 0))
+        self._rollouts.labels("stopped").set(states.get("stopping", 0) + states.get("stopped", 0))
 
     def waits(self, remedies: Collection[str], pending: Mapping[str, tuple[int, float]]) -> None:
         """How many plans wait for a person, and since when (Unix seconds), by remedy; of other remedies none does."""

@@ -23,6 +23,7 @@ from remediator import endpoints
 from remediator.app import build_app, over_limit, own_credential
 from remediator.audit.canonical import canonical
 from remediator.audit.record import Entry
+from remediator.control.again import to_be_tried_again
 from remediator.control.core import Core
 from remediator.control.opening import locked
 from remediator.control.place import Place
@@ -67,6 +68,8 @@ class Remediator:
         self._settings = Settings.load(self._config_path, self._state, before=self._settings)
         self._settings.make_tasks()
         self.core.apply_settings(self._settings)
+        with to_be_tried_again("the labels of this host could not be noted"):
+            await self.core.relabel()
         await self._record_config()
 
     async def _record_config(self) -> None:
@@ -115,6 +118,7 @@ class Remediator:
                         background.create_task(self.core.auditing.run()),
                         background.create_task(self.core.ballast.keep()),
                         background.create_task(self.core.chats.run()),
+                        background.create_task(self.core.driver.run()),
                         background.create_task(self.watch.run()),
                     ]
                     if self.core.presence is not None:

@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "history": Entry("runs:history", "List runs."),
         "show": Entry("runs:show", "Show one run with its actions.", ("run",)),
         "hosts": Entry("hosts:hosts", "List the hosts that share a database, and how busy each is."),
+        "rollouts": Entry("rollout:rollouts", "List rollouts, or show one with its hosts."),
         "audit": Entry("audit:audit", "Read, verify and export the audit."),
         "report": Entry("report:report", "Report what was done, what is open, and what has changed."),
         "diagnose": Entry("diagnose:diagnose", "Write one archive with what tells what is wrong."),
@@ -45,6 +46,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Act": {
         "plan": Entry("tasks:plan", "Show what a task would do. Changes nothing.", ("task", "target")),
         "run": Entry("runs:run", "Run a task and follow it.", ("task", "target")),
+        "rollout": Entry(
+            "rollout:rollout", "Run a task on many hosts, wave after wave, and follow it.", ("task", "target")
+        ),
         "cancel": Entry("runs:cancel", "Cancel a run: no other action of it begins.", ("unfinished",)),
         "approvals": Entry("approvals:approvals", "List plans that wait for a person."),
         "approve": Entry("approvals:approve", "Approve the plan of a run, and follow the run.", ("approval",)),

@@ -19,6 +19,10 @@ class Host(Section):
         description="the name of this machine in the record, which no other that shares its database may have; "
         "default: its hostname",
     )
+    labels: dict[Name, Name] = Field(
+        default={},
+        description="what tells hosts apart for a rollout, such as `{rack: a}`: names with values",
+    )
     memory_min_available_ratio: Ratio = Field(
         default=0.1, description="share of the memory that must be available to programs"
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from remediator.model.shapes.hosts import HostView, TargetGroup
     from remediator.model.shapes.plans import PlanView
     from remediator.model.shapes.remedies import LevelView, RemedyView
+    from remediator.model.shapes.rollouts import RolloutView
     from remediator.model.shapes.runs import ArtefactContent, RunView
     from remediator.model.shapes.schedule import JobView, WhyView
     from remediator.model.shapes.sets import SetsView
@@ -53,6 +54,7 @@ Part = Literal[
     "configuring",
     "access",
     "fleet",
+    "rolling",
 ]
 Role = Literal["viewer", "operator"]
 """Who may ask: a viewer for what only reads, an operator for all."""
@@ -66,6 +68,9 @@ CENTURY = 100 * 365 * 86400.0
 PAGE = 50
 MAX_PAGE = 500
 NO_PARAMS: Mapping[str, Any] = {}
+NO_HOSTS: list[str] = []
+QUIET = 600.0
+"""Seconds after each wave of a rollout, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,15 @@ Service = Annotated[str, About("exporter or remediator", among=("exporter", "rem
 Port = Annotated[
     int | None, About("of that service on every host; else the one by default", at_most=65535, more_than=0)
 ]
+Hosts = Annotated[list[str], About("names of hosts; all when left out")]
+HostLabel = Annotated[
+    str | None, About("of hosts: one host with the same value at a time; one host at all when left out", max_length=63)
+]
+Quiet = Annotated[float, About("seconds after each wave in which no new alert may fire", more_than=0, at_most=CENTURY)]
+AtOnce = Annotated[int | None, About("hosts in a wave, at most", more_than=0)]
+ByAlerts = Annotated[bool, About("whether new alerts of its hosts stop it")]
+Waves = Annotated[str | None, About("plan_hash of the waves that were looked at", max_length=64)]
+Without = Annotated[list[str], About("hosts that are left out from now on")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -255,6 +269,39 @@ class Operations:
 
     @operation("GET", "/sd", "The hosts as targets of Prometheus's HTTP service discovery", by="fleet")
     async def sd(self, *, service: Service = "exporter", port: Port = None) -> list[TargetGroup]: ...
+
+    @operation("GET", "/rollouts", "Tasks that are rolled out over hosts, newest first", by="rolling")
+    async def rollouts(self, *, limit: Limit = PAGE, before: Before = None) -> Page[RolloutView]: ...
+
+    @operation("GET", "/rollouts/{id}", "One of them with its hosts", by="rolling")
+    async def rollout(self, id: int) -> RolloutView: ...
+
+    @operation("POST", "/rollouts/plan", "Which hosts a rollout would take in which waves; nothing runs",
+               by="rolling", body="RolloutPlanRequest")  # fmt: skip
+    async def plan_rollout(
+        self, task: str, target: str, params: Params = NO_PARAMS, hosts: Hosts = NO_HOSTS,
+        failure_domain: HostLabel = None, wait: Quiet = QUIET, at_once: AtOnce = None, alerts: ByAlerts = True,
+    ) -> RolloutView:  # fmt: skip
+        """Asks what a rollout would be."""
+
+    @operation("POST", "/rollouts", "Begin a rollout: a run on each host, wave after wave",
+               by="rolling", body="RolloutRequest", status=202)  # fmt: skip
+    async def start_rollout(
+        self, task: str, target: str, params: Params = NO_PARAMS, hosts: Hosts = NO_HOSTS,
+        failure_domain: HostLabel = None, wait: Quiet = QUIET, at_once: AtOnce = None, alerts: ByAlerts = True,
+        plan_hash: Waves = None,
+    ) -> RolloutView:  # fmt: skip
+        """Asks for a rollout. With a ``plan_hash`` it begins only if its waves are still those."""
+
+    @operation("POST", "/rollouts/{id}/resume", "Go on with a rollout that has stopped",
+               by="rolling", body="ResumeRequest", status=202)  # fmt: skip
+    async def resume_rollout(self, id: int, without: Without = NO_HOSTS) -> RolloutView:
+        """Says that what stopped it was looked at. Hosts that failed have another turn."""
+
+    @operation("POST", "/rollouts/{id}/cancel", "End a rollout: no other run of it begins",
+               by="rolling", body="RolloutCancelRequest")  # fmt: skip
+    async def cancel_rollout(self, id: int, reason: Remark = "") -> RolloutView:
+        """Says why. Runs that are under way go on to their end."""
 
     @operation("POST", "/runs/{id}/cancel", "Cancel a run: no other action of it begins",
                by="cancelling", body="CancelRequest")  # fmt: skip

@@ -51,6 +51,12 @@ Kind = Literal[
     "token.revoked",
     "config.loaded",
     "host.renamed",
+    "rollout.begun",
+    "rollout.wave",
+    "rollout.stopped",
+    "rollout.cancelled",
+    "rollout.resumed",
+    "rollout.ended",
     "state.restored",
     "state.migrated",
 ]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from remediator.control.holding import Holding
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
+    from remediator.control.rolling import Rolling
     from remediator.control.running import Running
     from remediator.control.scheduling import Scheduling
     from remediator.control.settings import Settings
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from remediator.model.alert import Notification
     from remediator.model.task import Task
     from remediator.peers.places import Peers
+    from remediator.rollout.driver import Driver
+    from remediator.rollout.sight import Looking
     from remediator.runs.closing import Closing
     from remediator.runs.composites import Composites
     from remediator.runs.keeper import Keeper
@@ -232,7 +235,28 @@ class Core(Operations):
 
         return Fleet(self._database, self._clock, self._caller, lambda: self._there)
 
+    @cached_property
+    def rolling(self) -> "Rolling":
+        from remediator.control.rolling import Rolling
+
+        return Rolling(
+            self._database, self._looking, self._clock, self._caller, lambda: self._there, lambda: self.driver.wake()
+        )
+
+    @cached_property
+    def _looking(self) -> "Looking":
+        from remediator.rollout.sight import Looking
+
+        lost = lambda: self.watchdog.state().lost  # noqa: E731
+        return Looking(self._database, self.peers, lambda: self._settings.config, lost, self._clock)
+
     # What a service does beside operations.
+
+    @cached_property
+    def driver(self) -> "Driver":
+        from remediator.rollout.driver import Driver
+
+        return Driver(self._database, self._looking, self._clock, self._called)
 
     @cached_property
     def inbox(self) -> "Inbox":
@@ -522,6 +546,7 @@ class Core(Operations):
             self._called,
             lambda: self.watchdog.last,
             lambda at: self.watchdog.heard_elsewhere(at),
+            lambda: self.driver.wake(),
         )
 
     def _called(self) -> None:
@@ -539,11 +564,18 @@ class Core(Operations):
         from remediator.control.again import to_be_tried_again
         from remediator.store.fleet import Arrived, arrive
 
-        one = Arrived(self._database.host, __version__, this_host(), address)
+        one = Arrived(self._database.host, __version__, this_host(), address, self._settings.config.host.labels)
         alone = self._database.one_machine  # whom nobody looks for
         with to_be_tried_again("it could not be noted that this host is there") if alone else nullcontext():
             await self._database.write(partial(arrive, one=one, now=self._clock()))
             self._there = True
+
+    async def relabel(self) -> None:
+        """The config says what labels this host has, as from now on. Raises SQLAlchemyError."""
+        from remediator.store.fleet import relabel
+
+        labels = self._settings.config.host.labels
+        await self._database.write(partial(relabel, host=self._database.host, labels=labels))
 
     async def leave(self) -> None:
         """This host ends in order, if it was there."""

@@ -61,6 +61,7 @@ class Fleet:
             "waiting": one.waiting,
             "alerts": one.alerts,
             "paused": one.paused,
+            "labels": dict(one.labels),
         }
 
     async def hand_over(

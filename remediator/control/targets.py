@@ -3,12 +3,14 @@
 Its form: https://prometheus.io/docs/prometheus/latest/http_sd/
 """
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from exporter.base.listen import is_loopback
 from remediator.model.shapes.hosts import HostView, TargetGroup
 
+_NO_LABEL = re.compile("[^a-zA-Z0-9_]")
 EXPORTER_PORT = 10746
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not listened on
 
@@ -37,6 +39,7 @@ def _group(host: HostView, service: str, port: int | None) -> TargetGroup:
             "__meta_upkeeper_up": "true" if host["up"] else "false",
             "__meta_upkeeper_version": host["version"],
             "__meta_upkeeper_last_seen": host["last_seen_at"],
+            **{f"__meta_upkeeper_label_{_NO_LABEL.sub('_', name)}": value for name, value in host["labels"].items()},
             **({"__scheme__": parts.scheme} if service == "remediator" and parts.scheme == "https" else {}),
         },
     }

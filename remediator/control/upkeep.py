@@ -14,7 +14,7 @@ from remediator.control.foretelling import Foretelling
 from remediator.control.holding import Holding
 from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
-from remediator.store import approvals, audit, retention, runs
+from remediator.store import approvals, audit, retention, rollouts, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Upkeep:
         self._foretelling = foretelling
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers, pauses, audit, ballast and forecasts up to date."""
+        """Brings the gauges of queue, breakers, pauses, rollouts, audit, ballast and forecasts up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -70,6 +70,7 @@ class Upkeep:
             [(one["task"], one["target"]) for one in breakers], [(hold.task, hold.since) for hold in pauses]
         )
         await self._note_restore()
+        self._metrics.rolls(await self._database.read(partial(rollouts.counted, host=self._database.host)))
         head = await self._database.read(partial(audit.head, host=self._database.host))
         if head is not None:
             self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))

@@ -25,6 +25,11 @@ class Routing:
             None if mapping is None else [(whole_match(pattern), host) for pattern, host in mapping.items()]
         )
 
+    @property
+    def maps(self) -> bool:
+        """Whether an alert's labels tell its host at all."""
+        return self._label is not None
+
     def of(self, labels: Mapping[str, str]) -> Route:
         """By its labels alone: whether there is such a host is not known here."""
         if self._label is None:

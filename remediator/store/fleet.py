@@ -1,8 +1,8 @@
 """The hosts that work on a database: who is there, how busy each is, and calling one of them."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -24,12 +24,13 @@ def now_of(connection: sa.Connection, now: float) -> sa.ColumnElement[float]:
 
 @dataclass(frozen=True)
 class Arrived:
-    """A remediator that begins its work. node: the name of its machine. address: of its API."""
+    """A remediator that begins its work. node: the name of its machine. address: of its API. labels: of its config."""
 
     host: str
     version: str
     node: str
     address: str | None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def arrive(connection: sa.Connection, one: Arrived, now: float) -> None:
@@ -39,12 +40,18 @@ def arrive(connection: sa.Connection, one: Arrived, now: float) -> None:
         "version": one.version,
         "node": one.node,
         "address": one.address,
+        "labels": dict(one.labels),
         "started_at": at,
         "seen_at": at,
         "stopped_at": None,
     }
     statement = insert(hosts, connection.dialect.name).values(host=one.host, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
+
+
+def relabel(connection: sa.Connection, host: str, labels: Mapping[str, str]) -> None:
+    """The host's config says other labels now."""
+    connection.execute(hosts.update().where(hosts.c.host == host).values(labels=dict(labels)))
 
 
 def leave(connection: sa.Connection, host: str, now: float) -> None:
@@ -78,6 +85,7 @@ class Standing:
     waiting: int
     alerts: int
     paused: str | None
+    labels: Mapping[str, str]
 
     @property
     def up(self) -> bool:
@@ -115,6 +123,7 @@ def standings(connection: sa.Connection, now: float) -> Sequence[Standing]:
                 waiting=waiting,
                 alerts=backlog.get(row.host, 0),
                 paused=paused.get(row.host),
+                labels=row.labels or {},
             )
         )
     return found

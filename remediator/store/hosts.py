@@ -16,6 +16,7 @@ from remediator.store.tables import (
     jobs,
     levels,
     pauses,
+    rollouts,
     runs,
     senders,
     silences,
@@ -34,6 +35,7 @@ OF_A_HOST = (
     levels,
     silences,
     chat_messages,
+    rollouts,
 )
 
 

@@ -43,7 +43,9 @@ _BEAT = """
     UPDATE hosts SET seen_at = extract(epoch FROM clock_timestamp()), stopped_at = NULL,
                      watchdog_at = coalesce(%(watchdog)s, watchdog_at)
     WHERE host = %(host)s
-    RETURNING (SELECT max(watchdog_at) FROM hosts)
+    RETURNING (SELECT max(watchdog_at) FROM hosts),
+              EXISTS (SELECT FROM rollouts WHERE finished_at IS NULL
+                      AND driven_until < extract(epoch FROM clock_timestamp()))
 """
 _HOLDER = "SELECT node, started_at FROM hosts WHERE host = %s"
 
@@ -52,7 +54,8 @@ class Presence:
     """url: of the PostgreSQL database, as SQLAlchemy has it. host: this one's name.
 
     on_call: there may be something to do; also called after the database was away. watchdog: when this host last
-    received the always-firing alert; on_watchdog: called with when any host did. Times are Unix seconds.
+    received the always-firing alert; on_watchdog: called with when any host did. on_orphan: called when there is a
+    rollout that nobody drives. Times are Unix seconds.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class Presence:
         on_call: Callable[[], None],
         watchdog: Callable[[], float | None] = lambda: None,
         on_watchdog: Callable[[float], None] = lambda _: None,
+        on_orphan: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._host = host
         self._on_call = on_call
         self._watchdog = watchdog
         self._on_watchdog = on_watchdog
+        self._on_orphan = on_orphan
         self._session: psycopg.AsyncConnection[Any] | None = None
 
     async def claim(self, within: float = CLAIM_WITHIN) -> None:
@@ -130,6 +135,8 @@ class Presence:
         row = await cursor.fetchone()
         if row is not None and row[0] is not None:
             self._on_watchdog(row[0])
+        if row is not None and row[1]:
+            self._on_orphan()
 
     async def _connected(self) -> "psycopg.AsyncConnection[Any]":
         import psycopg

@@ -14,6 +14,7 @@ from remediator.store.tables import (
     jobs,
     levels,
     pauses,
+    rollouts,
     runs,
     senders,
     silences,
@@ -30,7 +31,7 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     breakers' resets, which count for no run that is left. An episode of which nothing was heard since then has ended
     too: its end was lost on the way. Of the schedule: due times, and jobs that were taken out of it before then. Levels
     of remedies that were given back, which count for no run that is left either. And tokens
-    that were revoked or expired, and other hosts that were last seen before then.
+    that were revoked or expired, rollouts that are over, and other hosts that were last seen before then.
     """
     finished = (runs.c.host == host, runs.c.finished_at < before)
     old = _deleted(connection, *finished)
@@ -46,6 +47,7 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     ended = sa.func.coalesce(tokens.c.revoked_at, tokens.c.expires_at)
     connection.execute(sa.delete(tokens).where(tokens.c.host == host, ended < before))
     connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
+    connection.execute(sa.delete(rollouts).where(rollouts.c.host == host, rollouts.c.finished_at < before))
     connection.execute(sa.delete(hosts).where(hosts.c.host != host, hosts.c.seen_at < before))
     given_back = (levels.c.host == host, levels.c.level.is_(None), levels.c.at < before)
     connection.execute(sa.delete(levels).where(*given_back))

@@ -433,11 +433,45 @@ hosts = Table(
     Column("seen_at", Float, nullable=False),
     Column("stopped_at", Float),
     Column("watchdog_at", Float),
+    Column("labels", JSON),
 )
 """The hosts whose remediators work on this database, or did. seen_at: when one last said so, by the database's clock
 where hosts share it. stopped_at: when it ended in order. node: the name of its machine. address: of its API.
-watchdog_at: when it last received the always-firing alert.
+watchdog_at: when it last received the always-firing alert. labels: what its config says of it, by name.
 """
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("task", String(63), nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("label", String(63)),
+    Column("wait", Float, nullable=False),
+    Column("alerts", Boolean, nullable=False),
+    Column("members", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("quiet_since", Float),
+    Column("hitch", Text, nullable=False),
+    Column("hitch_since", Float),
+    Column("finished_at", Float),
+    Column("driver", String(255), nullable=False),
+    Column("driven_until", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Tasks on many hosts, wave after wave (remediator/model/rollout.py). members: its hosts, in order, each with its wave,
+its state and its run. driver: the host that goes on with it, alone until ``driven_until``, by the clock that hosts
+share; then any other may take it over.
+"""
+
+Index("ix_rollouts_open", rollouts.c.id, sqlite_where=text("finished_at IS NULL"))
 
 levels = Table(
     "levels",

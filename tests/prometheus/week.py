@@ -213,6 +213,7 @@ def _exporter() -> Iterator[tuple[str, str, At]]:
 def _remediator() -> Iterator[tuple[str, str, At]]:
     yield "reconcile_missed_total", 'kind="firing"', grows(0.2, restarts=True)
     yield "watchdog_lost", "", always(0)
+    yield "rollouts", 'state="stopped"', always(0)
     yield "paused_since_timestamp_seconds", "", within(18 * 60, 180, 18 * 3600, 0)
     yield "silence_held_since_timestamp_seconds", 'purpose="page"', within(DEPLOY, 5, DEPLOY * 60, 0)
     yield "audit_broken", "", always(0)

@@ -43,6 +43,11 @@ STYLES = {
     "open": "red",
     "down": "red",
     "running": "cyan",
+    "well": "green",
+    "left-out": "yellow",
+    "stopped": "red",
+    "stopping": "red",
+    "cancelling": "yellow",
 }
 """The colour of a state, outcome, verdict or level of autonomy. The word is always shown too."""
 

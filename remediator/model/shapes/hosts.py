@@ -9,7 +9,7 @@ class HostView(TypedDict):
     ``up``: it ended in no order, and gave a sign of life within a minute. ``queue``: its runs that are queued or under
     way; ``waiting``: that wait for a person. ``alerts``: those that fire and that it has not looked at yet. ``paused``:
     why everything is paused there; null where it is not. ``node``: the name of its machine; ``address``: of its API,
-    as that machine reaches it.
+    as that machine reaches it. ``labels``: of its config, by name.
     """
 
     host: str
@@ -24,6 +24,7 @@ class HostView(TypedDict):
     waiting: int
     alerts: int
     paused: str | None
+    labels: dict[str, str]
 
 
 class TargetGroup(TypedDict):

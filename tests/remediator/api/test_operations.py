@@ -18,6 +18,7 @@ from remediator.control.fleet import Fleet
 from remediator.control.forecasting import Forecasting
 from remediator.control.holding import Holding
 from remediator.control.reading import Reading
+from remediator.control.rolling import Rolling
 from remediator.control.running import Running
 from remediator.control.scheduling import Scheduling
 from remediator.control.standing import Standing
@@ -38,6 +39,7 @@ PARTS: dict[str, type] = {
     "forecasting": Forecasting,
     "configuring": Configuring,
     "fleet": Fleet,
+    "rolling": Rolling,
 }
 
 

@@ -23,6 +23,7 @@ def host(name: str, address: str | None, *, up: bool = True) -> HostView:
         "waiting": 0,
         "alerts": 0,
         "paused": None,
+        "labels": {"rack-no": "a"},
     }
 
 
@@ -44,6 +45,7 @@ def test_where_each_is_scraped(address: str | None, service: str, port: int | No
     (group,) = groups([host("web", address)], service, port)
     assert group["targets"] == [target]
     assert group["labels"]["host"] == "web"
+    assert group["labels"]["__meta_upkeeper_label_rack_no"] == "a"
 
 
 def test_a_host_that_is_down_is_a_target_too_and_tls_is_said() -> None:
