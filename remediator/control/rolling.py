@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from exporter.base.text import format_time_ms, nearest
-from remediator.api.operations import NO_PARAMS, PAGE, QUIET
+from remediator.api.operations import NO_HOSTS, NO_PARAMS, PAGE, QUIET
 from remediator.audit.canonical import canonical
 from remediator.model.caller import Caller
 from remediator.model.errors import bad_request, conflict, not_found, unavailable
@@ -60,7 +60,7 @@ class Rolling:
         task: str,
         target: str,
         params: Mapping[str, Any] = NO_PARAMS,
-        hosts: Sequence[str] = (),
+        hosts: list[str] = NO_HOSTS,
         failure_domain: str | None = None,
         wait: float = QUIET,
         at_once: int | None = None,
@@ -100,7 +100,7 @@ class Rolling:
         task: str,
         target: str,
         params: Mapping[str, Any] = NO_PARAMS,
-        hosts: Sequence[str] = (),
+        hosts: list[str] = NO_HOSTS,
         failure_domain: str | None = None,
         wait: float = QUIET,
         at_once: int | None = None,
@@ -143,7 +143,7 @@ class Rolling:
         self._wake()
         return await self.rollout(id)
 
-    async def resume_rollout(self, id: int, without: Sequence[str] = ()) -> RolloutView:
+    async def resume_rollout(self, id: int, without: list[str] = NO_HOSTS) -> RolloutView:
         """Goes on with one that has stopped or was cancelled. without: hosts that are left out from now on."""
         self._require_service()
         found = await self._get(id)

@@ -105,6 +105,7 @@ def test_no_table_is_forgotten() -> None:
         "levels",
         "senders",
         "silences",
+        "rollouts",
     }
     one_a_host = {"audit_heads"}
     with_others: set[str] = set()
