@@ -69,7 +69,7 @@ docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboar
 	$(BIN)/python -m scripts.stack_configs
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --group build
+	--no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --extra oidc --group build
 
 lock: $(DEV) ## Lock the dependencies, with hashes; ARGS=--upgrade for the newest versions
 	$(LOCK) --output-file requirements/runtime.lock

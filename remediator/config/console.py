@@ -2,12 +2,14 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from exporter.base.listen import is_loopback_host
+from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import Contradiction, Section, shown
 from remediator.config.urls import HttpUrl
 
@@ -54,6 +56,74 @@ class UserHeader(Section):
         return any((mapped or peer) in ipaddress.ip_network(each) for each in self.peers)
 
 
+def _issuer(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or not url.isascii():
+        raise ValueError(f"{shown(url)} must be an address without a query, exactly as the provider names itself")
+    if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
+        raise ValueError(f"{shown(url)} must begin with https: who changes what it answers logs in as anybody")
+    return url
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}", text):
+        raise ValueError(f"{shown(text)} must be printable ASCII without spaces, quotes or backslashes")
+    return text
+
+
+def _label(text: str) -> str:
+    if not text.isprintable() or not text.strip() or len(text) > 60:
+        raise ValueError(f"{shown(text)} must be a name on one line, of 60 characters at most")
+    return text
+
+
+def _scopes(scopes: list[str]) -> list[str]:
+    if "openid" not in scopes:
+        raise ValueError("must have `openid`: without it a provider says nothing of who logs in")
+    return scopes
+
+
+Word = Annotated[str, AfterValidator(_word)]
+
+
+class Oidc(Section):
+    """Login by an OpenID Connect provider, with an authorization code and PKCE. Needs `console.url`; the provider must
+    know that address, with `/console/oidc/back` behind it, as where people may come back to.
+    """
+
+    name: Annotated[str, AfterValidator(_label)] = Field(
+        default="single sign-on", description="what the login page calls it"
+    )
+    issuer: Annotated[HttpUrl, AfterValidator(_issuer)] = Field(
+        description="the provider, exactly as it names itself, as in `https://sso.example.org/realms/ops`"
+    )
+    client_id: Word = Field(description="what the provider calls Upkeeper")
+    client_secret_file: SecretFile | None = Field(
+        default=None, description="file that holds the client's secret; none for a public client"
+    )
+    scopes: Annotated[list[Word], AfterValidator(_scopes)] = Field(
+        default=["openid", "profile"], description="what is asked for; many providers give groups for a scope `groups`"
+    )
+    user_claim: Word = Field(
+        default="preferred_username",
+        description="the claim that names somebody in the record; choose one that people cannot change themselves",
+    )
+    roles_claim: Word = Field(
+        default="groups",
+        description="the claim that says what somebody may do, or its path, as in `realm_access.roles`; an `email` "
+        "counts once the provider has verified it",
+    )
+    roles: dict[str, ConsoleRole] = Field(
+        min_length=1,
+        description="values of that claim, and what each may do in the console; who has none of them is not let in",
+    )
+
+    def role(self, values: Collection[str]) -> ConsoleRole | None:
+        """What somebody may do whose claim has these values: the most that one of them gives."""
+        given = {self.roles[value] for value in values if value in self.roles}
+        return "operator" if "operator" in given else "viewer" if given else None
+
+
 class Console(Section):
     """The pages of the remediator for a browser."""
 
@@ -70,6 +140,7 @@ class Console(Section):
     user_header: UserHeader | None = Field(
         default=None, description="logs in whom a reverse proxy names; without it no header does"
     )
+    oidc: Oidc | None = Field(default=None, description="logs in whom an OpenID Connect provider names")
 
     @property
     def prefix(self) -> str:
@@ -80,6 +151,8 @@ class Console(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("user_header") is not None and not given.get("users"):
             yield Contradiction(("user_header",), "lets nobody in while `users:` names none")
+        if given.get("oidc") is not None and given.get("url") is None:
+            yield Contradiction(("oidc",), "needs `url:` beside it: where the provider sends people back to")
         users = given.get("users")
         for name in users if isinstance(users, Mapping) else ():
             if not isinstance(name, str) or not re.fullmatch(r"[\x21-\x7e]{1,200}", name):

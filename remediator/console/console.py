@@ -16,6 +16,9 @@ from remediator.console.once import Links, Once
 from remediator.console.pages import PAGES, Page
 from remediator.console.people import People
 from remediator.console.sessions import Notice, Sessions
+from remediator.console.signin import BACK as OIDC_BACK
+from remediator.console.signin import LOGIN as OIDC_LOGIN
+from remediator.console.signin import SignIn
 from remediator.console.static import BASE, address_of, serve
 from remediator.control.access import Access
 from remediator.model.errors import RequestError
@@ -57,6 +60,7 @@ class Console:
         self._clock = clock
         self._people = people
         self._gate = Gate(access, people, failures, Sessions(clock), secure, self._login_page)
+        self._signin = SignIn(self._gate, people, clock)
         self._live = Live(ask)
         self._once = Once(
             links, failures, lambda name, title, values, status: self._page(name, title, values, None, status)
@@ -69,6 +73,8 @@ class Console:
         router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
         router.add_get(f"{BASE}/login", self._show_login)
         router.add_post(f"{BASE}/login", self._gate.login)
+        router.add_get(OIDC_LOGIN, self._signin.leave)
+        router.add_get(OIDC_BACK, self._signin.come_back)
         router.add_get(f"{BASE}/once/{{secret}}", self._once.show)
         router.add_post(f"{BASE}/once/{{secret}}", self._once.take)
         router.add_post(f"{BASE}/logout", self._gate.visited(self._gate.logout, acts=True), name="logout")
@@ -147,7 +153,8 @@ class Console:
         return self._login_page({"problem": "", "next": request.query.get("next", "")}, 200)
 
     def _login_page(self, values: Mapping[str, object], status: int) -> web.Response:
-        more = {"again": "", "users": self._people.has_users}
+        oidc = self._people.oidc
+        more = {"again": "", "users": self._people.has_users, "oidc": "" if oidc is None else oidc.name}
         return self._page("login.html", "Log in", {**more, **values}, None, status)
 
     @property

@@ -63,7 +63,7 @@ class Gate:
         self._failures = failures
         self.sessions = sessions
         self._secure = secure
-        self._page = page
+        self.page = page
 
     def visited(self, page: Page, *, acts: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The page for those who are logged in; the others are asked for their token first. acts: takes a form."""
@@ -74,7 +74,7 @@ class Gate:
             except SQLAlchemyError:
                 log.exception("tokens cannot be read")
                 problem = "Who you are cannot be looked up now, as the record cannot be read. Try again."
-                return self._page({"problem": problem, "next": f"{BASE}/"}, 503)
+                return self.page({"problem": problem, "next": f"{BASE}/"}, 503)
             if visitor is None:
                 return self._not_logged_in(request)
             if acts:
@@ -94,9 +94,9 @@ class Gate:
     async def login(self, request: web.Request) -> web.StreamResponse:
         """Takes a token, or a user and a password, and gives the cookie of a new session for it."""
         form = await request.post()
-        onward = _onward(str(form.get("next", "")))
+        onward = onward_to(str(form.get("next", "")))
         if is_from_elsewhere(request):
-            return self._page({"problem": "That form was sent from another site.", "next": onward}, 403)
+            return self.page({"problem": "That form was sent from another site.", "next": onward}, 403)
         user = str(form.get("user", "")).strip()[:_LONGEST_TOKEN]
         token = str(form.get("token", "")).strip()[:_LONGEST_TOKEN]
         if user:
@@ -107,7 +107,7 @@ class Gate:
             return self._refused(request, "That token is not valid.", onward)
         if not grant.may("viewer"):
             problem = f"The token {grant.name} is for Alertmanager: it posts alerts, and may look at nothing."
-            return self._page({"problem": problem, "next": onward}, 403)
+            return self.page({"problem": problem, "next": onward}, 403)
         return self._let_in(request, grant, onward, token=digest)
 
     async def _log_in_user(self, request: web.Request, user: str, password: str, onward: str) -> web.StreamResponse:
@@ -115,13 +115,13 @@ class Gate:
             person = await self._people.with_password(user, password) if password else None
         except TooBusy:
             problem = "Too many passwords are being checked now. Try again."
-            return self._page({"problem": problem, "next": onward}, 503)
+            return self.page({"problem": problem, "next": onward}, 503)
         if person is None:
             return self._refused(request, "That user or password is not right.", onward)
         grant = self._people.grant(person, request)
         if grant is None:
             problem = f"The password is right, and {user} has no access: `console.users` in the config names others."
-            return self._page({"problem": problem, "next": onward}, 403)
+            return self.page({"problem": problem, "next": onward}, 403)
         return self._let_in(request, grant, onward, person=person)
 
     def _refused(self, request: web.Request, problem: str, onward: str) -> web.StreamResponse:
@@ -129,45 +129,62 @@ class Gate:
         if wait:
             problem = f"Too many wrong tokens from this address; wait {wait} s."
         log.warning("console login refused", address=request.remote or "")
-        return self._page({"problem": problem, "next": onward}, 429 if wait else 401)
+        return self.page({"problem": problem, "next": onward}, 429 if wait else 401)
 
     def _let_in(
         self, request: web.Request, grant: Grant, onward: str, *, token: str = "", person: Person | None = None
     ) -> web.StreamResponse:
-        """Begins a session in place of the one that the browser has, and goes on to a page of ours."""
-        before = request.cookies.get(self._cookie(request))
+        """Begins a session, and goes on to a page of ours."""
+        headers = {hdrs.LOCATION: self._people.prefix + onward, hdrs.CACHE_CONTROL: "no-store"}
+        response = web.Response(status=303, headers=headers)
+        self._begin(request, response, grant, token, person)
+        return response
+
+    def let_in_from_elsewhere(self, request: web.Request, person: Person, onward: str) -> web.StreamResponse:
+        """The same for whom another site sent: a page of ours goes on, as the cookie is kept back until then."""
+        grant = self._people.grant(person, request)
+        if grant is None:
+            log.warning("console login refused", address=request.remote or "", by=person.way)
+            problem = f"{person.name} is known there, and nothing in the config lets him in here."
+            return self.page({"problem": problem, "next": onward}, 403)
+        response = self.page({"again": self._people.prefix + onward, "problem": "", "next": onward}, 200)
+        self._begin(request, response, grant, "", person)
+        return response
+
+    def _begin(
+        self, request: web.Request, response: web.Response, grant: Grant, token: str, person: Person | None
+    ) -> None:
+        """Begins a session in place of the one that the browser has."""
+        before = request.cookies.get(self.cookie(request))
         old = self.sessions.of(before) if before else None
         if old is not None:
             self.sessions.end(old.number)
         browser = request.headers.get(hdrs.USER_AGENT, "")
         secret = self.sessions.begin(token, grant.name, browser, request.remote or "", person)
         log.info("console login", name=grant.name, role=grant.role, by=person.way if person else "token")
-        headers = {hdrs.LOCATION: self._people.prefix + onward, hdrs.CACHE_CONTROL: "no-store"}
-        response = web.Response(status=303, headers=headers)
-        secure = self._is_secure(request)
-        response.set_cookie(self._cookie(request), secret, path="/", httponly=True, samesite="Strict", secure=secure)
-        return response
+        secure = self.is_secure(request)
+        response.set_cookie(self.cookie(request), secret, path="/", httponly=True, samesite="Strict", secure=secure)
 
     async def logout(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         self.sessions.end(visitor.session.number)
         response = web.Response(status=303, headers={hdrs.LOCATION: self._people.prefix + LOGIN})
-        secure = self._is_secure(request)
-        response.del_cookie(self._cookie(request), path="/", httponly=True, samesite="Strict", secure=secure)
+        secure = self.is_secure(request)
+        response.del_cookie(self.cookie(request), path="/", httponly=True, samesite="Strict", secure=secure)
         return response
 
-    def _is_secure(self, request: web.Request) -> bool:
+    def is_secure(self, request: web.Request) -> bool:
         return self._secure or self._people.is_tls_outside(request)
 
-    def _cookie(self, request: web.Request) -> str:
-        """The cookie's name, which no page without TLS can set where TLS is spoken."""
-        return f"__Host-{COOKIE}" if self._is_secure(request) else COOKIE
+    def cookie(self, request: web.Request, name: str = COOKIE) -> str:
+        """A cookie's name, which no page without TLS can set where TLS is spoken."""
+        return f"__Host-{name}" if self.is_secure(request) else name
 
     async def goes_on(self, request: web.Request) -> bool:
         """Whether the session of a request that is still being answered goes on."""
         return await self._visitor(request) is not None
 
     async def _visitor(self, request: web.Request) -> Visitor | None:
-        secret = request.cookies.get(self._cookie(request))
+        secret = request.cookies.get(self.cookie(request))
         # What an open page asks for by itself is no use of the session: it must end where nobody is.
         by_itself = request.path == EVENTS or "HX-Request" in request.headers
         session = self.sessions.of(secret, used=not by_itself) if secret else None
@@ -186,14 +203,14 @@ class Gate:
         onward = request.path_qs if request.method == "GET" else f"{BASE}/"
         if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
             # A link in a mail or a chat: browsers keep a SameSite=Strict cookie back until a page of ours asks again.
-            return self._page({"again": self._people.prefix + onward, "problem": "", "next": onward}, 200)
+            return self.page({"again": self._people.prefix + onward, "problem": "", "next": onward}, 200)
         person = self._people.named_by_proxy(request)
         if person is not None:
             grant = self._people.grant(person, request)
             if grant is not None:
-                return self._let_in(request, grant, _onward(onward), person=person)
+                return self._let_in(request, grant, onward_to(onward), person=person)
             problem = f"The proxy names {person.name}, and `console.users` in the config does not. Use a token."
-            return self._page({"problem": problem, "next": onward}, 403)
+            return self.page({"problem": problem, "next": onward}, 403)
         raise web.HTTPSeeOther(f"{self._people.prefix}{LOGIN}?next={quote(onward, safe='')}")
 
     def _check_form(self, request: web.Request, visitor: Visitor, form: Mapping[str, object]) -> None:
@@ -214,7 +231,7 @@ def is_from_elsewhere(request: web.Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST)
 
 
-def _onward(address: str) -> str:
+def onward_to(address: str) -> str:
     """Where to go after a login: only to a page of ours."""
     parts = urlsplit(address)
     ours = not parts.scheme and not parts.netloc and parts.path.startswith(f"{BASE}/") and "\\" not in address

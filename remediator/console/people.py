@@ -1,4 +1,4 @@
-"""Who may use the console without a token: users of the web config, and those whom a reverse proxy names."""
+"""Who may use the console without a token: users of the web config, and whom a reverse proxy or a provider names."""
 
 import hmac
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from remediator.config.console import Console, ConsoleRole
+from remediator.config.console import Console, ConsoleRole, Oidc
 from remediator.control.access import Grant
 
-Way = Literal["user", "header"]
+Way = Literal["user", "header", "oidc"]
 
 
 class Users(Protocol):
@@ -26,11 +26,14 @@ class Users(Protocol):
 
 @dataclass(frozen=True)
 class Person:
-    """Who was let in, and how. mark: what must still be so for the session to go on."""
+    """Who was let in, and how. mark: what must still be so for the session to go on. values: what a provider said of
+    his roles, which the config maps at each request.
+    """
 
     name: str
     way: Way
     mark: str
+    values: frozenset[str] = frozenset()
 
 
 class People:
@@ -62,6 +65,8 @@ class People:
 
     def grant(self, person: Person, request: web.Request) -> Grant | None:
         """What one may do who was let in; None once that is over."""
+        if person.way == "oidc":
+            return self._named_by_provider(person)
         role = self.role(person.name)
         if role is None:
             return None
@@ -69,6 +74,20 @@ class People:
             return Grant(person.name, role) if self.named_by_proxy(request) == person else None
         mark = None if self._users is None else self._users.mark(person.name)
         return Grant(person.name, role) if mark is not None and hmac.compare_digest(mark, person.mark) else None
+
+    def _named_by_provider(self, person: Person) -> Grant | None:
+        oidc = self._settings().oidc
+        role = None if oidc is None or mark_of(oidc) != person.mark else oidc.role(person.values)
+        return None if role is None else Grant(person.name, role)
+
+    @property
+    def oidc(self) -> Oidc | None:
+        return self._settings().oidc
+
+    @property
+    def url(self) -> str:
+        """Where people reach the remediator, where the config says so."""
+        return self._settings().url or ""
 
     def role(self, name: str) -> ConsoleRole | None:
         return self._settings().users.get(name)
@@ -82,3 +101,8 @@ class People:
         """Whether the browser speaks TLS with a proxy, at the address that the config names."""
         url = urlsplit(self._settings().url or "")
         return url.scheme == "https" and request.host.lower() == url.netloc.lower()
+
+
+def mark_of(oidc: Oidc) -> str:
+    """Tells one provider, and what we are to it, from the next."""
+    return f"{oidc.issuer} {oidc.client_id}"

@@ -22,7 +22,7 @@ NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
     "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
     "drill-env", "bot-token", "copy-repository", "copy-password", "copy-env", "database-url",
-    "chat-telegram", "chat-ntfy", "chat-app", "chat-bot",
+    "chat-telegram", "chat-ntfy", "chat-app", "chat-bot", "oidc-secret",
 )  # fmt: skip
 PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
 
@@ -80,6 +80,9 @@ notify:
   slack: {{webhook_url_file: {tmp_path}/slack-url, channel: "#alerts"}}
   telegram: {{bot_token_file: {tmp_path}/bot-token, chat_id: 7}}
 state: {{database_url_file: {tmp_path}/database-url}}
+console:
+  url: https://h
+  oidc: {{issuer: "https://h", client_id: a, client_secret_file: {tmp_path}/oidc-secret, roles: {{a: viewer}}}}
 chats:
   telegram: {{bot_token_file: {tmp_path}/chat-telegram, chat_id: 1, approvers: {{2: a}}}}
   ntfy: {{server: "https://h", token_file: {tmp_path}/chat-ntfy, answers: a, approvers: {{b: c}}}}
