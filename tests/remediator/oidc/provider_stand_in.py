@@ -19,9 +19,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 CLIENT, SECRET = "upkeeper", "geheim & more"
 ANNA: Mapping[str, Any] = {"sub": "7", "preferred_username": "anna", "groups": ["ops"]}
-KEY = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
-OTHER = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})  # of somebody else, who calls it the same
-CURVE = ECKey.generate_key("P-256", {"kid": "curve"})
+KEY = ECKey.generate_key("P-256", {"kid": "first", "use": "sig"})
+OTHER = ECKey.generate_key("P-256", {"kid": "first", "use": "sig"})  # of somebody else, who calls it the same
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -53,7 +52,7 @@ class Provider:
         return self._answer(request, made | self.document)
 
     async def keys(self, request: web.Request) -> web.Response:
-        public = KeySet([KEY, CURVE]).as_dict(private=False)
+        public = KeySet([KEY]).as_dict(private=False)
         return self._answer(request, {"keys": [{"kty": "unknown", "kid": "new"}, {"kty": "RSA"}, 5, *public["keys"]]})
 
     async def authorize(self, request: web.Request) -> web.Response:
@@ -92,7 +91,7 @@ class Provider:
         return web.json_response(body, status=status)
 
 
-def signed(claims: dict[str, Any], key: RSAKey | ECKey = KEY, algorithm: str = "RS256") -> str:
+def signed(claims: dict[str, Any], key: RSAKey | ECKey = KEY, algorithm: str = "ES256") -> str:
     return jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key, algorithms=[algorithm])
 
 

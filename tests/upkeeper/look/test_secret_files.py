@@ -138,6 +138,7 @@ def test_the_remediators_secret_files_can_be_told_by_the_names_of_their_keys() -
     assert declared == {name for name, _ in keys if name.endswith("_file")}
     assert declared == {
         "password_file", "webhook_url_file", "bot_token_file", "database_url_file", "app_token_file", "token_file",
+            "client_secret_file",
     }  # fmt: skip
 
 
