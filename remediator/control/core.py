@@ -517,7 +517,9 @@ class Core(Operations):
         self.ballast.wake()
         self._wake_scheduler()
 
-    def _run_ended(self) -> None:
+    def _run_ended(self, run_id: int) -> None:
+        if "decider" in vars(self):  # only a service has one
+            self.decider.run_ended(run_id)
         self._changed()
         self._composites.wake()
         self.ballast.wake()

@@ -34,7 +34,10 @@ from remediator.store.room import ROOM_INTERVAL
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-"""Alerts decided in one transaction: enough to keep up, and short enough not to hold up the webhook."""
+"""Alerts for which facts are gathered together: enough to keep up."""
+SLICE = 20
+"""Of them, those that are decided in one transaction: few enough not to hold up the webhook, which writes between two
+of them."""
 HEARD_WITHIN = 1800.0
 """Seconds since an alert was last received, or seen in Alertmanager, in which a due look takes it for firing: nothing
 is done about one whose end was lost on the way. Our Alertmanager repeats an alert six times in it, and the default
@@ -100,6 +103,9 @@ class Decider:
         self._waiting = waiting
         self._wake = asyncio.Event()
         self._all_due = False
+        self._ended: dict[int, None] = {}
+        """Runs that have ended, whose hold on alerts is not over yet. One that is forgotten by a crash is none: at the
+        start all are looked at."""
 
     def wake(self) -> None:
         """There may be something to look at."""
@@ -108,6 +114,11 @@ class Decider:
     def look_at_all(self) -> None:
         """Remedies, pauses or breakers have changed, so decisions may change too."""
         self._all_due = True
+        self._wake.set()
+
+    def run_ended(self, run_id: int) -> None:
+        """It holds back no alert any more: the end is on disk."""
+        self._ended[run_id] = None
         self._wake.set()
 
     async def run(self) -> None:
@@ -137,17 +148,17 @@ class Decider:
         return None if due is None else max(0.0, min(due - self._clock(), LONGEST_SLEEP))
 
     async def _full_batch(self) -> bool:
-        """Looks at as many as go into one transaction. False when that was all; what comes meanwhile is another look's.
+        """Looks at as many as go together. False when that was all; what comes meanwhile is another look's.
 
-        While more come, it rests for as long as it took: webhooks wait for the same writer, and they are answered
-        first. Decisions may come later in a storm, and no alert may be lost in it.
+        While more come, it rests for twice as long as it took: webhooks want the same writer and processor, and
+        they are answered first. Decisions may come later in a storm, and no alert may be lost in it.
         """
         self._wake.clear()
         began = time.monotonic()
         if await self.decide_batch() < BATCH:
             return False
         if self._wake.is_set():
-            await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST))
+            await asyncio.sleep(min(2 * (time.monotonic() - began), LONGEST_REST))
         return True
 
     async def decide_batch(self) -> int:
@@ -160,7 +171,10 @@ class Decider:
             except BaseException:
                 self._all_due = True
                 raise
-        waiting = await self._database.write(partial(alerts.waiting, now=now, limit=BATCH, host=self._mine))
+        await self._let_go(now)
+        while await self._database.read(partial(alerts.has_ended, host=self._mine)):
+            await self._database.write(partial(alerts.settle_ended, host=self._mine))
+        waiting = await self._database.read(partial(alerts.waiting, now=now, limit=BATCH, host=self._mine))
         await self._waiting.settle()
         if not waiting:
             return 0
@@ -168,15 +182,37 @@ class Decider:
         if following:
             await self._join(following)
         remedies = self._remedies()
-        selections = [selection for alert in waiting for selection in remedies.select(alert.labels)]
+        selected = {alert.id: remedies.select(alert.labels) for alert in waiting}
+        selections = [selection for found in selected.values() for selection in found]
         targets = await targets_of(self._tasks(), {selection.remedy.task for selection in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
+        # Those about the same together: the guards then say much the same, and it is one record.
+        alike = sorted(waiting, key=lambda alert: _first_of(selected[alert.id]))
+        for begin in range(0, len(alike), SLICE):
+            part = alike[begin : begin + SLICE]
 
-        def look(connection: sa.Connection) -> _Decided:
-            # Anew each time: on a full disk it is undone and done again, and the runs that it made were none.
-            return _Batch(self._database.host, waiting, remedies, targets, gathered.copy(), now).look(connection)
+            def look(
+                connection: sa.Connection, part: Sequence[Waiting] = part, before: Gathered = gathered
+            ) -> tuple[_Decided, Gathered]:
+                # Anew each time: on a full disk it is undone and done again, and the runs that it made were none.
+                facts = before.copy()
+                return _Batch(self._database.host, part, remedies, targets, facts, now).look(connection), facts
 
-        decided = await self._database.write(look)
+            decided, gathered = await self._database.write(look)
+            await self._follow(decided)
+        return len(waiting)
+
+    async def _let_go(self, now: float) -> None:
+        """What runs held back that have ended is to be looked at."""
+        for run_id in list(self._ended):
+            held = await self._database.read(partial(alerts.held_back_by, run_id=run_id, now=now))
+            for begin in range(0, len(held), alerts.CHANGED_AT_ONCE):
+                part = held[begin : begin + alerts.CHANGED_AT_ONCE]
+                await self._database.write(partial(alerts.due, ids=part, now=now))
+            self._ended.pop(run_id, None)
+
+    async def _follow(self, decided: _Decided) -> None:
+        """What was decided is on disk: counts it, and starts the runs that follow."""
         for decision in (each.decision for each in decided.new):
             remedy = decision.selection.remedy.name if decision.selection else None
             self._metrics.decided(remedy, decision.verdict, decision.guard)
@@ -184,7 +220,6 @@ class Decider:
             self._hold_pages()
         for run_id in (each.run_id for each in decided.new if each.run_id is not None):
             await self._submit(run_id)
-        return len(waiting)
 
 
 @dataclass(frozen=True)
@@ -298,6 +333,13 @@ class _Batch:
         self.asked.clear()
         # One that somebody else has started since the facts were gathered holds this one back.
         return (decision, run_id) if new else (blocked(selection, block_by(run_id)), None)
+
+
+def _first_of(selections: Sequence[Selection]) -> tuple[str, str]:
+    """Equal for alerts whose first remedy works on the same."""
+    if not selections:
+        return "", ""
+    return selections[0].remedy.name, selections[0].target or ""
 
 
 def _about(decision: Decision) -> str:

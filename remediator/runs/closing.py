@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 class Closing:
     """Closes runs.
 
-    on_finished: called when one has ended, to wake whoever decides. trust: what follows for the remedy that asked.
+    on_finished: called with the id of one that has ended, for whoever decides. trust: what follows for its remedy.
     """
 
-    def __init__(self, metrics: Metrics, on_finished: Callable[[], None], trust: Trust | None = None) -> None:
+    def __init__(self, metrics: Metrics, on_finished: Callable[[int], None], trust: Trust | None = None) -> None:
         self._metrics = metrics
         self._on_finished = on_finished
         self._trust = trust
@@ -31,9 +31,7 @@ class Closing:
         """Seconds since the alert of such a run began, where the run has mended what it is about."""
 
     def close(self, connection: sa.Connection, run_id: int, verdict: Conclusion, now: float) -> bool:
-        """In the transaction: closes a run, and marks the alerts that wait for its end to be looked at; False if it was
-        closed already.
-        """
+        """In the transaction: closes a run, and marks its alert to be looked at; False if it was closed already."""
         finished = runs.finish(connection, run_id, verdict.outcome, verdict.reason, now)
         if finished:
             alerts.due_after_run(connection, run_id, now)
@@ -51,7 +49,7 @@ class Closing:
         changed = self._changed.pop(run.id, None)
         if self._trust is not None:
             self._trust.tell(changed)
-        self._on_finished()
+        self._on_finished(run.id)
         if (repaired := self._repaired.pop(run.id, None)) is not None and run.remedy is not None:
             self._metrics.repaired(run.remedy, repaired)
         self._metrics.finished(run.task, verdict.outcome, run.trigger, seconds, now)

@@ -14,6 +14,8 @@ from remediator.store.upsert import insert
 
 HELD_BACK_BY_ANY = ("concurrency", "budget")
 """Guards that the end of any run of the host may satisfy."""
+CHANGED_AT_ONCE = 200
+"""Episodes that one transaction settles or makes due: few enough for the webhook that waits for it."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +160,29 @@ def _routes(
 def waiting(connection: sa.Connection, now: float, limit: int, host: str | None = None) -> Sequence[Waiting]:
     """Firing episodes to be looked at: those that came, oldest first, then those that are due.
 
-    Settles those that have ended. host: only this host's, where several share the database.
+    host: only this host's, where several share the database.
     """
     mine = {} if host is None else {"of_host": host}
     fleet = host is not None
-    # Of those that ended as few as may stand before them: in a storm thousands wait, and a look must not pass them all.
-    settled, found = True, list[Waiting]()
-    while settled and len(found) < limit:
-        settled = connection.execute(_settle(fleet), {"limit": limit, **mine}).rowcount > 0
-        found = [Waiting(*row) for row in connection.execute(_came(fleet), {"limit": limit, **mine})]
+    found = [Waiting(*row) for row in connection.execute(_came(fleet), {"limit": limit, **mine})]
     if len(found) < limit:
         rest = {"now": now, "limit": limit - len(found), **mine}
         found += [Waiting(*row) for row in connection.execute(_due(fleet), rest)]
     return found
+
+
+def has_ended(connection: sa.Connection, host: str | None = None) -> bool:
+    """Whether one of those that came first, and were not looked at, has ended: see ``settle_ended``."""
+    mine = {} if host is None else {"of_host": host}
+    return connection.execute(_ended(host is not None), {"limit": CHANGED_AT_ONCE, **mine}).first() is not None
+
+
+def settle_ended(connection: sa.Connection, host: str | None = None) -> None:
+    """There is nothing to decide about those that have ended, of the first that came: in a storm thousands wait, and a
+    look for those that fire must not pass them all.
+    """
+    mine = {} if host is None else {"of_host": host}
+    connection.execute(_settle(host is not None), {"limit": CHANGED_AT_ONCE, **mine})
 
 
 def _mine(fleet: bool) -> Sequence[sa.ColumnElement[bool]]:
@@ -189,10 +201,24 @@ _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 # Made once: making one of them takes as long as asking it.
 
 
+def _first(fleet: bool) -> sa.Select[Any]:
+    return sa.select(alerts.c.id).where(_CAME, *_mine(fleet)).order_by(alerts.c.id).limit(_LIMIT)
+
+
+@cache
+def _ended(fleet: bool) -> sa.Select[Any]:
+    first = _first(fleet).subquery()
+    return (
+        sa.select(alerts.c.id)
+        .join(first, first.c.id == alerts.c.id)
+        .where(alerts.c.status == "resolved")
+        .limit(sa.literal_column("1"))
+    )
+
+
 @cache
 def _settle(fleet: bool) -> sa.Update:
-    first = sa.select(alerts.c.id).where(_CAME, *_mine(fleet)).order_by(alerts.c.id).limit(_LIMIT).scalar_subquery()
-    ended = alerts.update().where(alerts.c.id.in_(first), alerts.c.status == "resolved")
+    ended = alerts.update().where(alerts.c.id.in_(_first(fleet).scalar_subquery()), alerts.c.status == "resolved")
     return ended.values(decided_receptions=alerts.c.receptions)
 
 
@@ -233,9 +259,14 @@ def _waiting(where: sa.ColumnElement[bool], order: sa.Column[Any]) -> sa.Select[
     return sa.select(*columns).where(where).order_by(order, alerts.c.id).limit(_LIMIT)
 
 
+_FIRING = sa.select(alerts.c.id).where(
+    alerts.c.id.in_(sa.bindparam("ids", expanding=True)), alerts.c.status == "firing"
+)
+
+
 def firing(connection: sa.Connection, ids: Collection[int]) -> set[int]:
     """Those of the episodes that have not ended."""
-    return set(connection.scalars(sa.select(alerts.c.id).where(alerts.c.id.in_(ids), alerts.c.status == "firing")))
+    return set(connection.scalars(_FIRING, {"ids": list(ids)}))
 
 
 def firing_beside(
@@ -253,12 +284,18 @@ def firing_beside(
     return [dict(labels) for labels in connection.scalars(select)]
 
 
+_SETTLED = (
+    alerts.update()
+    .where(alerts.c.id == sa.bindparam("alert"))
+    .values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due"))
+)
+
+
 def settle(connection: sa.Connection, looked: Iterable[Looked]) -> None:
     """The alerts have been looked at as far as they had been received."""
     rows = [{"alert": one.alert.id, "decided": one.alert.receptions, "due": one.due_at} for one in looked]
     if rows:
-        settled = alerts.update().where(alerts.c.id == sa.bindparam("alert"))
-        connection.execute(settled.values(decided_receptions=sa.bindparam("decided"), due_at=sa.bindparam("due")), rows)
+        connection.execute(_SETTLED, rows)
 
 
 @dataclass(frozen=True)
@@ -319,10 +356,16 @@ def all_due(connection: sa.Connection, now: float, host: str | None = None) -> N
 
 
 def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:
-    """A run has ended: the episode that asked for it is to be looked at, and those held back on the same target, or
-    because one of the host's runs was in the way.
+    """A run has ended: the episode that asked for it is to be looked at. See ``held_back_by`` for the others."""
+    asked = sa.select(runs.c.alert_id).where(runs.c.id == run_id).scalar_subquery()
+    connection.execute(alerts.update().where(alerts.c.status == "firing", alerts.c.id == asked).values(due_at=now))
+
+
+def held_back_by(connection: sa.Connection, run_id: int, now: float) -> Sequence[int]:
+    """Firing episodes that are not due by now, and were held back on the target of a run that has ended, or because one
+    of the host's runs was in the way. In a storm they are thousands, and all that fire are passed.
     """
-    run = sa.select(runs.c.host, runs.c.task, runs.c.target, runs.c.alert_id).where(runs.c.id == run_id).subquery()
+    run = sa.select(runs.c.host, runs.c.task, runs.c.target).where(runs.c.id == run_id).subquery()
     held_back = sa.exists().where(
         decisions.c.alert_id == alerts.c.id,
         decisions.c.verdict == "blocked",
@@ -332,5 +375,19 @@ def due_after_run(connection: sa.Connection, run_id: int, now: float) -> None:
             decisions.c.guard.in_(HELD_BACK_BY_ANY),
         ),
     )
-    asked = alerts.c.id == sa.select(run.c.alert_id).scalar_subquery()
-    connection.execute(alerts.update().where(alerts.c.status == "firing", sa.or_(asked, held_back)).values(due_at=now))
+    later = sa.or_(alerts.c.due_at.is_(None), alerts.c.due_at > now)
+    select = sa.select(alerts.c.id).where(alerts.c.status == "firing", later, held_back)
+    return list(connection.scalars(select.order_by(alerts.c.id)))
+
+
+_DUE = (
+    alerts.update()
+    .where(alerts.c.status == "firing", alerts.c.id == sa.bindparam("alert"))
+    .values(due_at=sa.bindparam("now"))
+)
+
+
+def due(connection: sa.Connection, ids: Collection[int], now: float) -> None:
+    """These episodes are to be looked at."""
+    if ids:
+        connection.execute(_DUE, [{"alert": id, "now": now} for id in ids])

@@ -16,6 +16,9 @@ from remediator.store.tables import alerts, audit, audit_heads, decisions, runs
 
 _HEAD = sa.select(audit_heads.c.number, audit_heads.c.hash).where(audit_heads.c.host == sa.bindparam("of"))
 _MOVE_HEAD = audit_heads.update().where(audit_heads.c.host == sa.bindparam("of"))
+_MOVED_HEAD = _MOVE_HEAD.values(number=sa.bindparam("to_number"), hash=sa.bindparam("to_hash"))
+_LOCKED_HEAD = _HEAD.with_for_update()
+_INSERT = audit.insert()
 _RECORD = [audit.c[name] for name in Record.__slots__]
 READ_AT_ONCE = 500
 """Records in memory while a chain is read."""
@@ -28,7 +31,7 @@ def append(connection: sa.Connection, host: str, *entries: Entry) -> None:
     if not entries:
         return
     # Locked until the transaction ends: two writers never take the same place in the chain.
-    row = connection.execute(_HEAD.with_for_update(), {"of": host}).first()
+    row = connection.execute(_LOCKED_HEAD, {"of": host}).first()
     if row is None:
         begin(connection, host, entries[0].at)
         row = connection.execute(_HEAD, {"of": host}).one()
@@ -43,8 +46,8 @@ def _add(connection: sa.Connection, host: str, head: tuple[int, str], entries: t
         record = chained(entry, host, number, previous)
         previous = record.hash
         records.append({name: getattr(record, name) for name in Record.__slots__})
-    connection.execute(audit.insert(), records)
-    connection.execute(_MOVE_HEAD.values(number=number, hash=previous), {"of": host})
+    connection.execute(_INSERT, records)
+    connection.execute(_MOVED_HEAD, {"of": host, "to_number": number, "to_hash": previous})
 
 
 def begin(connection: sa.Connection, host: str, now: float) -> None:

@@ -15,6 +15,7 @@ from remediator.model.errors import NoRoom
 from remediator.store import audit, hosts
 from remediator.store.backend import Backend
 from remediator.store.sqlitefile import SqliteFile
+from remediator.store.writer import Writer
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Database:
     ) -> None:
         self.host = host or hosts.this_host()
         self._backend = _backend(place, self.host, on_room, make_room)
-        self._write_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-write")
+        self._writer = Writer()
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 
     @property
@@ -95,7 +96,7 @@ class Database:
 
         Raises NoRoom, and sqlalchemy.exc.DBAPIError.
         """
-        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._migrate)
+        await asyncio.wrap_future(self._writer.submit(self._migrate))
 
     def _migrate(self) -> None:
         writable = self._backend.open()
@@ -119,7 +120,7 @@ class Database:
             self._backend.open()
             self._upgrade()
 
-        await asyncio.get_running_loop().run_in_executor(self._write_thread, make)
+        await asyncio.wrap_future(self._writer.submit(make))
 
     async def into(self, other: "Database", work: Callable[[sa.Connection, sa.Connection], T]) -> T:
         """The result of ``work`` on one view of this database, and in one transaction of the other."""
@@ -153,12 +154,13 @@ class Database:
         self._backend.require_room()
         await self.write(self._backend.touch)
 
-    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+    async def write(self, work: Callable[[sa.Connection], T], *, urgent: bool = False) -> T:
         """The result of ``work`` in one transaction, on disk when this returns.
 
-        ``work`` may be called again, after what it did was undone. Raises NoRoom, and sqlalchemy.exc.DBAPIError.
+        ``work`` may be called again, after what it did was undone. urgent: it goes before what waits for the writer.
+        Raises NoRoom, and sqlalchemy.exc.DBAPIError.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._backend.write, work)
+        return await asyncio.wrap_future(self._writer.submit(partial(self._backend.write, work), urgent=urgent))
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of ``work`` on one consistent view of the data."""
@@ -170,5 +172,5 @@ class Database:
 
     def _close(self) -> None:
         self._read_threads.shutdown()
-        self._write_thread.shutdown()
+        self._writer.shutdown()
         self._backend.close()

@@ -44,15 +44,30 @@ class Repeat:
     reason: str | None = None
 
 
+_NEWEST = (
+    sa.select(sa.func.max(decisions.c.id))
+    .where(decisions.c.alert_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(decisions.c.alert_id, decisions.c.remedy)
+)
+_LATEST = sa.select(
+    decisions.c.alert_id, decisions.c.id, decisions.c.verdict, decisions.c.remedy, decisions.c.guard
+).where(decisions.c.id.in_(_NEWEST))
+_INSERT = decisions.insert()
+_REPEATED = (
+    decisions.update()
+    .where(decisions.c.id == sa.bindparam("decision"))
+    .values(
+        last_at=sa.bindparam("now"),
+        repeats=decisions.c.repeats + 1,
+        reason=sa.func.coalesce(sa.bindparam("new_reason"), decisions.c.reason),
+    )
+)
+# Made once: making one of them takes as long as asking it.
+
+
 def latest(connection: sa.Connection, alert_ids: Collection[int]) -> Mapping[int, Mapping[str | None, Latest]]:
     """The last decision of each remedy about each of the episodes that have any."""
-    newest = (
-        sa.select(sa.func.max(decisions.c.id))
-        .where(decisions.c.alert_id.in_(alert_ids))
-        .group_by(decisions.c.alert_id, decisions.c.remedy)
-    )
-    columns = (decisions.c.alert_id, decisions.c.id, decisions.c.verdict, decisions.c.remedy, decisions.c.guard)
-    rows = connection.execute(sa.select(*columns).where(decisions.c.id.in_(newest)))
+    rows = connection.execute(_LATEST, {"ids": list(alert_ids)})
     found: dict[int, dict[str | None, Latest]] = {}
     for alert_id, *rest in rows:
         one = Latest(*rest)
@@ -64,7 +79,7 @@ def insert(connection: sa.Connection, host: str, made: Iterable[New], now: float
     """Stores decisions about what is to be done on a host."""
     new = list(made)
     if new:
-        connection.execute(decisions.insert(), [_row(each, host, now) for each in new])
+        connection.execute(_INSERT, [_row(each, host, now) for each in new])
         audit.append(connection, host, *_recorded(new, now))
 
 
@@ -114,16 +129,6 @@ def _row(new: New, host: str, now: float) -> dict[str, object]:
 
 def count_repeats(connection: sa.Connection, repeats: Iterable[Repeat], now: float) -> None:
     """Counts decisions once more."""
-    rows = [{"decision": each.decision_id, "new_reason": each.reason} for each in repeats]
-    if not rows:
-        return
-    connection.execute(
-        decisions.update()
-        .where(decisions.c.id == sa.bindparam("decision"))
-        .values(
-            last_at=now,
-            repeats=decisions.c.repeats + 1,
-            reason=sa.func.coalesce(sa.bindparam("new_reason"), decisions.c.reason),
-        ),
-        rows,
-    )
+    rows = [{"decision": each.decision_id, "new_reason": each.reason, "now": now} for each in repeats]
+    if rows:
+        connection.execute(_REPEATED, rows)

@@ -135,14 +135,28 @@ def put_down(connection: sa.Connection, host: str) -> None:
     connection.execute(runs.update().where(runs.c.host == host, runs.c.at_work).values(at_work=False))
 
 
+_TRIES = (
+    sa.select(
+        runs.c.alert_id,
+        runs.c.id,
+        REMEDY,
+        runs.c.dry_run,
+        runs.c.outcome,
+        runs.c.finished_at,
+        runs.c.cancelled.is_not(None),
+    )
+    .where(
+        runs.c.alert_id.in_(sa.bindparam("ids", expanding=True)),
+        sa.or_(runs.c.finished_at.is_(None), runs.c.finished_at > sa.bindparam("since", type_=runs.c.finished_at.type)),
+    )
+    .order_by(runs.c.id.desc())
+)
+
+
 def tries(connection: sa.Connection, alert_ids: Collection[int], since: float) -> Mapping[int, Sequence[Try]]:
     """The runs for each of these episodes that are under way or ended since then (Unix seconds), newest first."""
-    recent = sa.or_(runs.c.finished_at.is_(None), runs.c.finished_at > since)
-    by_person = runs.c.cancelled.is_not(None)
-    columns = (runs.c.alert_id, runs.c.id, REMEDY, runs.c.dry_run, runs.c.outcome, runs.c.finished_at, by_person)
-    select = sa.select(*columns).where(runs.c.alert_id.in_(alert_ids), recent).order_by(runs.c.id.desc())
     found: dict[int, list[Try]] = {}
-    for alert_id, *rest in connection.execute(select):
+    for alert_id, *rest in connection.execute(_TRIES, {"ids": list(alert_ids), "since": since}):
         found.setdefault(alert_id, []).append(Try(*rest))
     return found
 

@@ -97,14 +97,16 @@ def end(connection: sa.Connection, host: str, lease: Lease, reason: str, now: fl
     return True
 
 
+_HAD_PAGE = (
+    sa.select(runs.c.alert_id)
+    .join(silences, silences.c.run_id == runs.c.id)
+    .where(runs.c.alert_id.in_(sa.bindparam("ids", expanding=True)), silences.c.purpose == "page")
+)
+
+
 def had_page(connection: sa.Connection, alert_ids: Collection[int]) -> set[int]:
     """Those of the episodes for which a page was held back once."""
-    select = (
-        sa.select(runs.c.alert_id)
-        .join(silences, silences.c.run_id == runs.c.id)
-        .where(runs.c.alert_id.in_(alert_ids), silences.c.purpose == "page")
-    )
-    return {id for id in connection.scalars(select) if id is not None}
+    return {id for id in connection.scalars(_HAD_PAGE, {"ids": list(alert_ids)}) if id is not None}
 
 
 def of_run(connection: sa.Connection, run_id: int) -> tuple[float | None, float | None, str] | None:

@@ -58,7 +58,7 @@ class Inbox:
         names, self._names = self._names, set()
         fresh = [name for name in names if abs(now - self._senders.get(name, 0.0)) >= episodes.HEARD_EVERY]
         store = partial(_store, host=self._database.host, received=received, names=fresh, now=now)
-        await self._database.write(partial(store, router=self._router()))
+        await self._database.write(partial(store, router=self._router()), urgent=True)
         self._senders.update(dict.fromkeys(fresh, now))
         self._on_stored()
 

@@ -123,7 +123,7 @@ async def an_engine(path: Path, *tasks: Sweep, idle_seconds: float = 60.0) -> As
     metrics = Metrics(CollectorRegistry())
     judge = Judge(Sources(database, tasks=lambda: known))
     means = Means(database, judge, lambda: known, lambda: Remedies([]), lambda: START)
-    runner = Runner(means, metrics, Closing(metrics, lambda: None), lambda: None)
+    runner = Runner(means, metrics, Closing(metrics, lambda _: None), lambda: None)
     engine = Engine(database.url, runner, executor_id="host", workers=2, idle_seconds=idle_seconds)
     try:
         yield engine, database

@@ -60,7 +60,7 @@ class Stored:
     def start(self) -> None:
         """As a new process does, which knows only what is stored."""
         metrics = Metrics(CollectorRegistry())
-        self.closing = Closing(metrics, lambda: None)
+        self.closing = Closing(metrics, lambda _: None)
         judge = Judge(Sources(self.database, tasks=lambda: self.tasks))
         means = Means(self.database, judge, lambda: self.tasks, lambda: Remedies([]), self.clock)
         self.runner = Runner(means, metrics, self.closing, lambda: None)

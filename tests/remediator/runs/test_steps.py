@@ -78,7 +78,7 @@ async def scene(tmp_path: Path, migrated: Path) -> AsyncIterator[Scene]:
     metrics = Metrics(CollectorRegistry())
     judge = Judge(Sources(database, tasks=lambda: tasks))
     means = Means(database, judge, lambda: tasks, lambda: Remedies([]), clock)
-    runner = Runner(means, metrics, Closing(metrics, lambda: ended.append(clock.now)), lambda: None)
+    runner = Runner(means, metrics, Closing(metrics, lambda _: ended.append(clock.now)), lambda: None)
     yield Scene(runner, database, task, tasks, clock, ended)
     await database.close()
 

@@ -85,6 +85,10 @@ async def test_alerts_that_wait_for_the_end_of_a_run(database: Database) -> None
         new = New(found[room].id, Decision("blocked", "in flight", selection(), guard="in-flight"), None)
         await database.write(partial(decisions.insert, host=host, made=[new], now=START))
     await database.write(partial(alerts.due_after_run, run_id=run_id, now=START + 9))
+    held_back = await database.read(partial(alerts.held_back_by, run_id=run_id, now=START + 9))
+    assert held_back == [found["held back"].id]
+    await database.write(partial(alerts.due, ids=held_back, now=START + 9))
+    assert await database.read(partial(alerts.held_back_by, run_id=run_id, now=START + 9)) == []
     due = {
         row["labels"]["room"]
         for row in (await database.read(partial(pages.list_alerts, limit=9)))["items"]
