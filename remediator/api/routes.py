@@ -94,8 +94,12 @@ def _in_path(operation: Operation, each: Parameter, text: str) -> int | str:
 def _in_query(each: Parameter, text: str | None) -> Any:
     if text is None and each.required:
         raise bad_request(f"{each.name} is missing from the query")
-    if text is None or each.kind is not int:
-        return each.default if text is None else text
+    if text is None:
+        return each.default
+    if each.about.among and text not in each.about.among:
+        raise bad_request(f"{each.name} must be one of {', '.join(each.about.among)}")
+    if each.kind is not int:
+        return text
     if not text.isascii() or not text.isdecimal() or len(text) > DIGITS or int(text) < 1:
         raise bad_request(f"{each.name} must be a whole number from 1 on")
     return min(int(text), each.about.most) if each.about.most else int(text)

@@ -133,6 +133,7 @@ async def test_a_run_by_hand_from_request_to_record(stack: Stack, client: Client
         ("GET", "/audit/chains/x%00", None, 400, "must not have the character NUL"),
         ("GET", "/schedule/why?job=daily&at=9999-12-31T23:59:59Z", None, 400, "too far away"),
         ("GET", "/approvals?state=done", None, 400, "state must be one of asked, approved"),
+        ("GET", "/sd?service=grafana", None, 400, "service must be one of exporter, remediator"),
         ("GET", "/approvals/9", None, 404, "no approval 9"),
         ("POST", "/approvals/9", {"verdict": "approve", "plan_hash": "0"}, 404, "no approval 9"),
         ("POST", "/approvals/9", {"verdict": "approve"}, 400, "plan_hash: Field required"),

@@ -31,7 +31,7 @@ def server(postgres15: PostgresServer) -> Iterator[PostgresServer]:
 
 
 def task(server: PostgresServer, directory: Path, **changes: object) -> ExtensionUpdate:
-    maintenance = Policy(lock_timeout=0.1)
+    maintenance = Policy(lock_timeout=1)  # a busy machine is to see who is in the way
     given = settings(server, directory / "password", databases=[DATABASE], maintenance=maintenance, **changes)
     door = PostgresDoor(given)
     return ExtensionUpdate([given], lambda _: door)
