@@ -1,6 +1,7 @@
 """The console in an application: its pages, forms, sessions and files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,8 +11,9 @@ from remediator.access.failures import Failures
 from remediator.api.operations import DIGITS, Operations
 from remediator.api.routes import download
 from remediator.console.forms import FORMS, Act
-from remediator.console.gate import EVENTS, Gate, Visitor
+from remediator.console.gate import EVENTS, LOGOUT, Gate, Visitor
 from remediator.console.live import Live
+from remediator.console.looks import LOOKS, Look
 from remediator.console.once import Links, Once
 from remediator.console.pages import PAGES, Page
 from remediator.console.people import People
@@ -28,6 +30,8 @@ POLICY = (
     " frame-ancestors 'none'; base-uri 'none'"
 )
 log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
@@ -71,23 +75,58 @@ class Console:
         router.add_get("/", self._to_console)
         router.add_get(BASE, self._to_console)
         router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
-        router.add_get(f"{BASE}/login", self._show_login)
-        router.add_post(f"{BASE}/login", self._gate.login)
-        router.add_get(OIDC_LOGIN, self._signin.leave)
-        router.add_get(OIDC_BACK, self._signin.come_back)
-        router.add_get(f"{BASE}/once/{{secret}}", self._once.show)
-        router.add_post(f"{BASE}/once/{{secret}}", self._once.take)
-        router.add_post(f"{BASE}/logout", self._gate.visited(self._gate.logout, acts=True), name="logout")
-        router.add_get(f"{BASE}/artefacts/{{id:[0-9]{{1,{DIGITS}}}}}", self._gate.visited(self._artefact))
         router.add_get(EVENTS, self._gate.visited(self._events))
-        router.add_get(f"{BASE}/sessions", self._gate.visited(self._sessions))
-        router.add_post(f"{BASE}/sessions/end", self._gate.visited(self._end_session, acts=True))
+        get, post = partial(self._add, router.add_get), partial(self._add, router.add_post)
+        get("/login", self._show_login)
+        post("/login", self._gate.login)
+        router.add_get(OIDC_LOGIN, self._as_page(self._signin.leave))
+        router.add_get(OIDC_BACK, self._as_page(self._signin.come_back))
+        get("/once/{secret}", self._once.show)
+        post("/once/{secret}", self._once.take)
+        router.add_post(f"{BASE}/logout", self._as_page(self._gate.visited(self._gate.logout, acts=True)), name=LOGOUT)
+        get(f"/artefacts/{{id:[0-9]{{1,{DIGITS}}}}}", self._gate.visited(self._artefact))
+        get("/sessions", self._gate.visited(self._sessions))
+        post("/sessions/end", self._gate.visited(self._end_session, acts=True))
         for page in PAGES:
-            path = BASE + page.path.replace("{id}", "{id:[0-9]+}")
-            router.add_get(path, self._gate.visited(self._shown(page)))
+            get(page.path.replace("{id}", "{id:[0-9]+}"), self._gate.visited(self._shown(page)))
         for path, act in FORMS.items():
-            router.add_post(BASE + path, self._gate.visited(self._taken(act), acts=True))
+            post(path, self._gate.visited(self._taken(act), acts=True))
+        for path, look in LOOKS.items():
+            post(path, self._gate.visited(self._looked(look), acts=True))
+        # Last: whatever is below the console and is none of these.
+        get("/{rest:.*}", self._gate.visited(self._nowhere))
+        router.add_route("*", f"{BASE}/{{rest:.*}}", self._as_page(self._gate.visited(self._no_way)))
         app.on_shutdown.append(self._stop)
+
+    def _add(self, add: Callable[..., Any], path: str, handler: Handler) -> None:
+        add(BASE + path, self._as_page(handler))
+
+    def _as_page(self, handler: Handler) -> Handler:
+        """Says on a page what else would be said as a problem of the API."""
+
+        async def respond(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except web.HTTPException as error:
+                if error.status < 400:
+                    raise
+                return self._problem(f"{error.reason}.", error.status)
+            except Exception:
+                log.exception("request of the console failed", method=request.method, path=request.path)
+                return self._problem("This cannot be answered; the remediator's log says why.", 500)
+
+        return respond
+
+    def _problem(self, text: str, status: int, visitor: Visitor | None = None, *, passes: bool = False) -> web.Response:
+        """passes: what was asked for may be there at another time, so an open page looks again when news come."""
+        values = {"problem": text, "live": passes and visitor is not None}
+        return self._page("problem.html", "Not possible", values, visitor, status)
+
+    async def _nowhere(self, request: web.Request, visitor: Visitor) -> web.Response:
+        return self._problem("There is no such page.", 404, visitor)
+
+    async def _no_way(self, request: web.Request, visitor: Visitor) -> web.Response:
+        return self._problem("Nothing can be sent there.", 405, visitor)
 
     async def _stop(self, app: web.Application) -> None:
         self._live.close()
@@ -101,17 +140,32 @@ class Console:
                 values = await page.read(self._ask, request, visitor)
                 return self._page(page.template, page.title, values, visitor)
             except RequestError as error:
-                return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+                return self._problem(str(error), error.status, visitor)
             except Exception:
                 log.exception("page failed", path=page.path)
-                problem = "This page cannot be made; the remediator's log says why."
-                return self._page("problem.html", "Not possible", {"problem": problem}, visitor, 500)
+                said = "This page cannot be made; the remediator's log says why."
+                return self._problem(said, 500, visitor, passes=True)
+
+        return respond
+
+    def _looked(self, look: Look) -> Callable[[web.Request, Visitor], Any]:
+        """The page of what a form asks to see: nothing is changed, so nothing is to be gone on from."""
+
+        async def respond(request: web.Request, visitor: Visitor) -> web.Response:
+            fields = await _fields(request)
+            try:
+                return self._page(look.template, look.title, await look.read(self._ask, fields), visitor)
+            except RequestError as error:
+                return self._problem(str(error), error.status, visitor)
+            except Exception:
+                log.exception("look failed", path=request.path)
+                return self._problem("This cannot be told; the remediator's log says why.", 500, visitor)
 
         return respond
 
     def _taken(self, act: Act) -> Callable[[web.Request, Visitor], Any]:
         async def respond(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            fields = {name: str(value)[:_LONGEST_FIELD] for name, value in (await request.post()).items()}
+            fields = await _fields(request)
             try:
                 text, onward = await act(self._ask, fields)
                 visitor.session.notice = Notice(text)
@@ -134,7 +188,7 @@ class Console:
         try:
             found = await self._ask.artefact(int(request.match_info["id"]))
         except RequestError as error:
-            return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+            return self._problem(str(error), error.status, visitor)
         response = download(found, shown=found["media_type"].partition(";")[0] in _SHOWN)
         response.headers[hdrs.CACHE_CONTROL] = "no-store"
         return response
@@ -186,6 +240,10 @@ class Console:
         if len(body) > _FEWEST_FOR_GZIP:
             response.enable_compression()
         return response
+
+
+async def _fields(request: web.Request) -> Mapping[str, str]:
+    return {name: str(value)[:_LONGEST_FIELD] for name, value in (await request.post()).items()}
 
 
 def _back(path: str) -> str:

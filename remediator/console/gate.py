@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 COOKIE = "upkeeper-session"
 LOGIN = f"{BASE}/login"
 EVENTS = f"{BASE}/events"
+LOGOUT = "logout"
+"""The name of the route that a viewer may post to, too."""
 _LONGEST_TOKEN = 1000
 
 Page = Callable[[web.Request, "Visitor"], Awaitable[web.StreamResponse]]
@@ -218,7 +220,7 @@ class Gate:
         given = form.get("csrf")
         if is_from_elsewhere(request) or not isinstance(given, str) or not same(given, visitor.session.csrf):
             raise Refused("That form was not one of this session; nothing was done. Open the page again.")
-        if not visitor.may_act and request.match_info.route.name != "logout":
+        if not visitor.may_act and request.match_info.route.name != LOGOUT:
             raise Refused(f"{visitor.grant.name} may look and not act; nothing was done.")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -46,6 +47,7 @@ def _environment() -> Environment:
         "precise": precise,
         "figure": _figure,
         "lines": _lines,
+        "shell": shlex.quote,
         "words": lambda name: str(name).replace("_", " "),
     }
     environment.globals |= {
