@@ -102,6 +102,7 @@ OfTarget = Annotated[str | None, About("only runs on this target")]
 EndedSo = Annotated[str | None, About("only runs that ended so", among=get_args(Outcome))]
 OfHost = Annotated[str | None, About("only those of this host")]
 OnHost = Annotated[str | None, About("the host that is to run it; the one that is asked when left out", max_length=255)]
+HeldOn = Annotated[str | None, About("the host that is held back; the one that is asked when left out", max_length=255)]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
 TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
 Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0, at_most=CENTURY)]
@@ -348,12 +349,12 @@ class Operations:
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(
-        self, task: str | None, reason: Reason, seconds: Seconds, silence: Silence = False
+        self, task: str | None, reason: Reason, seconds: Seconds, silence: Silence = False, host: HeldOn = None
     ) -> list[PauseView]:
         """Holds back a task, or everything."""
 
     @operation("DELETE", "/pause", "End a pause", by="holding")
-    async def resume(self, task: PausedTask) -> list[PauseView]: ...
+    async def resume(self, task: PausedTask, host: HeldOn = None) -> list[PauseView]: ...
 
     @operation("DELETE", "/breakers/{task}/{target}", "Close a breaker by hand", by="holding")
     async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...

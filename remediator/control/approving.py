@@ -24,7 +24,7 @@ from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
 from remediator.runs.waiting import Over, Waiting
-from remediator.store import approvals, pages, runs
+from remediator.store import approvals, fleet, pages, runs
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ _STATE: Mapping[str, Literal["approved", "denied"]] = {"approve": "approved", "d
 
 
 class Approving:
-    """Shows what waits for a person, and takes the answer.
+    """Shows what waits for a person, and takes the answer, on whichever host it is.
 
     caller: who answers. submit: hands another attempt at a run to the engine.
     """
@@ -108,12 +108,17 @@ class Approving:
         caller: Caller,
     ) -> "_Answered":
         """In one transaction: ends what is over, then takes the answer if this still waits."""
-        ended = list(self._waiting.end(connection, self._database.host, now))
+        host = approvals.get(connection, id).host
+        if host != self._database.host:
+            fleet.join_writers(connection, host)
+            fleet.call(connection, [host])
+        ended = list(self._waiting.end(connection, host, now))
         if not approvals.decide(connection, id, plan_hash, _STATE[verdict], caller, reason, now):
             return _Answered(False, ended)
         asked = approvals.get(connection, id)
         if verdict == "approve":
-            return _Answered(True, ended, (asked.run_id, runs.go_on(connection, asked.run_id)))
+            begun = (asked.run_id, runs.go_on(connection, asked.run_id))
+            return _Answered(True, ended, begun if host == self._database.host else None)  # which begins it itself
         who = caller.name or caller.trigger
         why = Conclusion("denied", f"denied by {who}: {reason}" if reason else f"denied by {who}")
         self._closing.close(connection, asked.run_id, why, now)
@@ -125,8 +130,6 @@ class Approving:
             asked = await self._database.read(partial(approvals.get, approval_id=id))
         except LookupError as error:
             raise not_found(str(error)) from error
-        if asked.host != self._database.host:
-            raise conflict(f"approval {id} is about {asked.host}: answer it there")
         if asked.state != "asked":
             by = f" by {asked.by.name or asked.by.trigger}" if asked.by else ""
             at = "" if asked.decided_at is None else f" at {format_time_ms(asked.decided_at)}"
@@ -137,8 +140,12 @@ class Approving:
             raise conflict(f"approval {id} is about another plan now: look at it again, then answer with its plan_hash")
 
     async def _refusals(self, id: int) -> Sequence[Block]:
-        """What would block the plan of a request if it was approved now."""
+        """What would block the plan of a request if it was approved now. Another host asks its own guards, before it
+        applies the plan.
+        """
         run, plan = await self._database.read(partial(_with_plan, approval_id=id))
+        if run.host != self._database.host:
+            return []
         task = self._tasks().get(run.task)
         if task is None:
             raise unavailable(f"task {run.task} is no longer available")

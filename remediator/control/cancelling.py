@@ -14,7 +14,7 @@ from remediator.model.run import Run
 from remediator.model.shapes.runs import RunView
 from remediator.runs.closing import Closing
 from remediator.runs.verify import Conclusion
-from remediator.store import approvals, audit, pages, parts, runs
+from remediator.store import approvals, audit, fleet, pages, parts, runs
 from remediator.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ Ended = Sequence[tuple[Run, Conclusion]]
 
 
 class Cancelling:
-    """Cancels runs, with those that are parts of them.
+    """Cancels runs, with those that are parts of them, on whichever host they are.
 
     caller: who cancels. look: called when a composite may have to go on, to its end.
     """
@@ -65,7 +65,8 @@ class Cancelling:
         except LookupError as error:
             raise not_found(f"there is no run {run_id}") from error
         if run.host != self._database.host:
-            raise conflict(f"run {run_id} is on {run.host}: cancel it there")
+            fleet.join_writers(connection, run.host)
+            fleet.call(connection, [run.host])
         by = f"by {caller.name or caller.trigger}{f': {reason}' if reason else ''}"
         entry = Entry("run.cancelled", now, caller, {"reason": reason}, run_id)
         ended = [*self._one(connection, run_id, f"cancelled {by}", entry)]

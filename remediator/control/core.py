@@ -361,7 +361,7 @@ class Core(Operations):
         from remediator.runs.closing import Closing
         from remediator.runs.trust import Trust
 
-        return Closing(self.metrics, self._run_ended, Trust(self.trusting))
+        return Closing(self.metrics, self._run_ended, Trust(self.trusting, self._database.host))
 
     @cached_property
     def chats(self) -> "Chats":
@@ -549,11 +549,15 @@ class Core(Operations):
             lambda: self.watchdog.last,
             lambda at: self.watchdog.heard_elsewhere(at),
             lambda: self.driver.wake(),
+            self._look_again,
         )
 
     def _called(self) -> None:
-        """Another host has something for this one, or the database was away."""
+        """Another host has something for this one, has ended a run of it, or the database was away."""
         self.decider.wake()
+        if "_composites" in vars(self):
+            self._composites.wake()
+        self._wake_scheduler()
         if "queue" in vars(self):
             task = asyncio.create_task(self.queue.pick_up(), name="pick up runs")
             self._calls.add(task)

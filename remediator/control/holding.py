@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import sqlalchemy as sa
 import structlog
 
 from exporter.base.text import format_time_ms
@@ -11,11 +12,11 @@ from remediator.control.choosing import known_task
 from remediator.control.silencing import PauseSilences
 from remediator.decide.means import Means
 from remediator.model.caller import Caller
-from remediator.model.errors import not_found, unprocessable
+from remediator.model.errors import RequestError, conflict, not_found, unprocessable
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
 from remediator.model.shapes.holds import BreakerView, PauseView
-from remediator.store import holds
+from remediator.store import fleet, holds
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +44,14 @@ class Holding:
         self._silenced = silenced
 
     async def pause(
-        self, task: str | None, reason: str, seconds: float | None, silence: bool = False
+        self, task: str | None, reason: str, seconds: float | None, silence: bool = False, host: str | None = None
     ) -> list[PauseView]:
-        """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force.
+        """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force there.
 
-        silence: people are not told of its alerts meanwhile. It must have an end.
+        silence: people are not told of its alerts meanwhile. It must have an end. host: else this one.
         """
+        if host is not None and host != self._database.host:
+            return await self._pause_other(host, task, reason, seconds, silence)
         if task is not None:
             known_task(self._tasks(), task)
         now = self._clock()
@@ -63,11 +66,57 @@ class Holding:
         log.info("paused", task=task, reason=reason, seconds=seconds, silence=silence)
         return await self.paused()
 
-    async def resume(self, task: str | None) -> list[PauseView]:
-        """Ends the pause of a task, or the general one. Returns the pauses still in force."""
+    async def _pause_other(
+        self, host: str, task: str | None, reason: str, seconds: float | None, silence: bool
+    ) -> list[PauseView]:
+        """Pauses on another host, which may be down. Which tasks it has only that knows."""
+        await self._require_host(host)
+        if silence:
+            raise unprocessable(f"a silence is made by the host itself: pause with a silence on {host}")
+        if await self._silences_of(host, task):
+            raise conflict(f"a pause of {host} holds a silence, which ends with it: change it there")
+        now = self._clock()
+        hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller())
+
+        def work(connection: sa.Connection) -> None:
+            fleet.join_writers(connection, host)
+            holds.pause(connection, host, hold)
+            fleet.call(connection, [host])
+
+        await self._database.write(work)
+        log.info("paused", host=host, task=task, reason=reason, seconds=seconds)
+        return await self.paused(host)
+
+    async def _resume_other(self, host: str, task: str | None) -> list[PauseView]:
+        await self._require_host(host)
+        if await self._silences_of(host, task):
+            raise conflict(f"a pause of {host} holds a silence, which ends with it: end it there")
+        caller, now = self._caller(), self._clock()
+
+        def work(connection: sa.Connection) -> bool:
+            fleet.join_writers(connection, host)
+            fleet.call(connection, [host], everything=True)
+            return bool(holds.resume(connection, host, task, caller, now))
+
+        if not await self._database.write(work):
+            raise _not_paused(task)
+        log.info("resumed", host=host, task=task)
+        return await self.paused(host)
+
+    async def _require_host(self, host: str) -> None:
+        if not await self._database.read(partial(fleet.known, names=[host])):
+            raise not_found(f"there is no host {host!r}; upkeeper hosts lists those that there are")
+
+    async def _silences_of(self, host: str, task: str | None) -> bool:
+        return any(lease.task == task for lease in await self._silenced.all(host))
+
+    async def resume(self, task: str | None, host: str | None = None) -> list[PauseView]:
+        """Ends the pause of a task, or the general one, here or on that host. Returns those still in force there."""
+        if host is not None and host != self._database.host:
+            return await self._resume_other(host, task)
         by_hand = partial(holds.resume, task=task, caller=self._caller(), now=self._clock())
         if not await self._database.write(partial(by_hand, host=self._database.host)):
-            raise not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
+            raise _not_paused(task)
         await self._silenced.end(task, "the pause was ended")
         self._look_again()
         log.info("resumed", task=task)
@@ -83,15 +132,16 @@ class Holding:
         log.info("breaker closed by hand", task=task, target=target)
         return await self.open_breakers()
 
-    async def pauses(self) -> Sequence[Pause]:
-        """Those in force, oldest first."""
-        return await self._database.read(partial(holds.active_pauses, host=self._database.host, now=self._clock()))
+    async def pauses(self, host: str | None = None) -> Sequence[Pause]:
+        """Those in force, oldest first. host: else this one."""
+        of = host or self._database.host
+        return await self._database.read(partial(holds.active_pauses, host=of, now=self._clock()))
 
-    async def paused(self) -> list[PauseView]:
+    async def paused(self, host: str | None = None) -> list[PauseView]:
         """The same in the API's shape."""
-        found = await self.pauses()
-        silenced = {lease.task for lease in await self._silenced.all()} if found else set()
-        return [_shown(self._database.host, hold, silenced=hold.task in silenced) for hold in found]
+        found = await self.pauses(host)
+        silenced = {lease.task for lease in await self._silenced.all(host)} if found else set()
+        return [_shown(host or self._database.host, hold, silenced=hold.task in silenced) for hold in found]
 
     async def breakers(self) -> Sequence[OpenBreaker]:
         """Those that are open."""
@@ -103,6 +153,10 @@ class Holding:
             {"task": one.task, "target": one.target, "since": format_time_ms(one.since)}
             for one in await self.breakers()
         ]
+
+
+def _not_paused(task: str | None) -> RequestError:
+    return not_found(f"task {task} is not paused" if task else "nothing is paused as a whole")
 
 
 def _shown(host: str, hold: Pause, *, silenced: bool) -> PauseView:

@@ -96,7 +96,7 @@ class PauseSilences:
                 await self.silencer.end(lease, reason)
         self.changed()
 
-    async def all(self) -> Sequence[Lease]:
-        """Those in force."""
-        found = await self.database.read(partial(silences.live, host=self.database.host))
+    async def all(self, host: str | None = None) -> Sequence[Lease]:
+        """Those in force. host: else this one."""
+        found = await self.database.read(partial(silences.live, host=host or self.database.host))
         return [lease for lease in found if lease.purpose == "pause" and (lease.until or 0.0) > self.clock()]

@@ -30,13 +30,16 @@ class Levels(Protocol):
 
 
 class Trust:
-    """Promotes and demotes remedies."""
+    """Promotes and demotes remedies of this host: what another one's config says of its own is not known here."""
 
-    def __init__(self, known: Levels) -> None:
+    def __init__(self, known: Levels, host: str) -> None:
         self._known = known
+        self._host = host
 
     def weigh(self, connection: sa.Connection, run: Run, now: float) -> Level | None:
         """In the transaction that closes a run: stores what follows for its remedy, if anything does."""
+        if run.host != self._host:
+            return None
         remedy = self._known.remedies().named(run.remedy)
         configured = None if remedy is None else self._known.configured(remedy.name)
         if remedy is None or configured is None or run.target == DRILL_TARGET:

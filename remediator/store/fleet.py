@@ -134,9 +134,28 @@ def channel(host: str) -> str:
     return "upkeeper_" + hashlib.sha256(host.encode()).hexdigest()[:32]
 
 
-def call(connection: sa.Connection, names: Iterable[str]) -> None:
-    """Once the transaction is committed, these hosts look whether there is something for them to do."""
+EVERYTHING = "everything"
+"""What a call says after which a host looks at all again, as when a pause has ended."""
+
+
+def call(connection: sa.Connection, names: Iterable[str], *, everything: bool = False) -> None:
+    """Once the transaction is committed, these hosts look whether there is something for them to do. everything: what
+    they had looked at may be another matter now.
+    """
     if connection.dialect.name != "postgresql":
         return
     for name in sorted(set(names)):
-        connection.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel(name)})
+        said = {"channel": channel(name), "said": EVERYTHING if everything else ""}
+        connection.execute(sa.text("SELECT pg_notify(:channel, :said)"), said)
+
+
+def join_writers(connection: sa.Connection, host: str) -> None:
+    """Until the transaction ends, no other one of that host writes: what follows may change what is the host's, as its
+    own remediator would.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    from remediator.store.postgresql import WRITERS
+
+    lock = sa.text("SELECT pg_advisory_xact_lock(:ours, hashtext(:host))")
+    connection.execute(lock, {"ours": WRITERS, "host": host})

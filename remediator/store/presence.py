@@ -15,7 +15,7 @@ import structlog
 
 from exporter.base.text import format_time_ms
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
-from remediator.store.fleet import BEAT, channel
+from remediator.store.fleet import BEAT, EVERYTHING, channel
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,7 +55,7 @@ class Presence:
 
     on_call: there may be something to do; also called after the database was away. watchdog: when this host last
     received the always-firing alert; on_watchdog: called with when any host did. on_orphan: called when there is a
-    rollout that nobody drives. Times are Unix seconds.
+    rollout that nobody drives. on_everything: what was looked at may be another matter now. Times are Unix seconds.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Presence:
         watchdog: Callable[[], float | None] = lambda: None,
         on_watchdog: Callable[[float], None] = lambda _: None,
         on_orphan: Callable[[], None] = lambda: None,
+        on_everything: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._host = host
@@ -73,6 +74,7 @@ class Presence:
         self._watchdog = watchdog
         self._on_watchdog = on_watchdog
         self._on_orphan = on_orphan
+        self._on_everything = on_everything
         self._session: psycopg.AsyncConnection[Any] | None = None
 
     async def claim(self, within: float = CLAIM_WITHIN) -> None:
@@ -105,6 +107,7 @@ class Presence:
                     await self.claim()
                     log.info("the database answers again", host=self._host)
                     self._on_call()
+                    self._on_everything()
                 await self._listen(self._session)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("the database does not answer", host=self._host, reason=_said(error))
@@ -127,8 +130,10 @@ class Presence:
                 await self._beat(session)
             until = asyncio.get_running_loop().time() + BEAT
             while (left := until - asyncio.get_running_loop().time()) > 0:
-                async for _ in session.notifies(timeout=left, stop_after=1):
+                async for call in session.notifies(timeout=left, stop_after=1):
                     self._on_call()
+                    if call.payload == EVERYTHING:
+                        self._on_everything()
 
     async def _beat(self, session: "psycopg.AsyncConnection[Any]") -> None:
         cursor = await session.execute(_BEAT, {"host": self._host, "watchdog": self._watchdog()})

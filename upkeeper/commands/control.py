@@ -23,14 +23,20 @@ class DurationType(click.ParamType[float]):
         return seconds
 
 
+held_host = click.option("--host", metavar="HOST", help="On this host of the fleet.")
+
+
 @click.command()
 @click.argument("task", required=False, shell_complete=complete_task)
 @click.option("--reason", default="by hand", show_default=True, help="Why, for the record.")
 @click.option("--for", "seconds", type=DurationType(), metavar="DURATION", help="How long. Default: until resumed.")
 @click.option("--silence", is_flag=True, help="Tell people of no alerts meanwhile; needs --for.")
+@held_host
 @shared(*CLIENT)
 @operation
-async def pause(session: Session, task: str | None, reason: str, seconds: float | None, silence: bool) -> None:
+async def pause(
+    session: Session, task: str | None, reason: str, seconds: float | None, silence: bool, host: str | None
+) -> None:
     """Hold back runs, of one task or of all.
 
     Alerts are still received and decided upon, and the record says what was held back. A run that is under way is
@@ -41,20 +47,22 @@ async def pause(session: Session, task: str | None, reason: str, seconds: float 
     Examples:
       upkeeper pause --for 2h --reason "moving house" --silence
       upkeeper pause docker-cleanup
+      upkeeper pause --host web-2 --for 1h
     """
     from upkeeper.screens import status as view
 
     if silence and seconds is None:
         raise click.UsageError("--silence needs an end: add --for, as in --for 2h")
     async with session.client() as client:
-        view.show_pauses(session.screen, await client.pause(task, reason, seconds, silence))
+        view.show_pauses(session.screen, await client.pause(task, reason, seconds, silence, host))
 
 
 @click.command()
 @click.argument("task", required=False, shell_complete=complete_task)
+@held_host
 @shared(*CLIENT)
 @operation
-async def resume(session: Session, task: str | None) -> None:
+async def resume(session: Session, task: str | None, host: str | None) -> None:
     """Let runs proceed after a pause.
 
     Ends the pause of TASK, or without TASK the pause of everything, with its silence. An alert that still fires is
@@ -68,7 +76,7 @@ async def resume(session: Session, task: str | None) -> None:
     from upkeeper.screens import status as view
 
     async with session.client() as client:
-        view.show_pauses(session.screen, await client.resume(task))
+        view.show_pauses(session.screen, await client.resume(task, host))
 
 
 @click.group()

@@ -162,3 +162,79 @@ async def test_a_host_whose_session_was_cut_comes_back_and_looks_what_it_has_mis
 
     await wait_until(outcome, equals="effective")
     listening.cancel()
+
+
+ASKING = REMEDY.model_copy(update={"autonomy": "approve", "cooldown": 0.0})
+
+
+async def test_a_person_answers_and_cancels_from_any_host_what_waits_on_another(join: Join) -> None:
+    kitchen, barn = await join("kitchen"), await join("barn")
+    barn.core.apply_settings(settings(Sweep(barn.attic), [ASKING], Config.model_validate(CONFIG)))
+    assert barn.core.presence is not None
+    listening = asyncio.create_task(barn.core.presence.run())
+
+    async def asks(number: int) -> int:
+        """The approval that a breach leads to, of a name of its own."""
+        (barn.attic / "dust").touch()
+        await kitchen.core.inbox.accept(notification(alert(node="barn", room="attic", number=str(number))))
+        await barn.decide()
+
+        async def there() -> list[int]:
+            return [one["id"] for one in (await kitchen.core.approvals(state="asked", host="barn"))["items"]]
+
+        await wait_until(lambda: there(), what="a plan to wait on the barn")
+        return (await there())[0]
+
+    async def newest() -> tuple[str | None, str | None]:
+        run = (await kitchen.core.runs(host="barn"))["items"][0]
+        return run["outcome"], run["reason"]
+
+    # Denied: its run has ended, in the chain of its own host.
+    shown = await kitchen.core.approval(await asks(1))
+    await kitchen.core.decide_approval(shown["id"], "deny", shown["plan_hash"], "not now")
+    assert await newest() == ("denied", "denied by anna: not now")
+    assert list(barn.attic.iterdir()) != []
+    # Approved: its own host goes on with it.
+    shown = await kitchen.core.approval(await asks(2))
+    answered = await kitchen.core.decide_approval(shown["id"], "approve", shown["plan_hash"])
+    assert (answered["host"], answered["state"]) == ("barn", "approved")
+
+    async def outcome() -> str | None:
+        return (await newest())[0]
+
+    await wait_until(outcome, equals="effective")
+    assert list(barn.attic.iterdir()) == []
+    with pytest.raises(RequestError, match=r"is over: approved by anna"):
+        await barn.core.decide_approval(shown["id"], "deny", shown["plan_hash"])
+    # Cancelled, which ends what waits.
+    shown = await kitchen.core.approval(await asks(3))
+    cancelled = await kitchen.core.cancel_run(shown["run"], "moving")
+    assert (cancelled["host"], cancelled["outcome"]) == ("barn", "cancelled")
+    assert (await kitchen.core.approvals(state="asked", host="barn"))["items"] == []
+    listening.cancel()
+
+
+async def test_a_pause_is_set_and_ended_from_any_host(join: Join) -> None:
+    kitchen, shed = await join("kitchen"), await join("shed")
+    assert shed.core.presence is not None
+    listening = asyncio.create_task(shed.core.presence.run())
+    (there,) = await kitchen.core.pause("sweep", "moving", 60.0, host="shed")
+    assert (there["host"], there["task"], there["caller"]["name"]) == ("shed", "sweep", "anna")
+    (shed.attic / "dust").touch()
+    await kitchen.core.inbox.accept(notification(alert(node="shed", room="attic")))
+    await shed.decide()
+    (held,) = (await kitchen.core.decisions(host="shed"))["items"]
+    assert (held["verdict"], held["guard"]) == ("blocked", "paused")
+    assert await kitchen.core.resume("sweep", host="shed") == []
+    with pytest.raises(RequestError, match="task sweep is not paused"):
+        await kitchen.core.resume("sweep", host="shed")
+    with pytest.raises(RequestError, match="there is no host 'moon'"):
+        await kitchen.core.pause(None, "moving", 60.0, host="moon")
+
+    # It was called to look at everything again.
+    async def decided() -> list[tuple[str, str]]:
+        await shed.decide()
+        return (await shed.decisions())[:1]
+
+    await wait_until(decided, equals=[("shed", "run")])
+    listening.cancel()
