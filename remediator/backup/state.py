@@ -1,5 +1,6 @@
 """Backs a state directory up while it is used, and puts a backup in place of one that is not."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 
@@ -20,8 +22,9 @@ from remediator.backup.archive import DATABASE, FORMAT, TOKENS, BadArchive, Mani
 from remediator.model.caller import Caller
 from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
 from remediator.statedir import StateDir
-from remediator.store import audit, hosts, runs
+from remediator.store import audit, hosts, moving, runs
 from remediator.store.database import Database, newest_version
+from remediator.store.sqlitefile import ways
 from remediator.store.tables import alerts, approvals, due_times, jobs, metadata
 from remediator.store.tables import runs as runs_table
 
@@ -33,38 +36,82 @@ def back_up(state: StateDir, target: Path, now: float, *, replace: bool = False)
     """Writes the backup to the target. The database may be in use: it is read as it is at one moment, and writers go
     on meanwhile. Blocks. Raises ClientError and OSError.
     """
-    if target.exists() and not replace:
-        raise ClientError(f"{target} exists already; choose another name, or replace it with --force", EXIT_USAGE)
+    _may_be_written(target, replace=replace)
     if not state.database.exists():
         raise ClientError(f"there is no state in {state.root}: nothing to back up", EXIT_USAGE)
     # Beside the target: there must be room for it there in any case.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         folder = Path(name)
-        copy = folder / DATABASE
+        # As the remediator does: where a map of the index could kill the process, none is made.
+        alone = {} if "shared" in ways(state.database) else {"vfs": "unix-excl"}
+        path = f"file:{quote(str(state.database))}?{urlencode(alone)}"
         try:
-            with closing(sqlite3.connect(state.database, timeout=WAIT, isolation_level=None)) as source:
-                source.execute("VACUUM INTO ?", (str(copy),))
+            with closing(
+                sqlite3.connect(path, uri=True, timeout=1.0 if alone else WAIT, isolation_level=None)
+            ) as source:
+                source.execute("VACUUM INTO ?", (str(folder / DATABASE),))
         except sqlite3.Error as error:
             hint = "; on this file system only one process can use the database: stop the remediator first"
             locked = hint if "locked" in str(error) else ""
             raise ClientError(f"cannot read {state.database}: {error}{locked}", EXIT_FAILED) from error
-        version, (host, head) = _looked_into(copy)
-        for name in TOKENS:
-            if (state.root / name).exists():
-                (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
-                shutil.copyfile(state.root / name, folder / name)
-        files = {name: described(folder / name) for name in (DATABASE, *TOKENS) if (folder / name).exists()}
-        manifest = Manifest(
-            format=FORMAT,
-            upkeeper=__version__,
-            version=version,
-            host=host,
-            made_at=format_time(now),
-            head_number=head.number or 0,
-            head_hash=head.hash,
-            files=files,
-        )
-        pack(folder, manifest, target)
+        return _packed(state, folder, target, now)
+
+
+async def back_up_shared(
+    state: StateDir, url: str, host: str | None, target: Path, now: float, *, replace: bool = False
+) -> Manifest:
+    """The same of a record on PostgreSQL: the rows of this host, as they are at one moment, in a database of SQLite.
+
+    url: of the database. host: the name of this machine; None: its hostname. Raises ClientError, OSError and
+    SQLAlchemyError.
+    """
+    _may_be_written(target, replace=replace)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
+        folder = Path(name)
+        source = Database(url, host=host)
+        copy = Database(folder / DATABASE, host=source.host)
+        try:
+            source.open_only()
+            if not await source.read(_has_record):
+                raise ClientError("the database that the config names has no record of this machine yet", EXIT_USAGE)
+            await copy.make_tables()
+            await source.into(copy, partial(moving.move, host=source.host, shared=False))
+        except ValueError as error:
+            raise ClientError(f"nothing was backed up: {error}", EXIT_FAILED) from error
+        finally:
+            await source.close()
+            await copy.close()
+        return await asyncio.to_thread(_packed, state, folder, target, now)
+
+
+def _has_record(connection: sa.Connection) -> bool:
+    return sa.inspect(connection).has_table(metadata.tables["audit_heads"].name)
+
+
+def _may_be_written(target: Path, *, replace: bool) -> None:
+    if target.exists() and not replace:
+        raise ClientError(f"{target} exists already; choose another name, or replace it with --force", EXIT_USAGE)
+
+
+def _packed(state: StateDir, folder: Path, target: Path, now: float) -> Manifest:
+    """Puts the copied database in the folder, and the tokens, into the target."""
+    version, (host, head) = _looked_into(folder / DATABASE)
+    for name in TOKENS:
+        if (state.root / name).exists():
+            (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copyfile(state.root / name, folder / name)
+    files = {name: described(folder / name) for name in (DATABASE, *TOKENS) if (folder / name).exists()}
+    manifest = Manifest(
+        format=FORMAT,
+        upkeeper=__version__,
+        version=version,
+        host=host,
+        made_at=format_time(now),
+        head_number=head.number or 0,
+        head_hash=head.hash,
+        files=files,
+    )
+    pack(folder, manifest, target)
     return manifest
 
 

@@ -9,8 +9,25 @@ from upkeeper.commands.options import Session, operation, shared
 
 if TYPE_CHECKING:
     from remediator.control.moving import To
+    from remediator.control.place import Place
+    from remediator.statedir import StateDir
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, resolve_path=True))
+
+
+def _place(session: Session, directory: "StateDir") -> "Place":
+    """Where the record is. Raises ClientError."""
+    import os
+
+    from exporter.configfile.find import find_config
+    from exporter.configfile.problem import ConfigError
+    from remediator.control.place import Place
+    from remediator.model.errors import EXIT_USAGE, ClientError
+
+    try:
+        return Place.find(find_config(session.config, os.environ), directory)
+    except ConfigError as error:
+        raise ClientError(str(error), EXIT_USAGE) from error
 
 
 @click.group()
@@ -32,13 +49,14 @@ def state() -> None:
 @state.command()
 @file_argument
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-@shared("state_dir", "json", "verbose")
+@shared("config", "state_dir", "json", "verbose")
 @operation
 async def backup(session: Session, file: Path, force: bool) -> None:
     """Write a backup of the state to a file.
 
     The remediator may run: its database is read as it is at one moment, and it goes on working. The file appears whole
-    or not at all. Its manifest holds the head of the audit.
+    or not at all. Its manifest holds the head of the audit. Of a record on PostgreSQL it holds this machine's rows, in
+    a database of SQLite: see `state restore`.
 
     \b
     Example:
@@ -47,21 +65,30 @@ async def backup(session: Session, file: Path, force: bool) -> None:
     import asyncio
     import time
 
+    from sqlalchemy.exc import SQLAlchemyError
+
     from remediator.backup import state as backups
     from remediator.model.errors import EXIT_FAILED, ClientError
     from upkeeper.screens import state as view
 
+    directory, now = session.state(), time.time()
+    place = _place(session, directory)
     try:
-        made = await asyncio.to_thread(backups.back_up, session.state(), file, time.time(), replace=force)
+        if isinstance(place.database, str):
+            made = await backups.back_up_shared(directory, place.database, place.host, file, now, replace=force)
+        else:
+            made = await asyncio.to_thread(backups.back_up, directory, file, now, replace=force)
     except OSError as error:
         raise ClientError(f"cannot write {file}: {error.strerror or error}", EXIT_FAILED) from error
+    except SQLAlchemyError as error:
+        raise ClientError(f"cannot read the record: {error}", EXIT_FAILED) from error
     view.show_manifest(session.screen, made, f"backed up to {file}")
 
 
 @state.command()
 @file_argument
 @click.option("--even-broken", is_flag=True, help="Restore it although its audit is broken.")
-@shared("state_dir", "json", "verbose")
+@shared("config", "state_dir", "json", "verbose")
 @operation
 async def restore(session: Session, file: Path, even_broken: bool) -> None:
     """Put a backup in place of the state.
@@ -69,7 +96,8 @@ async def restore(session: Session, file: Path, even_broken: bool) -> None:
     Refuses while a remediator works on the state directory. The backup is checked first: its files, its version, its
     audit. What is there is moved into a directory beside it. Runs that were under way or waited when the backup was
     made are closed as cancelled, alerts are decided about again when Alertmanager repeats them, and due times until
-    now are not made up: nothing that has run since runs again. The audit says what was restored.
+    now are not made up: nothing that has run since runs again. The audit says what was restored. Refuses where the
+    config names a database on PostgreSQL, and says how a backup comes into one.
 
     \b
     Example:
@@ -78,11 +106,18 @@ async def restore(session: Session, file: Path, even_broken: bool) -> None:
     from remediator.backup import state as backups
     from remediator.control.opening import locked, operator
     from remediator.model.caller import Caller
-    from remediator.model.errors import EXIT_FAILED, ClientError
+    from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
     from upkeeper.screens import state as view
 
     directory = session.state()
     caller = Caller("cli", operator())
+    if isinstance(_place(session, directory).database, str):
+        raise ClientError(
+            "the record is on PostgreSQL, as the config says (`state: {database_url_file: ...}`); a backup goes into"
+            " the state directory. Take that line out of the config, restore, put it back with an empty database, and"
+            " run `upkeeper state migrate --to postgres`",
+            EXIT_USAGE,
+        )
     try:
         directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(directory):
@@ -108,27 +143,20 @@ async def migrate(session: Session, to: "To") -> None:
       upkeeper state migrate --to postgres
       upkeeper state migrate --to sqlite
     """
-    import os
-
     from sqlalchemy.exc import SQLAlchemyError
 
-    from exporter.configfile.find import find_config
-    from exporter.configfile.problem import ConfigError
     from remediator.control import moving
     from remediator.control.opening import locked, operator
-    from remediator.control.place import Place
     from remediator.model.caller import Caller
-    from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
+    from remediator.model.errors import EXIT_FAILED, ClientError
     from upkeeper.screens import state as view
 
     directory = session.state()
     try:
         directory.ensure()
-        place = Place.find(find_config(session.config, os.environ), directory)
+        place = _place(session, directory)
         with locked(directory):
             done = await moving.migrate(directory, place, to, Caller("cli", operator()))
-    except ConfigError as error:
-        raise ClientError(str(error), EXIT_USAGE) from error
     except (OSError, SQLAlchemyError) as error:
         raise ClientError(f"the state cannot be moved: {error}", EXIT_FAILED) from error
     view.show_moved(session.screen, done)
