@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from remediator.backtest.history import History, read
+from remediator.backtest.known import Known
 from remediator.backtest.record import World
 from remediator.backtest.replay import Assume, Replay, Replayed
 from remediator.backtest.report import report
@@ -30,10 +31,12 @@ async def backtest(
     interval: float | None,
     assume: Assume,
     took: float,
+    known: Known | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> BacktestView:
     """What the remedies would have done. Runs nothing and records nothing.
 
+    known: what is known of pauses and the like; None: nothing.
     interval: seconds between evaluations of alerts; None for what Prometheus says. took: seconds that a run takes.
     progress: gets the share that is read. Raises PeerError and NoHistory.
     """
@@ -48,9 +51,10 @@ async def backtest(
         [name for name in names if name in tasks and tasks[name].facts.always_approve],
         history.gates,
         history.known_at,
+        known or Known(),
     )
     replayed = await asyncio.to_thread(_replayed, history, remedies, targets, world, assume, took)
-    return report(history, remedies, targets, replayed, url=prometheus.url, assume=assume, took=took)
+    return report(history, remedies, targets, replayed, world.known, url=prometheus.url, assume=assume, took=took)
 
 
 def _replayed(

@@ -6,7 +6,9 @@ from datetime import tzinfo
 from typing import Any
 
 from remediator.backtest.history import GateHistory
+from remediator.backtest.known import Known
 from remediator.guards.approval import Approved
+from remediator.guards.budget import Spending
 from remediator.guards.concurrency import Rivals
 from remediator.guards.gate import Answer, Answers
 from remediator.guards.guard import Facts, Guard, Subject
@@ -18,6 +20,7 @@ from remediator.guards.window import MachineZone
 from remediator.model.hold import DAY, PastRun
 from remediator.store.holds import REMEMBERED_RUNS
 from remediator.store.slots import Rival
+from remediator.store.spending import Spent
 
 Place = tuple[str, str, str]
 
@@ -33,6 +36,9 @@ class ReplayedRun:
     begins: float
     ends: float
     outcome: str
+    bytes: int = 0
+    items: int = 0
+    """What its plan is taken to have been about."""
 
     @property
     def dry(self) -> bool:
@@ -44,7 +50,7 @@ class World:
     """What the guards know that no run changes.
 
     disruptive: by the names of tasks. asking: the tasks of which a person must approve each plan. gates: what their
-    queries returned. known_at: whether Prometheus knew anything at a time.
+    queries returned. known_at: whether Prometheus knew anything at a time. known: what is known of pauses and the like.
     """
 
     host: str
@@ -53,6 +59,7 @@ class World:
     asking: Collection[str] = ()
     gates: Mapping[str, GateHistory | str] = field(default_factory=dict)
     known_at: Callable[[float], bool] = lambda now: True
+    known: Known = field(default_factory=Known)
 
 
 class Record:
@@ -61,7 +68,8 @@ class Record:
     def __init__(self, world: World, guards: Sequence[Guard[Any]]) -> None:
         self._world = world
         self._of: Mapping[type[Facts], Callable[[Subject, float], Facts]] = {
-            Pauses: lambda subject, now: Pauses(),
+            Pauses: lambda subject, now: Pauses(world.known.paused(subject.task, now)),
+            Spending: self._spending,
             RunHistory: self._history,
             MachineZone: lambda subject, now: MachineZone(world.zone),
             Answers: self._answers,
@@ -99,9 +107,24 @@ class Record:
         past = [
             PastRun(run.begins, run.ends, run.outcome in ("effective", "planned"))
             for run in self.past(subject.place)
-            if subject.observing or not run.dry
+            if (subject.observing or not run.dry) and run.outcome != "blocked"
         ]
-        return RunHistory(in_flight, past[:REMEMBERED_RUNS])
+        closed_at = self._world.known.closed_at((subject.task, subject.target), now)
+        return RunHistory(in_flight, past[:REMEMBERED_RUNS], closed_at)
+
+    def _spending(self, subject: Subject, now: float) -> Spending:
+        """By the plans that the record knows: of runs without one nothing is counted, which the notes say."""
+        spent = [
+            Spent(run.ends if run.id not in self._under_way else None, run.bytes, run.items)
+            for run in [*self._under_way.values(), *self._ended_of(subject.task, now - DAY)]
+            if not run.dry and run.subject.task == subject.task and run.outcome != "blocked"
+        ]
+        return Spending(spent)
+
+    def _ended_of(self, task: str, since: float) -> Sequence[ReplayedRun]:
+        """The task's runs that have ended since then, on any target, newest first."""
+        found = [run for place, runs in self._past.items() if place[1] == task for run in runs if run.ends > since]
+        return sorted(found, key=lambda run: run.ends, reverse=True)
 
     def _answers(self, subject: Subject, now: float) -> Answers:
         answers = {query: self._answer(query, now) for query in subject.settings.gate}

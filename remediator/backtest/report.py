@@ -7,7 +7,9 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted, format_time
 from exporter.base.units import format_duration
 from remediator.backtest.history import History
+from remediator.backtest.known import Known
 from remediator.backtest.replay import Made, Replayed
+from remediator.config.guards import Budget
 from remediator.decide.remedies import Remedies
 from remediator.decide.subjects import Targets
 from remediator.model.backtest import BacktestRemedy, BacktestView, ReplayedRunView, UnmatchedView
@@ -21,7 +23,15 @@ MOST_RUNS = 1000
 
 
 def report(
-    history: History, remedies: Remedies, targets: Targets, replayed: Replayed, *, url: str, assume: str, took: float
+    history: History,
+    remedies: Remedies,
+    targets: Targets,
+    replayed: Replayed,
+    known: Known,
+    *,
+    url: str,
+    assume: str,
+    took: float,
 ) -> BacktestView:
     """The replay of a history."""
     matched = {made.alert for made in replayed.decisions if made.remedy is not None}
@@ -43,14 +53,14 @@ def report(
         "remedies": [_remedy(remedy.name, remedy.task, remedy.autonomy, replayed) for remedy in remedies.remedies],
         "unmatched": _unmatched(episode.labels for episode in unmatched),
         "runs": _runs(history, replayed),
-        "notes": list(_notes(history, targets, replayed, doubtful, assume)),
+        "notes": list(_notes(history, remedies, targets, replayed, known, doubtful, assume)),
     }
 
 
 def _remedy(name: str, task: str, autonomy: str, replayed: Replayed) -> BacktestRemedy:
     mine = [made for made in replayed.decisions if made.remedy == name]
     runs = [run for run in replayed.runs if run.remedy == name]
-    ran = {run.alert for run in runs}
+    ran = {run.alert for run in runs if run.outcome != "blocked"}
     waited = {made.alert for made in mine if made.decision.verdict == "run" and made.run_id is None}
     blocked: dict[str, set[int]] = {}
     for made in mine:
@@ -62,7 +72,7 @@ def _remedy(name: str, task: str, autonomy: str, replayed: Replayed) -> Backtest
         "task": task,
         "autonomy": autonomy,
         "episodes": len({made.alert for made in mine}),
-        "runs": sum(not run.dry for run in runs),
+        "runs": sum(not run.dry and run.outcome != "blocked" for run in runs),
         "plans": sum(run.dry for run in runs),
         "approvals": len(waited),
         "blocked": {guard: len(alerts) for guard, alerts in sorted(blocked.items())},
@@ -91,7 +101,7 @@ def _runs(history: History, replayed: Replayed) -> list[ReplayedRunView]:
             "dry_run": run.dry,
             "labels": dict(history.episodes[run.alert].labels),
         }
-        for run in replayed.runs[: -MOST_RUNS - 1 : -1]
+        for run in [run for run in replayed.runs if run.outcome != "blocked"][: -MOST_RUNS - 1 : -1]
     ]
 
 
@@ -100,14 +110,30 @@ def _is_doubtful(begins: float, history: History) -> bool:
     return any(0 <= begins - end < DOUBTFUL for end in ends)
 
 
-def _notes(history: History, targets: Targets, replayed: Replayed, doubtful: int, assume: str) -> Iterable[str]:
+def _notes(
+    history: History,
+    remedies: Remedies,
+    targets: Targets,
+    replayed: Replayed,
+    known: Known,
+    doubtful: int,
+    assume: str,
+) -> Iterable[str]:
     """What one must know to believe the figures."""
     if assume == "effective":
         yield "whether a run would have helped cannot be known: each is taken to have ended its alert"
     else:
         yield "whether a run would have helped cannot be known: each is taken to have changed nothing"
-    yield "targets are those that there are now; pauses, silences and breakers closed by hand are left out"
-    yield "each remedy keeps the autonomy that it has: promotions and demotions by its runs are left out"
+    yield "targets are those that there are now"
+    yield from _remembered(history, known)
+    for at, remedy, level in replayed.demoted:
+        yield f"{remedy} would have lost some of its autonomy at {format_time(at)}: {level} from then on"
+    unplanned = _unplanned(remedies, replayed, known)
+    if unplanned:
+        yield (
+            f"the budget of {', '.join(unplanned)} was not asked where the record has no plan of that task on that"
+            " target; elsewhere a plan is taken to have been as that of the last run"
+        )
     if replayed.not_replayed:
         guards = ", ".join(replayed.not_replayed)
         yield f"not replayed: {guards}; what they go by, such as the plan of a run, nobody has kept"
@@ -125,12 +151,35 @@ def _notes(history: History, targets: Targets, replayed: Replayed, doubtful: int
         )
     if history.relabels:
         yield "Prometheus relabels alerts (alert_relabel_configs): what matchers see then is not what is shown here"
-    for task, known in targets.items():
-        if isinstance(known, UpkeeperError):
-            yield f"the targets of {task} cannot be told now, so that it would not run: {known}"
+    for task, found in targets.items():
+        if isinstance(found, UpkeeperError):
+            yield f"the targets of {task} cannot be told now, so that it would not run: {found}"
     for query, answer in history.gates.items():
         if isinstance(answer, str):
             yield f"the gate {query} cannot be replayed, and counts as closed: {answer}"
+
+
+def _remembered(history: History, known: Known) -> Iterable[str]:
+    """From when on what is known."""
+    what = "pauses, breakers closed by hand and changes of autonomy"
+    if known.since is None:
+        yield f"{what} are left out: there is no record here"
+    elif known.since > history.since:
+        yield f"{what} are those of the record, which reaches back to {format_time(known.since)}"
+    else:
+        yield f"{what} are those of the record"
+    if known.muted_since is not None:
+        since = f", which tells of those that ended after {format_time(known.muted_since)}"
+        told = since if known.muted_since > history.since else ""
+        yield f"silences are those of Alertmanager{told}; mute times and inhibitions are left out"
+    yield from known.why_not
+
+
+def _unplanned(remedies: Remedies, replayed: Replayed, known: Known) -> Sequence[str]:
+    """The remedies with a budget of which a run was replayed whose plan nobody knows."""
+    limited = {one.name for one in remedies.remedies if one.budget != Budget()}
+    places = {(run.remedy, run.subject.task, run.subject.target) for run in replayed.runs if run.remedy in limited}
+    return sorted({remedy for remedy, *place in places if not known.plans.get((place[0], place[1]))})
 
 
 def decided(made: Sequence[Made]) -> list[tuple[float, int, str | None, str, str | None]]:

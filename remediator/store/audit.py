@@ -4,7 +4,7 @@ What is stored and its record go into one transaction: there is none without the
 change a record, and to delete one that no record of a shortening covers (the triggers of migration 0004).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,6 +85,18 @@ def records(connection: sa.Connection, host: str, after: int = 0, limit: int = R
 def page(connection: sa.Connection, host: str, after: int) -> tuple[list[Record], Head | None]:
     """The next records of the host behind that number, and the end of its chain at the same moment."""
     return records(connection, host, after), head(connection, host)
+
+
+def of_kinds(connection: sa.Connection, host: str, kinds: Collection[Kind]) -> list[Record]:
+    """The host's records of these kinds that are left, oldest first: of kinds that are few."""
+    select = sa.select(*_RECORD).where(audit.c.host == host, audit.c.kind.in_(kinds)).order_by(audit.c.number)
+    return [Record(*row) for row in connection.execute(select)]
+
+
+def begins_at(connection: sa.Connection, host: str) -> float | None:
+    """When the oldest of the host's records that are left was written (Unix seconds); None where there is none."""
+    at = connection.scalar(sa.select(audit.c.at).where(audit.c.host == host).order_by(audit.c.number).limit(1))
+    return None if at is None else at / 1000
 
 
 def newest(connection: sa.Connection, limit: int, before: int | None, run_id: int | None) -> list[tuple[int, Record]]:

@@ -49,6 +49,25 @@ def of_task(connection: sa.Connection, host: str, task: str, since: float, but: 
     return [Spent(row.at, int(row.bytes), int(row.items)) for row in connection.execute(select)]
 
 
+def planned(connection: sa.Connection, host: str, task: str) -> Sequence[tuple[str, float, int, int]]:
+    """The plans of a task's runs on the host, of runs that only planned too, oldest first: the target, when it was
+    planned (Unix seconds), bytes and items.
+    """
+    select = (
+        sa.select(
+            runs.c.target,
+            runs.c.planned_at,
+            sa.func.sum(_whole("estimated_bytes")),
+            sa.func.sum(_whole("items")),
+        )
+        .join(actions, actions.c.run_id == runs.c.id)
+        .where(runs.c.host == host, runs.c.task == task, runs.c.planned_at.is_not(None))
+        .group_by(runs.c.id, runs.c.target, runs.c.planned_at)
+        .order_by(runs.c.planned_at, runs.c.id)
+    )
+    return [(row[0], float(row[1]), int(row[2]), int(row[3])) for row in connection.execute(select)]
+
+
 def _whole(key: str) -> sa.ColumnElement[int]:
     """A number of an action, of 64 bits; those of earlier releases have no ``items``."""
     default = 1 if key == "items" else 0

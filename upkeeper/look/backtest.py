@@ -11,7 +11,9 @@ from exporter.configfile.problem import ConfigError
 from exporter.configfile.section import split_url
 from remediator.backtest.backtest import backtest
 from remediator.backtest.history import NoHistory
+from remediator.backtest.remembered import remembered
 from remediator.backtest.replay import Assume
+from remediator.control.place import Place
 from remediator.control.settings import Settings
 from remediator.model.backtest import BacktestView
 from remediator.model.errors import EXIT_UNREACHABLE, EXIT_USAGE, ClientError
@@ -42,19 +44,24 @@ async def run_backtest(
     except ConfigError as error:
         raise ClientError(str(error), EXIT_USAGE) from error
     try:
-        where = given or Peers(lambda: settings.config, state.root).url("prometheus")
+        peers = Peers(lambda: settings.config, state.root)
+        where = given or peers.url("prometheus")
         now = time.time()
+        place = Place.of(settings.config, state)
+        host = place.host or this_host()
+        known = await remembered(place.database, host, settings.remedies, _alertmanager(peers), now)
         async with Prometheus(where, SECONDS) as prometheus:
             return await backtest(
                 prometheus,
                 settings.remedies,
                 settings.tasks,
-                this_host(),
+                host,
                 since=now - since,
                 until=now,
                 interval=step,
                 assume=assume,
                 took=took,
+                known=known,
                 progress=progress,
             )
     except NoHistory as error:
@@ -63,6 +70,13 @@ async def run_backtest(
         raise ClientError(str(error), EXIT_UNREACHABLE) from error
     finally:
         settings.close()
+
+
+def _alertmanager(peers: Peers) -> str | None:
+    try:
+        return peers.url("alertmanager")
+    except UpkeeperError:
+        return None
 
 
 def _url(given: str | None) -> str | None:

@@ -55,3 +55,12 @@ async def test_all_of_a_plan_that_is_being_done_counts_but_for_the_run_that_asks
     run_id = await add(database, None)
     assert await of(database, 5.0) == [Spent(None, 4 * BIG, 5)]
     assert await of(database, 5.0, but=run_id) == []
+
+
+async def test_the_plans_of_a_task_are_known_by_target_and_time(database: Database) -> None:
+    await add(database, 10.0)
+    await add(database, None, "planning", target="y")
+    await add(database, 10.0, host="cellar")
+    await database.write(partial(runs.create, request=request(target="never planned"), now=1.0))
+    found = await database.read(partial(spending.planned, host="kitchen", task="t"))
+    assert found == [("x", 1.0, 5 * BIG, 7), ("y", 1.0, 5 * BIG, 7)]
