@@ -46,7 +46,7 @@ def build_app(
     app.router.add_route("*", WEBHOOK, webhook)
     add_routes(app.router, core)
     people = People(lambda: core.config.console, users)
-    console = Console(core, core.access, people, core.links, failures, core.clock, secure=tls)
+    console = Console(core, core.access, people, core.links, failures, core.clock, lambda: core.writes, secure=tls)
     console.add_to(app)
     app.router.add_get(f"{API}/openapi.json", _document)
     app.router.add_get("/metrics", _metrics(core))

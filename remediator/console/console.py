@@ -22,6 +22,7 @@ from remediator.console.signin import BACK as OIDC_BACK
 from remediator.console.signin import LOGIN as OIDC_LOGIN
 from remediator.console.signin import SignIn
 from remediator.console.static import BASE, address_of, serve
+from remediator.console.times import Times
 from remediator.control.access import Access
 from remediator.model.errors import RequestError
 
@@ -47,7 +48,9 @@ _FEWEST_FOR_GZIP = 1000
 
 
 class Console:
-    """Serves the console below BASE, on the operations of the API. clock: Unix seconds. secure: TLS is spoken."""
+    """Serves the console below BASE, on the operations of the API. clock: Unix seconds. writes: how often
+    the record was written to. secure: TLS is spoken.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Console:
         links: Links,
         failures: Failures,
         clock: Callable[[], float],
+        writes: Callable[[], int],
         *,
         secure: bool = False,
     ) -> None:
@@ -65,7 +69,8 @@ class Console:
         self._people = people
         self._gate = Gate(access, people, failures, Sessions(clock), secure, self._login_page)
         self._signin = SignIn(self._gate, people, clock)
-        self._live = Live(ask)
+        self._writes = writes
+        self._live = Live(ask, writes)
         self._once = Once(
             links, failures, lambda name, title, values, status: self._page(name, title, values, None, status)
         )
@@ -119,7 +124,7 @@ class Console:
 
     def _problem(self, text: str, status: int, visitor: Visitor | None = None, *, passes: bool = False) -> web.Response:
         """passes: what was asked for may be there at another time, so an open page looks again when news come."""
-        values = {"problem": text, "live": passes and visitor is not None}
+        values = {"problem": text, "live": passes and visitor is not None, "seen": self._writes()}
         return self._page("problem.html", "Not possible", values, visitor, status)
 
     async def _nowhere(self, request: web.Request, visitor: Visitor) -> web.Response:
@@ -136,9 +141,10 @@ class Console:
 
     def _shown(self, page: Page) -> Callable[[web.Request, Visitor], Any]:
         async def respond(request: web.Request, visitor: Visitor) -> web.Response:
+            seen = self._writes()
             try:
-                values = await page.read(self._ask, request, visitor)
-                return self._page(page.template, page.title, values, visitor)
+                values = {**await page.read(self._ask, request, visitor), "seen": seen}
+                return self._page(page.template, page.title, values, visitor, times=Times.of(request.query))
             except RequestError as error:
                 return self._problem(str(error), error.status, visitor)
             except Exception:
@@ -220,7 +226,14 @@ class Console:
         raise web.HTTPFound(f"{self._base}/")
 
     def _page(
-        self, template: str, title: str, values: Mapping[str, Any], visitor: Visitor | None, status: int = 200
+        self,
+        template: str,
+        title: str,
+        values: Mapping[str, Any],
+        visitor: Visitor | None,
+        status: int = 200,
+        *,
+        times: Times | None = None,
     ) -> web.Response:
         from remediator.console.render import render  # a library that is needed only where somebody looks
 
@@ -234,8 +247,9 @@ class Console:
             "menu": [page for page in PAGES if page.menu],
             "visitor": visitor,
             "notice": notice,
+            "times": times,
         }
-        body = render(template, {**more, **values}, self._clock())
+        body = render(template, {**more, **values}, self._clock(), exact=times is not None and times.exact)
         response = web.Response(text=body, status=status, content_type="text/html", headers=_HEADERS)
         if len(body) > _FEWEST_FOR_GZIP:
             response.enable_compression()

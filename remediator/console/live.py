@@ -20,10 +20,15 @@ _BEAT = 15.0
 
 
 class Live:
-    """One stream a page. The state is looked at once for all of them."""
+    """One stream a page. The state is looked at once for all of them.
 
-    def __init__(self, ask: Operations) -> None:
+    writes: how often the record was written to; a page says at which number it was made, so that it hears too of what
+    happened before its stream began, or while it had none.
+    """
+
+    def __init__(self, ask: Operations, writes: Callable[[], int]) -> None:
         self._ask = ask
+        self._writes = writes
         self._open = 0
         self._mark: object = None
         self._count = 0
@@ -43,7 +48,7 @@ class Live:
         try:
             if self._watch is None:
                 self._watch = asyncio.ensure_future(self._look())
-            await self._tell(response, still_there)
+            await self._tell(response, still_there, made_at=request.query.get("seen", ""))
         except ConnectionResetError:
             pass  # the page was left
         finally:
@@ -58,8 +63,12 @@ class Live:
         self._closing = True
         self._changed.set()
 
-    async def _tell(self, response: web.StreamResponse, still_there: Callable[[], Awaitable[bool]]) -> None:
+    async def _tell(
+        self, response: web.StreamResponse, still_there: Callable[[], Awaitable[bool]], made_at: str
+    ) -> None:
         told, end = self._count, asyncio.get_running_loop().time() + LASTS
+        if made_at and made_at != str(self._writes()):
+            told = -1
         await response.write(b"retry: 2000\n\n")
         while not self._closing and asyncio.get_running_loop().time() < end and await still_there():
             if self._count != told:

@@ -73,7 +73,11 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
 @page("/approvals", "Approvals", "approvals.html", "Approvals")
 async def approvals(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     state = request.query.get("state") or None
-    return {"state": state or "", "page": await ask.approvals(state=state, limit=ON_A_PAGE, before=_before(request))}
+    return {
+        "state": state or "",
+        "page": await ask.approvals(state=state, limit=ON_A_PAGE, before=_before(request)),
+        "before": _before(request),
+    }
 
 
 @page("/approvals/{id}", "Approval", "approval.html")
@@ -86,7 +90,8 @@ async def approval(ask: Operations, request: web.Request, visitor: Visitor) -> V
 async def runs(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     wanted = {name: request.query[name] for name in ("task", "target", "outcome") if request.query.get(name)}
     found = await ask.runs(limit=ON_A_PAGE, before=_before(request), **wanted)
-    return {"page": found, "wanted": wanted, "more": _more(wanted), "outcomes": get_args(Outcome)}
+    shown = {"page": found, "wanted": wanted, "more": _more(wanted), "before": _before(request)}
+    return {**shown, "outcomes": get_args(Outcome)}
 
 
 @page("/runs/{id}", "Run", "run.html")
@@ -103,7 +108,7 @@ async def run(ask: Operations, request: web.Request, visitor: Visitor) -> Values
 async def alerts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     wanted = {"status": request.query["status"]} if request.query.get("status") else {}
     found = await ask.alerts(limit=ON_A_PAGE, before=_before(request), **wanted)
-    return {"page": found, "wanted": wanted, "more": _more(wanted)}
+    return {"page": found, "wanted": wanted, "more": _more(wanted), "before": _before(request)}
 
 
 @page("/alerts/{id}", "Why", "why.html")
@@ -116,7 +121,8 @@ async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values
 
 @page("/decisions", "Decisions", "decisions.html", "Decisions")
 async def decisions(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"page": await ask.decisions(limit=ON_A_PAGE, before=_before(request))}
+    before = _before(request)
+    return {"page": await ask.decisions(limit=ON_A_PAGE, before=before), "before": before}
 
 
 @page("/tasks", "Tasks", "tasks.html", "Tasks")
@@ -170,7 +176,7 @@ async def hosts(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
 @page("/audit", "Audit", "audit.html", "Audit")
 async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     page, state = await asyncio.gather(ask.audit(limit=ON_A_PAGE, before=_before(request)), ask.audit_state())
-    return {"page": page, "state": state}
+    return {"page": page, "state": state, "before": _before(request)}
 
 
 def _more(wanted: Mapping[str, str]) -> str:

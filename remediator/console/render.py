@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -25,9 +26,16 @@ BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged",
 """Words of the record by their colour; all others are a warning's. The word is always shown, too."""
 
 
-def render(template: str, values: Mapping[str, Any], now: float) -> str:
-    """A page. now: Unix seconds, from which spans of time are told."""
-    return _environment().get_template(template).render(now=datetime.fromtimestamp(now, UTC), **values)
+_exact: ContextVar[bool] = ContextVar("exact", default=False)
+
+
+def render(template: str, values: Mapping[str, Any], now: float, *, exact: bool = False) -> str:
+    """A page. now: Unix seconds, from which spans of time are told. exact: times are shown as they are, in UTC."""
+    token = _exact.set(exact)
+    try:
+        return _environment().get_template(template).render(now=datetime.fromtimestamp(now, UTC), **values)
+    finally:
+        _exact.reset(token)
 
 
 @cache
@@ -74,6 +82,8 @@ def _until(text: str | None, now: datetime) -> Markup:
 def _time(text: str, shown: str) -> Markup:
     # The API's times are in UTC to the millisecond. A page has hundreds of them.
     exact = f"{text[:19]}Z" if _OF_API.fullmatch(text) else format_time(parse_time(text).timestamp())
+    if _exact.get():
+        shown = f"{exact[:10]} {exact[11:19]} UTC"
     return Markup(f'<time datetime="{exact}" title="{exact}">{escape(shown)}</time>')  # noqa: S704 - of digits
 
 

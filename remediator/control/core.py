@@ -113,6 +113,11 @@ class Core(Operations):
         """Unix seconds."""
         return self._clock
 
+    @property
+    def writes(self) -> int:
+        """How often this process has written to the record."""
+        return self._database.writes
+
     async def ask(self, operation: Operation, values: Mapping[str, Any]) -> Any:
         for name, value in values.items():
             if isinstance(value, int) and abs(value) >= 10**DIGITS:

@@ -74,6 +74,8 @@ class Database:
         self.host = host or hosts.this_host()
         self._backend = _backend(place, self.host, on_room, make_room)
         self._writer = Writer()
+        self.writes = 0
+        """How often this process has written to it: another number tells that something may be another by now."""
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 
     @property
@@ -160,7 +162,10 @@ class Database:
         ``work`` may be called again, after what it did was undone. urgent: it goes before what waits for the writer.
         Raises NoRoom, and sqlalchemy.exc.DBAPIError.
         """
-        return await asyncio.wrap_future(self._writer.submit(partial(self._backend.write, work), urgent=urgent))
+        try:
+            return await asyncio.wrap_future(self._writer.submit(partial(self._backend.write, work), urgent=urgent))
+        finally:
+            self.writes += 1
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of ``work`` on one consistent view of the data."""

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,22 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error,
 from remediator.app import build_app
 from remediator.console import live
 from remediator.console.pages import PAGES
+from remediator.forecast.row import ForecastRow
+from remediator.store import fleet, rows
+from remediator.store.fleet import Arrived
 from tests.chromium import URL, chromium
 from tests.helpers import long_form, wait_until
 from tests.remediator.console.test_forms import asked
+from tests.remediator.console.test_looks import backed_up
 from tests.remediator.console.visits import token_of
 from tests.remediator.stack import Stack, alert, settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 
 PHONE = {"width": 390, "height": 844}
-EVERY = (*(page.path for page in PAGES), "/sessions")
-CROWDED = ("/", "/approvals/{id}", "/runs", "/runs/{id}", "/alerts/{id}", "/tasks", "/audit")
-"""Pages that stand for all: those with the most on them."""
+EVERY = (*(page.path for page in PAGES), "/schedule?job=health-check", "/sessions")
+CHECKED = {"phone": ("/", "/approvals/{id}", "/runs/{id}", "/tasks", "/backups", "/hosts"), "desk": ("/", "/forecast")}
+"""Pages that stand for all where axe looks: it takes longer than all else. In the long form it looks at each, twice."""
 DESK = {"width": 1280, "height": 900}
 
 
@@ -59,8 +64,10 @@ async def logged_in(browser: Browser, token: str, **options: Any) -> BrowserCont
     return context
 
 
-async def full(stack: Stack) -> None:
-    """A state with something on every page: a failed run, an approval that waits, an alert that nothing matches."""
+async def full(stack: Stack, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state with something on every page: a failed run, an approval that waits, an alert that nothing matches, a
+    set, a forecast, another host.
+    """
     stack.clutter(3)
     stack.task.broken = True
     await stack.core.start_run("sweep", "attic")
@@ -68,8 +75,14 @@ async def full(stack: Stack) -> None:
     stack.task.broken = False
     stack.clock.now += 120.0
     stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
-    stack.core.apply_settings(settings(stack.task, stack.remedies))
+    await backed_up(stack, root)
     await asked(stack)
+    foretold = ForecastRow(sink="logs:app", unit="bytes", says="in 5 days (4 to 9)", limit=2e9, used=1.9e9,
+                           used_ratio=0.95, days=5.0, days_earliest=4.0, days_latest=9.0, reach_days=60)  # fmt: skip
+    monkeypatch.setattr(stack.core.forecasting, "_foretells", lambda: ["sweep"])
+    cellar = Arrived("cellar", "0.9.7", "rack-3", None)
+    await stack.core._database.write(partial(rows.replace, run_id=1, rows=[foretold]))
+    await stack.core._database.write(partial(fleet.arrive, one=cellar, now=stack.clock.now - 600))
     long = "x" * 300
     await stack.receive(alert(alertname="DiskAlmostFull", severity="critical", mountpoint=f"/{long}"))
     await stack.core.pause(None, "moving house", 3600.0)
@@ -84,9 +97,13 @@ def serious(found: dict[str, Any]) -> list[str]:
     ]
 
 
-async def test_every_page_reads_well_on_a_phone_and_a_desk(stack: Stack, tmp_path: Path) -> None:
-    await full(stack)
-    pictures = Path(os.environ.get("UPKEEPER_SCREENSHOTS", tmp_path))
+async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_without_script(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in one browser, each page asked for twice: to start one and to load a page are what takes time here."""
+    await full(stack, tmp_path, monkeypatch)
+    kept = os.environ.get("UPKEEPER_SCREENSHOTS")
+    pictures = Path(kept or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
 
@@ -98,26 +115,100 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk(stack: Stack, tmp_pat
         faults.append(str(error))
 
     async with served(stack, tmp_path) as browser:
-        for name, size, colours, paths in (
-            ("phone", PHONE, "light", EVERY if long_form() else CROWDED),
-            ("desk", DESK, "dark", EVERY if long_form() else ("/",)),
-        ):
-            token = await token_of(stack, "operator")
-            context = await logged_in(browser, token, viewport=size, color_scheme=colours)
-            page = await context.new_page()
-            page.on("console", said)
-            page.on("pageerror", crashed)
-            for path in paths:
-                await page.goto("/console" + path.replace("{id}", "1"))
+        token = await token_of(stack, "operator")
+        context = await logged_in(browser, token, viewport=PHONE, color_scheme="light")
+        page = await context.new_page()
+        page.on("console", said)
+        page.on("pageerror", crashed)
+        bare = await logged_in(browser, token, viewport=PHONE, java_script_enabled=False)
+        still = await bare.new_page()
+        for path in EVERY:
+            await page.goto("/console" + path.replace("{id}", "1"))
+            words = await page.inner_text("main")
+            assert await page.locator("h1").count() == 1, path
+            for name, size, colours in (("phone", PHONE, "light"), ("desk", DESK, "dark")):
+                await page.set_viewport_size(size)
+                await page.emulate_media(color_scheme=colours)
                 where = f"{name} {path}"
                 wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
                 if wide > 0:
                     faults.append(f"{where} is {wide} pixels too wide")
-                faults += [f"{where} {fault}" for fault in serious((await Axe().run(page)).response)]
-                title = path.strip("/").replace("/{id}", "-one") or "now"
-                await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True)
-            await context.close()
+                if long_form() or path in CHECKED[name]:
+                    faults += [f"{where} {fault}" for fault in serious((await Axe().run(page)).response)]
+                if kept or path == "/":
+                    title = path.strip("/").replace("/{id}", "-one").partition("?")[0] or "now"
+                    await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True)
+            faults += [f"{path}: no Tab comes to {missed}" for missed in await missed_by_tab(page)]
+            await page.set_viewport_size(PHONE)
+            await page.emulate_media(color_scheme="light")
+            await still.goto("/console" + path.replace("{id}", "1"))
+            assert figureless(await still.inner_text("main")) == figureless(words), f"{path} needs a script"
+        # What a form shows.
+        await still.goto("/console/backups")
+        await still.fill("#to", str(tmp_path / "back"))
+        await still.click("text=Show the plan")
+        assert "finish-restore" in await still.inner_text("main")
+        assert not (tmp_path / "back").exists()
+        await page.goto("/console/backups")
+        await page.fill("#to", str(tmp_path / "back"))
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("text=finish-restore")
+        if long_form():
+            faults += [f"the plan of a restore {fault}" for fault in serious((await Axe().run(page)).response)]
     assert not faults, "\n".join(faults)
+
+
+def figureless(text: str) -> str:
+    """What is told without what is another a second later."""
+    return re.sub(r"\d+[a-z]*|now", "#", text.replace(" this one", ""))
+
+
+async def missed_by_tab(page: Page) -> list[str]:
+    """What can be used with a pointer and is not reached by Tab."""
+    count: int = await page.evaluate(
+        """() => {
+            window.reached = new Set();
+            addEventListener("focusin", (focus) => window.reached.add(focus.target), true);
+            const all = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']";
+            window.wanted = [...document.querySelectorAll(all)].filter((one) => one.checkVisibility());
+            return window.wanted.length;
+        }"""
+    )
+    await page.locator("body").press("Tab")
+    await asyncio.gather(*(page.keyboard.press("Tab") for _ in range(count)))
+    missed: list[str] = await page.evaluate(
+        "window.wanted.filter((one) => !window.reached.has(one)).map((one) => one.outerHTML.slice(0, 200))"
+    )
+    return missed
+
+
+async def test_times_in_the_readers_zone_and_the_exact_ones_on_demand(stack: Stack, tmp_path: Path) -> None:
+    await stack.receive(alert(alertname="Other"))
+    async with served(stack, tmp_path) as browser:
+        token = await token_of(stack, "viewer")
+        context = await logged_in(browser, token, timezone_id="Asia/Tokyo", locale="en-GB")
+        page = await context.new_page()
+        await page.goto("/console/alerts?status=firing")
+        time = page.locator("main time").first
+        assert await time.inner_text() == "0s ago"
+        here = "15 Jan 2027, 17:00:00 GMT+9"
+        assert await time.get_attribute("title") == here
+        await tab_to(page, "Exact times")
+        await page.keyboard.press("Enter")
+        assert await time.inner_text() == here
+        await page.goto("/console/decisions")
+        assert await time.inner_text() == here, "it is to be asked for on each page"
+        await page.click("#times")
+        assert await time.inner_text() == "0s ago"
+        await context.close()
+        context = await logged_in(browser, token, java_script_enabled=False)
+        page = await context.new_page()
+        await page.goto("/console/alerts?status=firing")
+        await page.click("text=Exact times")
+        assert page.url.endswith("/console/alerts?status=firing&times=exact")
+        assert await page.locator("main time").first.inner_text() == "2027-01-15 08:00:00 UTC"
+        await page.click("text=Times ago")
+        assert await page.locator("main time").first.inner_text() == "0s ago"
 
 
 async def test_approving_by_keyboard_alone_and_denying_without_script(stack: Stack, tmp_path: Path) -> None:
@@ -159,7 +250,7 @@ async def test_news_come_by_themselves_and_leave_what_is_being_written_alone(
         page = await context.new_page()
         faults: list[str] = []
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        async with page.expect_response("**/console/events"):
+        async with page.expect_response("**/console/events?*"):
             await page.goto("/console/")
         # The first look may come after the first alert, so there are several.
         count = 0
@@ -187,6 +278,15 @@ async def test_news_come_by_themselves_and_leave_what_is_being_written_alone(
         await page.fill("#reason", "")
         await page.locator("#reason").blur()
         await wait_until(lambda: page.get_by_text("Late").count(), what="the news that were held back")
+        stack.clutter(1)
+        stack.task.stuck = asyncio.Event()
+        run = await stack.core.start_run("sweep", "attic")
+        await page.goto(f"/console/runs/{run['id']}")
+        await page.evaluate("window.same = true")
+        await wait_until(lambda: page.get_by_text("applying").count(), what="the run under way on its page")
+        stack.task.stuck.set()
+        await wait_until(lambda: page.get_by_text("effective").count(), what="the end of the run on its page")
+        assert await page.evaluate("window.same"), "the page was loaded again"
         assert not faults
         await context.close()
 

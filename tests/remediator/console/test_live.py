@@ -1,6 +1,7 @@
 """Open pages are told what changes, and let the server stop."""
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -29,6 +30,15 @@ async def test_a_page_is_told_of_each_change(stack: Stack, browser: Browser) -> 
             await stack.receive(alert(alertname=f"Alert{number}"))
             await asyncio.wait([told], timeout=0.2)
         await told
+
+
+async def test_what_happened_before_the_stream_began_is_told(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    events = re.search(r'data-live="([^"]*)"', (await browser.open("/")).html)
+    assert events
+    await stack.receive(alert(alertname="Between"))
+    async with browser.client.get(events[1]) as answer:
+        await asyncio.wait_for(answer.content.readuntil(b"event: changed\n"), 10)
 
 
 async def test_the_stream_ends_with_the_session_and_is_not_for_everybody(

@@ -58,5 +58,5 @@ async def test_a_page_that_could_not_be_made_comes_again_by_itself(
         raise OSError("gone")
 
     monkeypatch.setattr(stack.core.reading, "runs", fails)
-    assert 'data-live="/console/events"' in (await browser.open("/runs")).html
+    assert 'data-live="/console/events?seen=' in (await browser.open("/runs")).html
     assert "data-live" not in (await browser.open("/runs/77")).html
