@@ -20,7 +20,7 @@ Read = Callable[[Operations, web.Request, Visitor], Awaitable[Values]]
 
 ON_A_PAGE = 50
 LATEST = 8
-"""Runs on the first page."""
+"""Runs on the first page; rollouts on that of the hosts."""
 NEXT_JOBS = 5
 
 
@@ -170,7 +170,8 @@ async def config(ask: Operations, request: web.Request, visitor: Visitor) -> Val
 
 @page("/hosts", "Hosts", "hosts.html", "Hosts")
 async def hosts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"hosts": (await ask.hosts())["items"]}
+    hosts, rollouts = await asyncio.gather(ask.hosts(), ask.rollouts(limit=LATEST))
+    return {"hosts": hosts["items"], "rollouts": rollouts["items"]}
 
 
 @page("/audit", "Audit", "audit.html", "Audit")

@@ -18,7 +18,7 @@ from exporter.base.units import format_bytes, format_duration
 from remediator.model.tracks import track
 
 GOOD = frozenset(
-    {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up"}
+    {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up", "well"}
 )
 WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
 _OF_API = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")

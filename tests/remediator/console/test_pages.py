@@ -14,7 +14,9 @@ from exporter.configfile.file import load
 from remediator.config.config import Config
 from remediator.console.pages import PAGES
 from remediator.forecast.row import ForecastRow
-from remediator.store import artefacts, fleet, rows
+from remediator.model.caller import Caller
+from remediator.model.rollout import Member, Rollout
+from remediator.store import artefacts, fleet, rollouts, rows
 from remediator.store.fleet import Arrived
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import START, Stack, alert, notification, settings
@@ -289,3 +291,12 @@ async def test_the_hosts_are_shown_with_what_each_says_of_itself(stack: Stack, b
     await stack.core._database.write(partial(fleet.arrive, one=other, now=START - 600))
     text = (await browser.open("/hosts")).text
     assert re.search(r"cellar on rack-3 down 10m\S* ago 0 0 0 0\.9\.7", text), text
+    assert "Rollouts" not in text
+    rolled = Rollout(
+        host="kitchen", task="sweep", target="attic", caller=Caller("cli", "anna"), label=None, wait=60.0, alerts=True,
+        members=[Member("cellar", None, 1, "failed", "so", 7), Member("roof", None, 2)], state="stopped",
+        reason="cellar: <so>", asked_at=START, since=START, driver="kitchen",
+    )  # fmt: skip
+    await stack.core._database.write(partial(rollouts.create, rollout=rolled, now=START))
+    text = (await browser.open("/hosts")).text
+    assert re.search(r"1 sweep on attic stopped cellar failed\s?, roof pending cellar: <so> .* by anna", text), text

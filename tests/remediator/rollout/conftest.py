@@ -35,7 +35,7 @@ async def open_for(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         yield open_it
         if shared:
             request.getfixturevalue("postgres15").sql(
-                "TRUNCATE hosts, rollouts, runs RESTART IDENTITY CASCADE", dbname="rollouts"
+                "TRUNCATE hosts, rollouts, runs, alerts RESTART IDENTITY CASCADE", dbname="rollouts"
             )
 
 
