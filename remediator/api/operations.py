@@ -96,6 +96,7 @@ Since = Annotated[
     str | None, About("begins with the first record from then on, a time as RFC 3339 has it", format="date-time")
 ]
 AlertStatus = Annotated[str | None, About("firing or resolved; else both", among=("firing", "resolved"))]
+OfFingerprint = Annotated[str | None, About("only of alerts with this fingerprint, as Alertmanager has it")]
 OfAlert = Annotated[int | None, About("only decisions about the alert of that id")]
 OfTask = Annotated[str | None, About("only runs of this task")]
 OfTarget = Annotated[str | None, About("only runs on this target")]
@@ -209,8 +210,9 @@ class Operations:
 
     @operation("GET", "/alerts", "Episodes of alerts, newest first", by="reading")
     async def alerts(
-        self, *, limit: Limit = PAGE, before: Before = None, status: AlertStatus = None, host: OfHost = None
-    ) -> Page[AlertView]: ...
+        self, *, limit: Limit = PAGE, before: Before = None, status: AlertStatus = None, host: OfHost = None,
+        fingerprint: OfFingerprint = None,
+    ) -> Page[AlertView]: ...  # fmt: skip
 
     @operation("GET", "/decisions", "Decisions about alerts, newest first", by="reading")
     async def decisions(

@@ -77,6 +77,11 @@ class Notify(Section):
         description="where you have put the pages of docs/runbooks for all to read: messages then link to "
         "`URL/ALERT.md`",
     )
+    dashboards: HttpUrl | None = Field(
+        default=None,
+        description="a Grafana that has the dashboards that ship: messages then link to the one of the alert, "
+        "`URL/d/UID`",
+    )
 
     @property
     def tells_nobody(self) -> bool:

@@ -92,6 +92,7 @@ class Console:
         get(f"/artefacts/{{id:[0-9]{{1,{DIGITS}}}}}", self._gate.visited(self._artefact))
         get("/sessions", self._gate.visited(self._sessions))
         post("/sessions/end", self._gate.visited(self._end_session, acts=True))
+        get("/alerts/of/{fingerprint:[0-9a-f]{1,16}}", self._gate.visited(self._newest))
         for page in PAGES:
             get(page.path.replace("{id}", "{id:[0-9]+}"), self._gate.visited(self._shown(page)))
         for path, act in FORMS.items():
@@ -188,6 +189,21 @@ class Console:
             )
 
         return respond
+
+    async def _newest(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """The newest episode of an alert by its fingerprint, which is all that Alertmanager's messages know of it."""
+        try:
+            found = await self._ask.alerts(limit=1, fingerprint=request.match_info["fingerprint"])
+        except RequestError as error:
+            return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+        if not found["items"]:
+            problem = (
+                "There is no such alert in the record. It has not reached this remediator yet, its route in"
+                " Alertmanager does not lead here, or it is so old that the record no longer has it."
+            )
+            return self._page("problem.html", "Not possible", {"problem": problem}, visitor, 404)
+        onward = f"{self._base}/alerts/{found['items'][0]['id']}"
+        return web.Response(status=303, headers={hdrs.LOCATION: onward, hdrs.CACHE_CONTROL: "no-store"})
 
     async def _artefact(self, request: web.Request, visitor: Visitor) -> web.Response:
         """What a run has made: a report is shown, without a script and as of no site; all else is saved."""

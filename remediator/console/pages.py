@@ -11,6 +11,7 @@ from aiohttp import web
 from remediator.api.operations import DIGITS, Operations
 from remediator.console.chart import forecast_chart
 from remediator.console.gate import Visitor
+from remediator.console.stance import LAST_LINES, stance
 from remediator.model.errors import RequestError, not_found
 from remediator.model.words import Outcome
 from remediator.webhook.watchdog import NAME as WATCHDOG
@@ -116,7 +117,16 @@ async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     """What was decided about an alert, and what would be now, and why."""
     id = _id(request)
     found = await ask.explain(alert_id=id, plan=False)
-    return {"why": found, "decisions": (await ask.decisions(alert=id, limit=ON_A_PAGE))["items"]}
+    decided = (await ask.decisions(alert=id, limit=ON_A_PAGE))["items"]
+    ran = next((one["run_id"] for one in decided if one["run_id"] is not None), None)
+    run = None if ran is None else await ask.run(ran)
+    return {
+        "why": found,
+        "decisions": decided,
+        "stance": stance(decided, run),
+        "evidence": [] if run is None else run.get("evidence") or [],
+        "last_lines": LAST_LINES,
+    }
 
 
 @page("/decisions", "Decisions", "decisions.html", "Decisions")

@@ -20,7 +20,9 @@ from remediator.model.tracks import track
 GOOD = frozenset(
     {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up", "well"}
 )
-WAITS = frozenset({"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe"})
+WAITS = frozenset(
+    {"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe", "doing"}
+)
 _OF_API = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged", "down"})
 """Words of the record by their colour; all others are a warning's. The word is always shown, too."""

@@ -23,12 +23,20 @@ class Reading:
         self._database = database
 
     async def alerts(
-        self, *, limit: int = PAGE, before: int | None = None, status: str | None = None, host: str | None = None
+        self,
+        *,
+        limit: int = PAGE,
+        before: int | None = None,
+        status: str | None = None,
+        host: str | None = None,
+        fingerprint: str | None = None,
     ) -> Page[AlertView]:
         _require(status, ("firing", "resolved"), "status")
         # In one machine's own database alerts name no host: they are all its own.
         mine = None if self._database.one_machine and host == self._database.host else host
-        listing = partial(pages.list_alerts, limit=limit, before=before, status=status, host=mine)
+        listing = partial(
+            pages.list_alerts, limit=limit, before=before, status=status, host=mine, fingerprint=fingerprint
+        )
         return await self._database.read(listing)
 
     async def decisions(

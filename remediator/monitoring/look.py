@@ -14,7 +14,7 @@ from remediator.monitoring import host
 from remediator.monitoring import prometheus as prom
 from remediator.monitoring.check import Check
 from remediator.monitoring.place import Places, for_alertmanager, for_prometheus
-from remediator.monitoring.rules import Rule, shipped
+from remediator.monitoring.rules import Links, Rule, shipped
 from remediator.peers.http import PeerError
 from remediator.peers.places import Peers, PeerUnknown
 from remediator.statedir import StateDir
@@ -111,8 +111,8 @@ class Look:
         found: list[Places] = []
         if prometheus is not None and self._config.prometheus is not None:
             first = urlsplit(alertmanagers[0].url).netloc if alertmanagers else None
-            runbooks = self._config.notify.runbooks
-            found.append(for_prometheus(prometheus, self._share, ports, runbooks, first))
+            links = Links(self._config.notify.runbooks, self._config.notify.dashboards)
+            found.append(for_prometheus(prometheus, self._share, ports, links, first))
         if alertmanagers and self._config.alertmanager is not None and self._state is not None:
             token = StateDir(self._state).alertmanager_token
             known = self._config.configuration.alertmanager_configs

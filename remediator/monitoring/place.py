@@ -17,7 +17,7 @@ from remediator.monitoring import prometheus as prom
 from remediator.monitoring.fastyaml import parse
 from remediator.monitoring.owned import Change, look, marked
 from remediator.monitoring.parts import routes, scrape_jobs, text
-from remediator.monitoring.rules import PREFIX, rules_with_runbooks
+from remediator.monitoring.rules import PREFIX, Links, rules_with_links
 from remediator.peers.http import is_loopback
 
 BESIDE = ".upkeeper"
@@ -58,7 +58,7 @@ class Places:
 
 
 def for_prometheus(
-    seen: prom.Seen, share: Path, ports: Mapping[str, int], runbooks: str | None, alertmanager: str | None
+    seen: prom.Seen, share: Path, ports: Mapping[str, int], links: Links, alertmanager: str | None
 ) -> Places:
     """ports: by job. alertmanager: host:port of the one to post to, where it is known. Blocks. Raises OSError."""
     config = _config_here(seen)
@@ -70,7 +70,7 @@ def for_prometheus(
             directory, named = _rules_directory(seen, config.parent)
             if not named:
                 needed["rule_files"] = [f"{directory}/*.yml"]
-            wanted += _rules(seen, share, directory, runbooks, by_hand)
+            wanted += _rules(seen, share, directory, links, by_hand)
         if "scrape_configs" in needed and (own := _scrape_directory(seen)) is not None:
             jobs = {"scrape_configs": needed.pop("scrape_configs")}
             wanted += _one(SCRAPE, own / SCRAPE_FILE, text(jobs), "Prometheus reads each file there", True)
@@ -173,12 +173,12 @@ def _directories(patterns: Sequence[object], name: str, base: Path) -> Iterator[
             yield path.parent
 
 
-def _rules(seen: prom.Seen, share: Path, directory: Path, runbooks: str | None, by_hand: list[str]) -> Iterator[Wanted]:
+def _rules(seen: prom.Seen, share: Path, directory: Path, links: Links, by_hand: list[str]) -> Iterator[Wanted]:
     """The files of ours in the directory, as they ship; beside a person's, where he has put alerts of ours into it."""
     files = {path.name: path.read_bytes() for path in sorted((share / "prometheus" / "rules").glob("*.yml"))}
     changes: list[Change] = []
     copied: list[Change] = []
-    for name, content in rules_with_runbooks(files, runbooks).items():
+    for name, content in rules_with_links(files, links).items():
         path, written = directory / f"{PREFIX}{name}", marked(content)
         foreign = [Path(one) for one in seen.compared.holders.get(name, ()) if look(Path(one)).whose == "theirs"]
         for his in foreign:

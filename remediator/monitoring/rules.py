@@ -15,6 +15,24 @@ from remediator.monitoring.fastyaml import parse
 
 PREFIX = "upkeeper-"
 """Of the names of rule files that Upkeeper writes among others."""
+BOARDS: Mapping[str, str] = {
+    "alerting": "remediation", "audit": "remediation", "backups": "backups", "containers": "containers",
+    "docker": "containers", "filesystems": "host", "findings": "configuration", "forecasts": "remediation",
+    "host": "host", "itself": "remediation", "logs": "host", "neo4j": "databases", "postgres": "databases",
+    "schedule": "remediation", "services": "services", "sqlite": "overview", "updates": "host",
+    "watchdog": "overview", "web": "configuration",
+}  # fmt: skip
+"""The dashboard that shows what the alerts of a rule file are about: the overview where none shows it by itself."""
+ADDED = frozenset({"runbook_url", "dashboard_url"})
+"""Annotations that the config adds."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where alerts link to. runbooks: base URL of URL/ALERT.md. grafana: of URL/d/UID, as Grafana has it."""
+
+    runbooks: str | None = None
+    grafana: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,11 @@ class Rule:
     annotations: Mapping[str, str]
 
     def alike(self, other: "Rule") -> bool:
-        """In all but the queries, which Prometheus writes in its own way, and runbook_url, which the config adds."""
+        """In all but the queries, which Prometheus writes in its own way, and the links, which the config adds."""
         return (
             self.seconds == other.seconds
             and self.labels == other.labels
-            and _without_runbook(self.annotations) == _without_runbook(other.annotations)
+            and _without_links(self.annotations) == _without_links(other.annotations)
         )
 
 
@@ -68,6 +86,7 @@ def shipped(share: Path) -> Sequence[Rule]:
         for file in sorted((share / "prometheus" / "rules").glob("*.yml"))
         for group in parse(file.read_bytes())["groups"]
         for rule in group["rules"]
+        if "alert" in rule
     ]
 
 
@@ -144,8 +163,8 @@ def _squeezed(query: str) -> str:
     return "".join(query.split())
 
 
-def _without_runbook(annotations: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: text for name, text in annotations.items() if name != "runbook_url"}
+def _without_links(annotations: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: text for name, text in annotations.items() if name not in ADDED}
 
 
 def _seconds(duration: Any) -> float:
@@ -155,17 +174,20 @@ def _seconds(duration: Any) -> float:
     return float(seconds) if isinstance(seconds, int | float) else -1.0
 
 
-def rules_with_runbooks(files: Mapping[str, bytes], base: str | None) -> Mapping[str, bytes]:
-    """The rule files, each alert with a link to its runbook where ``base`` says where they are: URL/ALERT.md."""
-    if base is None:
+def rules_with_links(files: Mapping[str, bytes], links: Links) -> Mapping[str, bytes]:
+    """The rule files, each alert with links to its runbook and its dashboard, where it is known where these are."""
+    if links == Links():
         return files
-    return {name: _with_runbooks(content, base.rstrip("/")) for name, content in files.items()}
+    return {name: _with_links(name, content, links) for name, content in files.items()}
 
 
-def _with_runbooks(content: bytes, base: str) -> bytes:
+def _with_links(name: str, content: bytes, links: Links) -> bytes:
     document = parse(content)
+    board = BOARDS[name.removesuffix(".yml")]
     for group in document["groups"]:
         for rule in group["rules"]:
-            if "alert" in rule:
-                rule["annotations"]["runbook_url"] = f"{base}/{rule['alert']}.md"
+            if "alert" in rule and links.runbooks is not None:
+                rule["annotations"]["runbook_url"] = f"{links.runbooks.rstrip('/')}/{rule['alert']}.md"
+            if "alert" in rule and links.grafana is not None:
+                rule["annotations"]["dashboard_url"] = f"{links.grafana.rstrip('/')}/d/upkeeper-{board}"
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()

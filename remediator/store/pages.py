@@ -60,9 +60,12 @@ def list_alerts(
     before: int | None = None,
     status: str | None = None,
     host: str | None = None,
+    fingerprint: str | None = None,
 ) -> Page[AlertView]:
-    """The episodes of that status and host, or whatever is left open."""
+    """The episodes of that status, host and fingerprint, or whatever is left open."""
     select = sa.select(alerts)
+    if fingerprint is not None:
+        select = select.where(alerts.c.fingerprint == fingerprint)
     if host is not None:
         select = select.where(alerts.c.host == host)
     if status is not None:

@@ -1,17 +1,19 @@
 """What `upkeeper up` puts into the messages: a real Alertmanager renders it, whatever is in it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from remediator.config.matchers import parse_matchers
 from remediator.config.notify import Notify
 from remediator.config.remedies import Remedy
-from remediator.monitoring.rules import rules_with_runbooks
+from remediator.monitoring.rules import BOARDS, Links, rules_with_links
 from tests import servers
-from tests.alertmanager.alerts import post
+from tests.alertmanager.alerts import ANNOTATIONS, ENDED, post
 from tests.alertmanager.conftest import without_waits
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.helpers import wait_until
@@ -102,18 +104,71 @@ def test_a_host_is_one_line(value: str) -> None:
             Notify.model_validate({"host": value})
 
 
-def test_runbooks_are_linked_where_the_config_says_where_they_are() -> None:
+def test_runbooks_and_dashboards_are_linked_where_the_config_says_where_they_are() -> None:
     shipped = {path.name: path.read_bytes() for path in (share_path() / "prometheus" / "rules").glob("*.yml")}
-    assert rules_with_runbooks(shipped, None) == shipped
-    linked = rules_with_runbooks(shipped, "https://wiki.example.org/runbooks/")
+    assert rules_with_links(shipped, Links()) == shipped
+    linked = rules_with_links(shipped, Links("https://wiki.example.org/runbooks/", "https://grafana.example.org"))
     assert linked.keys() == shipped.keys()
     for name, content in linked.items():
         rules, before = rules_of(content), rules_of(shipped[name])
         for rule in rules:
+            board = rule["annotations"].pop("dashboard_url").removeprefix("https://grafana.example.org/d/")
+            assert (Path(share_path()) / "grafana" / "dashboards" / f"{board}.json").exists()
             url = rule["annotations"].pop("runbook_url")
             assert url == f"https://wiki.example.org/runbooks/{rule['alert']}.md"
             assert (Path(share_path()) / "docs" / "runbooks" / f"{rule['alert']}.md").exists()
         assert rules == before
+
+
+def test_the_dashboard_of_an_alert_shows_what_it_is_about() -> None:
+    share = Path(share_path())
+    assert BOARDS.keys() == {path.stem for path in (share / "prometheus" / "rules").glob("*.yml")}
+    shown = {
+        board: (share / "grafana" / "dashboards" / f"upkeeper-{board}.json").read_text() for board in BOARDS.values()
+    }
+    for subject, board in BOARDS.items():
+        rules = rules_of((share / "prometheus" / "rules" / f"{subject}.yml").read_bytes())
+        read = {name for rule in rules for name in re.findall(r"\bupkeeper_\w+", rule["expr"])}
+        of_board = read & set(re.findall(r"\bupkeeper_\w+", shown[board]))
+        assert of_board or not any(read & set(re.findall(r"\bupkeeper_\w+", text)) for text in shown.values()), subject
+
+
+@pytest.mark.servers
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")  # it is on loopback
+@pytest.mark.parametrize(
+    ("console", "said"),
+    [
+        ("https://ops.example.org/up", "What Upkeeper does about it: https://ops.example.org/up/console/alerts/of/"),
+        (
+            "http://127.0.0.1:10747",
+            "What Upkeeper does about it, on this machine: http://127.0.0.1:10747/console/alerts/of/",
+        ),
+    ],
+)
+async def test_a_message_links_to_what_upkeeper_does(layout: Layout, console: str, said: str) -> None:
+    """By the fingerprint that the remediator is told too, and in what has ended as well."""
+    with served(Mailbox(), login=False) as mailbox:
+        email = {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address, "require_tls": False}
+        local = Local("this machine", [], console)
+        write_configs(
+            layout, Ports.from_base(free_port()), Notify.model_validate({"email": email}), share_path(), local=local
+        )
+        without_waits(layout.alertmanager_config)
+        links = {"runbook_url": "https://wiki/r", "dashboard_url": "https://grafana.example.org/d/upkeeper-host"}
+        async with servers.alertmanager(layout.alertmanager, layout.alertmanager_config) as server:
+            await post(server.url, annotations=ANNOTATIONS | links)
+            await wait_until(lambda: len(mailbox.mails) == 1, what="a mail")
+            async with httpx.AsyncClient() as client:
+                (alert,) = (await client.get(f"{server.url}/api/v2/alerts")).json()
+            await post(server.url, ended=ENDED, annotations=ANNOTATIONS | links)
+            await wait_until(lambda: len(mailbox.mails) == 2, what="the mail of the end")
+    link = f"{said}{alert['fingerprint']}"
+    texts = [part(mail, "plain").replace("\r\n", "\n") for _, mail in mailbox.mails]
+    ends = "\nWhat to do: https://wiki/r\nDashboard: https://grafana.example.org/d/upkeeper-host\n"
+    assert f"\n{link}{ends}" in texts[0]
+    assert f"\n{link.replace('does', 'did')}{ends}" in texts[1]
+    url = link.partition(": ")[2]
+    assert [f'<a href="{url}">{url}</a>' in part(mail, "html") for _, mail in mailbox.mails] == [True, True]
 
 
 def rules_of(content: bytes) -> list[dict[str, Any]]:

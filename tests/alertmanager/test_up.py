@@ -42,6 +42,7 @@ async def test_an_outage_is_mailed_and_the_drill_beside_it_is_not(tmp_path: Path
                     "email": email | {"require_tls": False},
                     "host": "pa-host",
                     "runbooks": "https://wiki.example.org/runbooks",
+                    "dashboards": "https://grafana.example.org",
                 },
             }
             up.config.write_text(yaml.safe_dump(config))
@@ -65,6 +66,10 @@ async def test_an_outage_is_mailed_and_the_drill_beside_it_is_not(tmp_path: Path
     plain = part(mailbox.mails[0][1], "plain")
     assert "What to do: https://wiki.example.org/runbooks/UpkeeperServiceDown.md" in plain
     assert "The remedy restart-down matches. It only records what service-restart would do" in plain
+    assert (
+        f"What Upkeeper does about it, on pa-host: http://127.0.0.1:{up.ports.remediator}/console/alerts/of/" in plain
+    )
+    assert "Dashboard: https://grafana.example.org/d/upkeeper-services" in plain
     assert f"To silence, on pa-host: http://127.0.0.1:{up.ports.alertmanager}" in plain
 
 

@@ -10,10 +10,12 @@ from remediator.config.remedies import Remedy
 
 @dataclass(frozen=True)
 class Local:
-    """The name of this machine, and the remedies in force in their order."""
+    """The name of this machine, the remedies in force in their order, and the console."""
 
     host: str = "this machine"
     remedies: Sequence[Remedy] = ()
+    console: str | None = None
+    """Where people reach the console, without a slash at the end; a loopback address is only on this machine."""
 
 
 UNKNOWN = Local()
@@ -27,7 +29,22 @@ def local_template(local: Local, host: str | None) -> bytes:
         "{{/* Written by `upkeeper up`; changes will be overwritten. */}}\n"
         f'{{{{ define "upkeeper.host" }}}}{{{{ {_literal(host or local.host)} }}}}{{{{ end }}}}\n'
         f'{{{{ define "upkeeper.remedy" }}}}{remedies}{{{{ end }}}}\n'
+        f"{_page(local.console)}"
     ).encode()
+
+
+def _page(console: str | None) -> str:
+    """The link to what Upkeeper does about an alert: its fingerprint is all that a message needs to know for it."""
+    if console is None:
+        return '{{ define "upkeeper.does" }}{{ end }}\n{{ define "upkeeper.does.html" }}{{ end }}\n'
+    here = re.match(r"https?://(127\.|localhost[:/]|\[::1\])", console + "/")
+    on = ', on {{ template "upkeeper.host" . }}' if here else ""
+    says = f'What Upkeeper {{{{ if eq .Status "firing" }}}}does{{{{ else }}}}did{{{{ end }}}} about it{on}: '
+    link = f"{{{{ {_literal(f'{console}/console/alerts/of/')} }}}}{{{{ .Fingerprint }}}}"
+    return (
+        f'{{{{ define "upkeeper.does" }}}}{says}{link}\n{{{{ end }}}}\n'
+        f'{{{{ define "upkeeper.does.html" }}}}<p>{says}<a href="{link}">{link}</a></p>{{{{ end }}}}\n'
+    )
 
 
 def _line(remedy: Remedy) -> str:

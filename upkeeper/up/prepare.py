@@ -23,7 +23,7 @@ from upkeeper.up.banner import Line
 from upkeeper.up.inhibition import inhibit_rules
 from upkeeper.up.messages import Local
 from upkeeper.up.paths import Layout
-from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free
+from upkeeper.up.ports import DEFAULT_BASE, Ports, require_free, url
 from upkeeper.up.programs import ALERTMANAGER, PROMETHEUS, Wanted, find_programs
 from upkeeper.up.write_configs import Written, write_configs
 
@@ -89,7 +89,11 @@ class Prepared:
             self.config.notify,
             self.share,
             peer.base_urls if peer is not None else None,
-            Local(self.host, default_remedies() if remedies is None else remedies),
+            Local(
+                self.host,
+                default_remedies() if remedies is None else remedies,
+                self.config.console.url or url(self.ports.remediator),
+            ),
             inhibit_rules(self.config),
         )
 

@@ -10,7 +10,7 @@ import yaml
 from exporter.base.replace_file import replace_file
 from exporter.configfile.problem import ConfigError, Problem
 from remediator.config.notify import Notify
-from remediator.monitoring.rules import rules_with_runbooks
+from remediator.monitoring.rules import Links, rules_with_links
 from upkeeper.up.messages import UNKNOWN, Local, local_template
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import Ports
@@ -51,7 +51,10 @@ def write_configs(
     source = share / "prometheus" / "prometheus.yml"
     config = prometheus_config(yaml.safe_load(source.read_bytes()), layout, ports, alertmanagers)
     rules_or_config = [
-        *_replace_all(layout.rules, rules_with_runbooks(_read(share.glob("prometheus/rules/*.yml")), notify.runbooks)),
+        *_replace_all(
+            layout.rules,
+            rules_with_links(_read(share.glob("prometheus/rules/*.yml")), Links(notify.runbooks, notify.dashboards)),
+        ),
         _replace(layout.prometheus_config, text(config, source.name)),
     ]
 

@@ -83,6 +83,27 @@ async def test_an_alert_shows_why_its_remedy_does_what_it_does(stack: Stack, bro
     assert "blocked cooldown the last run on this target is too recent" in text
 
 
+async def test_a_message_leads_to_what_is_done_about_its_alert(stack: Stack, browser: Browser) -> None:
+    """All that it knows is the fingerprint, which Alertmanager told the remediator too."""
+    await filled(stack)
+    again = alert(severity="critical", starts_at=START + 90)
+    await browser.log_in(await token_of(stack, "viewer"))
+    shown = await browser.open(f"/alerts/of/{again.fingerprint}")
+    assert shown.path == "/console/alerts/1"
+    assert "What Upkeeper does about it done sweep on attic ended effective" in shown.text
+    stack.clock.now += 7200.0
+    await stack.receive(again)
+    await stack.finished(3)
+    # The newest episode is shown, and the run for it.
+    await browser.log_in(await token_of(stack, "operator"))
+    shown = await browser.open(f"/alerts/of/{again.fingerprint}")
+    assert "What Upkeeper does about it done sweep on attic ended" in shown.text
+    assert 'href="/console/runs/3"' in shown.html
+    unknown = await browser.open("/alerts/of/0123456789abcdef")
+    assert unknown.status == 404
+    assert "There is no such alert in the record" in unknown.text
+
+
 async def test_lists_are_paged(stack: Stack, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("remediator.console.pages.ON_A_PAGE", 2)
     await stack.core.pause(None, "no run", 3600.0)
