@@ -195,13 +195,13 @@ class Console:
         try:
             found = await self._ask.alerts(limit=1, fingerprint=request.match_info["fingerprint"])
         except RequestError as error:
-            return self._page("problem.html", "Not possible", {"problem": str(error)}, visitor, error.status)
+            return self._problem(str(error), error.status, visitor)
         if not found["items"]:
             problem = (
                 "There is no such alert in the record. It has not reached this remediator yet, its route in"
                 " Alertmanager does not lead here, or it is so old that the record no longer has it."
             )
-            return self._page("problem.html", "Not possible", {"problem": problem}, visitor, 404)
+            return self._problem(problem, 404, visitor)
         onward = f"{self._base}/alerts/{found['items'][0]['id']}"
         return web.Response(status=303, headers={hdrs.LOCATION: onward, hdrs.CACHE_CONTROL: "no-store"})
 
