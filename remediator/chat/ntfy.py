@@ -18,6 +18,8 @@ POLL_SECONDS = 10.0
 """What a visitor of the public server may ask for in the long run is one thing in 5 s."""
 SECONDS = 20.0
 MAX_BYTES = 2_000_000
+TOO_MANY_SECONDS = 30.0
+"""For which nothing is asked of a server that wants fewer requests."""
 _LATE = 60.0
 """Seconds after which an answer was given while we were not there: it counts, and nobody waits to be told."""
 _VERDICTS: Mapping[str, Verdict] = {"approve": "approve", "deny": "deny"}
@@ -103,7 +105,7 @@ class Ntfy:
         except PeerError as error:
             raise ChatError(str(error)) from error
         if status != 200:
-            raise ChatError(f"ntfy answers {status}", wait=30.0 if status == 429 else 0.0)
+            raise ChatError(f"ntfy answers {status}", wait=TOO_MANY_SECONDS if status == 429 else 0.0)
         return body
 
 

@@ -68,7 +68,7 @@ async def a_scene(
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> AsyncIterator[Scene]:
     """section: ``chats`` of the config; more: what else stands in it. make: its channels, with short waits."""
-    patch.setattr(chats, "LOOK_SECONDS", 0.05)
+    patch.setattr(chats, "LOOK_SECONDS", 0.2)  # each costs two reads of the database
     patch.setattr(chats, "FIRST_WAIT", 0.05)
     document = {"remediator": {"ballast": 0}, "chats": section, "console": {"url": "https://ops.example.org/up"}}
     document |= more

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from remediator.chat import ntfy as client
 from remediator.chat.channel import Channel
 from remediator.chat.ntfy import Ntfy as Client
 from remediator.config.config import Config
@@ -30,8 +31,9 @@ async def scene(stack: Stack, server: Ntfy, tmp_path: Path, monkeypatch: pytest.
     }  # fmt: skip
 
     def make(config: Config) -> list[Channel]:
-        return [Client(config.chats.ntfy, time.time, poll_seconds=0.05)] if config.chats.ntfy else []
+        return [Client(config.chats.ntfy, time.time, poll_seconds=0.2)] if config.chats.ntfy else []
 
+    monkeypatch.setattr(client, "TOO_MANY_SECONDS", 0.2)
     async with a_scene(stack, monkeypatch, {"ntfy": section}, make, server.texts) as made:
         yield made
 
@@ -81,5 +83,8 @@ async def test_what_was_answered_while_we_were_away_counts_and_what_is_old_distu
     server.fails = [500, 502, 429]
     scene.begin()
     await scene.says(1, "approved by anna")
+    polls = server.polls
+    await wait_until(lambda: server.polls > polls + 1, what="all answers to be dealt with")
+    assert not server.fails, "not all of them were met"
     assert not [each for each in server.published if "sequence_id" not in each], "an old answer was talked about"
     assert len([each for each in server.published if "actions" in each]) == 2, "it was asked twice"

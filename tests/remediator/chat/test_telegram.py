@@ -50,7 +50,7 @@ async def test_a_plan_is_shown_approved_and_its_outcome_ends_up_in_the_message(s
     bot.press(1, "Approve", ANNA)
     await scene.says(1, "approved by anna (chat)", "effective: ")
     assert bot.keyboard(1) == [], "there is still something to press"
-    assert bot.said == [("q1", "sweep on attic: approved.")]
+    await wait_until(lambda: bot.said, equals=[("q1", "sweep on attic: approved.")], what="the press to be answered")
     assert (await scene.ended())["outcome"] == "effective"
     assert (await scene.stack.core.approval(1))["by"] == {"trigger": "chat", "name": "anna"}
 
@@ -141,7 +141,7 @@ async def test_an_outage_loses_nothing_and_is_told_once(scene: Scene, bot: Bot) 
         await scene.asks()
         bot.press(1, "Approve", ANNA)
         await scene.says(1, "approved by anna", "effective")
-    assert not bot.refuses, "not all of them were met"
+    await wait_until(lambda: bot.refuses, equals={}, what="all of them to be met")
     assert "chat does not work" in [each["event"] for each in logs]
     assert TOKEN.partition(":")[2] not in str(logs)
     assert (await scene.ended())["outcome"] == "effective"
