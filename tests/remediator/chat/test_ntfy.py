@@ -38,9 +38,24 @@ async def scene(stack: Stack, server: Ntfy, tmp_path: Path, monkeypatch: pytest.
         yield made
 
 
-async def test_each_approver_is_asked_one_decides_and_both_are_told(scene: Scene, server: Ntfy) -> None:
+async def test_each_approver_is_asked_nobody_answers_for_another_one_decides_and_both_are_told(
+    scene: Scene, server: Ntfy
+) -> None:
     await scene.asks(2)
     assert [each["topic"] for each in server.published] == ["up-anna", "up-bob"]
+    _, secret, _ = server.published[0]["actions"][0]["body"].split(" ")
+    for text in (
+        f"approve {secret} up-bob",
+        f"approve {secret} up-eve",
+        f"approve {secret}",
+        "approve x up-anna",
+        "hi",
+    ):
+        server.add("up-answers", text)
+    polls = server.polls
+    await wait_until(lambda: server.polls > polls + 1, what="all to be dealt with")
+    assert await scene.state() == "asked"
+    server.published[2:] = []  # what was said to those who tried
     await server.press(2, "Approve", times=2)
     for message in (1, 2):
         await scene.says(message, "approved by bob (chat)", "effective: ")
@@ -54,35 +69,17 @@ async def test_each_approver_is_asked_one_decides_and_both_are_told(scene: Scene
     assert "is over: approved by bob" in told()[1]
 
 
-async def test_nobody_answers_in_the_name_of_another(scene: Scene, server: Ntfy) -> None:
-    await scene.asks(2)
-    _, secret, _ = server.published[0]["actions"][0]["body"].split(" ")
-    for text in (
-        f"approve {secret} up-bob",
-        f"approve {secret} up-eve",
-        f"approve {secret}",
-        "approve x up-anna",
-        "hi",
-    ):
-        server.add("up-answers", text)
-    polls = server.polls
-    await wait_until(lambda: server.polls > polls + 2, what="all to be read")
-    assert await scene.state() == "asked"
-    await server.press(1, "Deny")
-    await scene.says(1, "denied by anna")
-
-
 async def test_what_was_answered_while_we_were_away_counts_and_what_is_old_disturbs_nobody(
     scene: Scene, server: Ntfy
 ) -> None:
     await scene.asks(2)
     await scene.end()
-    body = server.published[0]["actions"][0]["body"]
+    body = server.published[0]["actions"][1]["body"]
     for _ in range(2):
         server.add("up-answers", body, at=time.time() - 3600)
     server.fails = [500, 502, 429]
     scene.begin()
-    await scene.says(1, "approved by anna")
+    await scene.says(1, "denied by anna")
     polls = server.polls
     await wait_until(lambda: server.polls > polls + 1, what="all answers to be dealt with")
     assert not server.fails, "not all of them were met"

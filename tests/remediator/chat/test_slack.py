@@ -39,15 +39,26 @@ async def scene(stack: Stack, server: Slack, tmp_path: Path, monkeypatch: pytest
         yield made
 
 
-async def test_a_plan_is_approved_and_the_message_ends_up_with_its_outcome(scene: Scene, server: Slack) -> None:
+async def test_only_an_approvers_button_counts_and_the_message_ends_up_with_the_outcome(
+    scene: Scene, server: Slack
+) -> None:
+    (scene.stack.attic / "<!channel> & *x*").touch()
     await scene.asks()
+    [message] = server.messages.values()
+    assert "<!channel>" not in message["text"], "what stands in a plan mentions somebody"
+    assert message["blocks"][0]["text"]["type"] == "plain_text"
+    assert "<!channel> & *x*" in message["blocks"][0]["text"]["text"]
+    for payload in ({}, {"type": "view_submission"}, {"type": "block_actions", "user": {"id": ANNA}, "actions": 5}):
+        server.send(payload)
+    server.send({}, kind="events_api")
+    server.press(1, "Approve", ANNA, channel="C0000000009")
     server.press(1, "Approve", BOB)
-    await wait_until(lambda: server.said, what="an answer to the stranger")
-    assert (server.said[0][0], await scene.state()) == (BOB, "asked")
+    await wait_until(lambda: len(server.acknowledged) == 6, what="all to be dealt with")
+    assert ([user for user, _ in server.said], await scene.state()) == ([BOB], "asked")
     server.press(1, "Approve", ANNA)
     await scene.says(1, "approved by anna (chat)", "effective: ")
     assert server.buttons(1) == []
-    await wait_until(lambda: server.acknowledged, equals=["e1", "e2"], what="both presses to be taken")
+    await wait_until(lambda: server.acknowledged, equals=[f"e{n}" for n in range(1, 8)], what="the last press")
     assert server.said[1:] == [(ANNA, "sweep on attic: approved.")]
 
 
@@ -68,22 +79,3 @@ async def test_a_connection_that_is_refreshed_and_an_envelope_that_comes_twice_d
     records = (await scene.stack.core.audit(limit=100))["items"]
     assert len([each for each in records if each["kind"] == "approval.denied"]) == 1
     assert "geheim" not in str(logs)
-
-
-async def test_what_is_not_a_button_of_ours_does_nothing(scene: Scene, server: Slack) -> None:
-    await scene.asks()
-    for payload in ({}, {"type": "view_submission"}, {"type": "block_actions", "user": {"id": ANNA}, "actions": 5}):
-        server.send(payload)
-    server.send({}, kind="events_api")
-    server.press(1, "Approve", ANNA, channel="C0000000009")
-    await wait_until(lambda: len(server.acknowledged) == 5, what="all to be read")
-    assert await scene.state() == "asked"
-
-
-async def test_what_stands_in_a_plan_mentions_nobody(scene: Scene, server: Slack) -> None:
-    (scene.stack.attic / "<!channel> & *x*").touch()
-    await scene.asks()
-    [message] = server.messages.values()
-    assert "<!channel>" not in message["text"]
-    assert message["blocks"][0]["text"]["type"] == "plain_text"
-    assert "<!channel> & *x*" in message["blocks"][0]["text"]["text"]
