@@ -31,8 +31,8 @@ class Question:
 class Answer:
     """What somebody answered. who: the name of an approver; None for a stranger. user: what the service calls him.
 
-    say: tells him what came of it. recipient: whose secret it must be, where the secret alone tells who answers. It may
-    come twice, and late.
+    say: tells him what came of it. recipient: whose secret it must be, where the secret alone tells who answers. ref:
+    the message that he answered, where the service says so. It may come twice, and late.
     """
 
     secret: str
@@ -41,6 +41,7 @@ class Answer:
     user: str
     say: Callable[[str], Awaitable[None]]
     recipient: str | None = None
+    ref: str | None = None
 
 
 class Channel(Protocol):

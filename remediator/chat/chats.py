@@ -34,6 +34,10 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds after which what failed is tried again; twice as long each time."""
 
 
+STOP_SECONDS = 5.0
+"""For which a message that is being posted may hold up the end of a chat."""
+
+
 class Approvals(Protocol):
     """What is asked of the rest."""
 
@@ -123,13 +127,24 @@ class Chats:
         asked = await self._approvals().approval(one.approval_id)
         if asked["state"] != "asked":
             return
+        posting = asyncio.ensure_future(self._post(channel, one, words.question(asked)))
+        try:
+            await asyncio.shield(posting)
+        except asyncio.CancelledError:  # what has been posted must be known, or its end is never shown
+            await asyncio.wait([posting], timeout=STOP_SECONDS)
+            posting.cancel()
+            await asyncio.gather(posting, return_exceptions=True)
+            raise
+
+    async def _post(self, channel: Channel, one: Wanted, text: str) -> None:
         secret = secrets.token_urlsafe(16)
         begin = partial(chats.begin, host=self._database.host, channel=channel.name, one=one, secret=_hash(secret))
         # Stored before it is posted: an answer may be quicker than we are.
-        await self._database.write(partial(begin, now=self._clock()))
+        if not await self._database.write(partial(begin, now=self._clock())):
+            return
         url = self._config().console.url
         link = None if url is None else f"{url}/console/approvals/{one.approval_id}"
-        ref = await channel.post(one.recipient, Question(words.question(asked), secret, link))
+        ref = await channel.post(one.recipient, Question(text, secret, link))
         await self._database.write(partial(chats.posted, secret=_hash(secret), ref=ref))
         log.info("asked in a chat", chat=channel.name, approval=one.approval_id)
 
@@ -161,6 +176,9 @@ class Chats:
         found = await self._database.read(find)
         if found is None or answer.recipient not in (None, found.recipient):
             return "Nothing waits for this answer any more. Nothing was done."
+        if answer.ref is not None:
+            # What ended while it posted knows of the message by the answer to it.
+            await self._database.write(partial(chats.posted, secret=_hash(answer.secret), ref=answer.ref))
         asking = ASKING.set(Caller("chat", answer.who))
         try:
             given = await self._approvals().decide_approval(

@@ -104,7 +104,9 @@ class Slack:
                 verdict = _VERDICTS.get(action["action_id"])
                 if verdict is not None:
                     who = self._settings.approvers.get(user)
-                    found.append(Answer(str(action["value"]), verdict, who, user, self._says(user)))
+                    found.append(
+                        Answer(str(action["value"]), verdict, who, user, self._says(user), ref=_message(payload))
+                    )
         except (KeyError, TypeError):
             return ()
         return found
@@ -141,6 +143,13 @@ class _Refused(ChatError):
     def __init__(self, message: str, word: str) -> None:
         super().__init__(message)
         self.word = word
+
+
+def _message(payload: Mapping[str, Any]) -> str | None:
+    """The message that a button belongs to."""
+    container = payload.get("container")
+    ts = container.get("message_ts") if isinstance(container, dict) else None
+    return ts if isinstance(ts, str) else None
 
 
 def _text(text: str) -> Mapping[str, Any]:

@@ -96,13 +96,14 @@ class Telegram:
             user, id = int(query["from"]["id"]), str(query["id"])
             if int(query["message"]["chat"]["id"]) != self._settings.chat_id:
                 return None
+            ref = str(int(query["message"]["message_id"]))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
         async def say(text: str) -> None:
             await self._call("answerCallbackQuery", callback_query_id=id, text=text[:_LONGEST_SAID], show_alert=True)
 
-        return Answer(secret, verdict, self._settings.approvers.get(user), str(user), say)
+        return Answer(secret, verdict, self._settings.approvers.get(user), str(user), say, ref=ref)
 
     async def close(self) -> None:
         for client in (self._sends, self._polls):

@@ -51,10 +51,16 @@ def wanted(
     return missing[:limit]
 
 
-def begin(connection: sa.Connection, host: str, channel: str, one: Wanted, secret: str, now: float) -> None:
-    """A message is about to be posted. secret: hash of what an answer to it will name; the one before is void."""
+def begin(connection: sa.Connection, host: str, channel: str, one: Wanted, secret: str, now: float) -> bool:
+    """A message is about to be posted. secret: hash of what an answer to it will name; the one before is void. False
+    where nothing is to be posted any more: it has been decided, or a message posted before has been found again.
+    """
     key = (chat_messages.c.channel == channel, chat_messages.c.approval_id == one.approval_id,
            chat_messages.c.recipient == one.recipient)  # fmt: skip
+    waits = sa.select(approvals.c.id).where(approvals.c.id == one.approval_id, approvals.c.state == "asked")
+    there = sa.select(chat_messages.c.id).where(*key, chat_messages.c.ref.is_not(None))
+    if connection.scalar(waits) is None or connection.scalar(there) is not None:
+        return False
     connection.execute(chat_messages.delete().where(*key))
     connection.execute(
         chat_messages.insert().values(
@@ -67,10 +73,13 @@ def begin(connection: sa.Connection, host: str, channel: str, one: Wanted, secre
             at=now,
         )
     )
+    return True
 
 
 def posted(connection: sa.Connection, secret: str, ref: str) -> None:
-    connection.execute(chat_messages.update().where(chat_messages.c.secret == secret).values(ref=ref))
+    """A message is there, which this finds again; the first word about it counts."""
+    unknown = (chat_messages.c.secret == secret, chat_messages.c.ref.is_(None))
+    connection.execute(chat_messages.update().where(*unknown).values(ref=ref))
 
 
 def behind(connection: sa.Connection, host: str, channel: str, limit: int) -> Sequence[Behind]:

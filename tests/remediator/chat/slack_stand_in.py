@@ -42,6 +42,7 @@ class Slack:
         [button] = [each for each in self.buttons(message) if each["text"]["text"] == label]
         self.send({
             "type": "block_actions", "user": {"id": user}, "channel": {"id": channel},
+            "container": {"type": "message", "message_ts": list(self.messages)[message - 1]},
             "actions": [{"action_id": button["action_id"], "value": button["value"]}],
         })  # fmt: skip
 

@@ -1,6 +1,8 @@
 """Questions in chats and their answers in the record, on each database: asked once, answered once."""
 
 import asyncio
+import dataclasses
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Literal
@@ -121,6 +123,19 @@ async def test_a_post_that_failed_is_tried_again_and_its_former_secret_is_void(d
     await service.look(channel)
     assert len(channel.posted) == 1
     assert await database.read(partial(named, secret="of the one that failed")) is None
+
+
+async def test_what_ended_while_it_posted_shows_the_outcome_by_the_answer(database: Database) -> None:
+    run_id, channel, service = await waiting_run(database), Channel(), asking(database)
+    number = await ask(database, run_id, "a")
+    one = chats.Wanted(number, "room")
+    begin = partial(chats.begin, host=database.host, channel=channel.name, one=one, now=3.0)
+    assert await database.write(partial(begin, secret=hashlib.sha256(b"s").hexdigest()))
+    # It was posted, and the process was killed. Somebody answers; what looks meanwhile posts it once more, or not.
+    await service.take(channel, dataclasses.replace(channel.answer("s", "deny"), ref="m0"))
+    assert not await database.write(partial(begin, secret="another")), "it has been decided"
+    await service.look(channel)
+    assert (channel.posted, [ref for ref, text in channel.shows if "denied by anna" in text]) == ([], ["m0"])
 
 
 async def test_another_plan_is_another_question_and_hosts_ask_for_themselves(open_for: Open) -> None:
