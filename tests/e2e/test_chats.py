@@ -36,13 +36,13 @@ class Chats:
     mailbox: Mailbox
 
     def shown(self, chat: str) -> str:
-        """The newest message of a chat; what the link of the newest mail leads to."""
+        """The question, as it reads now; of a mail, what its link leads to."""
         if chat == "mail":
             link = self.link()
             return "" if link is None else httpx.get(link, timeout=30).text
         texts = {number: str(each["text"]) for number, each in self.bot.messages.items()}
         of = {"telegram": texts, "ntfy": self.ntfy.texts(), "slack": self.slack.texts()}[chat]
-        return of[max(of)] if of else ""
+        return of[1] if of else ""
 
     def link(self) -> str | None:
         for _, mail in self.mailbox.mails:
