@@ -111,7 +111,7 @@ class Approving:
         host = approvals.get(connection, id).host
         if host != self._database.host:
             fleet.join_writers(connection, host)
-            fleet.call(connection, [host])
+            fleet.call(connection, [host], everything=True)  # also at what a run that is denied held back
         ended = list(self._waiting.end(connection, host, now))
         if not approvals.decide(connection, id, plan_hash, _STATE[verdict], caller, reason, now):
             return _Answered(False, ended)

@@ -66,7 +66,7 @@ class Cancelling:
             raise not_found(f"there is no run {run_id}") from error
         if run.host != self._database.host:
             fleet.join_writers(connection, run.host)
-            fleet.call(connection, [run.host])
+            fleet.call(connection, [run.host], everything=True)  # also at what the run held back
         by = f"by {caller.name or caller.trigger}{f': {reason}' if reason else ''}"
         entry = Entry("run.cancelled", now, caller, {"reason": reason}, run_id)
         ended = [*self._one(connection, run_id, f"cancelled {by}", entry)]

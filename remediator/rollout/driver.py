@@ -137,12 +137,23 @@ class Driver:
                 after = began(after, name, run_id, now)
             else:
                 after = in_flight(after, name, run_id, now)
+        if after.state in ("stopping", "cancelling"):
+            self._take_back(connection, after, now)
         if after == before:
             return Stepped(before, after, asked)
         rollouts.save(connection, after)
         audit.append(connection, host, *entries(before, after, asked, now))
         fleet.call(connection, asked)
         return Stepped(before, after, asked)
+
+    def _take_back(self, connection: sa.Connection, rollout: Rollout, now: float) -> None:
+        """Runs that have not begun do not, as where their host is away: it would begin them when it is back."""
+        for one in rollout.members:
+            if one.state == "running" and one.run_id is not None:
+                fleet.join_writers(connection, one.host)
+                why = f"rollout {rollout.id} stopped before it began"
+                if runs.cancel_queued(connection, one.run_id, why, rollout.caller, now):
+                    log.info("run taken back", run=one.run_id, host=one.host, rollout=rollout.id)
 
     def _facts(self, connection: sa.Connection, rollout: Rollout, sight: Sight | None, now: float) -> Facts:
         ids = [one.run_id for one in rollout.members if one.run_id is not None and one.state == "running"]

@@ -241,6 +241,18 @@ def set_state(connection: sa.Connection, run_id: int, state: RunState) -> bool:
     return connection.execute(runs.update().where(*goes_on).values(state=state)).rowcount == 1
 
 
+def cancel_queued(connection: sa.Connection, run_id: int, why: str, caller: Caller, now: float) -> bool:
+    """Closes a run that has not begun; False where it has, and then it stays as it is."""
+    columns = (runs.c.host, runs.c.state)
+    row = connection.execute(sa.select(*columns).where(runs.c.id == run_id).with_for_update()).first()
+    if row is None or row.state != "queued":
+        return False
+    cancel(connection, run_id, why)
+    entry = Entry("run.cancelled", now, caller, {"reason": why, "state": "queued"}, run_id)
+    audit.append(connection, row.host, entry)
+    return finish(connection, run_id, "cancelled", f"{why}; nothing had been done", now)
+
+
 def cancel(connection: sa.Connection, run_id: int, why: str) -> RunState | None:
     """Notes that a person has cancelled a run; the state that it is in. None where it has nothing left to be stopped,
     or was cancelled before.

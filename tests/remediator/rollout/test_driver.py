@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -168,6 +169,27 @@ async def test_many_drivers_at_once_ask_for_each_run_once_and_one_of_them_drives
     await asyncio.gather(*(desk.driver.go_on() for desk in (*desks, *desks)))
     assert [host for host, *_ in await kitchen.asked()] == ["kitchen", "cellar"]
     assert (await kitchen.seen(id)).driver == first
+
+
+@pytest.mark.parametrize("open_for", [SHARED], indirect=True)
+async def test_what_has_not_begun_when_it_stops_does_not_begin_later(open_for: Open) -> None:
+    clock = Clock()
+    kitchen, cellar = Desk(await open_for("kitchen"), clock), Desk(await open_for("cellar"), clock)
+    for desk in (kitchen, cellar):
+        await desk.arrive()
+    together = replace(of("kitchen"), members=[Member(name, name, 1) for name in ("cellar", "kitchen")])
+    id = await kitchen.database.write(partial(rollouts.create, rollout=together, now=T0))
+    await kitchen.driver.go_on()
+    first, second = [one.run_id for one in (await kitchen.seen(id)).members]
+    assert first is not None
+    assert second is not None
+    await kitchen.end(second, "failed")
+    assert await kitchen.driver.go_on() == 5.0
+    assert (await kitchen.seen(id)).state == "stopping"
+    state = await kitchen.database.read(partial(rollouts.states, run_ids=[first]))
+    assert state == {first: ("finished", "cancelled", f"rollout {id} stopped before it began; nothing had been done")}
+    assert await kitchen.driver.go_on() is None
+    assert [one.state for one in (await kitchen.seen(id)).members] == ["failed", "failed"]
 
 
 async def _orphan(database: Database, id: int) -> None:
