@@ -23,6 +23,8 @@ ON_A_PAGE = 50
 LATEST = 8
 """Runs on the first page; rollouts on that of the hosts."""
 NEXT_JOBS = 5
+WAITING = 12
+"""Approvals on the first page: what is wrong stands below them, and a phone shows three at a time."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     ]
     return {
         "status": status,
+        "waiting": status["approvals"][:WAITING],
         "firing": shown,
         "runs": latest["items"],
         "jobs": coming[:NEXT_JOBS],

@@ -67,9 +67,17 @@ def approving(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("approving")
-async def test_a_plan_is_looked_at_and_approved(stack: Stack, browser: Browser, home: Shown) -> None:
+async def test_a_plan_is_looked_at_and_approved(
+    stack: Stack, browser: Browser, home: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
     id = await asked(stack)
-    assert "sweep on attic" in (await browser.open("/")).text
+    now = await browser.open("/")
+    assert "sweep on attic" in now.text
+    assert "More wait" not in now.text
+    monkeypatch.setattr("remediator.console.pages.WAITING", 0)
+    now = await browser.open("/")
+    assert "sweep on attic 2 actions" not in now.text
+    assert "/console/approvals?state=asked" in now.links(), "what waits is nowhere on the first page"
     shown = await browser.open(f"/approvals/{id}")
     assert "delete f0 a file" in shown.text
     fields = {name: shown.field(name) for name in ("id", "plan_hash", "csrf", "back")}
