@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import islice, takewhile
 from typing import Any
 
 from remediator.backtest.history import GateHistory
@@ -104,16 +105,22 @@ class Record:
 
     def _history(self, subject: Subject, now: float) -> RunHistory:
         in_flight = next((run.id for run in self._under_way.values() if run.subject.place == subject.place), None)
+        # The newest, and only as many as the guards would have read: of a month there are thousands.
+        counted = (
+            run for run in self.past(subject.place) if (subject.observing or not run.dry) and run.outcome != "blocked"
+        )
         past = [
             PastRun(run.begins, run.ends, run.outcome in ("effective", "planned"))
-            for run in self.past(subject.place)
-            if (subject.observing or not run.dry) and run.outcome != "blocked"
+            for run in islice(counted, REMEMBERED_RUNS)
         ]
         closed_at = self._world.known.closed_at((subject.task, subject.target), now)
-        return RunHistory(in_flight, past[:REMEMBERED_RUNS], closed_at)
+        return RunHistory(in_flight, past, closed_at)
 
     def _spending(self, subject: Subject, now: float) -> Spending:
         """By the plans that the record knows: of runs without one nothing is counted, which the notes say."""
+        budget = subject.settings.budget
+        if budget.bytes_per_day is None and budget.items_per_day is None:
+            return Spending(())
         spent = [
             Spent(run.ends if run.id not in self._under_way else None, run.bytes, run.items)
             for run in [*self._under_way.values(), *self._ended_of(subject.task, now - DAY)]
@@ -123,7 +130,12 @@ class Record:
 
     def _ended_of(self, task: str, since: float) -> Sequence[ReplayedRun]:
         """The task's runs that have ended since then, on any target, newest first."""
-        found = [run for place, runs in self._past.items() if place[1] == task for run in runs if run.ends > since]
+        found = [
+            run
+            for place in self._past
+            if place[1] == task
+            for run in takewhile(lambda run: run.ends > since, self.past(place))
+        ]
         return sorted(found, key=lambda run: run.ends, reverse=True)
 
     def _answers(self, subject: Subject, now: float) -> Answers:
