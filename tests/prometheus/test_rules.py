@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from remediator.monitoring.alertmanager import TEST
 from tests.helpers import long_form
 from tests.metric_names import METRICS
+from tests.prometheus.cases import LEAN, seconds, telling
 from tests.servers import tool
 from upkeeper.share import share_path
 
@@ -37,14 +39,7 @@ CASES: list[dict[str, Any]] = [
     case for document in TEST_FILES.values() for test in document["tests"] for case in test["alert_rule_test"]
 ]
 ALERTS = sorted(RULES)
-DAY = 86400.0
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-def seconds(duration: str) -> float:
-    """Of a duration as Prometheus writes it, such as 1h30m."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smhdw])", str(duration)))
 
 
 def later(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,36 +61,14 @@ CHANGES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"fires t
 def promtool_test(files: Iterable[Path]) -> subprocess.CompletedProcess[str]:
     """Runs the test files in one process. The output is stdout and stderr as they came."""
     command = [tool("promtool", "prometheus"), "test", "rules", *map(str, files)]
-    # It is short, and its heap is small: collecting garbage less often saves a fifth of its time.
-    lean = os.environ | {"GOGC": "400", "GOMAXPROCS": "1"}
-    return subprocess.run(command, env=lean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    env = os.environ | LEAN
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 @pytest.mark.slow
 def test_promtool_passes() -> None:
     done = promtool_test(sorted((ROOT / "prometheus" / "tests").glob("*.yml")))
     assert done.returncode == 0, done.stdout
-
-
-def telling(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of each alert the case that wants it to fire soonest after one that does not, in its test.
-
-    promtool evaluates a test no longer than to its last case.
-    """
-    best: dict[str, tuple[float, float, int, Any]] = {}
-    for number, test in enumerate(document["tests"]):
-        quiet: dict[str, float] = {}
-        for case in sorted(test["alert_rule_test"], key=lambda case: seconds(case["eval_time"])):
-            alert, at = case["alertname"], seconds(case["eval_time"])
-            if not case["exp_alerts"]:
-                quiet[alert] = at
-            elif (found := (at - quiet.get(alert, 0), at, number)) < best.get(alert, (inf, inf, 0))[:3]:
-                best[alert] = (*found, case)
-    kept = [
-        test | {"alert_rule_test": [case for _, _, of, case in best.values() if of == number]}
-        for number, test in enumerate(document["tests"])
-    ]
-    return [test for test in kept if test["alert_rule_test"]]
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +155,23 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not(alert: str) -> N
     assert True in fires
     if alert != "Watchdog":
         assert False in fires
+
+
+@pytest.mark.parametrize("alert", sorted(set(ALERTS) - {"Watchdog"}))
+def test_each_alert_has_a_case_at_its_edge(alert: str) -> None:
+    """Quiet in one evaluation, firing in the next: so that neither its limit nor its delay can move unnoticed."""
+    evaluated = max(seconds(group["interval"]) for _, group in GROUPS if RULES[alert] in group["rules"])
+    apart = []
+    for document in TEST_FILES.values():
+        for test in document["tests"]:
+            cases = sorted(
+                (seconds(case["eval_time"]), bool(case["exp_alerts"]))
+                for case in test["alert_rule_test"]
+                if case["alertname"] == alert
+            )
+            step = max(evaluated, seconds(document["evaluation_interval"]))
+            apart += [(one - before) / step for (before, fired), (one, fires) in pairwise(cases) if fires > fired]
+    assert min(apart, default=inf) <= 1
 
 
 @pytest.mark.parametrize("alert", ALERTS)

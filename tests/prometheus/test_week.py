@@ -1,5 +1,6 @@
 """A stack in its normal life raises no alert; one thing that goes wrong in it does."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from remediator.share import share_path
 from tests.helpers import long_form
+from tests.prometheus.cases import LEAN
 from tests.prometheus.week import DAY, At, series, values, within
 from tests.servers import tool
 
@@ -31,7 +33,7 @@ def promtool(directory: Path, changes: dict[str, At], minutes: int) -> "subproce
     document = {"rule_files": list(map(str, RULES)), "evaluation_interval": f"{STEP}m", "tests": [test]}
     file.write_text(yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
     command = [tool("promtool", "prometheus"), "test", "rules", str(file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=os.environ | LEAN, capture_output=True, text=True, check=False)
 
 
 def test_it_has_all_that_rules_read() -> None:
@@ -44,6 +46,7 @@ def test_it_has_all_that_rules_read() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200 if long_form() else 900)  # seven days, minute by minute
 def test_normal_life_raises_no_alert(tmp_path: Path) -> None:
     done = promtool(tmp_path, {}, MINUTES)
     assert done.returncode == 0, done.stdout + done.stderr
