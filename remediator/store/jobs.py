@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -156,18 +157,25 @@ def well_in_part(connection: sa.Connection, run_ids: Collection[int]) -> frozens
 
 def history(connection: sa.Connection, host: str, job: str, since: float, until: float, limit: int) -> list[DueTime]:
     """What became of a job's due times in a span, newest first; also of spans of missed ones that reach into it."""
-    select = (
+    values = {"of_host": host, "of_job": job, "since": since, "until": until, "most": limit}
+    return [_due(row) for row in connection.execute(_history(), values)]
+
+
+@cache
+def _history() -> sa.Select[Any]:
+    """Made once: a look at the schedule asks it of each job, and making it takes as long as asking it."""
+    time = due_times.c.due_at.type
+    return (
         sa.select(due_times)
         .where(
-            due_times.c.host == host,
-            due_times.c.job == job,
-            due_times.c.due_at >= since,
-            due_times.c.first_due_at <= until,
+            due_times.c.host == sa.bindparam("of_host", type_=due_times.c.host.type),
+            due_times.c.job == sa.bindparam("of_job", type_=due_times.c.job.type),
+            due_times.c.due_at >= sa.bindparam("since", type_=time),
+            due_times.c.first_due_at <= sa.bindparam("until", type_=time),
         )
         .order_by(due_times.c.due_at.desc())
-        .limit(limit)
+        .limit(sa.bindparam("most", type_=sa.Integer()))
     )
-    return [_due(row) for row in connection.execute(select)]
 
 
 def newest(connection: sa.Connection, host: str, limit: int) -> Mapping[str, list[DueTime]]:
