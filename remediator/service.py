@@ -69,7 +69,7 @@ class Remediator:
         self._settings.make_tasks()
         self.core.apply_settings(self._settings)
         with to_be_tried_again("the labels of this host could not be noted"):
-            await self.core.relabel()
+            await self.core.membership.relabel()
         await self._record_config()
 
     async def _record_config(self) -> None:
@@ -92,7 +92,7 @@ class Remediator:
         ready = False
         try:
             self._manager.start()
-            await self.core.claim()
+            await self.core.membership.claim()
             if not await self._with_room(self.core.open, stop):
                 return
             # The address first: alerts that come while the engine starts are stored and wait for it.
@@ -106,7 +106,7 @@ class Remediator:
                 if not await self._with_room(self.core.start_engine, stop):
                     return
                 await self._record_config()
-                await self.core.arrive(self._address(listen))
+                await self.core.membership.arrive(self._address(listen))
                 async with asyncio.TaskGroup() as background:
                     work = [
                         background.create_task(self.core.decider.run()),
@@ -121,8 +121,8 @@ class Remediator:
                         background.create_task(self.core.driver.run()),
                         background.create_task(self.watch.run()),
                     ]
-                    if self.core.presence is not None:
-                        work.append(background.create_task(self._present(self.core.presence, stop)))
+                    if self.core.membership.presence is not None:
+                        work.append(background.create_task(self._present(self.core.membership.presence, stop)))
                     if self._front is not None:
                         work.append(background.create_task(self._front.run()))
                     if not announced and not self._announce(listen):

@@ -7,8 +7,7 @@ A part is imported and made when it is first needed, so that a command that read
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from remediator.api.operations import DIGITS, Operation, Operations
@@ -18,7 +17,6 @@ from remediator.model.errors import not_found
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
-from remediator.store.hosts import this_host
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from remediator.control.forecasting import Forecasting
     from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
+    from remediator.control.membership import Membership
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
     from remediator.control.rolling import Rolling
@@ -66,7 +65,6 @@ if TYPE_CHECKING:
     from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
-    from remediator.store.presence import Presence
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
     from remediator.webhook.restarts import Continuity
@@ -100,7 +98,6 @@ class Core(Operations):
         place = place or Place(state.database)
         self._database = Database(place.database, on_room, make_room=self._ballast.release, host=place.host)
         self._routing: tuple[fleet_config.Fleet | None, Routing] | None = None
-        self._there = False
         self._calls: set[asyncio.Task[None]] = set()
 
     @property
@@ -238,14 +235,19 @@ class Core(Operations):
     def fleet(self) -> "Fleet":
         from remediator.control.fleet import Fleet
 
-        return Fleet(self._database, self._clock, self._caller, lambda: self._there)
+        return Fleet(self._database, self._clock, self._caller, lambda: self.membership.there)
 
     @cached_property
     def rolling(self) -> "Rolling":
         from remediator.control.rolling import Rolling
 
         return Rolling(
-            self._database, self._looking, self._clock, self._caller, lambda: self._there, lambda: self.driver.wake()
+            self._database,
+            self._looking,
+            self._clock,
+            self._caller,
+            lambda: self.membership.there,
+            lambda: self.driver.wake(),
         )
 
     @cached_property
@@ -541,21 +543,17 @@ class Core(Operations):
     # Among the hosts of a database.
 
     @cached_property
-    def presence(self) -> "Presence | None":
-        """This host's name and signs of life, where hosts share the database."""
-        if self._database.one_machine:
-            return None
-        from remediator.store.presence import Presence
+    def membership(self) -> "Membership":
+        from remediator.control.membership import Calls, Membership
 
-        return Presence(
-            self._database.url,
-            self._database.host,
+        calls = Calls(
             self._called,
             lambda: self.watchdog.last,
             lambda at: self.watchdog.heard_elsewhere(at),
             lambda: self.driver.wake(),
             self._look_again,
         )
+        return Membership(self._database, self._clock, lambda: self._settings.config.host.labels, calls)
 
     def _called(self) -> None:
         """Another host has something for this one, has ended a run of it, or the database was away."""
@@ -569,41 +567,7 @@ class Core(Operations):
             task.add_done_callback(self._calls.discard)
         self._wake_keeper()
 
-    async def arrive(self, address: str | None = None) -> None:
-        """This host is there from now on. address: of its API. Raises SQLAlchemyError where it shares the database."""
-        from exporter import __version__
-        from remediator.control.again import to_be_tried_again
-        from remediator.store.fleet import Arrived, arrive
-
-        one = Arrived(self._database.host, __version__, this_host(), address, self._settings.config.host.labels)
-        alone = self._database.one_machine  # whom nobody looks for
-        with to_be_tried_again("it could not be noted that this host is there") if alone else nullcontext():
-            await self._database.write(partial(arrive, one=one, now=self._clock()))
-            self._there = True
-
-    async def relabel(self) -> None:
-        """The config says what labels this host has, as from now on. Raises SQLAlchemyError."""
-        from remediator.store.fleet import relabel
-
-        labels = self._settings.config.host.labels
-        await self._database.write(partial(relabel, host=self._database.host, labels=labels))
-
-    async def leave(self) -> None:
-        """This host ends in order, if it was there."""
-        from remediator.control.again import to_be_tried_again
-        from remediator.store.fleet import leave
-
-        if self._there:
-            self._there = False
-            with to_be_tried_again("it could not be noted that this host ends"):
-                await self._database.write(partial(leave, host=self._database.host, now=self._clock()))
-
     # From start to end.
-
-    async def claim(self) -> None:
-        """Takes this host's name, where hosts share the database. Raises ClientError when another process has it."""
-        if self.presence is not None:
-            await self.presence.claim()
 
     async def open(self) -> None:
         """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
@@ -628,7 +592,8 @@ class Core(Operations):
             task.cancel()
         if "queue" in vars(self):
             await self.queue.stop()
-        await self.leave()
+        if "membership" in vars(self):
+            await self.membership.leave()
         await self._database.close()
-        if self.presence is not None:
-            await self.presence.close()
+        if "membership" in vars(self):
+            await self.membership.give_back()

@@ -55,7 +55,7 @@ async def open_core(config_path: Path | None, state_dir: Path | None, *, engine:
     with locked(state) if engine else nullcontext():
         try:
             if engine:
-                await core.claim()
+                await core.membership.claim()
             await core.open()
             if engine:
                 await core.start_engine()

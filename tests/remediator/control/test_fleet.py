@@ -43,10 +43,10 @@ class Member:
         self.core = Core(state, own, caller=Caller("api", "anna"), place=Place(url, host))
 
     async def start(self) -> None:
-        await self.core.claim()
+        await self.core.membership.claim()
         await self.core.open()
         await self.core.start_engine()
-        await self.core.arrive("http://127.0.0.1:1")
+        await self.core.membership.arrive("http://127.0.0.1:1")
 
     async def close(self) -> None:
         if not self.closed:
@@ -86,11 +86,11 @@ async def join(tmp_path: Path, url: str) -> AsyncIterator[Join]:
 async def test_a_name_is_one_process_s_and_is_given_back(join: Join, tmp_path: Path, url: str) -> None:
     kitchen = await join("kitchen")
     twin = Member(tmp_path / "twin", url, "kitchen")
-    assert twin.core.presence is not None
+    assert twin.core.membership.presence is not None
     with pytest.raises(ClientError, match="another remediator is the host 'kitchen' on this database, on the machine"):
-        await twin.core.presence.claim(within=0.0)
+        await twin.core.membership.presence.claim(within=0.0)
     await kitchen.close()
-    await twin.core.claim()
+    await twin.core.membership.claim()
     await twin.core.close()
 
 
@@ -119,8 +119,8 @@ async def test_whoever_takes_an_alert_its_host_decides(join: Join) -> None:
 
 async def test_a_run_for_another_host_is_begun_there_by_its_own_config(join: Join) -> None:
     kitchen, larder = await join("kitchen"), await join("larder")
-    assert larder.core.presence is not None
-    listening = asyncio.create_task(larder.core.presence.run())
+    assert larder.core.membership.presence is not None
+    listening = asyncio.create_task(larder.core.membership.presence.run())
     (larder.attic / "dust").touch()
     (kitchen.attic / "dust").touch()
     asked = await kitchen.core.start_run("sweep", "attic", host="larder")
@@ -148,7 +148,7 @@ async def test_a_host_whose_session_was_cut_comes_back_and_looks_what_it_has_mis
 ) -> None:
     monkeypatch.setattr("remediator.store.presence.AGAIN", 0.1)
     kitchen, garden = await join("kitchen"), await join("garden")
-    presence = garden.core.presence
+    presence = garden.core.membership.presence
     assert presence is not None
     listening = asyncio.create_task(presence.run())
     postgres15.sql(
@@ -170,8 +170,8 @@ ASKING = REMEDY.model_copy(update={"autonomy": "approve", "cooldown": 0.0})
 async def test_a_person_answers_and_cancels_from_any_host_what_waits_on_another(join: Join) -> None:
     kitchen, barn = await join("kitchen"), await join("barn")
     barn.core.apply_settings(settings(Sweep(barn.attic), [ASKING], Config.model_validate(CONFIG)))
-    assert barn.core.presence is not None
-    listening = asyncio.create_task(barn.core.presence.run())
+    assert barn.core.membership.presence is not None
+    listening = asyncio.create_task(barn.core.membership.presence.run())
 
     async def asks(number: int) -> int:
         """The approval that a breach leads to, of a name of its own."""
@@ -216,8 +216,8 @@ async def test_a_person_answers_and_cancels_from_any_host_what_waits_on_another(
 
 async def test_a_pause_is_set_and_ended_from_any_host(join: Join) -> None:
     kitchen, shed = await join("kitchen"), await join("shed")
-    assert shed.core.presence is not None
-    listening = asyncio.create_task(shed.core.presence.run())
+    assert shed.core.membership.presence is not None
+    listening = asyncio.create_task(shed.core.membership.presence.run())
     (there,) = await kitchen.core.pause("sweep", "moving", 60.0, host="shed")
     assert (there["host"], there["task"], there["caller"]["name"]) == ("shed", "sweep", "anna")
     (shed.attic / "dust").touch()

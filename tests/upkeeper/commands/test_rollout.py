@@ -19,7 +19,7 @@ async def driven(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """A remediator that drives rollouts, without the seconds between looks."""
     monkeypatch.setattr("remediator.rollout.driver.STEP", 0.02)
     monkeypatch.setattr("upkeeper.client.rollouts.INTERVAL", 0.02)
-    await remote.stack.core.arrive()
+    await remote.stack.core.membership.arrive()
     driving = asyncio.create_task(remote.stack.core.driver.run())
     yield remote
     driving.cancel()
