@@ -185,7 +185,8 @@ class Remediator:
                 self._on_room(str(full))
                 self._manager.status(str(full))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), ROOM_INTERVAL)
+                    async with asyncio.timeout(ROOM_INTERVAL):
+                        await stop.wait()
             else:
                 self._on_room("")
                 return True

@@ -75,7 +75,8 @@ class Live:
                 told = self._count
                 await response.write(b"event: changed\ndata: \n\n")
             try:
-                await asyncio.wait_for(self._changed.wait(), _BEAT)
+                async with asyncio.timeout(_BEAT):
+                    await self._changed.wait()
             except TimeoutError:
                 await response.write(b": \n\n")
 

@@ -62,7 +62,8 @@ class BallastKeeper:
                 with to_be_tried_again("the ballast could not be laid"):
                     whole = await self._lay()
                 try:
-                    await asyncio.wait_for(self._woken.wait(), LOOK_INTERVAL if whole else patience)
+                    async with asyncio.timeout(LOOK_INTERVAL if whole else patience):
+                        await self._woken.wait()
                     patience = ROOM_INTERVAL
                 except TimeoutError:
                     patience = min(2 * patience, MOST_PATIENCE)

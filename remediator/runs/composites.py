@@ -86,7 +86,8 @@ class Composites:
 
     async def _later(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), ROOM_INTERVAL)
+            async with asyncio.timeout(ROOM_INTERVAL):
+                await self._wake.wait()
         self._wake.set()
 
     async def go_on(self) -> None:

@@ -82,7 +82,8 @@ class Sandbox:
         engine = self._engine.patient(self._limits.seconds, threads=4)
         call = engine.call(partial(_execute, container=container, command=command))
         try:
-            return await asyncio.wait_for(call, seconds)
+            async with asyncio.timeout(seconds):
+                return await call
         except TimeoutError:
             raise GuestFailed(f"{command[0]} in {guest} did not end within {format_duration(seconds)}") from None
         except EngineRefused as error:

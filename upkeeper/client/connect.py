@@ -29,7 +29,8 @@ async def running_url(state: StateDir) -> str | None:
     url = (known.remediator if known else None) or DEFAULT_URL
     parts = urlsplit(url)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port), CONNECT_TIMEOUT)
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
     except (OSError, TimeoutError):
         return None
     writer.close()
