@@ -13,7 +13,7 @@ from exporter.base.text import format_time_ms, nearest
 from remediator.api.operations import NO_HOSTS, NO_PARAMS, PAGE, QUIET
 from remediator.audit.canonical import canonical
 from remediator.model.caller import Caller
-from remediator.model.errors import bad_request, conflict, not_found, unavailable
+from remediator.model.errors import conflict, not_found, unavailable, unprocessable
 from remediator.model.rollout import OPEN, Member, Rollout
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.rollouts import RolloutHostView, RolloutView
@@ -76,7 +76,7 @@ class Rolling:
             hint = nearest(failure_domain, known) or (
                 f"known labels: {', '.join(known)}" if known else "give hosts labels: `host: {labels: {...}}`"
             )
-            raise bad_request(f"no host has a label {failure_domain!r}; {hint}")
+            raise unprocessable(f"no host has a label {failure_domain!r}; {hint}")
         now = self._clock()
         return view(
             Rollout(
@@ -116,7 +116,7 @@ class Rolling:
             raise conflict("the waves are others by now: look at them again")
         if not planned["waves"]:
             why = "; ".join(f"{one['host']}: {one['reason']}" for one in planned["hosts"]) or "there is none"
-            raise unavailable(f"no host can take part: {why}")
+            raise conflict(f"no host can take part: {why}")
         now = self._clock()
         if alerts:
             sight = await self._looking.look([], now)

@@ -239,6 +239,8 @@ def test_whatever_is_asked_is_answered_as_the_document_says(served: Served, name
             assert answer.status_code not in (401, 403, 429), said
             if answer.status_code == 503 and name == "pause" and case.body.get("silence"):
                 assert "Alertmanager" in answer.text, said  # there is none here to make a silence in
+            elif answer.status_code == 503 and name == "start_rollout" and case.body.get("alerts", True):
+                assert "alerts cannot be known" in answer.text, said  # nor one that could be asked what fires
             else:
                 case.validate_response(answer, checks=CHECKS[:-1] if name in READS_MORE else CHECKS)
         else:

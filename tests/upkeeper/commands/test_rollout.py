@@ -82,7 +82,7 @@ async def test_it_stops_with_the_reason_and_is_resumed_or_ended(driven: Remote) 
         (("sweep", "attic", "--yes"), 1, "alerts cannot be known: no Alertmanager is known"),
         (
             ("sweep", "attic", "--yes", "--no-alerts", "--hosts", "moon"),
-            1,
+            3,
             "no host can take part: moon: there is no such",
         ),
         (("--resume", "7"), 2, "there is no rollout 7"),
