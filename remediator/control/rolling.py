@@ -122,7 +122,7 @@ class Rolling:
             sight = await self._looking.look([], now)
             if sight.unknown:
                 raise unavailable(
-                    f"{sight.unknown}; without them only failed runs stop a rollout: --no-alerts, in the API alerts=false"
+                    f"{sight.unknown}; without them only failed runs stop a rollout: --no-alerts (API: alerts=false)"
                 )
         begun = Rollout(
             host=self._database.host,
