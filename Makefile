@@ -12,7 +12,7 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 # them compiled. They are kept in __pycache__, which `make clean` removes.
 test tests unit compat: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up test check unit torture bench compat docs lock migration wheel deb clean
+.PHONY: help up test check unit torture bench compat docs pictures lock migration wheel deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboar
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m scripts.dashboards
 	$(BIN)/python -m scripts.stack_configs
+
+pictures: $(DEV) ## Take the pictures of the console in docs/images anew
+	@scripts/setup-servers test
+	UPKEEPER_PICTURES=docs/images $(BIN)/pytest -q tests/e2e/test_loop.py \
+	    tests/remediator/console/test_browser.py -k "go_all_the_way_round or every_page" $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --extra oidc --group build

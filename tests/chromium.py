@@ -53,7 +53,7 @@ def _stand_in(socket: Path, scratch: Path) -> Path:
 
     command = [
         require_program("unshare", "util-linux"), "--net", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--",
-        sys.executable, "-S", __file__, str(socket), require_program("setpriv", "util-linux"), _program(),
+        sys.executable, "-S", __file__, str(socket), require_program("setpriv", "util-linux"), program(),
     ]  # fmt: skip
     path = scratch / "chromium"
     path.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
@@ -61,7 +61,8 @@ def _stand_in(socket: Path, scratch: Path) -> Path:
     return path
 
 
-def _program() -> str:
+def program() -> str:
+    """The browser. Skips the test where there is none."""
     from tests.helpers import missing
 
     named = os.environ.get("UPKEEPER_CHROMIUM")

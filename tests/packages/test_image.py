@@ -147,4 +147,4 @@ async def test_the_drill_by_two_containers_that_have_no_rights_at_all(
 
 def test_how_large_it_is_beside_its_base(image: str, dockerd: Dockerd) -> None:
     own = dockerd.client.images.get(image).attrs["Size"] - dockerd.client.images.get(BASE).attrs["Size"]
-    assert own < 170 * 10**6
+    assert own < 185 * 10**6  # 15 of them for `console.oidc`

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, FloatRect, Page
 
 from remediator.app import build_app
 from remediator.console import live
@@ -102,7 +102,7 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
 ) -> None:
     """All in one browser, each page asked for twice: to start one and to load a page are what takes time here."""
     await full(stack, tmp_path, monkeypatch)
-    kept = os.environ.get("UPKEEPER_SCREENSHOTS")
+    kept, wanted = os.environ.get("UPKEEPER_SCREENSHOTS"), os.environ.get("UPKEEPER_PICTURES")
     pictures = Path(kept or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
@@ -135,6 +135,9 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
                     faults.append(f"{where} is {wide} pixels too wide")
                 if long_form() or path in CHECKED[name]:
                     faults += [f"{where} {fault}" for fault in serious((await Axe().run(page)).response)]
+                if wanted and where == "phone /":
+                    clip = FloatRect(x=0, y=0, width=PHONE["width"], height=966)
+                    await page.screenshot(path=Path(wanted) / "console-now.png", full_page=True, clip=clip)
                 if kept or path == "/":
                     title = path.strip("/").replace("/{id}", "-one").partition("?")[0] or "now"
                     await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True)
