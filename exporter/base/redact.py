@@ -18,11 +18,13 @@ _LEAST_KNOWN = 4
 
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s*[:=]\s*)([\"']?)[^\"'\r\n]+")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate|token)(\s+)[a-z0-9._~+/=-]{6,}")
-_USER = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"']*:)[^\s\"']*@")
-_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+# What is looked for begins at the beginning of a word and keeps all of it: else one long word is gone through anew from
+# each of its characters.
+_USER = re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]++://[^\s:/@\"']*+:)[^\s\"']*@")
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]++://[^\s\"'<>]+")
 _QUOTED = re.compile(r"([\"'])([\w.-]+)\1(\s*[:=]\s*)([\"'])((?:\\.|(?!\4).)*)(\4|$)")
-_PAIR = re.compile(r"([A-Za-z_][\w.-]*)(\s*=\s*)(\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s,;&]+)")
-_COLON = re.compile(r"([A-Za-z_][\w.-]*)(\s*:\s+|:(?=\"))(\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\r\n,;]+)")
+_PAIR = re.compile(r"(?<![\w.-])([\w.-]++)(\s*+=\s*+)(\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s,;&]+)")
+_COLON = re.compile(r"(?<![\w.-])([\w.-]++)(\s*+:\s+|:(?=\"))(\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\r\n,;]+)")
 _SHAPE = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[\w-]{16,}|xox[abeprs]-[\w-]{8,}"
     r"|(?:AKIA|ASIA)[0-9A-Z]{16}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
@@ -30,6 +32,7 @@ _SHAPE = re.compile(
 _KEY_LINE = re.compile(r"(?m)^((?:\d{4}-\d\d-\d\dT\S+ )?)\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
 """A line of a key or certificate, also where its beginning is not there; Docker puts the time before each."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NAME = re.compile(r"[A-Za-z_].*", re.DOTALL)
 
 
 def redacted(text: str, known: Collection[str] = ()) -> str:
@@ -60,7 +63,10 @@ def secrets_of(environment: Collection[str]) -> set[str]:
 
 
 def _is_secret(name: str) -> bool:
-    words = _CAMEL.sub("_", name)
+    found = _NAME.search(name)
+    if found is None:
+        return False
+    words = _CAMEL.sub("_", found[0])
     return secret_by_name((words,)) or words.lower().rpartition("_")[2] in _SHORT
 
 

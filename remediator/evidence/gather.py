@@ -1,6 +1,7 @@
 """Gathers evidence: all sources at once, each with a deadline and an error boundary of its own."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from exporter.base.redact import redacted
@@ -12,9 +13,12 @@ DEADLINE = 5.0
 MAX_LINES = 80
 MAX_LINE = 500
 """Characters; of a longer line the beginning is kept."""
+LONGEST_LINE = 8 * 1024
+"""Characters of a line that are looked at; what follows could not be shown."""
 MAX_CHARACTERS = 16 * 1024
 """Of one section; of more, the end is kept, which is what happened last."""
 MAX_SECTIONS = 12
+_SPACE = re.compile(r"\s+")
 
 
 async def gather(sources: Sequence[Source], deadline: float | None = None) -> list[Section]:
@@ -36,7 +40,7 @@ async def _ask(source: Source, deadline: float) -> Section:
 
 def _bounded(lines: Sequence[str]) -> list[str]:
     # A secret may go over several lines, so that they are looked at together, and before anything is cut.
-    clean = [_shortened(printable(line)) for line in redacted("\n".join(lines)).split("\n")]
+    clean = [_shortened(printable(line)) for line in redacted("\n".join(map(_readable, lines))).split("\n")]
     kept: list[str] = []
     room = MAX_CHARACTERS
     for line in reversed(clean):
@@ -48,8 +52,18 @@ def _bounded(lines: Sequence[str]) -> list[str]:
     return kept[::-1]
 
 
+def _readable(line: str) -> str:
+    """What of a line is looked at at all: no megabytes. A word that goes on after that is left out, as it may be a part
+    of a secret.
+    """
+    if len(line) <= LONGEST_LINE:
+        return line
+    *whole, _ = _SPACE.split(line[:LONGEST_LINE])
+    return f"{' '.join(whole)} (of {len(line)} characters)"
+
+
 def _clean(text: str) -> str:
-    return _shortened(printable(redacted(text)))
+    return _shortened(printable(redacted(_readable(text))))
 
 
 def _shortened(line: str) -> str:

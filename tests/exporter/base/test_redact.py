@@ -99,3 +99,16 @@ def test_nothing_around_it_brings_it_back(around: str, line: str) -> None:
 @given(st.text(max_size=2000))
 def test_any_text_can_be_read(text: str) -> None:
     assert isinstance(redacted(text), str)
+
+
+@pytest.mark.parametrize("word", ["L", "a.", "x=", "1-", "a:", "é", "://", '"'])
+def test_one_long_word_is_gone_through_once(word: str) -> None:
+    """Gone through anew from each of its characters it would take hours."""
+    assert len(redacted(word * 100_000)) > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["1PASSWORD=x1y2", "--password=x1y2", "éPASSWORD=x1y2", "9-db.password: x1y2", "-http://u:x1y2@h"]
+)
+def test_what_stands_before_a_name_hides_nothing_less(text: str) -> None:
+    assert "x1y2" not in redacted(text)
