@@ -11,7 +11,8 @@ from remediator.config.config import Config
 from remediator.model.caller import ASKING, Caller
 from remediator.model.errors import not_found
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
-from remediator.store import chats
+from remediator.model.shapes.runs import RunView
+from remediator.store import chats, pages
 from remediator.store.database import Database
 
 NAME = "mail"
@@ -25,6 +26,7 @@ class Linked:
 
     who: str
     approval: ApprovalDetail
+    run: RunView
 
 
 class Links:
@@ -38,7 +40,8 @@ class Links:
     async def shown(self, secret: str) -> Linked:
         """Raises RequestError."""
         id, _, who = await self._found(secret)
-        return Linked(who, await self._approvals().approval(id))
+        approval = await self._approvals().approval(id)
+        return Linked(who, approval, await self._database.read(partial(pages.one_run, run_id=approval["run"])))
 
     async def answer(self, secret: str, verdict: Literal["approve", "deny"], reason: str) -> ApprovalView:
         """Decides, once, about the plan that the mail was about. Raises RequestError."""

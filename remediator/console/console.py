@@ -11,7 +11,7 @@ from remediator.access.failures import Failures
 from remediator.api.operations import DIGITS, Operations
 from remediator.api.routes import download
 from remediator.console.forms import FORMS, Act
-from remediator.console.gate import EVENTS, LOGOUT, Gate, Visitor
+from remediator.console.gate import EVENTS, LOGOUT, Gate, Visitor, form_of
 from remediator.console.live import Live
 from remediator.console.looks import LOOKS, Look
 from remediator.console.once import Links, Once
@@ -44,6 +44,7 @@ _HEADERS: Mapping[str, str] = {
 _SHOWN = ("text/html", "text/plain", "text/markdown", "application/json")
 """Types of what a run has made that a browser shows in place of saving it."""
 _LONGEST_FIELD = 2000
+_LONGEST_REASON = 500
 _FEWEST_FOR_GZIP = 1000
 
 
@@ -220,7 +221,7 @@ class Console:
         return self._page("sessions.html", "Sessions", values, visitor)
 
     async def _end_session(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        number = str((await request.post()).get("number", ""))
+        number = str((await form_of(request)).get("number", ""))
         ended = number.isdecimal() and len(number) < 10 and self._gate.sessions.end(int(number))
         visitor.session.notice = Notice("The session has ended." if ended else "That session had ended before.")
         raise web.HTTPSeeOther(f"{self._base}/sessions")
@@ -273,7 +274,11 @@ class Console:
 
 
 async def _fields(request: web.Request) -> Mapping[str, str]:
-    return {name: str(value)[:_LONGEST_FIELD] for name, value in (await request.post()).items()}
+    """What a form has sent, each value no longer than the API takes it, and without what no database takes."""
+    return {
+        name: str(value).replace("\0", "")[: _LONGEST_REASON if name == "reason" else _LONGEST_FIELD]
+        for name, value in (await form_of(request)).items()
+    }
 
 
 def _back(path: str) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
@@ -16,6 +17,9 @@ from remediator.console.static import BASE
 from remediator.control.access import Access, Grant
 from remediator.model.caller import ASKING, Caller
 from remediator.model.token import hash_of
+
+if TYPE_CHECKING:
+    from multidict import MultiDictProxy
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +85,7 @@ class Gate:
                 return self._not_logged_in(request)
             if acts:
                 try:
-                    self._check_form(request, visitor, await request.post())
+                    self._check_form(request, visitor, await form_of(request))
                 except Refused as error:
                     visitor.session.notice = Notice(str(error), good=False)
                     raise web.HTTPSeeOther(f"{self._people.prefix}{BASE}/") from error
@@ -95,7 +99,7 @@ class Gate:
 
     async def login(self, request: web.Request) -> web.StreamResponse:
         """Takes a token, or a user and a password, and gives the cookie of a new session for it."""
-        form = await request.post()
+        form = await form_of(request)
         onward = onward_to(str(form.get("next", "")))
         if is_from_elsewhere(request):
             return self.page({"problem": "That form was sent from another site.", "next": onward}, 403)
@@ -161,7 +165,7 @@ class Gate:
         old = self.sessions.of(before) if before else None
         if old is not None:
             self.sessions.end(old.number)
-        browser = request.headers.get(hdrs.USER_AGENT, "")
+        browser = request.headers.get(hdrs.USER_AGENT, "").encode("utf-8", "replace").decode()
         secret = self.sessions.begin(token, grant.name, browser, request.remote or "", person)
         log.info("console login", name=grant.name, role=grant.role, by=person.way if person else "token")
         secure = self.is_secure(request)
@@ -230,12 +234,26 @@ def is_from_elsewhere(request: web.Request) -> bool:
     if fetched is not None:
         return fetched not in ("same-origin", "none")
     origin = request.headers.get(hdrs.ORIGIN)
-    return origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST)
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST)
+    except ValueError:
+        return True  # it is no address
+
+
+async def form_of(request: web.Request) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
+    """What a form has sent. Raises HTTPBadRequest for what is none."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, AssertionError) as error:  # its encoding, or its parts
+        raise web.HTTPBadRequest(reason="That form cannot be read") from error
 
 
 def onward_to(address: str) -> str:
     """Where to go after a login: only to a page of ours."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return f"{BASE}/"
     ours = not parts.scheme and not parts.netloc and parts.path.startswith(f"{BASE}/") and "\\" not in address
-    plain = address.isascii() and address.isprintable() and "/../" not in f"{parts.path}/"
+    plain = address.isascii() and address.isprintable() and "/../" not in f"{unquote(parts.path)}/"
     return address if ours and plain else f"{BASE}/"

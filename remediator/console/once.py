@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from remediator.access.failures import Failures
 from remediator.console.forms import VERDICTS
-from remediator.console.gate import is_from_elsewhere
+from remediator.console.gate import form_of, is_from_elsewhere
 from remediator.model.errors import RequestError
 from remediator.model.shapes.approvals import ApprovalView
 
@@ -43,7 +43,7 @@ class Once:
         return await self._shown(request, "", 200)
 
     async def take(self, request: web.Request) -> web.Response:
-        fields = await request.post()
+        fields = await form_of(request)
         verdict = VERDICTS.get(str(fields.get("verdict", "")))
         if is_from_elsewhere(request):
             return await self._shown(request, "That form was sent from another site; nothing was done.", 403)
@@ -70,5 +70,5 @@ class Once:
         except SQLAlchemyError:
             log.exception("a link cannot be looked up")
             return self._page("problem.html", "Not possible", {"problem": "The record cannot be read now."}, 503)
-        values = {"approval": linked.approval, "who": linked.who, "problem": problem}
+        values = {"approval": linked.approval, "run": linked.run, "who": linked.who, "problem": problem}
         return self._page("once.html", "Approval", values, status)

@@ -1,7 +1,7 @@
 """What each page of the console shows, asked of the same operations as the API's. Reads only."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from remediator.console.chart import forecast_chart
 from remediator.console.gate import Visitor
 from remediator.console.stance import LAST_LINES, stance
 from remediator.model.errors import RequestError, not_found
+from remediator.model.shapes.runs import RunView
 from remediator.model.words import Outcome
 from remediator.webhook.watchdog import NAME as WATCHDOG
 
@@ -68,10 +69,16 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
         "status": status,
         "waiting": status["approvals"][:WAITING],
         "firing": shown,
-        "runs": latest["items"],
+        "runs": _under_way_first(status["running"], latest["items"]),
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],
     }
+
+
+def _under_way_first(running: Sequence[RunView], latest: Sequence[RunView]) -> Sequence[RunView]:
+    """What runs, then what was asked for last. Pure."""
+    known = {run["id"] for run in running}
+    return [*running, *(run for run in latest if run["id"] not in known)]
 
 
 @page("/approvals", "Approvals", "approvals.html", "Approvals")

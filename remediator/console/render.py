@@ -18,7 +18,21 @@ from exporter.base.units import format_bytes, format_duration
 from remediator.model.tracks import track
 
 GOOD = frozenset(
-    {"effective", "nothing-to-do", "done", "resolved", "run", "approved", "ok", "auto", "ran", "whole", "up", "well"}
+    {
+        "effective",
+        "nothing-to-do",
+        "done",
+        "resolved",
+        "run",
+        "approved",
+        "ok",
+        "auto",
+        "ran",
+        "whole",
+        "up",
+        "well",
+        "complete",
+    }
 )
 WAITS = frozenset(
     {"planned", "queued", "measuring", "planning", "running", "applying", "verifying", "observe", "doing"}

@@ -14,6 +14,8 @@ IDLE = 2 * 3600.0
 """Seconds without a request after which it ends."""
 MOST = 200
 """Sessions at once; the one that was idle longest ends for a new one."""
+MOST_OF_ONE = 20
+"""Of one token or person at once: nobody's logins end those of others."""
 
 
 @dataclass
@@ -35,6 +37,11 @@ class Session:
     notice: "Notice | None" = None
     """What the next page says, once."""
 
+    @property
+    def whose(self) -> tuple[str, str, str | None]:
+        """Equal for the sessions of one token or person."""
+        return self.token, self.name, None if self.person is None else self.person.way
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -55,8 +62,12 @@ class Sessions:
     def begin(self, token: str, name: str, browser: str, address: str, person: Person | None = None) -> str:
         """A new session. Returns the cookie's secret, which is nowhere kept. Never one that a client brought."""
         self._drop_ended()
-        while len(self._open) >= MOST:
-            del self._open[min(self._open, key=lambda key: self._open[key].seen)]
+        whose = (token, name, None if person is None else person.way)
+        own = [key for key, one in self._open.items() if one.whose == whose]
+        for among, most in ((own, MOST_OF_ONE), (list(self._open), MOST)):
+            idlest = sorted((key for key in among if key in self._open), key=lambda key: self._open[key].seen)
+            for key in idlest[: max(0, len(idlest) - most + 1)]:
+                del self._open[key]
         secret, now = secrets.token_urlsafe(32), self.clock()
         self._count += 1
         self._open[_hash(secret)] = Session(

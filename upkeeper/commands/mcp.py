@@ -20,6 +20,8 @@ async def mcp(session: Session) -> None:
       upkeeper mcp
       UPKEEPER_TOKEN_FILE=night-shift upkeeper mcp --url http://127.0.0.1:10747
     """
+    from exporter.base.log_setup import configure
     from upkeeper.mcp.stdio import serve
 
+    configure()  # on standard error: standard output is the protocol's
     await serve(lambda: session.client(reads=True))

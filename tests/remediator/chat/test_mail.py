@@ -80,6 +80,7 @@ async def test_a_link_shows_and_only_a_form_acts_once(scene: Scene, mailbox: Mai
         assert "verdict" not in (await browser.open(other)).html
     assert (await scene.ended())["outcome"] == "effective"
     assert (await scene.stack.core.approval(1))["reason"] == "looked at it"
+    assert "effective" in (await browser.open(path)).text, "the link shows what came of it"
     assert (await browser.open("/")).path == "/up/console/login", "a link has opened more than its page"
 
 

@@ -29,7 +29,7 @@ from tests.remediator.console.test_looks import backed_up
 from tests.remediator.console.visits import token_of
 from tests.remediator.stack import Stack, alert, settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.servers]
+pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.torture]
 
 PHONE = {"width": 390, "height": 844}
 EVERY = (*(page.path for page in PAGES), "/schedule?job=health-check", "/sessions")

@@ -17,6 +17,7 @@ from remediator.console.forms import FORMS
 from remediator.console.gate import COOKIE
 from remediator.console.pages import PAGES
 from remediator.console.sessions import IDLE
+from remediator.console.static import BASE
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import Stack, alert, settings
 
@@ -308,3 +309,33 @@ async def test_below_the_path_of_a_proxy_every_address_has_it(stack: Stack, with
     for path, onward in (("/", "/up/console/"), ("/console/runs", "/up/console/login?next=/console/runs")):
         async with browser.client.get(path, headers=secure, allow_redirects=False) as answer:
             assert answer.headers["Location"] == onward
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"token=\xff", "application/x-www-form-urlencoded"),
+        (b"token=x", "application/x-www-form-urlencoded; charset=nonsense"),
+        (b"token=x", "application/x-www-form-urlencoded; charset=utf-16"),
+        (b"token=x", "multipart/form-data"),
+        (b"--b\r\nContent-Disposition: form-data; name=token\r\n\r\nx", "multipart/form-data; boundary=b"),
+    ],
+)
+async def test_what_is_no_form_is_said_to_be_none(browser: Browser, body: bytes, kind: str) -> None:
+    async with browser.client.post(f"{BASE}/login", data=body, headers={"Content-Type": kind}) as answer:
+        assert answer.status in (400, 403), await answer.text()
+
+
+@pytest.mark.parametrize("onward", ["//[x", "http://[x", "/console/%2e%2e/%2e%2e//x"])
+async def test_an_address_that_is_none_of_ours_leads_to_the_first_page(
+    browser: Browser, stack: Stack, onward: str
+) -> None:
+    token = await token_of(stack, "viewer")
+    assert (await browser.send("/login", token=token, next=onward)).path == f"{BASE}/"
+
+
+async def test_a_browser_of_any_name_is_listed(browser: Browser, stack: Stack) -> None:
+    fields, headers = {"token": await token_of(stack, "operator")}, {"User-Agent": "\udcff\udcfe"}
+    async with browser.client.post(f"{BASE}/login", data=fields, headers=headers) as answer:
+        assert answer.status == 200
+    assert (await browser.open("/sessions")).status == 200

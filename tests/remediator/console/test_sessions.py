@@ -2,7 +2,7 @@
 
 import pytest
 
-from remediator.console.sessions import IDLE, LASTS, MOST, Sessions, same
+from remediator.console.sessions import IDLE, LASTS, MOST, MOST_OF_ONE, Sessions, same
 from tests.remediator.stack import START, Clock
 
 
@@ -66,8 +66,8 @@ def test_the_one_that_was_idle_longest_ends_for_a_new_one(sessions: Sessions, cl
     second = begin(sessions)
     clock.now += 1
     assert sessions.of(first) is not None
-    for _ in range(MOST - 1):
-        begin(sessions)
+    for number in range(MOST - 1):
+        sessions.begin(f"hash of {number}", "viewer", "", "")
     assert len(sessions.all()) == MOST
     assert sessions.of(second) is None
     assert sessions.of(first) is not None
@@ -88,3 +88,12 @@ def test_one_is_ended_by_its_number(sessions: Sessions) -> None:
 def test_secrets_are_compared_whatever_they_are(given: str) -> None:
     assert not same(given, "a")
     assert same("a", "a")
+
+
+def test_nobodys_logins_end_those_of_others(sessions: Sessions) -> None:
+    operator = sessions.begin("hash of one", "operator", "", "")
+    for _ in range(300):
+        newest = sessions.begin("hash of another", "viewer", "", "")
+    assert sessions.of(operator) is not None
+    assert sessions.of(newest) is not None
+    assert len([one for one in sessions.all() if one.name == "viewer"]) == MOST_OF_ONE
