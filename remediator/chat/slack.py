@@ -12,6 +12,8 @@ from remediator.peers.http import PeerClient, PeerError, is_loopback
 
 SECONDS = 20.0
 MAX_BYTES = 2_000_000
+LEAST_SECONDS = 1.0
+"""Between two connections, should each be closed at once."""
 HEARTBEAT = 15.0
 """Seconds between two signs of life of ours on the connection; without an answer it is made anew."""
 _VERDICTS: Mapping[str, Verdict] = {"upkeeper-approve": "approve", "upkeeper-deny": "deny"}
@@ -65,6 +67,7 @@ class Slack:
         from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType
 
         while True:
+            again = asyncio.get_running_loop().time() + LEAST_SECONDS
             opened = await self._call("apps.connections.open", self._app)
             url = str(opened.get("url", ""))
             trust = not is_loopback(url.replace("ws", "http", 1))
@@ -88,7 +91,7 @@ class Slack:
             except (ClientError, TimeoutError, ConnectionError, ValueError) as error:
                 # Its text may have the address, which is a secret.
                 raise ChatError(f"the connection to Slack failed: {type(error).__name__}") from None
-            await asyncio.sleep(0)
+            await asyncio.sleep(max(0.0, again - asyncio.get_running_loop().time()))
 
     def _answers(self, envelope: Mapping[str, Any]) -> Sequence[Answer]:
         """Of buttons of our messages; none for whatever else comes."""

@@ -1,5 +1,6 @@
 """Telegram, by its Bot API (https://core.telegram.org/bots/api): buttons below a message, answers by long polling."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from remediator.chat.secret import SecretInFile
 from remediator.config.chats import TelegramChat
 from remediator.peers.http import PeerClient, PeerError
 
+LEAST_SECONDS = 1.0
+"""Between two polls, should one be answered at once and with nothing."""
 POLL_SECONDS = 50
 """For which a request for answers waits at Telegram."""
 SECONDS = 20.0
@@ -74,6 +77,7 @@ class Telegram:
     async def answers(self) -> AsyncGenerator[Answer | None]:
         while True:
             more = {} if self._offset is None else {"offset": self._offset}
+            again = asyncio.get_running_loop().time() + min(LEAST_SECONDS, self._poll_seconds)
             updates = await self._call(
                 "getUpdates", timeout=self._poll_seconds, allowed_updates=["callback_query"], **more
             )
@@ -86,6 +90,8 @@ class Telegram:
                 number = update.get("update_id") if isinstance(update, dict) else None
                 if isinstance(number, int):
                     self._offset = max(self._offset or 0, number + 1)
+            if not updates or not isinstance(updates, list):
+                await asyncio.sleep(max(0.0, again - asyncio.get_running_loop().time()))
 
     def _answer(self, update: Any) -> Answer | None:
         """An answer to one of our messages; None for whatever else was sent."""
@@ -93,11 +99,11 @@ class Telegram:
             query = update["callback_query"]
             kind, _, secret = query["data"].partition(":")
             verdict = _VERDICTS[kind]
-            user, id = int(query["from"]["id"]), str(query["id"])
-            if int(query["message"]["chat"]["id"]) != self._settings.chat_id:
+            user, id = query["from"]["id"], str(query["id"])
+            if type(user) is not int or query["message"]["chat"]["id"] != self._settings.chat_id:
                 return None
             ref = str(int(query["message"]["message_id"]))
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
             return None
 
         async def say(text: str) -> None:

@@ -81,7 +81,7 @@ class Console:
         router.add_get("/", self._to_console)
         router.add_get(BASE, self._to_console)
         router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
-        router.add_get(EVENTS, self._gate.visited(self._events))
+        router.add_get(EVENTS, self._gate.visited(self._events), allow_head=False)  # it would be held open
         get, post = partial(self._add, router.add_get), partial(self._add, router.add_post)
         get("/login", self._show_login)
         post("/login", self._gate.login)
