@@ -228,7 +228,7 @@ async def test_approving_by_keyboard_alone_and_denying_without_script(stack: Sta
         await tab_to(page, "Approve")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/runs/1")
-        assert "sweep on attic: approved." in await page.inner_text("main")
+        assert "sweep on attic: approved." in await page.inner_text(".told")
         [run] = await stack.finished(1)
         assert run["outcome"] == "effective"
         await context.close()
