@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from exporter import __version__
 from exporter.base.complaints import Complaints
 from exporter.base.notify import Notifier
 from exporter.base.server import serving
+from exporter.base.wakeup import is_set_within
 from exporter.configfile.reload import ConfigWatch
 from remediator import endpoints
 from remediator.app import build_app, over_limit, own_credential
@@ -184,9 +184,7 @@ class Remediator:
             except NoRoom as full:
                 self._on_room(str(full))
                 self._manager.status(str(full))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(ROOM_INTERVAL):
-                        await stop.wait()
+                await is_set_within(stop, ROOM_INTERVAL)
             else:
                 self._on_room("")
                 return True

@@ -7,6 +7,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from exporter.base.complaints import Complaints
+from exporter.base.wakeup import is_set_within
 from remediator.api.operations import Operations
 
 log = structlog.get_logger(__name__)
@@ -74,10 +75,7 @@ class Live:
             if self._count != told:
                 told = self._count
                 await response.write(b"event: changed\ndata: \n\n")
-            try:
-                async with asyncio.timeout(_BEAT):
-                    await self._changed.wait()
-            except TimeoutError:
+            if not await is_set_within(self._changed, _BEAT):
                 await response.write(b": \n\n")
 
     async def _look(self) -> None:

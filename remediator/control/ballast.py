@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
+from exporter.base.wakeup import is_set_within
 from remediator.audit.record import Entry
 from remediator.control.again import to_be_tried_again
 from remediator.model.shapes.status import BallastView
@@ -61,12 +62,8 @@ class BallastKeeper:
                 whole = False
                 with to_be_tried_again("the ballast could not be laid"):
                     whole = await self._lay()
-                try:
-                    async with asyncio.timeout(LOOK_INTERVAL if whole else patience):
-                        await self._woken.wait()
-                    patience = ROOM_INTERVAL
-                except TimeoutError:
-                    patience = min(2 * patience, MOST_PATIENCE)
+                called = await is_set_within(self._woken, LOOK_INTERVAL if whole else patience)
+                patience = ROOM_INTERVAL if called else min(2 * patience, MOST_PATIENCE)
 
     async def _lay(self) -> bool:
         """Whether it is whole now. Raises OSError, SQLAlchemyError."""

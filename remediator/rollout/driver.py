@@ -5,13 +5,13 @@ or another one, does none twice.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.wakeup import is_set_within
 from remediator.audit.record import Entry, Kind
 from remediator.model.errors import NoRoom
 from remediator.model.rollout import Rollout
@@ -66,9 +66,7 @@ class Driver:
         """Goes on with them. Ends by cancellation; while there is none it waits to be woken."""
         pause: float | None = 0.0
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
+            await is_set_within(self._wake, pause)
             self._wake.clear()
             try:
                 pause = await self.go_on()

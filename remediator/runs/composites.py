@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from exporter.base.errors import UpkeeperError
+from exporter.base.wakeup import is_set_within
 from remediator.config.autonomy import Autonomy
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
@@ -85,9 +86,7 @@ class Composites:
                 await self._later()
 
     async def _later(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ROOM_INTERVAL):
-                await self._wake.wait()
+        await is_set_within(self._wake, ROOM_INTERVAL)
         self._wake.set()
 
     async def go_on(self) -> None:

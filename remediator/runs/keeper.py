@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from exporter.base.wakeup import is_set_within
 from remediator.decide.remedies import Remedies
 from remediator.model.errors import NoRoom
 from remediator.model.lease import Lease, over
@@ -102,11 +103,7 @@ class Keeper:
             except (NoRoom, sa.exc.SQLAlchemyError, OSError) as error:
                 log.warning("silences could not be kept", reason=str(error))
                 pause = AGAIN
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await is_set_within(self._wake, pause)
             self._wake.clear()
 
     async def keep(self) -> float | None:

@@ -9,7 +9,8 @@ import ctypes
 import os
 import sys
 import time
-from contextlib import suppress
+
+from exporter.base.wakeup import is_set_within
 
 LONGEST = 3600.0
 """Seconds after which whoever waits looks again in any case: no event tells that the machine's time zone changed."""
@@ -47,10 +48,8 @@ class Alarm:
                 left = min(left, _COARSE)
             else:
                 asyncio.get_running_loop().add_reader(timer, self._told.set)
-            with suppress(TimeoutError):
-                # The timer rings in time; this is for the time zone, and for where there is none.
-                async with asyncio.timeout(left if timer is None else LONGEST):
-                    await self._told.wait()
+            # The timer rings in time; this is for the time zone, and for where there is none.
+            await is_set_within(self._told, left if timer is None else LONGEST)
         finally:
             if timer is not None:
                 asyncio.get_running_loop().remove_reader(timer)

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from exporter.base.complaints import Complaints
+from exporter.base.wakeup import is_set_within
 from remediator.config.config import Config
 from remediator.decide.remedies import Remedies
 from remediator.model.alert import ReceivedAlert
@@ -110,11 +111,7 @@ class Reconciler:
         """Looks from time to time. Ends by cancellation."""
         pause = FIRST_AFTER
         while True:
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await is_set_within(self._wake, pause)
             self._wake.clear()
             pause = self._config().reconcile.every
             try:
