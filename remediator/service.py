@@ -118,6 +118,7 @@ class Remediator:
                         background.create_task(self.core.auditing.run()),
                         background.create_task(self.core.ballast.keep()),
                         background.create_task(self.core.chats.run()),
+                        background.create_task(self.core.telling.run()),
                         background.create_task(self.core.driver.run()),
                         background.create_task(self.watch.run()),
                     ]

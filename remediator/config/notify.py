@@ -37,6 +37,7 @@ class Email(Section):
     password_file: SecretFile | None = Field(default=None, description="file that holds the account's password")
     require_tls: bool = Field(default=True, description="send only over an encrypted connection (STARTTLS)")
     reports: bool = Field(default=True, description="whether the maintenance report is mailed there, too")
+    outcomes: bool = Field(default=True, description="whether what Upkeeper did about an alert is mailed there, too")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -51,6 +52,7 @@ class Slack(Section):
     webhook_url_file: SecretFile = Field(description="file that holds the incoming webhook's URL")
     channel: Channel = Field(description="where to post, as in `'#alerts'`")
     reports: bool = Field(default=True, description="whether the maintenance report is posted there, too, in short")
+    outcomes: bool = Field(default=True, description="whether what Upkeeper did about an alert is posted there, too")
 
 
 class Telegram(Section):
@@ -58,6 +60,8 @@ class Telegram(Section):
 
     bot_token_file: SecretFile = Field(description="file that holds the bot's token, as BotFather gives it")
     chat_id: int = Field(description="number of the chat; that of a group is negative")
+    outcomes: bool = Field(default=True, description="whether what Upkeeper did about an alert is sent there, too")
+    api: HttpUrl = Field(default="https://api.telegram.org", description="the Bot API, or a server of your own for it")
 
 
 class Notify(Section):

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
+    from remediator.telling.telling import Telling
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
     from remediator.webhook.restarts import Continuity
@@ -382,6 +383,12 @@ class Core(Operations):
         from remediator.chat.links import Links
 
         return Links(self._database, lambda: self.approving, lambda: self.config)
+
+    @cached_property
+    def telling(self) -> "Telling":
+        from remediator.telling.telling import Telling
+
+        return Telling(self._database, lambda: self.config, self._clock)
 
     @cached_property
     def scheduler(self) -> "Scheduler":

@@ -21,6 +21,7 @@ from remediator.store.tables import (
     senders,
     silences,
     tokens,
+    told,
 )
 
 OF_A_HOST = (
@@ -36,6 +37,7 @@ OF_A_HOST = (
     silences,
     chat_messages,
     rollouts,
+    told,
 )
 
 
@@ -68,7 +70,8 @@ def adopt(connection: sa.Connection, host: str, now: float) -> None:
     connection.execute(breaker_resets.delete().where(newer))
     connection.execute(hosts.delete().where(hosts.c.host != host))  # it says itself that it is there
     connection.execute(senders.delete().where(senders.c.host != host))  # the next webhook names its receiver again
-    for table, same in ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",))):
+    keys = ((jobs, ("name",)), (due_times, ("job", "due_at")), (levels, ("remedy",)), (told, ("way", "alert_id")))
+    for table, same in keys:
         twin = table.alias()
         equal = [twin.c[column] == table.c[column] for column in same]
         connection.execute(table.delete().where(sa.exists().where(*equal, twin.c.host > table.c.host)))

@@ -19,6 +19,7 @@ from remediator.store.tables import (
     senders,
     silences,
     tokens,
+    told,
 )
 
 
@@ -49,6 +50,7 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
     connection.execute(sa.delete(rollouts).where(rollouts.c.host == host, rollouts.c.finished_at < before))
     connection.execute(sa.delete(hosts).where(hosts.c.host != host, hosts.c.seen_at < before))
+    connection.execute(sa.delete(told).where(told.c.host == host, told.c.at < before))
     given_back = (levels.c.host == host, levels.c.level.is_(None), levels.c.at < before)
     connection.execute(sa.delete(levels).where(*given_back))
     return old

@@ -213,6 +213,20 @@ service finds the message; null while it is being posted. shown: the state that 
 come.
 """
 
+told = Table(
+    "told",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("way", String(16), primary_key=True),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("said", String(255), nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "alert_id"),
+)
+"""What people were told last of what a host did about an episode, by each way of telling them. at: of the message, the
+same for all that one message told of.
+"""
+
 artefacts = Table(
     "artefacts",
     metadata,

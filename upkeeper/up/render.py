@@ -62,7 +62,10 @@ def alertmanager_config(
     if notify.slack is not None:
         people["slack_configs"] = [_slack(slack, notify.slack, layout)]
     if notify.telegram is not None:
-        people["telegram_configs"] = [telegram | {"bot_token": bot, "chat_id": notify.telegram.chat_id}]
+        people["telegram_configs"] = [
+            telegram
+            | {"bot_token": bot, "chat_id": notify.telegram.chat_id, "api_url": notify.telegram.api.rstrip("/")}
+        ]
     if notify.tells_nobody:
         config["receivers"] = [remediator]
         config["route"]["routes"] = [

@@ -1,0 +1,135 @@
+"""Tells people what became of alerts, by each way by itself: one that fails holds up no other and no run."""
+
+import asyncio
+import hashlib
+import platform
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.base.complaints import Complaints
+from exporter.base.errors import UpkeeperError
+from remediator.config.config import Config
+from remediator.config.notify import Notify
+from remediator.model.story import Done
+from remediator.store import told
+from remediator.store.database import Database
+from remediator.telling import pace
+from remediator.telling.news import FRESH, News, ripe
+from remediator.telling.words import Message, Place, message, together
+
+if TYPE_CHECKING:
+    from remediator.telling.ways import Way
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 2.0
+"""Between two glances whether the record has changed; only where somebody is told."""
+AT_LEAST = 60.0
+"""Seconds after which is looked in any case: hosts that share a database change it too."""
+FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0
+"""Seconds after which a way that failed is tried again; twice as long each time."""
+
+
+class Telling:
+    """make: the ways that a config has, in place of those that there are. clock: Unix seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Callable[[], Config],
+        clock: Callable[[], float],
+        make: "Callable[[Notify], Sequence[Way]] | None" = None,
+    ) -> None:
+        self._database = database
+        self._config = config
+        self._clock = clock
+        self._make = make or _ways
+        self._known: Notify | None = None
+        self._ways: Sequence[Way] = ()
+        self._not_before: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._complaints = Complaints(log, "people cannot be told", "people can be told again", "way")
+
+    async def run(self) -> None:
+        """Ends by cancellation. A config that is put in force takes effect at the next look."""
+        seen, again = -1, 0.0
+        while True:
+            if self._in_force():
+                writes, now = self._database.writes, self._clock()
+                if writes != seen or now >= again:
+                    seen, again = writes, now + AT_LEAST
+                    try:
+                        again = min(again, await self.look() or again)
+                    except Exception:  # whatever it is, all else goes on
+                        log.exception("people could not be told")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _in_force(self) -> bool:
+        """Whether anybody is to be told."""
+        notify = self._config().notify
+        if notify != self._known:
+            self._known, self._ways = notify, self._make(notify)
+        return bool(self._ways)
+
+    async def look(self) -> float | None:
+        """Tells what is to be told now; when there is more (Unix seconds), if that is known. Raises SQLAlchemyError."""
+        if not self._in_force():
+            return None
+        now = self._clock()
+        stories = await self._database.read(partial(told.stories, host=self._database.host, since=now - FRESH))
+        later: list[float] = []
+        for way in self._ways:
+            due, following = ripe(stories, way.name, now)
+            later += [] if following is None else [following]
+            if due:
+                later.append(await self._tell(way, due, now))
+        return min(later, default=None)
+
+    async def _tell(self, way: "Way", due: Sequence[News], now: float) -> float:
+        """Tells of them in one message, unless it is too soon for that; when to look again."""
+        host, name = self._database.host, way.name
+        sent = await self._database.read(partial(told.sent, host=host, way=name, since=now - pace.HOUR))
+        not_before = max(pace.next_at(sent, now), self._not_before.get(way.name, 0.0))
+        if now < not_before:
+            return not_before
+        try:
+            await way.tell(await self._message(due), self._id(way, due))
+        except UpkeeperError as error:  # as the ways say that they cannot
+            self._complaints.note(way.name, str(error))
+            failures = self._failures[way.name] = self._failures.get(way.name, 0) + 1
+            wait = min(FIRST_WAIT * 2.0 ** min(failures - 1, 10), LONGEST_WAIT)
+            self._not_before[way.name] = now + wait
+            return now + wait
+        self._complaints.note(way.name, "")
+        self._failures.pop(way.name, None)
+        said = [(one.story.alert_id, one.key) for one in due]
+        await self._database.write(partial(told.tell, host=host, way=name, told_of=said, now=now))
+        log.info("people told what became of alerts", way=way.name, alerts=[id for id, _ in said][:20])
+        return now + pace.APART
+
+    async def _message(self, due: Sequence[News]) -> Message:
+        notify, console = self._config().notify, self._config().console.url
+        place = Place(notify.host or platform.node(), console)
+        if len(due) > 1:
+            return together(due, place)
+        [one] = due
+        run = one.story.run
+        done = Done() if run is None else await self._database.read(partial(told.done, run_id=run.id))
+        return message(one, done, place)
+
+    def _id(self, way: "Way", due: Sequence[News]) -> str:
+        """The same for the same news, so that a second copy of a mail is known for one."""
+        parts = [self._database.host, way.name, *(f"{one.story.alert_id} {one.key}" for one in due)]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def _ways(notify: Notify) -> "Sequence[Way]":
+    """They are imported where somebody is told."""
+    if notify.tells_nobody:
+        return ()
+    from remediator.telling.ways import ways
+
+    return ways(notify)

@@ -1,0 +1,127 @@
+"""The ways by which people are told: those of ``notify:``, through which Alertmanager tells them of alerts."""
+
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import Any, Protocol
+
+from remediator.chat.channel import ChatError
+from remediator.chat.secret import SecretInFile
+from remediator.config.notify import Email, Notify, Slack, Telegram
+from remediator.peers.http import PeerClient, PeerError
+from remediator.reporting.deliver import NotDelivered, post, send_mail
+from remediator.telling import html
+from remediator.telling.words import Message, text
+
+SECONDS = 20.0
+MAX_BYTES = 1_000_000
+LONGEST = 4000
+"""Characters, of which Telegram takes 4096."""
+_GOOD, _ELSE = "good", "warning"
+
+
+class Way(Protocol):
+    """One of them."""
+
+    @property
+    def name(self) -> str:
+        """Its key below ``notify:``."""
+
+    async def tell(self, message: Message, id: str) -> None:
+        """Sends it. id: the same for the same message. Raises NotDelivered."""
+
+
+def ways(notify: Notify) -> Sequence[Way]:
+    """Those that are to hear of what became of alerts."""
+    found: list[Way] = []
+    if notify.email is not None and notify.email.outcomes:
+        found.append(ByMail(notify.email))
+    if notify.slack is not None and notify.slack.outcomes:
+        found.append(BySlack(notify.slack))
+    if notify.telegram is not None and notify.telegram.outcomes:
+        found.append(ByTelegram(notify.telegram))
+    return found
+
+
+class ByMail:
+    def __init__(self, email: Email) -> None:
+        self._email = email
+
+    @property
+    def name(self) -> str:
+        return "email"
+
+    async def tell(self, message: Message, id: str) -> None:
+        await send_mail(mail(message, self._email, id), self._email)
+
+
+def mail(message: Message, email: Email, id: str, date: float | None = None) -> EmailMessage:
+    """Text, and the same as HTML. Pure, where the date is given (Unix seconds)."""
+    made = EmailMessage()
+    made["Subject"] = message.subject
+    made["From"] = " ".join(email.sender.split())
+    made["To"] = " ".join(email.to.split())
+    made["Date"] = formatdate(date)
+    made["Message-ID"] = f"<{id}@upkeeper.invalid>"
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(text(message))
+    made.add_alternative(html.render(message), subtype="html")
+    return made
+
+
+class BySlack:
+    def __init__(self, slack: Slack) -> None:
+        self._slack = slack
+
+    @property
+    def name(self) -> str:
+        return "slack"
+
+    async def tell(self, message: Message, id: str) -> None:
+        await post(in_slack(message, self._slack.channel), self._slack)
+
+
+def in_slack(message: Message, channel: str) -> dict[str, object]:
+    """For the incoming webhook: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks. Pure."""
+    plain = _escaped(text(message)).replace("`", "'")
+    attachment = {
+        "color": _GOOD if message.good else _ELSE,
+        "title": _escaped(message.subject),
+        "fallback": _escaped(message.subject),
+        "text": plain[:LONGEST],
+        "mrkdwn_in": [],  # nothing in it is markup
+    }
+    return {"channel": channel, "attachments": [attachment], "unfurl_links": False}
+
+
+def _escaped(plain: str) -> str:
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+class ByTelegram:
+    def __init__(self, telegram: Telegram) -> None:
+        self._chat_id = telegram.chat_id
+        self._api = telegram.api.rstrip("/")
+        self._token = SecretInFile("notify.telegram.bot_token_file", telegram.bot_token_file)
+
+    @property
+    def name(self) -> str:
+        return "telegram"
+
+    async def tell(self, message: Message, id: str) -> None:
+        whole = f"{message.subject}\n\n{text(message)}"
+        values: dict[str, Any] = {
+            "chat_id": self._chat_id,
+            "text": whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…",
+            "link_preview_options": {"is_disabled": True},
+        }
+        try:
+            token = await self._token.read()
+            async with PeerClient("Telegram", self._api, SECONDS, MAX_BYTES) as client:
+                status, answer = await client.ask("POST", f"/bot{token}/sendMessage", json=values)
+        except ChatError as error:
+            raise NotDelivered(str(error)) from None
+        except PeerError as error:
+            raise NotDelivered(str(error).replace(token, "...")) from None  # its cause has the token in an address
+        if not isinstance(answer, dict) or answer.get("ok") is not True:
+            raise NotDelivered(f"Telegram answers {status}")
