@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_args
 
-from remediator.model.words import ApprovalState, Outcome
+from remediator.model.words import ApprovalState, Outcome, RunState
 
 if TYPE_CHECKING:
     from remediator.model.shapes.alerts import AlertView, DecisionView
@@ -101,6 +101,7 @@ OfAlert = Annotated[int | None, About("only decisions about the alert of that id
 OfTask = Annotated[str | None, About("only runs of this task")]
 OfTarget = Annotated[str | None, About("only runs on this target")]
 EndedSo = Annotated[str | None, About("only runs that ended so", among=get_args(Outcome))]
+InState = Annotated[str | None, About("only runs in this state", among=get_args(RunState))]
 OfHost = Annotated[str | None, About("only those of this host")]
 OnHost = Annotated[str | None, About("the host that is to run it; the one that is asked when left out", max_length=255)]
 HeldOn = Annotated[str | None, About("the host that is held back; the one that is asked when left out", max_length=255)]
@@ -222,7 +223,7 @@ class Operations:
     @operation("GET", "/runs", "Runs, newest first", by="reading")
     async def runs(
         self, *, limit: Limit = PAGE, before: Before = None, task: OfTask = None, target: OfTarget = None,
-        outcome: EndedSo = None, host: OfHost = None,
+        outcome: EndedSo = None, host: OfHost = None, state: InState = None,
     ) -> Page[RunView]: ...  # fmt: skip
 
     @operation("GET", "/runs/{id}", "One run with its plan, actions and measurements", by="reading")

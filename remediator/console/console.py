@@ -15,13 +15,13 @@ from remediator.console.gate import EVENTS, LOGOUT, Gate, Visitor, form_of
 from remediator.console.live import Live
 from remediator.console.looks import LOOKS, Look
 from remediator.console.once import Links, Once
-from remediator.console.pages import PAGES, Page
+from remediator.console.pages import PAGES, STATUS, Page
 from remediator.console.people import People
 from remediator.console.sessions import Notice, Sessions
 from remediator.console.signin import BACK as OIDC_BACK
 from remediator.console.signin import LOGIN as OIDC_LOGIN
 from remediator.console.signin import SignIn
-from remediator.console.static import BASE, address_of, serve
+from remediator.console.static import BASE, address_of, is_there, serve
 from remediator.console.times import Times
 from remediator.control.access import Access
 from remediator.model.errors import RequestError
@@ -80,7 +80,7 @@ class Console:
         router = app.router
         router.add_get("/", self._to_console)
         router.add_get(BASE, self._to_console)
-        router.add_get(f"{BASE}/static/{{hash}}/{{name}}", serve)
+        router.add_get(f"{BASE}/static/{{hash}}/{{name}}", self._as_page(self._static))
         router.add_get(EVENTS, self._gate.visited(self._events), allow_head=False)  # it would be held open
         get, post = partial(self._add, router.add_get), partial(self._add, router.add_post)
         get("/login", self._show_login)
@@ -102,7 +102,8 @@ class Console:
             post(path, self._gate.visited(self._looked(look), acts=True))
         # Last: whatever is below the console and is none of these.
         get("/{rest:.*}", self._gate.visited(self._nowhere))
-        router.add_route("*", f"{BASE}/{{rest:.*}}", self._as_page(self._gate.visited(self._no_way)))
+        for path in (BASE, f"{BASE}/{{rest:.*}}"):
+            router.add_route("*", path, self._as_page(self._gate.visited(self._no_way)))
         app.on_shutdown.append(self._stop)
 
     def _add(self, add: Callable[..., Any], path: str, handler: Handler) -> None:
@@ -129,6 +130,9 @@ class Console:
         values = {"problem": text, "live": passes and visitor is not None, "seen": self._writes()}
         return self._page("problem.html", "Not possible", values, visitor, status)
 
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        return await (serve if is_there(request) else self._gate.visited(self._nowhere))(request)
+
     async def _nowhere(self, request: web.Request, visitor: Visitor) -> web.Response:
         return self._problem("There is no such page.", 404, visitor)
 
@@ -146,7 +150,8 @@ class Console:
             seen = self._writes()
             try:
                 values = {**await page.read(self._ask, request, visitor), "seen": seen}
-                return self._page(page.template, page.title, values, visitor, times=Times.of(request.query))
+                status = values.pop(STATUS, 200)
+                return self._page(page.template, page.title, values, visitor, status, times=Times.of(request.query))
             except RequestError as error:
                 return self._problem(str(error), error.status, visitor)
             except Exception:

@@ -3,27 +3,32 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Self, get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from remediator.api.operations import DIGITS, Operations
+from remediator.api.operations import DIGITS, MAX_PAGE, Operations
 from remediator.console.chart import forecast_chart
 from remediator.console.gate import Visitor
-from remediator.console.stance import LAST_LINES, stance
-from remediator.model.errors import RequestError, not_found
-from remediator.model.shapes.runs import RunView
-from remediator.model.words import Outcome
+from remediator.console.stance import LAST_LINES, Stance, stance
+from remediator.model.errors import RequestError, bad_request, not_found
+from remediator.model.shapes.alerts import AlertView
+from remediator.model.shapes.runs import RunView, StepView
+from remediator.model.words import ApprovalState, Outcome, RunState
 from remediator.webhook.watchdog import NAME as WATCHDOG
 
 Values = Mapping[str, Any]
 Read = Callable[[Operations, web.Request, Visitor], Awaitable[Values]]
 
+STATUS = "http_status"
+"""Of what a page's values say, where it is not 200."""
 ON_A_PAGE = 50
 LATEST = 8
 """Runs on the first page; rollouts on that of the hosts."""
 NEXT_JOBS = 5
+MOST_STEPS = 20
+"""Actions in the timeline of a run, half of them its first."""
 WAITING = 12
 """Approvals on the first page: what is wrong stands below them, and a phone shows three at a time."""
 
@@ -60,8 +65,9 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     )
     jobs = schedule["items"]
     coming = sorted((job for job in jobs if job["next_at"] is not None), key=lambda job: str(job["next_at"]))
+    asked = {one["run"]: one["id"] for one in status["approvals"]}
     shown = [
-        alert
+        _Card(alert, stance(alert["decision"], alert["run"]), asked)
         for alert in firing["items"]
         if alert["continued_by"] is None and alert["labels"].get("alertname") != WATCHDOG
     ]
@@ -75,6 +81,20 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     }
 
 
+@dataclass(frozen=True)
+class _Card:
+    """An alert that fires, and what is so about it now. asked: the requests that wait, by their runs."""
+
+    alert: AlertView
+    stance: Stance
+    asked: Mapping[int, int]
+
+    @property
+    def approval(self) -> int | None:
+        """The request that waits for a person, if one does."""
+        return self.asked.get(self.stance.run or 0) if self.stance.word == "waits for you" else None
+
+
 def _under_way_first(running: Sequence[RunView], latest: Sequence[RunView]) -> Sequence[RunView]:
     """What runs, then what was asked for last. Pure."""
     known = {run["id"] for run in running}
@@ -83,11 +103,9 @@ def _under_way_first(running: Sequence[RunView], latest: Sequence[RunView]) -> S
 
 @page("/approvals", "Approvals", "approvals.html", "Approvals")
 async def approvals(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    state = request.query.get("state") or None
-    return {
-        "state": state or "",
-        "page": await ask.approvals(state=state, limit=ON_A_PAGE, before=_before(request)),
-        "before": _before(request),
+    listed = _Listed.of(request, ("state", "host"))
+    return listed.values(await ask.approvals(limit=ON_A_PAGE, before=listed.before, **listed.wanted)) | {
+        "states": get_args(ApprovalState)
     }
 
 
@@ -99,10 +117,9 @@ async def approval(ask: Operations, request: web.Request, visitor: Visitor) -> V
 
 @page("/runs", "Runs", "runs.html", "Runs")
 async def runs(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    wanted = {name: request.query[name] for name in ("task", "target", "outcome") if request.query.get(name)}
-    found = await ask.runs(limit=ON_A_PAGE, before=_before(request), **wanted)
-    shown = {"page": found, "wanted": wanted, "more": _more(wanted), "before": _before(request)}
-    return {**shown, "outcomes": get_args(Outcome)}
+    listed = _Listed.of(request, ("task", "target", "state", "outcome", "host"))
+    found = await ask.runs(limit=ON_A_PAGE, before=listed.before, **listed.wanted)
+    return listed.values(found) | {"outcomes": get_args(Outcome), "states": get_args(RunState)}
 
 
 @page("/runs/{id}", "Run", "run.html")
@@ -110,16 +127,27 @@ async def run(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     found = await ask.run(_id(request))
     waits = []
     if found["state"] == "waiting":
-        open_ones = (await ask.approvals(state="asked", limit=ON_A_PAGE))["items"]
+        open_ones = (await ask.approvals(state="asked", limit=MAX_PAGE))["items"]
         waits = [one for one in open_ones if one["run"] == found["id"]]
-    return {"run": found, "waits": waits}
+    steps, left_out = _most_telling(found.get("timeline") or [])
+    return {"run": found, "waits": waits, "steps": steps, "left_out": left_out}
+
+
+def _most_telling(steps: Sequence[StepView]) -> tuple[Sequence[StepView | None], int]:
+    """The steps without the middle of very many actions, which their table has: None for them, and how many. Pure."""
+    actions = [number for number, step in enumerate(steps) if step["step"] in ("action", "part")]
+    if len(actions) <= MOST_STEPS:
+        return steps, 0
+    middle = set(actions[MOST_STEPS // 2 : -MOST_STEPS // 2])
+    kept: list[StepView | None] = [step for number, step in enumerate(steps) if number not in middle]
+    kept.insert(min(middle), None)
+    return kept, len(middle)
 
 
 @page("/alerts", "Alerts", "alerts.html", "Alerts")
 async def alerts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    wanted = {"status": request.query["status"]} if request.query.get("status") else {}
-    found = await ask.alerts(limit=ON_A_PAGE, before=_before(request), **wanted)
-    return {"page": found, "wanted": wanted, "more": _more(wanted), "before": _before(request)}
+    listed = _Listed.of(request, ("status", "fingerprint", "host"))
+    return listed.values(await ask.alerts(limit=ON_A_PAGE, before=listed.before, **listed.wanted))
 
 
 @page("/alerts/{id}", "Why", "why.html")
@@ -133,7 +161,7 @@ async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     return {
         "why": found,
         "decisions": decided,
-        "stance": stance(decided, run),
+        "stance": stance(max(decided, key=lambda one: (one["last_at"], one["id"]), default=None), run),
         "evidence": [] if run is None else run.get("evidence") or [],
         "last_lines": LAST_LINES,
     }
@@ -141,8 +169,8 @@ async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values
 
 @page("/decisions", "Decisions", "decisions.html", "Decisions")
 async def decisions(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    before = _before(request)
-    return {"page": await ask.decisions(limit=ON_A_PAGE, before=before), "before": before}
+    listed = _Listed.of(request, ("host",), numbers=("alert",))
+    return listed.values(await ask.decisions(limit=ON_A_PAGE, before=listed.before, **listed.wanted))
 
 
 @page("/tasks", "Tasks", "tasks.html", "Tasks")
@@ -160,14 +188,14 @@ async def schedule(ask: Operations, request: web.Request, visitor: Visitor) -> V
     """The jobs; and where one is named, why it did or did not run."""
     asked = request.query.get("job")
     at = request.query.get("at") or None
-    answer, problem = None, ""
+    answer, problem, status = None, "", 200
     if asked:
         try:
             answer = await ask.schedule_why(asked, at=at)
         except RequestError as error:
-            problem = str(error)
+            problem, status = str(error), error.status
     jobs = (await ask.schedule())["items"]
-    return {"jobs": jobs, "asked": asked or "", "at": at or "", "answer": answer, "problem": problem}
+    return {"jobs": jobs, "asked": asked or "", "at": at or "", "answer": answer, "problem": problem, STATUS: status}
 
 
 @page("/backups", "Backups", "backups.html", "Backups")
@@ -196,19 +224,41 @@ async def hosts(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
 
 @page("/audit", "Audit", "audit.html", "Audit")
 async def audit(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    page, state = await asyncio.gather(ask.audit(limit=ON_A_PAGE, before=_before(request)), ask.audit_state())
-    return {"page": page, "state": state, "before": _before(request)}
+    listed = _Listed.of(request, (), numbers=("run",))
+    page, state = await asyncio.gather(
+        ask.audit(limit=ON_A_PAGE, before=listed.before, **listed.wanted), ask.audit_state()
+    )
+    return listed.values(page) | {"state": state}
 
 
-def _more(wanted: Mapping[str, str]) -> str:
-    """What is asked for beside the cursor, for the address of the next page."""
-    return f"&{urlencode(wanted)}" if wanted else ""
+@dataclass(frozen=True)
+class _Listed:
+    """Which part of a list its address asks for. wanted: by what it is narrowed. before: the cursor."""
+
+    wanted: Mapping[str, Any]
+    before: int | None
+
+    @classmethod
+    def of(cls, request: web.Request, words: Sequence[str], numbers: Sequence[str] = ()) -> Self:
+        """Raises RequestError for a number that is none."""
+        given = {name: request.query[name] for name in words if request.query.get(name)}
+        counts = {name: _number(request, name) for name in (*numbers, "before")}
+        before = counts.pop("before")
+        return cls({**given, **{name: number for name, number in counts.items() if number is not None}}, before)
+
+    def values(self, page: Mapping[str, Any]) -> dict[str, Any]:
+        """What its template takes. more: what is asked for beside the cursor, for the address of the next page."""
+        more = f"&{urlencode(self.wanted)}" if self.wanted else ""
+        return {"page": page, "wanted": self.wanted, "more": more, "before": self.before}
 
 
-def _before(request: web.Request) -> int | None:
-    """The cursor in the address; one that is no number is as none."""
-    text = request.query.get("before", "")
-    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) <= DIGITS else None
+def _number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > DIGITS:
+        raise bad_request(f"{name} must be a number")
+    return int(text)
 
 
 def _id(request: web.Request) -> int:

@@ -77,6 +77,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "when": _when,
         "until": _until,
+        "clock": _clock,
         "took": took,
         "counted": counted,
         "track": track,
@@ -95,12 +96,27 @@ def _until(text: str | None, now: datetime) -> Markup:
     return Markup('<span class="dim">-</span>') if text is None else _time(text, ahead(text, now))
 
 
+def _clock(text: str) -> Markup:
+    """A time of the API as it is, in any case: in UTC, until a script has it in the reader's zone."""
+    exact = _whole(text)
+    return Markup(f'<time datetime="{exact}" data-clock>{_in_utc(exact)}</time>')  # noqa: S704 - of digits
+
+
 def _time(text: str, shown: str) -> Markup:
-    # The API's times are in UTC to the millisecond. A page has hundreds of them.
-    exact = f"{text[:19]}Z" if _OF_API.fullmatch(text) else format_time(parse_time(text).timestamp())
+    exact = _whole(text)
     if _exact.get():
-        shown = f"{exact[:10]} {exact[11:19]} UTC"
+        shown = _in_utc(exact)
     return Markup(f'<time datetime="{exact}" title="{exact}">{escape(shown)}</time>')  # noqa: S704 - of digits
+
+
+def _whole(text: str) -> str:
+    """To the second, in UTC."""
+    # The API's times are in UTC to the millisecond. A page has hundreds of them.
+    return f"{text[:19]}Z" if _OF_API.fullmatch(text) else format_time(parse_time(text).timestamp())
+
+
+def _in_utc(exact: str) -> str:
+    return f"{exact[:10]} {exact[11:19]} UTC"
 
 
 def _kind_of(word: str | None) -> str:

@@ -1,10 +1,10 @@
 """What Upkeeper does about an alert, in the four words that matter to whoever was woken by it. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from remediator.model.shapes.alerts import DecisionView
+from remediator.model.shapes.alerts import DecisionView, LastDecision, LastRun
 from remediator.model.shapes.runs import RunView
 
 Word = Literal["doing", "done", "waits for you", "will not"]
@@ -22,8 +22,8 @@ class Stance:
     run: int | None = None
 
 
-def stance(decisions: Sequence[DecisionView], run: RunView | None) -> Stance:
-    """By the decisions about an episode, newest first, and the newest run that one of them started.
+def stance(decision: LastDecision | DecisionView | None, run: LastRun | RunView | None) -> Stance:
+    """By the last decision about an episode, and the newest run for it.
 
     A run counts for as long as it goes on; once it has ended, only while nothing else was decided since: an alert that
     still fires after a run is decided about anew, and that may be to leave it.
@@ -33,16 +33,16 @@ def stance(decisions: Sequence[DecisionView], run: RunView | None) -> Stance:
         if run["state"] == "waiting":
             return Stance("waits for you", f"{said} has a plan and does nothing before it is approved.", run["id"])
         return Stance("doing", f"{said} is {run['state']}.", run["id"])
-    if run is not None and (not decisions or decisions[0]["run_id"] == run["id"]):
+    if run is not None and (decision is None or decision["run_id"] == run["id"]):
         return _ended(run)
-    if not decisions:
+    if decision is None:
         return Stance(None, "Nothing has been decided yet.")
-    newest = decisions[0]
     before = "" if run is None else f" Before that, {_ended(run).text}"
-    return Stance("will not", f"{newest['reason'].rstrip('.')}.{before}", newest["run_id"])
+    ran = decision["run_id"] if run is None else run["id"]
+    return Stance("will not", f"{decision['reason'].rstrip('.')}.{before}", ran)
 
 
-def _ended(run: RunView) -> Stance:
+def _ended(run: LastRun | RunView) -> Stance:
     outcome = run["outcome"] or ""
     said = f"{run['task']} on {run['target']} ended {outcome}"
     why = run["reason"] or _WAITED.get(outcome, "")

@@ -26,14 +26,20 @@ def address_of(name: str) -> str:
     return f"{BASE}/static/{_contents()[name][0]}/{name}"
 
 
+def is_there(request: web.Request) -> bool:
+    """Whether a file is asked for as it is now."""
+    held = _contents().get(request.match_info["name"])
+    return held is not None and held[0] == request.match_info["hash"]
+
+
 async def serve(request: web.Request) -> web.Response:
-    """A file by its name and hash. Nobody needs to be logged in for it: the login page needs it."""
+    """A file by its name and hash, which is there. Nobody needs to be logged in for it: the login page needs it."""
     name = request.match_info["name"]
-    held = _contents().get(name)
-    if held is None or held[0] != request.match_info["hash"]:
-        raise web.HTTPNotFound
     response = web.Response(
-        body=held[1], headers=_FOREVER, content_type=TYPES["." + name.rpartition(".")[2]], charset="utf-8"
+        body=_contents()[name][1],
+        headers=_FOREVER,
+        content_type=TYPES["." + name.rpartition(".")[2]],
+        charset="utf-8",
     )
     response.enable_compression()
     return response

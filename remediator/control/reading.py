@@ -11,7 +11,7 @@ from remediator.model.shapes.alerts import AlertView, DecisionView
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.audit import AuditView, ChainView
 from remediator.model.shapes.runs import ArtefactContent, RunView
-from remediator.model.words import Outcome
+from remediator.model.words import Outcome, RunState
 from remediator.store import artefacts, audit, pages
 from remediator.store.database import Database
 
@@ -54,9 +54,11 @@ class Reading:
         target: str | None = None,
         outcome: str | None = None,
         host: str | None = None,
+        state: str | None = None,
     ) -> Page[RunView]:
         _require(outcome, get_args(Outcome), "outcome")
-        wanted = partial(pages.list_runs, task=task, target=target, outcome=outcome, host=host)
+        _require(state, get_args(RunState), "state")
+        wanted = partial(pages.list_runs, task=task, target=target, outcome=outcome, host=host, state=state)
         return await self._database.read(partial(wanted, limit=limit, before=before))
 
     async def run(self, id: int) -> RunView:

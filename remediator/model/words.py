@@ -37,6 +37,12 @@ Outcome = Literal[
 ]
 """How a run ended. ``inconclusive``: it could not be measured, or it was too soon to tell."""
 
+Step = Literal[
+    "accepted", "decided", "begun", "planned", "asked", "approved", "denied", "expired", "cancelled", "superseded",
+    "action", "part", "verified", "ended",
+]  # fmt: skip
+"""Of a run's timeline. ``asked``: a person, about its plan; the next five are what became of that."""
+
 ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
 
 TELLING_NOBODY = "WATCHING, TELLING NOBODY: no alert reaches a person until `notify:` in the config names one"

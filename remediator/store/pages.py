@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from exporter.base.text import format_time_ms
 from remediator.model.artefact import Artefact
 from remediator.model.evidence import Section
-from remediator.model.shapes.alerts import AlertView, DecisionView, LastDecision
+from remediator.model.shapes.alerts import AlertView, DecisionView, LastDecision, LastRun
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
 from remediator.model.shapes.remedies import TrackView
-from remediator.model.shapes.runs import ActionView, ArtefactView, ChildView, RunView, SectionView
+from remediator.model.shapes.runs import ActionView, ArtefactView, ChildView, RunView, SectionView, StepView
 from remediator.model.task import Plan
+from remediator.model.timeline import timeline
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, evidence, rows, silences
 from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
@@ -71,13 +72,18 @@ def list_alerts(
     if status is not None:
         select = select.where(FIRING if status == "firing" else alerts.c.status == status)
     page = _page(connection, select, alerts.c.id, dict, limit=limit, before=before)
-    last = _last_decisions(connection, [row["id"] for row in page["items"]])
-    return {"items": [_alert(row, last.get(row["id"])) for row in page["items"]], "next": page["next"]}
+    ids = [row["id"] for row in page["items"]]
+    last, ran = _last_decisions(connection, ids), _last_runs(connection, ids)
+    items = [_alert(row, last.get(row["id"]), ran.get(row["id"])) for row in page["items"]]
+    return {"items": items, "next": page["next"]}
 
 
 def _last_decisions(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, LastDecision]:
-    """Of those of these alerts that were decided about."""
-    newest = sa.select(sa.func.max(decisions.c.id)).where(decisions.c.alert_id.in_(ids)).group_by(decisions.c.alert_id)
+    """Of those of these alerts that were decided about. One that is made again is counted, and is then the last one."""
+    place = sa.func.row_number().over(
+        partition_by=decisions.c.alert_id, order_by=(decisions.c.last_at.desc(), decisions.c.id.desc())
+    )
+    placed = sa.select(decisions, place.label("place")).where(decisions.c.alert_id.in_(ids)).subquery()
     return {
         row["alert_id"]: {
             "id": row["id"],
@@ -87,11 +93,29 @@ def _last_decisions(connection: sa.Connection, ids: Sequence[int]) -> Mapping[in
             "reason": row["reason"],
             "run_id": row["run_id"],
         }
-        for row in _rows(connection, sa.select(decisions).where(decisions.c.id.in_(newest)))
+        for row in _rows(connection, sa.select(placed).where(placed.c.place == 1))
     }
 
 
-def _alert(row: Row, decision: LastDecision | None) -> AlertView:
+def _last_runs(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, LastRun]:
+    """Of those of these alerts for which any was asked."""
+    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.alert_id.in_(ids)).group_by(runs.c.alert_id)
+    columns = ("id", "alert_id", "task", "target", "state", "outcome", "reason")
+    select = sa.select(*(runs.c[name] for name in columns)).where(runs.c.id.in_(newest))
+    return {
+        row["alert_id"]: {
+            "id": row["id"],
+            "task": row["task"],
+            "target": row["target"],
+            "state": row["state"],
+            "outcome": row["outcome"],
+            "reason": row["reason"],
+        }
+        for row in _rows(connection, select)
+    }
+
+
+def _alert(row: Row, decision: LastDecision | None, run: LastRun | None) -> AlertView:
     return {
         "id": row["id"],
         "fingerprint": row["fingerprint"],
@@ -108,6 +132,7 @@ def _alert(row: Row, decision: LastDecision | None) -> AlertView:
         "continued_by": row["continued_by"],
         "host": row["host"],
         "decision": decision,
+        "run": run,
     }
 
 
@@ -173,10 +198,13 @@ def list_runs(
     target: str | None = None,
     outcome: str | None = None,
     host: str | None = None,
+    state: str | None = None,
 ) -> Page[RunView]:
-    """The runs of that task, target and host that ended so, or whatever is left open."""
+    """The runs of that task, target and host that ended so or are in that state, or whatever is left open."""
     wanted = ((runs.c.task, task), (runs.c.target, target), (runs.c.outcome, outcome), (runs.c.host, host))
-    select = _RUNS.where(*(column == value for column, value in wanted if value is not None))
+    select = _RUNS.where(*(column == value for column, value in (*wanted, (runs.c.state, state)) if value is not None))
+    if state not in (None, "finished"):
+        select = select.where(UNFINISHED)  # of which there are few, in an index
     page = _page(connection, select, runs.c.id, dict, limit=limit, before=before)
     return {"items": _with_actions(connection, page["items"]), "next": page["next"]}
 
@@ -195,9 +223,26 @@ def one_run(connection: sa.Connection, run_id: int) -> RunView:
     kept = evidence.of_run(connection, run_id)
     view["evidence"] = None if kept is None else [_section(one) for one in kept]
     children = _rows(connection, _RUNS.where(runs.c.parent_id == run_id).order_by(runs.c.id))
-    if children:
-        view["children"] = [_child(one) for one in _with_actions(connection, children)]
+    parts = _with_actions(connection, children)
+    if parts:
+        view["children"] = [_child(one) for one in parts]
+    view["timeline"] = _timeline(connection, view, found[0], parts)
     return view
+
+
+def _timeline(connection: sa.Connection, view: RunView, row: Row, parts: Sequence[RunView]) -> list[StepView]:
+    asked = _rows(connection, _APPROVALS.where(approvals.c.run_id == view["id"]).order_by(approvals.c.id))
+    first = sa.select(decisions.c.reason).where(decisions.c.run_id == view["id"]).order_by(decisions.c.id).limit(1)
+    came = sa.select(alerts.c.first_received_at).where(alerts.c.id == view["alert_id"])
+    return timeline(
+        view,
+        parts,
+        # One that was late stays asked here until its run ends, which is when it matters.
+        [_approval(one, now=0.0) for one in asked],
+        came_at=_maybe(connection.scalar(came)),
+        why=connection.scalar(first) or "",
+        planned_at=_maybe(row["planned_at"]),
+    )
 
 
 def _section(one: Section) -> SectionView:

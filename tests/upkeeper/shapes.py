@@ -25,6 +25,7 @@ def alert(id: int = 1, **changes: object) -> AlertView:
         "continued_by": None,
         "host": None,
         "decision": None,
+        "run": None,
     }
     return {**shape, **changes}  # type: ignore[typeddict-item]
 

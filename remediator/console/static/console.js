@@ -21,7 +21,7 @@ const tellTimes = () => {
     const here = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
     if (time.textContent !== here) said.set(time, time.textContent);
     time.title = here;
-    const shown = exact ? here : said.get(time);
+    const shown = exact || "clock" in time.dataset ? here : said.get(time);
     if (shown !== undefined && time.textContent !== shown) time.textContent = shown;
   }
   if (choice) choice.textContent = exact ? "Times ago" : "Exact times";

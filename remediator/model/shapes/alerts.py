@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from remediator.model.words import Verdict
+from remediator.model.words import RunState, Verdict
 
 
 class LastDecision(TypedDict):
@@ -18,13 +18,24 @@ class LastDecision(TypedDict):
     run_id: int | None
 
 
+class LastRun(TypedDict):
+    """The newest run for an alert. ``outcome`` is null until ``state`` is ``finished``."""
+
+    id: int
+    task: str
+    target: str
+    state: RunState
+    outcome: str | None
+    reason: str
+
+
 class AlertView(TypedDict):
     """One episode of an alert. ``due_at`` is when its remedies are looked at again; null: when something happens.
 
     ``muted`` is why people were not told of it when it was last seen in Alertmanager; null where they were.
     ``host`` is the one that decides about it, where hosts share a database; else null.
     ``continued_by`` is the episode as which the same outage went on after a restart of Alertmanager or Prometheus.
-    ``decision`` is the last one about it; null before there is any.
+    ``decision`` is the last one about it, and ``run`` the newest run for it; null before there is any.
     """
 
     id: int
@@ -42,6 +53,7 @@ class AlertView(TypedDict):
     continued_by: int | None
     host: str | None
     decision: LastDecision | None
+    run: LastRun | None
 
 
 class DecisionView(TypedDict):

@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from remediator.model.shapes.callers import CallerView
-from remediator.model.words import ActionState, RunState, Trigger
+from remediator.model.words import ActionState, RunState, Step, Trigger
 
 
 class MeasurementView(TypedDict):
@@ -82,6 +82,22 @@ class SectionView(TypedDict):
     problem: str
 
 
+class StepView(TypedDict):
+    """One step of a run. ``until``: when it was over, the same as ``at`` of what takes no time; null while it goes on.
+
+    ``text`` says what it is about, ``state`` how it went, empty where that is no question. ``by`` is who did it, where
+    that was a person or a remedy; ``run`` the run that is a part of this one.
+    """
+
+    step: Step
+    at: str
+    until: str | None
+    text: str
+    state: str
+    by: CallerView | None
+    run: int | None
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
@@ -91,7 +107,7 @@ class RunView(TypedDict):
 
     Only a run that is asked for by its id has ``rows``, the table that its task left, with columns of the task's own,
     ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it began, null where none was
-    kept; and ``page``, where people were not to be told of its alert at once.
+    kept; ``page``, where people were not to be told of its alert at once; and ``timeline``, its steps in their order.
     """
 
     id: int
@@ -123,3 +139,4 @@ class RunView(TypedDict):
     artefacts: NotRequired[list[ArtefactView]]
     page: NotRequired[HeldPageView]
     evidence: NotRequired[list[SectionView] | None]
+    timeline: NotRequired[list[StepView]]

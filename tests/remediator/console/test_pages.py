@@ -18,6 +18,7 @@ from remediator.model.caller import Caller
 from remediator.model.rollout import Member, Rollout
 from remediator.store import artefacts, fleet, rollouts, rows
 from remediator.store.fleet import Arrived
+from tests.remediator.console.test_forms import asked
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import START, Stack, alert, notification, settings
 
@@ -56,7 +57,8 @@ async def test_now_says_what_is_wrong_what_was_done_and_what_comes(stack: Stack,
     text = (await browser.open("/")).text
     assert "Paused: everything. moving house" in text
     assert "critical began" in text
-    assert "unmatched" in text
+    assert "will not no remedy matches" in text
+    assert "critical began 2m ago done sweep on attic ended effective" in text
     assert re.search(r"1 sweep attic effective 2 B alert tidy 2m ago", text), text
     assert re.search(r"2 sweep attic failed", text)
     assert "health-check in 2m" in text
@@ -73,6 +75,40 @@ async def test_a_run_shows_its_actions_measurements_and_why(stack: Stack, browse
     failed = (await browser.open("/runs/2")).text
     assert "f0 will not go" in failed
     assert "Cancel this run" not in failed
+
+
+async def test_a_run_that_waited_has_each_of_its_steps_on_its_timeline(stack: Stack, browser: Browser) -> None:
+    stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
+    stack.core.apply_settings(settings(stack.task, stack.remedies))
+    asked_for = await asked(stack)
+    await browser.log_in(await token_of(stack, "viewer"))
+    waits = await browser.open("/runs/1")
+    steps = re.findall(r"<strong>(\w+)</strong>", waits.html)
+    assert steps == ["accepted", "decided", "begun", "planned", "asked"]
+    assert re.search(r"asked goes on a person must approve", waits.text), waits.text
+    now = await browser.open("/")
+    assert "waits for you sweep on attic has a plan" in now.text
+    assert f'/console/approvals/{asked_for}">Look at its plan and answer' in now.html
+    stack.clock.now += 90.0
+    view = await stack.core.approval(asked_for)
+    await stack.core.decide_approval(asked_for, "approve", view["plan_hash"], reason="looked at it")
+    await stack.finished(1)
+    text = (await browser.open("/runs/1")).text
+    for step in (
+        "accepted its alert came",
+        "asked a person must approve",
+        "took 90.0 s",
+        "approved looked at it by",
+        "planned again: 2 actions",
+        "action done delete f0",
+        "verified 0 files",
+        "ended effective",
+    ):
+        assert step in text, (step, text)
+    assert text.index("took 90.0 s") < text.index("approved looked") < text.index("planned again")
+    assert "2027-01-15 08:01:30 UTC" in text
+    now = await browser.open("/")
+    assert "done sweep on attic ended effective" in now.text, "a card says what was so"
 
 
 async def test_an_alert_shows_why_its_remedy_does_what_it_does(stack: Stack, browser: Browser) -> None:
@@ -128,18 +164,32 @@ async def test_what_is_not_there_is_said_on_a_page(stack: Stack, browser: Browse
     assert re.search(r"there is no|there is nothing", shown.text)
 
 
-@pytest.mark.parametrize("query", ["before=-1", "before=x", "before=" + "9" * 30, "before=%00", "state=nonsense"])
-async def test_an_address_that_is_wrong_is_no_fault_of_the_server(stack: Stack, browser: Browser, query: str) -> None:
+async def test_an_address_that_is_wrong_is_said_to_be_so_on_a_page(stack: Stack, browser: Browser) -> None:
     await browser.log_in(await token_of(stack, "viewer"))
-    for path in ("/runs", "/alerts", "/decisions", "/approvals", "/audit"):
-        assert (await browser.open(f"{path}?{query}")).status in (200, 400), path
+    lists = ("/runs", "/alerts", "/decisions", "/approvals", "/audit")
+    wrong = [f"{path}?before={text}" for path in lists for text in ("-1", "x", "9" * 30, "%00")]
+    wrong += ["/runs?state=nonsense", "/runs?outcome=nonsense", "/alerts?status=nonsense", "/approvals?state=nonsense",
+              "/decisions?alert=x", "/audit?run=-1", "/schedule?job=daily&at=nonsense"]  # fmt: skip
+    for path in wrong:
+        shown = await browser.open(path)
+        assert (shown.status, 'class="notice bad"' in shown.html) == (400, True), path
+    assert (await browser.open("/schedule?job=nosuch")).status == 404
+    for path in ("/static/0/console.css", "/static/0/nosuch.js", "/static/x", "/nowhere"):
+        shown = await browser.open(path)
+        assert (shown.status, "There is no such page." in shown.text) == (404, True), path
+    for path in ("", "/", "/runs"):
+        shown = await browser.send(path)
+        assert (shown.status, "Nothing can be sent there." in shown.text) == (405, True), path
+    browser.client.session.cookie_jar.clear()
+    for path in ("/static/0/nosuch.js", "/nowhere", *lists):
+        assert (await browser.open(path)).path == "/console/login", path
+    assert (await browser.send("")).path == "/console/login"
 
 
 async def test_why_a_job_did_not_run(stack: Stack, browser: Browser) -> None:
     await browser.log_in(await token_of(stack, "viewer"))
     assert "not-due" in (await browser.open("/schedule?job=daily&at=2027-01-10+13:00")).text
-    assert "Schedule" in (await browser.open("/schedule?job=nonsense")).text
-    assert "Schedule" in (await browser.open("/schedule?job=daily&at=nonsense")).text
+    assert "nonsense" in (await browser.open("/schedule?job=nonsense")).text
 
 
 class Seen(HTMLParser):
@@ -190,13 +240,19 @@ async def test_runs_and_alerts_are_narrowed_by_the_address(stack: Stack, browser
         ("task=sweep", ["2", "1"]),
         ("target=nowhere", []),
         ("task=", ["2", "1"]),
+        ("state=finished", ["2", "1"]),
+        ("state=waiting", []),
+        ("host=elsewhere", []),
     ):
         shown = await browser.open(f"/runs?{query}")
         assert re.findall(r'runs/(\d+)">', shown.html) == ids, query
-    assert (await browser.open("/runs?outcome=nonsense")).status == 400
     assert (await browser.open("/alerts?status=resolved")).text.count("Cluttered") == 0
     shown = await browser.open("/alerts?status=firing")
     assert "Cluttered" in shown.text
+    for path, found in (("/decisions?alert=1", 1), ("/decisions?alert=9", 0), ("/decisions?host=elsewhere", 0)):
+        assert (await browser.open(path)).html.count("/console/alerts/1") == found, path
+    assert "/console/runs/1" not in (await browser.open("/audit?run=2")).html
+    assert "/console/runs/2" in (await browser.open("/audit?run=2")).html
 
 
 async def test_an_alert_that_began_long_ago_is_still_wrong_now(

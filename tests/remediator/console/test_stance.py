@@ -49,9 +49,9 @@ def decision(reason: str, run_id: int | None = None) -> DecisionView:
         (
             [decision("the breaker is open."), decision("x", 7)],
             run("finished", "ineffective", "as before"),
-            Stance("will not", "the breaker is open. Before that, sweep on attic ended ineffective: as before."),
+            Stance("will not", "the breaker is open. Before that, sweep on attic ended ineffective: as before.", 7),
         ),
     ],
 )
 def test_it_is_said_in_a_word(decisions: list[DecisionView], newest_run: RunView | None, said: Stance) -> None:
-    assert stance(decisions, newest_run) == said
+    assert stance(decisions[0] if decisions else None, newest_run) == said
