@@ -66,15 +66,18 @@ class Running:
             raise unavailable(str(error)) from error
         except TimeoutError as error:
             raise unavailable(f"planning {task} took too long and was given up") from error
-        judgement = await self._judge.judge(self._case(found, target, plan=plan))
+        judgement = await self._judge.judge(self._case(found, target, plan=plan, params=params))
         return {
             "task": task,
             "target": target,
             "measurement": measurement.model_dump(mode="json"),  # type: ignore[typeddict-item]
             "plan": plan.model_dump(mode="json"),  # type: ignore[typeddict-item]
-            "plan_hash": plan_hash(plan.actions),
+            "plan_hash": self._hash(task, target, plan, params),
             "guards": [guard_view(block) for block in judgement.blocks],
         }
+
+    def _hash(self, task: str, target: str, plan: Plan, params: Mapping[str, Any] = NO_PARAMS) -> str:
+        return plan_hash(plan.actions, host=self._database.host, task=task, target=target, params=params)
 
     async def _plan_of_parts(self, composite: Task, target: str) -> PlanView:
         """The plans of all its parts, made at once; what of it there is not is a note."""
@@ -90,7 +93,7 @@ class Running:
             "target": target,
             "measurement": {"breached": bool(breached), "values": {}, "detail": detail},
             "plan": plan.model_copy(update={"notes": notes}).model_dump(mode="json"),  # type: ignore[typeddict-item]
-            "plan_hash": plan_hash(plan.actions),
+            "plan_hash": self._hash(composite.facts.name, target, plan),
             "guards": [guard_view(block) for block in judgement.blocks],
             "children": children,
         }
@@ -149,7 +152,15 @@ class Running:
         await self._submit(run_id)
         return await self._database.read(partial(pages.one_run, run_id=run_id))
 
-    def _case(self, task: Task, target: str, *, plan: Plan | None = None, dry_run: bool = False) -> Case:
+    def _case(
+        self,
+        task: Task,
+        target: str,
+        *,
+        plan: Plan | None = None,
+        dry_run: bool = False,
+        params: Mapping[str, Any] = NO_PARAMS,
+    ) -> Case:
         """What the guards are asked about a run that a person asks for, who need not approve it beside that."""
         settings = self._remedies().settings(task.facts.name, target)
         subject = Subject.of(self._database.host, task.facts.name, target, settings)
@@ -162,6 +173,7 @@ class Running:
             by_hand=self._caller().by_hand,
             always_approve=task.facts.always_approve,
             repeatable=task.facts.repeatable,
+            params=params,
         )
 
 

@@ -3,14 +3,15 @@
 Only a plan can be approved, so this guard has nothing to say before there is one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 from remediator.guards.guard import Case, Facts, Guard, Sources, Subject
-from remediator.model.approval import plan_hash
+from remediator.model.approval import former_plan_hash, plan_hash
 from remediator.model.hold import Hold
+from remediator.model.task import Action
 from remediator.store import approvals
 
 
@@ -32,11 +33,17 @@ def blocks(facts: Approved, case: Case) -> Hold | None:
     if case.plan is None or not case.plan.actions:
         return None
     why = _why(facts, case)
-    if why is None or facts.plan_hash == plan_hash(case.plan.actions):
+    if why is None or (facts.plan_hash is not None and facts.plan_hash in _hashes(case, case.plan.actions)):
         return None
     if facts.plan_hash is not None:
         return Hold(f"the plan has changed since it was approved; {why}", asks=True)
     return Hold(why, asks=True)
+
+
+def _hashes(case: Case, actions: Sequence[Action]) -> Collection[str]:
+    """By which the plan may have been approved: facts are those of its own run, so the former one is of this place."""
+    host, task, target = case.subject.place
+    return plan_hash(actions, host=host, task=task, target=target, params=case.params), former_plan_hash(actions)
 
 
 def _why(facts: Approved, case: Case) -> str | None:

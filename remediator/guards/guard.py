@@ -58,7 +58,7 @@ class Case:
 
     dry_run: a person asked for a plan that is recorded and not applied, which few guards hold back. by_hand: a person
     asked for it. autonomy: what may be done without a person; of a run that a person asks for, all. always_approve,
-    repeatable: as the task's facts have it.
+    repeatable: as the task's facts have it. params: the run's own.
     """
 
     subject: Subject
@@ -70,6 +70,7 @@ class Case:
     autonomy: Autonomy = "auto"
     always_approve: bool = False
     repeatable: bool = False
+    params: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def as_often_as_wanted(self) -> bool:

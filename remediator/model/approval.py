@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from remediator.model.caller import Caller
-from remediator.model.task import Action
+from remediator.model.task import NO_PARAMS, Action
 from remediator.model.words import ApprovalState
 
 
@@ -43,14 +43,29 @@ class Change:
     object: str
 
 
-def plan_hash(actions: Sequence[Action]) -> str:
-    """What an approval names: SHA-256, in hexadecimal digits, of the actions as canonical JSON.
+def plan_hash(
+    actions: Sequence[Action], *, host: str, task: str, target: str, params: Mapping[str, object] = NO_PARAMS
+) -> str:
+    """What an approval names: SHA-256, in hexadecimal digits, of the plan as canonical JSON.
 
-    Canonical: a list of what ``_same`` has of each action, in the order of the plan; keys sorted, no blanks, ASCII with
-    everything else escaped. Reasons and estimates are not in it: they change while what would be done stays.
+    Canonical: an object of host, task, target, params (the run's own) and actions, a list of what ``_same`` has of each
+    in the order of the plan; keys sorted, no blanks, ASCII with everything else escaped. So the same actions elsewhere
+    are another plan. Reasons and estimates are not in it: they change while what would be done stays.
     """
-    text = json.dumps([_same(one) for one in actions], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    what = {"host": host, "task": task, "target": target, "params": dict(params)}
+    return _digest({**what, "actions": [_same(one) for one in actions]})
+
+
+def former_plan_hash(actions: Sequence[Action]) -> str:
+    """The one of earlier releases, of the actions alone: what waited or was approved by then is known by it.
+
+    Where it counts, the run is known too, so that it stands for no other. None that is stored anew is one.
+    """
+    return _digest([_same(one) for one in actions])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _same(action: Action) -> Mapping[str, object]:

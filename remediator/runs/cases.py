@@ -22,4 +22,5 @@ def case_of(run: Run, plan: Plan, remedies: Remedies, facts: TaskFacts, now: flo
         autonomy=remedies.autonomy(run.caller),
         always_approve=facts.always_approve,
         repeatable=facts.repeatable,
+        params=run.params,
     )

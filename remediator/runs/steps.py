@@ -295,7 +295,8 @@ def _wait(connection: sa.Connection, run: Run, plan: Plan, why: str, *, now: flo
     """Asks for the approval of a plan, for which the run waits; the request's id, None where the attempt is over."""
     if not runs.wait(connection, run.id, run.attempt):
         return None
-    return approvals.ask(connection, run.id, run.host, plan, plan_hash(plan.actions), why, now=now, until=until)
+    named = plan_hash(plan.actions, host=run.host, task=run.task, target=run.target, params=run.params)
+    return approvals.ask(connection, run.id, run.host, plan, named, why, now=now, until=until)
 
 
 def _keep(connection: sa.Connection, run_id: int, made: Sequence[Made], now: float) -> None:

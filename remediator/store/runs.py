@@ -228,10 +228,10 @@ def planned(connection: sa.Connection, run_id: int, plan: Plan, now: float) -> b
         )
     if plan.actions:
         body = {"actions": len(plan.actions), "estimated_bytes": estimated}
-        before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == run_id))
-        _record(
-            connection, run_id, "run.planned", now, {**body, "plan_hash": plan_hash(plan.actions), "before": before}
-        )
+        of_run = sa.select(runs.c.before, runs.c.host, runs.c.task, runs.c.target, runs.c.params)
+        run = connection.execute(of_run.where(runs.c.id == run_id)).one()
+        named = plan_hash(plan.actions, host=run.host, task=run.task, target=run.target, params=run.params)
+        _record(connection, run_id, "run.planned", now, {**body, "plan_hash": named, "before": run.before})
     return True
 
 

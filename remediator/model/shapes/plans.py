@@ -49,7 +49,8 @@ class PartPlanView(TypedDict):
 
 class PlanView(TypedDict):
     """A plan with the measurement it was made from and the guards that would block its run. ``plan_hash`` is the same
-    for another plan of the same actions. Of a composite: its parts, and in ``children`` the plan of each of their runs.
+    for another plan of the same actions at the same place. Of a composite: its parts, and in ``children`` the plan of
+    each of their runs.
     """
 
     task: str

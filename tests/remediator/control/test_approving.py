@@ -1,14 +1,18 @@
 """A run whose plan a person must approve: from the question to the answer, with the real engine and record."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from remediator.config.guards import Approval
 from remediator.config.remedies import Remedy
+from remediator.model.approval import former_plan_hash
 from remediator.model.errors import RequestError
 from remediator.model.shapes.approvals import ApprovalDetail
 from remediator.model.shapes.runs import RunView
+from remediator.store import approvals
+from remediator.store.tables import approvals as stored
 from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Stack, alert, settings
@@ -95,6 +99,20 @@ async def test_an_approval_is_answered_once_and_for_the_plan_that_was_shown(aski
     assert run["outcome"] == {"approved": "effective", "denied": "denied"}[taken[0]["state"]]
     with pytest.raises(RequestError, match=f"approval 1 is over: {taken[0]['state']} by cli"):
         await asking.core.decide_approval(1, "approve", one["plan_hash"])
+
+
+async def test_what_waited_before_an_upgrade_is_answered_and_done_after_it(asking: Stack) -> None:
+    """Earlier releases named a plan by its actions alone: what was shown with that hash is answered with it."""
+    one = await breach(asking)
+    plan = await asking.core._database.read(partial(approvals.plan_of, approval_id=1))
+    former = former_plan_hash(plan.actions)
+    assert former != one["plan_hash"]
+    await asking.core._database.write(lambda connection: connection.execute(stored.update().values(plan_hash=former)))
+    with pytest.raises(RequestError, match="about another plan now"):
+        await asking.core.decide_approval(1, "approve", one["plan_hash"])
+    await asking.core.decide_approval(1, "approve", former)
+    [run] = await asking.finished(1)
+    assert (run["outcome"], len((await asking.core.approvals())["items"])) == ("effective", 1)
 
 
 async def test_what_is_denied_is_not_done_nor_asked_again_on_that_day(asking: Stack) -> None:

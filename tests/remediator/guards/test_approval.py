@@ -8,7 +8,7 @@ import pytest
 
 from remediator.guards.approval import Approved, blocks
 from remediator.guards.guard import Sources, Subject
-from remediator.model.approval import plan_hash
+from remediator.model.approval import former_plan_hash, plan_hash
 from remediator.model.caller import Caller
 from remediator.model.run import Request
 from remediator.model.task import Action, Plan
@@ -19,6 +19,27 @@ from tests.remediator.guards.cases import NOW, case
 PLAN = Plan(actions=[Action(kind="delete", object="f", reason="a file")])
 OTHER = Plan(actions=[Action(kind="delete", object="g", reason="a file")])
 ASKING = replace(case(), plan=PLAN, autonomy="approve")
+
+
+def hash_of(plan: Plan, **elsewhere: object) -> str:
+    at = {"host": "here", "task": "t", "target": "attic", **elsewhere}
+    return plan_hash(plan.actions, **at)  # type: ignore[arg-type]
+
+
+def test_an_approval_covers_the_plan_of_its_place_alone() -> None:
+    for elsewhere in ({"host": "there"}, {"task": "u"}, {"target": "cellar"}, {"params": {"older": 3}}):
+        changed = blocks(Approved(hash_of(PLAN, **elsewhere)), ASKING)
+        assert changed is not None, elsewhere
+        assert changed.asks, elsewhere
+    with_params = replace(ASKING, params={"older": 3})
+    assert blocks(Approved(hash_of(PLAN, params={"older": 3})), with_params) is None
+    assert blocks(Approved(hash_of(PLAN)), with_params) is not None
+
+
+def test_what_was_approved_before_an_upgrade_is_still_approved() -> None:
+    """Earlier releases kept the hash of the actions alone, with the run it was for."""
+    assert blocks(Approved(former_plan_hash(PLAN.actions)), ASKING) is None
+    assert blocks(Approved(former_plan_hash(OTHER.actions)), ASKING) is not None
 
 
 def test_only_a_plan_that_would_do_something_needs_an_approval() -> None:
@@ -33,8 +54,8 @@ def test_what_acts_only_with_a_person_is_held_until_one_has_approved_this_plan(a
     hold = blocks(Approved(), asking)
     assert hold is not None
     assert (hold.asks, hold.reason) == (True, "a person must approve what its remedy would do")
-    assert blocks(Approved(plan_hash(PLAN.actions)), asking) is None
-    changed = blocks(Approved(plan_hash(OTHER.actions)), asking)
+    assert blocks(Approved(hash_of(PLAN)), asking) is None
+    changed = blocks(Approved(hash_of(OTHER)), asking)
     assert changed is not None
     assert changed.reason.startswith("the plan has changed since it was approved; ")
 
@@ -50,10 +71,10 @@ def test_a_plan_can_need_one_unless_a_person_has_asked_for_the_run() -> None:
     hold = blocks(Approved(), asking)
     assert hold is not None
     assert (hold.asks, hold.reason) == (True, "it is not labelled auto")
-    assert blocks(Approved(plan_hash(PLAN.actions)), asking) is None
+    assert blocks(Approved(hash_of(PLAN)), asking) is None
     by_hand = replace(asking, by_hand=True)
     assert blocks(Approved(), by_hand) is None
-    changed = blocks(Approved(plan_hash(OTHER.actions)), by_hand)  # the attempt that an approval began
+    changed = blocks(Approved(hash_of(OTHER)), by_hand)  # the attempt that an approval began
     assert changed is not None
     assert changed.reason.startswith("the plan has changed since it was approved; ")
 

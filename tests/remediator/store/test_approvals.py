@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from remediator.model.alert import ReceivedAlert
-from remediator.model.approval import plan_hash
+from remediator.model.approval import former_plan_hash as hash_of
 from remediator.model.caller import Caller
 from remediator.model.level import Level, Track
 from remediator.model.run import ActionResult, Request
@@ -33,14 +33,14 @@ async def waiting_run(database: Database, target: str = "x", alert_id: int | Non
 
 async def ask(database: Database, run_id: int, *names: str, now: float = 3.0, until: float = 100.0) -> int:
     asked = plan(*names)
-    which = {"run_id": run_id, "host": database.host, "plan": asked, "plan_hash": plan_hash(asked.actions), "why": "w"}
+    which = {"run_id": run_id, "host": database.host, "plan": asked, "plan_hash": hash_of(asked.actions), "why": "w"}
     return await database.write(partial(approvals.ask, **which, now=now, until=until))  # type: ignore[arg-type]
 
 
 async def test_one_answer_counts_and_begins_another_attempt(database: Database) -> None:
     run_id = await waiting_run(database)
     number = await ask(database, run_id, "a", "b")
-    hashed = plan_hash(plan("a", "b").actions)
+    hashed = hash_of(plan("a", "b").actions)
     view = await database.read(partial(pages.one_approval, approval_id=number, now=4.0))
     assert (view["actions"], view["estimated_bytes"], view["state"]) == (2, 2 * HUGE, "asked")
     assert [action["object"] for action in view["plan"]["actions"]] == ["a", "b"]

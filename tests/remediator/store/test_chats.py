@@ -10,7 +10,7 @@ from typing import Literal
 from remediator.chat.channel import Answer, Question
 from remediator.chat.chats import Chats
 from remediator.config.config import Config
-from remediator.model.approval import plan_hash
+from remediator.model.approval import former_plan_hash as hash_of
 from remediator.model.caller import ASKING
 from remediator.model.errors import conflict
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
@@ -154,7 +154,7 @@ async def test_another_plan_is_another_question_and_hosts_ask_for_themselves(ope
     assert "approval.approved" not in await kinds(kitchen)
     await asking(kitchen).take(channel, channel.answer(second, "approve"))
     assert (await kinds(kitchen)).count("approval.approved") == 1
-    hashed = plan_hash(plan("a", "b").actions)
+    hashed = hash_of(plan("a", "b").actions)
     [view] = (await kitchen.read(partial(pages.list_approvals, now=NOW, state="approved", limit=5)))["items"]
     assert (view["plan_hash"], view["by"]) == (hashed, {"trigger": "chat", "name": "anna"})
     assert ASKING.get() is None

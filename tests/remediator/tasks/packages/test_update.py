@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.model.approval import plan_hash
+from remediator.model.approval import former_plan_hash as hash_of
 from tests.apt_chroot.debian import Deb
 from tests.remediator.tasks.packages.conftest import House, rows_of
 
@@ -70,9 +70,9 @@ async def test_a_plan_changes_nothing_and_says_everything(house: House) -> None:
         "blocked": "kept-back: it could only be installed together with removing victim",
     }
     assert "held 1.1 is left out: it is held (apt-mark unhold releases it)." in plan.notes
-    assert plan_hash((await house.everything.plan("apt")).actions) == plan_hash(plan.actions)
+    assert hash_of((await house.everything.plan("apt")).actions) == hash_of(plan.actions)
     house.debian.publish(Deb("conf", "2.1"))
-    assert plan_hash((await house.everything.plan("apt")).actions) != plan_hash(plan.actions)
+    assert hash_of((await house.everything.plan("apt")).actions) != hash_of(plan.actions)
 
 
 async def test_what_was_planned_is_installed_and_a_second_time_nothing(house: House) -> None:
