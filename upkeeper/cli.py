@@ -84,9 +84,9 @@ def _in_words(error: click.ClickException) -> str:
 
 def _report(message: str, ctx: click.Context | None) -> None:
     """An error on stderr. Names in it may come from anywhere, so each line is escaped."""
-    from upkeeper.screens.text import safe
+    from exporter.base.visible import visible
 
-    first, *rest = [safe(line) for line in message.splitlines()] or ["failed"]
+    first, *rest = [visible(line) for line in message.splitlines()] or ["failed"]
     click.echo(f"error: {first}", err=True)
     for line in rest:
         click.echo(f"  {line}", err=True)

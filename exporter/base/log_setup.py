@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.base.prose import Prose, local_time
+from exporter.base.visible import visible
 
 _CHATTY = ("aiohttp.access", "alembic", "asyncio", "docker", "urllib3", "watchfiles")
 """Libraries whose informational lines say nothing that our own do not."""
@@ -114,8 +115,6 @@ def _renderers(json: bool) -> list[Processor]:
 def _escape_controls(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     """What comes from outside, such as an alert's label, must not steer the terminal."""
     for key, value in line.items():
-        if isinstance(value, str) and not value.isprintable():
-            line[key] = "".join(
-                char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in value
-            )
+        if isinstance(value, str):
+            line[key] = visible(value)
     return line

@@ -164,7 +164,7 @@ class Chats:
         """Decides what somebody answered, once, and tells him. Raises sqlalchemy.exc.SQLAlchemyError, and then the same
         answer is to be taken again.
         """
-        said = await self._decided(channel, answer)
+        said = words.said(await self._decided(channel, answer))
         with suppress(ChatError):  # it is decided in any case, and the message will say so
             await answer.say(said)
 

@@ -20,6 +20,8 @@ SECONDS = 20.0
 MAX_BYTES = 2_000_000
 TOO_MANY_SECONDS = 30.0
 """For which nothing is asked of a server that wants fewer requests."""
+LONGEST_BYTES = 4000
+"""Of 4096, which is what a server takes unless its config says otherwise."""
 _LATE = 60.0
 """Seconds after which an answer was given while we were not there: it counts, and nobody waits to be told."""
 _VERDICTS: Mapping[str, Verdict] = {"approve": "approve", "deny": "deny"}
@@ -95,7 +97,7 @@ class Ntfy:
         await self._http.__aexit__(None, None, None)
 
     async def _publish(self, topic: str, message: str, **more: Any) -> None:
-        await self._ask("POST", "/", json={"topic": topic, "title": "Upkeeper", "message": message, **more})
+        await self._ask("POST", "/", json={"topic": topic, "title": "Upkeeper", "message": _short(message), **more})
 
     async def _ask(self, method: str, path: str, **request: Any) -> bytes:
         """The body of the answer. Raises ChatError."""
@@ -107,6 +109,11 @@ class Ntfy:
         if status != 200:
             raise ChatError(f"ntfy answers {status}", wait=TOO_MANY_SECONDS if status == 429 else 0.0)
         return body
+
+
+def _short(text: str) -> str:
+    """As much of it as one message takes: of a longer one a server makes a file, which nobody reads."""
+    return text.encode()[:LONGEST_BYTES].decode(errors="ignore")
 
 
 def _messages(body: bytes) -> Sequence[Mapping[str, Any]]:

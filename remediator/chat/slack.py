@@ -47,7 +47,13 @@ class Slack:
             buttons.append(_button("Show it whole", "upkeeper-show", url=question.link))
         blocks = [_text(question.text), {"type": "actions", "elements": buttons}]
         sent = await self._call(
-            "chat.postMessage", self._bot, channel=recipient, text=_escaped(question.text), blocks=blocks
+            "chat.postMessage",
+            self._bot,
+            channel=recipient,
+            text=_escaped(question.text),
+            blocks=blocks,
+            unfurl_links=False,  # what an address in a name leads to is not to be fetched, nor shown
+            unfurl_media=False,
         )
         if not isinstance(sent.get("ts"), str):
             raise ChatError("Slack does not say which message it has made")
@@ -117,7 +123,12 @@ class Slack:
     def _says(self, user: str) -> Callable[[str], Awaitable[None]]:
         async def say(text: str) -> None:
             await self._call(
-                "chat.postEphemeral", self._bot, channel=self._settings.channel, user=user, text=_escaped(text)
+                "chat.postEphemeral",
+                self._bot,
+                channel=self._settings.channel,
+                user=user,
+                text=_escaped(text),
+                blocks=[_text(text)],
             )
 
         return say

@@ -51,8 +51,7 @@ class Telegram:
         sent = await self._call(
             "sendMessage",
             chat_id=int(recipient),
-            text=question.text,
-            link_preview_options={"is_disabled": True},
+            **_as_it_is(question.text),
             reply_markup={"inline_keyboard": buttons},
         )
         try:
@@ -66,8 +65,7 @@ class Telegram:
                 "editMessageText",
                 chat_id=int(recipient),
                 message_id=int(ref),
-                text=text,
-                link_preview_options={"is_disabled": True},
+                **_as_it_is(text),
             )
         except _Refused as refused:
             if refused.code != 400:
@@ -130,6 +128,14 @@ class Telegram:
         wait = parameters.get("retry_after") if isinstance(parameters, dict) else None
         description = str(said.get("description", "")).replace(token, "...")[:200]
         raise _Refused(f"Telegram refuses {method} ({status}): {description}", status, wait)
+
+
+def _as_it_is(text: str) -> Mapping[str, Any]:
+    """Text of which Telegram makes nothing: it would find mentions, links and commands in it, but not inside ``pre``
+    (https://core.telegram.org/bots/api#formatting-options). Lengths are in units of UTF-16.
+    """
+    whole = {"type": "pre", "offset": 0, "length": len(text.encode("utf-16-le")) // 2}
+    return {"text": text, "entities": [whole], "link_preview_options": {"is_disabled": True}}
 
 
 class _Refused(ChatError):

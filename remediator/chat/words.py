@@ -2,6 +2,7 @@
 
 from exporter.base.text import counted, parse_time
 from exporter.base.units import format_bytes
+from exporter.base.visible import visible
 from remediator.model.shapes.approvals import ApprovalDetail
 from remediator.model.shapes.callers import CallerView
 
@@ -44,6 +45,13 @@ def _who(by: CallerView) -> str:
     return f"{by['name']} ({by['trigger']})" if by["name"] else by["trigger"]
 
 
+def said(text: str) -> str:
+    """What is told to one person about his answer."""
+    return _bounded([text])
+
+
 def _bounded(lines: list[str]) -> str:
-    text = "\n".join(line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines)
+    """Each on one line, whatever is in it: a name must not look like a line of ours."""
+    shown = [visible(line) for line in lines]
+    text = "\n".join(line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in shown)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

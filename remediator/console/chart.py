@@ -8,6 +8,7 @@ from math import inf
 
 from markupsafe import Markup, escape
 
+from exporter.base.visible import visible
 from remediator.model.shapes.forecasts import ForecastView
 
 MOST = 12
@@ -38,7 +39,8 @@ def _at(days: float, reach: float) -> float:
 
 def _line(one: ForecastView, number: int, reach: float) -> str:
     middle = _TOP + _LINE * (number + 0.5)
-    name = one["sink"] if len(one["sink"]) <= _LONGEST_NAME else one["sink"][: _LONGEST_NAME - 1] + "…"
+    sink = visible(one["sink"])
+    name = sink if len(sink) <= _LONGEST_NAME else sink[: _LONGEST_NAME - 1] + "…"
     text = (
         f'<text class="tick" x="{_LEFT - 8:g}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
         f'<line class="axis" x1="{_LEFT:g}" y1="{middle:.1f}" x2="{_WIDTH - _RIGHT:g}" y2="{middle:.1f}"/>'

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from exporter.base.spans import ago, ahead, coarse, precise, took
 from exporter.base.text import counted, format_time, parse_time
 from exporter.base.units import format_bytes, format_duration
+from exporter.base.visible import visible_lines
 from remediator.model.tracks import track
 
 GOOD = frozenset(
@@ -63,6 +64,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
+        finalize=shown,
     )
     environment.filters |= {
         "bytes": format_bytes,
@@ -84,6 +86,11 @@ def _environment() -> Environment:
         "kind_of": _kind_of,
     }
     return environment
+
+
+def shown(value: object) -> object:
+    """What stands on a page in place of a value that anybody may have chosen; what is markup already is of ours."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _when(text: str | None, now: datetime) -> Markup:

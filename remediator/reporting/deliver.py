@@ -9,6 +9,7 @@ from email.utils import formatdate, getaddresses
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.secretfile import SecretUnreadable, read_secret
+from exporter.base.visible import visible
 from remediator.config.notify import Email, Slack
 from remediator.peers.http import is_loopback, verification
 from remediator.reporting import html, markdown
@@ -116,7 +117,7 @@ async def post(body: dict[str, object], slack: Slack, read: Callable[[str], str]
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 def _slack(text: str) -> str:

@@ -3,10 +3,12 @@
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from exporter.base.spans import coarse
 from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes
+from exporter.base.visible import visible_lines
 from remediator.reporting.charts import freed_chart, runs_chart
 from remediator.reporting.make import in_a_sentence
 from remediator.reporting.report import Report
@@ -40,6 +42,11 @@ def moment(at: float | None) -> str:
     return "-" if at is None else format_time(at).replace("T", " ").removesuffix(":00Z").removesuffix("Z")
 
 
+def _shown(value: object) -> object:
+    """As on the pages of the console: names in a report come from anywhere; markup is of ours."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -48,6 +55,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= {
         "bytes": lambda count: format_bytes(count) if count else "-",

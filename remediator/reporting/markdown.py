@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.base.text import counted
 from exporter.base.units import format_bytes
+from exporter.base.visible import visible
 from remediator.reporting.html import day, headline, moment
 from remediator.reporting.report import FillsUp, Report
 
@@ -20,12 +21,12 @@ def render(report: Report) -> str:
 
 def escaped(text: object) -> str:
     """Any text as one line that a reader of Markdown shows as it is."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    return _SPECIAL.sub(r"\\\1", visible(" ".join(str(text).split())))
 
 
 def code(text: str) -> str:
     """A command of ours, with names in it, between back ticks."""
-    clean = " ".join(text.split()).replace("|", "\\|")
+    clean = visible(" ".join(text.split())).replace("|", "\\|")
     ticks = "`" * (max((len(run) for run in re.findall("`+", clean)), default=0) + 1)
     return f"{ticks} {clean} {ticks}" if "`" in clean else f"`{clean}`"
 

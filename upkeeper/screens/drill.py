@@ -12,11 +12,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from exporter.base.visible import visible
 from upkeeper.drill.drill import Report
 from upkeeper.drill.stations import MEANING, Station
 from upkeeper.screens.cells import Cell
 from upkeeper.screens.screen import Screen
-from upkeeper.screens.text import STYLES, safe
+from upkeeper.screens.text import STYLES
 
 _PICTURE_WIDTH = 86
 
@@ -70,7 +71,7 @@ def _picture(report: Report, spinner: RenderableType) -> Group:
         times = (_seconds(at - progress.started), _seconds(at - before))
         table.add_row(Text("✔", style=STYLES["done"]), Text(station, style="bold"), MEANING[station], *times)
         before = at
-    lines = [Text(safe(text), style=style) for text, style in _conclusion(report)] if report.ended else []
+    lines = [Text(visible(text), style=style) for text, style in _conclusion(report)] if report.ended else []
     if report.note and not report.ended:
         lines.append(Text(report.note, style="dim"))
     return Group(table, *lines)

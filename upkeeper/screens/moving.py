@@ -10,8 +10,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from exporter.base.visible import visible
 from upkeeper.client.follow import Progress
-from upkeeper.screens.text import safe
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def moving_line(console: Console) -> Iterator[Callable[[str, Progress, str], Non
         def show(title: str, done: Progress, words: str) -> None:
             grid = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=done.total or None, completed=done.ended, width=24, pulse=not done.total)
-            grid.add_row(spinner, Text(safe(title), style="bold"), bar, Text(words))
+            grid.add_row(spinner, Text(visible(title), style="bold"), bar, Text(words))
             live.update(grid)
 
         yield show

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from exporter.base.visible import visible
 from upkeeper.screens.cells import Cell, Column
-from upkeeper.screens.text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,13 +92,13 @@ class Screen:
             for line in cells:
                 print_line(target.console, line)
         else:
-            target.file.write("".join("".join(safe(cell.text) for cell in line) + "\n" for line in cells))
+            target.file.write("".join("".join(visible(cell.text) for cell in line) + "\n" for line in cells))
             target.file.flush()  # whoever reads a pipe or a log file wants it now
 
 
 def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[str]:
     """Columns two spaces apart, as wide as what is in them: a pipe has no width, and nothing is cut."""
-    lines = [[column.title.upper() for column in columns], *([safe(cell.text) for cell in row] for row in rows)]
+    lines = [[column.title.upper() for column in columns], *([visible(cell.text) for cell in row] for row in rows)]
     widths = [max(_cells(line[index]) for line in lines) for index in range(len(columns))]
     return ["  ".join(_pad(*part) for part in zip(line, widths, columns, strict=True)).rstrip() for line in lines]
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.base.visible import visible
 from upkeeper.screens.cells import Cell, Column
-from upkeeper.screens.text import safe
 
 _GAP = 2
 """Spaces between columns."""
@@ -44,9 +44,9 @@ def print_table(target: Console, columns: Sequence[Column], rows: Sequence[Seque
 def _least_widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[int]:
     """What each column takes with its text on one line, or with as much of longer text as is to be seen at once."""
     for index, column in enumerate(columns):
-        texts = (column.title, *(safe(row[index].text) for row in rows))
+        texts = (column.title, *(visible(row[index].text) for row in rows))
         yield _LEAST_WIDE if column.wide else max(map(cell_len, texts))
 
 
 def _text(cell: Cell) -> Text:
-    return Text(safe(cell.text), style=cell.style)
+    return Text(visible(cell.text), style=cell.style)

@@ -1,11 +1,6 @@
-"""Text for people: names from outside made harmless, a colour for each state. Pure."""
-
-import unicodedata
+"""Text for people: a colour for each state, times. Pure."""
 
 from exporter.base.text import parse_time
-
-_HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that move the cursor, reorder text or show nothing: controls, formats, line separators."""
 
 STYLES = {
     "effective": "green",
@@ -50,23 +45,6 @@ STYLES = {
     "cancelling": "yellow",
 }
 """The colour of a state, outcome, verdict or level of autonomy. The word is always shown too."""
-
-
-def safe(text: str) -> str:
-    """The text on one line, with what a terminal would obey written out: ``\\x1b``, ``\\u202e``.
-
-    Names come from logs, containers and alerts, so anybody may have chosen them.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(char) if unicodedata.category(char) in _HARMFUL else char for char in text)
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def local(text: str | None) -> str:

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from exporter.base.spans import ago, coarse, precise, took
+from exporter.base.visible import visible
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.screen import Output, Screen
-from upkeeper.screens.text import local, safe
+from upkeeper.screens.text import local
 
 ESC = "\x1b"
 NASTY = {
@@ -33,12 +34,12 @@ HARMLESS = ["plain", "Grüße, 日本語, ✔", "[bold red]not markup[/]", ":war
 
 @pytest.mark.parametrize(("text", "shown"), NASTY.items())
 def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
-    assert safe(text) == shown
+    assert visible(text) == shown
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_other_text_stays_as_it_is(text: str) -> None:
-    assert safe(text) == text
+    assert visible(text) == text
 
 
 def screen(terminal: bool, as_json: bool = False, width: int = 200) -> tuple[Screen, io.StringIO, io.StringIO]:
@@ -59,7 +60,7 @@ def test_every_way_to_the_screen_is_safe(terminal: bool, text: str) -> None:
     view.table([Column("name")], [[text], [Cell(text, "red")]])
     own = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue() + err.getvalue())  # the colours are rich's own
     assert own == "".join(char for char in own if char == "\n" or char.isprintable())
-    assert own.count(safe(text)) >= 5
+    assert own.count(visible(text)) >= 5
 
 
 def test_a_pipe_gets_aligned_text_without_colour_or_padding() -> None:
