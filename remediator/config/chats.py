@@ -3,14 +3,63 @@ must call us.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from exporter.base.listen import is_loopback_host
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import Contradiction, Section, shown
 from remediator.config.urls import HttpUrl
+
+_MOST = 2**52
+"""Telegram's numbers have at most 52 significant bits."""
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, int) and not 0 < abs(value) < _MOST):
+        raise ValueError(f"{shown(value)} must be a number as Telegram gives it: {_WHERE}")
+    return value
+
+
+_WHERE = "of an account or a chat, as the bot's getUpdates shows them"
+
+
+def _account(value: int) -> int:
+    if value < 0:
+        raise ValueError(
+            f"{value} is the number of a group: approvers are accounts of people, whose numbers are above 0"
+        )
+    return value
+
+
+def _said_twice(approvers: object, same: Callable[[object], object]) -> Iterator[Contradiction]:
+    """Approvers whom the service does not tell from one before, though the file writes them otherwise."""
+    seen: dict[object, object] = {}
+    for one in approvers if isinstance(approvers, Mapping) else ():
+        what = same(one)
+        if what in seen and seen[what] != one:
+            yield Contradiction(("approvers", one), f"is the same as {shown(seen[what])}; name each once")
+        seen.setdefault(what, one)
+
+
+def _without_tls(key: str, given: Mapping[str, Any], word: str = "") -> Iterator[Contradiction]:
+    """A server to which tokens and answers would go in the clear. word: what else there is to say."""
+    url = given.get(key)
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host = parts.hostname or ""
+    except ValueError:
+        return  # it is no address, as is said of it in any case
+    if parts.scheme == "http" and not is_loopback_host(host) and given.get("plain_http") is not True:
+        why = "must begin with https: whoever is on the way could read the token and approve in another's name"
+        yield Contradiction((key,), why + word)
+
+
+_UNLESS = "; where nobody else is, as in a network of containers, say `plain_http: true` beside it"
+PLAIN_HTTP = "takes a server beyond this machine without TLS: only where nobody else is on the way to it"
 
 
 def _name(text: str) -> str:
@@ -41,18 +90,31 @@ Address = Annotated[str, AfterValidator(_address)]
 Topic = Annotated[str, AfterValidator(_topic)]
 SlackId = Annotated[str, AfterValidator(_slack_id)]
 Name = Annotated[str, AfterValidator(_name)]
+Number = Annotated[int, BeforeValidator(_number)]
+Account = Annotated[Number, AfterValidator(_account)]
 
 
 class TelegramChat(Section):
     """A chat in Telegram, with a bot that is asked for answers: nothing has to reach this machine."""
 
     bot_token_file: SecretFile = Field(description="file that holds the bot's token, as BotFather gives it")
-    chat_id: int = Field(description="number of the chat; that of a group is negative")
-    approvers: dict[int, Name] = Field(
+    chat_id: Number = Field(description="number of the chat; that of a group is negative")
+    approvers: dict[Account, Name] = Field(
         min_length=1,
         description="who may approve: the number of each one's account in Telegram, and the name for the record",
     )
     api: HttpUrl = Field(default="https://api.telegram.org", description="the Bot API, or a server of your own for it")
+    plain_http: bool = Field(default=False, description=PLAIN_HTTP)
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from _without_tls("api", given, _UNLESS)
+        approvers, chat = given.get("approvers"), given.get("chat_id")
+        yield from _said_twice(approvers, lambda one: str(one).strip())
+        accounts = {str(one).strip() for one in approvers} if isinstance(approvers, Mapping) else set()
+        if accounts and isinstance(chat, int) and chat > 0 and str(chat) not in accounts:
+            why = f"must name {chat}: nobody else is in that chat, as the number of a group is below 0"
+            yield Contradiction(("approvers",), why)
 
 
 class NtfyChat(Section):
@@ -69,9 +131,11 @@ class NtfyChat(Section):
         min_length=1,
         description="who may approve: each one's own topic, which nobody else may read, and the name for the record",
     )
+    plain_http: bool = Field(default=False, description=PLAIN_HTTP)
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from _without_tls("server", given, _UNLESS)
         approvers = given.get("approvers")
         if isinstance(approvers, Mapping) and given.get("answers") in approvers:
             yield Contradiction(("answers",), "must not be a topic of an approver")
@@ -89,6 +153,10 @@ class SlackChat(Section):
     )
     api: HttpUrl = Field(default="https://slack.com", description="where Slack answers")
 
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from _without_tls("api", given)
+
 
 class MailChat(Section):
     """Mail with a link of each approver's own, through the server of `notify.email`."""
@@ -96,6 +164,10 @@ class MailChat(Section):
     approvers: dict[Address, Name] = Field(
         min_length=1, description="who may approve: each one's address, and the name for the record"
     )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from _said_twice(given.get("approvers"), lambda one: str(one).strip().lower())
 
 
 class Chats(Section):

@@ -23,16 +23,38 @@ def _network(text: str) -> str:
         raise ValueError(f"{shown(text)} must be an address or a network, as in 127.0.0.1 or 10.0.0.0/24") from None
 
 
+_OF_OTHERS = re.compile(
+    r"host|from|date|te|via|range|referer|origin|cookie2?|set-cookie2?|authorization|authentication-info|user-agent|"
+    r"upgrade.*|connection|keep-alive|trailer|transfer-encoding|expect|forwarded|x-forwarded-(for|host|port|proto)|"
+    r"x-real-ip|pragma|cache-control|dnt|priority|last-event-id|content-.*|accept.*|if-.*|sec-.*|proxy-.*|hx-.*|"
+    r"access-control-.*",
+    re.IGNORECASE,
+)
+"""Headers that browsers, proxies and pages of ours send with a meaning of their own."""
+
+
 def _header(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,62}", text):
-        raise ValueError(f"{shown(text)} must be the name of a header, as in Remote-User")
+        raise ValueError(f"{shown(text)} must be the name of a header, as in Remote-User: letters, digits and -")
+    if _OF_OTHERS.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} is sent by browsers and proxies with another meaning: have the proxy set one of its own, as"
+            " in Remote-User"
+        )
     return text
 
 
 def _outside(url: str) -> str:
     parts = urlsplit(url)
-    if parts.query or parts.fragment or "//" in parts.path or not re.fullmatch(r"[A-Za-z0-9._~/-]*", parts.path):
+    if "?" in url or "#" in url or "//" in parts.path or not re.fullmatch(r"[A-Za-z0-9._~/-]*", parts.path):
         raise ValueError(f"{shown(url)} must be an address without a query, whose path has letters, digits and . _ ~ -")
+    if not url.isascii():
+        raise ValueError(f"{shown(url)} must be ASCII, as a browser sends it: a name with other letters begins xn--")
+    steps = parts.path.rstrip("/").split("/")
+    if "." in steps or ".." in steps:
+        raise ValueError(f"{shown(url)} must be an address without . and .. in its path")
+    if steps[-1] == "console":
+        raise ValueError(f"{shown(url)} must be without /console at its end, which is put behind it")
     return url.rstrip("/")
 
 
@@ -58,7 +80,7 @@ class UserHeader(Section):
 
 def _issuer(url: str) -> str:
     parts = urlsplit(url)
-    if parts.query or parts.fragment or not url.isascii():
+    if "?" in url or "#" in url or not url.isascii():
         raise ValueError(f"{shown(url)} must be an address without a query, exactly as the provider names itself")
     if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
         raise ValueError(f"{shown(url)} must begin with https: who changes what it answers logs in as anybody")
@@ -113,7 +135,7 @@ class Oidc(Section):
         description="the claim that says what somebody may do, or its path, as in `realm_access.roles`; an `email` "
         "counts once the provider has verified it",
     )
-    roles: dict[str, ConsoleRole] = Field(
+    roles: dict[Annotated[str, Field(min_length=1)], ConsoleRole] = Field(
         min_length=1,
         description="values of that claim, and what each may do in the console; who has none of them is not let in",
     )

@@ -100,7 +100,12 @@ class People:
     def is_tls_outside(self, request: web.Request) -> bool:
         """Whether the browser speaks TLS with a proxy, at the address that the config names."""
         url = urlsplit(self._settings().url or "")
-        return url.scheme == "https" and request.host.lower() == url.netloc.lower()
+        return url.scheme == "https" and _without_usual_port(request.host) == _without_usual_port(url.netloc)
+
+
+def _without_usual_port(host: str) -> str:
+    """As browsers send it: they leave the port of https out."""
+    return host.lower().removesuffix(":443")
 
 
 def mark_of(oidc: Oidc) -> str:

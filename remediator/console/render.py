@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -74,6 +75,8 @@ def _environment() -> Environment:
         "figure": _figure,
         "lines": _lines,
         "shell": shlex.quote,
+        "sent_back": _sent_back,
+        "urlencode": lambda text: quote(str(text), errors="replace"),  # half a pair of surrogates has no address
         "words": lambda name: str(name).replace("_", " "),
     }
     environment.globals |= {
@@ -91,6 +94,11 @@ def _environment() -> Environment:
 def shown(value: object) -> object:
     """What stands on a page in place of a value that anybody may have chosen; what is markup already is of ours."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _sent_back(value: object) -> Markup:
+    """A value that a form sends as it is, and that nobody sees. Half a pair of surrogates cannot be sent."""
+    return escape(str(value).encode("utf-8", "replace").decode())
 
 
 def _when(text: str | None, now: datetime) -> Markup:

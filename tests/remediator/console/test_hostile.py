@@ -146,7 +146,7 @@ def check(found: Mapping[str, str], plain: Mapping[str, str], text: str) -> None
             assert re.match(r"/console/|#|\?", address), (path, address)
             assert not re.search(r"[\s<>\"'\\]", address), (path, address)
         said = "\n".join(page.texts)
-        if not path.startswith("/login"):  # which has a name of the config's, of what can be shown and not at any length
+        if not path.startswith("/login"):  # which has a name of the config, not at any length
             assert said.count(shown) >= min(1, "\n".join(wanted.texts).count(PLAIN)), (path, text)
         hidden = [char for char in said if visible_lines(char) != char]
         assert not hidden, (path, hidden)
