@@ -18,13 +18,19 @@ _MOST = 2**52
 """Telegram's numbers have at most 52 significant bits."""
 
 
-def _number(value: object) -> object:
-    if isinstance(value, bool) or (isinstance(value, int) and not 0 < abs(value) < _MOST):
-        raise ValueError(f"{shown(value)} must be a number as Telegram gives it: {_WHERE}")
+def _no_word(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"{shown(value)} must be a number, {_WHERE}")
     return value
 
 
-_WHERE = "of an account or a chat, as the bot's getUpdates shows them"
+_WHERE = "as the bot's getUpdates shows it"
+
+
+def _number(value: int) -> int:
+    if not 0 < abs(value) < _MOST:
+        raise ValueError(f"{shown(value)} must be a number that Telegram gives, {_WHERE}")
+    return value
 
 
 def _account(value: int) -> int:
@@ -90,7 +96,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Topic = Annotated[str, AfterValidator(_topic)]
 SlackId = Annotated[str, AfterValidator(_slack_id)]
 Name = Annotated[str, AfterValidator(_name)]
-Number = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[int, BeforeValidator(_no_word), AfterValidator(_number)]
 Account = Annotated[Number, AfterValidator(_account)]
 
 
@@ -110,9 +116,9 @@ class TelegramChat(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield from _without_tls("api", given, _UNLESS)
         approvers, chat = given.get("approvers"), given.get("chat_id")
-        yield from _said_twice(approvers, lambda one: str(one).strip())
+        yield from _said_twice(approvers, lambda one: str(one).strip().lstrip("+0"))
         accounts = {str(one).strip() for one in approvers} if isinstance(approvers, Mapping) else set()
-        if accounts and isinstance(chat, int) and chat > 0 and str(chat) not in accounts:
+        if accounts and type(chat) is int and chat > 0 and str(chat) not in accounts:
             why = f"must name {chat}: nobody else is in that chat, as the number of a group is below 0"
             yield Contradiction(("approvers",), why)
 

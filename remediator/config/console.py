@@ -99,6 +99,12 @@ def _label(text: str) -> str:
     return text
 
 
+def _value(text: str) -> str:
+    if not text:
+        raise ValueError("a value of the claim must not be empty: name the group or the role that it is")
+    return text
+
+
 def _scopes(scopes: list[str]) -> list[str]:
     if "openid" not in scopes:
         raise ValueError("must have `openid`: without it a provider says nothing of who logs in")
@@ -135,7 +141,7 @@ class Oidc(Section):
         description="the claim that says what somebody may do, or its path, as in `realm_access.roles`; an `email` "
         "counts once the provider has verified it",
     )
-    roles: dict[Annotated[str, Field(min_length=1)], ConsoleRole] = Field(
+    roles: dict[Annotated[str, AfterValidator(_value)], ConsoleRole] = Field(
         min_length=1,
         description="values of that claim, and what each may do in the console; who has none of them is not let in",
     )

@@ -43,7 +43,7 @@ PATHS = [page.path.replace("{id}", "7") for page in PAGES] + [
     "/once/x",
     "/login?next=x",
 ]
-FREE = {"value", "title", "href", "content", "label"}
+FREE = {"value", "title", "href", "content", "label", "data-label"}
 """Attributes in which such text stands."""
 ADDRESSES = {"href", "src", "action", "data-live"}
 
@@ -62,7 +62,8 @@ class Skeleton(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, tuple((name, None if name in FREE else value) for name, value in attrs)))
         self.addresses += [value or "" for name, value in attrs if name in ADDRESSES]
-        self.texts += [value or "" for name, value in attrs if name in FREE]
+        if ("type", "hidden") not in attrs:  # what nobody sees is sent back as it is
+            self.texts += [value or "" for name, value in attrs if name in FREE]
 
     def handle_endtag(self, tag: str) -> None:
         self.elements.append((f"/{tag}", ()))
