@@ -84,7 +84,7 @@ console:
   url: https://h
   oidc: {{issuer: "https://h", client_id: a, client_secret_file: {tmp_path}/oidc-secret, roles: {{a: viewer}}}}
 chats:
-  telegram: {{bot_token_file: {tmp_path}/chat-telegram, chat_id: 1, approvers: {{2: a}}}}
+  telegram: {{bot_token_file: {tmp_path}/chat-telegram, chat_id: 2, approvers: {{2: a}}}}
   ntfy: {{server: "https://h", token_file: {tmp_path}/chat-ntfy, answers: a, approvers: {{b: c}}}}
   slack:
     app_token_file: {tmp_path}/chat-app
