@@ -60,7 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "sandbox": Entry("sandbox:sandbox", "List sandboxes, and remove what a crash left of them."),
         "pause": Entry("control:pause", "Hold back runs, of one task or of all.", ("task",)),
         "resume": Entry("control:resume", "Let runs proceed after a pause.", ("task",)),
-        "autonomy": Entry("control:autonomy", "Give a remedy back the autonomy of the config."),
+        "autonomy": Entry("control:autonomy", "Promote a remedy, or give it back the autonomy of the config."),
         "breaker": Entry("control:breaker", "Close an open breaker."),
         "drill": Entry("drill:drill", "Rehearse a breach on the running stack, end to end."),
     },

@@ -140,6 +140,7 @@ AtOnce = Annotated[int | None, About("hosts in a wave, at most", more_than=0)]
 ByAlerts = Annotated[bool, About("whether new alerts of its hosts stop it")]
 Waves = Annotated[str | None, About("plan_hash of the waves that were looked at", max_length=64)]
 Without = Annotated[list[str], About("hosts that are left out from now on")]
+Promoted = Annotated[Literal["approve", "auto"], About("what the remedy may do from now on")]
 PausedTask = Annotated[str | None, About("a task's pause; else the general one")]
 
 
@@ -349,6 +350,11 @@ class Operations:
 
     @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
     async def reset_autonomy(self, remedy: str) -> LevelView: ...
+
+    @operation("POST", "/remedies/{remedy}/autonomy", "Promote a remedy to what its track suggests",
+               by="trusting", body="PromotionRequest")  # fmt: skip
+    async def promote(self, remedy: str, autonomy: Promoted) -> LevelView:
+        """Names what was suggested. A remedy whose track does not suggest exactly that any more stays as it is."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
     async def pause(

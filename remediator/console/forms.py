@@ -1,11 +1,12 @@
 """What can be done from the console: each form asks one operation, and says what came of it on the next page."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Literal
 
 from exporter.base.units import parse_duration
 from remediator.api.operations import DIGITS, Operations
 from remediator.model.errors import bad_request
+from remediator.model.shapes.tasks import ParameterView
 
 Fields = Mapping[str, str]
 Done = tuple[str, str]
@@ -13,6 +14,8 @@ Done = tuple[str, str]
 Act = Callable[[Operations, Fields], Awaitable[Done]]
 
 VERDICTS: Mapping[str, Literal["approve", "deny"]] = {"approve": "approve", "deny": "deny"}
+
+LEVELS: Mapping[str, Literal["approve", "auto"]] = {"approve": "approve", "auto": "auto"}
 
 FORMS: dict[str, Act] = {}
 """By their paths below the console's. Each takes a POST, and raises RequestError."""
@@ -42,7 +45,10 @@ async def answer(ask: Operations, fields: Fields) -> Done:
 async def start(ask: Operations, fields: Fields) -> Done:
     """Starts a run, or plans one."""
     dry = fields.get("how") == "plan"
-    run = await ask.start_run(fields.get("task", ""), fields.get("target", ""), dry_run=dry)
+    task = fields.get("task", "")
+    known = {one["name"]: one["parameters"] for one in (await ask.tasks())["items"]} if "parameters" in fields else {}
+    params = given_of(known.get(task, []), fields)
+    run = await ask.start_run(task, fields.get("target", ""), dry_run=dry, params=params)
     return ("Planning; nothing is changed." if dry else "Started."), f"/runs/{run['id']}"
 
 
@@ -82,6 +88,37 @@ async def close_breaker(ask: Operations, fields: Fields) -> Done:
 async def reset_autonomy(ask: Operations, fields: Fields) -> Done:
     level = await ask.reset_autonomy(fields.get("remedy", ""))
     return f"{level['remedy']} is at {level['autonomy']} again, as the config says.", "/remedies"
+
+
+@form("/promote")
+async def promote(ask: Operations, fields: Fields) -> Done:
+    """Lets a remedy do what its track suggested on the page, once somebody has confirmed that."""
+    autonomy = LEVELS.get(fields.get("autonomy", ""))
+    if autonomy is None:
+        raise bad_request("a remedy is promoted to approve or to auto")
+    if fields.get("sure") != "yes":
+        raise bad_request("nothing was done: confirm what the remedy may do from now on")
+    level = await ask.promote(fields.get("remedy", ""), autonomy)
+    return f"{level['remedy']} is at {level['autonomy']} from now on.", "/remedies"
+
+
+PARAMETER = "parameter."
+"""Begins the name of a field that is a parameter of a task."""
+
+
+def given_of(parameters: Iterable[ParameterView], fields: Fields) -> dict[str, object]:
+    """What a form gave of a task's parameters, without what is as it is anyway. Pure. Raises RequestError for one that
+    is missing; whether the others are right the task says.
+    """
+    given: dict[str, object] = {}
+    for one in parameters:
+        text = fields.get(PARAMETER + one["name"], "").strip()
+        value: object = bool(text) if one["kind"] == "flag" else text.split() if one["kind"] == "words" else text
+        if one["required"] and not value:
+            raise bad_request(f"say {one['name']}: {one['description'] or 'it has to be given'}")
+        if value != one["default"] and (value or one["kind"] == "flag"):
+            given[one["name"]] = value
+    return given
 
 
 def _number(fields: Fields, name: str) -> int:

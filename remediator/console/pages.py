@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from exporter.backups.proofs import PROOFS_THERE_ARE
 from remediator.api.operations import DIGITS, MAX_PAGE, Operations
 from remediator.console.chart import forecast_chart
 from remediator.console.gate import Visitor
@@ -180,7 +181,10 @@ async def tasks(ask: Operations, request: web.Request, visitor: Visitor) -> Valu
 
 @page("/remedies", "Remedies", "remedies.html", "Remedies")
 async def remedies(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"remedies": (await ask.remedies())["items"]}
+    found = (await ask.remedies())["items"]
+    # Only who can be promoted is told where that could be written down.
+    file = (await ask.configuration())["path"] if any(one["suggestion"] for one in found) else None
+    return {"remedies": found, "file": file}
 
 
 @page("/schedule", "Schedule", "schedule.html", "Schedule")
@@ -200,7 +204,20 @@ async def schedule(ask: Operations, request: web.Request, visitor: Visitor) -> V
 
 @page("/backups", "Backups", "backups.html", "Backups")
 async def backups(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    return {"sets": await ask.sets()}
+    """The sets, of all series or of one; and where one is named, what is known of it."""
+    series, name = request.query.get("series") or None, request.query.get("set") or None
+    found = await ask.sets(backup=series)
+    one = next((each for each in found["items"] if each["name"] == name), None) if series and name else None
+    if name and one is None:
+        raise not_found(f"there is no set {name!r} of {series or 'no series'}")
+    return {"sets": found, "series": series, "one": one, "proofs_there_are": PROOFS_THERE_ARE}
+
+
+@page("/restore", "Restore, as a dry run", "restore.html")
+async def restore(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
+    """The form for it, with what its address says; what it answers is a look."""
+    given = {name: request.query.get(name, "") for name in ("set", "to", "only")}
+    return {"given": given, "series": "", "name": "", "found": None, "problem": "", "sets": await ask.sets()}
 
 
 @page("/forecast", "Forecast", "forecast.html", "Forecast")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.proofs import PROOFS_THERE_ARE
+from exporter.backups.retention import retention
 from exporter.backups.sets import BackupSet
 from exporter.base.text import format_time_ms, nearest
 from exporter.base.threads import KeyedThreads, StillStuck
@@ -36,7 +37,8 @@ class Cataloguing:
             if isinstance(found, str):
                 unread.append({"backup": one.name, "reason": found})
             else:
-                items += [_view(one, each) for each in sorted(found, key=_age, reverse=True)]
+                kept = {each.set.name: each.reasons for each in retention(found, one, self._clock()).keep}
+                items += [_view(one, each, kept.get(each.name, ())) for each in sorted(found, key=_age, reverse=True)]
         return {"items": items, "unread": unread}  # type: ignore[typeddict-item]
 
     def _chosen(self, backup: str, series: Sequence[Backup]) -> list[Backup]:
@@ -65,7 +67,7 @@ def _age(each: BackupSet) -> tuple[float, str]:
     return (each.date or 0.0, each.name)
 
 
-def _view(one: Backup, each: BackupSet) -> SetView:
+def _view(one: Backup, each: BackupSet, kept: Sequence[str]) -> SetView:
     return {
         "backup": one.name,
         "name": each.name,
@@ -81,4 +83,5 @@ def _view(one: Backup, each: BackupSet) -> SetView:
             for proof in PROOFS_THERE_ARE
             if proof in each.proofs
         },
+        "kept": list(kept),
     }

@@ -21,6 +21,7 @@ from remediator.control.holding import Holding
 from remediator.control.trusting import Trusting
 from remediator.decide.trust import promotion
 from remediator.model.level import Track
+from remediator.model.params import described
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.approvals import ApprovalView
 from remediator.model.shapes.audit import AuditStateView
@@ -106,6 +107,7 @@ class Standing:
                 "never": list(task.facts.never),
                 "disruption": task.facts.disruption,
                 "targets": await _targets_or_none(task),
+                "parameters": list(described(task.parameters)),
             }
             for task in self._tasks().values()
         ]

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import sqlalchemy as sa
 import structlog
 
 from remediator.config.autonomy import Autonomy
+from remediator.config.remedies import Remedy
 from remediator.decide.remedies import Remedies
+from remediator.decide.trust import promotion
 from remediator.model.caller import Caller
-from remediator.model.errors import not_found
+from remediator.model.errors import conflict, not_found
 from remediator.model.level import Level
 from remediator.model.shapes.remedies import LevelView
 from remediator.store import levels
@@ -65,13 +68,43 @@ class Trusting:
         self._levels = {**self._levels, level.remedy: level}
         self._on_changed()
 
-    async def reset_autonomy(self, remedy: str) -> LevelView:
-        """Gives a remedy back what the config says."""
-        now = self.remedies().named(remedy)
-        configured = self.configured(remedy)
+    async def promote(self, remedy: str, autonomy: Autonomy) -> LevelView:
+        """Lets a remedy do more by itself, as its track suggests and a person has looked at."""
+        now, configured = self._known(remedy)
+        promoted = await self._database.write(
+            partial(self._promoted, remedy=now, configured=configured, autonomy=autonomy, by=self._caller())
+        )
+        log.info("autonomy promoted by hand", remedy=remedy, autonomy=autonomy, reason=promoted.reason)
+        self.changed(promoted)
+        return {"remedy": remedy, "autonomy": autonomy}
+
+    def _promoted(
+        self, connection: sa.Connection, remedy: Remedy, configured: Autonomy, autonomy: Autonomy, by: Caller
+    ) -> Level:
+        """Judged by the track in the transaction that stores it: a run may have failed since somebody looked."""
+        host = self._database.host
+        last = levels.all_of(connection, host).get(remedy.name)
+        track = levels.track(connection, host, remedy.name, 0.0 if last is None else last.at)
+        shown = promotion(remedy, track)
+        if shown is None:
+            raise conflict(f"remedy {remedy.name} is at {remedy.autonomy}, and its track does not suggest more")
+        if shown[0] != autonomy:
+            raise conflict(f"remedy {remedy.name} is at {remedy.autonomy}, and its track suggests {shown[0]}")
+        level = Level(remedy.name, configured, autonomy, f"promoted by hand: {shown[1]}", self._clock(), by)
+        levels.change(connection, host, level, before=remedy.autonomy)
+        return level
+
+    def _known(self, remedy: str) -> tuple[Remedy, Autonomy]:
+        """A remedy as it is now, and what the config says. Raises RequestError where there is no such remedy."""
+        now, configured = self.remedies().named(remedy), self.configured(remedy)
         if now is None or configured is None:
             known = ", ".join(each.name for each in self.remedies().remedies) or "none"
             raise not_found(f"there is no remedy {remedy!r}; the remedies: {known}")
+        return now, configured
+
+    async def reset_autonomy(self, remedy: str) -> LevelView:
+        """Gives a remedy back what the config says."""
+        now, configured = self._known(remedy)
         if now.autonomy == configured:
             raise not_found(f"remedy {remedy} has the autonomy that the config says: {configured}")
         given_back = Level(remedy, configured, None, "by hand", self._clock(), self._caller())

@@ -1,11 +1,13 @@
-"""Whether what is given as a task's parameters is what it takes. Pure."""
+"""What a task takes as parameters, and whether what is given is that. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from exporter.base.text import nearest
+from remediator.model.shapes.tasks import ParameterKind, ParameterView
 from remediator.model.task import Parameters
 
 
@@ -33,3 +35,27 @@ def wrong(task: str, takes: type[Parameters], given: Mapping[str, Any]) -> Wrong
         hint = nearest(name, known) or f"its parameters: {', '.join(known) or 'none'}"
         return Wrong(name, f"{task} has no parameter {name}", hint)
     return None
+
+
+@cache
+def described(takes: type[Parameters]) -> Sequence[ParameterView]:
+    """The parameters for people and forms, in the order of the class."""
+    schema = takes.model_json_schema()
+    required = schema.get("required", ())
+    return [_described(name, one, name in required) for name, one in schema.get("properties", {}).items()]
+
+
+_KINDS: Mapping[str, ParameterKind] = {"boolean": "flag", "integer": "number", "number": "number", "array": "words"}
+
+
+def _described(name: str, schema: Mapping[str, Any], required: bool) -> ParameterView:
+    given = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    choices = [str(word) for word in given[0].get("enum", ())]
+    return {
+        "name": name,
+        "kind": "choice" if choices else _KINDS.get(given[0].get("type", ""), "text"),
+        "required": required,
+        "default": schema.get("default"),
+        "choices": choices,
+        "description": schema.get("description", ""),
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from remediator.audit.record import Entry
+from remediator.audit.record import Entry, Kind
 from remediator.config.autonomy import Autonomy
 from remediator.model.caller import Caller
 from remediator.model.level import Level, Track
@@ -50,13 +50,9 @@ def change(connection: sa.Connection, host: str, level: Level, *, before: Autono
         )
     )
     after = level.level or level.configured
-    if level.by is not None:
-        entry = Entry("autonomy.reset", level.at, level.by, _body(level, before, after))
-    elif _ORDER.index(after) < _ORDER.index(before):
-        entry = Entry("autonomy.demoted", level.at, None, _body(level, before, after))
-    else:
-        entry = Entry("autonomy.promoted", level.at, None, _body(level, before, after))
-    audit.append(connection, host, entry)
+    lower = _ORDER.index(after) < _ORDER.index(before)
+    kind: Kind = "autonomy.reset" if level.level is None else "autonomy.demoted" if lower else "autonomy.promoted"
+    audit.append(connection, host, Entry(kind, level.at, level.by, _body(level, before, after)))
 
 
 def _body(level: Level, before: Autonomy, after: Autonomy) -> Mapping[str, str]:

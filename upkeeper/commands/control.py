@@ -1,5 +1,7 @@
 """``pause``, ``resume`` and ``breaker``: manual control of what runs by itself."""
 
+from typing import Literal
+
 import click
 
 from upkeeper.commands.complete import complete_remedy, complete_target, complete_task
@@ -114,15 +116,37 @@ async def close(session: Session, task: str, target: str) -> None:
 
 @click.group()
 def autonomy() -> None:
-    """Give a remedy back the autonomy of the config.
+    """Promote a remedy, or give it back the autonomy of the config.
 
-    After several runs in a row that did not help, a remedy may do less by itself than its `autonomy:` says: auto
-    becomes approve, approve becomes observe. `upkeeper remedies` says so and why.
+    A remedy whose track says that it may do more by itself can be promoted a level: observe, approve, auto. After
+    several runs in a row that did not help, it may do less by itself than its `autonomy:` says: auto becomes approve,
+    approve becomes observe. `upkeeper remedies` says so and why.
 
     \b
     Example:
       upkeeper autonomy reset restart-down
     """
+
+
+@autonomy.command()
+@click.argument("remedy", shell_complete=complete_remedy)
+@click.option("--to", type=click.Choice(["approve", "auto"]), required=True, help="What it may do from now on.")
+@shared(*CLIENT)
+@operation
+async def promote(session: Session, remedy: str, to: Literal["approve", "auto"]) -> None:
+    """Let a remedy do more by itself, as its track suggests.
+
+    `upkeeper remedies` says what each could be. Nothing else is taken: a remedy that has not shown it is promoted by
+    its `autonomy:` in the config alone.
+
+    \b
+    Example:
+      upkeeper autonomy promote rotate-logs --to auto
+    """
+    async with session.client() as client:
+        now = await client.promote(remedy, to)
+    session.screen.document(now)
+    session.screen.line(f"{now['remedy']} is {now['autonomy']} from now on")
 
 
 @autonomy.command()

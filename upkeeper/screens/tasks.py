@@ -87,7 +87,8 @@ def trust(remedy: RemedyView) -> Iterator[tuple[str, str]]:
         said = f"the config says {remedy['configured_autonomy']}; since {local(changed['since'])} {changed['reason']}"
         yield f"{remedy['autonomy']} ", f"{remedy['name']}: {said}: upkeeper autonomy reset {remedy['name']}"
     if suggestion is not None:
-        yield f"could be {suggestion['autonomy']} ", f"{remedy['name']}: {suggestion['reason']}"
+        how = f"upkeeper autonomy promote {remedy['name']} --to {suggestion['autonomy']}"
+        yield f"could be {suggestion['autonomy']} ", f"{remedy['name']}: {suggestion['reason']}: {how}"
 
 
 def limits(remedy: RemedyView) -> Iterator[str]:

@@ -15,7 +15,11 @@ class ProofView(TypedDict):
 
 
 class SetView(TypedDict):
-    """One set of a series. ``made_at``: null where nothing tells it. ``bytes``: null where it is not known."""
+    """One set of a series. ``made_at``: null where nothing tells it. ``bytes``: null where it is not known.
+
+    ``kept``: why retention keeps it, by the rules of ``keep:``; empty where it could go, or is not complete, which is
+    no matter of retention.
+    """
 
     backup: str
     name: str
@@ -23,6 +27,7 @@ class SetView(TypedDict):
     made_at: str | None
     bytes: int | None
     proofs: dict[Proof, ProofView]
+    kept: list[str]
 
 
 class UnreadSeriesView(TypedDict):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from remediator.config.remedies import Trust
 from tests.helpers import wait_until
 from tests.remediator.console.visits import Browser, Shown, token_of
-from tests.remediator.stack import Stack, alert
+from tests.remediator.stack import Stack, alert, settings
 
 
 @pytest.fixture
@@ -61,8 +62,6 @@ async def asked(stack: Stack) -> int:
 @pytest.fixture
 def approving(stack: Stack) -> None:
     stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
-    from tests.remediator.stack import settings
-
     stack.core.apply_settings(settings(stack.task, stack.remedies))
 
 
@@ -157,3 +156,28 @@ async def test_a_form_that_fails_inside_says_so_on_a_page(
     assert shown.path == "/console/"
     assert "It failed; the remediator's log says why." in shown.text
     assert "secret" not in shown.html
+
+
+async def test_a_remedy_is_promoted_once_somebody_has_confirmed_what_its_track_suggests(
+    stack: Stack, browser: Browser, home: Shown
+) -> None:
+    changes = {"autonomy": "observe", "trust": Trust(plans=1)}
+    stack.remedies[0] = stack.remedies[0].model_copy(update=changes)
+    stack.core.apply_settings(settings(stack.task, stack.remedies))
+    stack.clutter(2)
+    await stack.receive(alert())
+    await stack.finished(1)
+    page = await browser.open("/remedies")
+    assert "It could be at approve: 1 of its plans had something to do" in page.text
+    fields = {name: page.field(name) for name in ("csrf", "remedy", "autonomy", "back")}
+    for wrong in ({}, {"sure": "no"}, {"sure": "yes", "autonomy": "auto"}, {"sure": "yes", "autonomy": "x"}):
+        shown = await browser.send("/promote", **{**fields, **wrong})
+        assert (shown.path, 'class="notice bad"' in shown.html) == ("/console/remedies", True), wrong
+    assert (await stack.core.remedies())["items"][0]["autonomy"] == "observe"
+    shown = await browser.send("/promote", **fields, sure="yes")
+    assert "tidy is at approve from now on." in shown.text
+    assert "The config says observe: promoted by hand: 1 of its plans" in shown.text
+    [record] = [one for one in (await stack.core.audit())["items"] if one["kind"] == "autonomy.promoted"]
+    assert record["caller"] == {"trigger": "console", "name": "operator"}
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "/promote" not in (await browser.open("/remedies")).html

@@ -1,11 +1,20 @@
 """What can be looked at by a form: a restore as a dry run."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import Field
 
 from remediator.config.config import Config
+from remediator.console.forms import given_of
+from remediator.model.errors import RequestError
+from remediator.model.params import described
+from remediator.model.params import wrong as mistake
+from remediator.model.task import Parameters, TaskError
+from remediator.tasks.backup_verification.task import BackupVerification
 from remediator.tasks.restore.task import Restore
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import Stack, settings
@@ -83,3 +92,79 @@ async def test_who_may_only_look_has_no_form_and_sends_none(
     await browser.log_in(await token_of(stack, "operator"))
     shown = await browser.send("/restore", csrf="x", set=f"pa/{name}", to=str(tmp_path / "out"))
     assert "not one of this session" in shown.text
+
+
+async def test_a_set_has_its_page_with_what_was_shown_of_it_and_why_it_is_kept(
+    stack: Stack, browser: Browser, name: str, tmp_path: Path
+) -> None:
+    await browser.log_in(await token_of(stack, "operator"))
+    page = await browser.open("/backups")
+    [link] = [one for one in page.links() if "&set=" in one]
+    before = await browser.open(link.removeprefix("/console"))
+    assert "complete of pa" in before.text
+    assert "checksums not tried yet readable not tried yet" in before.text
+    assert "Why it is kept no keep: is configured" in before.text
+    assert f'value="pa/{name}" selected' in before.html
+    pa = series(tmp_path / "sets", {"files": [str(tmp_path / "data")]})
+    verification = BackupVerification([pa], None, stack.clock)
+    for action in (await verification.plan("pa")).actions:
+        await verification.apply("pa", action)
+    stack.clock.now += 3600.0
+    text = (await browser.open(link.removeprefix("/console"))).text
+    assert re.search(r"checksums shown 1h ago : 1 file, .* readable shown 1h ago : files: 2 entries", text), text
+    assert "restored not tried yet drilled not tried yet" in text
+    data = next((tmp_path / "sets" / name).rglob("*.tar*"))
+    data.write_bytes(data.read_bytes()[:-1] + b"x")
+    for action in (await verification.plan("pa")).actions:
+        with pytest.raises(TaskError):
+            await verification.apply("pa", action)
+    text = (await browser.open(link.removeprefix("/console"))).text
+    assert "checksums failed 0s ago" in text, text
+    for wrong in ("series=pa&set=nosuch", "series=nosuch", f"set={name}"):
+        assert (await browser.open(f"/backups?{wrong}")).status == 404, wrong
+    assert "say where to" not in (await browser.open(f"/restore?set=pa/{name}")).text
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "What would a restore" not in (await browser.open(link.removeprefix("/console"))).text
+
+
+async def test_a_task_that_must_know_more_asks_for_it_and_is_started_with_it(
+    stack: Stack, browser: Browser, name: str, tmp_path: Path
+) -> None:
+    await browser.log_in(await token_of(stack, "operator"))
+    page = await browser.open("/tasks")
+    assert re.search(r'name="parameter.to" value=""\s+required', page.html), "what it has to know is not asked for"
+    assert 'name="parameter.set" value="latest"' in page.html
+    fields = {"csrf": page.field("csrf"), "back": "/tasks", "task": "restore", "target": "pa", "parameters": "given"}
+    given = {"parameter.set": name, "parameter.to": f" {tmp_path}/back ", "parameter.only": ""}
+    shown = await browser.send("/start", how="plan", **fields, **given)
+    assert shown.path == "/console/runs/1"
+    [run] = await stack.finished(1)
+    assert (run["outcome"], run["params"]) == ("planned", {"set": name, "to": f"{tmp_path}/back"})
+    assert not (tmp_path / "back").exists()
+    await browser.send("/start", how="run", **fields, **given)
+    [_, run] = await stack.finished(2)
+    assert (run["outcome"], (tmp_path / "back").is_dir()) == ("effective", True), run["reason"]
+    shown = await browser.send("/start", how="run", **fields)
+    assert (shown.path, "say to: directory" in shown.text) == ("/console/tasks", True)
+    assert len((await stack.core.runs())["items"]) == 2
+
+
+def test_parameters_are_given_as_a_form_has_them() -> None:
+    class Many(Parameters):
+        days: int | None = Field(default=None, ge=7)
+        warm: bool = True
+        kind: Literal["", "a", "b"] = ""
+        only: list[str] = Field(default=[])
+        to: str = Field(description="where")
+
+    known = described(Many)
+    assert [(one["name"], one["kind"], one["required"]) for one in known] == [
+        ("days", "number", False), ("warm", "flag", False), ("kind", "choice", False), ("only", "words", False),
+        ("to", "text", True),
+    ]  # fmt: skip
+    assert given_of(known, {"parameter.to": "x", "parameter.warm": "yes"}) == {"to": "x"}
+    every = {"parameter.days": " 9 ", "parameter.kind": "a", "parameter.only": " b  c ", "parameter.to": "x"}
+    assert given_of(known, every) == {"days": "9", "warm": False, "kind": "a", "only": ["b", "c"], "to": "x"}
+    assert mistake("many", Many, given_of(known, every)) is None
+    with pytest.raises(RequestError, match="say to: where"):
+        given_of(known, {"parameter.to": " "})

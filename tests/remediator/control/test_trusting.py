@@ -99,3 +99,29 @@ async def test_what_did_well_is_suggested_and_promoted_only_where_the_config_say
     (remedy,) = (await stack.core.remedies())["items"]
     assert (remedy["autonomy"], remedy["configured_autonomy"]) == ("approve", "observe")
     assert await kinds(stack) == ["autonomy.promoted"]
+
+
+async def test_a_person_promotes_what_the_track_suggests_and_nothing_else(stack: Stack) -> None:
+    use(stack, autonomy="observe", trust=Trust(plans=1))
+    with pytest.raises(RequestError, match="is at observe, and its track does not suggest more") as error:
+        await stack.core.promote("tidy", "approve")
+    assert error.value.status == 409
+    await outage(stack, 1)
+    with pytest.raises(RequestError, match="is at observe, and its track suggests approve"):
+        await stack.core.promote("tidy", "auto")
+    with pytest.raises(RequestError, match="there is no remedy 'tidi'"):
+        await stack.core.promote("tidi", "approve")
+    assert await stack.core.promote("tidy", "approve") == {"remedy": "tidy", "autonomy": "approve"}
+    (remedy,) = (await stack.core.remedies())["items"]
+    assert (remedy["autonomy"], remedy["configured_autonomy"], remedy["suggestion"]) == ("approve", "observe", None)
+    assert remedy["changed"] is not None
+    assert remedy["changed"]["reason"] == "promoted by hand: 1 of its plans had something to do"
+    with pytest.raises(RequestError, match="is at approve, and its track does not suggest more"):
+        await stack.core.promote("tidy", "approve")
+    await stack.restart()
+    stack.clock.now += 86400
+    await outage(stack, 2)  # and it asks now
+    assert (await stack.core.runs())["items"][0]["outcome"] == "effective"
+    await stack.core.reset_autonomy("tidy")
+    assert (await stack.core.remedies())["items"][0]["autonomy"] == "observe"
+    assert await kinds(stack) == ["autonomy.promoted", "autonomy.reset"]

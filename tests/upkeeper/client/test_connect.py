@@ -108,7 +108,8 @@ def test_url_of_an_address(listen: str, url: str) -> None:
 
 
 def task(name: str, *targets: str) -> TaskView:
-    return {"name": name, "summary": "", "never": [], "disruption": "none", "targets": list(targets)}
+    facts = {"name": name, "summary": "", "never": [], "disruption": "none", "parameters": []}
+    return {**facts, "targets": list(targets)}  # type: ignore[typeddict-item]
 
 
 TASKS = [

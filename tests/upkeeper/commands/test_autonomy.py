@@ -1,4 +1,4 @@
-"""``autonomy reset`` against a running remediator, on a remedy that may do less by itself than the config says."""
+"""``autonomy`` against a running remediator, on a remedy that may do less by itself than the config says."""
 
 import json
 from functools import partial
@@ -27,6 +27,8 @@ async def test_a_remedy_gets_back_what_the_config_says(remote: Remote) -> None:
     again = await remote.upkeeper("autonomy", "reset", "tidy", "--json")
     assert again.status == 2
     assert json.loads(again.out)["error"]["message"] == "remedy tidy has the autonomy that the config says: auto"
+    more = await remote.upkeeper("autonomy", "promote", "tidy", "--to", "auto")
+    assert (more.status, more.err) == (3, "error: remedy tidy is at auto, and its track does not suggest more\n")
     unknown = await remote.upkeeper("autonomy", "reset", "tidi")
     assert unknown.status == 2
     assert unknown.err == "error: there is no remedy 'tidi'; the remedies: tidy\n"
