@@ -21,6 +21,7 @@ class Metrics:
         self._of_holds(registry)
         self._of_audit(registry)
         self._of_ballast(registry)
+        self._of_journal(registry)
         Info("upkeeper_remediator_build", "The running version", registry=registry).info({"version": __version__})
 
     def _of_runs(self, registry: CollectorRegistry) -> None:
@@ -123,6 +124,14 @@ class Metrics:
             registry=registry,
         )
 
+    def _of_journal(self, registry: CollectorRegistry) -> None:
+        """Whether the host goes on without the database that hosts share."""
+        self._journal_since = Gauge(
+            "upkeeper_state_journal_since_timestamp_seconds",
+            "Since when this host goes on with a journal, the database that hosts share being away; else 0",
+            registry=registry,
+        )
+
     def _of_ballast(self, registry: CollectorRegistry) -> None:
         """The room kept for a full disk."""
         self._ballast_bytes = Gauge(
@@ -180,6 +189,10 @@ class Metrics:
         self._audit_head.set(head.as_number())
         self._audit_broken.set(broken)
         self._audit_verified.set(verified_at or 0)
+
+    def journal(self, since: float | None) -> None:
+        """Since when the host goes on with its journal (Unix seconds); None while it does not."""
+        self._journal_since.set(since or 0)
 
     def restored(self, at: float | None) -> None:
         """When the state was last restored (Unix seconds)."""

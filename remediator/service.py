@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from exporter import __version__
 from exporter.base.complaints import Complaints
@@ -25,20 +26,26 @@ from remediator.audit.canonical import canonical
 from remediator.audit.record import Entry
 from remediator.control.again import to_be_tried_again
 from remediator.control.core import Core
+from remediator.control.journal import Journal, UnderWay
 from remediator.control.opening import locked
 from remediator.control.place import Place
 from remediator.control.settings import Settings
 from remediator.model.caller import Caller
-from remediator.model.errors import ClientError, NoRoom
+from remediator.model.errors import EXIT_UNREACHABLE, ClientError, NoRoom
 from remediator.statedir import StateDir
+from remediator.store.presence import Presence
 from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
-    from remediator.store.presence import Presence
 
 API = Caller("api", "operator")
 """Who asks through the API: whoever has the operator's token."""
+
+AGAIN = 5.0
+"""Seconds until a database that was away is asked again."""
+IDLE_AGAIN = 0.5
+"""Seconds until it is looked again whether nothing is under way."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,14 +61,39 @@ class Remediator:
         self._settings.make_tasks()
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
-        place = Place.of(self._settings.config, state)
-        self.core = Core(state, self._settings, clock=time.time, caller=API, on_room=self._on_room, place=place)
+        self._place = Place.of(self._settings.config, state)
+        follows = isinstance(self._place.database, str) and self._settings.config.state.journal_after is not None
+        self._journal = Journal(state, self._place, time.time) if follows else None
         self._lost_name: ClientError | None = None
+        self._stop = _Stop()
+        self._away = False
+        """Whether this turn has ended because the database that hosts share is away."""
         self.watch = ConfigWatch(config_path, self.reload)
         self._manager = Notifier.of()
-        self.core.registry.register(_Families(self.watch))
-        if front is not None:
-            self.core.registry.register(_Families(front))
+        self.core = self._core_on(self._place)
+
+    def _core_on(self, place: Place) -> Core:
+        """A Core on the record, or on the journal while that is away."""
+        on_journal = place.journal is not None
+        core = Core(
+            self._state,
+            self._settings,
+            clock=time.time,
+            caller=API,
+            on_room=self._on_room,
+            place=place,
+            journal=None if on_journal else self._journal,
+            on_away=self._on_away,
+        )
+        core.registry.register(_Families(self.watch))
+        if self._front is not None:
+            core.registry.register(_Families(self._front))
+        return core
+
+    def _on_away(self) -> None:
+        if self._journal is not None and self._journal.ready and not self._stop.told:
+            self._away = True
+            self._stop.turn.set()
 
     async def reload(self) -> None:
         """Puts the config file in force. Raises ConfigError, and then nothing has changed."""
@@ -84,68 +116,151 @@ class Remediator:
 
     async def serve(self, listen: str) -> None:
         """Serves until SIGTERM or SIGINT. Raises exporter.base.server.CannotListen, ValueError for no address, and
-        ClientError when another remediator has this host's name on a database that hosts share.
+        ClientError when another remediator has this host's name on a database that hosts share, or that database does
+        not answer and there is no journal to go on with.
 
-        On a full disk it reads, answers 503 to what cannot be stored, and begins to act as soon as there is room.
+        On a full disk it reads, answers 503 to what cannot be stored, and begins to act as soon as there is room. Each
+        turn is on one database: that of the config, or the journal while that is away.
         """
-        stop = _stop_signal()
-        ready = False
+        self._stop.listen()
         try:
             self._manager.start()
-            await self.core.membership.claim()
-            if not await self._with_room(self.core.open, stop):
-                return
-            # The address first: alerts that come while the engine starts are stored and wait for it.
-            await self.core.listen()
-            acts = lambda: ready and not self.core.watchdog.reason()  # noqa: E731
-            tls = self._front is not None and self._front.tls
-            async with serving(
-                build_app(self.core, acts, self._waits, tls=tls, users=self._front), listen, self._front
-            ):
-                announced = self._announce(listen)
-                if not await self._with_room(self.core.start_engine, stop):
-                    return
-                await self._record_config()
-                await self.core.membership.arrive(self._address(listen))
-                async with asyncio.TaskGroup() as background:
-                    work = [
-                        background.create_task(self.core.decider.run()),
-                        background.create_task(self.core.queue.queue_again()),
-                        background.create_task(self.core.scheduler.run()),
-                        background.create_task(self.core.upkeep.housekeeping()),
-                        background.create_task(self.core.reconciler.run()),
-                        background.create_task(self.core.keeper.run()),
-                        background.create_task(self.core.auditing.run()),
-                        background.create_task(self.core.ballast.keep()),
-                        background.create_task(self.core.chats.run()),
-                        background.create_task(self.core.telling.run()),
-                        background.create_task(self.core.driver.run()),
-                        background.create_task(self.watch.run()),
-                    ]
-                    if self.core.membership.presence is not None:
-                        work.append(background.create_task(self._present(self.core.membership.presence, stop)))
-                    if self._front is not None:
-                        work.append(background.create_task(self._front.run()))
-                    if not announced and not self._announce(listen):
-                        work.append(background.create_task(self._announce_later(listen)))
-                    # What the start left in memory stays: a full collection would walk it, and hold up every webhook
-                    # for a tenth of a second.
-                    gc.freeze()
-                    ready = True
-                    log.info("remediator listening", address=listen, state=str(self._state.root))
-                    self._manager.ready(f"listening on {listen}")
-                    await stop.wait()
-                    ready = False
-                    self._manager.stopping()
-                    for task in work:
-                        task.cancel()
-            if self._lost_name is not None:
-                raise self._lost_name
+            place: Place | None = self.core.place
+            while place is not None:
+                if place is not self.core.place:
+                    self.core = self._core_on(place)
+                place = await self._turn(listen)
         finally:
-            await self.core.close()
             self._settings.close()
             await self._manager.close()
             log.info("remediator stopped")
+
+    async def _turn(self, listen: str) -> Place | None:
+        """Serves on one database; the next one. None when told to stop."""
+        stop = self._stop.begin_turn()
+        self._away = False
+        following: Place | None = None
+        try:
+            following = await self._claimed(stop)
+            if following is None and not self._stop.told:
+                await self._serve(listen, stop)
+        except UnderWay:
+            self._away = True  # what the journal has begun is gone on with there
+        except SQLAlchemyError as error:
+            if self._journal is None or self._journal.followed:
+                raise
+            log.warning("the database does not answer", reason=str(error).splitlines()[0])
+            following = self._place
+        finally:
+            await self.core.close()
+        if self._stop.told:
+            return None
+        if self._away and self._journal is not None:
+            return await self._on_journal(exact=self.core.left_exact)
+        if following is None and self.core.place.journal is not None:
+            return self._place
+        return following
+
+    async def _claimed(self, stop: asyncio.Event) -> Place | None:
+        """Takes this host's name; None once it is taken. Where the database does not answer for so long as the config
+        says, the journal.
+        """
+        after = self._settings.config.state.journal_after
+        until = time.monotonic() + (after or 0.0)
+        while not stop.is_set():
+            try:
+                await self.core.membership.claim()
+            except ClientError as error:
+                if self._journal is None or error.exit_code != EXIT_UNREACHABLE:
+                    raise
+                left = until - time.monotonic()
+                if left <= 0:
+                    return await self._on_journal(exact=False, instead_of=error)
+                self._manager.status(str(error))
+                await is_set_within(stop, min(left, AGAIN))
+            else:
+                return None
+        return None
+
+    async def _on_journal(self, *, exact: bool, instead_of: ClientError | None = None) -> Place:
+        assert self._journal is not None, "it is configured"
+        try:
+            place = await self._journal.take(exact=exact)
+        except LookupError as error:
+            why = "the database does not answer" if instead_of is None else str(instead_of)
+            raise ClientError(f"{why}; its journal cannot be taken up: {error}", EXIT_UNREACHABLE) from error
+        log.warning("the database is away, this host goes on with its journal", exact=exact)
+        return place
+
+    async def _serve(self, listen: str, stop: asyncio.Event) -> None:
+        ready = False
+        if not await self._with_room(self.core.open, stop):
+            return
+        # The address first: alerts that come while the engine starts are stored and wait for it.
+        await self.core.listen()
+        acts = lambda: ready and not self.core.watchdog.reason()  # noqa: E731
+        tls = self._front is not None and self._front.tls
+        app = build_app(self.core, acts, self._waits, tls=tls, users=self._front)
+        async with serving(app, listen, self._front):
+            announced = self._announce(listen)
+            if not await self._with_room(self.core.start_engine, stop):
+                return
+            await self._record_config()
+            await self.core.membership.arrive(self._address(listen))
+            async with asyncio.TaskGroup() as background:
+                work = [
+                    background.create_task(self.core.decider.run()),
+                    background.create_task(self.core.queue.queue_again()),
+                    background.create_task(self.core.scheduler.run()),
+                    background.create_task(self.core.upkeep.housekeeping()),
+                    background.create_task(self.core.reconciler.run()),
+                    background.create_task(self.core.keeper.run()),
+                    background.create_task(self.core.auditing.run()),
+                    background.create_task(self.core.ballast.keep()),
+                    background.create_task(self.core.chats.run()),
+                    background.create_task(self.core.telling.run()),
+                    background.create_task(self.core.driver.run()),
+                    background.create_task(self.watch.run()),
+                ]
+                if self.core.membership.presence is not None:
+                    work.append(background.create_task(self._present(self.core.membership.presence, stop)))
+                if self._journal is not None:
+                    keeps = self._journal.run() if self.core.place.journal is None else self._return(stop)
+                    work.append(background.create_task(keeps))
+                if self._front is not None:
+                    work.append(background.create_task(self._front.run()))
+                if not announced and not self._announce(listen):
+                    work.append(background.create_task(self._announce_later(listen)))
+                # What the start left in memory stays: a full collection would walk it, and hold up every webhook
+                # for a tenth of a second.
+                gc.freeze()
+                ready = True
+                log.info("remediator listening", address=listen, state=str(self._state.root))
+                self._manager.ready(f"listening on {listen}")
+                await stop.wait()
+                ready = False
+                if self._stop.told:
+                    self._manager.stopping()
+                for task in work:
+                    task.cancel()
+        if self._lost_name is not None:
+            raise self._lost_name
+
+    async def _return(self, stop: asyncio.Event) -> None:
+        """Ends the turn on the journal once the database answers and nothing is under way."""
+        assert isinstance(self._place.database, str), "a journal is of a database that hosts share"
+        presence = Presence(self._place.database, self.core.host, lambda: None)
+        pause = AGAIN
+        while True:
+            await asyncio.sleep(pause)
+            if not await presence.answers():
+                pause = AGAIN
+            elif await self.core.is_idle():
+                log.info("the database answers again, what the journal holds is brought home", host=self.core.host)
+                stop.set()
+                return
+            else:
+                pause = IDLE_AGAIN
 
     async def _present(self, presence: "Presence", stop: asyncio.Event) -> None:
         try:
@@ -219,8 +334,23 @@ class _Families:
         self.collect = part.families
 
 
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+class _Stop:
+    """Whether this process was told to end, and the event by which a turn ends, for that or another reason."""
+
+    def __init__(self) -> None:
+        self.told = False
+        self.turn = asyncio.Event()
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._tell)
+
+    def _tell(self) -> None:
+        self.told = True
+        self.turn.set()
+
+    def begin_turn(self) -> asyncio.Event:
+        self.turn = asyncio.Event()
+        if self.told:
+            self.turn.set()
+        return self.turn

@@ -19,6 +19,7 @@ class StateDir:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.database = root / "upkeeper.db"
+        self.journal = root / "journal.db"
         self.lock = root / "lock"
         self.alertmanager_token = root / "tokens" / "alertmanager"
         self.operator_token = root / "tokens" / "operator"

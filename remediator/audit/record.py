@@ -59,6 +59,9 @@ Kind = Literal[
     "rollout.ended",
     "state.restored",
     "state.migrated",
+    "journal.begun",
+    "journal.brought",
+    "journal.kept",
 ]
 """What records are about. A part that adds one names it here."""
 

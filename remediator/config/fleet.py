@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.configfile.named_files import SecretFile
+from exporter.configfile.quantities import Duration
 from exporter.configfile.section import Contradiction, Name, Section, shown
 from remediator.config.remedies import WholeRegex
 
@@ -32,6 +33,19 @@ class State(Section):
         "`postgresql://upkeeper:PASSWORD@db.example.org/upkeeper`, which several hosts may share; default: a SQLite "
         "file in the state directory",
     )
+    journal_after: Duration | None = Field(
+        default=None,
+        ge=1.0,
+        description="when that database has not answered for so long, the host goes on by itself on a journal in the "
+        "state directory, and brings home what it did once the database answers again; default: it waits",
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        if given.get("journal_after") is not None and given.get("database_url_file") is None:
+            yield Contradiction(
+                ("journal_after",), "needs `database_url_file:`: a file in the state directory is there"
+            )
 
 
 class Fleet(Section):

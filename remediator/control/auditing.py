@@ -83,7 +83,7 @@ class Auditing:
         """The chain, read anew. Twice where it seems broken: retention may have deleted what was to be read next."""
         for _ in range(2):
             # What this process has seen the chain end with, it must still hold.
-            chain = Chain(self._database.host, [self._seen] if self._seen is not None else [])
+            chain = Chain(self._database.chain, [self._seen] if self._seen is not None else [])
             await self._read_on(chain)
             if not chain.faults:
                 break

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from remediator.control.forecasting import Forecasting
     from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
+    from remediator.control.journal import Journal
     from remediator.control.membership import Membership
     from remediator.control.queue import Queue
     from remediator.control.reading import Reading
@@ -78,7 +79,8 @@ class Core(Operations):
     Operations raise RequestError; a database that fails raises sqlalchemy.exc.SQLAlchemyError. settings: those in
     force, or how to load them when they are first needed. place: of the record, unless that is the state directory's
     file. caller: who asks for runs and holds. on_room: as the
-    Database's.
+    Database's. journal: what follows a record that hosts share. on_away: called when that has not answered for so long
+    as the config says.
     """
 
     def __init__(
@@ -90,16 +92,25 @@ class Core(Operations):
         caller: Caller = COMMAND,
         on_room: Callable[[str], None] = lambda _: None,
         place: Place | None = None,
+        journal: "Journal | None" = None,
+        on_away: Callable[[], None] = lambda: None,
     ) -> None:
+        self._journal = journal
+        self._on_away = on_away
         self.state = state
         self._given = settings
         self._clock = clock
         self._caller = lambda: ASKING.get() or caller
         self._ballast = Ballast(state.root)
         place = place or Place(state.database)
-        self._database = Database(place.database, on_room, make_room=self._ballast.release, host=place.host)
+        self.place = place
+        self._database = Database(
+            place.database, on_room, make_room=self._ballast.release, host=place.host, journal=place.journal
+        )
         self._routing: tuple[fleet_config.Fleet | None, Routing] | None = None
         self._calls: set[asyncio.Task[None]] = set()
+        self.left_exact = False
+        """Whether the journal had all that was stored in the record when this was closed."""
 
     @property
     def host(self) -> str:
@@ -144,6 +155,7 @@ class Core(Operations):
             self.watchdog,
             self._clock,
             lambda: self._settings.config.tells_nobody,
+            self.place.since,
         )
 
     @cached_property
@@ -410,7 +422,9 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        return Queue(self._database, runner, self._composites, self._tasks, self._ballast, workers, self._clock)
+        begins = None if self._journal is None else self._journal.copy
+        parts = (self._composites, self._tasks, self._ballast)
+        return Queue(self._database, runner, *parts, workers, self._clock, begins)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -475,7 +489,9 @@ class Core(Operations):
 
         from remediator.metrics import Metrics
 
-        return Metrics(CollectorRegistry())
+        metrics = Metrics(CollectorRegistry())
+        metrics.journal(self.place.since)
+        return metrics
 
     @cached_property
     def peers(self) -> "Peers":
@@ -559,11 +575,15 @@ class Core(Operations):
             lambda at: self.watchdog.heard_elsewhere(at),
             lambda: self.driver.wake(),
             self._look_again,
+            lambda: self._settings.config.state.journal_after,
+            self._on_away,
         )
         return Membership(self._database, self._clock, lambda: self._settings.config.host.labels, calls)
 
     def _called(self) -> None:
         """Another host has something for this one, has ended a run of it, or the database was away."""
+        if self._journal is not None:
+            self._journal.look()
         self.decider.wake()
         if "_composites" in vars(self):
             self._composites.wake()
@@ -577,8 +597,14 @@ class Core(Operations):
     # From start to end.
 
     async def open(self) -> None:
-        """Opens the record, bringing its tables up to date. Raises NoRoom, and SQLAlchemyError."""
+        """Opens the record, bringing its tables up to date, and brings its journal home, if that was in use.
+
+        Raises NoRoom, SQLAlchemyError, and remediator.control.journal.UnderWay.
+        """
         await self._database.migrate()
+        if self._journal is not None:
+            await self._journal.bring_home(self._database)
+            self._journal.follow(self._database)
         await self.trusting.load()
 
     async def listen(self) -> None:
@@ -594,6 +620,12 @@ class Core(Operations):
         await self.queue.start()
         await self.waiting.settle()
 
+    async def is_idle(self) -> bool:
+        """Whether nothing is under way that cannot be gone on with on another database."""
+        from remediator.store import homecoming
+
+        return not await self._database.read(homecoming.under_way)
+
     async def close(self) -> None:
         for task in self._calls:
             task.cancel()
@@ -601,6 +633,9 @@ class Core(Operations):
             await self.queue.stop()
         if "membership" in vars(self):
             await self.membership.leave()
+        if self._journal is not None:
+            self.left_exact = self._journal.exact
+            await self._journal.leave()
         await self._database.close()
         if "membership" in vars(self):
             await self.membership.give_back()

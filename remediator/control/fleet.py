@@ -46,8 +46,9 @@ class Fleet:
     def _view(self, one: Standing) -> HostView:
         here = one.host == self._database.host
         answers = here and self._serves()
-        # On one machine's own database nobody gives signs of life: whoever answers is there.
-        up = answers if self._database.one_machine else one.up
+        # On one machine's own database nobody gives signs of life, nor in a journal: whoever answers is there.
+        alone = self._database.one_machine or (here and self._database.journal is not None)
+        up = answers if alone else one.up
         return {
             "host": one.host,
             "here": here,

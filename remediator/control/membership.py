@@ -23,6 +23,8 @@ class Calls(NamedTuple):
     on_watchdog: Callable[[float], None]
     on_orphan: Callable[[], None]
     on_everything: Callable[[], None]
+    away_after: Callable[[], float | None]
+    on_away: Callable[[], None]
 
 
 class Membership:
@@ -41,7 +43,7 @@ class Membership:
     @cached_property
     def presence(self) -> "Presence | None":
         """This host's name and signs of life, where hosts share the database."""
-        if self._database.one_machine:
+        if self._database.one_machine or self._database.journal is not None:
             return None
         from remediator.store.presence import Presence
 

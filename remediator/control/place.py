@@ -19,10 +19,16 @@ _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 @dataclass(frozen=True)
 class Place:
-    """The database: a SQLite file, or a URL that holds a secret. host: the name of this machine; None: its hostname."""
+    """The database: a SQLite file, or a URL that holds a secret. host: the name of this machine; None: its hostname.
+
+    journal: what the chain is called, where the file is the journal of a host that shares its record; since: when it
+    was taken up (Unix seconds).
+    """
 
     database: Path | str
     host: str | None = None
+    journal: str | None = None
+    since: float | None = None
 
     @classmethod
     def of(cls, config: "Config", state: StateDir) -> "Place":

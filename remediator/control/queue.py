@@ -29,7 +29,7 @@ MAX_DEATHS = 5
 
 
 class Queue:
-    """The runs that are stored and those that the engine knows of."""
+    """The runs that are stored and those that the engine knows of. begins: awaited before a stored run begins."""
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class Queue:
         ballast: Ballast,
         workers: Callable[[], int],
         clock: Callable[[], float],
+        begins: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        self._begins = begins
         self._database = database
         self._runner = runner
         self._looking = Looking(runner, self._lost)
@@ -145,6 +147,8 @@ class Queue:
         """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""
         assert self._engine is not None, "runs are queued only where there is an engine"
         self._handed.add((run_id, attempt))
+        if self._begins is not None:
+            await self._begins()
         work = await self._work_of(run_id)
         if work == "parts":
             self._composites.wake()

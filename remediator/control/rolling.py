@@ -111,6 +111,8 @@ class Rolling:
         left, and where alerts are to be looked at and cannot be known.
         """
         self._require_service()
+        if self._database.journal is not None:
+            raise unavailable("the database that hosts share is away: a rollout begins when it is back")
         planned = await self.plan_rollout(task, target, params, hosts, failure_domain, wait, at_once, alerts)
         if plan_hash is not None and planned["plan_hash"] != plan_hash:
             raise conflict("the waves are others by now: look at them again")

@@ -52,6 +52,7 @@ class Standing:
         watchdog: Watchdog,
         clock: Callable[[], float],
         tells_nobody: Callable[[], bool],
+        journal_since: float | None = None,
     ) -> None:
         self._database = database
         self._watchdog = watchdog
@@ -62,6 +63,7 @@ class Standing:
         self._ballast = ballast
         self._clock = clock
         self._tells_nobody = tells_nobody
+        self._journal_since = journal_since
         self._counted = OfFinishedRuns(pages.tracks, pages.add_tracks)
         self._tracks = Tracks(database.host)
         self._outcomes = OfFinishedRuns(pages.outcomes, add)
@@ -133,6 +135,7 @@ class Standing:
             "watchdog_at": None if recorded.watchdog is None else format_time_ms(recorded.watchdog),
             "watchdog_lost": watchdog.lost,
             "tells_nobody": self._tells_nobody(),
+            "journal_since": None if self._journal_since is None else format_time_ms(self._journal_since),
             "counts": recorded.counts,
             "audit": self._audit_state(recorded.head),
             "ballast": ballast,

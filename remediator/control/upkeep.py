@@ -103,8 +103,11 @@ class Upkeep:
             await self._forget(removed)
             log.info("old runs deleted", count=len(removed))
         # In one machine's database also the chains that it had under former names.
-        for host in await self._database.read(audit.hosts) if self._database.one_machine else [self._database.host]:
-            await self._shorten(host)
+        # Else this host's own, and those of its journals.
+        own, journals = self._database.host, f"{self._database.host}{audit.JOURNAL}"
+        for host in await self._database.read(audit.hosts):
+            if self._database.one_machine or host == own or host.startswith(journals):
+                await self._shorten(host)
 
     async def _shorten(self, host: str) -> None:
         """Deletes the oldest records of a chain, a few at a time."""

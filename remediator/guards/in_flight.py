@@ -13,6 +13,11 @@ def blocks(facts: History, case: Case) -> Hold | None:
 
 
 def _hold(run_id: int, approval_id: int | None = None) -> Hold:
+    if run_id < 0:  # as a journal numbers the runs of the record (store/mirror.py)
+        return Hold(
+            f"run {-run_id} of the same task on this target was not over when the database that hosts share went away;"
+            " it goes on once that is back"
+        )
     if approval_id is None:
         return Hold(f"run {run_id} of the same task on this target is under way")
     return Hold(

@@ -45,4 +45,7 @@ Step = Literal[
 
 ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
 
+ON_JOURNAL = (
+    "the database that hosts share is away: this host goes on by itself, with its own alerts and schedule, on a journal"
+)
 TELLING_NOBODY = "WATCHING, TELLING NOBODY: no alert reaches a person until `notify:` in the config names one"

@@ -20,16 +20,25 @@ _MOVED_HEAD = _MOVE_HEAD.values(number=sa.bindparam("to_number"), hash=sa.bindpa
 _LOCKED_HEAD = _HEAD.with_for_update()
 _INSERT = audit.insert()
 _RECORD = [audit.c[name] for name in Record.__slots__]
+JOURNAL = "/journal/"
+"""What the name of a journal's chain has between the name of its host, which holds none, and its time."""
 READ_AT_ONCE = 500
 """Records in memory while a chain is read."""
 DELETED_AT_ONCE = 5000
 """Records that one transaction deletes, so that a webhook need not wait for long."""
 
 
+def chain_of(connection: sa.Connection, host: str) -> str:
+    """The name of the host's chain in this database: its own, but in a journal (the option ``chain``)."""
+    chain: tuple[str, str] = connection.get_execution_options().get("chain", (host, host))
+    return chain[1] if chain[0] == host else host
+
+
 def append(connection: sa.Connection, host: str, *entries: Entry) -> None:
     """Records what is stored in the same transaction, in this order. A host that has no chain yet begins it."""
     if not entries:
         return
+    host = chain_of(connection, host)
     # Locked until the transaction ends: two writers never take the same place in the chain.
     row = connection.execute(_LOCKED_HEAD, {"of": host}).first()
     if row is None:
@@ -54,6 +63,7 @@ def begin(connection: sa.Connection, host: str, now: float) -> None:
     """Begins a host's chain, unless it has one. Its first record says what was there already, of which it proves
     nothing.
     """
+    host = chain_of(connection, host)
     if head(connection, host) is not None:
         return
     connection.execute(audit_heads.insert().values(host=host, number=0, hash=NOTHING, deleted=0, deleted_hash=NOTHING))
@@ -67,7 +77,7 @@ def begin(connection: sa.Connection, host: str, now: float) -> None:
 
 def head(connection: sa.Connection, host: str) -> Head | None:
     """The end of a host's chain; None if it has none."""
-    row = connection.execute(_HEAD, {"of": host}).first()
+    row = connection.execute(_HEAD, {"of": chain_of(connection, host)}).first()
     return None if row is None else Head(row.number, row.hash)
 
 
@@ -78,7 +88,7 @@ def hosts(connection: sa.Connection) -> list[str]:
 
 def records(connection: sa.Connection, host: str, after: int = 0, limit: int = READ_AT_ONCE) -> list[Record]:
     """The host's records behind that number, oldest first."""
-    select = sa.select(*_RECORD).where(audit.c.host == host, audit.c.number > after)
+    select = sa.select(*_RECORD).where(audit.c.host == chain_of(connection, host), audit.c.number > after)
     return [Record(*row) for row in connection.execute(select.order_by(audit.c.number).limit(limit))]
 
 
@@ -89,12 +99,14 @@ def page(connection: sa.Connection, host: str, after: int) -> tuple[list[Record]
 
 def of_kinds(connection: sa.Connection, host: str, kinds: Collection[Kind]) -> list[Record]:
     """The host's records of these kinds that are left, oldest first: of kinds that are few."""
+    host = chain_of(connection, host)
     select = sa.select(*_RECORD).where(audit.c.host == host, audit.c.kind.in_(kinds)).order_by(audit.c.number)
     return [Record(*row) for row in connection.execute(select)]
 
 
 def begins_at(connection: sa.Connection, host: str) -> float | None:
     """When the oldest of the host's records that are left was written (Unix seconds); None where there is none."""
+    host = chain_of(connection, host)
     at = connection.scalar(sa.select(audit.c.at).where(audit.c.host == host).order_by(audit.c.number).limit(1))
     return None if at is None else at / 1000
 
@@ -111,6 +123,7 @@ def newest(connection: sa.Connection, limit: int, before: int | None, run_id: in
 
 def before(connection: sa.Connection, host: str, at: int) -> int:
     """The number before that of the host's first record from then on (Unix milliseconds)."""
+    host = chain_of(connection, host)
     mine = audit.c.host == host
     first = sa.select(audit.c.number).where(mine, audit.c.at >= at).order_by(audit.c.number).limit(1)
     found = connection.scalar(first)
@@ -121,6 +134,7 @@ def before(connection: sa.Connection, host: str, at: int) -> int:
 
 def last_of(connection: sa.Connection, host: str, kind: Kind) -> float | None:
     """When the host's last record of a kind was written (Unix seconds)."""
+    host = chain_of(connection, host)
     at = connection.scalar(sa.select(sa.func.max(audit.c.at)).where(audit.c.host == host, audit.c.kind == kind))
     return None if at is None else at / 1000
 
@@ -144,6 +158,7 @@ def shorten(connection: sa.Connection, host: str, older_than: float, now: float)
 
     A record says which was the last of them, so that what is left is still proven. Returns how many.
     """
+    host = chain_of(connection, host)
     row = connection.execute(sa.select(audit_heads).where(audit_heads.c.host == host).with_for_update()).first()
     if row is None:
         return 0

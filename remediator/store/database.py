@@ -34,9 +34,15 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
-def _backend(place: Path | str, host: str, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> Backend:
+def _backend(
+    place: Path | str,
+    host: str,
+    on_room: Callable[[str], None],
+    make_room: Callable[[], bool],
+    journal: str | None,
+) -> Backend:
     if isinstance(place, Path):
-        return SqliteFile(place, on_room, make_room)
+        return SqliteFile(place, on_room, make_room, None if journal is None else (host, journal))
     try:
         url = sa.make_url(place)
     except sa.exc.ArgumentError:
@@ -60,7 +66,8 @@ class Database:
     on_room: called after a write with why there was no room for it, empty when there was; from another thread.
     make_room: called, from another thread, when a write finds no room on this machine's disk; where it has made some,
     the write is tried again.
-    host: the name of this machine, which its rows carry.
+    host: the name of this machine, which its rows carry. journal: the name of its chain, where the database is the
+    journal of a host that shares its record with others, as the record can be then: what is another host's stays so.
     """
 
     def __init__(
@@ -70,23 +77,34 @@ class Database:
         *,
         make_room: Callable[[], bool] = lambda: False,
         host: str | None = None,
+        journal: str | None = None,
     ) -> None:
         self.host = host or hosts.this_host()
-        self._backend = _backend(place, self.host, on_room, make_room)
+        self.journal = journal
+        self._backend = _backend(place, self.host, on_room, make_room, journal)
         self._writer = Writer()
         self.writes = 0
         """How often this process has written to it: another number tells that something may be another by now."""
+        self.begun = 0
+        """How many of its writes have reached it: each of them may have been committed."""
+        self.on_write: Callable[[], None] = lambda: None
+        """Called after each write."""
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
 
     @property
     def one_machine(self) -> bool:
         """Whether no other machine can have rows in it."""
-        return self._backend.one_machine
+        return self._backend.one_machine and self.journal is None
+
+    @property
+    def chain(self) -> str:
+        """The name of this host's chain in it."""
+        return self.journal or self.host
 
     @property
     def shared_as(self) -> str | None:
         """The name of this machine where others may have rows in it too; None where it is one machine's own."""
-        return None if self._backend.one_machine else self.host
+        return None if self.one_machine else self.host
 
     @property
     def url(self) -> str:
@@ -120,7 +138,8 @@ class Database:
 
         def make() -> None:
             self._backend.open()
-            self._upgrade()
+            if self._backend.read(_version) != newest_version():
+                self._upgrade()
 
         await asyncio.wrap_future(self._writer.submit(make))
 
@@ -131,6 +150,11 @@ class Database:
             return other._backend.write(lambda theirs: work(mine, theirs))
 
         return await self.read(read)
+
+    async def write_opened(self, work: Callable[[sa.Connection], T]) -> T:
+        """The same as ``write`` on a database that may not be open yet. Raises NoRoom, and DBAPIError."""
+        await asyncio.wrap_future(self._writer.submit(self._backend.open))
+        return await self.write(work)
 
     def open_only(self) -> None:
         """Opens the database as it is, only to read it. Raises NoRoom, and sqlalchemy.exc.DBAPIError."""
@@ -162,10 +186,16 @@ class Database:
         ``work`` may be called again, after what it did was undone. urgent: it goes before what waits for the writer.
         Raises NoRoom, and sqlalchemy.exc.DBAPIError.
         """
+
+        def counted(connection: sa.Connection) -> T:
+            self.begun += 1
+            return work(connection)
+
         try:
-            return await asyncio.wrap_future(self._writer.submit(partial(self._backend.write, work), urgent=urgent))
+            return await asyncio.wrap_future(self._writer.submit(partial(self._backend.write, counted), urgent=urgent))
         finally:
             self.writes += 1
+            self.on_write()
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of ``work`` on one consistent view of the data."""

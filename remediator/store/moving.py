@@ -39,7 +39,7 @@ def move(source: sa.Connection, target: sa.Connection, host: str, *, shared: boo
     for table in MOVED:
         count = 0
         for rows in _rows(source, table, None if shared else host):
-            target.execute(table.insert(), [_as_there(table, row, host if shared else None) for row in rows])
+            target.execute(table.insert(), [as_there(table, row, host if shared else None) for row in rows])
             count += len(rows)
         counts[table.name] = count
         arrived = target.scalar(sa.select(sa.func.count()).select_from(table))
@@ -47,7 +47,7 @@ def move(source: sa.Connection, target: sa.Connection, host: str, *, shared: boo
             raise ValueError(f"{arrived} of {count} rows of {table.name} have arrived")
         if "id" in table.c:
             _go_on_after(target, table, _last_number(source, table))
-    faults = [fault for name in audit.hosts(target) for fault in _faults(target, name)]
+    faults = [fault for name in audit.hosts(target) for fault in faults_of(target, name)]
     if faults:
         raise ValueError(f"the audit that has arrived is broken: {faults[0]}")
     return counts
@@ -70,8 +70,9 @@ def _of(table: sa.Table, host: str) -> sa.ColumnElement[bool]:
         asked = sa.select(runs.c.alert_id).where(runs.c.host == host, runs.c.alert_id.is_not(None))
         return sa.or_(alerts.c.host == host, alerts.c.id.in_(decided), alerts.c.id.in_(asked))
     if table.name in ("audit", "audit_heads"):
-        # Also the chains of names that the machine had before: no host has ever had those here.
-        return sa.or_(table.c.host == host, table.c.host.not_in(sa.select(hosts.c.host)))
+        # Also those of its journals, and the chains of names that the machine had before: no host has ever had those.
+        former = sa.and_(table.c.host.not_in(sa.select(hosts.c.host)), sa.not_(table.c.host.contains(audit.JOURNAL)))
+        return sa.or_(table.c.host == host, table.c.host.startswith(f"{host}{audit.JOURNAL}", autoescape=True), former)
     if "host" in table.c:
         return table.c.host == host
     if "run_id" in table.c:
@@ -79,7 +80,7 @@ def _of(table: sa.Table, host: str) -> sa.ColumnElement[bool]:
     raise LookupError(f"nothing tells whose a row of {table.name} is")
 
 
-def _as_there(table: sa.Table, row: dict[str, Any], host: str | None) -> dict[str, Any]:
+def as_there(table: sa.Table, row: dict[str, Any], host: str | None) -> dict[str, Any]:
     """A row as the other database has it. host: of those that share it; None: one machine's own."""
     if table is alerts:
         row |= {"host": host, "no_host": None if host is None else row["no_host"]}
@@ -111,7 +112,8 @@ def _go_on_after(target: sa.Connection, table: sa.Table, number: int) -> None:
     target.execute(sa.text(statement), {"name": table.name, "number": number})
 
 
-def _faults(connection: sa.Connection, host: str) -> Sequence[str]:
+def faults_of(connection: sa.Connection, host: str) -> Sequence[str]:
+    """What is wrong with a chain."""
     chain = Chain(host)
     chain.take(audit.chain(connection, host))
     return chain.end(audit.head(connection, host))

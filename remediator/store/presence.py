@@ -55,7 +55,9 @@ class Presence:
 
     on_call: there may be something to do; also called after the database was away. watchdog: when this host last
     received the always-firing alert; on_watchdog: called with when any host did. on_orphan: called when there is a
-    rollout that nobody drives. on_everything: what was looked at may be another matter now. Times are Unix seconds.
+    rollout that nobody drives. on_everything: what was looked at may be another matter now. on_away: called when the
+    database has not answered for so many seconds as away_after says, and again while it does not. Times are Unix
+    seconds.
     """
 
     def __init__(
@@ -67,7 +69,12 @@ class Presence:
         on_watchdog: Callable[[float], None] = lambda _: None,
         on_orphan: Callable[[], None] = lambda: None,
         on_everything: Callable[[], None] = lambda: None,
+        away_after: Callable[[], float | None] = lambda: None,
+        on_away: Callable[[], None] = lambda: None,
     ) -> None:
+        self._away_after = away_after
+        self._on_away = on_away
+        self._away_since: float | None = None
         self._url = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._host = host
         self._on_call = on_call
@@ -108,6 +115,7 @@ class Presence:
                     log.info("the database answers again", host=self._host)
                     self._on_call()
                     self._on_everything()
+                self._away_since = None
                 await self._listen(self._session)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("the database does not answer", host=self._host, reason=_said(error))
@@ -115,7 +123,36 @@ class Presence:
                 if error.exit_code != EXIT_UNREACHABLE:
                     raise
             await self.close()
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(self._away())
+
+    def _away(self) -> float:
+        """Says that the database is away, if it has been for long enough; seconds until it is asked again."""
+        now = asyncio.get_running_loop().time()
+        if self._away_since is None:
+            self._away_since = now
+        after = self._away_after()
+        if after is None:
+            return AGAIN
+        left = self._away_since + after - now
+        if left <= 0:
+            self._on_away()
+            return AGAIN
+        return min(AGAIN, left)
+
+    async def answers(self) -> bool:
+        """Whether the database answers, and can be written to. Claims nothing."""
+        import psycopg
+
+        try:
+            async with asyncio.timeout(ANSWER):
+                session = await self._connected()
+                try:
+                    row = await (await session.execute("SELECT pg_is_in_recovery()")).fetchone()
+                finally:
+                    await session.close()
+        except (psycopg.Error, OSError, TimeoutError):
+            return False
+        return row is not None and not row[0]
 
     async def close(self) -> None:
         """Gives the name back."""

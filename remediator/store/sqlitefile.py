@@ -105,12 +105,19 @@ class _Engines:
 class SqliteFile:
     """The Backend of one machine. A file that can be opened only to read on a full disk is tried again.
 
-    on_room, make_room: as the Database's.
+    on_room, make_room: as the Database's. chain: a host, and what its chain is called here.
     """
 
     one_machine = True
 
-    def __init__(self, path: Path, on_room: Callable[[str], None], make_room: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_room: Callable[[str], None],
+        make_room: Callable[[], bool],
+        chain: tuple[str, str] | None = None,
+    ) -> None:
+        self._options = {} if chain is None else {"chain": chain}
         self._path = path
         self._on_room = on_room
         self._make_room = make_room
@@ -200,7 +207,7 @@ class SqliteFile:
 
     def _in(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         with explained(self._path.parent), engine.begin() as connection:
-            return work(connection)
+            return work(connection.execution_options(**self._options) if self._options else connection)
 
     def prepare_migration(self, connection: sa.Connection) -> None:
         """Nobody else writes during any transaction."""

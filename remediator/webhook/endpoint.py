@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.base.problem import problem
 from remediator.model.alert import Notification
-from remediator.model.errors import NoRoom
+from remediator.model.errors import RequestError
 from remediator.webhook.payload import Reason, Rejection, check_head, check_size, parse_notification
 
 log = structlog.get_logger(__name__)
@@ -84,9 +84,9 @@ def webhook_handler(
             return problem(503, detail="tokens cannot be read now; send the alerts again")
         try:
             accepted = await accept(notification)
-        except NoRoom as full:  # said by the store, once; Alertmanager sends it again until there is room
+        except RequestError as refusal:  # such as NoRoom, said by the store, once; Alertmanager sends it again
             metrics.rejected("store")
-            return problem(503, detail=str(full))
+            return problem(refusal.status, detail=str(refusal))
         except Exception:
             metrics.rejected("store")
             log.exception("webhook not stored", alerts=len(notification.alerts), remote=request.remote)

@@ -7,6 +7,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from remediator.model.alert import Notification, ReceivedAlert
+from remediator.model.errors import unavailable
 from remediator.store import alerts, episodes
 from remediator.store.database import Database
 
@@ -38,7 +39,10 @@ class Inbox:
         self._writing: asyncio.Task[None] | None = None
 
     async def accept(self, notification: Notification) -> int:
-        """Stores the alerts; they are on disk when this returns. The number of alerts. Raises SQLAlchemyError."""
+        """Stores the alerts; they are on disk when this returns. The number of alerts.
+
+        Raises SQLAlchemyError, and RequestError where some are another host's that cannot be told of them now.
+        """
         now = self._clock()
         self._gathered.extend((alert, now) for alert in notification.alerts)
         self._names.add(notification.receiver)
@@ -47,7 +51,21 @@ class Inbox:
         # Shielded: a client that hangs up must not take the commit from the others.
         await asyncio.shield(self._next)
         self._on_received(notification)
+        self._refuse_others(notification)
         return len(notification.alerts)
+
+    def _refuse_others(self, notification: Notification) -> None:
+        """On a journal, which no other host reads: what is another's is offered to that one again. This host's is
+        stored all the same.
+        """
+        router = self._router()
+        if self._database.journal is None or router is None:
+            return
+        others = {router.of(alert.labels).host for alert in notification.alerts} - {router.own}
+        if others:
+            raise unavailable(
+                f"the database that hosts share is away: send it to {' and '.join(sorted(others))}, or again later"
+            )
 
     async def _commit(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:

@@ -10,7 +10,7 @@ from remediator.model.shapes.holds import BreakerView, PauseView
 from remediator.model.shapes.runs import RunView
 from remediator.model.shapes.status import StatusView
 from remediator.model.tracks import track
-from remediator.model.words import TELLING_NOBODY
+from remediator.model.words import ON_JOURNAL, TELLING_NOBODY
 from upkeeper.look.firing import is_quiet
 from upkeeper.look.status import Overview, ServiceView
 from upkeeper.screens.approvals import brief
@@ -98,6 +98,8 @@ def _everything(screen: Screen, seen: Overview, now: datetime) -> None:
 def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
     if status.get("tells_nobody"):
         screen.line(Cell(TELLING_NOBODY, STYLES["waiting"]))
+    if status.get("journal_since"):
+        screen.line(Cell("journal   ", STYLES["waiting"]), f"{ON_JOURNAL}; since {ago(status['journal_since'], now)}")
     _holds(screen, status)
     for approval in status.get("approvals", []):
         screen.line(Cell("waiting   ", STYLES["waiting"]), f"{brief(approval, now)}: upkeeper approve {approval['id']}")
