@@ -21,8 +21,8 @@ _ATTR_FIXED = _ATTR_IMMUTABLE | _ATTR_APPEND
 
 # struct statx: the mask, the attributes with the mask of those known, the birth time, the mount.
 _SIZE = 256
-# All up to the device: attributes, links, mode, inode, size, blocks, attributes known, last write, device.
-_FACTS = struct.Struct("=8x Q I 8x H 2x Q Q Q Q 48x q I 4x 8x I I")
+# All up to the device: attributes, links, mode, inode, size, blocks, attributes known, last change, last write, device.
+_FACTS = struct.Struct("=8x Q I 8x H 2x Q Q Q Q 32x q I 4x q I 4x 8x I I")
 _MASK = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 _TIMESTAMP = struct.Struct("=qI")
@@ -36,9 +36,10 @@ _statx = getattr(_libc, "statx", None)
 _UNKNOWN = frozenset({errno.ENOSYS, errno.EPERM})
 """With these, sandboxes refuse system calls that they do not know."""
 
-FileFacts = tuple[int, int, int, int, int, int, int, bool]
-"""Of one file: device, inode, mode, links, size, blocks of 512 bytes, last write in ns, whether ``chattr`` forbids to
-change it. A plain tuple of numbers: of these there can be a hundred thousand, which the collector then passes over."""
+FileFacts = tuple[int, int, int, int, int, int, int, int, bool]
+"""Of one file: device, inode, mode, links, size, blocks of 512 bytes, last write in ns, last change in ns (of its
+content, its rights or its names: nobody can set this one), whether ``chattr`` forbids to change it. A plain tuple of
+numbers: of these there can be a hundred thousand, which the collector then passes over."""
 
 
 class Looker:
@@ -64,13 +65,13 @@ class Looker:
             if number in _UNKNOWN:
                 return self._look_without(name)
             raise OSError(number, os.strerror(number), name)
-        attributes, links, mode, inode, size, blocks, known, seconds, nanoseconds, major, minor = _FACTS.unpack_from(
-            self._buffer
-        )
+        attributes, links, mode, inode, size, blocks, known, *times, major, minor = _FACTS.unpack_from(self._buffer)
+        changed, changed_ns, written, written_ns = times
         if major != self._major or minor != self._minor:
             self._major, self._minor, self._device = major, minor, os.makedev(major, minor)
         fixed = bool(attributes & known & _ATTR_FIXED)
-        return self._device, inode, mode, links, size, blocks, seconds * 1_000_000_000 + nanoseconds, fixed
+        mtime_ns, ctime_ns = written * 1_000_000_000 + written_ns, changed * 1_000_000_000 + changed_ns
+        return self._device, inode, mode, links, size, blocks, mtime_ns, ctime_ns, fixed
 
     def _look_without(self, name: str) -> FileFacts | None:
         try:
@@ -79,7 +80,7 @@ class Looker:
             return None
         return (
             *(facts.st_dev, facts.st_ino, facts.st_mode, facts.st_nlink),
-            *(facts.st_size, facts.st_blocks, facts.st_mtime_ns, False),
+            *(facts.st_size, facts.st_blocks, facts.st_mtime_ns, facts.st_ctime_ns, False),
         )
 
 

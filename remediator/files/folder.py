@@ -114,10 +114,16 @@ class Folder:
         with os.scandir(self.fd) as listing:
             return [entry.name for entry in listing]
 
-    def links(self) -> list[str]:
-        """Names of the symbolic links among them."""
+    def links_and_directories(self) -> tuple[list[str], list[str]]:
+        """Names of the symbolic links and of the directories among them."""
+        links, directories = [], []
         with os.scandir(self.fd) as listing:
-            return [entry.name for entry in listing if entry.is_symlink()]
+            for entry in listing:
+                if entry.is_symlink():
+                    links.append(entry.name)
+                elif entry.is_dir(follow_symlinks=False):
+                    directories.append(entry.name)
+        return links, directories
 
     def led_to(self, links: Iterable[str]) -> set[tuple[int, int]]:
         """What these symbolic links lead to, by ``Identity.key``."""

@@ -12,7 +12,7 @@ from remediator.files.folder import Changed, Folder, decode_path, open_below, op
 from remediator.files.writers import use_of
 from remediator.model.task import Action, Effect, TaskError
 from remediator.tasks.log_rotation.cut import copy_and_cut
-from remediator.tasks.log_rotation.delete import Covered, check_folder, delete_file, delete_files
+from remediator.tasks.log_rotation.delete import Covered, Links, check_folder, delete_file, delete_files
 from remediator.tasks.log_rotation.lock import alone_in
 from remediator.tasks.log_rotation.names import is_log, is_protected, work_of
 from remediator.tasks.log_rotation.pack import compress_file
@@ -81,7 +81,7 @@ def _check_names(root: Folder, folder: Folder, step: Step, directory: LogDirecto
     if not isinstance(step, Rotate):
         if isinstance(step, Compress) and work_of(step.name) is not None:
             raise Changed("not covered by `include:`")
-        Covered(root, folder, directory).check(step.name)
+        Covered(folder, directory, Links(root, recursive=directory.recursive)).check(step.name)
     elif is_protected(step.name, directory.exclude):
         raise Changed("protected by `exclude:`")
     elif not is_log(step.name, directory.include, directory.exclude):
@@ -110,7 +110,7 @@ def _delete(folder: Folder, step: Delete, directory: LogDirectory, allocated_byt
     if step.only_over_limit:
         step.identity.check(folder.stat(step.name))
         _excess(directory, allocated_bytes)
-    freed = delete_file(folder, step.name, step.identity.device, mark_of(step.identity))
+    freed = delete_file(folder, step.name, step.identity.device, mark_of(step.identity, step.changed))
     return Effect(state="done", detail="deleted", freed_bytes=freed)
 
 

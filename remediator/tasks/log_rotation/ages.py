@@ -12,6 +12,8 @@ from remediator.tasks.log_rotation.scan import Copy, Log
 
 _EARLIEST = datetime(2000, 1, 2, tzinfo=UTC).timestamp()
 """Clocks without a battery begin in 1970, 1980 or on the first day of 2000."""
+_UNUSED = 2 * 366 * 86400.0
+"""Seconds in which nothing happened to any file here: then rather a clock has leapt."""
 _AHEAD = 86400.0
 """Seconds by which a time may be ahead: clocks are corrected, and some file systems keep local time."""
 
@@ -87,6 +89,21 @@ def oldest_line(log: Log, rotations: Iterable[float | None], now: float) -> floa
     if not times and _can_be(written, now):
         times.append(written)
     return min(max(times), now) if times else None
+
+
+def before_a_leap(logs: Iterable[Log], copies: Iterable[Copy], now: float) -> float | None:
+    """The last time at which something happened here before years in which nothing did; None without such years.
+
+    A clock that shows 2100 makes all that was there before it expire. What nobody can set, the time of a file's last
+    change, tells the years in which a directory was in use.
+    """
+    times = {copy.ctime_ns // 1_000_000_000 for copy in copies} | {log.file.mtime_ns // 1_000_000_000 for log in logs}
+    last = now
+    for time in sorted((time for time in times if time <= now + _AHEAD), reverse=True):
+        if last - time > _UNUSED:
+            return float(time)
+        last = time
+    return None
 
 
 def _can_be(time: float, now: float) -> bool:

@@ -10,7 +10,7 @@ from exporter.base.units import format_bytes, format_duration
 from exporter.inventory.logs import LogDirectory, RotationPolicy
 from remediator.files.folder import encode_path
 from remediator.model.task import Action, Plan
-from remediator.tasks.log_rotation.ages import Aged, begun_anew, by_age, oldest_line
+from remediator.tasks.log_rotation.ages import Aged, before_a_leap, begun_anew, by_age, oldest_line
 from remediator.tasks.log_rotation.names import (
     Work,
     copy_name,
@@ -29,6 +29,7 @@ _PACKS_TO = 0.2
 _NAMED = 5
 """This many files are named in one note; the rest are counted."""
 _NO_AGE = "its times cannot be, before 2000 or in the future, so nothing is done by its age"
+_LEAPT = "nothing here was changed for years after it, so the clock may be wrong, and nothing is deleted by its age"
 _AN_ACTION_EACH = 50
 """Up to this many deletions for one reason are an action each in the record; more are done in batches."""
 _BATCH_FILES = 10_000
@@ -102,7 +103,7 @@ class _Draft:
         """Adds the deletion of settled files, in this order: an action each, or where they are many, of thousands."""
         if len(aged) <= _AN_ACTION_EACH:
             for one in aged:
-                step = Delete(**self.at(one.copy), only_over_limit=to_fit)
+                step = Delete(**self.at(one.copy), changed=one.copy.ctime_ns, only_over_limit=to_fit)
                 self.add(one.copy, step, reason([one]), one.copy.allocated)
             return
         for some in _batches(aged):
@@ -134,11 +135,14 @@ def _named_together(batch: Sequence[Copy]) -> str:
     return f"{len(batch):,} {of}, {first} to {last}"
 
 
-def _by_folder(batch: Sequence[Copy]) -> Iterator[tuple[str, list[tuple[str, int, int, int]]]]:
-    """Directories, each with (name, inode, size, mtime_ns) of the files that follow each other in it."""
+def _by_folder(batch: Sequence[Copy]) -> Iterator[tuple[str, list[tuple[str, int, int, int, int]]]]:
+    """Directories, each with (name, inode, size, mtime_ns, ctime_ns) of the files that follow each other in it."""
     for log_folder, copies in groupby(batch, key=lambda copy: copy.log.rpartition("/")[0]):
         start = len(log_folder) + 1 if log_folder else 0
-        yield log_folder, [(copy.path[start:], copy.inode, copy.size, copy.mtime_ns) for copy in copies]
+        yield (
+            log_folder,
+            [(copy.path[start:], copy.inode, copy.size, copy.mtime_ns, copy.ctime_ns) for copy in copies],
+        )
 
 
 def _batches(aged: Sequence[Aged]) -> Iterator[Sequence[Aged]]:
@@ -357,10 +361,13 @@ def _delete_remains(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
 def _delete_expired(draft: _Draft) -> None:
     rules, latest = draft.rules, draft.now - draft.rules.keep_age
     old, surplus = [], []
+    leap = before_a_leap(draft.found.logs, draft.found.copies, draft.now)
     for family in draft.copies.values():
         for place, one in enumerate(family):
             if one.at is not None and one.at < latest:
-                if draft.settle(one.copy):
+                if leap is not None and one.copy.ctime_ns < (leap + 1) * 1e9 and place < rules.keep_count:
+                    draft.left_alone[_LEAPT].append(one.copy.path)
+                elif draft.settle(one.copy):
                     old.append(one)
             elif place >= rules.keep_count:
                 if draft.settle(one.copy):
@@ -387,7 +394,7 @@ def _delete_displaced(draft: _Draft, rotations: Sequence[_Rotation]) -> None:
             last = copies[draft.rules.keep_count - 1].copy
             reason = f"more than keep_count ({draft.rules.keep_count}) rotated files of its log after this rotation"
             if draft.settle(last):
-                step = Delete(**draft.at(last), after=encode_path(rotation.to))
+                step = Delete(**draft.at(last), changed=last.ctime_ns, after=encode_path(rotation.to))
                 same = f"{encode_path(last.path)} {last.identity} displaced"
                 draft.add(last, step, reason, last.allocated, identity=same)
 

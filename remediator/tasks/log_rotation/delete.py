@@ -6,10 +6,12 @@ import stat
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from exporter.base.text import printable
 from exporter.inventory.logs import LogDirectory
+from exporter.logdirs.usage import MAX_DEPTH
 from remediator.files.compress import Stopped
 from remediator.files.folder import Changed, Folder, Identity, allocated, open_below
 from remediator.files.writers import is_written
@@ -28,11 +30,11 @@ _NAMED = 5
 class Covered:
     """What may be deleted in one directory by its patterns and entries as they are now, not as the plan saw them."""
 
-    def __init__(self, root: Folder, folder: Folder, directory: LogDirectory) -> None:
+    def __init__(self, folder: Folder, directory: LogDirectory, links: "Links") -> None:
         self._folder = folder
         self._directory = directory
         self._refusals: dict[str, str] = {}
-        self._links = _Links(root, folder)
+        self._links = links
 
     def check(self, name: str) -> None:
         """Raises Changed unless this names a rotated file of a log that is there, or work left unfinished.
@@ -54,7 +56,7 @@ class Covered:
         log = self._folder.stat(rotated.base)
         if log is None or not stat.S_ISREG(log.st_mode):
             raise Changed(_WITHOUT_LOG if self._folder.stat(name) else "gone")
-        if self._links.lead_to(name):
+        if self._links.lead_to(self._folder, name):
             raise Changed("a symbolic link leads to it, so it is a log")
 
     def _refusal(self, base: str) -> str:
@@ -65,19 +67,20 @@ class Covered:
         return ""
 
 
-class _Links:
-    """What the symbolic links in a directory, and in those above it up to the root, lead to now.
+class Links:
+    """What the symbolic links below the root lead to now, as far down as the directory is covered.
 
     Listing a large directory takes longer than deleting a file, so a list serves for a while (``_LIST_SERVES``).
     """
 
-    def __init__(self, root: Folder, folder: Folder) -> None:
+    def __init__(self, root: Folder, *, recursive: bool) -> None:
         self._root = root
-        self._folder = folder
+        self._recursive = recursive
         self._led_to: set[tuple[int, int]] = set()
         self._good_until = -1.0
 
-    def lead_to(self, name: str) -> bool:
+    def lead_to(self, folder: Folder, name: str) -> bool:
+        """Whether one of them leads to this file."""
         start = time.monotonic()
         if start >= self._good_until:
             self._led_to = self._look()
@@ -85,15 +88,20 @@ class _Links:
             self._good_until = end + _LIST_SERVES * (end - start)
         if not self._led_to:
             return False
-        facts = self._folder.stat(name)
+        facts = folder.stat(name)
         return facts is not None and (facts.st_dev, facts.st_ino) in self._led_to
 
     def _look(self) -> set[tuple[int, int]]:
-        keys = self._folder.led_to(self._folder.links())
-        parts = self._folder.path.split("/") if self._folder.path else []
-        for depth in range(len(parts)):
-            with open_below(self._root, "/".join(parts[:depth])) as above:
-                keys |= above.led_to(above.links())
+        with open_below(self._root, "") as top:
+            return self._led_to_in(top, 0)
+
+    def _led_to_in(self, folder: Folder, depth: int) -> set[tuple[int, int]]:
+        links, directories = folder.links_and_directories()
+        keys = folder.led_to(links)
+        for name in directories if self._recursive and depth < MAX_DEPTH else ():
+            # What is gone, hidden or another mount by now has no link that could have been looked at.
+            with suppress(Changed, OSError), folder.folder(name) as child:
+                keys |= self._led_to_in(child, depth + 1)
         return keys
 
 
@@ -124,9 +132,9 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
         except OSError:
             # What may not be read may still be deleted: it is old, and the directory is ours.
             facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-        if f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}" != marked or facts.st_dev != device:
-            same = (facts.st_dev, str(facts.st_ino)) == (device, marked.partition(":")[0])
-            raise Changed("changed since the plan" if same else "another file by now")
+        mark = f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}"
+        if mark != marked or facts.st_dev != device:
+            _check_mark(facts, device, marked)
         if not stat.S_ISREG(facts.st_mode):
             raise Changed("not a regular file")
         work = work_of(name)
@@ -152,6 +160,14 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
         if fd >= 0:
             os.close(fd)
     return allocated(facts) if facts.st_nlink == 1 else 0
+
+
+def _check_mark(facts: os.stat_result, device: int, marked: str) -> None:
+    """Raises Changed, with what is different, unless this is the file of a ``mark`` without ``st_ctime_ns``."""
+    if (facts.st_dev, str(facts.st_ino)) != (device, marked.partition(":")[0]):
+        raise Changed("another file by now")
+    if marked != f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}":
+        raise Changed("has other hard links" if facts.st_nlink > 1 else "changed since the plan")
 
 
 @dataclass
@@ -208,14 +224,14 @@ def delete_files(
     excess: bytes to free at least; whatever is left after that stays. Without it, all go.
     Raises Stopped between two files, TaskError if missing permissions kept everything from being removed.
     """
-    tally = _Tally()
+    tally, links = _Tally(), Links(root, recursive=directory.recursive)
     for path, members in files:
         if excess is not None and tally.freed >= excess:
             break
         try:
             check_folder(path, directory)
             with open_below(root, path) as folder, alone_in(folder, stop):
-                _delete_in(root, folder, members, device, directory, stop, excess, tally)
+                _delete_in(Covered(folder, directory, links), folder, members, device, stop, excess, tally)
         except Changed as error:
             for name, _ in members:
                 tally.left_alone.add(f"{path}/{name}" if path else name, str(error))
@@ -223,16 +239,15 @@ def delete_files(
 
 
 def _delete_in(
-    root: Folder,
+    covered: Covered,
     folder: Folder,
     files: Sequence[tuple[str, str]],
     device: int,
-    directory: LogDirectory,
     stop: threading.Event,
     excess: int | None,
     tally: _Tally,
 ) -> None:
-    covered, stopped = Covered(root, folder, directory), stop.is_set
+    stopped = stop.is_set
     for name, marked in files:
         if stopped():
             raise Stopped

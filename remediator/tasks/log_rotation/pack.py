@@ -36,13 +36,15 @@ def compress_file(
         facts = os.fstat(fd)
         identity.check(facts, may_grow=may_grow)
         seen = Identity.of(facts)
-        if packed and not _is_copy_of(folder, packed, facts):
+        if packed and not _holds_all(folder, fd, packed):
             folder.discard(packed)  # the source was written to after it, and still holds everything
             packed = None
         packed = packed or _made_before(folder, fd, wanted) or _pack(folder, fd, wanted, temporary, stop)
         try:
             _check_quiet(fd)
             seen.check(folder.stat(name))
+            if os.fstat(fd).st_ctime_ns != facts.st_ctime_ns:  # its other times can be set back
+                raise Changed("changed while it was compressed")
             with suppress(FileNotFoundError):
                 folder.take_away(name, seen.key, gone_name(seen.inode, name))
         except Changed:
@@ -90,16 +92,7 @@ def _discard_copy(folder: Folder, packed: str, temporary: str) -> None:
 
 def _made_before(folder: Folder, fd: int, wanted: str) -> str | None:
     """The name of a whole copy by a try that was killed, where there were no hard links to prove it by."""
-    facts = os.fstat(fd)
-    if not _is_copy_of(folder, wanted, facts):
-        return None
-    sink = folder.open(wanted)
-    try:
-        return wanted if where_it_ends(fd, sink, compressed=True) == facts.st_size else None
-    except ValueError:
-        return None
-    finally:
-        os.close(sink)
+    return wanted if _holds_all(folder, fd, wanted) else None
 
 
 def _check_quiet(fd: int) -> None:
@@ -110,7 +103,15 @@ def _check_quiet(fd: int) -> None:
         raise Changed("no permission to see whether a process writes to it")
 
 
-def _is_copy_of(folder: Folder, packed: str, source: os.stat_result) -> bool:
-    """A copy gets its source's time of the last write, so a later write shows."""
-    facts = folder.stat(packed)
-    return facts is not None and facts.st_mtime_ns == source.st_mtime_ns
+def _holds_all(folder: Folder, fd: int, packed: str) -> bool:
+    """Whether this is a whole copy of the source as it is now: by its time, which a copy gets, and by every byte."""
+    source, facts = os.fstat(fd), folder.stat(packed)
+    if facts is None or facts.st_mtime_ns != source.st_mtime_ns:
+        return False
+    copy = folder.open(packed)
+    try:
+        return where_it_ends(fd, copy, compressed=True) == source.st_size
+    except ValueError:
+        return False
+    finally:
+        os.close(copy)

@@ -84,6 +84,8 @@ class Copy(NamedTuple):
     unit: float
     number: int
     generation: int | None
+    ctime_ns: int
+    """When it was last changed: what was written to in place shows by this, though its other times were set back."""
 
     @property
     def identity(self) -> Identity:
@@ -146,7 +148,7 @@ def _scan_folder(folder: Folder, shared: _Shared, depth: int) -> None:
         raise OSError(f"directories are nested deeper than {MAX_DEPTH} levels")
     directory, found = shared.directory, shared.found
     itself = Looker(folder.fd).look(".")
-    if itself is not None and itself[7]:
+    if itself is not None and itself[-1]:
         # Its entries cannot be removed, temporary ones neither.
         found.left_alone["a directory made immutable or append-only, by chattr +i or +a"].append(
             folder.path or directory.path
@@ -182,7 +184,7 @@ def _look_at_all(folder: Folder, shared: _Shared) -> dict[str, FileFacts]:
         if facts is None:
             continue
         entries[name] = facts
-        device, inode, mode, links, _, its_blocks, _, _ = facts
+        device, inode, mode, links, _, its_blocks, *_ = facts
         if not stat.S_ISREG(mode):
             continue
         if links > 1:
@@ -294,7 +296,7 @@ class _View:
 
 def _scan_file(view: _View, name: str, facts: FileFacts, found: Scan) -> None:
     folder = view.folder
-    device, inode, mode, links, size, blocks, mtime_ns, fixed = facts
+    device, inode, mode, links, size, blocks, mtime_ns, ctime_ns, fixed = facts
     work = work_of(name) if view.temporary_links else None
     rotated = parse_rotated(name)
     if rotated and view.led_to and (device, inode) in view.led_to and view.is_log(name):
@@ -320,7 +322,7 @@ def _scan_file(view: _View, name: str, facts: FileFacts, found: Scan) -> None:
         if not rotated.compressed:
             use = _use(folder, name) if rotated.own else _quick_use(folder, name)
         at = (path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, use, log_path)
-        found.copies.append(Copy(*at, *rotated[1:]))
+        found.copies.append(Copy(*at, *rotated[1:], ctime_ns))
         return
     file = File(path, device, inode, size, mtime_ns, blocks * BLOCK_BYTES, links, FREE)
     if work is not None:

@@ -94,6 +94,8 @@ class Compress(Step):
 class Delete(Step):
     """Remove a rotated file, or what an interrupted run left."""
 
+    changed: int | None = None
+    """``st_ctime_ns`` of a rotated file; None for what was left, and in plans of the build of November 2026."""
     after: str | None = None
     """Only if the rotated file of this encoded path is there, compressed or not: it takes the place of this one."""
     only_over_limit: bool = False
@@ -120,19 +122,24 @@ class Deletion(BaseModel):
         return [(decode_path(folder) if folder else "", _unlisted(lines)) for folder, lines in self.files]
 
 
-def mark_of(identity: Identity) -> str:
-    """The ``mark`` of a file as the plan saw it: what must be the same for it to be the same, unchanged one."""
-    return f"{identity.inode}:{identity.size}:{identity.mtime_ns}"
+def mark_of(identity: Identity, changed: int | None) -> str:
+    """The ``mark`` of a file as the plan saw it: what must be the same for it to be the same, unchanged one.
+
+    changed: its ``st_ctime_ns``. Plans of the build of November 2026 have marks without it.
+    """
+    return f"{identity.inode}:{identity.size}:{identity.mtime_ns}" + ("" if changed is None else f":{changed}")
 
 
-def listed(files: Sequence[tuple[str, int, int, int]]) -> str:
-    """Files of one directory, given as (name, inode, size, mtime_ns): a line each of encoded name, blank, ``mark``.
+def listed(files: Sequence[tuple[str, int, int, int, int]]) -> str:
+    """Files of one directory, given as (name, inode, size, mtime_ns, ctime_ns): a line each of encoded name, blank,
+    ``mark``.
 
     One text, since a list of ten thousand would be looked at item by item wherever the action goes.
     """
-    if is_plain("".join([name for name, _, _, _ in files])):
-        return "\n".join([f"{name} {inode}:{size}:{mtime_ns}" for name, inode, size, mtime_ns in files])
-    return "\n".join([f"{encode_path(name)} {inode}:{size}:{mtime_ns}" for name, inode, size, mtime_ns in files])
+    encode = str if is_plain("".join([name for name, *_ in files])) else encode_path
+    return "\n".join(
+        [f"{encode(name)} {inode}:{size}:{mtime_ns}:{ctime_ns}" for name, inode, size, mtime_ns, ctime_ns in files]
+    )
 
 
 def _unlisted(lines: str | Sequence[str]) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ def test_it_tells_the_same_as_stat(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             facts = os.stat(name, dir_fd=fd, follow_symlinks=False)
             assert looker.look(name) == (
                 *(facts.st_dev, facts.st_ino, facts.st_mode, facts.st_nlink),
-                *(facts.st_size, facts.st_blocks, facts.st_mtime_ns, False),
+                *(facts.st_size, facts.st_blocks, facts.st_mtime_ns, facts.st_ctime_ns, False),
             )
         assert looker.look("no such name") is None
     finally:

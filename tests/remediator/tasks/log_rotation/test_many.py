@@ -99,6 +99,12 @@ def _replaced(path: Path) -> None:
     other.rename(path)
 
 
+def _rewritten_and_set_back(path: Path) -> None:
+    facts = path.stat()
+    path.write_bytes(b"y" * facts.st_size)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
 def _linked(path: Path) -> None:
     os.link(path, path.with_name("other"))
 
@@ -113,7 +119,9 @@ def _a_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("change", [_rewritten, _grown, _replaced, _linked, _led_elsewhere, _a_pipe])
+@pytest.mark.parametrize(
+    "change", [_rewritten, _rewritten_and_set_back, _grown, _replaced, _linked, _led_elsewhere, _a_pipe]
+)
 async def test_a_file_that_is_another_by_now_stays_and_the_rest_goes(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:

@@ -109,10 +109,12 @@ def log(path: str, size: int, **facts: Any) -> Log:
     return Log(file(path, size, **facts), None, blank=False, stored=size)
 
 
-def copy(path: str, size: int, **facts: Any) -> Copy:
-    name = parse_rotated(path)
+def copy(path: str, size: int, *, changed: float | None = None, **facts: Any) -> Copy:
+    """changed: seconds since its last change; as its age where nothing is said."""
+    name, of = parse_rotated(path), file(path, size, **facts)
     assert name is not None
-    return Copy(*file(path, size, **facts), name.base, *name[1:])
+    ctime_ns = of.mtime_ns if changed is None else int((NOW - changed) * 1e9)
+    return Copy(*of, name.base, *name[1:], ctime_ns=ctime_ns)
 
 
 def directory(max_bytes: int = 10**12, **rotation: Any) -> LogDirectory:
@@ -166,3 +168,34 @@ def test_many_files_are_counted_in_a_note() -> None:
     found = Scan("r", [log(f"{n}.log", 2 * MIB, links=2) for n in range(7)])
     (note,) = choose(found, directory(), 0, NOW).notes
     assert note == "Left alone (has other hard links): 0.log, 1.log, 2.log, 3.log, 4.log and 2 more."
+
+
+YEAR = 365.25 * 86400
+
+
+@pytest.mark.parametrize(
+    ("log_age", "changed", "gone"),
+    [
+        # A clock that leapt by 20 years, with the services writing by it, at once and some days later.
+        (0, [20 * YEAR, 20 * YEAR + 86400, 20 * YEAR + 40 * 86400], ""),
+        (0, [2 * 86400, 20 * YEAR, 20 * YEAR + 86400], ""),
+        (0, [31 * 86400, 20 * YEAR, 20 * YEAR + 86400], "1"),
+        # Nothing writes here any more: it stays as well, which nobody is hurt by.
+        (3 * YEAR, [3 * YEAR, 3.1 * YEAR, 3.2 * YEAR], ""),
+        # A quiet log, and one that was always in use.
+        (1.9 * YEAR, [2 * YEAR, 2.1 * YEAR, 2.2 * YEAR], "123"),
+        (0, [40 * 86400, 1.5 * YEAR, 3 * YEAR], "123"),
+        # Old files that were put here lately: a clock did not do that.
+        (0, [86400, 86400, 86400], "123"),
+    ],
+)
+def test_a_clock_that_leapt_makes_nothing_expire(log_age: float, changed: list[float], gone: str) -> None:
+    ages = [max(40 * 86400.0, since) if since != 2 * 86400 else since for since in changed]
+    copies = [
+        copy(f"app.log.{number}", 10, age=age, changed=since)
+        for number, (age, since) in enumerate(zip(ages, changed, strict=True), 1)
+    ]
+    found = Scan("1:2", logs=[log("app.log", 10, age=log_age)], copies=copies)
+    plan = choose(found, directory(keep_age="30d", keep_count=10, max_file_age=None), 0, NOW)
+    assert {action.object for action in plan.actions} == {f"app.log.{number}" for number in gone}
+    assert any("the clock may be wrong" in note for note in plan.notes) is (gone != "123")

@@ -9,10 +9,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from remediator.files import linux
+from remediator.files.folder import Folder
 from remediator.model.task import Action, TaskError
 from remediator.tasks.log_rotation.task import LogRotation
 from tests.helpers import missing
@@ -460,3 +462,68 @@ async def test_another_program_that_renames_logs_all_the_time_loses_nothing(tmp_
         output, _ = other.communicate(timeout=60)
     found = lines(root) + Counter(archive.read_bytes().splitlines())
     assert found == {b"%d" % n: 1 for n in range(int(output))}
+
+
+@pytest.mark.parametrize("count", [3, 60])
+async def test_a_file_written_to_in_place_with_its_time_set_back_stays(tmp_path: Path, count: int) -> None:
+    """Its size and the time of its last write are as the plan saw them; the time of its last change nobody can set."""
+    (tmp_path / "app.log").touch()
+    for number in range(1, count + 1):
+        write_old(tmp_path / f"app.log.{number}")
+    rotation = task(tmp_path, at=NOW)
+    actions = (await rotation.plan("logs")).actions
+    changed = tmp_path / "app.log.2"
+    before = changed.stat()
+    with changed.open("r+b") as file:
+        file.write(b"THE ONLY ONE")
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    effects = [await rotation.apply("logs", action) for action in actions]
+    assert {path.name for path in tmp_path.iterdir()} == {"app.log", "app.log.2"}
+    assert any("changed since the plan" in effect.detail for effect in effects)
+
+
+async def test_a_file_written_to_while_it_is_compressed_stays_though_its_time_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.log").touch()
+    source = tmp_path / "app.log-20260920-000000"
+    write_log(source)
+    rotation = task(tmp_path, at=NOW)
+    action = await plan_of_one(rotation, "compress")
+    give = Folder.give
+
+    def written_to(*args: Any, **kwargs: Any) -> str:
+        name = give(*args, **kwargs)
+        before = source.stat()
+        with source.open("r+b") as file:
+            file.write(b"THE ONLY ONE")
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return name
+
+    monkeypatch.setattr(Folder, "give", written_to)
+    effect = await rotation.apply("logs", action)
+    assert (effect.state, effect.detail) == ("skipped", "left alone: changed while it was compressed")
+    assert source.read_bytes().startswith(b"THE ONLY ONE")
+    assert {path.name for path in tmp_path.iterdir()} == {"app.log", source.name}
+
+
+@pytest.mark.parametrize("count", [2, 60])
+async def test_a_link_made_after_the_plan_anywhere_below_the_root_spares_what_it_leads_to(
+    tmp_path: Path, count: int
+) -> None:
+    for name in ("beside/below", "logs"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "logs" / "app.log").touch()
+    for number in range(1, count + 1):
+        write_old(tmp_path / "logs" / f"app.log.{number}")
+    rotation = task(tmp_path, at=NOW, recursive=True)
+    actions = (await rotation.plan("logs")).actions
+    (tmp_path / "beside" / "below" / "current").symlink_to("../../logs/app.log.2")
+    effects = [await rotation.apply("logs", action) for action in actions]
+    assert {path.name for path in (tmp_path / "logs").iterdir()} == {"app.log", "app.log.2"}
+    assert any("a symbolic link leads to it, so it is a log" in effect.detail for effect in effects)
+
+
+def write_old(path: Path) -> None:
+    path.write_bytes(b"an old line, long enough\n")
+    os.utime(path, (NOW - 400 * 86400, NOW - 400 * 86400))
