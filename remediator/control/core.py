@@ -14,6 +14,7 @@ from remediator.api.operations import DIGITS, Operation, Operations
 from remediator.control.place import Place
 from remediator.model.caller import ASKING, COMMAND, Caller
 from remediator.model.errors import not_found
+from remediator.progress import Underway
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
@@ -102,6 +103,7 @@ class Core(Operations):
         self._clock = clock
         self._caller = lambda: ASKING.get() or caller
         self._ballast = Ballast(state.root)
+        self._underway = Underway()
         place = place or Place(state.database)
         self.place = place
         self._database = Database(
@@ -139,7 +141,7 @@ class Core(Operations):
     def reading(self) -> "Reading":
         from remediator.control.reading import Reading
 
-        return Reading(self._database)
+        return Reading(self._database, self._underway)
 
     @cached_property
     def standing(self) -> "Standing":
@@ -420,7 +422,7 @@ class Core(Operations):
         from remediator.runs.steps import Runner
 
         ending = (self._closing, self._changed)
-        runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after)
+        runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after, self._underway)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         begins = None if self._journal is None else self._journal.copy
         parts = (self._composites, self._tasks, self._ballast)

@@ -12,6 +12,7 @@ from remediator.model.shapes.answers import Page
 from remediator.model.shapes.audit import AuditView, ChainView
 from remediator.model.shapes.runs import ArtefactContent, RunView
 from remediator.model.words import Outcome, RunState
+from remediator.progress import Underway
 from remediator.store import artefacts, audit, pages
 from remediator.store.database import Database
 
@@ -19,8 +20,9 @@ from remediator.store.database import Database
 class Reading:
     """Reads the record and nothing else, so that it works even if the config is broken."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, underway: Underway) -> None:
         self._database = database
+        self._underway = underway
 
     async def alerts(
         self,
@@ -63,9 +65,14 @@ class Reading:
 
     async def run(self, id: int) -> RunView:
         try:
-            return await self._database.read(partial(pages.one_run, run_id=id))
+            found = await self._database.read(partial(pages.one_run, run_id=id))
         except LookupError as error:
             raise not_found(str(error)) from error
+        told = self._underway.seen(id)
+        if told is not None and found["state"] == "applying":
+            position, progress = told
+            found["progress"] = {"position": position, **progress._asdict()}  # type: ignore[typeddict-item]
+        return found
 
     async def artefact(self, id: int) -> ArtefactContent:
         try:

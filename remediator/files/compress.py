@@ -22,6 +22,7 @@ import deflate
 
 from remediator.files.folder import Changed
 from remediator.model.task import TaskError
+from remediator.progress import Counter
 
 CHUNK = 1024 * 1024
 """Bytes that become one gzip member; memory use is a few of these for each core."""
@@ -91,8 +92,10 @@ class GzipCopy(Copy):
             else (lambda at=at, length=length: _pack(self._source, at, length))
             for at, length, hole in pieces(self._source, start, end)
         )
+        counter = Counter(end - start)
         for packed in self._in_order(jobs):
             self._add(packed)
+            counter.add(packed.length)
         _check_length(self._source, end)
 
     def _add(self, packed: _Packed) -> None:
@@ -151,10 +154,11 @@ class PlainCopy(Copy):
         return
 
     def append(self, start: int, end: int) -> None:
-        to = self._position - start
+        to, counter = self._position - start, Counter(end - start)
         for at, length in chunks(self._source, start, end, 64 * CHUNK):
             if self._stop.is_set():
                 raise Stopped
+            counter.add(length)
             while length:
                 copied = os.copy_file_range(self._source, self._sink, length, at, at + to)
                 if copied == 0:

@@ -42,7 +42,7 @@ Step = Literal[
     "action", "part", "verified", "ended",
 ]  # fmt: skip
 """Of a run's timeline. ``asked``: a person, about its plan; the next five are what became of that."""
-
+ProgressUnit = Literal["bytes", "files", "percent"]
 ActionState = Literal["planned", "running", "done", "partial", "skipped", "failed"]
 
 ON_JOURNAL = (

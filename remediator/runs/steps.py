@@ -26,6 +26,7 @@ from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
 from remediator.model.task import LOOK_TIMEOUT, ClearsUp, Measurement, Plan, Task, TaskError
 from remediator.model.taskfacts import PLAN_MAX_AGE
+from remediator.progress import Underway
 from remediator.runs import verify
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
@@ -49,6 +50,7 @@ class Runner:
 
     tasks and remedies: read at each step, so that a reload of the config takes effect.
     on_asked: called when a run waits for a person, whose time then runs.
+    underway: is told how far each action has come.
     make_room: called, from another thread, with why an action failed; where it has made room on a full disk, the action
     is tried again.
     """
@@ -60,6 +62,7 @@ class Runner:
         closing: Closing,
         on_asked: Callable[[], None],
         make_room: Callable[[BaseException], bool] = lambda _: False,
+        underway: Underway | None = None,
     ) -> None:
         self._database = means.database
         self._judge = means.judge
@@ -70,6 +73,7 @@ class Runner:
         self._closing = closing
         self._on_asked = on_asked
         self._make_room = make_room
+        self._underway = underway or Underway()
         self._evidence = EvidenceKeeper(means.database, means.clock)
 
     async def measure(self, run_id: int, attempt: int = 0) -> Next:
@@ -172,8 +176,9 @@ class Runner:
         while True:
             try:
                 task = self._task(run)
-                async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
-                    effect = await task.apply(run.target, action)
+                with self._underway.of(run.id, position):
+                    async with _explained(f"{action.kind} {action.object}", run, task.action_timeout):
+                        effect = await task.apply(run.target, action)
                 break
             except UpkeeperError as failure:
                 if not await asyncio.to_thread(self._make_room, failure):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, TaskError
 from remediator.model.taskfacts import TaskFacts
+from remediator.progress import tell
 
 
 class Only(Parameters):
@@ -62,6 +63,7 @@ class Sweep:
     async def apply(self, target: str, action: Action) -> Effect:
         self.applied.append(action.object)
         if self.stuck is not None:
+            tell(len(self.applied), 10, "files")
             await self.stuck.wait()
         if self.broken:
             raise TaskError(f"{action.object} will not go")

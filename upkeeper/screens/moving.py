@@ -23,7 +23,7 @@ def moving_line(console: Console) -> Iterator[Callable[[str, Progress, str], Non
         def show(title: str, done: Progress, words: str) -> None:
             grid = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=done.total or None, completed=done.ended, width=24, pulse=not done.total)
-            grid.add_row(spinner, Text(visible(title), style="bold"), bar, Text(words))
+            grid.add_row(spinner, Text(visible(title), style="bold"), bar, Text(visible(words)))
             live.update(grid)
 
         yield show

@@ -10,7 +10,7 @@ from remediator.model.shapes.answers import Page
 from remediator.model.shapes.runs import RunView
 from remediator.tasks.health_check.notes import checks_of
 from remediator.tasks.registry import figures, shows
-from upkeeper.client.follow import Progress
+from upkeeper.client.follow import Progress, within_words
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.figures import show_figures
@@ -63,6 +63,8 @@ def _steps(done: Progress) -> str:
         parts.append(f"{done.ended}/{done.total} {'tasks' if done.state == 'running' else 'actions'}")
     if done.freed_bytes:
         parts.append(f"{format_bytes(done.freed_bytes)} freed")
+    if done.within:
+        parts.append(done.within)
     return ", ".join(parts)
 
 
@@ -126,6 +128,8 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
         page = run["page"]
         held = "held back while the run is healthy"
         screen.line(f"  page     {held if page['ended_at'] is None else page['reason']}")
+    if "progress" in run:
+        screen.line(f"  at       {within_words(run['progress'], run['actions'])}")
     for note in run["notes"]:
         screen.line(f"  note     {note}")
     if run.get("rows") and shows(run["task"]) == "findings":

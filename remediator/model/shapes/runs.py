@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from remediator.model.shapes.callers import CallerView
-from remediator.model.words import ActionState, RunState, Step, Trigger
+from remediator.model.words import ActionState, ProgressUnit, RunState, Step, Trigger
 
 
 class MeasurementView(TypedDict):
@@ -98,6 +98,16 @@ class StepView(TypedDict):
     run: int | None
 
 
+class ProgressView(TypedDict):
+    """How far the action at a position has come. ``total`` is null where it cannot be known before the end."""
+
+    position: int
+    done: int
+    total: int | None
+    unit: ProgressUnit
+    doing: str
+
+
 class RunView(TypedDict):
     """One run. ``outcome`` is null until ``state`` is ``finished``; ``alert_ended_at`` until its alert has resolved.
 
@@ -107,7 +117,8 @@ class RunView(TypedDict):
 
     Only a run that is asked for by its id has ``rows``, the table that its task left, with columns of the task's own,
     ``artefacts``, of a composite ``children``, and ``evidence``: how things were when it began, null where none was
-    kept; ``page``, where people were not to be told of its alert at once; and ``timeline``, its steps in their order.
+    kept; ``page``, where people were not to be told of its alert at once; ``timeline``, its steps in their order; and
+    ``progress`` while an action is under way on the host that is asked, and tells how far it is.
     """
 
     id: int
@@ -138,5 +149,6 @@ class RunView(TypedDict):
     children: NotRequired[list[ChildView]]
     artefacts: NotRequired[list[ArtefactView]]
     page: NotRequired[HeldPageView]
+    progress: NotRequired[ProgressView]
     evidence: NotRequired[list[SectionView] | None]
     timeline: NotRequired[list[StepView]]

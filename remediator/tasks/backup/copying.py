@@ -17,6 +17,7 @@ from exporter.backups.sets import compared
 from exporter.inventory.backups import Backup as Series
 from exporter.inventory.backups import CopyTo
 from remediator.model.task import Action, Effect, Parameters, Plan, TaskError
+from remediator.progress import tell
 from remediator.tasks.backup.copies.destination import Destination, Original
 from remediator.tasks.backup.copies.repository import Repository
 from remediator.tasks.backup.journal import Owner
@@ -75,7 +76,7 @@ class Copying:
             return Effect(state="skipped", detail="not copied: no set was made")
         try:
             manifest, digest = manifests.read(directory)
-            detail = Destination(self._repository(to)).copy(Original(directory, manifest, digest), _ignored, stop)
+            detail = Destination(self._repository(to)).copy(Original(directory, manifest, digest), tell, stop)
         except (TaskError, ManifestBroken, OSError) as error:
             self._note(series, name, Copy(directory.name, False, self._clock(), str(error)))
             told = f"the set {directory.name} is made, and not copied to {name}: {error}"
@@ -94,7 +95,3 @@ class Copying:
         except OSError as error:
             path = noted.path_of(self._state, series.name)
             raise TaskError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _ignored(done: int, of: int) -> None:
-    return

@@ -37,6 +37,11 @@ class PartialSet:
     def final(self) -> Path:
         return self.series / self.name
 
+    def written(self) -> int:
+        """Bytes that are in it so far."""
+        found = (Path(at) / name for at, _, names in os.walk(self.path) for name in names)
+        return sum(file.lstat().st_size for file in found)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keeps everybody else from working on it, or removing it, within the block."""

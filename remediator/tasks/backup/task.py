@@ -26,6 +26,7 @@ from exporter.inventory.postgres import PostgresServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Params, Plan, Task, TaskError
 from remediator.model.taskfacts import TaskFacts
+from remediator.progress import watched
 from remediator.tasks.backup import space
 from remediator.tasks.backup.age import require_recipients
 from remediator.tasks.backup.commands import Commands
@@ -200,7 +201,8 @@ class Backup:
             return Effect(state="skipped", detail="not made: another part of this set failed")
         try:
             with partial_set.held():
-                copied = await source.copy(Into(partial_set.path, _recipients(series)))
+                async with watched(partial_set.written, cast(int | None, action.params.get("expected"))):
+                    copied = await source.copy(Into(partial_set.path, _recipients(series)))
                 await in_thread(lambda _: partial_set.add(key, source.kind, source.name, copied))
         except (UpkeeperError, OSError) as error:
             failure = error if isinstance(error, UpkeeperError) else _told(error, source)
@@ -346,7 +348,7 @@ def _copies(sources: Mapping[str, Source], sizes: Mapping[str, int], name: str, 
             kind=COPY,
             object=key,
             reason=f"{source}, about {format_bytes(sizes[key])}" if sizes[key] else str(source),
-            params={"set": name, "started": now, "member": key},
+            params={"set": name, "started": now, "member": key, "expected": sizes[key]},
             identity=f"{COPY}:{key}",
         )
         for key, source in sources.items()

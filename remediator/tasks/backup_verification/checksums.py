@@ -12,6 +12,7 @@ from pathlib import Path
 from exporter.backups.manifest import Manifest, SetFile
 from exporter.backups.proofs import PROOFS
 from exporter.inventory.backups import MANIFEST
+from remediator.progress import Counter
 from remediator.tasks.backup.sink import CHUNK, Stopped
 
 _BESIDE = re.compile(rf"{re.escape(MANIFEST)}|{re.escape(PROOFS)}|\.{re.escape(PROOFS)}\..*\.tmp")
@@ -33,8 +34,9 @@ def differences(directory: Path, manifest: Manifest, stop: threading.Event) -> l
         elif path in wanted and not stat.S_ISREG(at.st_mode):
             found.append(f"{path} is no file any more")
             del wanted[path]
+    read = Counter(sum(file.bytes for file in wanted.values()), doing="checksums")
     with ThreadPoolExecutor(min(_MOST_WORKERS, len(os.sched_getaffinity(0)))) as workers:
-        found += filter(None, workers.map(lambda file: _difference(directory, file, stop), wanted.values()))
+        found += filter(None, workers.map(lambda file: _difference(directory, file, stop, read), wanted.values()))
     if stop.is_set():
         raise Stopped
     return found
@@ -48,7 +50,7 @@ def _present(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
             yield os.fspath(file.relative_to(directory)), file.lstat()
 
 
-def _difference(directory: Path, file: SetFile, stop: threading.Event) -> str | None:
+def _difference(directory: Path, file: SetFile, stop: threading.Event, read: Counter) -> str | None:
     try:
         with open(os.open(directory / file.path, _OPEN), "rb", buffering=0) as opened:
             size = os.fstat(opened.fileno()).st_size
@@ -57,6 +59,7 @@ def _difference(directory: Path, file: SetFile, stop: threading.Event) -> str | 
             digest, buffer = hashlib.sha256(), memoryview(bytearray(CHUNK))
             while count := opened.readinto(buffer):
                 digest.update(buffer[:count])
+                read.add(count)
                 if stop.is_set():
                     return None
     except FileNotFoundError:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from exporter.base.statx import Looker
 from exporter.base.text import printable
 from exporter.inventory.logs import LogDirectory
 from exporter.logdirs.usage import MAX_DEPTH
@@ -16,6 +17,7 @@ from remediator.files.compress import Stopped
 from remediator.files.folder import Changed, Folder, Identity, allocated, open_below
 from remediator.files.writers import is_written
 from remediator.model.task import Effect, TaskError
+from remediator.progress import Counter
 from remediator.tasks.log_rotation.lock import alone_in
 from remediator.tasks.log_rotation.names import gone_name, is_gone, is_log, is_protected, parse_rotated, work_of
 
@@ -23,6 +25,8 @@ _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOC
 _WITHOUT_LOG = "the log that it would come from is not there"
 _LIST_SERVES = 20.0
 """Times as long as it took to make a list of links, it serves."""
+_TOLD_EACH = 100
+"""Files after which it is told how far it is."""
 _NAMED = 5
 """This many of the files left alone are named in the record; the rest are counted."""
 
@@ -134,7 +138,7 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
             facts = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
         mark = f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}"
         if mark != marked or facts.st_dev != device:
-            _check_mark(facts, device, marked)
+            _check_mark(folder, name, facts, device, marked)
         if not stat.S_ISREG(facts.st_mode):
             raise Changed("not a regular file")
         work = work_of(name)
@@ -162,11 +166,17 @@ def delete_file(folder: Folder, name: str, device: int, marked: str) -> int:
     return allocated(facts) if facts.st_nlink == 1 else 0
 
 
-def _check_mark(facts: os.stat_result, device: int, marked: str) -> None:
-    """Raises Changed, with what is different, unless this is the file of a ``mark`` without ``st_ctime_ns``."""
+def _check_mark(folder: Folder, name: str, facts: os.stat_result, device: int, marked: str) -> None:
+    """Raises Changed, with what is different, unless this is the file of a ``mark`` without ``st_ctime_ns``.
+
+    Raises PermissionError for one that was made immutable since: that is what keeps it, not what is in it.
+    """
     if (facts.st_dev, str(facts.st_ino)) != (device, marked.partition(":")[0]):
         raise Changed("another file by now")
     if marked != f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}":
+        fixed = Looker(folder.fd).look(name)
+        if fixed is not None and fixed[-1]:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
         raise Changed("has other hard links" if facts.st_nlink > 1 else "changed since the plan")
 
 
@@ -224,14 +234,16 @@ def delete_files(
     excess: bytes to free at least; whatever is left after that stays. Without it, all go.
     Raises Stopped between two files, TaskError if missing permissions kept everything from being removed.
     """
+    files = list(files)
     tally, links = _Tally(), Links(root, recursive=directory.recursive)
+    counter = Counter(sum(len(members) for _, members in files), "files")
     for path, members in files:
         if excess is not None and tally.freed >= excess:
             break
         try:
             check_folder(path, directory)
             with open_below(root, path) as folder, alone_in(folder, stop):
-                _delete_in(Covered(folder, directory, links), folder, members, device, stop, excess, tally)
+                _delete_in(Covered(folder, directory, links), folder, members, device, stop, excess, tally, counter)
         except Changed as error:
             for name, _ in members:
                 tally.left_alone.add(f"{path}/{name}" if path else name, str(error))
@@ -246,11 +258,14 @@ def _delete_in(
     stop: threading.Event,
     excess: int | None,
     tally: _Tally,
+    counter: Counter,
 ) -> None:
     stopped = stop.is_set
-    for name, marked in files:
+    for place, (name, marked) in enumerate(files, 1):
         if stopped():
             raise Stopped
+        if not place % _TOLD_EACH:
+            counter.add(_TOLD_EACH)
         if excess is not None and tally.freed >= excess:
             return
         try:

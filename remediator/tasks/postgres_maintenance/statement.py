@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.postgres.session import QueryRefused, Session
+from remediator.progress import tell
 from remediator.tasks.postgres_maintenance.blockers import BESIDE, Beside, Blocker
 
 if TYPE_CHECKING:
@@ -84,3 +85,5 @@ async def _show_progress(worker: Session, watcher: Session) -> None:
     for phase, share in await watcher.rows(PROGRESS, worker.pid, worker.pid):
         log.info("postgres maintenance under way", database=worker.dbname, phase=phase,
                  done=None if share is None else round(share, 3))  # fmt: skip
+        if share is not None:
+            tell(int(share * 100), 100, "percent", phase)

@@ -53,6 +53,16 @@ async def test_the_action_under_way_ends_and_no_other_begins(stack: Stack) -> No
     ]  # fmt: skip
 
 
+async def test_how_far_an_action_is_shows_while_it_is_under_way(stack: Stack) -> None:
+    run = await acting(stack)
+    seen = await stack.core.run(run["id"])
+    assert seen["progress"] == {"position": 0, "done": 1, "total": 10, "unit": "files", "doing": ""}
+    assert stack.task.stuck is not None
+    stack.task.stuck.set()
+    await stack.finished()
+    assert "progress" not in await stack.core.run(run["id"])
+
+
 async def test_to_cancel_twice_is_to_cancel_once_and_what_has_ended_cannot_be(stack: Stack) -> None:
     run = await acting(stack)
     await stack.core.cancel_run(run["id"], "first")

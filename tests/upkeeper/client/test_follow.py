@@ -1,6 +1,7 @@
 """Following a run: progress worth a line, a remediator that is away for a moment, exit statuses."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,21 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def followed(client: Scripted) -> list[str]:
     return [seen["state"] async for seen in follow(client, RUNNING, clock=lambda: client.now)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"done": 1288490189, "total": 3650722202, "unit": "bytes", "doing": ""}, "1.2 GiB of 3.4 GiB"),
+        ({"done": 1024, "total": None, "unit": "bytes", "doing": ""}, "1 KiB"),
+        ({"done": 1200, "total": 100000, "unit": "files", "doing": ""}, "1,200 of 100,000 files"),
+        ({"done": 40, "total": 100, "unit": "percent", "doing": "scanning heap"}, "scanning heap: 40 %"),
+    ],
+)
+def test_how_far_an_action_is_in_words(told: Any, words: str) -> None:
+    going = run(state="applying", outcome=None, actions=[action(kind="rotate"), action(kind="delete", object="x.log")])
+    going["progress"] = {"position": 1, **told}
+    assert Progress.of(going).within == f"delete x.log: {words}"
 
 
 async def test_it_ends_with_the_run() -> None:
