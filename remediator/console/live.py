@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from exporter.base.complaints import Complaints
 from exporter.base.wakeup import is_set_within
 from remediator.api.operations import Operations
+from remediator.progress import coarse
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +102,9 @@ class Live:
         asked = (await self._ask.approvals(state="asked", limit=20))["items"]
         alerts = (await self._ask.alerts(limit=20))["items"]
         decisions = (await self._ask.decisions(limit=1))["items"]
+        acting = [await self._ask.run(run["id"]) for run in runs if run["state"] == "applying"]
         return (
+            [coarse(run["progress"]) for run in acting if "progress" in run],
             [(run["id"], run["state"], [action["state"] for action in run["actions"]]) for run in runs],
             [one["id"] for one in asked],
             [(alert["id"], alert["status"]) for alert in alerts],

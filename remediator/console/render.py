@@ -18,6 +18,7 @@ from exporter.base.text import counted, format_time, parse_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.base.visible import visible_lines
 from remediator.model.tracks import track
+from remediator.progress import in_words
 
 GOOD = frozenset(
     {
@@ -87,6 +88,7 @@ def _environment() -> Environment:
         "counted": counted,
         "track": track,
         "kind_of": _kind_of,
+        "in_words": in_words,
     }
     return environment
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from exporter.base.wakeup import is_set_within
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, TaskError
 from remediator.model.taskfacts import TaskFacts
 from remediator.progress import tell
@@ -37,7 +38,8 @@ class Sweep:
         self.broken = False
         self.unknown_targets = False
         self.stuck: asyncio.Event | None = None
-        """When set, ``apply`` waits for it."""
+        """When set, ``apply`` waits for it, and tells that it is ``at`` of ten files."""
+        self.at = 1
         self.applied: list[str] = []
 
     async def targets(self) -> Sequence[str]:
@@ -63,8 +65,9 @@ class Sweep:
     async def apply(self, target: str, action: Action) -> Effect:
         self.applied.append(action.object)
         if self.stuck is not None:
-            tell(len(self.applied), 10, "files")
-            await self.stuck.wait()
+            tell(self.at, 10, "files")
+            while not await is_set_within(self.stuck, 0.02):
+                tell(self.at, 10, "files")
         if self.broken:
             raise TaskError(f"{action.object} will not go")
         path = self._room(target) / action.object

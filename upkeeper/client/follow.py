@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from exporter.base.units import format_bytes
 from remediator.api.operations import Operations
 from remediator.model.errors import EXIT_BLOCKED, EXIT_FAILED, EXIT_UNREACHABLE, ClientError
-from remediator.model.shapes.runs import ActionView, ProgressView, RunView
+from remediator.model.shapes.runs import RunView
+from remediator.progress import in_words
 
 INTERVAL = 0.2
 """Seconds between two requests for a run."""
@@ -49,7 +49,7 @@ class Progress:
         ended = sum(action["state"] in ("done", "partial", "skipped", "failed") for action in run["actions"])
         turn = next((action["object"] for action in run["actions"] if action["state"] == "running"), "")
         part = turn if run["state"] == "running" else ""
-        within = within_words(run["progress"], run["actions"]) if "progress" in run else ""
+        within = in_words(run["progress"], run["actions"]) if "progress" in run else ""
         return cls(run["state"], ended, len(run["actions"]), run["freed_bytes"], part, within)
 
     def worth_a_line(self, last: "Progress | None") -> bool:
@@ -58,21 +58,6 @@ class Progress:
             return True
         tenth = max(1, self.total // 10)
         return self.ended // tenth > last.ended // tenth
-
-
-def within_words(progress: ProgressView, actions: Sequence[ActionView]) -> str:
-    """How far an action is, as ``back-up volume:n8n: 1.2 GiB of 3.4 GiB``."""
-    action = actions[progress["position"]]
-    what = ": ".join(filter(None, [f"{action['kind']} {action['object']}", progress["doing"]]))
-    done, total = progress["done"], progress["total"]
-    match progress["unit"]:
-        case "bytes":
-            far = format_bytes(done) + (f" of {format_bytes(total)}" if total else "")
-        case "percent":
-            far = f"{done} %"
-        case unit:
-            far = (f"{done:,} of {total:,}" if total else f"{done:,}") + f" {unit}"
-    return f"{what}: {far}"
 
 
 async def follow(

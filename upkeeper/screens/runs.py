@@ -8,9 +8,10 @@ from exporter.base.spans import ago, took
 from exporter.base.units import format_bytes
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.runs import RunView
+from remediator.progress import in_words
 from remediator.tasks.health_check.notes import checks_of
 from remediator.tasks.registry import figures, shows
-from upkeeper.client.follow import Progress, within_words
+from upkeeper.client.follow import Progress
 from upkeeper.screens.alerts import more
 from upkeeper.screens.cells import Cell, Column, state
 from upkeeper.screens.figures import show_figures
@@ -129,7 +130,7 @@ def show_run(screen: Screen, run: RunView, *, all_evidence: bool = False) -> Non
         held = "held back while the run is healthy"
         screen.line(f"  page     {held if page['ended_at'] is None else page['reason']}")
     if "progress" in run:
-        screen.line(f"  at       {within_words(run['progress'], run['actions'])}")
+        screen.line(f"  at       {in_words(run['progress'], run['actions'])}")
     for note in run["notes"]:
         screen.line(f"  note     {note}")
     if run.get("rows") and shows(run["task"]) == "findings":

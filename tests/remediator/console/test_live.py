@@ -7,6 +7,7 @@ import time
 import pytest
 
 from remediator.console import live
+from tests.helpers import wait_until
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import Stack, alert
 
@@ -30,6 +31,28 @@ async def test_a_page_is_told_of_each_change(stack: Stack, browser: Browser) -> 
             await stack.receive(alert(alertname=f"Alert{number}"))
             await asyncio.wait([told], timeout=0.2)
         await told
+
+
+async def test_how_far_an_action_is_stands_on_its_page_and_is_told(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    stack.clutter(1)
+    stack.task.stuck = asyncio.Event()
+    run = await stack.core.start_run("sweep", "attic")
+    await wait_until(lambda: stack.task.applied, equals=["f0"])
+    page = await browser.open(f"/runs/{run['id']}")
+    assert "delete f0: 1 of 10 files" in page.html
+    assert '<progress aria-label="How far the action is" value="1" max="10">10 %</progress>' in page.html
+    events = re.search(r'data-live="([^"]*)"', page.html)
+    assert events
+    async with browser.client.get(events[1]) as answer:
+        told = asyncio.ensure_future(answer.content.readuntil(b"event: changed\n"))
+        while not told.done() and stack.task.at < 10:  # the first look may come after the first step
+            stack.task.at += 1
+            await asyncio.wait([told], timeout=0.5)
+        await asyncio.wait_for(told, 10)
+    stack.task.stuck.set()
+    await stack.finished()
+    assert "<progress" not in (await browser.open(f"/runs/{run['id']}")).html
 
 
 async def test_what_happened_before_the_stream_began_is_told(stack: Stack, browser: Browser) -> None:
