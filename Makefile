@@ -68,10 +68,11 @@ docs: $(DEV) ## Generate the references in docs/ from the code, and the dashboar
 	$(BIN)/python -m scripts.dashboards
 	$(BIN)/python -m scripts.stack_configs
 
-pictures: $(DEV) ## Take the pictures of the console in docs/images anew
+pictures: $(DEV) ## Take the pictures of console and mails in docs/images anew
 	@scripts/setup-servers test
 	UPKEEPER_PICTURES=docs/images $(BIN)/pytest -q tests/e2e/test_loop.py \
-	    tests/remediator/console/test_browser.py -k "go_all_the_way_round or every_page" $(ARGS)
+	    tests/remediator/console/test_browser.py tests/alertmanager/test_pictures.py \
+	    -k "go_all_the_way_round or every_page or read_well_on_a_phone" $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --extra oidc --group build
