@@ -38,7 +38,8 @@ local ruleFiles = [
     groups+: [
       group {
         rules: [
-          rule {
+          // What is recorded stands in the group of the alerts that read it, and has no runbook.
+          if std.objectHas(rule, 'record') then rule else rule {
             labels+: config.alertLabels,
             annotations+: if config.runbooks == null then {} else {
               runbook_url: '%s/%s.md' % [config.runbooks, rule.alert],

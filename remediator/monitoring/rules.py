@@ -1,4 +1,4 @@
-"""The alert rules that ship beside those that a Prometheus has loaded: what is missing or of another version.
+"""The rules that ship beside those that a Prometheus has loaded: what is missing or of another version.
 
 Pure, but for reading what ships.
 """
@@ -37,7 +37,7 @@ class Links:
 
 @dataclass(frozen=True)
 class Rule:
-    """An alert. seconds: of ``for``, and of ``keep_firing_for``. file: where it was read from."""
+    """An alert, or what is recorded. seconds: of ``for``, and of ``keep_firing_for``. file: where it was read from."""
 
     name: str
     file: str
@@ -57,7 +57,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Compared:
-    """Names of alerts. other: loaded, and of another version. twice: loaded from more than one file.
+    """Names of rules. other: loaded, and of another version. twice: loaded from more than one file.
 
     holders: of each file that ships, the loaded files that hold alerts of it.
     """
@@ -76,7 +76,7 @@ def shipped(share: Path) -> Sequence[Rule]:
     """Those of ``prometheus/rules``. Raises OSError."""
     return [
         Rule(
-            rule["alert"],
+            rule.get("alert") or rule["record"],
             file.name,
             str(rule["expr"]),
             (_seconds(rule.get("for")), _seconds(rule.get("keep_firing_for"))),
@@ -86,7 +86,6 @@ def shipped(share: Path) -> Sequence[Rule]:
         for file in sorted((share / "prometheus" / "rules").glob("*.yml"))
         for group in parse(file.read_bytes())["groups"]
         for rule in group["rules"]
-        if "alert" in rule
     ]
 
 
@@ -98,13 +97,13 @@ def loaded(document: Any) -> Sequence[Rule]:
             group["file"],
             rule["query"],
             # Before Prometheus 2.47 the API does not tell keep_firing_for.
-            (float(rule["duration"]), float(rule.get("keepFiringFor", -1.0))),
+            (float(rule.get("duration", 0.0)), float(rule.get("keepFiringFor", -1.0))),
             rule.get("labels") or {},
             rule.get("annotations") or {},
         )
         for group in document["groups"]
         for rule in group["rules"]
-        if rule.get("type") == "alerting"
+        if rule.get("type") in ("alerting", "recording")
     ]
 
 

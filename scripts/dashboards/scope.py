@@ -9,6 +9,12 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
 
+_NAME = re.compile(r"(?<![:\w])(?P<level>\w+:)?(?P<name>upkeeper_\w+)(?P<operations>:\w+)?(?:\{(?P<own>[^}]*)\})?")
+"""A metric, or what a rule records of it (level:metric:operations). A name inside of braces is the label of a state
+set: it goes with the metric before it.
+"""
+
+
 @dataclass(frozen=True)
 class Variable:
     """A choice above the dashboard, from the values that a label has on a metric: any number of them, or just one.
@@ -51,7 +57,7 @@ def scoped(expr: str, variables: Sequence[Variable], free: tuple[str, ...] = ())
         followed = () if name.startswith(free) else variables
         parts = [variable.matcher() for variable in followed if variable.picks_from(name)]
         parts += [own] if own else []
-        return f"{name}{{{', '.join(parts)}}}" if parts else name
+        whole = f"{found['level'] or ''}{name}{found['operations'] or ''}"
+        return f"{whole}{{{', '.join(parts)}}}" if parts else whole
 
-    # A name inside of braces is the label of a state set: it goes with the metric before it.
-    return re.sub(r"\b(?P<name>upkeeper_\w+)(?:\{(?P<own>[^}]*)\})?", matched, expr) if variables else expr
+    return _NAME.sub(matched, expr) if variables else expr

@@ -17,15 +17,18 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 SCRAPED = frozenset({"instance", "job"})
 """The labels that every sample has from Prometheus."""
 
-NAME = re.compile(r"\b(?P<name>upkeeper_\w+)(?P<matchers>\{[^}]*\})?")
+NAME = re.compile(r"(?<![:\w])(?P<written>(?:\w+:)?(?P<name>upkeeper_\w+)(?::\w+)?)(?P<matchers>\{[^}]*\})?")
 
 
 @dataclass(frozen=True)
 class Selector:
-    """A metric in a query, with its matchers as they are written there."""
+    """A metric in a query, with its matchers as they are written there. written: its name, or that of what a rule
+    records of it.
+    """
 
     metric: str
     matchers: str
+    written: str
 
     def labels(self) -> set[str]:
         """The labels that its matchers name."""
@@ -62,7 +65,7 @@ def label_values(choice: Any) -> tuple[str, str]:
 
 def selectors(expression: str) -> list[Selector]:
     """Every metric in a query. The label of a state set has a metric's name too, but is inside of the braces."""
-    return [Selector(found["name"], found["matchers"] or "") for found in NAME.finditer(expression)]
+    return [Selector(found["name"], found["matchers"] or "", found["written"]) for found in NAME.finditer(expression)]
 
 
 def grouped(expression: str) -> set[str]:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+import yaml
 from aiohttp import web
 
 from scripts.dashboards.boards.containers import STATES
@@ -27,6 +29,7 @@ from tests.grafana.dashboards import (
 from tests.grafana.remediator import exported, exposition
 from tests.helpers import wait_until
 from tests.ports import free_port
+from upkeeper.share import share_path
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -52,8 +55,6 @@ class Source:
         """A query with everything chosen; $__range and $__rate_interval as for a short time."""
         text = text.replace("$instance", self.instance)
         text = re.sub(r"\$__(range|rate_interval)\b", "1m", text)
-        # A subquery evaluates at full hours, at which there was nothing yet.
-        text = text.replace("[14d:1h]", "[1m:1s]")
         return re.sub(r"\$\w+", ".*", text)
 
     async def ask(self, text: str) -> list[dict[str, str]]:
@@ -75,6 +76,21 @@ class Source:
         assert answer.status_code == 200, f"{series}: {answer.text}"
         values: list[str] = answer.json()["data"]
         return values
+
+
+def recorded() -> list[dict[str, Any]]:
+    """What the rules that ship record, at a pace and from a past that fit this Prometheus."""
+    found = []
+    for path in (Path(share_path()) / "prometheus" / "rules").glob("*.yml"):
+        for group in yaml.load(path.read_bytes(), yaml.CSafeLoader)["groups"]:
+            rules = [rule | {"expr": short(rule["expr"])} for rule in group["rules"] if "record" in rule]
+            found += [{"name": group["name"], "interval": "500ms", "rules": rules}] if rules else []
+    return found
+
+
+def short(text: str) -> str:
+    """A subquery evaluates at full hours, at which there was nothing yet."""
+    return text.replace("[14d:1h]", "[1m:1s]")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,13 +116,15 @@ async def source(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sour
         await web.TCPSite(runner, host, int(port)).start()
         job = {"job_name": JOB, "scrape_interval": "500ms", "static_configs": [{"targets": [instance]}]}
         other = {**job, "job_name": "upkeeper-remediator", "metrics_path": "/remediator"}
-        config = {"global": {"scrape_timeout": "500ms"}, "scrape_configs": [job, other]}
+        (directory / "recorded.yml").write_text(yaml.safe_dump({"groups": recorded()}))
+        config = {"global": {"scrape_timeout": "500ms"}, "scrape_configs": [job, other], "rule_files": ["recorded.yml"]}
         async with servers.prometheus(directory, config) as server, httpx.AsyncClient(verify=False) as client:
             source = Source(client, server.url, instance)
 
             async def scraped_twice() -> bool:
                 """What a rate needs."""
-                each = [await source.ask(f"count_over_time({name}[1m]) >= 2") for name in SCRAPED_OF_EACH]
+                names = [*SCRAPED_OF_EACH, *(rule["record"] for group in recorded() for rule in group["rules"])]
+                each = [await source.ask(f"count_over_time({name}[1m]) >= 2") for name in names]
                 return all(map(bool, each))
 
             await wait_until(scraped_twice, what="two scrapes")
@@ -127,7 +145,7 @@ async def faults(source: Source, panel: Any) -> list[str]:
     asked = [target for target in targets(panel) if known(target["expr"])]
     for target in asked:
         text = target["expr"]
-        written = [selector.metric + selector.matchers for selector in selectors(text)]
+        written = [selector.written + selector.matchers for selector in selectors(text)]
         found += [f"nothing is selected by {each}" for each in written if not await source.ask(each)]
         series = await source.ask(text)
         if not series:

@@ -217,6 +217,26 @@ def test_each_rule_reads_metrics_that_exist(alert: str) -> None:
     assert set(re.findall(r"\bupkeeper_\w+", texts)) <= METRICS
 
 
+def test_what_is_recorded_is_named_as_such_rules_are_tried_and_read() -> None:
+    """level:metric:operations (https://prometheus.io/docs/practices/rules/), for an alert and for a dashboard."""
+    recorded = [rule for _, group in GROUPS for rule in group["rules"] if "record" in rule]
+    assert recorded
+    tried = {
+        re.split(r"[{ \[]", case["expr"])[0]
+        for document in TEST_FILES.values()
+        for test in document["tests"]
+        for case in test.get("promql_expr_test", ())
+    }
+    boards = " ".join(path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json"))
+    for rule in recorded:
+        level, metric, operations = rule["record"].split(":")
+        assert (level.startswith("job_instance"), metric in METRICS, bool(operations)) == (True, True, True)
+        assert set(re.findall(r"\bupkeeper_\w+", rule["expr"])) == {metric}
+        assert [alert for alert in ALERTS if rule["record"] in RULES[alert]["expr"]], f"no alert reads {rule['record']}"
+        assert rule["record"] in boards, f"no dashboard reads {rule['record']}"
+        assert rule["record"] in tried, f"no promtool test of {rule['record']}"
+
+
 @pytest.mark.parametrize("alert", ALERTS)
 def test_since_is_asked_of_its_own_alert(alert: str) -> None:
     since = RULES[alert]["annotations"].get("since", "")

@@ -66,8 +66,9 @@ def _updates() -> list[Json]:
 
 
 def _waiting(metric: str, limit: str, *labels: str) -> str:
-    """Since it was 0 the last time, else since it was first seen, as alerts reckon (prometheus/rules/updates.yml)."""
-    since = f"(max_over_time(timestamp({metric} == 0)[14d:1h]) or min_over_time(timestamp({metric})[14d:1h]))"
+    """Since it was 0 the last time, else since it was first seen, as prometheus/rules/updates.yml records it."""
+    # That is each five minutes, which is as long as a sample holds.
+    since = f"last_over_time({'_'.join(['job_instance', *labels])}:{metric}:since_timestamp_seconds[15m])"
     now = f"last_over_time({metric}[3h]) > 0"
     ratio = f"(time() - {since}) / on (instance) group_left () {limit}"
     return f"max by ({', '.join(labels)}) ({ratio} and on ({', '.join(['instance', *labels])}) {now})"
