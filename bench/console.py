@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -24,7 +25,16 @@ from remediator.control.opening import open_core
 from remediator.statedir import StateDir, read_token
 from tests.ports import free_port
 
-RUNS, ALERTS, APPROVALS = 100_000, 20_000, 500
+
+class Size(NamedTuple):
+    """Of a record: how many of each. approvals: of the newest runs, of which a tenth wait."""
+
+    runs: int
+    alerts: int
+    approvals: int
+
+
+LONG = Size(runs=100_000, alerts=20_000, approvals=500)
 EACH = 40
 """Times that each page is asked for."""
 CONFIG = {
@@ -43,7 +53,7 @@ async def run() -> AsyncIterator[Result]:
         config.write_text(json.dumps(CONFIG))
         async with open_core(config, state.root, engine=True):
             pass
-        _fill(state.database)
+        fill(state.database, LONG)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [*UPKEEPER, "remediator", "--config", config, "--state-dir", state.root,
@@ -65,7 +75,10 @@ async def run() -> AsyncIterator[Result]:
         ours=found[slowest][0],
         unit="ms",
         goal=Goal("ours", "<", 100),
-        notes=[f"{RUNS:,} runs, {ALERTS:,} alerts, {APPROVALS} approvals; each page {EACH} times", shown],
+        notes=[
+            f"{LONG.runs:,} runs, {LONG.alerts:,} alerts, {LONG.approvals} approvals; each page {EACH} times",
+            shown,
+        ],
         **about,  # type: ignore[arg-type]
     )
     yield Result(
@@ -94,19 +107,20 @@ def _asked(client: httpx.Client, path: str, process: psutil.Process) -> tuple[fl
     return 1000 * took[math.ceil(0.95 * EACH) - 1], size, 1000 * (cpu_seconds(process) - used) / EACH
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path, size: Size) -> None:
+    """Writes a long record into the SQLite database there, beside whoever has it open."""
     database = sqlite3.connect(path)
     with database:
         for table, row, count in (
-            ("alerts", _alert, ALERTS),
-            ("runs", _run, RUNS),
-            ("actions", _action, RUNS),
-            ("decisions", _decision, ALERTS),
-            ("approvals", _approval, APPROVALS),
+            ("alerts", _alert, size.alerts),
+            ("runs", _run, size.runs),
+            ("actions", _action, size.runs),
+            ("decisions", _decision, size.alerts),
+            ("approvals", _approval, size.approvals),
         ):
-            names = list(row(1))
+            names = list(row(1, size))
             into = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
-            database.executemany(into, map(row, range(1, count + 1)))
+            database.executemany(into, (row(number, size) for number in range(1, count + 1)))
     database.close()
 
 
@@ -118,8 +132,8 @@ MEASURED = json.dumps({"breached": True, "values": {"allocated_bytes": 20e6}, "d
 Row = dict[str, object]
 
 
-def _alert(n: int) -> Row:
-    at, firing, directory = NOW - 60.0 * (ALERTS - n), n > ALERTS - 20, f"d{n % 50}"
+def _alert(n: int, size: Size) -> Row:
+    at, firing, directory = NOW - 60.0 * (size.alerts - n), n > size.alerts - 20, f"d{n % 50}"
     labels = {"alertname": "UpkeeperLogDirectoryOverLimit", "severity": "warning", "directory": directory}
     return {
         "id": n, "fingerprint": f"{n:016x}", "starts_at": at, "ends_at": None if firing else at + 30,
@@ -129,37 +143,37 @@ def _alert(n: int) -> Row:
     }  # fmt: skip
 
 
-def _run(n: int) -> Row:
-    at, waits = NOW - 12.0 * (RUNS - n), n > RUNS - APPROVALS // 10
+def _run(n: int, size: Size) -> Row:
+    at, waits = NOW - 12.0 * (size.runs - n), n > size.runs - size.approvals // 10
     outcome = None if waits else "effective" if n % 7 else "failed"
     return {
         "id": n, "host": HOST, "task": "log-rotation", "target": f"d{n}" if waits else f"d{n % 50}", "params": "{}",
-        "trigger": "alert", "caller": "rotate", "alert_id": 1 + n % ALERTS, "dry_run": False,
+        "trigger": "alert", "caller": "rotate", "alert_id": 1 + n % size.alerts, "dry_run": False,
         "state": "waiting" if waits else "finished", "outcome": outcome, "reason": "3 MB of 10 MB", "requested_at": at,
         "started_at": at, "planned_at": at, "finished_at": None if waits else at + 2, "before": MEASURED,
         "after": MEASURED, "notes": "[]", "estimated_bytes": 1000,
     }  # fmt: skip
 
 
-def _action(n: int) -> Row:
+def _action(n: int, size: Size) -> Row:
     return {
         "run_id": n, "position": 0, "action": json.dumps(ACTION), "state": "done", "detail": "", "freed_bytes": 1000,
         "started_at": NOW, "finished_at": NOW,
     }  # fmt: skip
 
 
-def _decision(n: int) -> Row:
+def _decision(n: int, size: Size) -> Row:
     return {
         "id": n, "alert_id": n, "host": HOST, "at": NOW, "last_at": NOW, "repeats": 1, "verdict": "run",
         "remedy": "rotate", "task": "log-rotation", "target": "d1", "reason": "remedy rotate matches", "run_id": n,
     }  # fmt: skip
 
 
-def _approval(n: int) -> Row:
-    waits = n > APPROVALS - APPROVALS // 10
+def _approval(n: int, size: Size) -> Row:
+    waits = n > size.approvals - size.approvals // 10
     return {
-        "id": n, "run_id": RUNS - APPROVALS + n, "host": HOST, "plan_hash": "0" * 64, "plan": PLAN, "changes": "[]",
-        "why": "a person must approve", "state": "asked" if waits else "denied", "asked_at": NOW - 60,
+        "id": n, "run_id": size.runs - size.approvals + n, "host": HOST, "plan_hash": "0" * 64, "plan": PLAN,
+        "changes": "[]", "why": "a person must approve", "state": "asked" if waits else "denied", "asked_at": NOW - 60,
         "expires_at": NOW + 86400, "decided_at": None if waits else NOW, "trigger": None if waits else "cli",
         "caller": None if waits else "a", "reason": "",
         "actions": 20, "estimated_bytes": 20_000,

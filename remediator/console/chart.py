@@ -56,8 +56,9 @@ def _line(one: ForecastView, number: int, reach: float) -> str:
 
 
 def _axis(height: float, reach: float) -> Iterator[str]:
+    """Five marks, of which the last has the word, as there is no room for it at each."""
     for part in range(5):
         days = reach * part / 4
         anchor = "start" if part == 0 else "end" if part == 4 else "middle"
-        word = "now" if part == 0 else f"{days:.0f} days"
+        word = "now" if part == 0 else f"{days:.0f} days" if part == 4 else f"{days:.0f}"
         yield f'<text class="tick" x="{_at(days, reach):.1f}" y="{height - 8:g}" text-anchor="{anchor}">{word}</text>'

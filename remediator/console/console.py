@@ -222,8 +222,8 @@ class Console:
         return response
 
     async def _sessions(self, request: web.Request, visitor: Visitor) -> web.Response:
-        values = {"sessions": self._gate.sessions.all(), "own": visitor.session.number, "at": self._clock()}
-        return self._page("sessions.html", "Sessions", values, visitor)
+        values = {"sessions": self._gate.sessions.all(), "own": visitor.session.number}
+        return self._page("sessions.html", "Sessions", values, visitor, times=Times.of(request.query))
 
     async def _end_session(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         number = str((await form_of(request)).get("number", ""))

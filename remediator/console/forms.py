@@ -1,6 +1,6 @@
 """What can be done from the console: each form asks one operation, and says what came of it on the next page."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from exporter.base.units import parse_duration
@@ -47,7 +47,7 @@ async def start(ask: Operations, fields: Fields) -> Done:
     dry = fields.get("how") == "plan"
     task = fields.get("task", "")
     known = {one["name"]: one["parameters"] for one in (await ask.tasks())["items"]} if "parameters" in fields else {}
-    params = given_of(known.get(task, []), fields)
+    params = given_of(known.get(task, ()), fields)
     run = await ask.start_run(task, fields.get("target", ""), dry_run=dry, params=params)
     return ("Planning; nothing is changed." if dry else "Started."), f"/runs/{run['id']}"
 
@@ -102,23 +102,28 @@ async def promote(ask: Operations, fields: Fields) -> Done:
     return f"{level['remedy']} is at {level['autonomy']} from now on.", "/remedies"
 
 
-PARAMETER = "parameter."
-"""Begins the name of a field that is a parameter of a task."""
-
-
-def given_of(parameters: Iterable[ParameterView], fields: Fields) -> dict[str, object]:
+def given_of(parameters: Sequence[ParameterView], fields: Fields) -> dict[str, object]:
     """What a form gave of a task's parameters, without what is as it is anyway. Pure. Raises RequestError for one that
-    is missing; whether the others are right the task says.
+    is missing, and where the form was made for others; whether the values are right the task says.
+
+    Fields are numbered in the order of the names in the field ``parameters``.
     """
+    if "parameters" in fields and fields["parameters"] != names_of(parameters):
+        raise bad_request("the task has other parameters by now; nothing was done")
     given: dict[str, object] = {}
-    for one in parameters:
-        text = fields.get(PARAMETER + one["name"], "").strip()
+    for number, one in enumerate(parameters, 1):
+        text = fields.get(f"parameter.{number}", "").strip()
         value: object = bool(text) if one["kind"] == "flag" else text.split() if one["kind"] == "words" else text
         if one["required"] and not value:
             raise bad_request(f"say {one['name']}: {one['description'] or 'it has to be given'}")
         if value != one["default"] and (value or one["kind"] == "flag"):
             given[one["name"]] = value
     return given
+
+
+def names_of(parameters: Iterable[ParameterView]) -> str:
+    """What stands in a form for which parameters it was made."""
+    return " ".join(one["name"] for one in parameters)
 
 
 def _number(fields: Fields, name: str) -> int:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from exporter.base.spans import ago, ahead, coarse, precise, took
-from exporter.base.text import counted, format_time, parse_time
+from exporter.base.text import counted, format_time, format_time_ms, parse_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.base.visible import visible_lines
 from remediator.model.tracks import track
@@ -45,6 +45,8 @@ BAD = frozenset({"failed", "firing", "critical", "overdue", "missed", "damaged",
 """Words of the record by their colour; all others are a warning's. The word is always shown, too."""
 
 
+_MOMENTS = ("timestamp_seconds", "_at", "date")
+"""Ends of the names of what is a point in time, in Unix seconds."""
 _exact: ContextVar[bool] = ContextVar("exact", default=False)
 
 
@@ -83,6 +85,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "when": _when,
         "until": _until,
+        "since": _since,
         "clock": _clock,
         "took": took,
         "counted": counted,
@@ -106,6 +109,11 @@ def _sent_back(value: object) -> Markup:
 def _when(text: str | None, now: datetime) -> Markup:
     """A time of the API as how long ago it was; the exact one is in the element, for who asks."""
     return Markup('<span class="dim">never</span>') if text is None else _time(text, ago(text, now))
+
+
+def _since(seconds: float, now: datetime) -> Markup:
+    """The same of Unix seconds."""
+    return _when(format_time_ms(seconds), now)
 
 
 def _until(text: str | None, now: datetime) -> Markup:
@@ -158,6 +166,8 @@ def _figure(value: object, name: str = "") -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int | float):
+        if name.endswith(_MOMENTS):
+            return _clock(format_time_ms(value)) if value else "never"
         if name.endswith("bytes"):
             return format_bytes(value)
         if name.endswith("seconds"):

@@ -44,3 +44,17 @@ def test_names_are_text_and_lines_are_bounded() -> None:
     assert "<script" not in chart
     assert len(re.findall(r'class="full"', chart)) == MOST
     assert "style=" not in chart
+
+
+def test_no_mark_stands_in_another_or_outside() -> None:
+    for reach in (7, 60, 365):
+        chart = ElementTree.fromstring(forecast_chart([foretold("x" * 19, reach_days=reach)]))
+        _, *marks = [each for each in chart.iter() if each.get("class") == "tick"]
+        ends = 0.0
+        for mark in marks:
+            width = 6.6 * len(mark.text or "")  # of 12 px in a wide font
+            before = {"start": 0.0, "middle": width / 2, "end": width}[mark.attrib["text-anchor"]]
+            begins = float(mark.attrib["x"]) - before
+            assert begins > ends, (reach, mark.text)
+            ends = begins + width
+        assert ends <= 400

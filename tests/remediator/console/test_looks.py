@@ -132,10 +132,11 @@ async def test_a_task_that_must_know_more_asks_for_it_and_is_started_with_it(
 ) -> None:
     await browser.log_in(await token_of(stack, "operator"))
     page = await browser.open("/tasks")
-    assert re.search(r'name="parameter.to" value=""\s+required', page.html), "what it has to know is not asked for"
-    assert 'name="parameter.set" value="latest"' in page.html
-    fields = {"csrf": page.field("csrf"), "back": "/tasks", "task": "restore", "target": "pa", "parameters": "given"}
-    given = {"parameter.set": name, "parameter.to": f" {tmp_path}/back ", "parameter.only": ""}
+    assert re.search(r'name="parameter.3" value=""\s+required', page.html), "what it has to know is not asked for"
+    assert 'name="parameter.1" value="latest"' in page.html
+    fields = {"csrf": page.field("csrf"), "back": "/tasks", "task": "restore", "target": "pa",
+              "parameters": "set only to"}  # fmt: skip
+    given = {"parameter.1": name, "parameter.2": "", "parameter.3": f" {tmp_path}/back "}
     shown = await browser.send("/start", how="plan", **fields, **given)
     assert shown.path == "/console/runs/1"
     [run] = await stack.finished(1)
@@ -146,6 +147,8 @@ async def test_a_task_that_must_know_more_asks_for_it_and_is_started_with_it(
     assert (run["outcome"], (tmp_path / "back").is_dir()) == ("effective", True), run["reason"]
     shown = await browser.send("/start", how="run", **fields)
     assert (shown.path, "say to: directory" in shown.text) == ("/console/tasks", True)
+    shown = await browser.send("/start", how="run", **{**fields, **given, "parameters": "set to"})
+    assert "other parameters by now" in shown.text
     assert len((await stack.core.runs())["items"]) == 2
 
 
@@ -162,9 +165,9 @@ def test_parameters_are_given_as_a_form_has_them() -> None:
         ("days", "number", False), ("warm", "flag", False), ("kind", "choice", False), ("only", "words", False),
         ("to", "text", True),
     ]  # fmt: skip
-    assert given_of(known, {"parameter.to": "x", "parameter.warm": "yes"}) == {"to": "x"}
-    every = {"parameter.days": " 9 ", "parameter.kind": "a", "parameter.only": " b  c ", "parameter.to": "x"}
+    assert given_of(known, {"parameter.5": "x", "parameter.2": "yes"}) == {"to": "x"}
+    every = {"parameter.1": " 9 ", "parameter.3": "a", "parameter.4": " b  c ", "parameter.5": "x"}
     assert given_of(known, every) == {"days": "9", "warm": False, "kind": "a", "only": ["b", "c"], "to": "x"}
     assert mistake("many", Many, given_of(known, every)) is None
     with pytest.raises(RequestError, match="say to: where"):
-        given_of(known, {"parameter.to": " "})
+        given_of(known, {"parameter.5": " "})
