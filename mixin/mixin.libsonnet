@@ -10,6 +10,7 @@ local ruleFiles = [
   importstr '../prometheus/rules/findings.yml',
   importstr '../prometheus/rules/forecasts.yml',
   importstr '../prometheus/rules/host.yml',
+  importstr '../prometheus/rules/images.yml',
   importstr '../prometheus/rules/itself.yml',
   importstr '../prometheus/rules/logs.yml',
   importstr '../prometheus/rules/neo4j.yml',

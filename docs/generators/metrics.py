@@ -40,7 +40,9 @@ from exporter.web.load import Certificate
 from exporter.web.web_metrics import WebMetrics
 from remediator.config import peers
 from remediator.config.forecasts import Forecasts
+from remediator.config.images import Images
 from remediator.forecast.metrics import ForecastMetrics
+from remediator.images.metrics import ImageMetrics
 from remediator.metrics import Metrics
 from remediator.runs.keeper import SilenceMetrics
 from remediator.schedule.metrics import JobMetrics
@@ -174,7 +176,8 @@ def _remediator() -> Iterator[Row]:
     for metric in registry.noted:
         yield from (_row(family, _labels(metric)) for family in metric.describe())
     forecasts = ForecastMetrics(registry, Forecasts, lambda: 0.0).families()
-    for family in (*JobMetrics(registry, lambda: 0.0).families(), *forecasts, *_watch().families()):
+    images = ImageMetrics(registry, Images).families()
+    for family in (*JobMetrics(registry, lambda: 0.0).families(), *forecasts, *images, *_watch().families()):
         yield _row(family, _labels(family))
 
 

@@ -52,6 +52,31 @@ class ServiceImage(Section):
     )
 
 
+class Signature(Section):
+    """Whose signature images of some names must have, as cosign verifies it."""
+
+    images: list[Annotated[str, Field(min_length=1)]] = Field(
+        min_length=1, description="names of images without tag, as in `ghcr.io/me/app`; `*` stands for any characters"
+    )
+    key: str | None = Field(
+        default=None, min_length=1, description="cosign's public key: a file, or a key of a service that it knows"
+    )
+    identity: str | None = Field(
+        default=None, min_length=1, description="without a key: whose certificate it must be, an address or a workflow"
+    )
+    issuer: str | None = Field(
+        default=None, min_length=1, description="without a key: who has vouched for that, an OpenID Connect address"
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        keyless = [key for key in ("identity", "issuer") if given.get(key) is not None]
+        if given.get("key") is not None and keyless:
+            yield Contradiction((keyless[0],), "stands beside `key:`; keep one of them")
+        elif given.get("key") is None and len(keyless) < 2:
+            yield Contradiction((), "needs `key:`, or both `identity:` and `issuer:`")
+
+
 class Images(Section):
     """What image-update may do."""
 
@@ -71,6 +96,23 @@ class Images(Section):
         default=1800.0, ge=10, le=6 * 3600, description="how long the pull of an image may take"
     )
     registry_timeout: Duration = Field(default=30.0, gt=0, le=300, description="how long a registry may take to answer")
+    max_pending: Duration = Field(
+        default=30 * 86400.0, gt=0, description="how long a new image of a tag may wait before that is an alert"
+    )
+    check_max_age: Duration = Field(
+        default=3 * 86400.0, gt=0, description="how long a registry may not answer before that is an alert"
+    )
+    scan: bool = Field(
+        default=True,
+        description="a new image is scanned where trivy or grype is installed, and is not taken when it has a critical "
+        "vulnerability that the image that runs does not have",
+    )
+    scan_time: Duration = Field(
+        default=600.0, gt=0, le=3600, description="time for the scans of the new image and of the one that runs"
+    )
+    signatures: list[Signature] = Field(
+        default=[], description="which images must be signed, and by whom; cosign must be installed for that"
+    )
     compose: Annotated[list[str], AfterValidator(_program)] | None = Field(
         default=None,
         description="the command of Compose, as a list; null: `docker compose`, else `docker-compose`",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from remediator.control.forecasting import Forecasting
     from remediator.control.foretelling import Foretelling
     from remediator.control.holding import Holding
+    from remediator.control.image_news import ImageNewsKeeper
     from remediator.control.journal import Journal
     from remediator.control.membership import Membership
     from remediator.control.queue import Queue
@@ -465,7 +466,15 @@ class Core(Operations):
             self.ballast,
             lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
             self._foretelling,
+            self._image_news,
         )
+
+    @cached_property
+    def _image_news(self) -> "ImageNewsKeeper":
+        from remediator.control.image_news import ImageNewsKeeper
+        from remediator.images.metrics import ImageMetrics
+
+        return ImageNewsKeeper(self.state.root, ImageMetrics(self.registry, lambda: self._settings.config.images))
 
     @cached_property
     def _foretelling(self) -> "Foretelling":

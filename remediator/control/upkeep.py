@@ -12,6 +12,7 @@ from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
 from remediator.control.foretelling import Foretelling
 from remediator.control.holding import Holding
+from remediator.control.image_news import ImageNewsKeeper
 from remediator.decide.remedies import Remedies
 from remediator.metrics import Metrics
 from remediator.store import approvals, audit, retention, rollouts, runs
@@ -44,6 +45,7 @@ class Upkeep:
         ballast: BallastKeeper,
         looks: Callable[[], Collection[str]],
         foretelling: Foretelling,
+        image_news: ImageNewsKeeper,
     ) -> None:
         self._database = database
         self._holding = holding
@@ -57,9 +59,10 @@ class Upkeep:
         self._ballast = ballast
         self._looks = looks
         self._foretelling = foretelling
+        self._image_news = image_news
 
     async def refresh_metrics(self) -> None:
-        """Brings the gauges of queue, breakers, pauses, rollouts, audit, ballast and forecasts up to date."""
+        """Brings the gauges of queue, breakers, pauses, rollouts, audit, ballast, forecasts and images up to date."""
         pauses = await self._holding.pauses()
         breakers = await self._holding.open_breakers()
         unfinished = await self._database.read(partial(runs.unfinished, host=self._database.host))
@@ -76,6 +79,7 @@ class Upkeep:
             self._metrics.audit(head, self._auditing.verified_at, broken=bool(self._auditing.faults))
         self._metrics.ballast(await self._ballast.look())
         await self._foretelling.refresh()
+        await self._image_news.refresh()
 
     async def _note_restore(self) -> None:
         """Once: while a remediator runs, nothing is restored."""

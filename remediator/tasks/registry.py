@@ -22,7 +22,7 @@ from remediator.tasks.disaster_recovery.facts import DISASTER_RECOVERY_TEST
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP
 from remediator.tasks.docker_volumes.facts import DOCKER_VOLUME_CLEANUP
 from remediator.tasks.health_check.facts import HEALTH_CHECK
-from remediator.tasks.image_update.facts import IMAGE_UPDATE
+from remediator.tasks.image_update.facts import IMAGE_CHECK, IMAGE_UPDATE
 from remediator.tasks.log_rotation.facts import LOG_ROTATION
 from remediator.tasks.maintenance_report.facts import MAINTENANCE_REPORT
 from remediator.tasks.monitoring_setup.facts import MONITORING_SETUP
@@ -226,7 +226,7 @@ _FAMILIES = (
     _Family((RESTORE_IN_PLACE,), _restore_in_place),
     _Family((SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP), _packages),
     _Family((REBOOT,), _reboot),
-    _Family((IMAGE_UPDATE,), _image_update),
+    _Family((IMAGE_UPDATE, IMAGE_CHECK), _image_update),
     _Family((DISASTER_RECOVERY_TEST,), _disaster_recovery),
     _Family((CONFIGURATION_AUDIT, VALIDATE_CONFIG), _configuration_audit),
     _Family((SECURITY_REVIEW,), _security_review),

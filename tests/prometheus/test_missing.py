@@ -67,6 +67,14 @@ FIRES_WITHOUT: dict[str, tuple[str, set[str]]] = {
         "not to know whether it is read-only excuses nothing",
         {"upkeeper_filesystem_readonly"},
     ),
+    "UpkeeperImageCheckFailing": (
+        "a registry that has never answered is one that cannot be asked, too",
+        {
+            "upkeeper_image_check_max_age_seconds",
+            "upkeeper_image_checked_timestamp_seconds",
+            "upkeeper_image_last_check_timestamp_seconds",
+        },
+    ),
     "UpkeeperInodesShort": (
         "not to know whether it is read-only excuses nothing",
         {"upkeeper_filesystem_readonly"},

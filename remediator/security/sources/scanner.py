@@ -164,11 +164,17 @@ async def look(images: Sequence[str], seconds: float) -> Found:
     return Found(risks, unknown, [f"{len(images) - len(unknown)} images ({scanner.name})"])
 
 
-async def scan(scanner: Scanner, image: str) -> Sequence[Vulnerability]:
-    """Raises CommandFailed, OSError, and what reading raises of an answer that is not understood."""
+async def scan(scanner: Scanner, image: str, host: str | None = None) -> Sequence[Vulnerability]:
+    """host: the engine that has it, as DOCKER_HOST names it; None: as our own environment does.
+
+    Raises CommandFailed, OSError, and what reading raises of an answer that is not understood.
+    """
     if image.startswith("-"):
         raise programs.CommandFailed("its name would be an option")
-    ended = await programs.run([*scanner.command, image], passed_on=("DOCKER_HOST", "XDG_CACHE_HOME"))
+    environment = {} if host is None else {"DOCKER_HOST": host}
+    ended = await programs.run(
+        [*scanner.command, image], environment=environment, passed_on=("DOCKER_HOST", "XDG_CACHE_HOME")
+    )
     if ended.status:
         raise programs.CommandFailed(ended.complaint)
     return scanner.read(json.loads(ended.output))

@@ -1,6 +1,6 @@
 """What image-update is."""
 
-from remediator.model.taskfacts import TaskFacts
+from remediator.model.taskfacts import Figure, TaskFacts
 
 DAY = 86400.0
 
@@ -20,4 +20,24 @@ IMAGE_UPDATE = TaskFacts(
     all_or_nothing=True,
     repeatable=True,
     plan_max_age=DAY,
+)
+
+ALL = "all"
+
+IMAGE_CHECK = TaskFacts(
+    name="image-check",
+    summary="Tells which services have newer images, by asking their registries; it changes nothing.",
+    never=("anything: it only looks",),
+    configured=lambda document: [ALL],
+    unattended="auto",
+    shows="figures",
+    figures=(
+        Figure("service", "service"),
+        Figure("image", "image"),
+        Figure("verdict", "is"),
+        Figure("reason", "because"),
+        Figure("newer_tags", "newer versions"),
+        Figure("newer_major_tags", "other major ones"),
+    ),
+    repeatable=True,
 )

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.base.replace_file import replace_file
+from remediator.images.news import FOLDER
 from remediator.model.task import TaskError
-from remediator.tasks.image_update.overrides import FOLDER, Pin
+from remediator.tasks.image_update.overrides import Pin
 
 Stage = Literal["changing", "going-back", "asked"]
 """``changing``: the new image is being put in place or watched. ``going-back``: the former one is. ``asked``: it is not

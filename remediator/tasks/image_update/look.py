@@ -58,6 +58,8 @@ class Looked:
     """Running containers of the project that share its network or the like, and are made anew with it."""
     restarted: Sequence[Member] = ()
     """Those that its Compose file restarts with it."""
+    running_created: str = ""
+    """When the image that runs was built, as it says itself."""
     newer: Sequence[str] = ()
     newer_major: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
@@ -140,7 +142,8 @@ class Looker:
         return Looked(
             member=member, policy=policy, image=written.image, project=project, current=current,
             candidate=None if remote is None else Candidate(image, running, local, remote),
-            sharers=sharers, restarted=restarted, newer=alike, newer_major=majors, notes=notes,
+            sharers=sharers, restarted=restarted, running_created=local.created, newer=alike,
+            newer_major=majors, notes=notes,
         )  # fmt: skip
 
     async def project(self, member: Member) -> Project | str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from exporter.base.replace_file import replace_file
+from remediator.images.news import FOLDER
 from remediator.model.task import TaskError
 
-FOLDER = "image-updates"
 FILE = "compose.yml"
 
 

@@ -11,7 +11,7 @@ class ImageRow(Row):
     service: str
     image: str
     """What its Compose file asks for."""
-    verdict: Literal["update", "current", "waits", "left-out"]
+    verdict: Literal["update", "current", "waits", "left-out", "unknown"]
     reason: str = ""
     running: str = ""
     """The digest that runs, or the image's id where the engine remembers none."""

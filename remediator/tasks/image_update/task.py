@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 
 from exporter import __version__
 from exporter.base.errors import UpkeeperError
+from exporter.base.text import format_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.backups import Backup as Series
@@ -20,6 +21,7 @@ from exporter.probing.run import run_probe
 from remediator.config.config import Config
 from remediator.config.images import Images as Settings
 from remediator.evidence.container import container_sources
+from remediator.images.news import read_result
 from remediator.model.evidence import Source
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.peers.places import Peers
@@ -30,19 +32,21 @@ from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from remediator.tasks.image_update import compose as composes
 from remediator.tasks.image_update import journal as journals
 from remediator.tasks.image_update.alerts import Alerts
+from remediator.tasks.image_update.check import ImageCheck
 from remediator.tasks.image_update.choose import Verdict, judge
 from remediator.tasks.image_update.compose import Composes
 from remediator.tasks.image_update.data import Data, Tasks
 from remediator.tasks.image_update.distribution import Known, Registries
+from remediator.tasks.image_update.examine import examination, examine
 from remediator.tasks.image_update.facts import IMAGE_UPDATE
 from remediator.tasks.image_update.images import Images
 from remediator.tasks.image_update.journal import Journal
 from remediator.tasks.image_update.look import Looked, Looker
 from remediator.tasks.image_update.overrides import Pin
 from remediator.tasks.image_update.references import parse
-from remediator.tasks.image_update.rehearsed import is_rehearsed, note
-from remediator.tasks.image_update.rows import ImageRow
 from remediator.tasks.image_update.services import Estate, Member
+from remediator.tasks.image_update.showing import few, row_of
+from remediator.tasks.image_update.shown import is_shown, note
 from remediator.tasks.image_update.unchanged import unchanged
 from remediator.tasks.image_update.update import Parts, Update
 from remediator.tasks.image_update.watch import Patience, Prober
@@ -52,10 +56,9 @@ from remediator.tasks.worker import in_thread
 
 log = structlog.get_logger(__name__)
 
-BACK_UP, PULL, REHEARSE, UPDATE = "back-up", "pull-image", "rehearse", "update-service"
+BACK_UP, PULL, EXAMINE, REHEARSE, UPDATE = "back-up", "pull-image", "examine-image", "rehearse", "update-service"
 FINISH, KEEP, GO_BACK = "finish-update", "keep-image", "go-back"
 _HOURS = 3600.0
-_SHOWN_TAGS = 3
 
 
 class Updating(Parameters):
@@ -63,6 +66,7 @@ class Updating(Parameters):
 
     young: bool = Field(default=False, description="take the new image although it is younger than images.min_age")
     major: bool = Field(default=False, description="take another major version too; never of a database")
+    again: bool = Field(default=False, description="take the new image although the service went back from it before")
     settle: Literal["", "keep", "image", "image-and-data"] = Field(
         default="",
         description="what is to stay of an update that asks: the new image; the former image; or that and its data",
@@ -92,11 +96,12 @@ class ImageUpdate:
     parameters = Updating
 
     def __init__(self, settings: Settings, services: Sequence[Service], keep_label: str, means: Means) -> None:
+        """looker, of what is made here, is what looks at services."""
         self._settings, self._services, self._means = settings, services, means
         self._estate = Estate(means.engine)
         self._images = Images(means.engine, settings.pull_timeout)
         self._composes = Composes(settings.compose, means.engine.host)
-        self._looker = Looker(self._estate, settings, self._composes, self._registries, keep_label, means.state_dir)
+        self.looker = Looker(self._estate, settings, self._composes, self._registries, keep_label, means.state_dir)
         self._patience = means.patience or Patience(settings.start_timeout, settings.watch_for)
         self._keep_label = keep_label
         self.action_timeout = max(
@@ -119,7 +124,7 @@ class ImageUpdate:
         if journal is not None:
             detail = f"an update of {target} to {journal.new.image} is not settled"
             return Measurement(breached=True, values={"pending": 0.0, "open": 1.0}, detail=detail)
-        looked = await self._looker.look(target, with_tags=False)
+        looked = await self.looker.look(target, with_tags=False)
         verdict = self._judge(looked, Updating())
         pending = verdict is not None and verdict.pending
         return Measurement(
@@ -146,7 +151,7 @@ class ImageUpdate:
             return self._open(target, journal, asked)
         if asked.settle:
             return Plan(notes=[f"No update of {target} waits for an answer."])
-        looked = await self._looker.look(target)
+        looked = await self.looker.look(target)
         verdict = self._judge(looked, asked)
         notes = [*looked.notes, *_tags_noted(looked)]
         hold = looked.left_out or ("" if verdict is None else verdict.hold)
@@ -154,16 +159,18 @@ class ImageUpdate:
         backup = ""
         if verdict is not None and not hold:
             backup, hold, back_up = await self._backup(target)
-            hold = hold or await self._would_change(looked)
+            hold = hold or await self._went_back(target, looked, asked) or await self._would_change(looked)
             if not hold:
                 pull, change = self._actions(target, looked, verdict, backup)
-                rehearsal, hold = await self._rehearsal(target, str(change.params["image"]))
-                actions = [] if hold else [*back_up, pull, *rehearsal, change]
+                image = str(change.params["image"])
+                examined, hold = await self._examination(target, image, looked.member.image_id)
+                rehearsal, hold = ([], hold) if hold else await self._rehearsal(target, image)
+                actions = [] if hold else [*back_up, pull, *examined, *rehearsal, change]
         notes += _notes(looked, verdict, hold, actions)
         asks = ""
         if actions and looked.policy == "approve":
             asks = f"a person must approve the new image of {target}: it is not labelled upkeeper.update=auto"
-        row = _row(target, looked, verdict, hold, backup)
+        row = row_of(target, looked, verdict, hold, backup)
         return Plan(actions=actions, rows=[row], notes=notes, asks=asks)
 
     async def apply(self, target: str, action: Action) -> Effect:
@@ -174,6 +181,8 @@ class ImageUpdate:
             return Effect(state="done", detail=f"made and proven ({proof}): {made.name}")
         if action.kind == PULL:
             return await self._pull(target, action)
+        if action.kind == EXAMINE:
+            return await self._examine(target, action)
         if action.kind == REHEARSE:
             return await self._rehearse(target, action)
         if action.kind not in (UPDATE, FINISH, KEEP, GO_BACK):
@@ -187,10 +196,10 @@ class ImageUpdate:
             return Effect(state="skipped", detail="its container was removed meanwhile: nothing is left to settle")
         if not members:
             return Effect(state="skipped", detail="its container was removed since the plan")
-        project = await self._looker.project(members[0])
+        project = await self.looker.project(members[0])
         if isinstance(project, str):
             raise TaskError(f"{target}: {project}")
-        update = Update(self._parts(), project, project_name, service, self._looker.settings(target))
+        update = Update(self._parts(), project, project_name, service, self.looker.settings(target))
         if action.kind == UPDATE:
             return await self._update(target, action, update, members, journal)
         if journal is None or journal.new.image != given["image"]:
@@ -223,7 +232,7 @@ class ImageUpdate:
             return Effect(state="skipped", detail=f"it runs {new.image} already")
         if len(members) != 1 or member.state.id != given["container"] or not member.state.running:
             return Effect(state="skipped", detail="it was stopped or made anew since the plan")
-        looked = await self._looker.look(target, with_tags=False)
+        looked = await self.looker.look(target, with_tags=False)
         if looked.left_out or looked.image != new.made_for:
             return Effect(state="skipped", detail=looked.left_out or "its Compose file asks for another image now")
         if [each.service for each in looked.sharers] != given["sharers"]:
@@ -231,11 +240,13 @@ class ImageUpdate:
         changed = await self._would_change(looked)
         if changed:
             raise TaskError(f"{target}: {changed}")
-        settings = self._looker.settings(target)
+        settings = self.looker.settings(target)
         if settings is not None and settings.backup and not settings.at_rest:
             _, hold, missing = await self._backup(target)
             if hold or missing:
                 raise TaskError(f"{target} was left as it is: {hold or f'{settings.backup} has no proven set of late'}")
+        if not await self._is_examined(target, new.image):
+            return Effect(state="skipped", detail="not done: it was not shown that this image may be taken")
         if settings is not None and settings.rehearse and not await self._is_rehearsed(target, new.image):
             return Effect(state="skipped", detail="not done: its rehearsal has not gone well")
         return await update.go_on(await update.begin(member, new, looked.sharers))
@@ -246,9 +257,61 @@ class ImageUpdate:
         pulled = await self._images.pull(image, image.digest)
         return Effect(state="done" if pulled else "skipped", detail="pulled" if pulled else "it is here already")
 
+    async def _went_back(self, target: str, looked: Looked, asked: Updating) -> str:
+        """Why an image is not taken that did not stay the last time; empty where it may be."""
+        project, service = _names(target)
+        last = await in_thread(lambda _: read_result(self._means.state_dir, project, service))
+        candidate = looked.candidate
+        if last is None or candidate is None or asked.again or last.result == "updated":
+            return ""
+        if last.digest != candidate.remote.digest:
+            return ""
+        return f"it went back from this image on {format_time(last.at)} ({last.problem}): -p again=true tries it again"
+
+    async def _examination(self, target: str, text: str, running: str) -> tuple[list[Action], str]:
+        """What examines an image that was not yet, where there is something to do it with; or why that cannot be."""
+        image = parse(text)
+        assert image is not None
+        asked, hold = examination(self._settings, image)
+        if hold or not asked.rule or await self._is_examined(target, text):
+            return [], hold
+        params: dict[str, JsonValue] = {"image": text, "running": running}
+        return [Action(kind=EXAMINE, object=text, reason=asked.words, params=params)], ""
+
+    async def _is_examined(self, target: str, text: str) -> bool:
+        """Whether all was shown of it that must be, which may be nothing."""
+        image = parse(text)
+        assert image is not None
+        asked, hold = examination(self._settings, image)
+        if hold or not asked.rule:
+            return not hold
+        project, service = _names(target)
+        return await in_thread(
+            lambda _: is_shown(self._means.state_dir, project, service, "examined", text, asked.rule)
+        )
+
+    async def _examine(self, target: str, action: Action) -> Effect:
+        text = str(action.params["image"])
+        image = parse(text)
+        if image is None or await self._images.one(text) is None:
+            return Effect(state="skipped", detail="not done: the image was not pulled")
+        asked, hold = examination(self._settings, image)
+        if hold:
+            raise TaskError(f"{target} stays as it is: {hold}")
+        pinned = f"{image.name}@{image.digest}"
+        try:
+            shown = await examine(
+                asked, pinned, str(action.params["running"]), self._settings.scan_time, self._means.engine.host
+            )
+        except TaskError as error:
+            raise TaskError(f"{target} stays as it is: {error}") from error
+        project, service = _names(target)
+        await in_thread(lambda _: note(self._means.state_dir, project, service, "examined", text, shown, asked.rule))
+        return Effect(state="done", detail=shown)
+
     async def _rehearsal(self, target: str, image: str) -> tuple[list[Action], str]:
         """What rehearses an image that was not yet, where the config says so; or why that cannot be."""
-        settings = self._looker.settings(target)
+        settings = self.looker.settings(target)
         if settings is None or not settings.rehearse or settings.backup is None:
             return [], ""
         if not self._means.data.can_rehearse(settings.backup):
@@ -261,7 +324,7 @@ class ImageUpdate:
 
     async def _is_rehearsed(self, target: str, image: str) -> bool:
         project, service = _names(target)
-        return await in_thread(lambda _: is_rehearsed(self._means.state_dir, project, service, image))
+        return await in_thread(lambda _: is_shown(self._means.state_dir, project, service, "rehearsed", image))
 
     async def _rehearse(self, target: str, action: Action) -> Effect:
         text = str(action.params["image"])
@@ -273,12 +336,12 @@ class ImageUpdate:
         except UpkeeperError as error:
             raise TaskError(f"{target} stays as it is: rehearsed with {text}, {error}") from error
         project, service = _names(target)
-        await in_thread(lambda _: note(self._means.state_dir, project, service, text, shown))
+        await in_thread(lambda _: note(self._means.state_dir, project, service, "rehearsed", text, shown))
         return Effect(state="done", detail=shown)
 
     async def _backup(self, target: str) -> tuple[str, str, list[Action]]:
         """The backup that an update relies on, in words; why it holds the update up; and what makes a set of it."""
-        settings = self._looker.settings(target)
+        settings = self.looker.settings(target)
         if settings is None or settings.backup is None:
             return "", "", []
         name, data = settings.backup, self._means.data
@@ -370,7 +433,7 @@ class ImageUpdate:
         )
 
     def _proof(self, target: str) -> Literal["checksums", "readable", "restored", "drilled"]:
-        settings = self._looker.settings(target)
+        settings = self.looker.settings(target)
         return "readable" if settings is None else settings.proof
 
     def _parts(self) -> Parts:
@@ -389,6 +452,7 @@ class ImageUpdate:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
+    """Updates, and the look at all that could be updated."""
     state_dir = resources.state_dir or Path()
     owner = Owner(host=machine.node(), state="" if resources.state_dir is None else str(resources.state_dir))
     made_by = f"upkeeper {__version__}"
@@ -407,7 +471,9 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         data=Data(series, own),
         has_state=resources.state_dir is not None,
     )
-    return [ImageUpdate(config.images, config.services, config.docker.cleanup.keep_label, means)]
+    keep_label = config.docker.cleanup.keep_label
+    update = ImageUpdate(config.images, config.services, keep_label, means)
+    return [update, ImageCheck(update.looker, config.images, resources.state_dir, resources.docker)]
 
 
 def _names(target: str) -> tuple[str, str]:
@@ -431,10 +497,10 @@ def _tags_noted(looked: Looked) -> list[str]:
     notes = []
     if looked.newer:
         notes.append(
-            f"Newer versions of {looked.image}: {_few(looked.newer)}; write one into the Compose file to take it."
+            f"Newer versions of {looked.image}: {few(looked.newer)}; write one into the Compose file to take it."
         )
     if looked.newer_major:
-        notes.append(f"Other major versions: {_few(looked.newer_major)}.")
+        notes.append(f"Other major versions: {few(looked.newer_major)}.")
     return notes
 
 
@@ -452,34 +518,3 @@ def _notes(looked: Looked, verdict: Verdict | None, hold: str, actions: Sequence
 
 
 _DATA = ["It has data: an image alone goes back by itself only while nothing was written to them since it was healthy."]
-
-
-def _few(tags: Sequence[str]) -> str:
-    more = f" and {len(tags) - _SHOWN_TAGS} more" if len(tags) > _SHOWN_TAGS else ""
-    return f"{', '.join(tags[:_SHOWN_TAGS])}{more}"
-
-
-def _row(target: str, looked: Looked, verdict: Verdict | None, hold: str, backup: str) -> ImageRow:
-    candidate = looked.candidate
-    word: Literal["update", "current", "waits", "left-out"] = "update"
-    if looked.left_out:
-        word = "left-out"
-    elif verdict is None:
-        word = "current"
-    elif hold:
-        word = "waits"
-    shown = {}
-    if candidate is not None:
-        shown = {
-            "running": next(iter(sorted(candidate.local.digests)), candidate.local.id),
-            "running_created": candidate.local.created,
-            "new": candidate.remote.digest,
-            "new_created": candidate.remote.created,
-        }
-    return ImageRow(
-        service=target, image=looked.image, verdict=word, reason=hold, backup=backup,
-        major="" if verdict is None else verdict.major,
-        new_bytes=0 if candidate is None else candidate.remote.bytes,
-        recreated_with=", ".join(each.state.name for each in (*looked.sharers, *looked.restarted)),
-        newer_tags=_few(looked.newer), newer_major_tags=_few(looked.newer_major), **shown,
-    )  # fmt: skip

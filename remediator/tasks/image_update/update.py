@@ -17,6 +17,7 @@ from exporter.docker.references import refers
 from exporter.findings.project import Invocation
 from exporter.inventory.services import Probe, Service
 from remediator.config.images import ServiceImage
+from remediator.images.news import Outcome, Result, write_result
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.image_update import compose as composes
 from remediator.tasks.image_update import journal as journals
@@ -170,6 +171,7 @@ class Update:
         image = parse(journal.new.made_for)
         if image is not None and not image.digest:
             await self._parts.images.tag(image, journal.new_id)
+        await self._result(journal, "updated")
         named = await self._forget()
         kept = "" if named else f"; the former image stays as {former_name(self.target)}"
         alerts = f"; its alerts were not asked: {unasked}" if unasked else ""
@@ -188,6 +190,7 @@ class Update:
             return f"{self.target} runs on its former image, as before: {problem}"
         if await self._may_have_served(journal):
             journal = await self._note(journal.model_copy(update={"stage": "asked"}))
+            await self._result(journal, "asked")
             return self._question(journal)
         journal = await self._note(journal.model_copy(update={"stage": "going-back"}))
         return await self._back(journal)
@@ -254,6 +257,7 @@ class Update:
         seen = await self._watch(back).until_well(watched, _nothing)
         said = f"{journal.problem}; " if journal.problem else ""
         if seen.problem:
+            await self._result(journal, "unwell", seen.problem)
             kept = f" The set {journal.set} of its data is in the backup {journal.series}." if journal.set else ""
             raise TaskError(
                 f"{said}the former image {journal.former} was put back{data}, and {self.target} is not well on it "
@@ -262,9 +266,18 @@ class Update:
             )
         if await self._running_id() != journal.former_id:
             raise TaskError(f"{said}{self.target} should run {journal.former} again, and runs something else")
+        await self._result(journal, "went-back")
         named = await self._forget()
         kept = "" if named else f"; that image stays as {former_name(self.target)}"
         return f"{said}went back: {self.target} runs {journal.former} again{data}, and is well{kept}"
+
+    async def _result(self, journal: Journal, result: Outcome, problem: str = "") -> None:
+        """Notes how it went, for those who ask later."""
+        told = Result(
+            image=journal.new.image, result=result, at=self._parts.clock(), problem=problem or journal.problem
+        )
+        state_dir = self._parts.state_dir
+        await in_thread(lambda _: write_result(state_dir, self._name, self._service, told))
 
     async def _forget(self) -> bool:
         """The update is settled. Whether the former image has another name than the one that kept it."""

@@ -18,6 +18,7 @@ LOOKS_ONLY = {
     "configuration-audit",
     "diagnose",
     "health-check",
+    "image-check",
     "performance-advice",
     "performance-analysis",
     "performance-check",

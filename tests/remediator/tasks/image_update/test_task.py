@@ -163,7 +163,8 @@ async def test_what_never_becomes_healthy_goes_back_exactly(house: House) -> Non
     assert "went back" in problem, problem
     assert house.digest() == first
     assert not differences(essence(before), essence(house.container()))
-    assert not [each for each in house.state.rglob("*") if each.is_file()], "nothing of ours is left"
+    left = [each.name for each in house.state.rglob("*") if each.is_file()]
+    assert left == ["app.result.json"], "nothing else of ours is left"
     assert not [tag for image in house.dockerd.client.images.list() for tag in image.tags if "upkeeper-former" in tag]
 
 
@@ -199,7 +200,7 @@ async def test_a_new_alert_after_it_was_healthy(house: House) -> None:
                 (house.project / "data" / "written").write_text("by a client")
             return said
 
-    (_, problem) = await updated(house.task(alerts=Writing(known, known, more)))
+    (_, problem) = await updated(house.task(alerts=Writing(known, known, more)), again=True)
     assert isinstance(problem, str)
     assert "Say what is to stay" in problem, problem
     assert house.digest() == second, "both are kept: a person must say"
@@ -380,10 +381,14 @@ async def test_image_and_data_go_back_as_one_pair(house: House, tmp_path: Path) 
     # With a set that is recent enough the service is not stopped for one; without, one is made first.
     settings["services"][0] |= {"at_rest": False}
     task = house.task(settings, data=Data([one], own))
-    assert [each.kind for each in (await task.plan(TARGET)).actions] == ["pull-image", "update-service"]
+    held = await task.plan(TARGET)
+    assert not held.actions, "it went back from exactly this image"
+    assert "-p again=true tries it again" in held.notes[-1], held
+    again = {"again": True}
+    assert [each.kind for each in (await task.plan(TARGET, again)).actions] == ["pull-image", "update-service"]
     for each in BackupDirectory(one, time.time).read():
         shutil.rmtree(sets / each.name)
-    plan = await task.plan(TARGET)
+    plan = await task.plan(TARGET, again)
     assert [each.kind for each in plan.actions] == ["back-up", "pull-image", "update-service"]
     done = await task.apply(TARGET, plan.actions[0])
     assert "made and proven (readable)" in done.detail

@@ -1,0 +1,1 @@
+"""What is known of the images of services: what waits for them, and what became of the last updates."""
