@@ -18,8 +18,8 @@ PREFIX = "upkeeper-"
 BOARDS: Mapping[str, str] = {
     "alerting": "remediation", "audit": "remediation", "backups": "backups", "containers": "containers",
     "docker": "containers", "filesystems": "host", "findings": "configuration", "forecasts": "remediation",
-    "host": "host", "itself": "remediation", "logs": "host", "neo4j": "databases", "postgres": "databases",
-    "schedule": "remediation", "services": "services", "sqlite": "overview", "updates": "host",
+    "host": "host", "images": "overview", "itself": "remediation", "logs": "host", "neo4j": "databases",
+    "postgres": "databases", "schedule": "remediation", "services": "services", "sqlite": "overview", "updates": "host",
     "watchdog": "overview", "web": "configuration",
 }  # fmt: skip
 """The dashboard that shows what the alerts of a rule file are about: the overview where none shows it by itself."""

@@ -112,5 +112,5 @@ def test_jobs_are_those_of_the_config_or_else_those_that_ship(tmp_path: Path) ->
     config.write_text("schedule: {jobs: [{name: night, at: '@daily', task: daily}]}\n")
     assert [word.value for word in jobs(config, {})] == ["night"]
     config.write_text("{}\n")
-    shipped = ["health-check", "backup", "daily", "forecast", "weekly", "monthly", "yearly"]
+    shipped = ["health-check", "backup", "daily", "forecast", "image-check", "weekly", "monthly", "yearly"]
     assert [word.value for word in jobs(config, {})] == shipped
