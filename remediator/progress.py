@@ -40,8 +40,8 @@ def tell(done: int, total: int | None = None, unit: Unit = "bytes", doing: str =
 
 def in_words(progress: ProgressView, actions: Sequence[ActionView]) -> str:
     """How far an action is, as ``back-up volume:n8n: 1.2 GiB of 3.4 GiB``."""
-    action = actions[progress["position"]]
-    what = ": ".join(filter(None, [f"{action['kind']} {action['object']}", progress["doing"]]))
+    at = [action for action in actions if action["position"] == progress["position"]]
+    what = ": ".join(filter(None, [*(f"{action['kind']} {action['object']}" for action in at), progress["doing"]]))
     done, total = progress["done"], progress["total"]
     match progress["unit"]:
         case "bytes":
@@ -50,7 +50,7 @@ def in_words(progress: ProgressView, actions: Sequence[ActionView]) -> str:
             far = f"{done} %"
         case unit:
             far = (f"{done:,} of {total:,}" if total else f"{done:,}") + f" {unit}"
-    return f"{what}: {far}"
+    return f"{what}: {far}" if what else far
 
 
 def coarse(progress: ProgressView) -> object:

@@ -15,6 +15,7 @@ from remediator.console.gate import Visitor
 from remediator.console.stance import LAST_LINES, Stance, stance
 from remediator.model.errors import RequestError, bad_request, not_found
 from remediator.model.shapes.alerts import AlertView
+from remediator.model.shapes.approvals import ApprovalView
 from remediator.model.shapes.runs import RunView, StepView
 from remediator.model.words import ApprovalState, Outcome, RunState
 from remediator.webhook.watchdog import NAME as WATCHDOG
@@ -126,12 +127,14 @@ async def runs(ask: Operations, request: web.Request, visitor: Visitor) -> Value
 @page("/runs/{id}", "Run", "run.html")
 async def run(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     found = await ask.run(_id(request))
-    waits = []
-    if found["state"] == "waiting":
-        open_ones = (await ask.approvals(state="asked", limit=MAX_PAGE))["items"]
-        waits = [one for one in open_ones if one["run"] == found["id"]]
+    waits = await _waits(ask, found["id"]) if found["state"] == "waiting" else []
     steps, left_out = _most_telling(found.get("timeline") or [])
     return {"run": found, "waits": waits, "steps": steps, "left_out": left_out}
+
+
+async def _waits(ask: Operations, run: int | None) -> Sequence[ApprovalView]:
+    """The request for approval that a run waits for."""
+    return [one for one in (await ask.approvals(state="asked", limit=MAX_PAGE))["items"] if one["run"] == run]
 
 
 def _most_telling(steps: Sequence[StepView]) -> tuple[Sequence[StepView | None], int]:
@@ -148,7 +151,8 @@ def _most_telling(steps: Sequence[StepView]) -> tuple[Sequence[StepView | None],
 @page("/alerts", "Alerts", "alerts.html", "Alerts")
 async def alerts(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     listed = _Listed.of(request, ("status", "fingerprint", "host"))
-    return listed.values(await ask.alerts(limit=ON_A_PAGE, before=listed.before, **listed.wanted))
+    found = await ask.alerts(limit=ON_A_PAGE, before=listed.before, **listed.wanted)
+    return listed.values(found) | {"stances": [stance(one["decision"], one["run"]) for one in found["items"]]}
 
 
 @page("/alerts/{id}", "Why", "why.html")
@@ -157,12 +161,17 @@ async def why(ask: Operations, request: web.Request, visitor: Visitor) -> Values
     id = _id(request)
     found = await ask.explain(alert_id=id, plan=False)
     decided = (await ask.decisions(alert=id, limit=ON_A_PAGE))["items"]
+    # The newest that is older than the next one: itself, unless its retention is over meanwhile.
+    came = [one for one in (await ask.alerts(limit=1, before=id + 1))["items"] if one["id"] == id]
     ran = next((one["run_id"] for one in decided if one["run_id"] is not None), None)
     run = None if ran is None else await ask.run(ran)
+    now = stance(max(decided, key=lambda one: (one["last_at"], one["id"]), default=None), run)
     return {
         "why": found,
+        "alert": came[0] if came else None,
         "decisions": decided,
-        "stance": stance(max(decided, key=lambda one: (one["last_at"], one["id"]), default=None), run),
+        "stance": now,
+        "waits": await _waits(ask, now.run) if now.word == "waits for you" else [],
         "evidence": [] if run is None else run.get("evidence") or [],
         "last_lines": LAST_LINES,
     }

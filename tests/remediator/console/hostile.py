@@ -14,7 +14,7 @@ import remediator.api.operations as table
 from remediator.api.parameters import answer
 
 TIME = "2026-11-28T10:00:00.000Z"
-_TIMES = frozenset({"at", "since", "until", "before", "after", "held_until"})
+_TIMES = frozenset({"at", "since", "until", "before", "after", "held_until", "journal_since"})
 _NONE = frozenset({"continued_by"})
 
 

@@ -144,7 +144,7 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
                     await page.screenshot(path=Path(wanted) / "console-now.png", full_page=True, clip=clip)
                 if kept or path == "/":
                     title = path.strip("/").replace("/{id}", "-one").partition("?")[0].replace("/", "-") or "now"
-                    await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True)
+                    await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True, clip=await top(page))
             faults += [f"{path}: no Tab comes to {missed}" for missed in await missed_by_tab(page)]
             await page.set_viewport_size(PHONE)
             await page.emulate_media(color_scheme="light")
@@ -163,6 +163,12 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
         if long_form():
             faults += [f"the plan of a restore {fault}" for fault in serious((await Axe().run(page)).response)]
     assert not faults, "\n".join(faults)
+
+
+async def top(page: Page) -> FloatRect:
+    """All of the page, but for the lower part of a very long one."""
+    width, height = await page.evaluate("[innerWidth, Math.min(document.documentElement.scrollHeight, 3000)]")
+    return FloatRect(x=0, y=0, width=width, height=height)
 
 
 _OUT_OF_SIGHT = """

@@ -49,7 +49,9 @@ async def followed(client: Scripted) -> list[str]:
     ],
 )
 def test_how_far_an_action_is_in_words(told: Any, words: str) -> None:
-    going = run(state="applying", outcome=None, actions=[action(kind="rotate"), action(kind="delete", object="x.log")])
+    going = run(
+        state="applying", outcome=None, actions=[action(kind="rotate"), action(1, kind="delete", object="x.log")]
+    )
     going["progress"] = {"position": 1, **told}
     assert Progress.of(going).within == f"delete x.log: {words}"
 
