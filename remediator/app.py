@@ -12,6 +12,7 @@ from exporter.base.problem import problem, problem_middleware
 from exporter.exposition import Format, compress, join, render
 from remediator.access.door import WEBHOOK, Door
 from remediator.access.failures import Failures
+from remediator.access.headers import for_browsers
 from remediator.api.openapi import openapi
 from remediator.api.operations import API
 from remediator.api.routes import add_routes
@@ -42,6 +43,7 @@ def build_app(
     failures = Failures()
     door = Door(core.access, failures)
     app = web.Application(middlewares=[problem_middleware, door.middleware], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(for_browsers)
     webhook = webhook_handler(core.inbox.accept, door.check_webhook, WebhookMetrics(core.registry))
     app.router.add_route("*", WEBHOOK, webhook)
     add_routes(app.router, core)

@@ -2,10 +2,13 @@
 
 import re
 from datetime import timedelta
+from math import inf
 
 _UNIT_SECONDS = {"y": 365 * 86400.0, "w": 7 * 86400.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _CENTURY = 100 * _UNIT_SECONDS["y"]
 _DURATION = re.compile(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?")
+_DIGITS = 15
+_LONGEST_SHOWN = 70
 _PART = re.compile(r"(\d+)(ms|[ywdhms])")
 
 
@@ -20,10 +23,16 @@ def parse_duration(value: object) -> object:
         return value
     seconds = _seconds(value)
     if seconds is None:
-        raise ValueError(f"{value!r} is not a duration; write for example 30s, 15m, 1h30m or 7d")
+        raise ValueError(f"{_short(value)} is not a duration; write for example 30s, 15m, 1h30m or 7d")
     if not seconds <= _CENTURY:  # which also refuses what is not a number
-        raise ValueError(f"{value!r} is too long; the longest duration is 100y")
+        raise ValueError(f"{_short(value)} is too long; the longest duration is 100y")
     return seconds
+
+
+def _short(value: object) -> str:
+    """As an error shows it: anybody may have typed it into a form."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _seconds(value: object) -> float | None:
@@ -36,7 +45,10 @@ def _seconds(value: object) -> float | None:
         return 0.0
     if not text or not _DURATION.fullmatch(text):
         return None
-    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
+    parts = [(number.lstrip("0") or "0", unit) for number, unit in _PART.findall(text)]
+    if any(len(number) > _DIGITS for number, _ in parts):
+        return inf  # more than a float or int() of so many digits takes
+    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in parts)
 
 
 def format_duration(seconds: float) -> str:

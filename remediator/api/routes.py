@@ -1,7 +1,9 @@
 """The REST API: a route for each line of the table of operations."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
@@ -59,11 +61,19 @@ def download(content: ArtefactContent, *, shown: bool = False) -> web.Response:
         body=content["content"],
         headers={
             hdrs.CONTENT_TYPE: content["media_type"],
-            hdrs.CONTENT_DISPOSITION: f'{disposition}; filename="{content["name"]}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+            hdrs.CONTENT_DISPOSITION: f"{disposition}; {_named(content['name'])}",
+            "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+            " frame-ancestors 'none'",
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def _named(name: str) -> str:
+    """A file's name in a header, whatever is in it: RFC 6266, with what is no ASCII beside it as RFC 8187 has it."""
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    encoded = quote(name, safe="", errors="replace")
+    return f'filename="{plain}"' if plain == name else f"filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
 async def _values(operation: Operation, request: web.Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import structlog
 from exporter.base.complaints import Complaints
 from remediator.chat import words
 from remediator.chat.channel import Answer, Channel, ChatError, Question
+from remediator.chat.seldom import Seldom
 from remediator.config.config import Config
 from remediator.model.caller import ASKING, Caller
 from remediator.model.errors import RequestError
@@ -64,6 +65,7 @@ class Chats:
         self._config = config
         self._make = make
         self._clock = clock
+        self._seldom = Seldom(lambda: asyncio.get_running_loop().time())
         self._complaints = Complaints(log, "chat does not work", "chat works again", "chat", "part")
 
     async def run(self) -> None:
@@ -164,18 +166,27 @@ class Chats:
         """Decides what somebody answered, once, and tells him. Raises sqlalchemy.exc.SQLAlchemyError, and then the same
         answer is to be taken again.
         """
-        said = words.said(await self._decided(channel, answer))
+        said = await self._decided(channel, answer)
+        if not said:
+            return
         with suppress(ChatError):  # it is decided in any case, and the message will say so
-            await answer.say(said)
+            await answer.say(words.said(said))
 
     async def _decided(self, channel: Channel, answer: Answer) -> str:
+        """What came of it, for who answered; empty where he need not be told."""
         if answer.who is None:
-            log.warning("a stranger answered in a chat", chat=channel.name, user=answer.user)
+            if times := self._seldom.due((channel.name, "stranger")):
+                log.warning("a stranger answered in a chat", chat=channel.name, user=answer.user, times=times)
             return "You may not approve here: the config does not name you. Nothing was done."
         find = partial(chats.named, host=self._database.host, channel=channel.name, secret=_hash(answer.secret))
         found = await self._database.read(find)
         if found is None or answer.recipient not in (None, found.recipient):
-            return "Nothing waits for this answer any more. Nothing was done."
+            times = self._seldom.due((channel.name, answer.recipient))
+            if times:
+                log.info("an answer to nothing that waits", chat=channel.name, by=answer.who, times=times)
+            # Where the secret alone tells who it is, anybody can have written this in his name.
+            told = answer.recipient is None or times
+            return "Nothing waits for this answer any more. Nothing was done." if told else ""
         if answer.ref is not None:
             # What ended while it posted knows of the message by the answer to it.
             await self._database.write(partial(chats.posted, secret=_hash(answer.secret), ref=answer.ref))

@@ -12,7 +12,7 @@ from typing import Any
 from remediator.chat.channel import Answer, ChatError, Question, Verdict
 from remediator.chat.secret import SecretInFile
 from remediator.config.chats import NtfyChat
-from remediator.peers.http import PeerClient, PeerError
+from remediator.peers.http import AnswerTooLong, PeerClient, PeerError
 
 POLL_SECONDS = 10.0
 """What a visitor of the public server may ask for in the long run is one thing in 5 s."""
@@ -66,14 +66,24 @@ class Ntfy:
 
     async def answers(self) -> AsyncGenerator[Answer | None]:
         while True:
-            query = {"poll": "1", "since": self._since}
-            for message in _messages(await self._ask("GET", f"/{self._settings.answers}/json", params=query)):
+            for message in _messages(await self._written()):
                 answer = self._answer(message)
                 if answer is not None:
                     yield answer
                 self._since = message["id"]  # only now: what was not dealt with comes again
             yield None
             await asyncio.sleep(self._poll_seconds)
+
+    async def _written(self) -> bytes:
+        """What has been written to the topic of the answers since the last look. Raises ChatError."""
+        try:
+            return await self._ask("GET", f"/{self._settings.answers}/json", params={"poll": "1", "since": self._since})
+        except _TooMuch:
+            # Everybody may write there: who writes very much must not keep us from what comes after it.
+            self._since = str(int(self._clock()))
+            raise ChatError(
+                f"more was written to {self._settings.answers} than can be read; who has answered must answer again"
+            ) from None
 
     def _answer(self, message: Mapping[str, Any]) -> Answer | None:
         """An answer to one of our messages; None for whatever else was written."""
@@ -104,11 +114,17 @@ class Ntfy:
         headers = {} if self._token is None else {"Authorization": f"Bearer {await self._token.read()}"}
         try:
             status, body = await self._http.fetch(method, path, headers=headers, **request)
+        except AnswerTooLong as error:
+            raise _TooMuch(str(error)) from error
         except PeerError as error:
             raise ChatError(str(error)) from error
         if status != 200:
             raise ChatError(f"ntfy answers {status}", wait=TOO_MANY_SECONDS if status == 429 else 0.0)
         return body
+
+
+class _TooMuch(ChatError):
+    """More messages than are read at once."""
 
 
 def _short(text: str) -> str:

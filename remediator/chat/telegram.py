@@ -5,12 +5,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from remediator.chat.channel import Answer, ChatError, Question, Verdict
+from remediator.chat.plain import as_it_is
 from remediator.chat.secret import SecretInFile
 from remediator.config.chats import TelegramChat
 from remediator.peers.http import PeerClient, PeerError
 
 LEAST_SECONDS = 1.0
 """Between two polls, should one be answered at once and with nothing."""
+LONGEST_WAIT = 3600.0
+"""For which it is left alone at most, however long it wants to be."""
 POLL_SECONDS = 50
 """For which a request for answers waits at Telegram."""
 SECONDS = 20.0
@@ -51,7 +54,7 @@ class Telegram:
         sent = await self._call(
             "sendMessage",
             chat_id=int(recipient),
-            **_as_it_is(question.text),
+            **as_it_is(question.text),
             reply_markup={"inline_keyboard": buttons},
         )
         try:
@@ -65,7 +68,7 @@ class Telegram:
                 "editMessageText",
                 chat_id=int(recipient),
                 message_id=int(ref),
-                **_as_it_is(text),
+                **as_it_is(text),
             )
         except _Refused as refused:
             if refused.code != 400:
@@ -80,6 +83,7 @@ class Telegram:
                 "getUpdates", timeout=self._poll_seconds, allowed_updates=["callback_query"], **more
             )
             yield None
+            before = self._offset
             for update in updates if isinstance(updates, list) else ():
                 answer = self._answer(update)
                 if answer is not None:
@@ -87,8 +91,12 @@ class Telegram:
                 # Only now: what was not dealt with comes again.
                 number = update.get("update_id") if isinstance(update, dict) else None
                 if isinstance(number, int):
-                    self._offset = max(self._offset or 0, number + 1)
-            if not updates or not isinstance(updates, list):
+                    self._offset = number + 1
+            if not updates:
+                # What came is confirmed by that. After a week without any, numbers begin anew, and may be lower ones,
+                # which an offset from before would confirm unseen.
+                self._offset = None
+            if not updates or self._offset == before:
                 await asyncio.sleep(max(0.0, again - asyncio.get_running_loop().time()))
 
     def _answer(self, update: Any) -> Answer | None:
@@ -130,17 +138,9 @@ class Telegram:
         raise _Refused(f"Telegram refuses {method} ({status}): {description}", status, wait)
 
 
-def _as_it_is(text: str) -> Mapping[str, Any]:
-    """Text of which Telegram makes nothing: it would find mentions, links and commands in it, but not inside ``pre``
-    (https://core.telegram.org/bots/api#formatting-options). Lengths are in units of UTF-16.
-    """
-    whole = {"type": "pre", "offset": 0, "length": len(text.encode("utf-16-le")) // 2}
-    return {"text": text, "entities": [whole], "link_preview_options": {"is_disabled": True}}
-
-
 class _Refused(ChatError):
     """Telegram has answered with an error."""
 
     def __init__(self, message: str, code: int, wait: object) -> None:
-        super().__init__(message, float(wait) if isinstance(wait, int | float) and 0 <= wait < 3600 else 0.0)
+        super().__init__(message, min(float(wait), LONGEST_WAIT) if isinstance(wait, int | float) and wait > 0 else 0.0)
         self.code = code

@@ -24,6 +24,10 @@ class PeerError(UpkeeperError):
         self.status = status
 
 
+class AnswerTooLong(PeerError):
+    """More comes than is wanted."""
+
+
 class PeerClient:
     """The HTTP API of a peer. Use as an async context manager; it connects at the first request.
 
@@ -86,7 +90,7 @@ class PeerClient:
                 body += chunk
                 if len(body) > self._max_bytes:
                     limit = format_bytes(self._max_bytes)
-                    raise PeerError(f"the answer of {self._at} is longer than {limit}", response.status_code)
+                    raise AnswerTooLong(f"the answer of {self._at} is longer than {limit}", response.status_code)
             return response.status_code, bytes(body)
 
     @property

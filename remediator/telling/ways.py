@@ -1,11 +1,13 @@
 """The ways by which people are told: those of ``notify:``, through which Alertmanager tells them of alerts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any, Protocol
 
 from remediator.chat.channel import ChatError
+from remediator.chat.plain import as_it_is
 from remediator.chat.secret import SecretInFile
 from remediator.config.notify import Email, Notify, Slack, Telegram
 from remediator.peers.http import PeerClient, PeerError
@@ -98,6 +100,15 @@ def _escaped(plain: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def in_telegram(message: Message) -> Mapping[str, Any]:
+    """Nothing in it is a mention or a command, and of its addresses only ours are links. Pure."""
+    links = "".join(f"\n{name}: {link}" for name, link in message.links)
+    after = f"\n{links}" if links else ""
+    whole = f"{message.subject}\n\n{text(replace(message, links=()))}".rstrip()
+    most = LONGEST - len(after)
+    return as_it_is(whole if len(whole) <= most else f"{whole[: most - 1]}…", after)
+
+
 class ByTelegram:
     def __init__(self, telegram: Telegram) -> None:
         self._chat_id = telegram.chat_id
@@ -109,12 +120,7 @@ class ByTelegram:
         return "telegram"
 
     async def tell(self, message: Message, id: str) -> None:
-        whole = f"{message.subject}\n\n{text(message)}"
-        values: dict[str, Any] = {
-            "chat_id": self._chat_id,
-            "text": whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…",
-            "link_preview_options": {"is_disabled": True},
-        }
+        values: dict[str, Any] = {"chat_id": self._chat_id, **in_telegram(message)}
         try:
             token = await self._token.read()
             async with PeerClient("Telegram", self._api, SECONDS, MAX_BYTES) as client:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from exporter.base.listen import is_loopback_host
 from exporter.base.redact import redacted
 from exporter.base.spans import coarse
-from exporter.base.text import counted, format_time, printable
+from exporter.base.text import counted, format_time
 from exporter.base.units import format_bytes
+from exporter.base.visible import visible
 from remediator.model.evidence import Section
 from remediator.model.story import Done, Ran, Story
 from remediator.telling.news import News
@@ -24,7 +25,6 @@ _LOOKED_AT = 8 * LONGEST
 _BESIDE = frozenset({"processes", "alerts firing beside it"})
 """Evidence that is kept of each run, and says least of what was wrong."""
 _SINCE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? \+0000 UTC", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,8 @@ class Message:
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
-    """A line of it, without what is secret, and without characters that no line has."""
-    whole = _CONTROL.sub(" ", printable(redacted(text[:_LOOKED_AT])))
-    whole = " ".join(whole.split())
+    """A line of it, without what is secret; what nobody sees is written out."""
+    whole = visible(" ".join(redacted(text[:_LOOKED_AT]).split()))
     return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"
 
 

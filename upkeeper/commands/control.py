@@ -18,8 +18,8 @@ class DurationType(click.ParamType[float]):
 
         try:
             seconds = float(parse_duration(value))  # type: ignore[arg-type]  # what is no number fails here
-        except (TypeError, ValueError):
-            self.fail(f"{value!r} is not a duration; write for example 30m, 2h or 7d", param, ctx)
+        except (TypeError, ValueError) as error:
+            self.fail(str(error), param, ctx)
         if seconds <= 0:
             self.fail("must be longer than 0", param, ctx)
         return seconds

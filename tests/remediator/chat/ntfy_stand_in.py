@@ -69,7 +69,10 @@ class Ntfy:
         messages = self.topics.get(request.match_info["topic"], [])
         ids = [each["id"] for each in messages]
         since = request.query["since"]
-        lines = messages if since == "all" else messages[ids.index(since) + 1 :]
+        if since.isdecimal():
+            lines = [each for each in messages if each["time"] >= int(since)]
+        else:  # as the server does, also for one that it no longer knows
+            lines = messages[ids.index(since) + 1 :] if since in ids else messages
         return web.Response(text="".join(json.dumps(each) + "\n" for each in lines))
 
 

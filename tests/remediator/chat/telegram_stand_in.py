@@ -25,6 +25,10 @@ class Bot:
     """Answers of methods that fail, by name; each once."""
     calls: list[str] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
+    first: int = 500
+    """Number of the first update."""
+    confirmed: int = 0
+    """Updates below that are forgotten: whoever asks with an offset has seen what is before it."""
     _pressed: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -40,7 +44,7 @@ class Bot:
             "message": {"message_id": message, "chat": {"id": chat}},
         }  # fmt: skip
         for _ in range(times):
-            self.updates.append({"update_id": 500 + len(self.updates), "callback_query": query})
+            self.updates.append({"update_id": self.first + len(self.updates), "callback_query": query})
         self._news.set()
 
     def keyboard(self, message: int) -> list[list[dict[str, str]]]:
@@ -72,7 +76,7 @@ class Bot:
                 self.said.append((values["callback_query_id"], values["text"]))
                 return done(True)
             case "getUpdates":
-                offset = values.get("offset", 0)
+                offset = self.confirmed = max(values.get("offset", 0), self.confirmed)
                 if not self._after(offset):
                     self._news.clear()
                     with suppress(TimeoutError):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from remediator.chat import ntfy as client
 from remediator.chat.channel import Channel
@@ -85,3 +86,41 @@ async def test_what_was_answered_while_we_were_away_counts_and_what_is_old_distu
     assert not server.fails, "not all of them were met"
     assert not [each for each in server.published if "sequence_id" not in each], "an old answer was talked about"
     assert len([each for each in server.published if "actions" in each]) == 2, "it was asked twice"
+
+
+async def test_a_server_that_has_forgotten_repeats_all_and_whose_clock_is_wrong_counts_once(
+    scene: Scene, server: Ntfy
+) -> None:
+    await scene.asks(2)
+    await server.press(1, "Deny")
+    server.topics["up-answers"][-1]["time"] = 1.0
+    await scene.says(1, "denied by anna")
+    server.topics["up-answers"] = [{**each, "id": f"again{n}"} for n, each in enumerate(server.topics["up-answers"])]
+    server.add("up-answers", server.published[0]["actions"][0]["body"], at=time.time() + 86400)
+    polls = server.polls
+    await wait_until(lambda: server.polls > polls + 1, what="all to be dealt with")
+    records = (await scene.stack.core.audit(limit=100))["items"]
+    assert [each["kind"] for each in records if each["kind"].startswith("approval.")] == [
+        "approval.denied", "approval.asked",
+    ]  # fmt: skip
+
+
+async def test_who_writes_very_much_to_the_topic_of_answers_keeps_nobody_from_answering(
+    scene: Scene, server: Ntfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.asks(2)
+    for _ in range(3):
+        server.add("up-answers", "x" * 900_000)
+    with structlog.testing.capture_logs() as logs:
+        await wait_until(lambda: "can be read; who has answered must answer again" in str(logs), what="the complaint")
+    await server.press(1, "Approve")
+    await scene.says(1, "approved by anna")
+
+
+async def test_a_message_is_short_enough_to_be_one(scene: Scene, server: Ntfy) -> None:
+    for n in range(9):
+        (scene.stack.attic / (f"{n}" + "\u65e5" * 80)).touch()
+    await scene.asks(2)
+    text = server.published[0]["message"]
+    assert len(text.encode()) <= client.LONGEST_BYTES
+    assert "\ufffd" not in text

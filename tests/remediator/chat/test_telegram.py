@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from remediator.chat.channel import Channel
-from remediator.chat.telegram import Telegram
+from remediator.chat.telegram import Telegram, _Refused
 from remediator.config.config import Config
 from tests.helpers import wait_until
 from tests.remediator.chat.scene import Scene, a_scene
@@ -79,6 +79,46 @@ async def test_what_comes_twice_decides_once(scene: Scene, bot: Bot) -> None:
     assert [each["kind"] for each in records if each["kind"].startswith("approval.")] == [
         "approval.approved", "approval.asked",
     ]  # fmt: skip
+
+
+async def test_a_conflict_a_repeated_update_and_numbers_that_begin_anew_decide_once_each(
+    scene: Scene, bot: Bot
+) -> None:
+    """After a week without news Telegram's numbers go on anywhere: an offset of before must not confirm them unseen."""
+    conflict = failed(409, "Conflict: terminated by other getUpdates request; make sure that only one bot runs")
+    bot.refuses = {"getUpdates": conflict}
+    await scene.asks()
+    bot.press(1, "Approve", BOB)
+    bot.updates.append(dict(bot.updates[0]))  # the same once more, with the same number
+    await wait_until(lambda: len(bot.said), equals=2, what="the stranger's answers")
+    polls = bot.calls.count("getUpdates")
+    await wait_until(lambda: bot.calls.count("getUpdates") > polls + 1, what="an answer without news")
+    bot.updates, bot.first, bot.confirmed = [], 7, 0
+    bot.press(1, "Approve", ANNA)
+    bot.updates.append(dict(bot.updates[0]))
+    await scene.says(1, "approved by anna (chat)")
+    await wait_until(lambda: len(bot.said), equals=4, what="her answers")
+    assert [text.startswith("sweep on attic") for _, text in bot.said[2:]] == [True, False]
+    assert not bot.refuses
+    records = (await scene.stack.core.audit(limit=100))["items"]
+    assert len([each for each in records if each["kind"] == "approval.approved"]) == 1
+
+
+async def test_what_is_asked_is_text_in_which_nobody_is_mentioned(scene: Scene, bot: Bot) -> None:
+    (scene.stack.attic / "@anna evil.example \u202egpj.exe \U0001f525").touch()
+    await scene.asks()
+    message = bot.messages[1]
+    assert "@anna evil.example \\u202egpj.exe \U0001f525" in message["text"]
+    assert "parse_mode" not in message
+    [entity] = message["entities"]
+    assert entity == {"type": "pre", "offset": 0, "length": len(message["text"].encode("utf-16-le")) // 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "wait"), [(0.5, 0.5), (7200, 3600.0), (0, 0.0), (-3, 0.0), ("9", 0.0), (None, 0.0), (True, 1.0)]
+)
+def test_it_is_left_alone_for_as_long_as_it_says_and_an_hour_at_most(given: object, wait: float) -> None:
+    assert _Refused("m", 429, given).wait == wait
 
 
 async def test_a_plan_that_changed_is_not_approved_by_the_former_message(scene: Scene, bot: Bot) -> None:

@@ -23,6 +23,7 @@ from remediator.control.access import Grant
 from remediator.model.errors import bad_request
 from remediator.model.shapes.approvals import ApprovalDetail
 from remediator.model.shapes.runs import RunView
+from tests.helpers import long_form
 from tests.remediator.console.hostile import Answers
 from tests.remediator.console.visits import Browser
 
@@ -156,11 +157,11 @@ def check(found: Mapping[str, str], plain: Mapping[str, str], text: str) -> None
 async def test_every_page_is_the_same_page_whatever_stands_in_its_texts() -> None:
     plain = await pages(PLAIN)
     assert sum(html.count(PLAIN) for html in plain.values()) > 500, "the pages show nothing of what they are given"
-    for text in HOSTILE:
+    for text in HOSTILE if long_form() else ["".join(HOSTILE[:2]) + HOSTILE[4], HOSTILE[2], HOSTILE[6]]:
         check(await pages(text), plain, text)
 
 
-@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("turn", [1, 2, 3] if long_form() else [1])
 async def test_in_other_states_too(turn: int) -> None:
     """Other outcomes, verdicts and states of all that is shown."""
     check(await pages(HOSTILE[0], turn), await pages(PLAIN, turn), HOSTILE[0])

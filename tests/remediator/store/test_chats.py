@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Literal
 
+import structlog
+
 from remediator.chat.channel import Answer, Question
 from remediator.chat.chats import Chats
 from remediator.config.config import Config
@@ -25,10 +27,10 @@ NOW = 4.0
 class Channel:
     """A chat of the test's own. posted: recipient and secret of each question. shows: the texts put in their place."""
 
-    name = "telegram"
     recipients: Sequence[str] = ("room",)
 
     def __init__(self) -> None:
+        self.name = "telegram"
         self.posted: list[tuple[str, str]] = []
         self.shows: list[tuple[str, str]] = []
         self.said: list[str] = []
@@ -111,6 +113,58 @@ async def test_it_is_asked_once_answered_once_and_the_message_follows(database: 
     shown = len(channel.shows)
     await service.look(channel)
     assert (len(channel.shows), len(channel.posted)) == (shown, 1)
+
+
+async def test_two_chats_at_the_same_moment_decide_once_and_both_are_told(database: Database) -> None:
+    await ask(database, await waiting_run(database), "a")
+    service, telegram, slack = asking(database), Channel(), Channel()
+    slack.name = "slack"
+    for channel in (telegram, slack):
+        await service.look(channel)
+    [(_, of_telegram)], [(_, of_slack)] = telegram.posted, slack.posted
+    await asyncio.gather(
+        service.take(telegram, telegram.answer(of_telegram, "approve")),
+        service.take(slack, slack.answer(of_slack, "deny", "bob")),
+    )
+    assert len([kind for kind in await kinds(database) if kind != "approval.asked"]) == 1
+    assert len([text for text in (*telegram.said, *slack.said) if text.startswith("Not done: ")]) == 1
+    for channel in (telegram, slack):
+        await service.look(channel)
+        [said] = channel.said
+        [(_, shown)] = channel.shows
+        assert (said.startswith("t on ") or " is over" in said, " by " in shown) == (True, True)
+    assert telegram.shows[0][1].split("\n")[0] == slack.shows[0][1].split("\n")[0], "they show different outcomes"
+    # The secret of one is none in the other.
+    await service.take(slack, slack.answer(of_telegram, "approve"))
+    assert slack.said[1].startswith("Nothing waits for this answer")
+
+
+async def test_an_answer_in_one_chat_is_never_about_another_plan_of_the_same_actions(database: Database) -> None:
+    for target in ("x", "y"):
+        await ask(database, await waiting_run(database, target), "a")
+    channel, service = Channel(), asking(database)
+    await service.look(channel)
+    first, second = (secret for _, secret in channel.posted)
+    await service.take(channel, channel.answer(second, "approve"))
+    await service.take(channel, channel.answer(second, "deny"))
+    found = await database.read(partial(pages.list_approvals, now=NOW, limit=5))
+    states = {one["target"]: one["state"] for one in found["items"]}
+    assert (states, first != second) == ({"x": "asked", "y": "approved"}, True)
+
+
+async def test_what_strangers_cause_is_said_once_and_with_its_number(database: Database) -> None:
+    """Whoever may write to a topic of answers must fill neither the log nor an approver's phone."""
+    channel, service = Channel(), asking(database)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(50):
+            await service.take(channel, channel.answer("x" * 22, "approve", None))
+        for _ in range(50):
+            guessed = dataclasses.replace(channel.answer("x" * 22, "approve"), recipient="up-anna")
+            await service.take(channel, guessed)
+    assert [(one["event"], one["times"]) for one in logs] == [
+        ("a stranger answered in a chat", 1), ("an answer to nothing that waits", 1),
+    ]  # fmt: skip
+    assert channel.said.count("Nothing waits for this answer any more. Nothing was done.") == 1
 
 
 async def test_a_post_that_failed_is_tried_again_and_its_former_secret_is_void(database: Database) -> None:
