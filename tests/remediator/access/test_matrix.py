@@ -160,7 +160,7 @@ async def test_an_operator_may_all_and_by_a_form_only_with_its_secret(stack: Sta
     }
     assert set(forms) >= {f"/console{path}" for path in (*FORMS, *LOOKS)}
     data = {"for": "1h", "id": "1", "verdict": "approve", "number": "77", "task": "t", "target": "t"}
-    data |= {"set": "a/b", "to": "c"}
+    data |= {"set": "a/b", "to": "c", "autonomy": "auto", "sure": "yes"}
     ways: list[tuple[str, Mapping[str, str], bool]] = [
         ("", {}, False),
         ("x", {}, False),

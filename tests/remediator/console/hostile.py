@@ -62,11 +62,14 @@ class Answers:
 
     def _single(self, kind: Any, key: str, of: str) -> Any:
         if kind is str:
-            is_time = (key.endswith("_at") or key in _TIMES) and of != "JobView"
+            is_time = (key.endswith(("_at", "_since")) or key in _TIMES) and of != "JobView"
             return TIME if is_time or (of == "JobView" and key.endswith("_at")) else self.text
-        return {int: 7, float: 7.0, bool: self.turn % 2 == 0, bytes: self.text.encode("utf-8", "replace")}.get(
-            kind, self.text
-        )
+        return {
+            int: 1 if key == "position" else 7,
+            float: 7.0,
+            bool: self.turn % 2 == 0,
+            bytes: self.text.encode("utf-8", "replace"),
+        }.get(kind, self.text)
 
     def _mapping(self, key: Any, value: Any, of: str) -> dict[Any, Any]:
         made = [self.made(value, "", of) for _ in range(2)]
