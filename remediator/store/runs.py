@@ -102,7 +102,9 @@ def _asked_for(connection: sa.Connection, row: Any) -> Caller:
     return Caller(row.trigger, row.caller)
 
 
-_TO_DO = runs.c.state.not_in(("finished", "waiting", "running"))
+_UNFINISHED = sa.text("runs.state != 'finished'")
+"""As the index of these runs has it: a database cannot tell of a parameter what it will be."""
+_TO_DO = sa.and_(_UNFINISHED, runs.c.state.not_in(("waiting", "running")))
 
 
 def unfinished(connection: sa.Connection, host: str) -> Sequence[int]:
@@ -132,7 +134,8 @@ def take_up(connection: sa.Connection, host: str) -> Mapping[int, int]:
 
 def put_down(connection: sa.Connection, host: str) -> None:
     """The process ends in order: what is left of its runs was not what ended it."""
-    connection.execute(runs.update().where(runs.c.host == host, runs.c.at_work).values(at_work=False))
+    here = (runs.c.host == host, _UNFINISHED)
+    connection.execute(runs.update().where(*here, runs.c.at_work).values(at_work=False))
 
 
 _TRIES = (
@@ -323,7 +326,7 @@ def finish(connection: sa.Connection, run_id: int, outcome: Outcome, reason: str
     result = connection.execute(
         runs.update()
         .where(runs.c.id == run_id, runs.c.state != "finished")
-        .values(state="finished", outcome=outcome, reason=reason, finished_at=now, slot=None)
+        .values(state="finished", outcome=outcome, reason=reason, finished_at=now, slot=None, at_work=False)
     )
     if not result.rowcount:
         return False

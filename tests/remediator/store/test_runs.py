@@ -1,6 +1,8 @@
 """Runs, step by step, on every database."""
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -111,3 +113,30 @@ async def test_ids_are_of_64_bits(database: Database) -> None:
     assert run_id == HUGE + 1
     await database.write(partial(runs.planned, run_id=run_id, plan=Plan(), now=3.0))
     assert (await database.read(partial(pages.list_runs, limit=1)))["items"][0]["id"] == run_id
+
+
+async def test_of_a_long_record_only_what_is_unfinished_is_read(tmp_path: Path) -> None:
+    """At each start and end, and at each scrape: SQLite tells how it finds them."""
+    database = Database(tmp_path / "upkeeper.db")
+    await database.migrate()
+
+    def plans(connection: sa.Connection) -> list[str]:
+        said: list[tuple[str, Any]] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+            said.append((statement, parameters))
+
+        sa.event.listen(connection, "before_cursor_execute", note)
+        runs.unfinished(connection, database.host)
+        runs.take_up(connection, database.host)
+        runs.put_down(connection, database.host)
+        sa.event.remove(connection, "before_cursor_execute", note)
+        return [
+            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+            for statement, parameters in said
+        ]
+
+    found = await database.write(plans)
+    await database.close()
+    assert len(found) == 5
+    assert [plan for plan in found if "uq_runs_in_flight" not in plan] == []
