@@ -53,7 +53,7 @@ def _described(name: str, schema: Mapping[str, Any], required: bool) -> Paramete
     choices = [str(word) for word in given[0].get("enum", ())]
     return {
         "name": name,
-        "kind": "choice" if choices else _KINDS.get(given[0].get("type", ""), "text"),
+        "kind": "choice" if choices else _KINDS.get(str(given[0].get("type")), "text"),
         "required": required,
         "default": schema.get("default"),
         "choices": choices,
