@@ -128,7 +128,7 @@ async def runs(ask: Operations, request: web.Request, visitor: Visitor) -> Value
 async def run(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
     found = await ask.run(_id(request))
     waits = await _waits(ask, found["id"]) if found["state"] == "waiting" else []
-    steps, left_out = _most_telling(found.get("timeline") or [])
+    steps, left_out = most_telling(found.get("timeline") or [])
     return {"run": found, "waits": waits, "steps": steps, "left_out": left_out}
 
 
@@ -137,7 +137,7 @@ async def _waits(ask: Operations, run: int | None) -> Sequence[ApprovalView]:
     return [one for one in (await ask.approvals(state="asked", limit=MAX_PAGE))["items"] if one["run"] == run]
 
 
-def _most_telling(steps: Sequence[StepView]) -> tuple[Sequence[StepView | None], int]:
+def most_telling(steps: Sequence[StepView]) -> tuple[Sequence[StepView | None], int]:
     """The steps without the middle of very many actions, which their table has: None for them, and how many. Pure."""
     actions = [number for number, step in enumerate(steps) if step["step"] in ("action", "part")]
     if len(actions) <= MOST_STEPS:

@@ -65,10 +65,12 @@ async def logged_in(browser: Browser, token: str, **options: Any) -> BrowserCont
     return context
 
 
-async def full(stack: Stack, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def full(stack: Stack, root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A state with something on every page: a failed run, an approval that waits, an alert that nothing matches, a
-    set, a forecast, another host.
+    set, whose name it returns, a forecast, another host, a remedy that may be promoted.
     """
+    suggested = ("auto", "9 of its 10 approved runs were effective")
+    monkeypatch.setattr("remediator.control.standing.promotion", lambda remedy, track: suggested)
     stack.clutter(3)
     stack.task.broken = True
     await stack.core.start_run("sweep", "attic")
@@ -76,7 +78,7 @@ async def full(stack: Stack, root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     stack.task.broken = False
     stack.clock.now += 120.0
     stack.remedies[0] = stack.remedies[0].model_copy(update={"autonomy": "approve"})
-    await backed_up(stack, root)
+    name = await backed_up(stack, root)
     await asked(stack)
     foretold = ForecastRow(sink="logs:app", unit="bytes", says="in 5 days (4 to 9)", limit=2e9, used=1.9e9,
                            used_ratio=0.95, days=5.0, days_earliest=4.0, days_latest=9.0, reach_days=60)  # fmt: skip
@@ -88,6 +90,7 @@ async def full(stack: Stack, root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     await stack.receive(alert(alertname="DiskAlmostFull", severity="critical", mountpoint=f"/{long}"))
     await stack.receive(alert(alertname="Other"))
     await stack.core.pause(None, "moving house", 3600.0)
+    return name
 
 
 def serious(found: dict[str, Any]) -> list[str]:
@@ -103,7 +106,7 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All in one browser, each page asked for twice: to start one and to load a page are what takes time here."""
-    await full(stack, tmp_path, monkeypatch)
+    name_of_set = await full(stack, tmp_path, monkeypatch)
     kept, wanted = os.environ.get("UPKEEPER_SCREENSHOTS"), os.environ.get("UPKEEPER_PICTURES")
     pictures = Path(kept or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
@@ -124,10 +127,12 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
         page.on("pageerror", crashed)
         bare = await logged_in(browser, token, viewport=PHONE, java_script_enabled=False)
         still = await bare.new_page()
-        for path in EVERY:
+        for path in (*EVERY, f"/backups?series=pa&set={name_of_set}"):
             await page.goto("/console" + path.replace("{id}", "1"))
             words = await page.inner_text("main")
             assert await page.locator("h1").count() == 1, path
+            if path == "/remedies":
+                await page.click("summary:has-text('Promote it')")  # what a person has to confirm is looked at too
             for name, size, colours in (("phone", PHONE, "light"), ("desk", DESK, "dark")):
                 await page.set_viewport_size(size)
                 await page.emulate_media(color_scheme=colours)
@@ -143,7 +148,8 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
                     clip = FloatRect(x=0, y=0, width=PHONE["width"], height=966)
                     await page.screenshot(path=Path(wanted) / "console-now.png", full_page=True, clip=clip)
                 if kept or path == "/":
-                    title = path.strip("/").replace("/{id}", "-one").partition("?")[0].replace("/", "-") or "now"
+                    title = path.replace("?series=pa&set=" + name_of_set, "-one").strip("/").replace("/{id}", "-one")
+                    title = title.partition("?")[0].replace("/", "-") or "now"
                     await page.screenshot(path=pictures / f"{name}-{title}.png", full_page=True, clip=await top(page))
             faults += [f"{path}: no Tab comes to {missed}" for missed in await missed_by_tab(page)]
             await page.set_viewport_size(PHONE)
@@ -308,8 +314,12 @@ async def test_news_come_by_themselves_and_leave_what_is_being_written_alone(
         await page.goto(f"/console/runs/{run['id']}")
         await page.evaluate("window.same = true")
         await wait_until(lambda: page.get_by_text("applying").count(), what="the run under way on its page")
+        steps = page.locator(".timeline")
+        await wait_until(lambda: steps.get_by_text("goes on").count(), what="the action under way on the timeline")
         stack.task.stuck.set()
         await wait_until(lambda: page.get_by_text("effective").count(), what="the end of the run on its page")
+        assert await steps.get_by_text("verified").count()
+        assert not await steps.get_by_text("goes on").count()
         assert await page.evaluate("window.same"), "the page was loaded again"
         assert not faults
         await context.close()

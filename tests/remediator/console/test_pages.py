@@ -12,10 +12,12 @@ from sqlalchemy.exc import OperationalError
 
 from exporter.configfile.file import load
 from remediator.config.config import Config
-from remediator.console.pages import PAGES
+from remediator.console.pages import MOST_STEPS, PAGES, most_telling
 from remediator.forecast.row import ForecastRow
 from remediator.model.caller import Caller
 from remediator.model.rollout import Member, Rollout
+from remediator.model.shapes.runs import StepView
+from remediator.model.words import Step
 from remediator.store import artefacts, fleet, rollouts, rows
 from remediator.store.fleet import Arrived
 from tests.remediator.console.test_forms import asked
@@ -377,3 +379,18 @@ async def test_the_hosts_are_shown_with_what_each_says_of_itself(stack: Stack, b
     await stack.core._database.write(partial(rollouts.create, rollout=rolled, now=START))
     text = (await browser.open("/hosts")).text
     assert re.search(r"1 sweep on attic stopped cellar failed\s?, roof pending cellar: <so> .* by anna", text), text
+
+
+def test_of_very_many_actions_the_timeline_has_the_first_and_the_last() -> None:
+    def step(word: Step, text: str = "") -> StepView:
+        at = "2026-11-28T10:00:00.000Z"
+        return {"step": word, "at": at, "until": at, "text": text, "state": "", "by": None, "run": None}
+
+    few = [step("begun"), *(step("action", str(n)) for n in range(MOST_STEPS)), step("ended")]
+    assert most_telling(few) == (few, 0)
+    many = [step("begun"), *(step("action", str(n)) for n in range(500)), step("ended")]
+    shown, left_out = most_telling(many)
+    told = [None if one is None else one["text"] or one["step"] for one in shown]
+    half = MOST_STEPS // 2
+    assert told == ["begun", *map(str, range(half)), None, *map(str, range(500 - half, 500)), "ended"]
+    assert left_out == 500 - MOST_STEPS

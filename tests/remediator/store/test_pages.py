@@ -111,6 +111,10 @@ async def test_lists_are_of_what_was_asked_for(database: Database) -> None:
     assert await listed(target="x1") == [5, 2]
     assert await listed(outcome="failed") == [5, 3, 1]
     assert await listed(task="t1", outcome="failed") == []
+    waits = await create(database, request(task="t9"))
+    assert await listed(state="queued") == await listed(state="queued", host=database.host) == [waits]
+    assert await listed(state="finished") == [6, 5, 4, 3, 2, 1]
+    assert await listed(state="queued", host="elsewhere") == await listed(state="waiting") == []
     ended = alert(alertname="Ended", status="resolved")
     await database.write(partial(alerts.accept, received=[(alert(), START), (ended, START)]))
     for status, names in (("firing", ["Cluttered"]), ("resolved", ["Ended"]), (None, ["Ended", "Cluttered"])):
@@ -121,3 +125,24 @@ async def test_lists_are_of_what_was_asked_for(database: Database) -> None:
         await database.write(partial(decisions.insert, host="kitchen", made=[decided], now=START))
     page_of = await database.read(partial(pages.list_decisions, limit=9, alert=2))
     assert [each["alert_id"] for each in page_of["items"]] == [2]
+
+
+async def test_an_alert_has_the_decision_that_was_made_last_and_its_newest_run(database: Database) -> None:
+    """One that is made again is counted, and keeps its number: a newer one may be older news."""
+    await database.write(partial(alerts.accept, received=[(alert(), START)]))
+    for reason in ("one", "other"):
+        await database.write(partial(decisions.insert, host="k", made=[New(1, Decision("blocked", reason), None)],
+                                     now=START))  # fmt: skip
+
+    async def shown() -> tuple[str | None, int | None]:
+        (one,) = (await database.read(partial(pages.list_alerts, limit=9)))["items"]
+        decision, run = one["decision"], one["run"]
+        return None if decision is None else decision["reason"], None if run is None else run["id"]
+
+    assert await shown() == ("other", None)
+    again = decisions.Repeat(1, "one again")
+    await database.write(partial(decisions.count_repeats, repeats=[again], now=START + 5))
+    first = await create(database, request(task="a", alert_id=1))
+    assert await shown() == ("one again", first)
+    newest = await create(database, request(task="b", alert_id=1))
+    assert await shown() == ("one again", newest)
