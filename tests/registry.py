@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,13 @@ class Registry:
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     """A registry of the test's own, empty."""
+    async with running_registry(tmp_path) as started:
+        yield started
+
+
+@asynccontextmanager
+async def running_registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    """An empty one, with its files in that directory."""
     program = require_program("docker-registry", "docker-registry")
     address = f"127.0.0.1:{free_port()}"
     config = tmp_path / "registry.yml"

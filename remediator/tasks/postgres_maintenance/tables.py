@@ -6,6 +6,10 @@ from exporter.postgres.queries import REAL_BYTES, STATISTICS_MIN_BYTES
 
 _MAINTAIN = 170000
 """The version number from which on there is the privilege MAINTAIN."""
+_COUNTS_PARENTS = 140000
+"""From which on an analyze of the parent of partitions is counted. Before that its statistics are there or not, and how
+old they are nobody knows.
+"""
 
 
 class ServerFacts(NamedTuple):
@@ -74,6 +78,12 @@ def tables(version_number: int, *, one: bool = False) -> str:
 
     Values: whether tables that all databases share count; with ``one``, before it, the oid of the only table.
     """
+    known = (
+        "EXISTS (SELECT FROM pg_stats AS s WHERE (s.schemaname, s.tablename) = (n.nspname, c.relname) AND s.inherited)"
+    )
+    old = version_number < _COUNTS_PARENTS
+    analyzed = f"WHEN c.relkind = 'p' THEN CASE WHEN {known} THEN extract(epoch FROM now()) END" if old else ""
+    analyzes = f"WHEN c.relkind = 'p' THEN {known}::int" if old else ""
     maintain = " OR has_table_privilege(c.oid, 'MAINTAIN')" if version_number >= _MAINTAIN else ""
     return f"""
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind = 'p',
@@ -82,9 +92,10 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind = 'p',
        pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid), pg_stat_get_mod_since_analyze(c.oid),
        extract(epoch FROM greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)))
            ::float8,
-       extract(epoch FROM greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)))
-           ::float8,
-       pg_stat_get_vacuum_count(c.oid), pg_stat_get_analyze_count(c.oid),
+       (CASE WHEN false THEN NULL {analyzed} ELSE extract(epoch FROM greatest(
+           pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))) END)::float8,
+       pg_stat_get_vacuum_count(c.oid),
+       (CASE WHEN false THEN 0 {analyzes} ELSE pg_stat_get_analyze_count(c.oid) END)::int8,
        CASE WHEN c.relkind = 'p' THEN 0 ELSE greatest(age(c.relfrozenxid), age(t.relfrozenxid)) END::int8,
        CASE WHEN c.relkind = 'p' THEN 0 ELSE greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) END::int8,
        has_schema_privilege(n.oid, 'USAGE') AND (

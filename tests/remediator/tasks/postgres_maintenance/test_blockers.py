@@ -51,7 +51,7 @@ async def test_prepared_transactions_and_slots_are_named(
     assert note == (
         f"{DATABASE}: the replication slot for_standby (inactive) keeps rows that died since from being removed."
     )
-    server.sql("SELECT pg_stat_force_next_flush()", dbname=DATABASE)
+    server.sql(server.flush, dbname=DATABASE)
     state, detail = await maintained.apply(action)
     assert state == "partial", detail
     assert "2000 dead rows stay, which the replication slot for_standby (inactive) may still see" in detail

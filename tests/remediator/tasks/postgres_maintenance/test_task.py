@@ -71,10 +71,10 @@ def lay(server: PostgresServer, table: str = "t", rows: int = 4000) -> None:
     """A table half of whose rows are dead, analyzed before they died."""
     server.sql(
         f"CREATE TABLE {table} AS SELECT i, 'row ' || i AS t FROM generate_series(1, {rows}) AS i",
-        "SELECT pg_stat_force_next_flush()",  # else these rows are counted after the vacuum has counted them
+        server.flush,  # else these rows are counted after the vacuum has counted them
         f"VACUUM ANALYZE {table}",
         f"DELETE FROM {table} WHERE i % 2 = 0",
-        "SELECT pg_stat_force_next_flush()",
+        server.flush,
         dbname=DATABASE,
     )
 
