@@ -4,8 +4,10 @@ All functions here block; they run in DockerEngine's threads.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from exporter.docker.engine import checked
@@ -16,64 +18,126 @@ from exporter.docker.selection import Kind
 if TYPE_CHECKING:
     from docker import APIClient
 
+AS_ONE = 0.5
+"""Seconds for which what else is on the engine is not listed anew."""
 
-def look(client: "APIClient", kind: Kind, key: str) -> Usage | None:
+
+@dataclass
+class Surroundings:
+    """What else is on the engine, for looks that follow each other at once: where there are hundreds, listing takes
+    the engine as long as a removal. What is removed is looked up by itself each time, and what came into use meanwhile
+    the engine refuses to remove. ticks: seconds that pass.
+
+    named: what a container was made with, by its id: which others it names never changes. written: the size of
+    what containers wrote, as it was when each was looked at. containerd: whether it keeps the images.
+    """
+
+    ticks: Callable[[], float] = time.monotonic
+    named: dict[str, Any] = field(default_factory=dict)
+    containerd: bool | None = None
+    gone: set[str] = field(default_factory=set)
+    written: dict[str, int] = field(default_factory=dict)
+    _lists: dict[str, tuple[float, list[Any]]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """As at the beginning of a plan."""
+        self.named.clear()
+        self.gone.clear()
+        self.written.clear()
+        self._lists.clear()
+
+    def containers(self, client: "APIClient") -> list[Any]:
+        """All of them, without sizes."""
+        return self._list("containers", lambda: client.containers(all=True))
+
+    def images(self, client: "APIClient") -> list[Any]:
+        """All of them, without those that others build upon."""
+        return self._list("images", client.images)
+
+    def _list(self, kind: str, ask: Callable[[], list[Any]]) -> list[Any]:
+        at, found = self._lists.get(kind, (-AS_ONE, []))
+        if self.ticks() - at >= AS_ONE:
+            at, found = self.ticks(), ask()  # as old as the question
+            self._lists[kind] = at, found
+        return [entry for entry in found if entry["Id"] not in self.gone]
+
+
+def look(client: "APIClient", kind: Kind, key: str, around: Surroundings | None = None) -> Usage | None:
     """What decides about one container, network or image now, without the engine's expensive disk usage.
 
-    Contains only that object of its kind (beside an image with a tag, all others), but every container, and no sizes.
-    None if the object is gone.
+    Contains only that object of its kind (beside an image with a tag, all others), but every container; of sizes only
+    that of a container. None if the object is gone.
     """
     from docker.errors import NotFound
 
-    containers: list[Any] = client.containers(all=True)
+    around = around or Surroundings()
     try:
         if kind == "containers":
-            inspected = {key: client.inspect_container(key), **_inspect_others(client, containers, key)}
-            return parse_usage({"Containers": containers}, networks=[], containers=inspected, images={})
+            return _look_at_container(client, key, around)
         if kind == "networks":
-            network = client.inspect_network(key)
+            network, containers = client.inspect_network(key), around.containers(client)
             return parse_usage({"Containers": containers}, networks=[network], containers={}, images={})
         image = client.inspect_image(key)
-        images = client.images()  # without those that others build upon
+        images = around.images(client)
+        own = [
+            {**entry, "RepoTags": image.get("RepoTags"), "RepoDigests": image.get("RepoDigests")}
+            for entry in images
+            if entry["Id"] == key
+        ]
         # Of one with a tag it also counts which others its repository has.
-        shown = images if image.get("RepoTags") else [entry for entry in images if entry["Id"] == key]
+        others = [entry for entry in images if entry["Id"] != key]
+        has_tag = bool(image.get("RepoTags"))
         return parse_usage(
-            {"Containers": containers, "Images": shown},
+            {"Containers": around.containers(client), "Images": [*own, *others] if has_tag else own},
             networks=[],
             containers={},
             images={key: image},
-            since=untagged_since(client, images),
+            since=untagged_since(client, [*own, *others]) if image.get("RepoDigests") else {},
         )
     except NotFound:
         return None
 
 
-def _inspect_others(client: "APIClient", containers: Sequence[Any], key: str) -> dict[str, Any]:
-    """The inspections of all containers but one, without those that vanish in the meantime."""
+def _look_at_container(client: "APIClient", key: str, around: Surroundings) -> Usage:
+    """Raises NotFound."""
+    own: list[Any] = client.containers(all=True, size=True, filters={"id": key})
+    inspected = {key: client.inspect_container(key)}
+    around.written[key] = sum(entry.get("SizeRw") or 0 for entry in own if entry["Id"] == key)
+    others = [entry for entry in around.containers(client) if entry["Id"] != key]
+    inspected |= _inspect_others(client, others, around.named)
+    entries = [*(entry for entry in own if entry["Id"] == key), *others]
+    return parse_usage({"Containers": entries}, networks=[], containers=inspected, images={})
+
+
+def _inspect_others(client: "APIClient", containers: Sequence[Any], known: dict[str, Any]) -> dict[str, Any]:
+    """What these were made with, without those that vanish in the meantime; each asked for once."""
     from docker.errors import NotFound
 
-    inspected: dict[str, Any] = {}
     for entry in containers:
-        if entry["Id"] != key:
+        if entry["Id"] not in known:
             with suppress(NotFound):
-                inspected[entry["Id"]] = client.inspect_container(entry["Id"])
-    return inspected
+                known[entry["Id"]] = {"HostConfig": client.inspect_container(entry["Id"])["HostConfig"]}
+    return {entry["Id"]: known[entry["Id"]] for entry in containers if entry["Id"] in known}
 
 
-def remove_unless_used(client: "APIClient", kind: Kind, key: str) -> int | str:
+def remove_unless_used(client: "APIClient", kind: Kind, key: str, around: Surroundings | None = None) -> int | str:
     """Removes a container, network or image without force, and never a volume.
 
     Returns the bytes freed, or why the engine would not remove it: something took or began to use it a moment ago.
     """
     from docker.errors import APIError, NotFound
 
+    around = around or Surroundings()
     try:
         if kind == "containers":
-            return _remove_container(client, key)
-        if kind == "images":
-            return _remove_image(client, key)
-        client.remove_network(key)
-        return 0
+            freed = _remove_container(client, key, around.written.get(key))
+        elif kind == "images":
+            freed = _remove_image(client, key, around)
+        else:
+            freed = 0
+            client.remove_network(key)
+        around.gone.add(key)
+        return freed
     except NotFound:
         return "already gone"
     except APIError as error:
@@ -82,29 +146,34 @@ def remove_unless_used(client: "APIClient", kind: Kind, key: str) -> int | str:
         raise
 
 
-def _remove_container(client: "APIClient", key: str) -> int:
+def _remove_container(client: "APIClient", key: str, written: int | None) -> int:
     """The size of its writable layer, as measured by the engine right before the removal."""
-    listed: list[Any] = client.containers(all=True, size=True, filters={"id": key})
+    if written is None:
+        listed: list[Any] = client.containers(all=True, size=True, filters={"id": key})
+        written = sum(entry.get("SizeRw") or 0 for entry in listed if entry["Id"] == key)
     client.remove_container(key, v=False, force=False)
-    return sum(entry.get("SizeRw") or 0 for entry in listed if entry["Id"] == key)
+    return written
 
 
-def _remove_image(client: "APIClient", key: str) -> int:
-    if _on_containerd(client):
+def _remove_image(client: "APIClient", key: str, around: Surroundings) -> int:
+    if around.containerd is None:
+        around.containerd = _on_containerd(client)
+    image = client.inspect_image(key)
+    if around.containerd:
         before = _held_bytes(client)
-        _remove_by_names(client, key)
+        _remove_by_names(client, key, image)
         return max(0, before - _held_bytes(client))
-    layers = (client.inspect_image(key).get("RootFS") or {}).get("Layers") or []
+    layers = (image.get("RootFS") or {}).get("Layers") or []
     history = [entry.get("Size") or 0 for entry in client.history(key)]
-    deleted = {entry.get("Deleted") for entry in _remove_by_names(client, key)}
+    deleted = {entry.get("Deleted") for entry in _remove_by_names(client, key, image)}
     return freed_by_layers(history, len(layers), sum(chain_id in deleted for chain_id in chain_ids(layers)))
 
 
-def _remove_by_names(client: "APIClient", key: str) -> list[Mapping[str, str]]:
+def _remove_by_names(client: "APIClient", key: str, image: Mapping[str, Any]) -> list[Mapping[str, str]]:
     """Removes an image with all of its tags; what the engine says it did. Tags come back if it refuses half-way."""
     from docker.errors import APIError
 
-    tags: list[str] = [tag for tag in client.inspect_image(key).get("RepoTags") or () if "@" not in tag]
+    tags: list[str] = [tag for tag in image.get("RepoTags") or () if "@" not in tag]
     if len(tags) < 2:
         removed: list[Mapping[str, str]] = client.remove_image(tags[0] if tags else key, force=False)
         return removed

@@ -24,7 +24,7 @@ from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parame
 from remediator.tasks.docker_cleanup.facts import DOCKER_CLEANUP, TARGET
 from remediator.tasks.docker_cleanup.logs import notes_on_logs, unlimited_logs
 from remediator.tasks.docker_cleanup.notes import notes_on
-from remediator.tasks.docker_cleanup.removal import look, prune_build_cache, remove_unless_used
+from remediator.tasks.docker_cleanup.removal import Surroundings, look, prune_build_cache, remove_unless_used
 from remediator.tasks.resources import Resources
 
 USAGE_SECONDS = 240.0
@@ -63,6 +63,7 @@ class DockerCleanup:
         uses: Path | None = None,
     ) -> None:
         self._uses = uses
+        self._around = Surroundings()
         self._engine = engine
         self._pinned = pinned if pinned is not None else PinnedDigests()
         self._policy = docker.cleanup
@@ -87,6 +88,7 @@ class DockerCleanup:
         return [Source("disk", gather)]
 
     async def plan(self, target: str, params: Params = NO_PARAMS) -> Plan:
+        self._around.forget()
         made = make_plan(await self._usage(), self._policy, self._clock())
         return made.model_copy(update={"notes": [*made.notes, *notes_on_logs(await unlimited_logs(self._engine))]})
 
@@ -121,13 +123,15 @@ class DockerCleanup:
 
     async def _remove(self, kind: Kind, action: Action) -> Effect:
         key = str(action.params["id"])
-        usage = await self._engine.call(partial(look, kind=kind, key=key))
+        usage = await self._engine.call(partial(look, kind=kind, key=key, around=self._around))
         if usage is not None:
             usage = await self._with_names(usage)
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
-        done = await self._engine.patient(REMOVAL_SECONDS).call(partial(remove_unless_used, kind=kind, key=key))
+        done = await self._engine.patient(REMOVAL_SECONDS).call(
+            partial(remove_unless_used, kind=kind, key=key, around=self._around)
+        )
         if isinstance(done, str):
             return Effect(state="skipped", detail=done)
         return Effect(state="done", detail="removed", freed_bytes=done)
