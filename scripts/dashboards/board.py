@@ -49,7 +49,7 @@ class Board:
             "timezone": "browser",
             "schemaVersion": 39,
             "version": 1,
-            "editable": False,
+            "editable": True,
             "graphTooltip": 1,
             "refresh": "30s",
             "time": {"from": "now-6h", "to": "now"},

@@ -198,7 +198,14 @@ def essence(inspected: Mapping[str, Any], *, with_image: bool = True) -> dict[st
         }
         for name, its in networks.items()
     }
-    found["Config"]["Env"].sort()  # which Compose writes in any order
+    # Compose writes it in any order; Compose 1 adds from where it took anonymous volumes, for Swarm of old.
+    found["Config"]["Env"] = sorted(each for each in found["Config"]["Env"] or () if not each.startswith("affinity:"))
+    # What is mounted counts, and not how it was asked for: an anonymous volume is handed on by its name.
+    found["Mounts"].sort(key=lambda mount: mount["Destination"])
+    for mount in found["Mounts"]:
+        mount["Mode"] = ""
+    for key in ("Binds", "Mounts"):
+        found["HostConfig"].pop(key, None)
     labels = found["Config"]["Labels"]
     labels.pop("com.docker.compose.replace", None)
     if not with_image:

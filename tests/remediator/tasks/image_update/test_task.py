@@ -27,7 +27,7 @@ from remediator.tasks.image_update.data import Data, Tasks
 from remediator.tasks.restore_in_place.task import RestoreInPlace
 from tests.compose import require_compose
 from tests.dockerd import Dockerd
-from tests.helpers import long_form, missing, wait_until
+from tests.helpers import LONG, long_form, missing, wait_until
 from tests.registry import Registry, registry
 from tests.remediator.tasks.backup.series import OWNER, series
 from tests.remediator.tasks.image_update.house import (
@@ -431,3 +431,76 @@ async def test_a_new_image_is_rehearsed_on_the_newest_set_first(house: House, tm
     assert "app proved it: it can" in effects[1].detail
     assert house.digest() == second
     assert not house.dockerd.client.api.networks(filters={"label": "upkeeper.sandbox"}), "nothing of it is left"
+
+
+@LONG
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("number", [0, 1, "old"])
+async def test_ten_updates_in_a_row_lose_nothing(houses: Make, number: int | str) -> None:
+    """Of a service with about everything that updaters lose, and of one that has its network: every inspected field."""
+    programs = [each.program for each in require_compose()]
+    if number == "old":
+        program = shutil.which("docker-compose") or ""
+        if not program:
+            missing("docker-compose 1.29 is not on PATH (Debian package docker-compose)")
+    elif number < len(programs):
+        program = programs[number]
+    else:
+        pytest.skip("UPKEEPER_COMPOSE names no second one")
+    house = houses(program)
+    house.check()
+    house.share()
+    (house.project / "data").mkdir()
+    (house.project / "secret").write_text("s3cret")
+    house.services["app"] |= {
+        "networks": {
+            "inner": {"aliases": ["application", "api"], "ipv4_address": "10.213.7.7"},
+            "other": {"aliases": ["second"]},
+        },
+        "volumes": ["./data:/data", "named:/named", "/anonymous"],
+        "cap_add": ["NET_ADMIN"],
+        "cap_drop": ["MKNOD"],
+        "sysctls": {"net.core.somaxconn": "200"},
+        "ulimits": {"nofile": {"soft": 2000, "hard": 3000}},
+        "extra_hosts": ["elsewhere:10.213.7.99"],
+        "dns": ["10.213.7.53"],
+        "tmpfs": ["/scratch:size=1m"],
+        "user": "0:0",
+        "working_dir": "/data",
+        "hostname": "application",
+        "domainname": "example.org",
+        "init": True,
+        "read_only": True,
+        "restart": "unless-stopped",
+        "shm_size": "2m",
+        "mem_limit": "64m",
+        "pids_limit": 50,
+        "security_opt": ["no-new-privileges"],
+        "logging": {"driver": "json-file", "options": {"max-size": "1m"}},
+        "labels": {"upkeeper.update": "auto", "odd.label": "with $$ and 'quotes'"},
+    }
+    del house.services["app"]["network_mode"]
+    if not house.old:  # Compose 1 mounts secrets as the file's version 3 says, which has none of the above
+        house.services["app"]["secrets"] = ["key"]
+        house.more["secrets"] = {"key": {"file": "./secret"}}
+    internal = {"internal": True}
+    house.more["networks"] = {
+        "inner": {"ipam": {"config": [{"subnet": "10.213.7.0/24"}]}, **internal},
+        "other": internal,
+    }
+    house.more["volumes"] = {"named": {}}
+    house.push()
+    house.up()
+    app, side = house.container(), house.container("side")
+    for turn in range(10):
+        new = house.push()
+        assert states(await updated(house.task())) == ["done", "done"], turn
+        assert house.digest() == new
+        after, sharer = house.container(), house.container("side")
+        assert not differences(essence(app, with_image=False), essence(after, with_image=False)), turn
+        assert sharer["State"]["Running"]
+        assert sharer["HostConfig"].pop("NetworkMode") == f"container:{after['Id']}"
+        ours = essence(side, with_image=False)
+        ours["HostConfig"].pop("NetworkMode")
+        assert not differences(ours, essence(sharer, with_image=False)), turn
