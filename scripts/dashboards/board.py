@@ -49,7 +49,7 @@ class Board:
             "timezone": "browser",
             "schemaVersion": 39,
             "version": 1,
-            "editable": True,
+            "editable": False,
             "graphTooltip": 1,
             "refresh": "30s",
             "time": {"from": "now-6h", "to": "now"},
