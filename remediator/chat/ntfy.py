@@ -66,24 +66,28 @@ class Ntfy:
 
     async def answers(self) -> AsyncGenerator[Answer | None]:
         while True:
-            for message in _messages(await self._written()):
+            written, more = await self._written()
+            for message in _messages(written):
                 answer = self._answer(message)
                 if answer is not None:
                     yield answer
                 self._since = message["id"]  # only now: what was not dealt with comes again
             yield None
-            await asyncio.sleep(self._poll_seconds)
+            if not more:
+                await asyncio.sleep(self._poll_seconds)
 
-    async def _written(self) -> bytes:
-        """What has been written to the topic of the answers since the last look. Raises ChatError."""
+    async def _written(self) -> tuple[bytes, bool]:
+        """What has been written to the topic of the answers since the last look, and whether there is more. Everybody
+        may write there: of very much the first part is read, and then what comes after it. Raises ChatError.
+        """
+        query = {"poll": "1", "since": self._since}
         try:
-            return await self._ask("GET", f"/{self._settings.answers}/json", params={"poll": "1", "since": self._since})
-        except _TooMuch:
-            # Everybody may write there: who writes very much must not keep us from what comes after it.
-            self._since = str(int(self._clock()))
-            raise ChatError(
-                f"more was written to {self._settings.answers} than can be read; who has answered must answer again"
-            ) from None
+            return await self._ask("GET", f"/{self._settings.answers}/json", params=query), False
+        except _TooMuch as much:
+            whole, end, _ = much.begun.rpartition(b"\n")
+            if not end or not _messages(whole):
+                raise
+            return whole, True
 
     def _answer(self, message: Mapping[str, Any]) -> Answer | None:
         """An answer to one of our messages; None for whatever else was written."""
@@ -115,7 +119,7 @@ class Ntfy:
         try:
             status, body = await self._http.fetch(method, path, headers=headers, **request)
         except AnswerTooLong as error:
-            raise _TooMuch(str(error)) from error
+            raise _TooMuch(str(error), error.begun) from error
         except PeerError as error:
             raise ChatError(str(error)) from error
         if status != 200:
@@ -124,7 +128,11 @@ class Ntfy:
 
 
 class _TooMuch(ChatError):
-    """More messages than are read at once."""
+    """More than is read at once. begun: the first part of it."""
+
+    def __init__(self, message: str, begun: bytes) -> None:
+        super().__init__(message)
+        self.begun = begun
 
 
 def _short(text: str) -> str:

@@ -1,5 +1,7 @@
 """What messages say. Pure."""
 
+from collections.abc import Sequence
+
 from exporter.base.text import counted, parse_time
 from exporter.base.units import format_bytes
 from exporter.base.visible import visible
@@ -7,23 +9,31 @@ from remediator.model.shapes.approvals import ApprovalDetail
 from remediator.model.shapes.callers import CallerView
 
 MOST_ACTIONS = 10
-LONGEST = 3000
-"""Characters of a message; every service takes more."""
-_LONGEST_LINE = 300
+LONGEST = 2900
+"""Bytes of a message as UTF-8; every service takes as many."""
+LONGEST_LINE = 400
+"""Bytes of each of its lines: no name makes so long a line that another is not seen."""
 
 
 def question(asked: ApprovalDetail) -> str:
-    """What is to be approved, and why a person must."""
-    lines = [f"{asked['task']} on {asked['target']} ({asked['host']}) waits for you", asked["why"], ""]
+    """What is to be approved, and why a person must. However long it is, it says how much of the plan is not shown."""
+    head = [f"{asked['task']} on {asked['target']} ({asked['host']}) waits for you", asked["why"], ""]
+    until = parse_time(asked["expires_at"]).strftime("%Y-%m-%d %H:%M UTC")
+    tail = ["", f"Plan {asked['plan_hash'][:12]}, until {until}"]
     actions = asked["plan"]["actions"]
+    shown: list[str] = []
     for action in actions[:MOST_ACTIONS]:
         gain = f" ({format_bytes(action['estimated_bytes'])})" if action["estimated_bytes"] else ""
-        lines.append(f"- {action['kind']} {action['object']}{gain}")
-    if len(actions) > MOST_ACTIONS:
-        lines.append(f"and {counted(len(actions) - MOST_ACTIONS, 'action')} more")
-    until = parse_time(asked["expires_at"]).strftime("%Y-%m-%d %H:%M UTC")
-    lines += ["", f"Plan {asked['plan_hash'][:12]}, until {until}"]
-    return _bounded(lines)
+        shown.append(f"- {action['kind']} {action['object']}{gain}")
+        if _size(_lines([*head, *shown, _more(len(actions)), *tail])) > LONGEST:
+            shown.pop()
+            break
+    left = len(actions) - len(shown)
+    return "\n".join(_lines([*head, *shown, *([_more(left)] if left else []), *tail]))
+
+
+def _more(count: int) -> str:
+    return f"and {counted(count, 'action')} more"
 
 
 def outcome(asked: ApprovalDetail, ended: str | None, reason: str) -> str:
@@ -38,7 +48,7 @@ def outcome(asked: ApprovalDetail, ended: str | None, reason: str) -> str:
     if ended is not None and asked["state"] == "approved":
         lines.append(f"{ended}: {reason}")
     lines.append(f"Plan {asked['plan_hash'][:12]}")
-    return _bounded(lines)
+    return "\n".join(_lines(lines))
 
 
 def _who(by: CallerView) -> str:
@@ -47,11 +57,18 @@ def _who(by: CallerView) -> str:
 
 def said(text: str) -> str:
     """What is told to one person about his answer."""
-    return _bounded([text])
+    return "\n".join(_lines([text]))
 
 
-def _bounded(lines: list[str]) -> str:
+def _lines(lines: Sequence[str]) -> Sequence[str]:
     """Each on one line, whatever is in it: a name must not look like a line of ours."""
-    shown = [visible(line) for line in lines]
-    text = "\n".join(line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in shown)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return [_cut(visible(line)) for line in lines]
+
+
+def _cut(line: str) -> str:
+    raw = line.encode()
+    return line if len(raw) <= LONGEST_LINE else raw[: LONGEST_LINE - 3].decode(errors="ignore") + "…"
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)

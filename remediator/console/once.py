@@ -50,7 +50,7 @@ class Once:
         if verdict is None:
             return await self._shown(request, "Choose to approve or to deny; nothing was done.", 400)
         try:
-            reason = str(fields.get("reason", ""))[:_LONGEST_REASON]
+            reason = str(fields.get("reason", "")).replace("\0", "")[:_LONGEST_REASON]  # which no database takes
             await self._links.answer(request.match_info["secret"], verdict, reason)
         except RequestError as error:
             return await self._shown(request, str(error), error.status)

@@ -25,7 +25,11 @@ class PeerError(UpkeeperError):
 
 
 class AnswerTooLong(PeerError):
-    """More comes than is wanted."""
+    """More comes than is wanted. begun: what came first, as much as is wanted."""
+
+    def __init__(self, message: str, status: int, begun: bytes) -> None:
+        super().__init__(message, status)
+        self.begun = begun
 
 
 class PeerClient:
@@ -90,7 +94,9 @@ class PeerClient:
                 body += chunk
                 if len(body) > self._max_bytes:
                     limit = format_bytes(self._max_bytes)
-                    raise AnswerTooLong(f"the answer of {self._at} is longer than {limit}", response.status_code)
+                    raise AnswerTooLong(
+                        f"the answer of {self._at} is longer than {limit}", response.status_code, bytes(body)
+                    )
             return response.status_code, bytes(body)
 
     @property

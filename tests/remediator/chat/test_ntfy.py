@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from remediator.chat import ntfy as client
 from remediator.chat.channel import Channel
@@ -106,14 +105,14 @@ async def test_a_server_that_has_forgotten_repeats_all_and_whose_clock_is_wrong_
 
 
 async def test_who_writes_very_much_to_the_topic_of_answers_keeps_nobody_from_answering(
-    scene: Scene, server: Ntfy, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, server: Ntfy
 ) -> None:
     await scene.asks(2)
+    for _ in range(7):
+        server.add("up-answers", "x" * 900_000)
+    await server.press(1, "Approve")
     for _ in range(3):
         server.add("up-answers", "x" * 900_000)
-    with structlog.testing.capture_logs() as logs:
-        await wait_until(lambda: "can be read; who has answered must answer again" in str(logs), what="the complaint")
-    await server.press(1, "Approve")
     await scene.says(1, "approved by anna")
 
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from exporter.web.front import Front
 from remediator.access import failures
 from remediator.app import build_app
 from remediator.config.config import Config
+from remediator.config.console import Console
 from remediator.console.forms import FORMS
 from remediator.console.gate import COOKIE
 from remediator.console.pages import PAGES
+from remediator.console.people import People
 from remediator.console.sessions import IDLE
 from remediator.console.static import BASE
 from tests.remediator.console.visits import Browser, token_of
@@ -309,6 +311,24 @@ async def test_below_the_path_of_a_proxy_every_address_has_it(stack: Stack, with
     for path, onward in (("/", "/up/console/"), ("/console/runs", "/up/console/login?next=/console/runs")):
         async with browser.client.get(path, headers=secure, allow_redirects=False) as answer:
             assert answer.headers["Location"] == onward
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "secure"),
+    [
+        ("https://ops.example.org/up", "ops.example.org", True),
+        ("https://ops.example.org:443/up", "ops.example.org", True),
+        ("https://ops.example.org", "OPS.example.org:443", True),
+        ("https://ops.example.org:8443", "ops.example.org:8443", True),
+        ("https://ops.example.org:8443", "ops.example.org", False),
+        ("https://ops.example.org", "evil.example", False),
+        ("http://ops.example.org", "ops.example.org", False),
+    ],
+)
+def test_the_cookie_is_for_tls_alone_where_the_browser_speaks_it(url: str, host: str, secure: bool) -> None:
+    """Browsers leave the usual port out of Host, and people may write it into the config."""
+    people = People(lambda: Console.model_validate({"url": url}), None)
+    assert people.is_tls_outside(make_mocked_request("GET", "/console/", headers={"Host": host})) is secure
 
 
 @pytest.mark.parametrize(

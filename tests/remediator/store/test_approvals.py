@@ -6,6 +6,7 @@ import pytest
 
 from remediator.model.alert import ReceivedAlert
 from remediator.model.approval import former_plan_hash as hash_of
+from remediator.model.approval import plan_hash
 from remediator.model.caller import Caller
 from remediator.model.level import Level, Track
 from remediator.model.run import ActionResult, Request
@@ -35,6 +36,21 @@ async def ask(database: Database, run_id: int, *names: str, now: float = 3.0, un
     asked = plan(*names)
     which = {"run_id": run_id, "host": database.host, "plan": asked, "plan_hash": hash_of(asked.actions), "why": "w"}
     return await database.write(partial(approvals.ask, **which, now=now, until=until))  # type: ignore[arg-type]
+
+
+async def test_an_answer_for_one_request_never_decides_another(database: Database) -> None:
+    """Not by its hash, though the same would be done there; nor by its number, with the hash of another."""
+    plans, hashes = plan("a"), {}
+    for target in ("x", "y"):
+        run_id = await waiting_run(database, target)
+        hashes[target] = plan_hash(plans.actions, host=database.host, task="t", target=target)
+        which = {"run_id": run_id, "host": database.host, "plan": plans, "plan_hash": hashes[target], "why": "w"}
+        await database.write(partial(approvals.ask, **which, now=3.0, until=100.0))  # type: ignore[arg-type]
+    answer = partial(approvals.decide, state="approved", by=ANN, reason="", now=5.0)
+    for number, target in ((1, "y"), (2, "x")):
+        assert not await database.write(partial(answer, approval_id=number, plan_hash=hashes[target]))
+    assert await database.write(partial(answer, approval_id=2, plan_hash=hashes["y"]))
+    assert (await database.read(partial(approvals.get, approval_id=1))).state == "asked"
 
 
 async def test_one_answer_counts_and_begins_another_attempt(database: Database) -> None:
