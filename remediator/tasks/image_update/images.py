@@ -67,7 +67,19 @@ def _pull(client: "APIClient", name: str, digest: str) -> None:
     client.reload_config()  # somebody may have logged in since it was made
     for line in client.pull(name, tag=digest, stream=True, decode=True):
         if "error" in line:
-            raise TaskError(f"cannot pull {name}@{digest[:19]}: {' '.join(str(line['error']).split())[:300]}")
+            raise TaskError(f"cannot pull {name}@{digest[:19]}: {said(str(line['error']))}")
+
+
+def said(error: str) -> str:
+    """What an engine said of a pull that failed, on one line, with what to do about it where that is known. Pure."""
+    plain = " ".join(error.split())[:300]
+    if "no space left" in plain.lower():
+        return f"{plain}: make room where Docker has its data; upkeeper plan docker-cleanup says what could go"
+    if "toomanyrequests" in plain.lower() or "429" in plain:
+        return f"{plain}: docker login raises the limit, or wait"
+    if any(word in plain.lower() for word in ("unauthorized", "access denied", "authentication required")):
+        return f"{plain}: docker login, as the user whom Upkeeper runs as"
+    return plain
 
 
 def _let_go(client: "APIClient", name: str) -> bool:

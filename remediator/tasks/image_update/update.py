@@ -86,7 +86,11 @@ class Update:
             unasked=firing if isinstance(firing, str) else "",
         )  # fmt: skip
         await self._parts.images.keep(self.target, member.image_id)
-        return await self._note(journal)
+        try:
+            return await self._note(journal)
+        except TaskError:
+            await self._parts.images.let_go(self.target)
+            raise
 
     async def go_on(self, journal: Journal) -> Effect:
         """Does what is left of it. Raises TaskError where the image went back, or a person must say what is to stay."""

@@ -217,6 +217,7 @@ def essence(inspected: Mapping[str, Any], *, with_image: bool = True) -> dict[st
             labels.pop(key, None)
         found["Config"].pop("Image")
         found.pop("Image")
+        found.pop("ImageManifestDescriptor", None)  # of the containerd store
     return dict(found)
 
 

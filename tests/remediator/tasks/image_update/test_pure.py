@@ -12,7 +12,7 @@ from exporter.probing.result import ProbeResult
 from remediator.tasks.image_update.alerts import concerns
 from remediator.tasks.image_update.choose import Candidate, judge, without_image_label
 from remediator.tasks.image_update.distribution import Platform, RemoteImage
-from remediator.tasks.image_update.images import former_name
+from remediator.tasks.image_update.images import former_name, said
 from remediator.tasks.image_update.look import together
 from remediator.tasks.image_update.overrides import Pin, in_force
 from remediator.tasks.image_update.references import Reference, parse
@@ -235,3 +235,18 @@ def test_the_name_of_a_former_image_is_one() -> None:
     for target in ("pa.app", "my-stack.Web_1", "a_.-b"):
         assert parse(f"{former_name(target)}:latest") is not None
     assert former_name("pa.a-b") != former_name("pa.a.b")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("write /var/lib/docker/tmp/x: no space left on device", "upkeeper plan docker-cleanup"),
+        ("toomanyrequests: You have reached your pull rate limit", "docker login raises the limit"),
+        ("unauthorized:\n authentication required", "docker login, as the user"),
+        ("context canceled", "context canceled"),
+    ],
+)
+def test_a_pull_that_fails_says_what_to_do(error: str, remedy: str) -> None:
+    text = said(error)
+    assert remedy in text
+    assert "\n" not in text

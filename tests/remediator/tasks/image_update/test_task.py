@@ -1,5 +1,7 @@
 """image-update on a real engine, with a real registry and each generation of Compose."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import time
@@ -12,15 +14,18 @@ import httpx
 import pytest
 
 from exporter.backups.directory import BackupDirectory
+from exporter.base.replace_file import replace_file
 from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.config import Config
-from remediator.model.task import Effect, TaskError
+from remediator.images import news
+from remediator.model.task import Effect, Plan, TaskError
 from remediator.peers.places import Peers
 from remediator.tasks.backup.task import Backup
 from remediator.tasks.backup_verification.task import BackupVerification
 from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from remediator.tasks.docker_cleanup.task import DockerCleanup
 from remediator.tasks.image_update import journal as journals
+from remediator.tasks.image_update import overrides
 from remediator.tasks.image_update.alerts import Alerts
 from remediator.tasks.image_update.compose import Compose
 from remediator.tasks.image_update.data import Data, Tasks
@@ -342,6 +347,47 @@ async def test_killed_between_any_two_steps(house: House, sick: bool, monkeypatc
         if left > 0:
             break
     assert killed
+
+
+async def test_no_room_for_a_note_leaves_nothing_half_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first note, before anything is changed; in the long form each in its turn."""
+    house.push()
+    house.up()
+    before = house.container()
+    left = 0
+    kept = replace_file
+
+    def full(*given: Any, **more: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        kept(*given, **more)
+
+    for module in (journals, overrides, news):
+        monkeypatch.setattr(module, "replace_file", full)
+    for point in range(1, 12) if long_form() else (1,):
+        left, running = 0, house.container()
+        new = house.push()
+        task = house.task()
+        (pull, change) = (await task.plan(TARGET)).actions
+        await task.apply(TARGET, pull)
+        left = point
+        (said,) = await applied(task, Plan(actions=[change]))
+        assert isinstance(said, Effect) or "No space left on device" in said, point
+        if point == 1:
+            assert isinstance(said, str)
+            assert house.container()["Id"] == running["Id"], "nothing was changed"
+            tags = [tag for image in house.dockerd.client.images.list() for tag in image.tags]
+            assert not [tag for tag in tags if "upkeeper-former" in tag]
+        reached, left = left <= 0, 0
+        await updated(house.task(), again=True)  # finishes it, where it was not
+        await updated(house.task(), again=True)
+        assert house.digest() == new, point
+        assert not differences(essence(before, with_image=False), essence(house.container(), with_image=False)), point
+        assert not list(house.state.rglob("*.update.json")), point
+        if not reached:
+            break
 
 
 async def test_image_and_data_go_back_as_one_pair(house: House, tmp_path: Path) -> None:
