@@ -220,6 +220,7 @@ class Remediator:
                     background.create_task(self.core.chats.run()),
                     background.create_task(self.core.telling.run()),
                     background.create_task(self.core.driver.run()),
+                    background.create_task(self.core.discovery_files.keep()),
                     background.create_task(self.watch.run()),
                 ]
                 if self.core.membership.presence is not None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.quantities import Duration
-from exporter.configfile.section import Contradiction, Name, Section, shown
+from exporter.configfile.section import AbsolutePath, Contradiction, Name, Section, shown
 from remediator.config.remedies import WholeRegex
 
 INSTANCE = "instance"
@@ -64,6 +64,11 @@ class Fleet(Section):
         description="regular expressions of the whole value of that label, each with the name of the host that it "
         "stands for; the first that matches decides, and without one there is no such host",
     )
+    discovery_files: dict[Literal["exporter", "remediator"], AbsolutePath] = Field(
+        default={},
+        description="files that this host keeps for Prometheus's `file_sd_configs`, of the hosts' exporters and of "
+        "their remediators; their directory must be there",
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -73,3 +78,6 @@ class Fleet(Section):
                 "needs `hosts:`, as the label instance is an address and no host's name; or give `host_label:` a label "
                 "that holds the name",
             )
+        files = given.get("discovery_files")
+        if isinstance(files, Mapping) and len(set(map(str, files.values()))) < len(files):
+            yield Contradiction(("discovery_files",), "names one file twice: exporters and remediators need one each")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from remediator.control.cancelling import Cancelling
     from remediator.control.cataloguing import Cataloguing
     from remediator.control.configuring import Configuring
+    from remediator.control.discovery import DiscoveryFiles
     from remediator.control.explaining import Explaining
     from remediator.control.fleet import Fleet
     from remediator.control.forecasting import Forecasting
@@ -246,6 +247,12 @@ class Core(Operations):
         from remediator.control.access import Access
 
         return Access(self._database, self._clock, self._caller)
+
+    @cached_property
+    def discovery_files(self) -> "DiscoveryFiles":
+        from remediator.control.discovery import DiscoveryFiles
+
+        return DiscoveryFiles(lambda: self.fleet, lambda: self.config, lambda: self._database.journal is None)
 
     @cached_property
     def fleet(self) -> "Fleet":

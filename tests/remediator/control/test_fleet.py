@@ -6,10 +6,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from aiohttp.test_utils import TestServer
 
+from remediator.app import build_app
 from remediator.config.config import Config
 from remediator.control.core import Core
+from remediator.control.discovery import DiscoveryFiles
 from remediator.control.place import Place
 from remediator.model.caller import Caller
 from remediator.model.errors import ClientError, RequestError
@@ -19,6 +23,7 @@ from tests.postgres_server import PASSWORD, SUPERUSER, PostgresServer
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import alert, notification, settings
 from tests.remediator.sweep import Sweep
+from tests.servers import prometheus
 
 pytestmark = pytest.mark.servers
 
@@ -238,3 +243,34 @@ async def test_a_pause_is_set_and_ended_from_any_host(join: Join) -> None:
 
     await wait_until(decided, equals=[("shed", "run")])
     listening.cancel()
+
+
+async def test_a_real_prometheus_finds_the_hosts_by_http_and_in_the_files(join: Join, tmp_path: Path) -> None:
+    kitchen, _ = await join("kitchen"), await join("larder")
+    token = (await kitchen.core.access.create_token("prometheus", "viewer", None))["token"]
+    (tmp_path / "token").write_text(token)
+    file = tmp_path / "remediators.json"
+    fleet = {"host_label": "node", "discovery_files": {"remediator": str(file)}}
+    config = Config.model_validate({**CONFIG, "fleet": fleet})
+    await DiscoveryFiles(lambda: kitchen.core.fleet, lambda: config, lambda: True).write()
+    async with TestServer(build_app(kitchen.core, lambda: True)) as server:
+        by = {"type": "Bearer", "credentials_file": f"{tmp_path}/token"}
+        asked = {"url": str(server.make_url("/api/v1/sd")), "authorization": by}
+        jobs = [
+            {"job_name": "by-http", "http_sd_configs": [asked]},
+            {"job_name": "by-file", "file_sd_configs": [{"files": [str(file)]}]},
+        ]
+        async with (
+            prometheus(tmp_path / "prometheus", {"scrape_configs": jobs}) as there,
+            httpx.AsyncClient() as client,
+        ):
+
+            async def found() -> set[tuple[str, str, str]]:
+                answer = (await client.get(f"{there.url}/api/v1/targets")).json()["data"]["activeTargets"]
+                return {
+                    (one["scrapePool"], one["labels"]["host"], one["scrapeUrl"].rpartition(":")[2]) for one in answer
+                }
+
+            port = {"by-http": "10746/metrics", "by-file": "1/metrics"}
+            expected = {(job, host, port[job]) for job in port for host in ("kitchen", "larder")}
+            await wait_until(found, equals=expected)
