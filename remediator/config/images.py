@@ -58,23 +58,23 @@ class Signature(Section):
     images: list[Annotated[str, Field(min_length=1)]] = Field(
         min_length=1, description="names of images without tag, as in `ghcr.io/me/app`; `*` stands for any characters"
     )
-    key: str | None = Field(
+    verifier: str | None = Field(
         default=None, min_length=1, description="cosign's public key: a file, or a key of a service that it knows"
     )
     identity: str | None = Field(
-        default=None, min_length=1, description="without a key: whose certificate it must be, an address or a workflow"
+        default=None, min_length=1, description="without that: whose certificate it must be, an address or a workflow"
     )
     issuer: str | None = Field(
-        default=None, min_length=1, description="without a key: who has vouched for that, an OpenID Connect address"
+        default=None, min_length=1, description="without that: who has vouched for that, an OpenID Connect address"
     )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         keyless = [key for key in ("identity", "issuer") if given.get(key) is not None]
-        if given.get("key") is not None and keyless:
-            yield Contradiction((keyless[0],), "stands beside `key:`; keep one of them")
-        elif given.get("key") is None and len(keyless) < 2:
-            yield Contradiction((), "needs `key:`, or both `identity:` and `issuer:`")
+        if given.get("verifier") is not None and keyless:
+            yield Contradiction((keyless[0],), "stands beside `verifier:`; keep one of them")
+        elif given.get("verifier") is None and len(keyless) < 2:
+            yield Contradiction((), "needs `verifier:`, or both `identity:` and `issuer:`")
 
 
 class Images(Section):

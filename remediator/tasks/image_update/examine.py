@@ -80,7 +80,7 @@ async def _signed(signatures: Sequence[Signature], image: str) -> str:
     """By one of these. Raises TaskError."""
     complaint = ""
     for each in signatures:
-        by = ["--key", each.key] if each.key is not None else [
+        by = ["--key", each.verifier] if each.verifier is not None else [
             "--certificate-identity", str(each.identity), "--certificate-oidc-issuer", str(each.issuer),
         ]  # fmt: skip
         try:
@@ -91,7 +91,7 @@ async def _signed(signatures: Sequence[Signature], image: str) -> str:
         except (OSError, programs.CommandFailed) as error:
             raise TaskError(f"cosign cannot verify {image}: {error}") from error
         if done.status == 0:
-            return f"cosign verified its signature ({each.key or each.identity})"
+            return f"cosign verified its signature ({each.verifier or each.identity})"
         complaint = done.complaint
     raise TaskError(f"its signature does not count: cosign says of {image}: {complaint}")
 

@@ -17,7 +17,7 @@ from remediator.tasks.image_update.references import Reference, parse
 
 NEW = "ghcr.io/me/app@sha256:" + "1" * 64
 RUNNING = "sha256:" + "2" * 64
-KEY = {"images": ["ghcr.io/me/*"], "key": "/etc/cosign.pub"}
+KEY = {"images": ["ghcr.io/me/*"], "verifier": "/etc/cosign.pub"}
 
 
 def image() -> Reference:
@@ -124,4 +124,4 @@ def test_what_passed_another_rule_has_not_passed_this_one(path: Path) -> None:
     first = examination(settings(signatures=[KEY]), image())[0]
     assert first.rule
     assert first.rule == examination(settings(signatures=[KEY]), image())[0].rule
-    assert first.rule != examination(settings(signatures=[{**KEY, "key": "/etc/other.pub"}]), image())[0].rule
+    assert first.rule != examination(settings(signatures=[{**KEY, "verifier": "/etc/other.pub"}]), image())[0].rule
