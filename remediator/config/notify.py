@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from exporter.base.listen import is_loopback_host
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import Contradiction, OneLine, Section, shown
 from remediator.config.urls import HttpUrl
@@ -62,6 +63,15 @@ class Telegram(Section):
     chat_id: int = Field(description="number of the chat; that of a group is negative")
     outcomes: bool = Field(default=True, description="whether what Upkeeper did about an alert is sent there, too")
     api: HttpUrl = Field(default="https://api.telegram.org", description="the Bot API, or a server of your own for it")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        api = given.get("api")
+        plain = (
+            re.match(r"http://(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]*)", api, re.IGNORECASE) if isinstance(api, str) else None
+        )
+        if plain is not None and not is_loopback_host(plain[1].strip("[]")):
+            yield Contradiction(("api",), "must begin with https: whoever is on the way could read the token")
 
 
 class Notify(Section):

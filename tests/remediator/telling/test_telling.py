@@ -261,3 +261,16 @@ async def test_whoever_does_not_want_it_hears_nothing(scene: Scene) -> None:
     await scene.stack.finished()
     await scene.later(100)
     assert (scene.texts, scene.posts.slack, scene.posts.telegram) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("api", "taken"),
+    [("http://bot.example.org", False), ("http://127.0.0.1:80", True), ("https://a.example.org", True)],
+)
+def test_a_token_is_not_sent_in_the_clear(api: str, taken: bool) -> None:
+    telegram = {"bot_token_file": "/etc/token", "chat_id": 1, "api": api}
+    if taken:
+        assert Config.model_validate({"notify": {"telegram": telegram}}).notify.telegram
+    else:
+        with pytest.raises(ValueError, match="must begin with https"):
+            Config.model_validate({"notify": {"telegram": telegram}})
