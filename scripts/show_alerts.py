@@ -1,6 +1,6 @@
 """Shows the most important alerts firing and resolving on a real stack, each for its real cause, and how long it takes.
 
-    .venv/bin/python -m scripts.show_alerts [--out FILE] [ALERT ...]
+    .venv/bin/python -m scripts.show_alerts [--out FILE] [--boards FILE] [ALERT ...]
 
 It starts `upkeeper up` with Prometheus and Alertmanager, a Docker engine, a PostgreSQL server, a small disk and a mail
 server, all its own and below one temporary directory; needs root; takes a quarter of an hour. The exit status is 1 when
@@ -26,6 +26,7 @@ import httpx
 import yaml
 from aiohttp import web
 
+from scripts import ask_boards
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.dockerd import Dockerd, private_dockerd
 from tests.exporter.serving import answering
@@ -151,8 +152,12 @@ async def web_service() -> AsyncIterator[tuple[str, dict[str, int]]]:
         yield url, state
 
 
-def config(root: Path, url: str, mailbox: Mailbox, docker: Dockerd, postgres: PostgresServer, disk: Path) -> Any:
-    """All at the pace of seconds. What the machine itself has is left out, as it may be wrong on its own."""
+def config(
+    root: Path, url: str, mailbox: Mailbox, docker: Dockerd, postgres: PostgresServer, disk: Path, *, machine: bool
+) -> Any:
+    """All at the pace of seconds. machine: with what the machine itself has, which may be wrong on its own, and with
+    the jobs of the calendar.
+    """
     for name in ("logs", "asked", "gone", "backups", "small"):
         (root / name).mkdir()
     a_set(root / "backups", "backup-20261128-010000", MIB)
@@ -194,8 +199,7 @@ def config(root: Path, url: str, mailbox: Mailbox, docker: Dockerd, postgres: Po
         "collectors": {
             **dict.fromkeys(("services", "filesystem", "logs", "backups", "docker", "postgres"), quick),
             "docker_usage": {"interval": "10s", "deadline": "9s"},
-            "host": {"enabled": False}, "updates": {"enabled": False}, "systemd": {"enabled": False},
-            "findings": {"enabled": False},
+            **{name: {"enabled": machine} for name in ("host", "updates", "systemd", "findings")},
         },
         "remedies": [
             {
@@ -203,7 +207,7 @@ def config(root: Path, url: str, mailbox: Mailbox, docker: Dockerd, postgres: Po
                 "task": "log-rotation", "target_label": "directory", "autonomy": "approve",
             }
         ],
-        "schedule": {"jobs": []},
+        "schedule": {} if machine else {"jobs": []},
         "watchdog": {"lost_after": "150s"},
         "notify": {
             "email": {
@@ -341,8 +345,10 @@ def cases(
     ]  # fmt: skip
 
 
-async def show(root: Path, only: Collection[str]) -> Sequence[Case]:
-    """The cases, all or of these alerts, each with what became of it."""
+async def show(root: Path, only: Collection[str], boards: Path | None = None) -> Sequence[Case]:
+    """The cases, all or of these alerts, each with what became of it. boards: where to write which queries of the
+    dashboards gave data of this stack.
+    """
     with contextlib.ExitStack() as stack, served(Mailbox(), login=False) as mailbox:
         docker = stack.enter_context(private_dockerd(root / "docker"))
         docker.run("n8n", "sleep 3600", healthcheck="test ! -e /bad")
@@ -350,15 +356,40 @@ async def show(root: Path, only: Collection[str]) -> Sequence[Case]:
         disk = stack.enter_context(small_disk(root))
         async with web_service() as (url, service), httpx.AsyncClient() as http:
             up = Up(root)
-            up.config.write_text(yaml.safe_dump(config(root, url, mailbox, docker, postgres, disk)))
+            up.config.write_text(
+                yaml.safe_dump(config(root, url, mailbox, docker, postgres, disk, machine=boards is not None))
+            )
             async with up.running():
                 running = Stack(up, mailbox, http)
                 groups = cases(running, root, (service, docker, postgres, disk))
                 *at_once, last = ([one for one in group if not only or one.alert in only] for group in groups)
                 await asyncio.sleep(30)  # what a start alone brings about is over
                 await asyncio.gather(*(_one_by_one(running, group) for group in at_once))
+                if boards is not None:
+                    await _run_tasks(up)
+                    ports = up.ports
+                    prometheus, exporter = f"http://127.0.0.1:{ports.prometheus}", f"127.0.0.1:{ports.exporter}"
+                    asked = ask_boards.table(await ask_boards.ask(http, prometheus, exporter))
+                    await asyncio.to_thread(boards.write_text, asked)
                 await _one_by_one(running, last)
                 return [case for group in (*at_once, last) for case in group]
+
+
+async def _run_tasks(up: Up) -> None:
+    """So that there is a record of runs; each is scraped before the next, or it would not be seen to grow."""
+    for task in (
+        ("health-check", "all"),
+        ("docker-cleanup", "docker"),
+        ("log-rotation", "pa"),
+        ("docker-cleanup", "docker"),
+    ):
+        arguments = ["run", *task, f"--state-dir={up.state}", f"--config={up.config}"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "upkeeper.main", *arguments, env=up.env, stdin=subprocess.DEVNULL
+        )
+        async with asyncio.timeout(120):
+            await process.wait()
+        await asyncio.sleep(20)
 
 
 async def _one_by_one(stack: Stack, group: Sequence[Case]) -> None:
@@ -383,11 +414,14 @@ def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.show_alerts", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="write the table there, too")
+    parser.add_argument(
+        "--boards", type=Path, help="write there which queries of the dashboards gave data of the stack"
+    )
     parser.add_argument("only", nargs="*", metavar="ALERT", help="only these")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="alerts-", dir="/tmp"))
     try:
-        found = asyncio.run(show(root, options.only))
+        found = asyncio.run(show(root, options.only, options.boards))
     finally:
         shutil.rmtree(root, ignore_errors=True)
     text = table(found)
