@@ -116,7 +116,8 @@ def given_of(parameters: Sequence[ParameterView], fields: Fields) -> dict[str, o
         value: object = bool(text) if one["kind"] == "flag" else text.split() if one["kind"] == "words" else text
         if one["required"] and not value:
             raise bad_request(f"say {one['name']}: {one['description'] or 'it has to be given'}")
-        if value != one["default"] and (value or one["kind"] == "flag"):
+        as_it_is = value == one["default"] or text == str(one["default"])
+        if not as_it_is and (value or one["kind"] == "flag"):
             given[one["name"]] = value
     return given
 

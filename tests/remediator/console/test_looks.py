@@ -9,12 +9,14 @@ import pytest
 from pydantic import Field
 
 from remediator.config.config import Config
-from remediator.console.forms import given_of
+from remediator.console.forms import given_of, names_of
 from remediator.model.errors import RequestError
 from remediator.model.params import described
 from remediator.model.params import wrong as mistake
 from remediator.model.task import Parameters, TaskError
 from remediator.tasks.backup_verification.task import BackupVerification
+from remediator.tasks.registry import build_tasks
+from remediator.tasks.resources import Resources
 from remediator.tasks.restore.task import Restore
 from tests.remediator.console.visits import Browser, token_of
 from tests.remediator.stack import Stack, settings
@@ -171,3 +173,16 @@ def test_parameters_are_given_as_a_form_has_them() -> None:
     assert mistake("many", Many, given_of(known, every)) is None
     with pytest.raises(RequestError, match="say to: where"):
         given_of(known, {"parameter.5": " "})
+
+
+def test_each_task_takes_its_form_as_it_is() -> None:
+    """What nobody has changed is not given, and what has to be is all that is."""
+    config = Config()
+    for name, one_task in build_tasks(config, Resources(config)).items():
+        known = described(one_task.parameters)
+        fields = {"parameters": names_of(known)}
+        for number, one in enumerate(known, 1):
+            value = {"flag": "yes" if one["default"] else "", "words": ""}.get(one["kind"], str(one["default"] or ""))
+            fields[f"parameter.{number}"] = "given" if one["required"] else value
+        assert mistake(name, one_task.parameters, given_of(known, fields)) is None, name
+        assert list(given_of(known, fields)) == [one["name"] for one in known if one["required"]], name
