@@ -225,6 +225,15 @@ def _remediator() -> Iterator[tuple[str, str, At]]:
     yield "forecast_error_ratio", 'sink="filesystem:/"', always(0.01)
     yield "forecast_warn_seconds", "", always(14 * 86400)
     yield "forecast_min_used_ratio", "", always(0.6)
+    n8n, looked = 'target="pa.n8n"', last_done(4.5)
+    silent = within(DAY + 270, DAY)  # of one night's look: the registry was away
+    yield "image_check_success", n8n, _not(silent)
+    yield "image_checked_timestamp_seconds", n8n, lambda minute: looked(minute) - 86400.0 * silent(minute)
+    yield "image_last_check_timestamp_seconds", "", looked
+    yield "image_check_max_age_seconds", "", always(3 * 86400)
+    yield "image_update_pending_since_timestamp_seconds", n8n, always(270 * 60)
+    yield "image_update_max_pending_seconds", "", always(30 * 86400)
+    yield "image_update_last_result_timestamp_seconds", f'{n8n}, result="updated"', always(60.0 * DEPLOY)
     yield "breaker_open", 'task="log-rotation", target="pa"', always(0)
     yield "approvals_pending", 'remedy="shrink-sqlite"', always(0)
     for what in ("bytes", "inodes"):
