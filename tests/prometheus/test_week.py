@@ -41,10 +41,7 @@ def test_it_has_all_that_rules_read() -> None:
              for rule in group["rules"]]  # fmt: skip
     states = re.compile(r"\{[^}]*\}")
     read = {name for text in texts for name in re.findall(r"\bupkeeper_\w+", states.sub("", text))}
-    absent_in_normal_life = {
-        "upkeeper_task_paused_since_timestamp_seconds",
-        "upkeeper_state_journal_since_timestamp_seconds",
-    }
+    absent_in_normal_life = {"upkeeper_task_paused_since_timestamp_seconds"}
     assert read - absent_in_normal_life <= {name.partition("{")[0] for name in series()}
 
 

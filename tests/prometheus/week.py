@@ -234,6 +234,7 @@ def _remediator() -> Iterator[tuple[str, str, At]]:
     yield "image_update_pending_since_timestamp_seconds", n8n, always(270 * 60)
     yield "image_update_max_pending_seconds", "", always(30 * 86400)
     yield "image_update_last_result_timestamp_seconds", f'{n8n}, result="updated"', always(60.0 * DEPLOY)
+    yield "state_journal_since_timestamp_seconds", "", always(0)
     yield "breaker_open", 'task="log-rotation", target="pa"', always(0)
     yield "approvals_pending", 'remedy="shrink-sqlite"', always(0)
     for what in ("bytes", "inodes"):
