@@ -86,7 +86,7 @@ def _shared_params() -> list[click.Option]:
         (["completion", "tcsh"], "is not one of 'bash', 'zsh', 'fish'"),
         (["completion"], "Choose from: bash, zsh, fish"),
         (["show", "latest"], "'latest' is not a whole number."),
-        (["pause", "--for", "2 hours"], "write for example 30m, 2h or 7d"),
+        (["pause", "--for", "2 hours"], "write for example 30s, 15m, 1h30m or 7d"),
         (["pause", "--for", "0"], "longer than 0"),
         (["history", "-n", "0"], "not in the range"),
         (["exporter", "--listen", "10746"], "write host:port"),
