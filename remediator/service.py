@@ -44,6 +44,8 @@ API = Caller("api", "operator")
 
 AGAIN = 5.0
 """Seconds until a database that was away is asked again."""
+CLOSING = 30.0
+"""Seconds in which a Core is closed whose database is away."""
 IDLE_AGAIN = 0.5
 """Seconds until it is looked again whether nothing is under way."""
 
@@ -62,8 +64,11 @@ class Remediator:
         self._room = Complaints(log, "state cannot be written", "state can be written again", "directory")
         self._on_room = partial(self._room.note, str(state.root))
         self._place = Place.of(self._settings.config, state)
-        follows = isinstance(self._place.database, str) and self._settings.config.state.journal_after is not None
-        self._journal = Journal(state, self._place, time.time) if follows else None
+        shares = isinstance(self._place.database, str)
+        follows = self._settings.config.state.journal_after is not None
+        # What one holds comes home also where the config no longer wants any.
+        wanted = shares and (follows or state.journal.exists())
+        self._journal = Journal(state, self._place, time.time, follows=follows) if wanted else None
         self._lost_name: ClientError | None = None
         self._stop = _Stop()
         self._away = False
@@ -93,6 +98,7 @@ class Remediator:
     def _on_away(self) -> None:
         if self._journal is not None and self._journal.ready and not self._stop.told:
             self._away = True
+            self.core.abandon()
             self._stop.turn.set()
 
     async def reload(self) -> None:
@@ -152,7 +158,7 @@ class Remediator:
             log.warning("the database does not answer", reason=str(error).splitlines()[0])
             following = self._place
         finally:
-            await self.core.close()
+            await self._close()
         if self._stop.told:
             return None
         if self._away and self._journal is not None:
@@ -160,6 +166,15 @@ class Remediator:
         if following is None and self.core.place.journal is not None:
             return self._place
         return following
+
+    async def _close(self) -> None:
+        """Closes the Core. What hangs of one whose database is away ends with the process, which is started again."""
+        try:
+            async with asyncio.timeout(CLOSING if self._away else None):
+                await self.core.close()
+        except TimeoutError:
+            log.error("what was asked of the database does not end: this process does, to be started again")
+            os._exit(EXIT_UNREACHABLE)
 
     async def _claimed(self, stop: asyncio.Event) -> Place | None:
         """Takes this host's name; None once it is taken. Where the database does not answer for so long as the config
@@ -171,7 +186,7 @@ class Remediator:
             try:
                 await self.core.membership.claim()
             except ClientError as error:
-                if self._journal is None or error.exit_code != EXIT_UNREACHABLE:
+                if self._journal is None or after is None or error.exit_code != EXIT_UNREACHABLE:
                     raise
                 left = until - time.monotonic()
                 if left <= 0:

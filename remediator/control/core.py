@@ -113,6 +113,7 @@ class Core(Operations):
         )
         self._routing: tuple[fleet_config.Fleet | None, Routing] | None = None
         self._calls: set[asyncio.Task[None]] = set()
+        self._abandoned = False
         self.left_exact = False
         """Whether the journal had all that was stored in the record when this was closed."""
 
@@ -432,7 +433,7 @@ class Core(Operations):
         ending = (self._closing, self._changed)
         runner = Runner(self._means, self.metrics, *ending, self._ballast.release_after, self._underway)
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
-        begins = None if self._journal is None else self._journal.copy
+        begins = None if self._journal is None else self._journal.hold
         parts = (self._composites, self._tasks, self._ballast)
         return Queue(self._database, runner, *parts, workers, self._clock, begins)
 
@@ -644,12 +645,17 @@ class Core(Operations):
 
         return not await self._database.read(homecoming.under_way)
 
+    def abandon(self) -> None:
+        """The database is away: what is being asked of it fails, and closing asks nothing of it."""
+        self._abandoned = True
+        self._database.abort()
+
     async def close(self) -> None:
         for task in self._calls:
             task.cancel()
         if "queue" in vars(self):
-            await self.queue.stop()
-        if "membership" in vars(self):
+            await self.queue.stop(in_order=not self._abandoned)
+        if "membership" in vars(self) and not self._abandoned:
             await self.membership.leave()
         if self._journal is not None:
             self.left_exact = self._journal.exact

@@ -13,12 +13,13 @@ from functools import partial
 import sqlalchemy as sa
 import structlog
 
+from exporter.base.complaints import Complaints
 from exporter.base.text import format_time_ms
 from remediator.audit.record import Entry
 from remediator.control.place import Place
 from remediator.model.errors import NoRoom
 from remediator.statedir import StateDir
-from remediator.store import audit, homecoming, mirror
+from remediator.store import audit, homecoming, mirror, runs
 from remediator.store.database import Database
 from remediator.store.mirror import Facts
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 REST = 1.0
 """Seconds after a copy, in which what else is stored gathers for the next."""
+REST_RATIO = 20.0
+"""Times that a copy took, after it: in a storm of alerts each takes a while."""
 AGAIN = 5.0
 """Seconds until a copy that failed is tried again."""
 
@@ -35,10 +38,13 @@ class UnderWay(Exception):
 
 
 class Journal:
-    """One host's. place: of the shared record. Times are Unix seconds."""
+    """One host's. place: of the shared record. follows: whether it is to be kept up to date; else what it holds is only
+    brought home. Times are Unix seconds.
+    """
 
-    def __init__(self, state: StateDir, place: Place, clock: Callable[[], float]) -> None:
+    def __init__(self, state: StateDir, place: Place, clock: Callable[[], float], *, follows: bool = True) -> None:
         self._path = state.journal
+        self._follows = follows
         self._clock = clock
         self._host = Database(self._path, host=place.host).host
         self._record: Database | None = None
@@ -47,16 +53,21 @@ class Journal:
         """How many writes had reached the record, and how often others had called, when it was last copied; None where
         it was not by this process."""
         self._calls = 0
+        self._took = 0.0
+        """Seconds that the last copy took."""
         self.ready = False
         """Whether it could be taken up."""
         self._wanted = asyncio.Event()
         self._copying = asyncio.Lock()
+        self._complaints = Complaints(log, "the journal cannot be brought up to date", "the journal is up to date")
 
     # While the record is there.
 
     def follow(self, record: Database) -> None:
-        """What is stored there from now on is to be copied."""
+        """What is stored there from now on is to be copied, if anything."""
         self._record = record
+        if not self._follows:
+            return
         self._copied = None
         record.on_write = self._wanted.set
         self._wanted.set()
@@ -74,7 +85,19 @@ class Journal:
             if not await self.copy():
                 self._wanted.set()
                 await asyncio.sleep(AGAIN)
-            await asyncio.sleep(REST)
+            await asyncio.sleep(max(REST, REST_RATIO * self._took))
+
+    async def hold(self, run_id: int) -> None:
+        """A stored run is about to begin: whatever happens then, the journal knows of it."""
+        if self._record is None or self._copy is None or not self.ready:
+            return
+        try:
+            run = await self._record.read(partial(runs.get, run_id=run_id))
+            note = partial(mirror.hold, run_id=run_id, host=run.host, task=run.task, target=run.target)
+            async with self._copying:
+                await self._copy.write(partial(note, now=self._clock()))
+        except (sa.exc.SQLAlchemyError, NoRoom, LookupError) as error:
+            self._complaints.note((), _line(error))
 
     async def copy(self) -> bool:
         """Brings the journal up to date, unless it is. False where that failed; it is not in use then."""
@@ -87,8 +110,9 @@ class Journal:
             try:
                 kept = await self._copy_from(record)
             except (sa.exc.SQLAlchemyError, NoRoom, OSError, LookupError) as error:
-                log.warning("the journal could not be brought up to date", reason=str(error).splitlines()[0])
+                self._complaints.note((), _line(error))
                 return False
+            self._complaints.note((), "")
             self._copied = begun + kept, calls
             self.ready = True
             return True
@@ -105,7 +129,9 @@ class Journal:
         if known.blocks is None or now - known.blocks_at > mirror.BLOCK_FOR:
             blocks = await record.write(mirror.keep_numbers)
         fill = partial(mirror.refresh, known=known, now=now, blocks=blocks)
+        begun = time.monotonic()
         await record.into(self._copy, fill)
+        self._took = time.monotonic() - begun
         return 0 if blocks is None else 1
 
     def _new(self) -> Facts:
@@ -168,6 +194,9 @@ class Journal:
             await journal.make_tables()
             known = await journal.read(mirror.read_facts)
             if known is None or known.taken_at is None:
+                if not self._follows:
+                    await journal.close()
+                    self._remove()
                 return
             if not await record.read(partial(homecoming.is_home, known=known)):
                 begun: Sequence[int] = () if known.bringing else await journal.read(homecoming.under_way)
@@ -182,11 +211,13 @@ class Journal:
     async def _bring(self, journal: Database, record: Database, known: Facts) -> None:
         now = self._clock()
         try:
+            if known.host != self._host:
+                raise ValueError(f"it is the one of the host {known.host}, and this one is {self._host}")
             brought = await journal.into(record, partial(homecoming.bring, known=known, now=now))
         except (ValueError, LookupError, sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError) as error:
             aside = self._path.with_name(f"{self._path.name}.kept-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}")
             log.exception("the journal cannot be brought home, and is kept", file=str(aside))
-            body = {"file": aside.name, "reason": str(error).splitlines()[0], "chain": known.chain}
+            body = {"file": aside.name, "reason": _line(error), "chain": known.chain}
             await record.write(lambda there: audit.append(there, self._host, Entry("journal.kept", now, body=body)))
             await journal.close()
             self._path.rename(aside)
@@ -204,6 +235,11 @@ class Journal:
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 self._path.with_name(self._path.name + suffix).unlink()
+
+
+def _line(error: BaseException) -> str:
+    """The first line of what is wrong."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _begin(connection: sa.Connection, known: Facts, now: float) -> None:

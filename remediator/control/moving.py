@@ -16,7 +16,7 @@ from remediator.control.place import Place
 from remediator.model.caller import Caller
 from remediator.model.errors import EXIT_FAILED, EXIT_USAGE, ClientError
 from remediator.statedir import StateDir
-from remediator.store import audit, moving
+from remediator.store import audit, mirror, moving
 from remediator.store.database import Database
 from remediator.store.presence import Presence
 
@@ -41,6 +41,7 @@ async def migrate(state: StateDir, place: Place, to: To, caller: Caller) -> Move
     """
     if not isinstance(place.database, str):
         raise ClientError("the config names no database: `state: {database_url_file: ...}`", EXIT_USAGE)
+    await _require_no_journal(state)
     host = Database(state.database, host=place.host).host
     presence = Presence(place.database, host, lambda: None)
     await presence.claim(within=0.0)
@@ -88,6 +89,24 @@ async def _to_sqlite(state: StateDir, url: str, host: str, caller: Caller) -> Mo
     await target.close()
     new.rename(state.database)
     return Moved(host, "sqlite", rows, None)
+
+
+async def _require_no_journal(state: StateDir) -> None:
+    """Raises ClientError where this host has gone on with a journal that is not home yet."""
+    if not state.journal.exists():
+        return
+    journal = Database(state.journal)
+    try:
+        journal.open_only()
+        known = await journal.read(mirror.read_facts)
+    finally:
+        await journal.close()
+    if known is not None and known.taken_at is not None:
+        raise ClientError(
+            f"{state.journal} holds what this host did while the database was away: start the remediator, which brings"
+            " it home; then move the state",
+            EXIT_FAILED,
+        )
 
 
 def _remove(database: Path) -> None:

@@ -40,7 +40,7 @@ class Queue:
         ballast: Ballast,
         workers: Callable[[], int],
         clock: Callable[[], float],
-        begins: Callable[[], Awaitable[object]] | None = None,
+        begins: Callable[[int], Awaitable[object]] | None = None,
     ) -> None:
         self._begins = begins
         self._database = database
@@ -148,7 +148,7 @@ class Queue:
         assert self._engine is not None, "runs are queued only where there is an engine"
         self._handed.add((run_id, attempt))
         if self._begins is not None:
-            await self._begins()
+            await self._begins(run_id)
         work = await self._work_of(run_id)
         if work == "parts":
             self._composites.wake()
@@ -191,12 +191,12 @@ class Queue:
         if self._engine is not None:
             await self._engine.forget(attempts)
 
-    async def stop(self) -> None:
-        """Stops in order: what is left under way was not what ended the process."""
+    async def stop(self, *, in_order: bool = True) -> None:
+        """Stops. in_order: it can be noted that what is left under way was not what ended the process."""
         await self._composites.stop()
         await self._looking.stop()
         if self._engine is not None:
             await self._engine.stop()
-        if self._taken_up:
+        if self._taken_up and in_order:
             with to_be_tried_again("it could not be noted that runs were put down in order"):
                 await self._database.write(partial(runs.put_down, host=self._database.host))

@@ -110,8 +110,9 @@ def _upsert(dialect: str) -> sa.Insert:
 
 def accept(
     connection: sa.Connection, received: Iterable[tuple[ReceivedAlert, float]], router: Router | None = None
-) -> None:
-    """Stores alerts with the time each was received. A repeat of an episode updates it and is decided again.
+) -> frozenset[str]:
+    """Stores alerts with the time each was received; the other hosts whose some are. A repeat of an episode updates it
+    and is decided again.
 
     An alert that resolved ends its episode for good: a late, out-of-order "firing" does not open it again.
     router: whose each is, where hosts share the database. The others are called to decide about theirs.
@@ -141,10 +142,13 @@ def accept(
         for (alert, at), route in zip(received, routes, strict=True)
     ]
     if not rows:
-        return
+        return frozenset()
     connection.execute(_upsert(connection.dialect.name), rows)
-    if router is not None:
-        fleet.call(connection, {route.host for route in routes if route.host} - {router.own})
+    if router is None:
+        return frozenset()
+    others = frozenset(route.host for route in routes if route.host) - {router.own}
+    fleet.call(connection, others)
+    return others
 
 
 def _routes(

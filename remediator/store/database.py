@@ -201,6 +201,10 @@ class Database:
         """The result of ``work`` on one consistent view of the data."""
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._backend.read, work)
 
+    def abort(self) -> None:
+        """What is being asked of a database that does not answer fails at once, with an SQLAlchemyError."""
+        self._backend.abort()
+
     async def close(self) -> None:
         """Ends after what is under way is done."""
         await asyncio.to_thread(self._close)

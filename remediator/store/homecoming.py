@@ -83,6 +83,7 @@ def bring(journal: sa.Connection, record: sa.Connection, known: Facts, now: floa
     found = faults_of(journal, known.chain)
     if found:
         raise ValueError(f"the audit of the journal is broken: {found[0]}")
+    _not_behind(record, known.blocks or {})
     episodes = _Alerts(journal, record, known)
     ids = _Runs(journal, record, known, episodes.ids)
     approval_ids = _insert(journal, record, approvals, host, {"run_id": ids.of}, ids.over)
@@ -90,6 +91,7 @@ def bring(journal: sa.Connection, record: sa.Connection, known: Facts, now: floa
     _insert(journal, record, artefacts, host, {"run_id": ids.of})
     _insert(journal, record, silences, host, {"run_id": ids.of})
     decided = _insert(journal, record, decisions, host, {"alert_id": episodes.ids, "run_id": ids.of})
+    _repeats(journal, record)
     _due_times(journal, record, host, ids.of)
     _jobs(journal, record, known)
     _pauses(journal, record, known)
@@ -157,6 +159,22 @@ def _refer(table: sa.Table, row: Row, refers: Mapping[str, Mapping[int, int]]) -
     return True
 
 
+def _kept(record: sa.Connection, table: sa.Table, begin: int, number: int) -> Row:
+    """The number of a new row, if it was kept for the journal and is nobody's in a record that was restored since."""
+    taken = sa.select(sa.literal(1)).where(table.c.id == number)
+    return {"id": number} if begin < number <= begin + BLOCK and record.scalar(taken) is None else {}
+
+
+def _not_behind(record: sa.Connection, begins: Mapping[str, int]) -> None:
+    """Numbers that were kept are not given again, also by a record that was restored from before they were."""
+    for name, begin in begins.items():
+        statement = (
+            "SELECT setval(pg_get_serial_sequence(:name, 'id'), :last) WHERE"
+            " coalesce(pg_sequence_last_value(CAST(pg_get_serial_sequence(:name, 'id') AS regclass)), 0) < :last"
+        )
+        record.execute(sa.text(statement), {"name": name, "last": begin + BLOCK})
+
+
 class _Alerts:
     """Episodes, known by fingerprint and start wherever they were received.
 
@@ -192,7 +210,7 @@ class _Alerts:
         before = row.pop("id")
         owner, no_host = row["host"], row["no_host"]
         values = as_there(alerts, row, host) | {"host": owner, "no_host": no_host, "continued_by": None}
-        number = {"id": before} if self._begin < before <= self._begin + BLOCK else {}
+        number = _kept(record, alerts, self._begin, before)
         key = record.execute(alerts.insert().values(**values, **number)).inserted_primary_key
         assert key is not None
         self.ids[before] = int(key[0])
@@ -241,7 +259,7 @@ class _Runs:
             if rival is not None:
                 values |= _closed(rival, row)
                 self.over[before] = values["reason"]
-            number = {"id": before} if begin < before <= begin + BLOCK else {}
+            number = _kept(record, runs, begin, before)
             key = record.execute(runs.insert().values(**values, **number)).inserted_primary_key
             assert key is not None
             self.of[before] = int(key[0])
@@ -293,6 +311,15 @@ def _parts(journal: sa.Connection, record: sa.Connection, table: sa.Table, befor
     ]
     if rows:
         record.execute(table.insert(), rows)
+
+
+def _repeats(journal: sa.Connection, record: sa.Connection) -> None:
+    """Decisions of the record that were made again on the journal."""
+    select = sa.select(decisions.c.id, decisions.c.last_at, decisions.c.repeats, decisions.c.reason)
+    for row in journal.execute(select.where(decisions.c.id < 0)):
+        older = (decisions.c.id == -row.id, decisions.c.last_at < row.last_at)
+        values = {"last_at": row.last_at, "repeats": row.repeats, "reason": row.reason}
+        record.execute(decisions.update().where(*older).values(as_there(decisions, values, None)))
 
 
 def _due_times(journal: sa.Connection, record: sa.Connection, host: str, ids: Mapping[int, int]) -> None:

@@ -17,6 +17,7 @@ from remediator.store.tables import (
     actions,
     alerts,
     breaker_resets,
+    decisions,
     due_times,
     hosts,
     jobs,
@@ -123,6 +124,7 @@ def refresh(
     _alerts(record, journal, host)
     _told(record, journal, host)
     finished = _runs(record, journal, host, max(known.finished - OVERLAP, now - REMEMBERED))
+    _decisions(record, journal, host)
     _forget(journal, now)
     head = audit.head(record, host)
     if blocks is not None:
@@ -180,6 +182,20 @@ def _told(record: sa.Connection, journal: sa.Connection, host: str) -> None:
         journal.execute(told.insert(), rows)
 
 
+def _decisions(record: sa.Connection, journal: sa.Connection, host: str) -> None:
+    """What was decided about those that fire, so that the same again is counted there."""
+    firing = [-number for number in journal.scalars(sa.select(alerts.c.id))]
+    there = set(journal.scalars(sa.select(runs.c.id)))
+    select = sa.select(decisions).where(decisions.c.host == host, decisions.c.alert_id.in_(firing))
+    rows = []
+    for row in record.execute(select).mappings():
+        run_id = -(row["run_id"] or 0)
+        rows.append(_row(row) | {"alert_id": -row["alert_id"], "run_id": run_id if run_id in there else None})
+    journal.execute(decisions.delete())
+    if rows:
+        journal.execute(decisions.insert(), rows)
+
+
 _ONLY_OF_PEOPLE: Mapping[str, Any] = {"before": None, "notes": [], "params": {}, "at_work": False, "deaths": 0}
 """Of a copied run no guard asks for these."""
 
@@ -208,6 +224,18 @@ def _runs(record: sa.Connection, journal: sa.Connection, host: str, since: float
         if done:
             journal.execute(actions.insert(), done)
     return max((row["finished_at"] or 0.0 for row in rows), default=0.0)
+
+
+def hold(journal: sa.Connection, run_id: int, host: str, task: str, target: str, now: float) -> None:
+    """One run that is about to begin, before the next copy has all of it."""
+    held = runs.insert().values(
+        id=-run_id, host=host, task=task, target=target, params={}, trigger="run", caller="", dry_run=False,
+        state="waiting", reason="", requested_at=now, notes=[],
+    )  # fmt: skip
+    same = (runs.c.host == host, runs.c.task == task, runs.c.target == target, runs.c.state != "finished")
+    # Another that was in flight there is over, else the record had not taken this one.
+    journal.execute(runs.delete().where(sa.or_(runs.c.id == -run_id, sa.and_(*same))))
+    journal.execute(held)
 
 
 def _forget(journal: sa.Connection, now: float) -> None:

@@ -1,7 +1,9 @@
 """One PostgreSQL database (15 or newer) that several machines may share."""
 
+import os
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -48,6 +50,11 @@ class Postgresql:
         self._url = url.set(drivername="postgresql+psycopg")
         self._host = host
         self._on_room = on_room
+        self._connected: set[Any] = set()
+        """The driver's connections, those that wait for something to be asked too."""
+        self._aborted = False
+        self._error: type[Exception] = OSError
+        """What the driver raises."""
         self._writer: sa.Engine | None = None
         self._reader: sa.Engine | None = None
 
@@ -66,7 +73,16 @@ class Postgresql:
     def _engine(self, **settings: Any) -> sa.Engine:
         given = {name: value for name, value in CONNECTING.items() if name not in self._url.query}
         given["application_name"] = f"upkeeper {self._host}"[:63]
-        return sa.create_engine(self._url, max_overflow=0, pool_pre_ping=True, connect_args=given, **settings)
+        engine = sa.create_engine(self._url, max_overflow=0, pool_pre_ping=True, connect_args=given, **settings)
+        self._error = engine.dialect.loaded_dbapi.Error
+        event.listen(engine, "do_connect", self._refuse_when_aborted)
+        event.listen(engine, "connect", lambda connection, *_: self._connected.add(connection))
+        event.listen(engine, "close", lambda connection, *_: self._connected.discard(connection))
+        return engine
+
+    def _refuse_when_aborted(self, *_: object) -> None:
+        if self._aborted:
+            raise sa.exc.OperationalError("connect", None, OSError("the database is away"))
 
     def _wait_for_other_writers(self, connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:ours, hashtext(:host))"),
@@ -118,6 +134,13 @@ class Postgresql:
         connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
         connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION})
+
+    def abort(self) -> None:
+        # A server whose machine acknowledges and that does not answer would be waited for without end.
+        self._aborted = True
+        for connection in list(self._connected):
+            with suppress(OSError, self._error), socket.socket(fileno=os.dup(connection.fileno())) as one:
+                one.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         for engine in (self._writer, self._reader):

@@ -212,6 +212,9 @@ class SqliteFile:
     def prepare_migration(self, connection: sa.Connection) -> None:
         """Nobody else writes during any transaction."""
 
+    def abort(self) -> None:
+        """A file answers."""
+
     def close(self) -> None:
         if self._engines is not None:
             self._engines.dispose()

@@ -35,8 +35,8 @@ class Inbox:
         self._senders: dict[str, float] = {}
         self._gathered: list[tuple[ReceivedAlert, float]] = []
         self._names: set[str] = set()
-        self._next: asyncio.Task[None] | None = None
-        self._writing: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[frozenset[str]] | None = None
+        self._writing: asyncio.Task[frozenset[str]] | None = None
 
     async def accept(self, notification: Notification) -> int:
         """Stores the alerts; they are on disk when this returns. The number of alerts.
@@ -49,25 +49,26 @@ class Inbox:
         if self._next is None:
             self._next = asyncio.create_task(self._commit(self._writing), name="inbox commit")
         # Shielded: a client that hangs up must not take the commit from the others.
-        await asyncio.shield(self._next)
+        others = await asyncio.shield(self._next)
         self._on_received(notification)
-        self._refuse_others(notification)
+        if others and self._database.journal is not None:
+            self._refuse_others(notification, others)
         return len(notification.alerts)
 
-    def _refuse_others(self, notification: Notification) -> None:
+    def _refuse_others(self, notification: Notification, known: frozenset[str]) -> None:
         """On a journal, which no other host reads: what is another's is offered to that one again. This host's is
         stored all the same.
         """
         router = self._router()
-        if self._database.journal is None or router is None:
-            return
-        others = {router.of(alert.labels).host for alert in notification.alerts} - {router.own}
+        assert router is not None, "a journal is of a host among others"
+        others = known & {router.of(alert.labels).host for alert in notification.alerts}
         if others:
             raise unavailable(
                 f"the database that hosts share is away: send it to {' and '.join(sorted(others))}, or again later"
             )
 
-    async def _commit(self, before: asyncio.Task[None] | None) -> None:
+    async def _commit(self, before: asyncio.Task[frozenset[str]] | None) -> frozenset[str]:
+        """The other hosts whose some of what it stored is."""
         if before is not None:
             await asyncio.wait({before})
         received, self._gathered = self._gathered, []
@@ -76,9 +77,10 @@ class Inbox:
         names, self._names = self._names, set()
         fresh = [name for name in names if abs(now - self._senders.get(name, 0.0)) >= episodes.HEARD_EVERY]
         store = partial(_store, host=self._database.host, received=received, names=fresh, now=now)
-        await self._database.write(partial(store, router=self._router()), urgent=True)
+        others = await self._database.write(partial(store, router=self._router()), urgent=True)
         self._senders.update(dict.fromkeys(fresh, now))
         self._on_stored()
+        return others
 
 
 def _store(
@@ -88,6 +90,7 @@ def _store(
     names: list[str],
     now: float,
     router: alerts.Router | None,
-) -> None:
-    alerts.accept(connection, received, router)
+) -> frozenset[str]:
+    others = alerts.accept(connection, received, router)
     episodes.heard(connection, host, names, now)
+    return others

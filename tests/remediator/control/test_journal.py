@@ -216,6 +216,16 @@ async def test_it_begins_with_what_guards_go_by(house: House) -> None:
         await journal.close()
 
 
+async def test_a_run_that_begins_is_known_before_the_next_copy(house: House) -> None:
+    assert await house.journal.copy()
+    begun = await house.record.write(lambda there: run_of(there, "room4", REMEDY, None))
+    await house.journal.hold(begun)
+    assert not house.journal.exact, "the record has more than that"
+    journal = await house.away(exact=False)
+    assert await journal.read(holds.unfinished_runs) == {("attic", "sweep", "room4"): [-begun]}
+    await journal.close()
+
+
 async def test_where_it_cannot_know_due_times_are_left_to_the_record(house: House) -> None:
     await house.record.write(before_it_went)
     assert await house.journal.copy()
