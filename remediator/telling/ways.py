@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any, Protocol
@@ -59,7 +60,8 @@ class ByMail:
 
 def mail(message: Message, email: Email, id: str, date: float | None = None) -> EmailMessage:
     """Text, and the same as HTML. Pure, where the date is given (Unix seconds)."""
-    made = EmailMessage()
+    # Long subjects stay on one line: folded, programs show them with a blank before, and sort them elsewhere.
+    made = EmailMessage(policy.default.clone(max_line_length=900))
     made["Subject"] = message.subject
     made["From"] = " ".join(email.sender.split())
     made["To"] = " ".join(email.to.split())

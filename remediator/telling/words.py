@@ -38,7 +38,7 @@ class Place:
 @dataclass(frozen=True)
 class Message:
     """subject: one line. sentence: what became of it. facts, todo, links: each a name and a value. evidence: the last
-    lines of each kind. good: nothing is left to be done.
+    lines of each kind. good: nothing is left to be done. of_done: what the list of what was done is called.
     """
 
     subject: str
@@ -50,6 +50,7 @@ class Message:
     todo: str
     links: Sequence[tuple[str, str]]
     good: bool
+    of_done: str = "What was done"
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
@@ -73,6 +74,7 @@ def message(news: News, done: Done, place: Place) -> Message:
         todo=_todo(news),
         links=list(_links(news, place)),
         good=news.kind == "mended",
+        of_done="What it would do" if news.kind == "waits" else "What was done",
     )
 
 
@@ -98,6 +100,7 @@ def together(all_news: Sequence[News], place: Place) -> Message:
         todo="" if place.console else "`upkeeper alerts` and `upkeeper history` show each.",
         links=links,
         good=all(one.kind == "mended" for one in all_news),
+        of_done="Each",
     )
 
 
@@ -107,7 +110,7 @@ def text(one: Message) -> str:
     if one.what:
         parts.append("\n".join([one.what, *(f"{name}: {value}" for name, value in one.facts)]))
     if one.done:
-        parts.append("\n".join(["What was done:" if one.what else "Each:", *(f"- {line}" for line in one.done)]))
+        parts.append("\n".join([f"{one.of_done}:", *(f"- {line}" for line in one.done)]))
     for name, lines in one.evidence:
         parts.append(
             "\n".join([f"Last lines of {name}, as it was when the run began:", *(f"  {line}" for line in lines)])

@@ -188,6 +188,8 @@ async def test_a_plan_that_waits_is_told_with_how_to_answer(scene: Scene) -> Non
     await scene.later(40)
     [text] = scene.texts
     assert text.startswith("sweep on attic (run 1) has a plan and does nothing before you approve it: 3 actions.")
+    assert "What it would do:\r\n- delete f0: planned" in text
+    assert scene.mailbox.subjects[0].startswith("[warning] ")
     assert "`upkeeper approve 1` or `upkeeper deny 1` until 20" in text
     assert "Approve or deny: https://ops.example.org/up/console/approvals/1" in text
     await scene.ends(one)
