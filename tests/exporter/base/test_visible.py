@@ -70,7 +70,7 @@ def test_any_text_is_shown_once_and_for_all() -> None:
         assert len(visible(text).splitlines()) <= 1
 
 
-@pytest.mark.parametrize("char", ["\u202e", "a\u202e", "\ufe0f", "⚠\ufe0f", "\x1b\n", "日", "\U000e0041"])
+@pytest.mark.parametrize("char", ["\u202e", "\u26a0\ufe0f", "\x1b\n", "\U000e0041"])
 def test_it_takes_time_by_the_length_alone(char: str) -> None:
     def seconds(length: int) -> float:
         text = char * length
