@@ -142,5 +142,5 @@ class _Refused(ChatError):
     """Telegram has answered with an error."""
 
     def __init__(self, message: str, code: int, wait: object) -> None:
-        super().__init__(message, min(float(wait), LONGEST_WAIT) if isinstance(wait, int | float) and wait > 0 else 0.0)
+        super().__init__(message, float(min(wait, LONGEST_WAIT)) if isinstance(wait, int | float) and wait > 0 else 0.0)
         self.code = code

@@ -15,7 +15,20 @@ from remediator.config.urls import HttpUrl
 def _smarthost(text: str) -> str:
     if not re.fullmatch(r"\S+:[0-9]{1,5}", text):
         raise ValueError(f"{shown(text)} must be host:port, as in smtp.example.org:587")
+    host, _, port = text.rpartition(":")
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{shown(text)} must end with a port from 1 to 65535, as in smtp.example.org:587")
+    if not _is_name(host.strip("[]")):
+        raise ValueError(f"{shown(text)} names no server: what stands between dots has 1 to 63 characters")
     return text
+
+
+def _is_name(host: str) -> bool:
+    """Whether the resolver can be asked for it."""
+    try:
+        return 0 < len(host.encode("idna")) < 255
+    except UnicodeError:
+        return False
 
 
 def _channel(text: str) -> str:

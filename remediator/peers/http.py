@@ -74,6 +74,8 @@ class PeerClient:
             return status, json.loads(body)
         except ValueError:
             raise PeerError(f"{self._at} answers {status} without JSON; is it {self._name}?", status) from None
+        except RecursionError:
+            raise PeerError(f"{self._at} answers {status} with JSON that is nested too deep", status) from None
 
     async def fetch(self, method: str, path: str, **request: Any) -> tuple[int, bytes]:
         """Status and body of an answer of any kind. Raises PeerError. request: as of ask."""
@@ -86,6 +88,8 @@ class PeerClient:
             raise PeerError(f"{self._at} did not answer within {format_duration(self._seconds)}") from None
         except httpx.HTTPError as error:
             raise PeerError(f"cannot reach {self._at}: {error or type(error).__name__}") from error
+        except (httpx.InvalidURL, UnicodeError):  # they quote the address or a header, in which a secret may be
+            raise PeerError(f"cannot reach {self._at}: the address, or a header for it, is not a valid one") from None
 
     async def _read(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
         body = bytearray()

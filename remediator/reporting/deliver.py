@@ -1,6 +1,7 @@
 """A report to people: by mail with the page in it, and in Slack in short. Secrets come from files, each time anew."""
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -9,16 +10,21 @@ from email.utils import formatdate, getaddresses
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.secretfile import SecretUnreadable, read_secret
+from exporter.base.threads import KeyedThreads, StillStuck
 from exporter.base.visible import visible
 from remediator.config.notify import Email, Slack
 from remediator.peers.http import is_loopback, verification
 from remediator.reporting import html, markdown
+from remediator.reporting.line import Line, Server
 from remediator.reporting.report import Report
 
 SECONDS = 30.0
 """For the whole delivery, and for each answer of the server."""
 SLACK_OPEN = 8
 """Open things that a message in Slack names."""
+_TURN_SECONDS = 0.1
+"""Between two looks whether a server is free for the next mail."""
+_threads = KeyedThreads()
 
 
 class NotDelivered(UpkeeperError):
@@ -45,10 +51,14 @@ def message(report: Report, email: Email, id: str) -> EmailMessage:
 
 
 async def send_mail(mail: EmailMessage, email: Email) -> None:
-    """Raises NotDelivered."""
+    """To each server one at a time; the next waits for its turn. Nothing of it goes on after the deadline, unless the
+    resolver or the password's file hangs, and then it holds up neither the process's end nor another server's mail.
+    Raises NotDelivered.
+    """
+    line = Line()
     try:
         async with asyncio.timeout(SECONDS):
-            await asyncio.to_thread(_send, mail, email)
+            await _in_turn(email.smarthost, lambda: _send(mail, email, line))
     except TimeoutError:
         raise NotDelivered(f"{email.smarthost} did not take the mail within {SECONDS:g} s") from None
     except SecretUnreadable as error:
@@ -57,14 +67,31 @@ async def send_mail(mail: EmailMessage, email: Email) -> None:
         raise NotDelivered(f"{email.smarthost} refuses the login ({error.smtp_code})") from None
     except (smtplib.SMTPException, OSError) as error:
         raise NotDelivered(f"{email.smarthost} does not take the mail: {_one_line(str(error))[:300]}") from None
+    except UnicodeError:  # it holds the text
+        raise NotDelivered(
+            f"{email.smarthost}: the server's name or an address has letters that mail cannot carry"
+        ) from None
+    finally:
+        line.close()
 
 
-def _send(mail: EmailMessage, email: Email) -> None:
+async def _in_turn(server: str, send: Callable[[], None]) -> None:
+    while True:
+        try:
+            return await _threads.run(server, send)
+        except StillStuck:
+            await asyncio.sleep(_TURN_SECONDS)
+
+
+def _send(mail: EmailMessage, email: Email, line: Line) -> None:
     """Over STARTTLS where that is required or offered; port 465 speaks TLS from the beginning."""
     host, _, port = email.smarthost.rpartition(":")
     host = host.strip("[]")
     context = ssl.create_default_context()
-    with _connected(host, int(port), context) as server:
+    with (
+        contextlib.closing(line),
+        Server(host, int(port), line, SECONDS, context if int(port) == 465 else None) as server,
+    ):
         server.ehlo()
         if int(port) != 465:
             if server.has_extn("starttls"):
@@ -73,15 +100,12 @@ def _send(mail: EmailMessage, email: Email) -> None:
             elif email.require_tls:
                 raise smtplib.SMTPNotSupportedError("it offers no STARTTLS, and require_tls is true")
         if email.username is not None and email.password_file is not None:
-            server.login(email.username, read_secret(email.password_file))
+            try:
+                server.login(email.username, read_secret(email.password_file))
+            except UnicodeError:  # it holds the password
+                raise NotDelivered("notify.email.username and the password must be in ASCII") from None
         to = [address for _, address in getaddresses([email.to]) if address]
         server.send_message(mail, to_addrs=to)
-
-
-def _connected(host: str, port: int, context: ssl.SSLContext) -> smtplib.SMTP:
-    if port == 465:
-        return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
-    return smtplib.SMTP(host, port, timeout=SECONDS)
 
 
 def in_short(report: Report, channel: str) -> dict[str, object]:
@@ -100,7 +124,10 @@ async def post(body: dict[str, object], slack: Slack, read: Callable[[str], str]
     import httpx
 
     try:
-        url = await asyncio.to_thread(read, slack.webhook_url_file)
+        async with asyncio.timeout(SECONDS):
+            url = await _threads.run(("file", slack.webhook_url_file), lambda: read(slack.webhook_url_file))
+    except (TimeoutError, StillStuck):
+        raise NotDelivered("the file of notify.slack.webhook_url_file does not answer") from None
     except SecretUnreadable as error:
         raise NotDelivered(f"notify.slack.webhook_url_file {error}") from None
     try:

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import platform
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +20,7 @@ from remediator.store import told
 from remediator.store.database import Database
 from remediator.telling import pace
 from remediator.telling.news import FRESH, News, ripe
-from remediator.telling.words import Message, Place, message, together
+from remediator.telling.words import Message, Place, message, one_line, together
 
 if TYPE_CHECKING:
     from remediator.telling.ways import Way
@@ -29,6 +31,8 @@ LOOK_SECONDS = 2.0
 """Between two glances whether the record has changed; only where somebody is told."""
 AT_LEAST = 60.0
 """Seconds after which is looked in any case: hosts that share a database change it too."""
+PATIENCE = 2.0
+"""Seconds for which a look waits for its ways; what takes longer goes on beside the next looks."""
 FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0
 """Seconds after which a way that failed is tried again; twice as long each time."""
 
@@ -42,19 +46,30 @@ class Telling:
         config: Callable[[], Config],
         clock: Callable[[], float],
         make: "Callable[[Notify], Sequence[Way]] | None" = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._database = database
         self._config = config
         self._clock = clock
         self._make = make or _ways
+        self._patience = patience
         self._known: Notify | None = None
         self._ways: Sequence[Way] = ()
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._at_work: dict[str, asyncio.Task[float]] = {}
         self._complaints = Complaints(log, "people cannot be told", "people can be told again", "way")
 
     async def run(self) -> None:
         """Ends by cancellation. A config that is put in force takes effect at the next look."""
+        try:
+            await self._look_again_and_again()
+        finally:
+            for task in self._at_work.values():
+                task.cancel()
+            await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+
+    async def _look_again_and_again(self) -> None:
         seen, again = -1, 0.0
         while True:
             if self._in_force():
@@ -75,7 +90,10 @@ class Telling:
         return bool(self._ways)
 
     async def look(self) -> float | None:
-        """Tells what is to be told now; when there is more (Unix seconds), if that is known. Raises SQLAlchemyError."""
+        """Tells what is to be told now; when there is more (Unix seconds), if that is known. Raises SQLAlchemyError.
+
+        Each way tells for itself: for one that takes long nobody waits, and it is asked for nothing else meanwhile.
+        """
         if not self._in_force():
             return None
         now = self._clock()
@@ -84,8 +102,18 @@ class Telling:
         for way in self._ways:
             due, following = ripe(stories, way.name, now)
             later += [] if following is None else [following]
-            if due:
-                later.append(await self._tell(way, due, now))
+            if due and way.name not in self._at_work:
+                self._at_work[way.name] = asyncio.create_task(self._tell(way, due, now))
+        if self._at_work:
+            await asyncio.wait(self._at_work.values(), timeout=self._patience)
+        ended = {name: task for name, task in self._at_work.items() if task.done()}
+        self._at_work = {name: task for name, task in self._at_work.items() if name not in ended}
+        later += [now + LOOK_SECONDS] if self._at_work else []
+        results = await asyncio.gather(*ended.values(), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            later.append(result)
         return min(later, default=None)
 
     async def _tell(self, way: "Way", due: Sequence[News], now: float) -> float:
@@ -95,10 +123,12 @@ class Telling:
         not_before = max(pace.next_at(sent, now), self._not_before.get(way.name, 0.0))
         if now < not_before:
             return not_before
+        done = await self._done(due)
         try:
-            await way.tell(await self._message(due), self._id(way, due))
-        except UpkeeperError as error:  # as the ways say that they cannot
-            self._complaints.note(way.name, str(error))
+            await way.tell(self._message(due, done), self._id(way, due))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this way's, and is tried again later
+            self._complaints.note(way.name, _why(error))
+            now = self._clock()
             failures = self._failures[way.name] = self._failures.get(way.name, 0) + 1
             wait = min(FIRST_WAIT * 2.0 ** min(failures - 1, 10), LONGEST_WAIT)
             self._not_before[way.name] = now + wait
@@ -110,20 +140,31 @@ class Telling:
         log.info("people told what became of alerts", way=way.name, alerts=[id for id, _ in said][:20])
         return now + pace.APART
 
-    async def _message(self, due: Sequence[News]) -> Message:
+    async def _done(self, due: Sequence[News]) -> Done:
+        """What the run of the only one did."""
+        run = due[0].story.run
+        if len(due) > 1 or run is None:
+            return Done()
+        return await self._database.read(partial(told.done, run_id=run.id))
+
+    def _message(self, due: Sequence[News], done: Done) -> Message:
         notify, console = self._config().notify, self._config().console.url
         place = Place(notify.host or platform.node(), console)
-        if len(due) > 1:
-            return together(due, place)
-        [one] = due
-        run = one.story.run
-        done = Done() if run is None else await self._database.read(partial(told.done, run_id=run.id))
-        return message(one, done, place)
+        return together(due, place) if len(due) > 1 else message(due[0], done, place)
 
     def _id(self, way: "Way", due: Sequence[News]) -> str:
         """The same for the same news, so that a second copy of a mail is known for one."""
         parts = [self._database.host, way.name, *(f"{one.story.alert_id} {one.key}" for one in due)]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def _why(error: Exception) -> str:
+    """One line without a secret. What is no error of ours may quote one: of that only what and where it is."""
+    if isinstance(error, UpkeeperError):
+        return one_line(str(error))
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {PurePath(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _ways(notify: Notify) -> "Sequence[Way]":

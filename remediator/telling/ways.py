@@ -14,12 +14,13 @@ from remediator.config.notify import Email, Notify, Slack, Telegram
 from remediator.peers.http import PeerClient, PeerError
 from remediator.reporting.deliver import NotDelivered, post, send_mail
 from remediator.telling import html
+from remediator.telling.fitted import fitted
 from remediator.telling.words import Message, text
 
 SECONDS = 20.0
 MAX_BYTES = 1_000_000
 LONGEST = 4000
-"""Characters, of which Telegram takes 4096."""
+"""Characters: of Telegram's 4096, and all that Slack shows of an escaped text."""
 _GOOD, _ELSE = "good", "warning"
 
 
@@ -87,12 +88,15 @@ class BySlack:
 
 def in_slack(message: Message, channel: str) -> dict[str, object]:
     """For the incoming webhook: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks. Pure."""
-    plain = _escaped(text(message)).replace("`", "'")
+
+    def body(one: Message) -> str:
+        return _escaped(text(one)).replace("`", "'")
+
     attachment = {
         "color": _GOOD if message.good else _ELSE,
         "title": _escaped(message.subject),
         "fallback": _escaped(message.subject),
-        "text": plain[:LONGEST],
+        "text": body(fitted(message, lambda one: len(body(one)), LONGEST)),
         "mrkdwn_in": [],  # nothing in it is markup
     }
     return {"channel": channel, "attachments": [attachment], "unfurl_links": False}
@@ -104,11 +108,16 @@ def _escaped(plain: str) -> str:
 
 def in_telegram(message: Message) -> Mapping[str, Any]:
     """Nothing in it is a mention or a command, and of its addresses only ours are links. Pure."""
-    links = "".join(f"\n{name}: {link}" for name, link in message.links)
-    after = f"\n{links}" if links else ""
-    whole = f"{message.subject}\n\n{text(replace(message, links=()))}".rstrip()
-    most = LONGEST - len(after)
-    return as_it_is(whole if len(whole) <= most else f"{whole[: most - 1]}…", after)
+
+    def parts(one: Message) -> tuple[str, str]:
+        links = "".join(f"\n{name}: {link}" for name, link in one.links)
+        return f"{one.subject}\n\n{text(replace(one, links=()))}".rstrip(), f"\n{links}" if links else ""
+
+    def length(one: Message) -> int:
+        """In units of UTF-16, the most that anybody counts."""
+        return len("".join(parts(one)).encode("utf-16-le", "surrogatepass")) // 2
+
+    return as_it_is(*parts(fitted(message, length, LONGEST)))
 
 
 class ByTelegram:

@@ -66,7 +66,7 @@ def message(news: News, done: Done, place: Place) -> Message:
     return Message(
         subject=f"{_title(story, place, ended=story.ends_at is not None)}: {_short(news)}",
         sentence=sentence,
-        what=one_line(story.annotations.get("summary") or story.labels.get("alertname", "")),
+        what=_what(story),
         facts=[(name, one_line(value)) for name, value in _facts(news, done, place)],
         done=[one_line(f"{what}: {became}") for what, became in done.actions]
         + ([f"and {done.count - len(done.actions)} more"] if done.count > len(done.actions) else []),
@@ -84,7 +84,7 @@ def together(all_news: Sequence[News], place: Place) -> Message:
     first = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.most_common(3))
     count = counted(len(all_news), "alert")
     lines = [
-        f"{one_line(_what(one.story), 110)}{_where(one.story, place)}: {one_line(_sentence(one, Done()), 160)}"
+        f"{_what(one.story, 110)}{_where(one.story, place)}: {one_line(_sentence(one, Done()), 160)}"
         for one in all_news[:LISTED]
     ]
     if len(all_news) > LISTED:
@@ -122,8 +122,9 @@ def text(one: Message) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _what(story: Story) -> str:
-    return story.annotations.get("summary") or story.labels.get("alertname", "")
+def _what(story: Story, longest: int = LONGEST) -> str:
+    said = (story.annotations.get("summary", ""), story.labels.get("alertname", ""))
+    return next((line for text in said if (line := one_line(text, longest))), "an alert")
 
 
 def _where(story: Story, place: Place) -> str:
@@ -139,7 +140,7 @@ def _title(story: Story, place: Place, *, ended: bool) -> str:
     """The words with which Alertmanager's message about it begins, so that programs show the two beside each other."""
     severity = story.labels.get("severity", "")
     how = (f"resolved, was {severity}" if severity else "resolved") if ended else severity or "firing"
-    return f"[{one_line(how, 40)}] {one_line(_what(story), 150)}{_where(story, place)}"
+    return f"[{one_line(how, 40)}] {_what(story, 150)}{_where(story, place)}"
 
 
 def _short(news: News) -> str:

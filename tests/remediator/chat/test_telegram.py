@@ -115,7 +115,8 @@ async def test_what_is_asked_is_text_in_which_nobody_is_mentioned(scene: Scene, 
 
 
 @pytest.mark.parametrize(
-    ("given", "wait"), [(0.5, 0.5), (7200, 3600.0), (0, 0.0), (-3, 0.0), ("9", 0.0), (None, 0.0), (True, 1.0)]
+    ("given", "wait"),
+    [(0.5, 0.5), (7200, 3600.0), (0, 0.0), (-3, 0.0), ("9", 0.0), (None, 0.0), (True, 1.0), (10**400, 3600.0)],
 )
 def test_it_is_left_alone_for_as_long_as_it_says_and_an_hour_at_most(given: object, wait: float) -> None:
     assert _Refused("m", 429, given).wait == wait

@@ -31,13 +31,17 @@ async def page(request: web.Request) -> web.Response:
     return web.Response(text="<html>", status=404)
 
 
+async def deep(request: web.Request) -> web.Response:
+    return web.Response(text="[" * 200_000)
+
+
 async def empty(request: web.Request) -> web.Response:
     return web.Response()
 
 
 def app() -> web.Application:
     app = web.Application()
-    for path, handler in (("/trickle", trickle), ("/long", long), ("/page", page), ("/empty", empty)):
+    for path, handler in (("/trickle", trickle), ("/long", long), ("/page", page), ("/empty", empty), ("/deep", deep)):
         app.router.add_get(path, handler)
     return app
 
@@ -52,9 +56,19 @@ async def test_each_failure_is_one_sentence() -> None:
         assert not_it.value.status == 404
         with pytest.raises(PeerError, match=f"^the answer of Prometheus at {url} is longer than 1000 B$"):
             await prometheus.ask("GET", "/long")
+        async with PeerClient("Prometheus", url, 20.0, max_bytes=200_000) as patient:
+            with pytest.raises(PeerError, match=f"^Prometheus at {url} answers 200 with JSON that is nested too deep$"):
+                await patient.ask("GET", "/deep")
+        for wrong in ({"path": "/bot\x01geheim"}, {"path": "/", "headers": {"Authorization": "geheim\u20ac"}}):
+            with pytest.raises(PeerError, match=f"^cannot reach Prometheus at {url}: the address, or") as caught:
+                await prometheus.ask("GET", **wrong)  # type: ignore[arg-type]
+            assert "geheim" not in str(caught.value)
         async with peer(url, 0.2) as impatient:
             with pytest.raises(PeerError, match=f"^Prometheus at {url} did not answer within 200ms$"):
                 await impatient.ask("GET", "/trickle")
+    async with peer(f"http://{'a' * 64}.example") as nobody:
+        with pytest.raises(PeerError, match=r"^cannot reach Prometheus at http://aaa"):
+            await nobody.ask("GET", "/")
     async with peer(f"http://127.0.0.1:{free_port()}") as nobody:
         with pytest.raises(PeerError, match=r"^cannot reach Prometheus at http://127\.0"):
             await nobody.ask("GET", "/")

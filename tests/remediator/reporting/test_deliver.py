@@ -1,16 +1,22 @@
 """A report by mail, to a real SMTP server, and to an endpoint that speaks Slack's webhook."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
 from remediator.config.notify import Email, Slack
+from remediator.reporting import deliver
 from remediator.reporting.deliver import NotDelivered, in_short, message, post, send_mail
 from tests.alertmanager.mailbox import PASSWORD, USER, Mailbox, part, served
+from tests.helpers import wait_until
 from tests.ports import free_port
 from tests.remediator.reporting.reports import full
 from tests.upkeeper.served import listening
@@ -74,6 +80,108 @@ async def test_why_a_mail_is_not_taken_without_the_password(
     assert said in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert mailbox.mails == []
+
+
+@pytest.mark.parametrize(
+    ("password", "more", "said"),
+    [
+        ("\u20acgeheim", {}, "notify.email.username and the password must be in ASCII"),
+        ("geheim", {"username": "\u20acuser"}, "notify.email.username and the password must be in ASCII"),
+    ],
+)
+async def test_what_a_login_cannot_carry_is_said_without_it(
+    mailbox: Mailbox, tmp_path: Path, password: str, more: dict[str, Any], said: str
+) -> None:
+    settings = email(mailbox.address, tmp_path, **more)
+    (tmp_path / "password").write_text(password)
+    with pytest.raises(NotDelivered) as caught:
+        await send_mail(message(full(), settings, "1"), settings)
+    assert str(caught.value) == said
+    # The config takes no such name; whoever makes the settings otherwise hears the same kind of error.
+    nameless = settings.model_copy(update={"smarthost": f"{'a' * 64}.example:25"})
+    with pytest.raises(NotDelivered, match="letters that mail cannot carry"):
+        await send_mail(message(full(), settings, "1"), nameless)
+
+
+@pytest.mark.parametrize(
+    ("smarthost", "taken"),
+    [
+        ("smtp.example.org:587", True),
+        ("smtp.example.org.:587", True),
+        ("[::1]:25", True),
+        ("b\u00fccher.example:25", True),
+        (f"{'a' * 63}.example:25", True),
+        (f"{'a' * 64}.example:25", False),
+        ("smtp..example:25", False),
+        (".example.org:25", False),
+        ("\u00fc" * 60 + ".example:25", False),
+        (f"{'a.' * 200}example:25", False),
+        ("smtp.example.org:0", False),
+        ("smtp.example.org:65536", False),
+    ],
+)
+def test_a_server_that_nobody_can_look_up_is_refused(tmp_path: Path, smarthost: str, *, taken: bool) -> None:
+    if taken:
+        assert email(smarthost, tmp_path).smarthost == smarthost
+    else:
+        with pytest.raises(ValidationError, match=r"names no server|a port from 1 to 65535") as caught:
+            email(smarthost, tmp_path)
+        assert caught.value.error_count() == 1
+
+
+@dataclass
+class Drips:
+    """A server that never finishes what it says: a byte now and then. open: connections that it has now."""
+
+    before: bytes
+    open: int = 0
+    most: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            for line in self.before.splitlines(keepends=True):
+                writer.write(line)
+                if line[3:4] == b" ":  # the end of an answer
+                    await reader.readline()
+            writer.write(b"\x16\x03\x03\x40\x00\x02" if self.before else b"220-")
+            while True:
+                writer.write(b"\x00" if self.before else b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+@pytest.mark.parametrize("before", [b"", b"220 hi\r\n250-hi\r\n250 STARTTLS\r\n220 go\r\n"], ids=["greeting", "tls"])
+async def test_of_a_server_that_drips_nothing_is_left_after_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(deliver, "SECONDS", 0.5)
+    drips = Drips(before)
+    server = await asyncio.start_server(drips.serve, "127.0.0.1", 0)
+    async with server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = email(address, tmp_path)
+        sends = [send_mail(message(full(), settings, "1"), settings) for _ in range(3)]
+        errors = await asyncio.gather(*sends, return_exceptions=True)
+        assert [str(error) for error in errors] == [f"{address} did not take the mail within 0.5 s"] * 3
+        assert drips.most == 1, "one mail at a time to each server"
+
+        async def left() -> bool:
+            return not drips.open and not [one for one in threading.enumerate() if address in one.name]
+
+        await wait_until(left, what="thread and connection to end")
+
+
+async def test_mails_at_the_same_time_wait_for_their_turn(mailbox: Mailbox, tmp_path: Path) -> None:
+    settings = email(mailbox.address, tmp_path)
+    await asyncio.gather(*(send_mail(message(full(), settings, f"{one}"), settings) for one in range(3)))
+    assert sorted(mail["Message-ID"] for _, mail in mailbox.mails) == [f"<{one}@upkeeper.invalid>" for one in range(3)]
 
 
 async def test_a_server_that_is_not_there(tmp_path: Path) -> None:

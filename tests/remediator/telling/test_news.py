@@ -111,3 +111,18 @@ def test_nothing_that_an_alert_or_a_program_says_becomes_more_than_text(where: s
         assert len(text(one)) < 6000
         assert not [bad for bad in ("abcdef123456", "\r", "\x1b", "\u202e", "javascript", "x y") if bad in text(one)]
         assert not [line for line in text(one).splitlines() if line.startswith("Bcc")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "called"),
+    [
+        ({}, {}, "[firing] an alert: service-restart did not help"),
+        ({}, {"summary": " \n"}, "[firing] an alert: service-restart did not help"),
+        ({"alertname": "Down"}, {"summary": ""}, "[firing] Down: service-restart did not help"),
+    ],
+)
+def test_an_alert_without_a_name_is_called_one(labels: Any, annotations: Any, called: str) -> None:
+    found = seen(replace(of(outcome="failed"), labels=labels, annotations=annotations))
+    assert found is not None
+    assert message(found, Done(), PLACE).subject == called
+    assert text(together([found] * 2, PLACE)).count(f"- {called[9:].split(':')[0]}: service-restart on") == 2

@@ -1,11 +1,13 @@
 """What became of alerts reaches people: by a real SMTP server, and by stand-ins for Slack's webhook and Telegram."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from aiohttp import web
@@ -16,6 +18,7 @@ from remediator.model.evidence import Section
 from remediator.store import evidence
 from remediator.store.tables import artefacts
 from remediator.telling.telling import Telling
+from remediator.telling.words import Message
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.exporter.serving import answering
 from tests.helpers import wait_until
@@ -99,7 +102,9 @@ async def scene(stack: Stack, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator
         document = {"remediator": {"ballast": 0}, "schedule": {"jobs": []}, "notify": notify}
         config = Config.model_validate(document | {"console": {"url": "https://ops.example.org/up"}})
         stack.core.apply_settings(settings(stack.task, stack.remedies, config))
-        yield Scene(stack, Telling(stack.core._database, lambda: stack.core.config, stack.clock), mailbox, posts)
+        yield Scene(
+            stack, Telling(stack.core._database, lambda: stack.core.config, stack.clock, patience=30.0), mailbox, posts
+        )
 
 
 async def test_what_was_mended_is_told_once_with_its_last_lines(scene: Scene) -> None:
@@ -250,6 +255,54 @@ async def test_a_way_that_fails_holds_up_nothing_and_tells_later(scene: Scene) -
     assert (len(scene.texts), scene.posts.slack, scene.posts.telegram) == (1, [], [])
     await scene.later(400)
     assert (len(scene.texts), len(scene.posts.slack), len(scene.posts.telegram)) == (1, 1, 1)
+
+
+@dataclass
+class Odd:
+    """A way that does what no way should."""
+
+    name: str
+    does: Callable[[], Awaitable[None]]
+    tries: int = 0
+
+    async def tell(self, message: Message, id: str) -> None:
+        self.tries += 1
+        await self.does()
+
+
+async def test_whatever_a_way_does_the_others_tell(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    async def raises() -> None:
+        raise UnicodeEncodeError("ascii", "geheim\u20ac", 6, 7, "not ASCII")
+
+    async def takes() -> None:
+        return
+
+    hangs, ended = asyncio.Event(), Odd("last", takes)
+    odd = [Odd("raises", raises), Odd("hangs", AsyncMock(side_effect=hangs.wait)), ended]
+    stack = scene.stack
+    scene.telling = Telling(stack.core._database, lambda: stack.core.config, stack.clock, lambda _: odd, patience=0.1)
+    stack.task.useless = True
+    stack.clutter()
+    await scene.fires()
+    await stack.finished()
+
+    async def tries(*numbers: int) -> None:
+        async def made() -> bool:
+            return [one.tries for one in odd] == list(numbers)
+
+        await wait_until(made, what=f"tries {numbers}")
+
+    await scene.later(40)
+    await tries(1, 1, 1)
+    await scene.later(40)
+    await tries(2, 1, 1)  # half a minute later
+    hangs.set()
+    await scene.later(240)
+    await tries(4, 1, 1)  # after one and two minutes
+    said = [line for line in capsys.readouterr().out.splitlines() if "people cannot be told" in line]
+    assert len(said) == 1
+    assert "UnicodeEncodeError in test_telling.py" in said[0]
+    assert "geheim" not in said[0]
 
 
 async def test_whoever_does_not_want_it_hears_nothing(scene: Scene) -> None:
