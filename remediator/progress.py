@@ -31,10 +31,11 @@ _listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("progress"
 def tell(done: int, total: int | None = None, unit: Unit = "bytes", doing: str = "") -> None:
     """Says how far the action has come. Cheap, and does nothing where nobody listens.
 
-    More than the total was an estimate that did not hold: then there is no total.
+    More than the total was an estimate that did not hold: then there is no total. Less than nothing is nothing.
     """
     listener = _listener.get()
     if listener is not None:
+        done = max(0, done)
         listener(Progress(done, total if total and done <= total else None, unit, doing))
 
 
@@ -74,7 +75,7 @@ class Counter:
         if self._listener is None:
             return
         with self._lock:
-            self._done += count
+            self._done = max(0, self._done + count)
             total = self._total if self._total and self._done <= self._total else None
             self._listener(Progress(self._done, total, *self._rest))
 

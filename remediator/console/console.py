@@ -24,7 +24,7 @@ from remediator.console.signin import SignIn
 from remediator.console.static import BASE, address_of, is_there, serve
 from remediator.console.times import Times
 from remediator.control.access import Access
-from remediator.model.errors import RequestError
+from remediator.model.errors import RequestError, bad_request
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
@@ -165,9 +165,9 @@ class Console:
         """The page of what a form asks to see: nothing is changed, so nothing is to be gone on from."""
 
         async def respond(request: web.Request, visitor: Visitor) -> web.Response:
-            fields = await _fields(request)
+            form = await form_of(request)
             try:
-                return self._page(look.template, look.title, await look.read(self._ask, fields), visitor)
+                return self._page(look.template, look.title, await look.read(self._ask, _fields(form)), visitor)
             except RequestError as error:
                 return self._problem(str(error), error.status, visitor)
             except Exception:
@@ -178,18 +178,17 @@ class Console:
 
     def _taken(self, act: Act) -> Callable[[web.Request, Visitor], Any]:
         async def respond(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-            fields = await _fields(request)
+            form = await form_of(request)
+            onward = _back(str(form.get("back", "")))
             try:
-                text, onward = await act(self._ask, fields)
+                text, onward = await act(self._ask, _fields(form))
                 visitor.session.notice = Notice(text)
             except RequestError as error:
                 visitor.session.notice = Notice(str(error), good=False)
-                onward = _back(fields.get("back", ""))
             except Exception:
                 log.exception("form failed", path=request.path)
                 said = "It failed; the remediator's log says why. Look whether it was done before you try again."
                 visitor.session.notice = Notice(said, good=False)
-                onward = _back(fields.get("back", ""))
             return web.Response(
                 status=303, headers={hdrs.LOCATION: self._base + onward, hdrs.CACHE_CONTROL: "no-store"}
             )
@@ -260,7 +259,7 @@ class Console:
         from remediator.console.render import render  # a library that is needed only where somebody looks
 
         notice = None
-        if visitor is not None:
+        if visitor is not None and visitor.looks:
             notice, visitor.session.notice = visitor.session.notice, None
         more = {
             "base": self._base,
@@ -278,12 +277,20 @@ class Console:
         return response
 
 
-async def _fields(request: web.Request) -> Mapping[str, str]:
-    """What a form has sent, each value no longer than the API takes it, and without what no database takes."""
-    return {
-        name: str(value).replace("\0", "")[: _LONGEST_REASON if name == "reason" else _LONGEST_FIELD]
-        for name, value in (await form_of(request)).items()
-    }
+def _fields(form: Mapping[str, object]) -> Mapping[str, str]:
+    """What a form has sent. Raises RequestError for what no database takes: without it, it would mean something else,
+    and an empty task means all of them. Only a reason is cut and cleaned, as far as something is left of it.
+    """
+    fields = {name: str(value) for name, value in form.items()}
+    reason = fields.get("reason", "").replace("\0", "")[:_LONGEST_REASON]
+    if reason:
+        fields["reason"] = reason
+    for name, text in fields.items():
+        if "\0" in text:
+            raise bad_request(f"{name[:50]} holds a NUL character; nothing was done")
+        if len(text) > _LONGEST_FIELD:
+            raise bad_request(f"{name[:50]} is longer than {_LONGEST_FIELD} characters; nothing was done")
+    return fields
 
 
 def _back(path: str) -> str:

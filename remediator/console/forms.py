@@ -103,23 +103,55 @@ async def promote(ask: Operations, fields: Fields) -> Done:
 
 
 def given_of(parameters: Sequence[ParameterView], fields: Fields) -> dict[str, object]:
-    """What a form gave of a task's parameters, without what is as it is anyway. Pure. Raises RequestError for one that
-    is missing, and where the form was made for others; whether the values are right the task says.
+    """What a form gave of a task's parameters, without what stands in it as the form had it. Pure. Raises RequestError
+    for one that is missing, and where the form was made for others; whether the values are right the task says.
 
     Fields are numbered in the order of the names in the field ``parameters``.
     """
     if "parameters" in fields and fields["parameters"] != names_of(parameters):
         raise bad_request("the task has other parameters by now; nothing was done")
-    given: dict[str, object] = {}
-    for number, one in enumerate(parameters, 1):
-        text = fields.get(f"parameter.{number}", "").strip()
-        value: object = bool(text) if one["kind"] == "flag" else text.split() if one["kind"] == "words" else text
-        if one["required"] and not value:
-            raise bad_request(f"say {one['name']}: {one['description'] or 'it has to be given'}")
-        as_it_is = value == one["default"] or text == str(one["default"])
-        if not as_it_is and (value or one["kind"] == "flag"):
-            given[one["name"]] = value
-    return given
+    found = ((one, _given(one, fields.get(f"parameter.{number}"))) for number, one in enumerate(parameters, 1))
+    return {one["name"]: value for one, value in found if value is not None}
+
+
+def _given(one: ParameterView, text: str | None) -> object:
+    """What a field gives; None for what the task does without it. text: None where the form had no such field, as is
+    so for a box without its tick.
+
+    Only what the field showed is left out: text that merely looks like a default (``None``, ``[]``) is a value.
+    """
+    missing = bad_request(f"say {one['name']}: {one['description'] or 'it has to be given'}")
+    match one["kind"]:
+        case "flag":
+            value = bool(text)
+            if one["required"] and not value:
+                raise missing
+            return None if value == bool(one["default"]) and not one["required"] else value
+        case "words":
+            words = (text or "").split()
+            if one["required"] and not words:
+                raise missing
+            return words or None
+        case "choice":
+            no_choice = text is None or (not text and "" not in one["choices"])
+            if one["required"] and no_choice:
+                raise missing
+            return None if no_choice or (text == shown_of(one) and not one["required"]) else text
+        case _:
+            typed = (text or "").strip()
+            had = shown_of(one).strip()
+            # What was taken out of a field is no wish for what stood there.
+            if not typed and (one["required"] or (text is not None and had)):
+                raise missing
+            return typed if typed and (typed != had or one["required"]) else None
+
+
+def shown_of(one: ParameterView) -> str:
+    """What the field of a parameter holds before anybody has changed it. Pure. Lists are always typed anew."""
+    default = one["default"]
+    if default is None or one["kind"] in ("words", "flag"):
+        return ""
+    return str(default) if one["kind"] != "choice" or str(default) in one["choices"] else ""
 
 
 def names_of(parameters: Iterable[ParameterView]) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.web.passwords import TooBusy
@@ -39,6 +40,8 @@ class Visitor:
 
     session: Session
     grant: Grant
+    looks: bool = True
+    """Whether what is answered is seen by a person as a page: no HEAD, and nothing that an open page asks by itself."""
 
     @property
     def may_act(self) -> bool:
@@ -203,7 +206,7 @@ class Gate:
         if grant is None:  # revoked or expired since, or named by the proxy no longer
             self.sessions.end(session.number)
             return None
-        return Visitor(session, grant)
+        return Visitor(session, grant, looks=request.method == hdrs.METH_GET and not by_itself)
 
     def _not_logged_in(self, request: web.Request) -> web.StreamResponse:
         onward = request.path_qs if request.method == "GET" else f"{BASE}/"
@@ -244,7 +247,8 @@ async def form_of(request: web.Request) -> "MultiDictProxy[str | bytes | bytearr
     """What a form has sent. Raises HTTPBadRequest for what is none."""
     try:
         return await request.post()
-    except (ValueError, LookupError, AssertionError) as error:  # its encoding, or its parts
+    # Its encoding, its parts, how a part is encoded, or a part's header.
+    except (ValueError, LookupError, AssertionError, RuntimeError, HttpProcessingError) as error:
         raise web.HTTPBadRequest(reason="That form cannot be read") from error
 
 

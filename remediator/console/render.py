@@ -17,6 +17,7 @@ from exporter.base.spans import ago, ahead, coarse, precise, took
 from exporter.base.text import counted, format_time, format_time_ms, parse_time
 from exporter.base.units import format_bytes, format_duration
 from exporter.base.visible import visible_lines
+from remediator.console.forms import shown_of
 from remediator.model.tracks import track
 from remediator.progress import in_words
 
@@ -87,6 +88,7 @@ def _environment() -> Environment:
         "until": _until,
         "since": _since,
         "clock": _clock,
+        "shown_of": shown_of,
         "took": took,
         "counted": counted,
         "track": track,
@@ -102,7 +104,7 @@ def shown(value: object) -> object:
 
 
 def _sent_back(value: object) -> Markup:
-    """A value that a form sends as it is, and that nobody sees. Half a pair of surrogates cannot be sent."""
+    """A value that a form sends as it is. Half a pair of surrogates cannot be sent."""
     return escape(str(value).encode("utf-8", "replace").decode())
 
 
@@ -163,6 +165,13 @@ def _lines(body: Mapping[str, object]) -> str:
 
 def _figure(value: object, name: str = "") -> str:
     """A figure of a measurement or a row in its unit, which the end of its name tells."""
+    try:
+        return _in_unit(value, name)
+    except (ValueError, OverflowError, OSError):  # no number, without an end, or no time that a calendar has
+        return str(value)
+
+
+def _in_unit(value: object, name: str) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int | float):

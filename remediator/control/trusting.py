@@ -104,12 +104,21 @@ class Trusting:
 
     async def reset_autonomy(self, remedy: str) -> LevelView:
         """Gives a remedy back what the config says."""
-        now, configured = self._known(remedy)
-        if now.autonomy == configured:
-            raise not_found(f"remedy {remedy} has the autonomy that the config says: {configured}")
-        given_back = Level(remedy, configured, None, "by hand", self._clock(), self._caller())
-        change = partial(levels.change, host=self._database.host, level=given_back, before=now.autonomy)
-        await self._database.write(change)
+        _, configured = self._known(remedy)
+        given_back = await self._database.write(
+            partial(self._given_back, remedy=remedy, configured=configured, by=self._caller())
+        )
         log.info("autonomy reset by hand", remedy=remedy, autonomy=configured)
         self.changed(given_back)
         return {"remedy": remedy, "autonomy": configured}
+
+    def _given_back(self, connection: sa.Connection, remedy: str, configured: Autonomy, by: Caller) -> Level:
+        """Judged in the transaction that stores it: somebody else may have given it back since somebody looked."""
+        host = self._database.host
+        last = levels.all_of(connection, host).get(remedy)
+        before = configured if last is None or last.configured != configured else last.level or configured
+        if before == configured:
+            raise not_found(f"remedy {remedy} has the autonomy that the config says: {configured}")
+        level = Level(remedy, configured, None, "by hand", self._clock(), by)
+        levels.change(connection, host, level, before=before)
+        return level

@@ -53,9 +53,9 @@ def test_threads_of_its_own_add_up() -> None:
 def test_an_estimate_that_did_not_hold_is_no_total() -> None:
     underway = Underway()
     with underway.of(1, 0):
-        for done, told in ((99, 100), (100, 100), (101, None)):
+        for done, told in ((-3, 100), (99, 100), (100, 100), (101, None)):
             tell(done, 100)
-            assert underway.seen(1) == (0, Progress(done, told, "bytes", ""))
+            assert underway.seen(1) == (0, Progress(max(0, done), told, "bytes", ""))
         counter = Counter(2)
         counter.add(3)
         assert underway.seen(1) == (0, Progress(3, None, "bytes", ""))

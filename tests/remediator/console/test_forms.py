@@ -6,6 +6,7 @@ from remediator.config.remedies import Trust
 from tests.helpers import wait_until
 from tests.remediator.console.visits import Browser, Shown, token_of
 from tests.remediator.stack import Stack, alert, settings
+from tests.remediator.sweep import Only
 
 
 @pytest.fixture
@@ -28,6 +29,12 @@ async def test_run_now_and_plan_now(stack: Stack, browser: Browser, home: Shown)
     assert run["caller"] == {"trigger": "console", "name": "operator"}
     assert "asked for by console operator" in (await browser.open("/runs/2")).text
     assert "Started." not in (await browser.open("/runs/2")).text, "a notice is shown once"
+    stack.clutter(2)
+    stack.clock.now += 3600.0
+    stack.task.parameters = Only
+    await browser.send("/start", how="run", **fields, parameters="only", **{"parameter.1": "None"})
+    run = (await stack.finished(3))[-1]
+    assert (run["params"], len(list(stack.attic.iterdir()))) == ({"only": "None"}, 2), "more was done than asked for"
 
 
 @pytest.mark.parametrize(
@@ -115,12 +122,28 @@ async def test_pause_and_resume(stack: Stack, browser: Browser, home: Shown) -> 
     for wrong in ("", "soon", "-1h", "0", "200y"):
         shown = await browser.send("/pause", **fields, **{"for": wrong}, reason="moving")
         assert 'class="notice bad"' in shown.html, wrong
+    for path in ("/pause", "/resume"):
+        for wrong in ("\0", "a" * 2001):
+            shown = await browser.send(path, **fields, **{"for": "2h"}, task=wrong)
+            assert "task holds a NUL" in shown.text or "task is longer than" in shown.text, (path, wrong)
+    assert not (await stack.core.status())["paused"], "everything is paused where one task was meant"
     shown = await browser.send("/pause", **fields, **{"for": "2h"}, reason="moving")
     assert "Paused: everything. moving by console operator" in shown.text
     assert "ends in 2h" in shown.text
     shown = await browser.send("/resume", **fields, task="")
     assert "Resumed." in shown.text
     assert not (await stack.core.status())["paused"]
+
+
+async def test_a_notice_waits_for_who_reads_it(browser: Browser, home: Shown) -> None:
+    data = {"csrf": home.field("csrf"), "for": "soon"}
+    async with browser.client.post("/console/pause", data=data, allow_redirects=False) as answer:
+        assert answer.status == 303
+    async with browser.client.head("/console/") as answer:
+        assert answer.status == 200
+    assert "notice bad" not in (await browser.open("/", **{"HX-Request": "true"})).html
+    assert "notice bad" in (await browser.open("/")).html
+    assert "notice bad" not in (await browser.open("/")).html
 
 
 async def test_a_run_is_cancelled_and_a_breaker_closed(stack: Stack, browser: Browser, home: Shown) -> None:

@@ -57,14 +57,18 @@ class Skeleton(HTMLParser):
         self.elements: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
         self.texts: list[str] = []
         self.addresses: list[str] = []
+        self.sent: list[str] = []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, tuple((name, None if name in FREE else value) for name, value in attrs)))
         self.addresses += [value or "" for name, value in attrs if name in ADDRESSES]
-        if ("type", "hidden") not in attrs:  # what nobody sees is sent back as it is
-            self.texts += [value or "" for name, value in attrs if name in FREE]
+        back = tag in ("input", "option")
+        if back and ("name", "csrf") not in attrs:
+            assert tag != "option" or "value" in dict(attrs), "an option sends back what is shown of it"
+            self.sent += [value or "" for name, value in attrs if name == "value"]
+        self.texts += [value or "" for name, value in attrs if name in FREE and not (back and name == "value")]
 
     def handle_endtag(self, tag: str) -> None:
         self.elements.append((f"/{tag}", ()))
@@ -115,7 +119,7 @@ async def console(ask: Any, text: str) -> AsyncIterator[Browser]:
 async def pages(text: str, turn: int = 0) -> Mapping[str, str]:
     """Every page there is with this in every text, by its path."""
     found = {}
-    encoded = text.encode("utf-8", "replace").decode()
+    encoded = sendable(text)
     async with console(Answers(text, turn), text) as browser:
         async with browser.client.post("/console/login", data={"token": "t"}, headers={"User-Agent": "x"}) as answer:
             assert answer.status == 200, await answer.text()
@@ -139,11 +143,18 @@ async def pages(text: str, turn: int = 0) -> Mapping[str, str]:
     return found
 
 
+def sendable(text: str) -> str:
+    """What a form can send of it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 def check(found: Mapping[str, str], plain: Mapping[str, str], text: str) -> None:
     shown = visible_lines(text)
     for path, html in found.items():
         page, wanted = Skeleton(html), Skeleton(plain[path])
         assert page.elements == wanted.elements, (path, text)
+        back = [value.replace(PLAIN, sendable(text)) for value in wanted.sent]
+        assert [value.replace("\0", "") for value in page.sent] == back, (path, text)
         for address in page.addresses:
             assert re.match(r"/console/|#|\?", address), (path, address)
             assert not re.search(r"[\s<>\"'\\]", address), (path, address)

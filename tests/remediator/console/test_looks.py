@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from remediator.config.config import Config
-from remediator.console.forms import given_of, names_of
+from remediator.console.forms import given_of, names_of, shown_of
 from remediator.model.errors import RequestError
 from remediator.model.params import described
 from remediator.model.params import wrong as mistake
@@ -175,6 +175,37 @@ def test_parameters_are_given_as_a_form_has_them() -> None:
         given_of(known, {"parameter.5": " "})
 
 
+def test_what_only_looks_like_a_default_is_given() -> None:
+    """A parameter that is left out lets a run do more than was asked for."""
+
+    class Narrow(Parameters):
+        name: str | None = None
+        only: list[str] = Field(default=[])
+        kind: Literal["", "a"] = "a"
+        level: Literal["x", "y"] | None = None
+        days: int = 7
+
+    known = described(Narrow)
+    numbers = {one["name"]: f"parameter.{number}" for number, one in enumerate(known, 1)}
+    for name, text, value in (
+        ("name", "None", "None"),
+        ("only", "[]", ["[]"]),
+        ("only", "None", ["None"]),
+        ("kind", "", ""),
+        ("level", "None", "None"),
+        ("level", "x", "x"),
+        ("days", "07", "07"),
+    ):
+        assert given_of(known, {numbers[name]: text}) == {name: value}, (name, text)
+    assert given_of(known, {numbers[one["name"]]: shown_of(one) for one in known}) == {}
+    with pytest.raises(RequestError, match="say days"):
+        given_of(known, {numbers["days"]: " "})
+    restore = described(Restore.parameters)
+    assert [one["name"] for one in restore] == ["set", "only", "to"]
+    given = given_of(restore, {"parameter.1": "latest", "parameter.2": "[]", "parameter.3": "/srv/x"})
+    assert given == {"only": ["[]"], "to": "/srv/x"}
+
+
 def test_each_task_takes_its_form_as_it_is() -> None:
     """What nobody has changed is not given, and what has to be is all that is."""
     config = Config()
@@ -182,7 +213,7 @@ def test_each_task_takes_its_form_as_it_is() -> None:
         known = described(one_task.parameters)
         fields = {"parameters": names_of(known)}
         for number, one in enumerate(known, 1):
-            value = {"flag": "yes" if one["default"] else "", "words": ""}.get(one["kind"], str(one["default"] or ""))
+            value = "yes" if one["kind"] == "flag" and one["default"] else shown_of(one)
             fields[f"parameter.{number}"] = "given" if one["required"] else value
         assert mistake(name, one_task.parameters, given_of(known, fields)) is None, name
         assert list(given_of(known, fields)) == [one["name"] for one in known if one["required"]], name

@@ -60,3 +60,13 @@ async def test_a_page_that_could_not_be_made_comes_again_by_itself(
     monkeypatch.setattr(stack.core.reading, "runs", fails)
     assert 'data-live="/console/events?seen=' in (await browser.open("/runs")).html
     assert "data-live" not in (await browser.open("/runs/77")).html
+
+
+@pytest.mark.parametrize("header", ["Content-Transfer-Encoding: nonsense", "without a colon"])
+async def test_a_form_that_cannot_be_read_is_none(browser: Browser, header: str) -> None:
+    """Also before anybody has logged in."""
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = f'--b\r\nContent-Disposition: form-data; name="token"\r\n{header}\r\n\r\nx\r\n--b--\r\n'.encode()
+    for path in ("/login", "/once/x"):
+        async with browser.client.post(f"/console{path}", data=body, headers=kind) as answer:
+            assert (answer.status, "Traceback" in await answer.text()) == (400, False), path

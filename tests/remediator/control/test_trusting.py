@@ -1,5 +1,7 @@
 """Demotion after failures, promotion where the config says so, with the real engine and record."""
 
+import asyncio
+
 import pytest
 
 from remediator.config.guards import Breaker
@@ -66,7 +68,10 @@ async def test_after_failures_in_a_row_it_asks_then_only_observes_until_somebody
     await outage(stack, 7)
     assert (await stack.core.runs())["items"][0]["outcome"] == "planned"
 
-    assert await stack.core.reset_autonomy("tidy") == {"remedy": "tidy", "autonomy": "auto"}
+    at_once = [stack.core.reset_autonomy("tidy") for _ in range(4)]
+    became = await asyncio.gather(*at_once, return_exceptions=True)
+    assert [one for one in became if isinstance(one, dict)] == [{"remedy": "tidy", "autonomy": "auto"}]
+    assert [one.status for one in became if isinstance(one, RequestError)] == [404] * 3
     assert (await stack.core.remedies())["items"][0]["changed"] is None
     with pytest.raises(RequestError, match="has the autonomy that the config says: auto"):
         await stack.core.reset_autonomy("tidy")
