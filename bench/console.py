@@ -1,7 +1,8 @@
 """The first byte of every page of the console, and what is sent, on a long record: ``python -m bench console``.
 
-The record holds 100,000 runs with an action each, 20,000 alerts with a decision each, and 500 approvals, of which a
-tenth wait. The server is a process of its own; a page is asked for over a connection that is open.
+The record holds 100,000 runs with an action each, 20,000 alerts with a decision each, 500 approvals, of which a
+tenth wait, and 200,000 records of the audit. The server is a process of its own; a page is asked for over a connection
+that is open.
 """
 
 import json
@@ -12,13 +13,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx
 import psutil
 
 from bench.processes import UPKEEPER, cpu_seconds, our_versions, running
 from bench.report import Goal, Result
+from remediator.audit.record import Entry, Kind, Record, chained
 from remediator.console.pages import PAGES
 from remediator.console.static import BASE
 from remediator.control.opening import open_core
@@ -35,6 +37,12 @@ class Size(NamedTuple):
 
 
 LONG = Size(runs=100_000, alerts=20_000, approvals=500)
+NARROWED = (
+    "/runs?task=log-rotation&outcome=blocked", "/runs?state=waiting", "/runs?before=50000", "/alerts?status=firing",
+    "/alerts?before=10000", "/decisions?before=10000", "/approvals?state=asked", "/audit?before=100000",
+    "/schedule?job=job-1",
+)  # fmt: skip
+"""Lists by filters, one of them without a hit, and from the middle."""
 EACH = 40
 """Times that each page is asked for."""
 CONFIG = {
@@ -63,7 +71,8 @@ async def run() -> AsyncIterator[Result]:
             httpx.Client(base_url=url, follow_redirects=True, timeout=60) as client,
         ):
             client.post(f"{BASE}/login", data={"token": read_token(state.operator_token)}).raise_for_status()
-            found = {page.path: _asked(client, BASE + page.path.replace("{id}", "77"), process) for page in PAGES}
+            paths = (*(page.path for page in PAGES), *NARROWED)
+            found = {path: _asked(client, BASE + path.replace("{id}", "77"), process) for path in paths}
     slowest = max(found, key=lambda path: found[path][0])
     shown = ", ".join(
         f"{path} {first:.0f} ms ({used:.0f} ms of processor) {size / 1000:.1f} kB"
@@ -121,7 +130,25 @@ def fill(path: Path, size: Size) -> None:
             names = list(row(1, size))
             into = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
             database.executemany(into, (row(number, size) for number in range(1, count + 1)))
+        _record(database, size)
     database.close()
+
+
+def _record(database: sqlite3.Connection, size: Size) -> None:
+    """Two records of the audit for each run, behind those that there are: a chain that is whole."""
+    [(number, previous)] = database.execute("SELECT number, hash FROM audit_heads WHERE host = ?", (HOST,)).fetchall()
+    names = list(Record.__slots__)
+    into = f"INSERT INTO audit ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    records = []
+    for place in range(2 * size.runs):
+        at, kind = NOW - 6.0 * (2 * size.runs - place), ("run.asked", "run.finished")[place % 2]
+        entry = Entry(cast(Kind, kind), at, body={"task": "log-rotation", "target": "d1"}, run_id=1 + place // 2)
+        one = chained(entry, HOST, number + 1 + place, previous)
+        previous = one.hash
+        records.append([getattr(one, name) for name in names])
+    database.executemany(into, records)
+    last = number + 2 * size.runs
+    database.execute("UPDATE audit_heads SET number = ?, hash = ? WHERE host = ?", (last, previous, HOST))
 
 
 NOW, HOST = time.time(), socket.gethostname()
@@ -148,7 +175,8 @@ def _run(n: int, size: Size) -> Row:
     outcome = None if waits else "effective" if n % 7 else "failed"
     return {
         "id": n, "host": HOST, "task": "log-rotation", "target": f"d{n}" if waits else f"d{n % 50}", "params": "{}",
-        "trigger": "alert", "caller": "rotate", "alert_id": 1 + n % size.alerts, "dry_run": False,
+        "trigger": "alert", "caller": "rotate", "dry_run": False,
+        "alert_id": size.alerts - n % min(20, size.alerts) if waits else 1 + n % size.alerts,
         "state": "waiting" if waits else "finished", "outcome": outcome, "reason": "3 MB of 10 MB", "requested_at": at,
         "started_at": at, "planned_at": at, "finished_at": None if waits else at + 2, "before": MEASURED,
         "after": MEASURED, "notes": "[]", "estimated_bytes": 1000,

@@ -59,9 +59,17 @@ def page(path: str, title: str, template: str, menu: str = "") -> Callable[[Read
     return add
 
 
+WATCHED_AS = {
+    "services": ("service", "services"), "logs": ("log directory", "log directories"), "backups": ("backup", "backups"),
+    "postgres": ("PostgreSQL server", "PostgreSQL servers"), "neo4j": ("Neo4j server", "Neo4j servers"),
+    "sqlite": ("SQLite database", "SQLite databases"),
+}  # fmt: skip
+"""One and several of each kind of thing that is watched, by the section of the config."""
+
+
 @page("/", "Now", "now.html", "Now")
 async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values:
-    """What is wrong, what runs, what waits for a person, what is paused, and what comes next."""
+    """What is wrong, what runs, what waits for a person, what is paused, what comes next, and what is watched."""
     schedule, firing, status, latest = await asyncio.gather(
         ask.schedule(), ask.alerts(status="firing", limit=ON_A_PAGE), ask.status(), ask.runs(limit=LATEST)
     )
@@ -80,6 +88,7 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
         "runs": _under_way_first(status["running"], latest["items"]),
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],
+        "watched_as": WATCHED_AS,
     }
 
 

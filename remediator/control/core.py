@@ -159,7 +159,7 @@ class Core(Operations):
             self.ballast,
             self.watchdog,
             self._clock,
-            lambda: self._settings.config.tells_nobody,
+            lambda: self._settings.config,
             self.place.since,
         )
 

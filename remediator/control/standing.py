@@ -13,6 +13,7 @@ from exporter import __version__
 from exporter.base.text import format_time_ms
 from remediator.api.operations import PAGE
 from remediator.audit.verify import Head
+from remediator.config.config import Config
 from remediator.config.remedies import Remedy
 from remediator.control.auditing import Auditing
 from remediator.control.ballast import BallastKeeper
@@ -51,7 +52,7 @@ class Standing:
         ballast: BallastKeeper,
         watchdog: Watchdog,
         clock: Callable[[], float],
-        tells_nobody: Callable[[], bool],
+        config: Callable[[], Config],
         journal_since: float | None = None,
     ) -> None:
         self._database = database
@@ -62,7 +63,7 @@ class Standing:
         self._auditing = auditing
         self._ballast = ballast
         self._clock = clock
-        self._tells_nobody = tells_nobody
+        self._config = config
         self._journal_since = journal_since
         self._counted = OfFinishedRuns(pages.tracks, pages.add_tracks)
         self._tracks = Tracks(database.host)
@@ -134,7 +135,8 @@ class Standing:
             "last_alert_at": None if recorded.last_alert is None else format_time_ms(recorded.last_alert),
             "watchdog_at": None if recorded.watchdog is None else format_time_ms(recorded.watchdog),
             "watchdog_lost": watchdog.lost,
-            "tells_nobody": self._tells_nobody(),
+            "tells_nobody": self._config().tells_nobody,
+            "watched": watched(self._config()),
             "journal_since": None if self._journal_since is None else format_time_ms(self._journal_since),
             "counts": recorded.counts,
             "audit": self._audit_state(recorded.head),
@@ -168,6 +170,15 @@ class Standing:
             "verified_at": None if verified is None else format_time_ms(verified),
             "faults": list(self._auditing.faults),
         }
+
+
+def watched(config: Config) -> dict[str, int]:
+    """How many of each kind of thing the config names, the kinds by their sections. Pure.
+
+    Beside these there are file systems, the host and containers, which nobody has to name.
+    """
+    sections = ("services", "logs", "backups", "postgres", "neo4j", "sqlite")
+    return {name: len(found) for name in sections if (found := getattr(config, name))}
 
 
 @dataclass(frozen=True)

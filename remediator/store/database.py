@@ -1,6 +1,7 @@
 """The database behind the record: one writer, many readers, blocking calls in threads."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def newest_version() -> str:
     """The revision of the newest migration: what its file's name begins with."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+_MIGRATING = threading.Lock()
+"""Alembic knows one migration in a process: ``alembic.op`` and ``alembic.context`` are of the last that began."""
 
 
 def _version(connection: sa.Connection) -> str | None:
@@ -173,7 +178,8 @@ class Database:
             config.attributes.update(connection=connection, host=self.host)
             command.upgrade(config, "head")
 
-        self._backend.write(upgrade)
+        with _MIGRATING:
+            self._backend.write(upgrade)
 
     async def require_room(self) -> None:
         """Raises NoRoom when it could be opened only to read, or when nothing can be written to it."""

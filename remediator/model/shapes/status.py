@@ -27,7 +27,8 @@ class BallastView(TypedDict):
 class StatusView(TypedDict):
     """The remediator at a glance. ``watchdog_at`` is when the always-firing alert was last received, and
     ``watchdog_lost`` whether it should have come since. ``tells_nobody`` is true
-    where the config has no person told of alerts. ``ballast`` is null where the disk does not even tell its size.
+    where the config has no person told of alerts. ``watched``: how many things of each kind the config names, by its
+    sections. ``ballast`` is null where the disk does not even tell its size.
     ``approvals`` are those that wait for a person. ``journal_since``: since when this host goes on with its journal, as
     the database that hosts share is away; null while it does not.
     """
@@ -42,6 +43,7 @@ class StatusView(TypedDict):
     watchdog_at: str | None
     watchdog_lost: NotRequired[bool]
     tells_nobody: NotRequired[bool]
+    watched: NotRequired[dict[str, int]]
     journal_since: NotRequired[str | None]
     counts: dict[str, int]
     audit: NotRequired[AuditStateView]

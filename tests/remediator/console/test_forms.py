@@ -1,8 +1,13 @@
 """What can be done from the console."""
 
+import re
+from functools import partial
+
 import pytest
 
 from remediator.config.remedies import Trust
+from remediator.model.evidence import Section
+from remediator.store import evidence
 from tests.helpers import wait_until
 from tests.remediator.console.visits import Browser, Shown, token_of
 from tests.remediator.stack import Stack, alert, settings
@@ -84,8 +89,16 @@ async def test_a_plan_is_looked_at_and_approved(
     now = await browser.open("/")
     assert "sweep on attic 2 actions" not in now.text
     assert "/console/approvals?state=asked" in now.links(), "what waits is nowhere on the first page"
+    kept = [Section("log of attic", ["dust on the <shelf>"])]
+    await stack.core._database.write(partial(evidence.keep, run_id=1, sections=kept, now=stack.clock.now))
+    await stack.core.pause(None, "moving house", 3600.0)
     shown = await browser.open(f"/approvals/{id}")
     assert "delete f0 a file" in shown.text
+    assert re.search("Guards that would block it now .*paused .*moving house", shown.text), shown.text
+    assert "log of attic" in shown.text
+    assert "dust on the <shelf>" in shown.text
+    await stack.core.resume(None)
+    assert "Guards that would block it now" not in (await browser.open(f"/approvals/{id}")).text
     fields = {name: shown.field(name) for name in ("id", "plan_hash", "csrf", "back")}
     stale = await browser.send("/answer", **{**fields, "plan_hash": "0" * 64}, verdict="approve")
     assert stale.path == f"/console/approvals/{id}"
@@ -98,6 +111,10 @@ async def test_a_plan_is_looked_at_and_approved(
     assert "sweep on attic: approved." in done.text
     [run] = await stack.finished(1)
     assert run["outcome"] == "effective"
+    of_alert = f"/alerts/{run['alert_id']}"
+    for page in ("/runs/1", of_alert):
+        assert "dust on the <shelf>" in (await browser.open(page)).text, page
+    assert "1 of 1 effective" in (await browser.open("/remedies")).text
     view = await stack.core.approval(id)
     assert (view["by"], view["reason"]) == ({"trigger": "console", "name": "operator"}, "looked at it")
     again = await browser.send("/answer", **fields, verdict="deny")

@@ -147,6 +147,21 @@ async def test_a_revoked_token_ends_its_sessions(stack: Stack, browser: Browser)
     assert (await browser.open("/")).path == "/console/login"
 
 
+async def test_an_operator_ends_the_session_of_another(stack: Stack, browser: Browser) -> None:
+    await browser.log_in(await token_of(stack, "viewer"))
+    async with TestClient(browser.client.server) as second:
+        operator = Browser(second)
+        await operator.log_in(await token_of(stack, "operator"))
+        listed = await operator.open("/sessions")
+        [other] = re.findall(r'viewer-1 (?:(?!</tr>).)*?name="number" value="(\d+)"', listed.html, re.DOTALL)
+        csrf = listed.field("csrf")
+        assert (await browser.open("/")).path == "/console/"
+        ended = await operator.send("/sessions/end", number=other, csrf=csrf, back="/sessions")
+        assert ended.path == "/console/sessions"
+        assert (await browser.open("/")).path == "/console/login"
+        assert (await operator.open("/")).path == "/console/"
+
+
 async def test_a_page_that_is_left_open_does_not_keep_its_session(stack: Stack, browser: Browser) -> None:
     await browser.log_in(await token_of(stack, "viewer"))
     stack.clock.now += IDLE - 1

@@ -39,6 +39,7 @@ async def test_how_far_an_action_is_stands_on_its_page_and_is_told(stack: Stack,
     stack.task.stuck = asyncio.Event()
     run = await stack.core.start_run("sweep", "attic")
     await wait_until(lambda: stack.task.applied, equals=["f0"])
+    assert re.search(r"1 sweep attic applying", (await browser.open("/")).text), "what runs is not on the first page"
     page = await browser.open(f"/runs/{run['id']}")
     assert "delete f0: 1 of 10 files" in page.html
     assert '<progress aria-label="How far the action is" value="1" max="10">10 %</progress>' in page.html

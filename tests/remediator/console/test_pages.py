@@ -65,6 +65,20 @@ async def test_now_says_what_is_wrong_what_was_done_and_what_comes(stack: Stack,
     assert re.search(r"2 sweep attic failed", text)
     assert "health-check in 2m" in text
     assert "Nothing." in text, "something waits for a person"
+    assert "Watched file systems, the host and its containers" in text
+    web = {"name": "web", "probes": [{"url": "http://127.0.0.1/"}]}
+    logs = [{"name": name, "path": f"/{name}", "max_bytes": 1} for name in "ab"]
+    watching = Config.model_validate({"services": [web], "logs": logs, "remediator": {"ballast": 0}})
+    stack.core.apply_settings(settings(stack.task, stack.remedies, watching))
+    assert "Watched 1 service, 2 log directories, file systems" in (await browser.open("/")).text
+
+
+async def test_the_audit_page_says_whether_the_chain_is_whole(stack: Stack, browser: Browser) -> None:
+    await filled(stack)
+    await browser.log_in(await token_of(stack, "viewer"))
+    assert "not looked at yet" in (await browser.open("/audit")).text
+    await stack.core.auditing.verify()
+    assert re.search(r"\d+ records; whole when last looked at 0s ago", (await browser.open("/audit")).text)
 
 
 async def test_a_run_shows_its_actions_measurements_and_why(stack: Stack, browser: Browser) -> None:

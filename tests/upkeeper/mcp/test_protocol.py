@@ -96,7 +96,7 @@ async def test_the_tools_only_read(client: Client) -> None:
     assert not names & {"start_run", "cancel_run", "decide_approval", "pause", "resume", "create_token", "tokens"}
     assert all(each["annotations"]["readOnlyHint"] for each in listed)
     [runs] = [each for each in listed if each["name"] == "runs"]
-    assert set(runs["inputSchema"]["properties"]) == {"limit", "before", "task", "target", "outcome", "host"}
+    assert set(runs["inputSchema"]["properties"]) == {"limit", "before", "task", "target", "state", "outcome", "host"}
     [plan] = [each for each in listed if each["name"] == "plan"]
     assert plan["inputSchema"]["required"] == ["task", "target"]
 
