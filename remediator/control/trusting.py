@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal
 
 import sqlalchemy as sa
 import structlog
@@ -68,7 +69,7 @@ class Trusting:
         self._levels = {**self._levels, level.remedy: level}
         self._on_changed()
 
-    async def promote(self, remedy: str, autonomy: Autonomy) -> LevelView:
+    async def promote(self, remedy: str, autonomy: Literal["approve", "auto"]) -> LevelView:
         """Lets a remedy do more by itself, as its track suggests and a person has looked at."""
         now, configured = self._known(remedy)
         promoted = await self._database.write(

@@ -85,8 +85,8 @@ class Prometheus(PeerClient):
         return await self._data("GET", "/api/v1/targets", params={"state": "active"})
 
     async def rules(self) -> Any:
-        """``data`` of ``/api/v1/rules``, of alerting rules."""
-        return await self._data("GET", "/api/v1/rules", params={"type": "alert"})
+        """``data`` of ``/api/v1/rules``: those that alert and those that record."""
+        return await self._data("GET", "/api/v1/rules")
 
     async def alertmanagers(self) -> Any:
         """``data`` of ``/api/v1/alertmanagers``: those that it posts to, and those that it dropped."""

@@ -111,7 +111,7 @@ def test_runbooks_and_dashboards_are_linked_where_the_config_says_where_they_are
     assert linked.keys() == shipped.keys()
     for name, content in linked.items():
         rules, before = rules_of(content), rules_of(shipped[name])
-        for rule in rules:
+        for rule in (rule for rule in rules if "alert" in rule):  # what is recorded is told to nobody
             board = rule["annotations"].pop("dashboard_url").removeprefix("https://grafana.example.org/d/")
             assert (Path(share_path()) / "grafana" / "dashboards" / f"{board}.json").exists()
             url = rule["annotations"].pop("runbook_url")
