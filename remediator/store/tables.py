@@ -124,6 +124,7 @@ Index("ix_runs_parent_id", runs.c.parent_id)
 Index("ix_runs_finished_at", runs.c.finished_at)
 Index("ix_runs_outcome_id", runs.c.outcome, runs.c.id)
 Index("ix_runs_task_id", runs.c.task, runs.c.id)
+Index("ix_runs_task_outcome_id", runs.c.task, runs.c.outcome, runs.c.id)
 Index("ix_runs_target_id", runs.c.target, runs.c.id)
 Index("ix_runs_by_remedy", runs.c.trigger, runs.c.caller, runs.c.finished_at, runs.c.host, runs.c.target,
       runs.c.dry_run, runs.c.outcome)  # fmt: skip
