@@ -87,15 +87,13 @@ def _send(mail: EmailMessage, email: Email, line: Line) -> None:
     """Over STARTTLS where that is required or offered; port 465 speaks TLS from the beginning."""
     host, _, port = email.smarthost.rpartition(":")
     host = host.strip("[]")
-    context = ssl.create_default_context()
-    with (
-        contextlib.closing(line),
-        Server(host, int(port), line, SECONDS, context if int(port) == 465 else None) as server,
-    ):
+    # The system's certificates take a while to be read: only where they are needed.
+    context = ssl.create_default_context() if int(port) == 465 else None
+    with contextlib.closing(line), Server(host, int(port), line, SECONDS, context) as server:
         server.ehlo()
-        if int(port) != 465:
+        if context is None:
             if server.has_extn("starttls"):
-                server.starttls(context=context)
+                server.starttls(context=ssl.create_default_context())
                 server.ehlo()
             elif email.require_tls:
                 raise smtplib.SMTPNotSupportedError("it offers no STARTTLS, and require_tls is true")

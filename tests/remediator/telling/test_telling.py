@@ -17,7 +17,7 @@ from remediator.model.alert import ReceivedAlert
 from remediator.model.evidence import Section
 from remediator.store import evidence
 from remediator.store.tables import artefacts
-from remediator.telling.telling import Telling
+from remediator.telling.telling import AT_LEAST, Telling
 from remediator.telling.words import Message
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.exporter.serving import answering
@@ -64,11 +64,12 @@ class Scene:
         await self.stack.receive(replace(one, status="resolved", ends_at=self.stack.clock.now))
 
     async def later(self, seconds: float) -> None:
-        """So much time passes, in steps in which is looked."""
-        end = self.stack.clock.now + seconds
-        while self.stack.clock.now < end:
-            self.stack.clock.now = min(end, self.stack.clock.now + 20)
-            await self.telling.look()
+        """So much time passes, in which is looked when the last look said so, each minute and in the end."""
+        clock = self.stack.clock
+        end, again = clock.now + seconds, clock.now
+        while clock.now < end:
+            clock.now = min(end, clock.now + AT_LEAST, max(again, clock.now + 20))
+            again = await self.telling.look() or end
 
     @property
     def texts(self) -> list[str]:
