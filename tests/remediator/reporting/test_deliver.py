@@ -1,8 +1,10 @@
 """A report by mail, to a real SMTP server, and to an endpoint that speaks Slack's webhook."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiosmtpd.controller import Controller
 from pydantic import ValidationError
 
 from remediator.config.notify import Email, Slack
 from remediator.reporting import deliver
 from remediator.reporting.deliver import NotDelivered, in_short, message, post, send_mail
+from remediator.reporting.line import Line, Server
 from tests.alertmanager.mailbox import PASSWORD, USER, Mailbox, part, served
+from tests.exporter.tls import make_certificate
 from tests.helpers import wait_until
 from tests.ports import free_port
 from tests.remediator.reporting.reports import full
@@ -133,7 +138,7 @@ def test_a_server_that_nobody_can_look_up_is_refused(tmp_path: Path, smarthost: 
 class Drips:
     """A server that never finishes what it says: a byte now and then. open: connections that it has now."""
 
-    before: bytes
+    tls: ssl.SSLContext | None
     open: int = 0
     most: int = 0
 
@@ -141,28 +146,33 @@ class Drips:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
-            for line in self.before.splitlines(keepends=True):
-                writer.write(line)
-                if line[3:4] == b" ":  # the end of an answer
+            if self.tls is not None:
+                for answer in (b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n"):
+                    writer.write(answer)
                     await reader.readline()
-            writer.write(b"\x16\x03\x03\x40\x00\x02" if self.before else b"220-")
+                writer.write(b"220 go\r\n")
+                await writer.start_tls(self.tls)
+                await reader.readline()
             while True:
-                writer.write(b"\x00" if self.before else b"x")
+                writer.write(b"2")
                 await writer.drain()
                 await asyncio.sleep(0.02)
-        except ConnectionError:
+        except OSError:
             pass
         finally:
             self.open -= 1
             writer.close()
 
 
-@pytest.mark.parametrize("before", [b"", b"220 hi\r\n250-hi\r\n250 STARTTLS\r\n220 go\r\n"], ids=["greeting", "tls"])
+@pytest.mark.parametrize("tls", [False, True], ids=["greeting", "within-tls"])
 async def test_of_a_server_that_drips_nothing_is_left_after_the_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tls: bool
 ) -> None:
     monkeypatch.setattr(deliver, "SECONDS", 0.5)
-    drips = Drips(before)
+    certificate = make_certificate(tmp_path) if tls else None
+    if certificate is not None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
+    drips = Drips(certificate.server_context() if certificate is not None else None)
     server = await asyncio.start_server(drips.serve, "127.0.0.1", 0)
     async with server:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -176,6 +186,29 @@ async def test_of_a_server_that_drips_nothing_is_left_after_the_deadline(
             return not drips.open and not [one for one in threading.enumerate() if address in one.name]
 
         await wait_until(left, what="thread and connection to end")
+
+
+@pytest.mark.parametrize("from_the_beginning", [False, True])
+async def test_a_connection_that_is_held_speaks_tls(tmp_path: Path, *, from_the_beginning: bool) -> None:
+    certificate, port = make_certificate(tmp_path), free_port()
+    there = certificate.server_context()
+    how = {"ssl_context": there} if from_the_beginning else {"tls_context": there}
+    controller = Controller(Mailbox(), hostname="127.0.0.1", port=port, **how)
+    controller.start()
+    ours = ssl.create_default_context(cafile=certificate.certificate)
+
+    def said() -> tuple[int, bytes]:
+        line = Line()
+        with closing(line), Server("127.0.0.1", port, line, 20.0, ours if from_the_beginning else None) as server:
+            if not from_the_beginning:
+                server.starttls(context=ours)
+            assert isinstance(server.sock, ssl.SSLSocket)
+            return server.noop()
+
+    try:
+        assert (await asyncio.to_thread(said))[0] == 250
+    finally:
+        controller.stop()
 
 
 async def test_mails_at_the_same_time_wait_for_their_turn(mailbox: Mailbox, tmp_path: Path) -> None:
