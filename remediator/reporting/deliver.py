@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from email.message import EmailMessage
 from email.utils import formatdate, getaddresses
+from typing import TypeVar
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.secretfile import SecretUnreadable, read_secret
@@ -23,8 +24,9 @@ SECONDS = 30.0
 SLACK_OPEN = 8
 """Open things that a message in Slack names."""
 _TURN_SECONDS = 0.1
-"""Between two looks whether a server is free for the next mail."""
+"""Between two looks whether a server is free for the next mail, or a file has been read."""
 _threads = KeyedThreads()
+T = TypeVar("T")
 
 
 class NotDelivered(UpkeeperError):
@@ -75,10 +77,11 @@ async def send_mail(mail: EmailMessage, email: Email) -> None:
         line.close()
 
 
-async def _in_turn(server: str, send: Callable[[], None]) -> None:
+async def _in_turn(key: Hashable, call: Callable[[], T]) -> T:
+    """As KeyedThreads.run, but waits until the earlier call for the key has returned."""
     while True:
         try:
-            return await _threads.run(server, send)
+            return await _threads.run(key, call)
         except StillStuck:
             await asyncio.sleep(_TURN_SECONDS)
 
@@ -123,8 +126,8 @@ async def post(body: dict[str, object], slack: Slack, read: Callable[[str], str]
 
     try:
         async with asyncio.timeout(SECONDS):
-            url = await _threads.run(("file", slack.webhook_url_file), lambda: read(slack.webhook_url_file))
-    except (TimeoutError, StillStuck):
+            url = await _in_turn(("file", slack.webhook_url_file), lambda: read(slack.webhook_url_file))
+    except TimeoutError:
         raise NotDelivered("the file of notify.slack.webhook_url_file does not answer") from None
     except SecretUnreadable as error:
         raise NotDelivered(f"notify.slack.webhook_url_file {error}") from None

@@ -237,7 +237,8 @@ async def test_slack_gets_it_in_short_and_no_error_holds_the_address(tmp_path: P
     slack = Slack.model_validate({"webhook_url_file": str(file), "channel": "#ops"})
     async with listening(app) as url:
         file.write_text(f"{url}/services/T0/B0/secret\n")
-        await post(in_short(full("<!channel> & *all*"), slack.channel), slack)
+        await asyncio.gather(*[post(in_short(full("<!channel> & *all*"), slack.channel), slack) for _ in range(2)])
+        assert len(got) == 2, "two at once read the one file"
         status = 404
         with pytest.raises(NotDelivered, match="Slack answers 404"):
             await post({}, slack)
