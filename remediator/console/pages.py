@@ -88,7 +88,9 @@ async def now(ask: Operations, request: web.Request, visitor: Visitor) -> Values
         "runs": _under_way_first(status["running"], latest["items"]),
         "jobs": coming[:NEXT_JOBS],
         "overdue": [job for job in jobs if job["overdue"]],
-        "watched_as": WATCHED_AS,
+        "watched": [
+            (count, WATCHED_AS[kind]) for kind, count in status.get("watched", {}).items() if kind in WATCHED_AS
+        ],
     }
 
 

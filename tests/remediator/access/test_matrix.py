@@ -43,7 +43,9 @@ class House:
     plans: list[object] = field(default_factory=list)
 
     async def ask(self, method: str, path: str, **more: Any) -> tuple[ClientResponse, str]:
-        async with self.client.request(method, path, allow_redirects=False, **more) as found:
+        # A path that begins with two slashes would be taken for the address of another host.
+        at = str(self.client.make_url("/")).rstrip("/") + path if path.startswith("//") else self.client.make_url(path)
+        async with self.client.session.request(method, at, allow_redirects=False, **more) as found:
             return found, (await found.read()).decode("utf-8", "replace")
 
 

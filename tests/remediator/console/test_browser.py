@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from aiohttp import web
@@ -156,18 +157,26 @@ async def test_every_page_reads_well_on_a_phone_and_a_desk_by_keyboard_and_witho
             await page.emulate_media(color_scheme="light")
             await still.goto("/console" + path.replace("{id}", "1"))
             assert figureless(await still.inner_text("main")) == figureless(words), f"{path} needs a script"
-        # Those that are no pages of the menu: an address that there is not, and the login, before anybody is known.
+        # Those of no menu: addresses that there are not, the login before anybody is known, a mail's link.
+        view = await stack.core.approval(1)
+        linked = AsyncMock(return_value=(1, view["plan_hash"], "anna"))
+        monkeypatch.setattr(stack.core.links, "_found", linked)
         strange = await browser.new_context(base_url=URL, viewport=PHONE)
         login = await strange.new_page()
         login.on("console", said)
-        for at, path in ((page, "/console/nowhere"), (page, "/console/runs/999"), (login, "/console/login")):
+        for at, path in (
+            (page, "/console/nowhere"),
+            (page, "/console/runs/999"),
+            (login, "/console/login"),
+            (login, "/console/once/x"),
+        ):
             await at.goto(path)
             assert await at.locator("h1").count() == 1, path
             for size in (PHONE, DESK):
                 await at.set_viewport_size(size)
                 if await at.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
                     faults.append(f"{path} is too wide")
-            if path.endswith("login") or long_form():
+            if path.endswith(("login", "x")) or long_form():
                 faults += [f"{path} {fault}" for fault in serious((await Axe().run(at)).response)]
             faults += [f"{path}: no Tab comes to {missed}" for missed in await missed_by_tab(at)]
         await page.set_viewport_size(PHONE)
