@@ -6,6 +6,7 @@ Their form: https://prometheus.io/docs/prometheus/latest/configuration/configura
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -75,9 +76,7 @@ def as_file(groups: list[TargetGroup]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with suppress(FileNotFoundError):  # it is the first one
         if path.read_bytes() == content:
             return
-    except FileNotFoundError:
-        pass
     replace_file(path, content, mode=_FOR_PROMETHEUS)

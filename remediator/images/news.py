@@ -2,14 +2,13 @@
 directory: what is told of them outlives a restart, and what a command saw counts too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from exporter.base.replace_file import replace_file
-from remediator.model.task import TaskError
+from remediator.images import documents
 
 FOLDER = "image-updates"
 """Below the state directory; in it a folder for each project."""
@@ -17,7 +16,6 @@ Kind = Literal["image", "version", "major"]
 """A new image of the tag; newer tags of the same major version; what crosses one, by a tag or in the image."""
 Outcome = Literal["updated", "went-back", "asked", "unwell"]
 """It stayed; the former image is back; a person must say; it is well on neither image."""
-M = TypeVar("M", bound=BaseModel)
 
 
 class _Kept(BaseModel):
@@ -121,19 +119,19 @@ def standing(news: News | None, results: Mapping[str, Result]) -> tuple[list[Ima
 
 def read_news(state_dir: Path) -> News | None:
     """None where nobody has looked yet. Blocks. Raises TaskError."""
-    return _read(_news_path(state_dir), News.model_validate_json)
+    return documents.read(_news_path(state_dir), News.model_validate_json)
 
 
 def write_news(state_dir: Path, news: News) -> None:
     """Blocks. Raises TaskError."""
-    _write(_news_path(state_dir), news)
+    documents.write(_news_path(state_dir), news)
 
 
 def read_results(state_dir: Path) -> dict[str, Result]:
     """Of the last update of each service, by ``project.service``. Blocks. Raises TaskError."""
     found = {}
     for path in sorted((state_dir / FOLDER).glob(f"*/*{_RESULT}")):
-        result = _read(path, Result.model_validate_json)
+        result = documents.read(path, Result.model_validate_json)
         if result is not None:
             found[f"{path.parent.name}.{path.name.removesuffix(_RESULT)}"] = result
     return found
@@ -141,12 +139,12 @@ def read_results(state_dir: Path) -> dict[str, Result]:
 
 def read_result(state_dir: Path, project: str, service: str) -> Result | None:
     """Of the last update of a service. Blocks. Raises TaskError."""
-    return _read(_result_path(state_dir, project, service), Result.model_validate_json)
+    return documents.read(_result_path(state_dir, project, service), Result.model_validate_json)
 
 
 def write_result(state_dir: Path, project: str, service: str, result: Result) -> None:
     """Both names are such that Compose allows. Blocks. Raises TaskError."""
-    _write(_result_path(state_dir, project, service), result)
+    documents.write(_result_path(state_dir, project, service), result)
 
 
 _RESULT = ".result.json"
@@ -158,20 +156,3 @@ def _news_path(state_dir: Path) -> Path:
 
 def _result_path(state_dir: Path, project: str, service: str) -> Path:
     return state_dir / FOLDER / project / f"{service}{_RESULT}"
-
-
-def _read(path: Path, parse: Callable[[bytes], M]) -> M | None:
-    try:
-        return parse(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise TaskError(f"{path} cannot be read: {error}") from None
-
-
-def _write(path: Path, document: BaseModel) -> None:
-    try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        replace_file(path, f"{document.model_dump_json(indent=1)}\n".encode(), durable=True)
-    except OSError as error:
-        raise TaskError(f"cannot write {path}: {error.strerror or error}") from error

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from exporter.base.replace_file import replace_file
+from remediator.images import documents
 from remediator.images.news import FOLDER
 from remediator.model.task import TaskError
 from remediator.tasks.image_update.overrides import Pin
@@ -58,21 +58,12 @@ def path_of(state_dir: Path, project: str, service: str) -> Path:
 
 def read(path: Path) -> Journal | None:
     """None where none is under way. Blocks. Raises TaskError."""
-    try:
-        return Journal.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise TaskError(f"{path}, which tells of an update under way, cannot be read: {error}") from None
+    return documents.read(path, Journal.model_validate_json, ", which tells of an update under way,")
 
 
 def write(path: Path, journal: Journal) -> None:
     """Blocks. Raises TaskError."""
-    try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        replace_file(path, f"{journal.model_dump_json(indent=1)}\n".encode(), durable=True)
-    except OSError as error:
-        raise TaskError(f"cannot write {path}: {error.strerror or error}") from error
+    documents.write(path, journal)
 
 
 def drop(path: Path) -> None:

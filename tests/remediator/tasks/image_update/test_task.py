@@ -17,7 +17,7 @@ from exporter.backups.directory import BackupDirectory
 from exporter.base.replace_file import replace_file
 from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.config import Config
-from remediator.images import news
+from remediator.images import documents
 from remediator.model.task import Effect, Plan, TaskError
 from remediator.peers.places import Peers
 from remediator.tasks.backup.task import Backup
@@ -364,7 +364,7 @@ async def test_no_room_for_a_note_leaves_nothing_half_done(house: House, monkeyp
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         kept(*given, **more)
 
-    for module in (journals, overrides, news):
+    for module in (documents, overrides):
         monkeypatch.setattr(module, "replace_file", full)
     for point in range(1, 12) if long_form() else (1,):
         left, running = 0, house.container()
