@@ -9,7 +9,9 @@ ask the database several times a second whether anything is new, which at rest i
 """
 
 import asyncio
+import gc
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +25,7 @@ from exporter.base.memory import imported_when_used
 from remediator.model.errors import NoRoom
 from remediator.runs.steps import Runner
 from remediator.store.room import may_lack_room, no_room
+from remediator.store.turn import Turn
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -43,6 +46,7 @@ _AGAIN = "the disk was full, so that the database is locked until this is tried 
 
 _AGAIN_SUFFIX = "-again"
 
+_TURN = "turn"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -51,7 +55,7 @@ class Engine:
 
     database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
-    make_room: as the Database's.
+    make_room, turn: as the Database's.
     """
 
     def __init__(
@@ -63,8 +67,10 @@ class Engine:
         workers: int,
         idle_seconds: float = IDLE_SECONDS,
         make_room: Callable[[], bool] = lambda: False,
+        turn: Turn | None = None,
     ) -> None:
         self._database = database
+        self._turn = turn or Turn()
         self._make_room = make_room
         self._own: sa.Engine | None = None
         self._runner = runner
@@ -175,7 +181,7 @@ class Engine:
         from dbos import DBOS, DBOSPortableJSONSerializer
 
         if self._own is None and self._database.startswith("sqlite"):
-            self._own = _sqlite(self._database, self._make_room)
+            self._own = _sqlite(self._database, self._make_room, self._turn)
         config: DBOSConfig = {
             "name": "upkeeper",
             "system_database_url": self._database,
@@ -260,9 +266,12 @@ class Engine:
 
 def import_engine() -> None:
     """Imports what the engine is made of. Blocks for half a second at the first call."""
+    first = "dbos" not in sys.modules
     with imported_when_used("psycopg", "errors"):  # 12 MB, which it imports for a database that is not SQLite
         import dbos  # noqa: F401
 
+    if first:
+        gc.freeze()  # it stays: no later collection need walk it, while a webhook waits
     _quieten()
 
 
@@ -272,8 +281,9 @@ def _destroy() -> None:
     DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
 
 
-def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
-    """An engine as DBOS makes it (dbos._sys_db_sqlite), whose writes are done again where there is room by then.
+def _sqlite(url: str, make_room: Callable[[], bool], turn: Turn) -> "sa.Engine":
+    """An engine as DBOS makes it (dbos._sys_db_sqlite), whose writes are done again where there is room by then, and
+    have their turns with ours.
 
     DBOS repeats a transaction whose error says that the database is locked, and no other.
     """
@@ -286,6 +296,19 @@ def _sqlite(url: str, make_room: Callable[[], bool]) -> "sa.Engine":
         connection.isolation_level = "IMMEDIATE"
         for pragma in ("busy_timeout=30000", "temp_store=MEMORY", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def take(connection: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        # The driver begins a transaction at the first of these, and not before.
+        info = connection.connection.record_info
+        assert info is not None, "connections are of the pool"
+        if _TURN not in info and statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            info[_TURN] = turn.take()
+
+    @sa.event.listens_for(engine, "checkin")
+    def leave(_connection: object, record: Any) -> None:
+        if record.record_info.pop(_TURN, False):
+            turn.leave()
 
     @sa.event.listens_for(engine, "handle_error")
     def again(context: sa.engine.ExceptionContext) -> None:

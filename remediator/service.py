@@ -5,6 +5,7 @@ import gc
 import hashlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -46,6 +47,8 @@ AGAIN = 5.0
 """Seconds until a database that was away is asked again."""
 CLOSING = 30.0
 """Seconds in which a Core is closed whose database is away."""
+SWITCH_INTERVAL = 0.001
+"""Seconds that a thread keeps the interpreter while another waits for it."""
 IDLE_AGAIN = 0.5
 """Seconds until it is looked again whether nothing is under way."""
 
@@ -250,6 +253,9 @@ class Remediator:
                 # What the start left in memory stays: a full collection would walk it, and hold up every webhook
                 # for a tenth of a second.
                 gc.freeze()
+                # Threads store and decide beside the event loop, which would wait 5 ms, several times, for each webhook
+                # that comes meanwhile.
+                sys.setswitchinterval(SWITCH_INTERVAL)
                 ready = True
                 log.info("remediator listening", address=listen, state=str(self._state.root))
                 self._manager.ready(f"listening on {listen}")

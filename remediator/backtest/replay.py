@@ -193,7 +193,7 @@ class Replay:
             return self._asked(gathered, selection, now)
 
         muted = None if mute is None else mute.why
-        look = decide(labels, remedies, self._targets, ask, list(self._tries(alert, now)), now, muted=muted)
+        look = decide(selections, self._targets, ask, list(self._tries(alert, now)), now, muted=muted)
         for decision in look.decisions:
             self._keep(index, decision, now, gathered)
         waits = mute is not None and any(decision.guard == SILENCED for decision in look.decisions)

@@ -7,7 +7,7 @@ every ten minutes, whatever the clocks show. All times are Unix seconds.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from cronsim import CronSim, CronSimError
@@ -41,6 +41,8 @@ class Cron:
 
     text: str
     zone: tzinfo
+    _asked: list[tuple[float, float]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What was asked of ``after`` last, and its answer: nothing is due between the two."""
 
     @property
     def fixed(self) -> bool:
@@ -50,7 +52,13 @@ class Cron:
 
     def after(self, moment: float) -> float | None:
         """The first due time later than this; None when there is none in fifty years."""
-        return next(self.times(moment), None)
+        for asked, answer in self._asked:
+            if asked <= moment < answer:
+                return answer
+        found = next(self.times(moment), None)
+        if found is not None:
+            self._asked[:] = [(moment, found)]
+        return found
 
     def times(self, after: float) -> Iterator[float]:
         """The due times later than this, in order."""

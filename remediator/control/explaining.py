@@ -68,7 +68,7 @@ class Explaining:
         targets = await targets_of(self._tasks(), {each.remedy.task for each in selections})
         gathered = await self._judge.gather(subjects_of(self._database.host, selections, targets), now)
         scene = _Scene(self._database.host, alert, self._tasks(), targets, gathered, now)
-        look = decide(alert.labels, remedies, targets, scene.ask, alert.tried, now, alert.muted)
+        look = decide(selections, targets, scene.ask, alert.tried, now, alert.muted)
         planned = await self._planned(scene, look, selections) if plan else None
         return {
             "alert_id": alert.id,

@@ -75,6 +75,7 @@ class Queue:
                 executor_id=host,
                 workers=self._workers(),
                 make_room=self._ballast.release,
+                turn=self._database.turn,
             )
         if not self._taken_up:
             died = await self._database.write(partial(runs.take_up, host=self._database.host))

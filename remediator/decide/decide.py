@@ -14,7 +14,6 @@ from typing import NamedTuple
 from exporter.base.errors import UpkeeperError
 from exporter.base.units import format_duration
 from remediator.config.remedies import Remedy
-from remediator.decide.remedies import Remedies
 from remediator.guards.in_flight import IN_FLIGHT
 from remediator.guards.judge import UNKNOWN_FOR, Judgement
 from remediator.model.decision import Decision, Look, Selection, Try
@@ -55,8 +54,7 @@ class _Turn(NamedTuple):
 
 
 def decide(
-    labels: Mapping[str, str],
-    remedies: Remedies,
+    selections: Sequence[Selection],
     targets: Mapping[str, Collection[str] | UpkeeperError],
     ask: Callable[[Selection], Asked],
     tried: Sequence[Try],
@@ -65,12 +63,12 @@ def decide(
 ) -> Look:
     """What to do now about a firing alert.
 
+    selections: what the remedies that match it select, in their order.
     targets: the names that each task can work on, or why they cannot be told.
     ask: what the guards say of a selection that has a target. It does no I/O.
     tried: the runs for this episode of the last day, newest first.
     muted: why people are not told of it now. Then only a remedy acts that is to act all the same.
     """
-    selections = remedies.select(labels)
     if not selections:
         return Look([Decision("unmatched", "no remedy matches")])
     if muted is not None:

@@ -13,7 +13,6 @@ import structlog
 
 from remediator.decide.decide import Asked, blocked, decide
 from remediator.decide.means import Means
-from remediator.decide.remedies import Remedies
 from remediator.decide.subjects import Targets, subject_of, subjects_of, targets_of
 from remediator.guards.guard import Case, Subject
 from remediator.guards.history import History
@@ -196,7 +195,7 @@ class Decider:
             ) -> tuple[_Decided, Gathered]:
                 # Anew each time: on a full disk it is undone and done again, and the runs that it made were none.
                 facts = before.copy()
-                return _Batch(self._database.host, part, remedies, targets, facts, now).look(connection), facts
+                return _Batch(self._database.host, part, selected, targets, facts, now).look(connection), facts
 
             decided, gathered = await self._database.write(look)
             await self._follow(decided)
@@ -228,7 +227,8 @@ class _Batch:
 
     host: str
     alerts: Sequence[Waiting]
-    remedies: Remedies
+    selected: Mapping[int, Sequence[Selection]]
+    """What the remedies that match each of them select."""
     targets: Targets
     gathered: Gathered
     now: float
@@ -248,7 +248,7 @@ class _Batch:
         for alert in self.alerts:
             look = Look()
             if alert.id in firing and _is_heard_of(alert, self.now):
-                if outdated and outdated & subjects_of(self.host, self.remedies.select(alert.labels), self.targets):
+                if outdated and outdated & subjects_of(self.host, self.selected[alert.id], self.targets):
                     continue  # it waits for the next batch, which gathers facts again
                 look = self._decide(alert, tries.get(alert.id, ()))
                 told = alert.id in paged or any(not one.dry_run for one in tries.get(alert.id, ()))
@@ -262,7 +262,7 @@ class _Batch:
     def _decide(self, alert: Waiting, tried: Sequence[Try]) -> Look:
         if alert.no_host is not None:
             return Look([Decision("no-host", alert.no_host)])
-        return decide(alert.labels, self.remedies, self.targets, self._ask, tried, self.now, muted=alert.muted)
+        return decide(self.selected[alert.id], self.targets, self._ask, tried, self.now, muted=alert.muted)
 
     def _outdated(self, connection: sa.Connection) -> set[Subject]:
         """Those whose run in flight has ended since the facts were gathered. An alert that it seems to hold back would

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from remediator.config.autonomy import Autonomy
 from remediator.config.guards import GuardSettings
-from remediator.config.matchers import matches_all, parse_matchers, whole_match
+from remediator.config.matchers import Matcher, matches_all, parse_matchers, whole_match
 from remediator.config.remedies import Remedy
 from remediator.config.schedule import Job
 from remediator.model.caller import Caller
@@ -14,6 +14,7 @@ from remediator.model.level import Level
 from remediator.model.task import CONTAINER_LABELS, CONTAINER_TARGET
 
 DEFAULTS = GuardSettings()
+_ALERTNAME = "alertname"
 
 
 class Remedies:
@@ -35,13 +36,14 @@ class Remedies:
             tuple(matcher for text in remedy.match for matcher in parse_matchers(text)) for remedy in remedies
         ]
         self._selectors = [_selector(remedy) for remedy in remedies]
+        self._of_any, self._of = _by_alertname(self._matchers)
 
     def select(self, labels: Mapping[str, str]) -> Sequence[Selection]:
         """The remedies whose matchers all match, in order, each with the target that the labels select."""
         return [
-            select(labels)
-            for matchers, select in zip(self._matchers, self._selectors, strict=True)
-            if matches_all(matchers, labels)
+            self._selectors[index](labels)
+            for index in self._of.get(labels.get(_ALERTNAME, ""), self._of_any)
+            if matches_all(self._matchers[index], labels)
         ]
 
     def named(self, name: str | None) -> Remedy | None:
@@ -80,6 +82,23 @@ class Remedies:
     def settings(self, task: str, target: str) -> GuardSettings:
         """The guards' settings of a run that no alert asked for: the first remedy's that may run it, or defaults."""
         return next(iter(self.about(task, target)), self.defaults)
+
+
+def _by_alertname(matchers: Sequence[Sequence[Matcher]]) -> tuple[Sequence[int], Mapping[str, Sequence[int]]]:
+    """Which remedies may match an alert of any name, and of each name that one of them demands: their places, in order.
+
+    In a storm, alerts are then asked of few of them.
+    """
+    names = [
+        next((one.value for one in each if one.name == _ALERTNAME and one.op == "=" and one.value), None)
+        for each in matchers
+    ]
+    of = {
+        name: [index for index, other in enumerate(names) if other in (None, name)]
+        for name in names
+        if name is not None
+    }
+    return [index for index, name in enumerate(names) if name is None], of
 
 
 def _may_select(remedy: Remedy, target: str) -> bool:

@@ -35,7 +35,8 @@ async def _ask(source: Source, deadline: float) -> Section:
         return Section(source.name, (), f"not known within {deadline:g} s")
     except Exception as error:  # noqa: BLE001  # whatever it is stands in the evidence, and the run goes on
         return Section(source.name, (), _clean(f"{type(error).__name__}: {error}"))
-    return Section(source.name, _bounded(lines))
+    # In a thread: the text may be long, and all that is known of secrets is looked for in it.
+    return Section(source.name, await asyncio.to_thread(_bounded, lines))
 
 
 def _bounded(lines: Sequence[str]) -> list[str]:

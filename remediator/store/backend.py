@@ -5,6 +5,8 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from remediator.store.turn import Turn
+
 T = TypeVar("T")
 
 
@@ -23,6 +25,11 @@ class Backend(Protocol):
     @property
     def url(self) -> str:
         """For another library that is to use the same database from this process."""
+        ...
+
+    @property
+    def turn(self) -> Turn | None:
+        """What another library that writes to it from this process is to take for each transaction; None: nothing."""
         ...
 
     def open(self) -> bool:

@@ -16,6 +16,7 @@ from remediator.model.errors import NoRoom
 from remediator.store import audit, hosts
 from remediator.store.backend import Backend
 from remediator.store.sqlitefile import SqliteFile
+from remediator.store.turn import Turn
 from remediator.store.writer import Writer
 
 T = TypeVar("T")
@@ -115,6 +116,11 @@ class Database:
     def url(self) -> str:
         """For another library that is to use the same database from this process."""
         return self._backend.url
+
+    @property
+    def turn(self) -> Turn | None:
+        """What that library is to take for each transaction in which it writes; None: nothing."""
+        return self._backend.turn
 
     async def migrate(self) -> None:
         """Opens the database and brings the tables up to date. Keeps every row. May be called again.

@@ -45,6 +45,7 @@ class Postgresql:
     """
 
     one_machine = False
+    turn = None
 
     def __init__(self, url: sa.URL, host: str, on_room: Callable[[str], None]) -> None:
         self._url = url.set(drivername="postgresql+psycopg")

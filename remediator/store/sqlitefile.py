@@ -19,6 +19,7 @@ from sqlalchemy import event
 
 from remediator.model.errors import NoRoom
 from remediator.store.room import IN_PLACE, explained, may_lack_room, mounted_at, no_room
+from remediator.store.turn import Turn
 
 T = TypeVar("T")
 
@@ -122,6 +123,7 @@ class SqliteFile:
         self._on_room = on_room
         self._make_room = make_room
         self._engines: _Engines | None = None
+        self.turn = Turn()
         self._full: NoRoom | None = None
         """Why it could be opened only to read."""
 
@@ -189,7 +191,8 @@ class SqliteFile:
 
         while True:
             try:
-                result = self._in(self._opened().writer, watched)
+                with self.turn.taken():
+                    result = self._in(self._opened().writer, watched)
                 break
             except NoRoom as error:
                 if not self._make_room():

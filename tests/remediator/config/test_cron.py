@@ -142,6 +142,21 @@ def test_asked_anew_at_any_moment_the_times_are_the_same(
         assert cron.last(begin + sum(jumps)) == whole[-1]
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    start=starts,
+    text=st.sampled_from(["30 2 * * *", "*/10 * * * *", "15 2,3 * * 0", "0 0 L * *"]),
+    moments=st.lists(st.integers(-90_000, 90_000), min_size=1, max_size=12),
+)
+def test_whatever_was_asked_before_the_next_due_time_is_the_same(
+    zone: str, start: datetime, text: str, moments: list[int]
+) -> None:
+    cron = parse_cron(text, ZoneInfo(zone))
+    for moment in (start.timestamp() + each for each in moments):
+        assert cron.after(moment) == next(cron.times(moment), None)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="0123456789*/,-L#W @abcMONJAN?٣\t", max_size=30))
 def test_any_text_is_an_expression_or_one_clear_error(text: str) -> None:

@@ -67,7 +67,7 @@ def look(
         assert selection.target is not None
         return (known or {}).get(selection.target, NOTHING).ask(selection, now)
 
-    return decide(labels, Remedies(remedies), targets, ask, tried, now)
+    return decide(Remedies(remedies).select(labels), targets, ask, tried, now)
 
 
 def told(found: Look) -> list[tuple[str, str | None]]:
@@ -141,7 +141,7 @@ def test_what_is_unknown_is_asked_for_again_soon() -> None:
         known = Gathered({Pauses: {subject: Pauses()}, History: ConnectionError()}, RECORDED)
         return Asked(known.judge(Case(subject, selection.remedy, NOW)))
 
-    found = decide(LABELS, Remedies([remedy("logs")]), TARGETS, ask, (), NOW)
+    found = decide(Remedies([remedy("logs")]).select(LABELS), TARGETS, ask, (), NOW)
     assert (told(found), found.decisions[0].guard) == ([("blocked", "logs")], "in-flight")
     assert found.due_at == NOW + UNKNOWN_FOR
 

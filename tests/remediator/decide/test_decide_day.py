@@ -51,7 +51,7 @@ class Day:
         """Looks once, and does the run that follows from it. When to look again."""
         self.looks += 1
         recent = [one for one in self.tries if (one.ended_at or 0.0) > self.now - DAY]
-        found = decide({"alertname": "Full"}, self.remedies, TARGETS, self.ask, recent, self.now)
+        found = decide(self.remedies.select({"alertname": "Full"}), TARGETS, self.ask, recent, self.now)
         started = [one for one in found.decisions if one.verdict in ("run", "observe")]
         assert len(started) <= 1
         assert found.due_at is None or found.due_at >= self.now + LOOK_SOONEST
