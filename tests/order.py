@@ -44,6 +44,7 @@ NEO4J_FILES = (
     "tests/exporter/probing/test_databases.py",
     "tests/exporter/test_worst_day.py",
     "tests/remediator/neo4jdump/",
+    "tests/remediator/tasks/disaster_recovery/test_neo4j.py",
     "tests/remediator/tasks/neo4j_maintenance/",
     "tests/remediator/tasks/performance/test_neo4j.py",
 )

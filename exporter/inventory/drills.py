@@ -71,6 +71,11 @@ class DrillService(Section):
         default={},
         description="SQLite databases of the set, each with its file in the container, in a volume",
     )
+    neo4j: Name | None = Field(
+        default=None,
+        description="Neo4j server of the set, whose databases are loaded into this one once it answers, and compared; "
+        "the login is that of `NEO4J_AUTH`",
+    )
     set_at: AbsolutePath | None = Field(
         default=None, description="where in the container the dumps and databases of the set are, each as in the set"
     )
@@ -133,7 +138,7 @@ class Drill(Section):
             for at, name in enumerate(uses if isinstance(uses, list) else []):
                 if name not in before:
                     yield Contradiction(("services", index, "uses", at), f"{shown(name)} is no service before it")
-        if known and not any(each.get("prove") or each.get("proof") for each in known):
+        if known and not any(each.get(key) for each in known for key in ("prove", "proof", "neo4j")):
             yield Contradiction(("services",), "prove nothing: that a container starts says nothing of its data")
 
 

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from exporter.docker.engine import DockerEngine, EngineRefused, is_gone
 from remediator.sandbox import leftovers
 from remediator.sandbox.guest import Guest, Limits, Said
 from remediator.sandbox.labels import labels
+from remediator.sandbox.network import open_network
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,6 +36,8 @@ _OUTPUT_BYTES = 64 * 1024
 _ERROR = re.compile(r"\b(?:fatal|panic|error|exception|denied|refused|failed)\b", re.IGNORECASE)
 _LOOK_SECONDS = 2.0
 _CALL_SECONDS = 60.0
+_NOT_FOUND = (126, 127)
+"""Exit statuses of a shell, and of an image's own entry point, for a program that is not there."""
 
 
 class SandboxEnded(UpkeeperError):
@@ -73,8 +76,57 @@ class Sandbox:
             raise SandboxEnded(f"{guest.name} cannot be started: {error}") from error
 
     async def end(self, guest: str) -> None:
-        """Ends a container, and removes it; its volumes stay. Raises UpkeeperError."""
-        await self._engine.call(lambda client: client.remove_container(self._own(guest), force=True))
+        """Ends a container, and removes it; volumes of the sandbox stay. Raises UpkeeperError."""
+        await self._engine.call(lambda client: client.remove_container(self._own(guest), force=True, v=True))
+
+    @asynccontextmanager
+    async def network(self, guest: str) -> AsyncIterator[int]:
+        """A handle of the network of a guest that runs, for remediator.sandbox.network.within.
+
+        Raises GuestFailed, NoNetwork.
+        """
+        pid = await self._pid(guest)
+        handle = await asyncio.to_thread(open_network, pid)
+        try:
+            if await self._pid(guest) != pid:
+                raise GuestFailed(f"{guest} has been started anew")
+            yield handle
+        finally:
+            os.close(handle)
+
+    async def rest(self, guest: str, seconds: float) -> bool:
+        """Stops a guest in order, to be started again by ``go_on``; whether its files are in volumes."""
+        engine = self._engine.patient(seconds + _CALL_SECONDS)
+        await engine.call(lambda client: client.stop(self._own(guest), timeout=round(seconds)))
+        found = await self._engine.call(lambda client: client.inspect_container(self._own(guest)))
+        return any(mount["Type"] == "volume" for mount in found["Mounts"])
+
+    async def go_on(self, guest: str) -> None:
+        """Starts a guest that rests. Raises UpkeeperError."""
+        await self._engine.call(lambda client: client.start(self._own(guest)))
+
+    async def beside(self, guest: str, name: str, command: Sequence[str], seconds: float) -> Said | None:
+        """Runs a command in a container of its own, of the image and with the volumes of a guest that rests.
+
+        None where the image has no such program. Raises GuestFailed where it does not end in time.
+        """
+        try:
+            await self._engine.call(partial(self._start_beside, guest=guest, name=name, command=command))
+            engine = self._engine.patient(self._limits.seconds, threads=4)
+            async with asyncio.timeout(seconds):
+                ended = await engine.call(lambda client: client.wait(self._own(name)))
+            logs = await self._engine.call(lambda client: client.logs(self._own(name), tail=200))
+        except TimeoutError:
+            raise GuestFailed(f"{command[0]} beside {guest} did not end within {format_duration(seconds)}") from None
+        except EngineRefused as error:
+            if _no_such_program(str(error)):
+                return None
+            raise GuestFailed(f"{command[0]} cannot be run beside {guest}: {error}") from error
+        finally:
+            with suppress(UpkeeperError):  # else it goes with the sandbox
+                await self.end(name)
+        status = int(ended["StatusCode"])
+        return None if status in _NOT_FOUND else Said(status, logs.decode("utf-8", "replace")[-_OUTPUT_BYTES:])
 
     async def run(self, guest: str, command: Sequence[str], seconds: float) -> Said:
         """Runs a command in a guest that runs. Raises GuestFailed where it does not end in time, or cannot begin."""
@@ -112,28 +164,16 @@ class Sandbox:
             said = Said(1, logs.decode("utf-8", "replace"))
             raise GuestFailed(f"{guest} has ended, {why}: {last_line(said)}")
 
+    async def _pid(self, guest: str) -> int:
+        await self._require_running(guest)
+        found = await self._engine.call(lambda client: client.inspect_container(self._own(guest)))
+        return int(found["State"]["Pid"])
+
     def _own(self, name: str) -> str:
         return f"{self.name}-{name}"
 
     def _start(self, client: "APIClient", guest: Guest) -> None:
-        from docker.types import LogConfig
-
-        limits = self._limits
-        host = client.create_host_config(
-            network_mode=self.name,
-            binds={self._own(volume): {"bind": at, "mode": "rw"} for volume, at in guest.volumes.items()},
-            mem_limit=limits.memory_bytes,
-            memswap_limit=limits.memory_bytes,
-            nano_cpus=round(limits.cpus * 1e9),
-            pids_limit=limits.processes,
-            cap_drop=["NET_RAW"],
-            security_opt=["no-new-privileges:true"],
-            dns=[_NOBODY],
-            dns_search=["."],
-            publish_all_ports=False,
-            restart_policy={"Name": "no"},
-            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
-        )
+        binds = {self._own(volume): {"bind": at, "mode": "rw"} for volume, at in guest.volumes.items()}
         ends: Any = {self.name: client.create_endpoint_config(aliases=[guest.name])}
         made = client.create_container(
             guest.image,
@@ -142,10 +182,38 @@ class Sandbox:
             hostname=guest.name,
             environment=dict(guest.environment),
             labels=self._labels,
-            host_config=host,
+            host_config=self._host(client, network_mode=self.name, dns=[_NOBODY], dns_search=["."], binds=binds),
             networking_config=client.create_networking_config(ends),
         )
         client.start(made["Id"])
+
+    def _start_beside(self, client: "APIClient", guest: str, name: str, command: Sequence[str]) -> None:
+        image = client.inspect_container(self._own(guest))["Image"]
+        made = client.create_container(
+            image,
+            list(command),
+            name=self._own(name),
+            labels=self._labels,
+            host_config=self._host(client, network_mode="none", volumes_from=[self._own(guest)]),
+        )
+        client.start(made["Id"])
+
+    def _host(self, client: "APIClient", **more: Any) -> Any:
+        from docker.types import LogConfig
+
+        limits = self._limits
+        return client.create_host_config(
+            mem_limit=limits.memory_bytes,
+            memswap_limit=limits.memory_bytes,
+            nano_cpus=round(limits.cpus * 1e9),
+            pids_limit=limits.processes,
+            cap_drop=["NET_RAW"],
+            security_opt=["no-new-privileges:true"],
+            publish_all_ports=False,
+            restart_policy={"Name": "no"},
+            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
+            **more,
+        )
 
 
 @asynccontextmanager
@@ -218,6 +286,10 @@ def _free(directory: str) -> int:
     except OSError:
         return 2**63
     return facts.f_bavail * facts.f_frsize
+
+
+def _no_such_program(why: str) -> bool:
+    return "executable file not found" in why or "no such file or directory" in why
 
 
 def _execute(client: "APIClient", container: str, command: Sequence[str]) -> Said:

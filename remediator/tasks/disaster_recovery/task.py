@@ -1,5 +1,6 @@
 """disaster-recovery-test: one action a set, since a sandbox does not outlive it. What it shows is kept in the set."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parame
 from remediator.sandbox.guest import Guest, Limits, Said
 from remediator.sandbox.sandbox import GuestFailed, Sandbox, SandboxEnded, last_line, sandbox
 from remediator.tasks.disaster_recovery.facts import DAY, DISASTER_RECOVERY_TEST
+from remediator.tasks.disaster_recovery.graphs import checked, fill, graph_part, login
 from remediator.tasks.disaster_recovery.order import no_longer_needed
 from remediator.tasks.disaster_recovery.proofs.proof import NotProven
 from remediator.tasks.disaster_recovery.proofs.registry import PROOFS
@@ -90,7 +92,11 @@ class DisasterRecoveryTest:
         databases = [str(part) for service in drill.services for part in database_parts(found, service).values()]
         if any(service.set_at is not None for service in drill.services):
             databases = [str(part) for part in chosen(found.manifest, ()) if not part.is_archive]
-        comes_back = ", ".join([*map(str, volumes.values()), *databases]) or "nothing"
+        graphs = [part for service in drill.services if (part := graph_part(found, service)) is not None]
+        for service in drill.services:
+            if service.neo4j is not None:
+                login(service.name, _environment(service))
+        comes_back = ", ".join(dict.fromkeys([*map(str, volumes.values()), *databases, *map(str, graphs)])) or "nothing"
         common: dict[str, JsonValue] = {"set": found.name, "manifest": found.digest}
         proving = [service.name for service in drill.services if _proves(service)]
         reason = f"{comes_back} restored into a sandbox, where {', '.join(proving)} must prove to be able to use it"
@@ -180,12 +186,13 @@ class DisasterRecoveryTest:
                     await inside.until(service.name, service.ready, service.ready_within)
                 for command in service.load:
                     await _load(inside, service, command)
+                said += await _graph(inside, found, service)
                 if drill.one_by_one:
-                    said += [await _prove(inside, service, found.manifest)] if _proves(service) else []
+                    said += [await _prove(inside, service, found.manifest)] if _asks(service) else []
                     for name in no_longer_needed(drill.services, service.name):
                         await inside.end(name)
             if not drill.one_by_one:
-                proving = [each for each in drill.services if _proves(each)]
+                proving = [each for each in drill.services if _asks(each)]
                 said += [await _prove(inside, each, found.manifest) for each in proving]
             took = self._clock() - began
         return Recovered(said, took, age)
@@ -235,17 +242,21 @@ async def _fill(inside: Sandbox, drill: Drill, found: ChosenSet) -> None:
             )
 
 
-def _guest(service: DrillService) -> Guest:
+def _environment(service: DrillService) -> dict[str, str]:
     environment = dict(service.environment)
     if service.env_file is not None:
         try:
             environment = {**read_env_file(Path(service.env_file)), **environment}
         except ResticFailed as error:
             raise TaskError(str(error)) from None
+    return environment
+
+
+def _guest(service: DrillService) -> Guest:
     volumes = {f"of-{name}": at for name, at in service.volumes.items()}
     if service.set_at is not None:
         volumes[_SET] = service.set_at
-    return Guest(service.name, service.image, service.command or None, environment, volumes)
+    return Guest(service.name, service.image, service.command or None, _environment(service), volumes)
 
 
 async def _load(inside: Sandbox, service: DrillService, command: Sequence[str]) -> None:
@@ -254,7 +265,26 @@ async def _load(inside: Sandbox, service: DrillService, command: Sequence[str]) 
         raise NotProven(f"{command[0]} in {service.name} cannot load the set: {last_line(said)}")
 
 
+async def _graph(inside: Sandbox, found: ChosenSet, service: DrillService) -> list[str]:
+    """What a Neo4j server has shown by taking what the set has of one."""
+    part = graph_part(found, service)
+    if part is None:
+        return []
+    environment = _environment(service)
+    try:
+        async with asyncio.timeout(service.load_within):
+            held = await fill(inside, found, part, service, environment)
+    except TimeoutError:
+        within = format_duration(service.load_within)
+        raise GuestFailed(f"{service.name} did not take the set within {within}") from None
+    return [f"{service.name} proved it: {held}, {await checked(inside, part, service, environment)}"]
+
+
 def _proves(service: DrillService) -> bool:
+    return _asks(service) or service.neo4j is not None
+
+
+def _asks(service: DrillService) -> bool:
     return bool(service.prove) or service.proof is not None
 
 

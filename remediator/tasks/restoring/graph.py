@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from exporter.backups.manifest import SetFile
 from exporter.inventory.neo4j import Neo4jServer
 from exporter.neo4j import objects
-from exporter.neo4j.driver import Neo4jDriver
+from exporter.neo4j.driver import Neo4jDriver, Neo4jRefused
 from remediator.model.task import TaskError
 from remediator.neo4jdump import replace
 from remediator.neo4jdump.lines import ExportBroken, ExportStream
@@ -57,7 +57,7 @@ class Graph:
                 )
             return database
 
-        return self._within(stop, asked)
+        return _within(self.server, stop, asked)
 
     def read(self, stop: threading.Event) -> None:
         """All of it, without a server: it is whole, and holds what was counted."""
@@ -90,7 +90,7 @@ class Graph:
             return f"{said} in Neo4j {version}"
 
         try:
-            return self._within(stop, filled)
+            return _within(self.server, stop, filled)
         except ExportBroken as error:
             raise Damaged(f"{self.entry.path} {error}") from None
 
@@ -100,7 +100,7 @@ class Graph:
         async def emptied(driver: Neo4jDriver) -> None:
             await replace.discard(driver, (await self._into(driver))[1])
 
-        self._within(stop, emptied)
+        _within(self.server, stop, emptied)
 
     async def _into(self, driver: Neo4jDriver) -> tuple[str, str]:
         """The server's version, and the database that it goes into."""
@@ -135,28 +135,6 @@ class Graph:
             if not frame.eof:
                 raise Damaged(f"{self.entry.path} ends early")
 
-    def _within(self, stop: threading.Event, work: Callable[[Neo4jDriver], Awaitable[_T]]) -> _T:
-        """In a loop of its own, ended when it is told to stop."""
-
-        async def done() -> _T:
-            driver = Neo4jDriver(self.server, CONNECT_SECONDS)
-            try:
-                return await work(driver)
-            finally:
-                await driver.discard()
-
-        async def watched() -> _T:
-            task = asyncio.ensure_future(done())
-            while not (await asyncio.wait([task], timeout=_LOOK_SECONDS))[0]:
-                if stop.is_set():
-                    task.cancel()
-            return task.result()
-
-        try:
-            return asyncio.run(watched())
-        except asyncio.CancelledError:
-            raise Stopped from None
-
 
 def graphs_of(server: Neo4jServer, found: ChosenSet, part: Part, scratch: Path) -> list[Graph]:
     """The databases of a part, as what goes into a server. Pure."""
@@ -183,3 +161,38 @@ def graphs_into(servers: Mapping[str, Neo4jServer], name: str, found: ChosenSet,
 def _major(version: str) -> int:
     head = version.partition(".")[0]
     return int(head) if head.isdigit() else 0
+
+
+def answers(server: Neo4jServer, stop: threading.Event) -> None:
+    """Blocks. Raises Neo4jUnavailable, Neo4jRefused while not all of a server's databases can be worked with."""
+
+    async def asked(driver: Neo4jDriver) -> None:
+        rows = await driver.rows("system", "SHOW DATABASES YIELD name, type, requestedStatus, currentStatus", 60.0)
+        for each in objects.parse_databases(rows):
+            if not each.online:
+                raise Neo4jRefused(f"the database {each.name} is not online")
+
+    _within(server, stop, asked)
+
+
+def _within(server: Neo4jServer, stop: threading.Event, work: Callable[[Neo4jDriver], Awaitable[_T]]) -> _T:
+    """In a loop of its own, ended when it is told to stop."""
+
+    async def done() -> _T:
+        driver = Neo4jDriver(server, CONNECT_SECONDS)
+        try:
+            return await work(driver)
+        finally:
+            await driver.discard()
+
+    async def watched() -> _T:
+        task = asyncio.ensure_future(done())
+        while not (await asyncio.wait([task], timeout=_LOOK_SECONDS))[0]:
+            if stop.is_set():
+                task.cancel()
+        return task.result()
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError:
+        raise Stopped from None

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from exporter.docker.engine import DockerEngine
-from remediator.sandbox.guest import Guest, Limits
+from remediator.sandbox.guest import Guest, Limits, Said
 from remediator.sandbox.leftovers import end, list_sandboxes
-from remediator.sandbox.sandbox import SandboxEnded, sandbox
+from remediator.sandbox.network import NoNetwork, open_network, within
+from remediator.sandbox.sandbox import GuestFailed, SandboxEnded, sandbox
 from tests.docker_images import BUSYBOX
 from tests.dockerd import Dockerd
 from tests.helpers import wait_until
@@ -161,7 +162,7 @@ async def test_what_goes_wrong_in_a_guest_is_told(engine: DockerEngine) -> None:
 KILLED = """
 import asyncio, sys
 from exporter.docker.engine import DockerEngine
-from remediator.sandbox.guest import Guest, Limits
+from remediator.sandbox.guest import Guest, Limits, Said
 from remediator.sandbox.sandbox import sandbox
 
 async def main():
@@ -191,3 +192,47 @@ async def test_what_a_crash_left_behind_is_known_and_removed(engine: DockerEngin
         assert [each.name for each in await list_sandboxes(engine)] == [inside.name]
     assert inventory(clean_dockerd) == before
     await end(engine, [left])  # what is gone already is no matter
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root enters another network")
+async def test_who_stands_outside_may_work_in_the_network_of_a_guest(engine: DockerEngine) -> None:
+    """Which has no way in. A guest that rests lends its volumes, and goes on."""
+    serve = (*SHELL, "mkdir -p /w && echo hello > /w/index.html && exec busybox httpd -f -p 127.0.0.1:8080 -h /w")
+
+    def asked() -> bytes:
+        with socket.create_connection(("127.0.0.1", 8080), timeout=10) as connection:
+            connection.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(4096), b""))
+
+    def refused() -> bytes | None:
+        try:
+            return asked()
+        except OSError:
+            return None
+
+    async with sandbox(engine, "test", LIMITS) as inside:
+        await inside.volume("data")
+        await inside.start(Guest("web", BUSYBOX, serve, {}, {"data": "/data"}))
+        async with inside.network("web") as handle:
+            await wait_until(lambda: within(handle, refused) is not None, equals=True)
+            assert within(handle, asked).endswith(b"hello\n")
+            with pytest.raises(ZeroDivisionError):
+                within(handle, lambda: 1 // 0)
+        assert refused() is None, "this thread has stayed where it was"
+        await inside.run("web", [*SHELL, "echo kept > /data/file"], 30)
+        assert await inside.rest("web", 1.0)
+        said = await inside.beside("web", "look", [*SHELL, "cat /data/file; exit 3"], 30)
+        assert said == Said(3, "kept\n")
+        assert await inside.beside("web", "look", ["no-such-program"], 30) is None
+        with pytest.raises(GuestFailed, match="/bin/busybox beside web did not end within 500ms"):
+            await inside.beside("web", "look", [*SHELL, "sleep 60"], 0.5)
+        with pytest.raises(GuestFailed, match="web has ended"):
+            async with inside.network("web"):
+                raise AssertionError
+        await inside.go_on("web")
+        async with inside.network("web") as handle:
+            await wait_until(lambda: within(handle, refused) is not None, equals=True)
+    with pytest.raises(NoNetwork, match="is in the network of this machine"):
+        open_network(os.getpid())
+    with pytest.raises(NoNetwork, match="cannot be opened"):
+        open_network(2**22 + 1)
