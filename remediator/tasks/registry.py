@@ -150,7 +150,7 @@ def _reboot() -> "Makes":
 
 
 def _image_update() -> "Makes":
-    from remediator.tasks.image_update.task import tasks
+    from remediator.tasks.image_update.making import tasks
 
     return tasks
 

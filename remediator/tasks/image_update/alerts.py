@@ -13,11 +13,14 @@ _COMPOSE_LABELS = frozenset({
 _PROJECT_LABELS = ("container_label_com_docker_compose_project", "compose_project")
 
 
-def concerns(labels: Mapping[str, str], container: str, project: str, services: Collection[str]) -> bool:
-    """Whether an alert is about a service. services: its names, in Compose and in the config. Pure."""
+def concerns(labels: Mapping[str, str], containers: Collection[str], project: str, services: Collection[str]) -> bool:
+    """Whether an alert is about a service. containers: the names of those that it has.
+
+    services: its names, in Compose and in the config. Pure.
+    """
     if any(labels.get(name) not in (None, project) for name in _PROJECT_LABELS):
         return False
-    if any(labels.get(name) == container for name in CONTAINER_LABELS):
+    if any(labels.get(name) in containers for name in CONTAINER_LABELS):
         return True
     return any(labels.get(name) in services for name in _COMPOSE_LABELS)
 
@@ -28,7 +31,9 @@ class Alerts:
     def __init__(self, peers: Peers | None) -> None:
         self._peers = peers
 
-    async def firing(self, container: str, project: str, services: Collection[str]) -> dict[str, str] | str:
+    async def firing(
+        self, containers: Collection[str], project: str, services: Collection[str]
+    ) -> dict[str, str] | str:
         """What fires of a service, silenced or not: the names of the alerts by fingerprint. Else why nobody tells."""
         if self._peers is None:
             return "no Alertmanager is known"
@@ -49,5 +54,5 @@ class Alerts:
         return {
             fingerprint: alert.labels.get("alertname", fingerprint)
             for fingerprint, alert in found.items()
-            if concerns(alert.labels, container, project, services)
+            if concerns(alert.labels, containers, project, services)
         }

@@ -44,13 +44,13 @@ def why_left_out(members: Sequence[Member], keep_label: str, policy: UpdatePolic
     if policy is None:
         said = members[0].labels.get(UPDATE_LABEL)
         return f"its label {UPDATE_LABEL}={said} must be auto, approve or never"
-    if len(members) > 1:
-        return f"it has {len(members)} containers, and only a service with one is updated"
-    state = members[0].state
-    if state.status in ("exited", "created", "dead"):
-        return f"{state.name} is not running, and stays as it is"
-    if state.status != "running":
-        return f"{state.name} is {state.status}"
+    for state in (each.state for each in members):
+        if state.status in ("exited", "created", "dead"):
+            return f"{state.name} is not running, and stays as it is"
+        if state.status != "running":
+            return f"{state.name} is {state.status}"
+    if len({(each.image, each.image_id) for each in members}) > 1:
+        return "its containers do not all run the same image: docker compose up -d brings them together first"
     if members[0].invocation is None:
         return "its labels do not tell which Compose files it was made with"
     return ""

@@ -30,6 +30,8 @@ class Written:
 
     image: str
     built: bool
+    count: int = 1
+    """How many containers it is to have (``scale``, ``deploy.replicas``)."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,26 @@ class Compose:
             document = yaml.load(done.output, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
             services: Mapping[str, Any] = document["services"]
             return {
-                str(name): Written(str(its.get("image") or ""), its.get("build") is not None)
+                str(name): Written(str(its.get("image") or ""), its.get("build") is not None, _count(its))
                 for name, its in services.items()
             }
         except (yaml.YAMLError, KeyError, TypeError, AttributeError):
             raise TaskError(f"Compose tells nothing of {project} that is understood") from None
 
-    async def changes(self, members: Sequence[Member], files: Invocation) -> str:
+    async def changes(self, members: Sequence[Member], files: Invocation, scales: Mapping[str, int]) -> str:
         """What Compose would change of these containers with these files as they are now, in words; empty for nothing.
 
         They are what they were made with. Compose 2 and newer tell by a dry run, Compose 1 by the hash of a service.
+        scales: as for ``up``.
         """
-        services = [each.service for each in members]
+        services = list(dict.fromkeys(each.service for each in members))
         if not self.old:
             done = await self._run(
-                members[0].project, files, ["--dry-run"], [*_UP, "--pull", "never", *services], _LOOK_SECONDS
+                members[0].project,
+                files,
+                ["--dry-run"],
+                [*_UP, "--pull", "never", *_scaled(scales), *services],
+                _LOOK_SECONDS,
             )
             lines = f"{done.output}\n{done.errors}".splitlines()
             changed = [line for line in lines if _CHANGES.search(line)]
@@ -75,19 +82,26 @@ class Compose:
                 return f"{each.service} would be made anew"
         return ""
 
-    async def up(self, project: str, files: Invocation, service: str, sharers: Sequence[str]) -> None:
+    async def up(
+        self, project: str, files: Invocation, service: str, sharers: Sequence[str], scales: Mapping[str, int]
+    ) -> None:
         """Makes one service anew where it differs, and those that share its network with it. Nothing is pulled.
 
+        scales: how many containers services have of which the files say another number, as after `up --scale`.
         Compose 1 would call these up to date, stranded as they are: see ``recreate``. Raises TaskError with Compose's
         own last word.
         """
         both = [service] if self.old else ["--pull", "never", service, *sharers]
-        await self._run(project, files, [], [*_UP, *both], _UP_SECONDS)
+        await self._run(project, files, [], [*_UP, *_scaled(scales), *both], _UP_SECONDS)
 
-    async def recreate(self, project: str, files: Invocation, services: Sequence[str]) -> None:
+    async def recreate(
+        self, project: str, files: Invocation, services: Sequence[str], scales: Mapping[str, int]
+    ) -> None:
         """Makes these anew, whether they differ or not. Nothing is pulled. Raises TaskError."""
         never = [] if self.old else ["--pull", "never"]
-        await self._run(project, files, [], [*_UP, *never, "--force-recreate", *services], _UP_SECONDS)
+        await self._run(
+            project, files, [], [*_UP, *_scaled(scales), *never, "--force-recreate", *services], _UP_SECONDS
+        )
 
     async def _run(
         self, project: str, files: Invocation, options: Sequence[str], command: Sequence[str], seconds: float
@@ -107,6 +121,16 @@ class Compose:
 
 
 _UP = ("up", "-d", "--no-deps", "--no-build")
+
+
+def _scaled(scales: Mapping[str, int]) -> list[str]:
+    return [f"--scale={service}={count}" for service, count in sorted(scales.items())]
+
+
+def _count(its: Mapping[str, Any]) -> int:
+    """How many containers a service is to have. Compose 2 lets ``scale`` and ``deploy.replicas`` not differ."""
+    said = its.get("scale", (its.get("deploy") or {}).get("replicas"))
+    return said if isinstance(said, int) else 1
 
 
 def base_files(invocation: Invocation, ours: Path) -> Invocation:

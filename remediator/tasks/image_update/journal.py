@@ -24,7 +24,11 @@ class Journal(BaseModel):
     version: Literal[1] = 1
     target: str
     container: str
-    """The id of the one that was replaced."""
+    """The id of the one that was replaced, of several the first."""
+    count: int = 1
+    """How many containers the service has."""
+    scales: dict[str, int] = {}
+    """How many services have of which the user's files say another number."""
     former: str
     """What ran, for people."""
     former_id: str

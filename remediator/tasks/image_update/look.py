@@ -1,6 +1,7 @@
 """One service as it is: its containers, what Compose says of it, and what its registry has. Reads only."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,11 +47,14 @@ class Project:
 class Looked:
     """left_out: why nothing can be done; the rest is there as far as it came."""
 
-    member: Member
+    members: Sequence[Member]
+    """Its containers, one at least; what is said of one of them holds for all."""
     policy: UpdatePolicy | None
     left_out: str = ""
     image: str = ""
     """What the user's files ask for."""
+    scales: Mapping[str, int] = field(default_factory=dict)
+    """How many containers it has, and those that share its network, where the user's files say another number."""
     project: Project | None = None
     candidate: Candidate | None = None
     current: bool = False
@@ -63,6 +67,11 @@ class Looked:
     newer: Sequence[str] = ()
     newer_major: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+
+    @property
+    def member(self) -> Member:
+        """The first of its containers."""
+        return self.members[0]
 
 
 class Looker:
@@ -88,7 +97,7 @@ class Looker:
     async def look(self, target: str, *, with_tags: bool = True) -> Looked:
         """with_tags: list newer tags too. Raises TaskError where there is no such service, and RegistryError."""
         members, states = await self._estate.everything()
-        own = [each for each in members if each.target == target]
+        own = sorted((each for each in members if each.target == target), key=lambda each: each.number)
         if not own:
             raise TaskError(f"no container of a Compose service {target} is here; see: docker compose ls")
         settings = self.settings(target)
@@ -96,31 +105,40 @@ class Looker:
         member = own[0]
         left_out = why_left_out(own, self._keep_label, policy)
         if left_out:
-            return Looked(member, policy, left_out, member.image)
-        sharers, restarted, left_out = together(member, members, states, self._keep_label)
+            return Looked(own, policy, left_out, member.image)
+        sharers, restarted, left_out = together(own, members, states, self._keep_label)
         if left_out:
-            return Looked(member, policy, left_out, member.image)
+            return Looked(own, policy, left_out, member.image)
         project = await self.project(member)
         if isinstance(project, str):
-            return Looked(member, policy, project, member.image)
-        written = (await project.compose.written(member.project, project.base)).get(member.service)
+            return Looked(own, policy, project, member.image)
+        all_written = await project.compose.written(member.project, project.base)
+        written = all_written.get(member.service)
         if written is None:
-            return Looked(member, policy, "its Compose files have it no more", member.image)
+            return Looked(own, policy, "its Compose files have it no more", member.image)
         if written.built:
-            return Looked(member, policy, "it is built here: docker compose build", written.image)
+            return Looked(own, policy, "it is built here: docker compose build", written.image)
+        if len(own) == 1 and written.count > 1:
+            reason = f"its Compose files ask for {written.count} containers, and it has one: docker compose up -d"
+            return Looked(own, policy, f"{reason} {member.service}", written.image)
         image = parse(written.image)
         if image is None:
-            return Looked(member, policy, f"{written.image} is not the name of an image in a registry", written.image)
+            return Looked(own, policy, f"{written.image} is not the name of an image in a registry", written.image)
         local = await self._estate.image(member.image_id)
         if local is None:
-            return Looked(member, policy, "the engine has its image no more, so what runs is not known", written.image)
+            return Looked(own, policy, "the engine has its image no more, so what runs is not known", written.image)
         policy = without_image_label(policy, local.labels, settings.update if settings else None)
         running = parse(member.image)
         if image.digest:
             same = image.digest in {*local.digests, local.id}
             reason = f"pinned by digest in its Compose file, {project.base.files[0]}: change it there"
             if same:
-                return Looked(member, policy, reason, written.image, project, current=True)
+                return Looked(own, policy, reason, written.image, project=project, current=True)
+        scales = {
+            service: count
+            for service, count in Counter(each.service for each in (*own, *sharers)).items()
+            if service not in all_written or all_written[service].count != count
+        }
         async with self._registries(await self._estate.insecure()) as registries:
             digest = image.digest or await registries.digest(image)
             remote = None
@@ -140,7 +158,7 @@ class Looker:
                 except RegistryError as error:
                     notes.append(f"Newer tags are not known: {error}.")
         return Looked(
-            member=member, policy=policy, image=written.image, project=project, current=current,
+            members=own, policy=policy, scales=scales, image=written.image, project=project, current=current,
             candidate=None if remote is None else Candidate(image, running, local, remote),
             sharers=sharers, restarted=restarted, running_created=local.created, newer=alike,
             newer_major=majors, notes=notes,
@@ -176,13 +194,22 @@ async def _same_platform(
     return bool(before.digests & new)
 
 
+def services_of(members: Sequence[Member]) -> list[str]:
+    """Whose containers these are, each once. Pure."""
+    return list(dict.fromkeys(each.service for each in members))
+
+
 def together(
-    member: Member, members: Sequence[Member], states: Sequence[ContainerState], keep_label: str
+    own: Sequence[Member], members: Sequence[Member], states: Sequence[ContainerState], keep_label: str
 ) -> tuple[list[Member], list[Member], str]:
-    """What is made anew with a service, what is restarted with it, and why it cannot be done. Pure."""
+    """What is made anew with a service, what is restarted with it, and why it cannot be done. Pure.
+
+    own: its containers.
+    """
+    member = own[0]
     by_id = {each.state.id: each for each in members}
     sharers: list[Member] = []
-    for sharer in sharers_of(member.state, states):
+    for sharer in (each for one in own for each in sharers_of(one.state, states)):
         one = by_id.get(sharer.state.id)
         name = sharer.state.name
         if one is None or one.project != member.project:
@@ -191,7 +218,8 @@ def together(
             return [], [], f"{name} has its {sharer.what} and the label {keep_label}: it would be made anew"
         if one.labels.get("upkeeper.update") == "never":
             return [], [], f"{name} has its {sharer.what} and is never updated: it would be made anew"
-        sharers.append(one)
+        if one not in sharers and one not in own:
+            sharers.append(one)
     restarted = [
         each
         for each in members

@@ -48,6 +48,12 @@ class Member:
         return f"{self.project}.{self.service}"
 
     @property
+    def number(self) -> int:
+        """Which of the containers of its service it is; 0 where its labels do not tell."""
+        said = self.labels.get(composelabels.NUMBER, "")
+        return int(said) if said.isascii() and said.isdigit() else 0
+
+    @property
     def old_compose(self) -> bool:
         """Whether Compose 1 made it: later ones note the image's id."""
         return _IMAGE_LABEL not in self.labels
@@ -153,14 +159,15 @@ class Estate:
         return members, [parse_state(each) for each in inspected]
 
     async def again(self, project: str, service: str) -> list[Member]:
-        """The containers of a service now."""
+        """The containers of a service now, by their numbers."""
 
         def look(client: "APIClient") -> list[Any]:
             asked = {"label": [f"{composelabels.PROJECT}={project}", f"{composelabels.SERVICE}={service}"]}
             entries = client.containers(all=True, filters=asked)
             return [found for entry in entries if (found := _inspect(client, entry["Id"]))]
 
-        return [member for each in await self.engine.call(look) if (member := member_of(each)) is not None]
+        found = [member for each in await self.engine.call(look) if (member := member_of(each)) is not None]
+        return sorted(found, key=lambda each: each.number)
 
     async def image(self, name: str) -> LocalImage | None:
         """The image of a name or id; None where the engine has none."""

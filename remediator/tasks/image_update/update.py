@@ -1,44 +1,32 @@
 """One service brought to a new image, step by step, each noted before it is done; and back, where that is not well."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import structlog
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import format_time
 from exporter.docker.engine import DockerEngine
-from exporter.docker.objects import timestamp
-from exporter.docker.references import refers
 from exporter.findings.project import Invocation
-from exporter.inventory.services import Probe, Service
+from exporter.inventory.services import Service
 from remediator.config.images import ServiceImage
 from remediator.images.news import Outcome, Result, write_result
 from remediator.model.task import Effect, TaskError
 from remediator.tasks.image_update import compose as composes
 from remediator.tasks.image_update import journal as journals
 from remediator.tasks.image_update.alerts import Alerts
+from remediator.tasks.image_update.containers import Containers
 from remediator.tasks.image_update.data import Data, written_since
 from remediator.tasks.image_update.images import Images, former_name
 from remediator.tasks.image_update.journal import Journal
-from remediator.tasks.image_update.look import Project
+from remediator.tasks.image_update.look import Looked, Project, services_of
 from remediator.tasks.image_update.overrides import Pin
 from remediator.tasks.image_update.references import parse
-from remediator.tasks.image_update.services import Estate, Member
+from remediator.tasks.image_update.services import Estate, Member, Mount
 from remediator.tasks.image_update.watch import Patience, Prober, Watch, Watched
 from remediator.tasks.service_restart.container_state import describe
 from remediator.tasks.worker import in_thread
-
-if TYPE_CHECKING:
-    from docker import APIClient
-
-log = structlog.get_logger(__name__)
-
-_ENGINE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,21 +54,26 @@ class Update:
         self._parts, self._project = parts, project
         self._name, self._service, self._settings = project_name, service, settings
         self._path = journals.path_of(parts.state_dir, project_name, service)
+        self._containers = Containers(parts.engine, parts.estate, project_name, service)
 
     @property
     def target(self) -> str:
         return f"{self._name}.{self._service}"
 
-    async def begin(self, member: Member, new: Pin, sharers: Sequence[Member]) -> Journal:
+    async def begin(self, looked: Looked, new: Pin) -> Journal:
         """Notes that the change begins. Raises UpkeeperError, and then nothing was changed."""
+        member, members = looked.member, looked.members
         image = await self._parts.images.one(new.image)
         if image is None:
             raise TaskError(f"the engine does not have {new.image}; it was not pulled, or was removed since")
         pins = await in_thread(lambda _: self._project.ours.read())
-        firing = await self._parts.alerts.firing(member.state.name, self._name, self._names(member))
+        firing = await self._parts.alerts.firing(
+            [each.state.name for each in members], self._name, self._names(members)
+        )
         journal = Journal(
             target=self.target, container=member.state.id, former=member.image, former_id=member.image_id,
-            former_pin=pins.get(self._service), new=new, new_id=image.id, sharers=[each.service for each in sharers],
+            former_pin=pins.get(self._service), new=new, new_id=image.id, sharers=services_of(looked.sharers),
+            count=len(members), scales=dict(looked.scales),
             series=self._settings.backup or "" if self._settings and self._settings.at_rest else "",
             began=self._parts.clock(), alerts_before=None if isinstance(firing, str) else sorted(firing),
             unasked=firing if isinstance(firing, str) else "",
@@ -94,10 +87,11 @@ class Update:
 
     async def go_on(self, journal: Journal) -> Effect:
         """Does what is left of it. Raises TaskError where the image went back, or a person must say what is to stay."""
-        running = await self._running_id()
-        if running not in ("", journal.former_id, journal.new_id):
+        others = set(await self._containers.images()) - {journal.former_id, journal.new_id}
+        if others:
             await self._forget()
-            return Effect(state="skipped", detail=f"somebody else has put another image there by now: {running[:19]}")
+            other = min(others)[:19]
+            return Effect(state="skipped", detail=f"somebody else has put another image there by now: {other}")
         if journal.stage == "asked":
             raise TaskError(self._question(journal))
         if journal.stage == "going-back":
@@ -105,14 +99,15 @@ class Update:
         try:
             if journal.changed is None or (journal.series and not journal.set):
                 journal = await self._at_rest(journal)
-            if await self._running_id() != journal.new_id:
-                await self._change(journal)
+            if not await self._containers.run_only(journal.new_id, journal.count):
+                await self._pin(journal.new)
+                await self._up(journal)
             await self._tie(journal)
-            await self._restart_dependents()
+            await self._containers.restart_dependents()
         except UpkeeperError as error:
-            member = await self._member()
-            state = "" if member is None or member.state.running else f"{member.state.name} {describe(member.state)}; "
-            raise TaskError(await self._went_wrong(journal, f"{state}{error}")) from error
+            stopped = [each.state for each in await self._containers.all() if not each.state.running]
+            states = "".join(f"{state.name} {describe(state)}; " for state in stopped)
+            raise TaskError(await self._went_wrong(journal, f"{states}{error}")) from error
         return await self._watched(journal)
 
     async def _at_rest(self, journal: Journal) -> Journal:
@@ -120,33 +115,27 @@ class Update:
         if not journal.series:
             return await self._note(journal.model_copy(update={"changed": self._parts.clock()}))
         assert self._settings is not None
-        await self._stop()
+        await self._containers.stop()
         made = await self._parts.data.make(journal.series, self._settings.proof)
         return await self._note(journal.model_copy(update={"set": made.name, "changed": self._parts.clock()}))
 
-    async def _change(self, journal: Journal) -> None:
-        await self._pin(journal.new)
-        await self._project.compose.up(self._name, await self._files(), self._service, journal.sharers)
+    async def _up(self, journal: Journal) -> None:
+        """Has Compose make anew what does not run as the files, ours too, say."""
+        await self._project.compose.up(self._name, await self._files(), self._service, journal.sharers, journal.scales)
+
+    async def _tie(self, journal: Journal) -> None:
+        """Those that shared its network share that of a container of it now: Compose, old or interrupted, leaves some
+        with one that is gone, or never started.
+        """
+        loose = await self._containers.loose(journal.sharers)
+        if loose:
+            scales = {name: count for name, count in journal.scales.items() if name in loose}
+            await self._project.compose.recreate(self._name, await self._files(), loose, scales)
 
     async def _files(self) -> Invocation:
         """The user's files, and ours where it says something."""
         pins = await in_thread(lambda _: self._project.ours.read())
         return composes.with_file(self._project.base, self._project.ours.file) if pins else self._project.base
-
-    async def _tie(self, journal: Journal) -> None:
-        """Those that shared its network share that of its container now: Compose, old or interrupted, leaves some with
-        the one that is gone, or never started.
-        """
-        members, _ = await self._parts.estate.everything()
-        ours = [each for each in members if each.project == self._name]
-        own = next((each for each in ours if each.service == self._service and each.state.running), None)
-        if own is None:
-            return
-        shared = [own, *(each for each in ours if each.service in journal.sharers)]
-        tied = {each.service for each in shared if each.state.running and _joins(each, shared)}
-        loose = [service for service in journal.sharers if service not in tied]
-        if loose:
-            await self._project.compose.recreate(self._name, await self._files(), loose)
 
     async def _watched(self, journal: Journal) -> Effect:
         noted = [journal]
@@ -155,13 +144,12 @@ class Update:
             if noted[0].served is None:
                 noted[0] = await self._note(noted[0].model_copy(update={"served": self._parts.clock()}))
 
-        member = await self._member()
-        names = self._names(member) if member else {self._service}
-        watched = Watched(self._name, self._service, names, self._probes(member), journal.alerts_before)
+        watched = self._what(await self._containers.telling(), journal, journal.alerts_before)
         seen = await self._watch(self._parts.patience).until_well(watched, on_well)
         journal = noted[0]
-        if not seen.problem and (runs := await self._running_id()) != journal.new_id:
-            return await self._wrong(journal, f"it runs {runs}, not {journal.new_id}")
+        if not seen.problem and not await self._containers.run_only(journal.new_id, journal.count):
+            runs = ", ".join(sorted({*await self._containers.images()})) or "nothing"
+            return await self._wrong(journal, f"it runs {runs}, not {journal.new_id} alone")
         if seen.problem:
             return await self._wrong(journal, seen.problem)
         return await self.settle(journal, seen.alerts or journal.unasked)
@@ -170,7 +158,7 @@ class Update:
         """The new image stays. Its tag means it on this machine from now on: `docker compose up` without our file finds
         it too. Raises TaskError where it does not run.
         """
-        if await self._running_id() != journal.new_id:
+        if set(await self._containers.images()) != {journal.new_id}:
             raise TaskError(f"{self.target} does not run {journal.new.image}, which therefore cannot stay")
         image = parse(journal.new.made_for)
         if image is not None and not image.digest:
@@ -189,7 +177,7 @@ class Update:
         """Goes back where nothing is lost by that, else notes that a person must say; what became of it, in words."""
         journal = await self._note(journal.model_copy(update={"problem": problem}))
         if journal.changed is None:  # its set could not be made: nothing is changed
-            await self._start()
+            await self._containers.start(journal.count)
             await self._forget()
             return f"{self.target} runs on its former image, as before: {problem}"
         if await self._may_have_served(journal):
@@ -203,9 +191,7 @@ class Update:
         """Whether what was written since it was first well would be lost, or be met by an image that cannot read it."""
         if journal.served is None:
             return False
-        member = await self._member()
-        mounts = member.mounts if member is not None else ()
-        served = journal.served
+        mounts, served = _mounts(await self._containers.telling()), journal.served
         if (
             self._settings is not None
             and self._settings.backup
@@ -242,21 +228,18 @@ class Update:
         with_data = with_data and not journal.restored
         data = ""
         if with_data:
-            await self._stop()
+            await self._containers.stop()
             await self._parts.data.restore(journal.series, journal.set)
             journal = await self._note(journal.model_copy(update={"restored": True}))
             data = f", its data from the set {journal.set}"
-        if await self._running_id() != journal.former_id:
+        if not await self._containers.run_only(journal.former_id, journal.count):
             pin = await self._former_pin(journal)
             await self._pin(pin)
-            await self._project.compose.up(self._name, await self._files(), self._service, journal.sharers)
-        await self._start()
+            await self._up(journal)
+        await self._containers.start(journal.count)
         await self._tie(journal)
-        await self._restart_dependents()
-        member = await self._member()
-        watched = Watched(
-            self._name, self._service, self._names(member) if member else {self._service}, self._probes(member), None
-        )
+        await self._containers.restart_dependents()
+        watched = self._what(await self._containers.telling(), journal, None)
         back = Patience(self._parts.patience.start, 0.0, self._parts.patience.poll, settle=0.0)
         seen = await self._watch(back).until_well(watched, _nothing)
         said = f"{journal.problem}; " if journal.problem else ""
@@ -268,7 +251,7 @@ class Update:
                 f"either: {seen.problem}. Both images are kept, the former one as {former_name(self.target)}.{kept} "
                 f"`upkeeper restore` brings back a set of its data; then: upkeeper run image-update {self.target}"
             )
-        if await self._running_id() != journal.former_id:
+        if not await self._containers.run_only(journal.former_id, journal.count):
             raise TaskError(f"{said}{self.target} should run {journal.former} again, and runs something else")
         await self._result(journal, "went-back")
         named = await self._forget()
@@ -291,8 +274,7 @@ class Update:
 
     async def _touched(self, journal: Journal) -> bool:
         """Whether the new image has changed the data; where that cannot be told, it has."""
-        member = await self._member()
-        mounts, changed = (member.mounts if member is not None else ()), journal.changed
+        mounts, changed = _mounts(await self._containers.telling()), journal.changed
         assert changed is not None
         if not self._parts.data.only_files(journal.series):
             return True
@@ -325,79 +307,30 @@ class Update:
         await in_thread(lambda _: journals.write(self._path, journal))
         return journal
 
-    async def _member(self) -> Member | None:
-        found = await self._parts.estate.again(self._name, self._service)
-        running = [each for each in found if each.state.running]
-        return next(iter(running or found), None)
-
-    async def _running_id(self) -> str:
-        member = await self._member()
-        return member.image_id if member is not None and member.state.running else ""
-
-    async def _stop(self) -> None:
-        for member in await self._parts.estate.again(self._name, self._service):
-            if member.state.running:
-                seconds = member.state.stop_seconds
-                await self._parts.engine.patient(seconds + _ENGINE_SECONDS).call(
-                    partial(_stop, key=member.state.id, seconds=seconds)
-                )
-
-    async def _start(self) -> None:
-        member = await self._member()
-        if member is not None and not member.state.running:
-            await self._parts.engine.patient(_ENGINE_SECONDS).call(lambda client: client.start(member.state.id))
-
-    async def _restart_dependents(self) -> None:
-        """Those whose Compose file says so (``restart: true``), where they were started before this container was."""
-        members, _ = await self._parts.estate.everything()
-        own = next((each for each in members if each.target == self.target and each.state.running), None)
-        for each in members:
-            if own is None or each.project != self._name or not each.state.running:
-                continue
-            if each.restarts_with(self._service) and _started(each) < _started(own):
-                seconds = each.state.stop_seconds
-                await self._parts.engine.patient(seconds + _ENGINE_SECONDS).call(
-                    partial(_restart, key=each.state.id, seconds=seconds)
-                )
-                log.info("restarted with the service that it depends on", container=each.state.name, of=self.target)
-
     def _watch(self, patience: Patience) -> Watch:
         return Watch(self._parts.estate, self._parts.alerts, patience, self._parts.probe)
 
-    def _own(self, member: Member | None) -> list[Service]:
+    def _what(self, members: Sequence[Member], journal: Journal, alerts_before: Collection[str] | None) -> Watched:
+        own = self._own(members)
+        probes = [(each.name, probe) for each in own for probe in each.probes]
+        return Watched(self._name, self._service, self._names(members), probes, alerts_before, journal.count)
+
+    def _own(self, members: Sequence[Member]) -> list[Service]:
+        """Of the services of the config those that are meant: their probes are this service's."""
         named = self._settings.probes if self._settings is not None else None
         if named is not None:
             return [each for each in self._parts.services if each.name == named]
-        return [each for each in self._parts.services if member is not None and each.container == member.state.name]
+        containers = {each.state.name for each in members}
+        return [each for each in self._parts.services if each.container in containers]
 
-    def _names(self, member: Member | None) -> set[str]:
-        return {self._service, *(each.name for each in self._own(member))}
-
-    def _probes(self, member: Member | None) -> list[tuple[str, Probe]]:
-        return [(each.name, probe) for each in self._own(member) for probe in each.probes]
+    def _names(self, members: Sequence[Member]) -> set[str]:
+        return {self._service, *(each.name for each in self._own(members))}
 
 
 async def _nothing() -> None:
     return None
 
 
-def _joins(member: Member, others: Sequence[Member]) -> bool:
-    """Whether it shares something with one of the others as they are now."""
-    return any(
-        refers(reference, each.state.id, each.state.name)
-        for reference in member.state.joined.values()
-        for each in others
-        if each is not member
-    )
-
-
-def _started(member: Member) -> float:
-    return timestamp(member.state.started_at) or 0.0
-
-
-def _stop(client: "APIClient", key: str, seconds: int) -> None:
-    client.stop(key, timeout=seconds)
-
-
-def _restart(client: "APIClient", key: str, seconds: int) -> None:
-    client.restart(key, timeout=seconds)
+def _mounts(members: Sequence[Member]) -> list[Mount]:
+    """What any of them may write to, each once."""
+    return list(dict.fromkeys(mount for each in members for mount in each.mounts))

@@ -32,7 +32,7 @@ class Patience:
 class Watched:
     """What is watched. names: of the service, in Compose and in the config. probes: each with its service's name.
 
-    alerts_before: fingerprints of what fired before; None where alerts are not asked.
+    alerts_before: fingerprints of what fired before; None where alerts are not asked. count: of its containers.
     """
 
     project: str
@@ -40,6 +40,7 @@ class Watched:
     names: Collection[str]
     probes: Sequence[tuple[str, Probe]]
     alerts_before: Collection[str] | None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,45 +67,47 @@ class Watch:
         self._ticks, self._sleep = ticks, sleep
 
     async def until_well(self, watched: Watched, on_well: Callable[[], Awaitable[object]]) -> Seen:
-        """Waits until it is well, calls ``on_well``, and goes on looking for as long as it must stay so."""
+        """Waits until it is well, calls ``on_well``, and goes on looking for as long as it must stay so.
+
+        Of several containers each must be well.
+        """
         began = self._ticks()
-        first: Member | None = None
         well_since: float | None = None
-        started, start = began, ""
+        well: set[tuple[str, str]] = set()
+        first_seen: dict[tuple[str, str], float] = {}
         asked, unasked = 0.0, ""
         while True:
-            member = await self._one(watched)
-            if member is None:
-                return Seen("its container is gone")
-            first = first or member
-            state = member.state
-            if state.started_at != first.state.started_at and well_since is not None:
-                return Seen(f"it ended and was started again: {describe(state)}")
-            problem = await self.not_well(member, watched)
+            members = await self._estate.again(watched.project, watched.service)
+            if len(members) != watched.count:
+                return Seen(_missing(len(members), watched.count))
+            starts = {_start_of(each): each for each in members}
+            again = next((each.state for key, each in starts.items() if key not in well), None)
+            if well_since is not None and again is not None:
+                name = f"{again.name} " if watched.count > 1 else "it "
+                return Seen(f"{name}ended and was started again: {describe(again)}")
+            problem = await self.not_well(members, watched)
             now = self._ticks()
-            if state.started_at != start:
-                started, start = now, state.started_at
-            unchecked = state.health == "none" and not watched.probes
-            if not problem and unchecked and now - started < min(self._patience.settle, self._patience.stay):
+            for key in starts:
+                first_seen.setdefault(key, now)
+            ran = now - max(first_seen[key] for key in starts)
+            checked = watched.probes or all(each.state.health != "none" for each in members)
+            if not problem and not checked and ran < min(self._patience.settle, self._patience.stay):
                 await self._sleep(self._patience.poll)
                 continue
             if problem and well_since is not None:
                 return Seen(f"it was healthy, and is not any more: {problem}")
-            patient = state.health_seconds if state.health == "starting" else 0.0
-            if problem and now - began >= max(self._patience.start, patient):
-                return Seen(f"it has not become healthy: {problem}")
-            if problem and state.status in ("exited", "dead", "restarting") and state.restarts >= 3:
-                return Seen(f"it does not start: {problem}")
-            if problem and state.status in ("exited", "dead") and state.restart_policy in ("no", ""):
-                return Seen(f"it has ended: {problem}")
+            sick = problem and self._given_up(members, now - began)
+            if sick:
+                return Seen(f"{sick}: {problem}")
             if not problem:
                 if well_since is None:
-                    well_since = now
+                    well_since, well = now, set(starts)
                     await on_well()
                 last = now - well_since >= self._patience.stay
                 if watched.alerts_before is not None and (last or now - asked >= self._patience.alerts):
                     asked = now
-                    firing = await self._alerts.firing(state.name, watched.project, watched.names)
+                    containers = [each.state.name for each in members]
+                    firing = await self._alerts.firing(containers, watched.project, watched.names)
                     unasked = firing if isinstance(firing, str) else ""
                     new = [] if isinstance(firing, str) else [
                         name for key, name in firing.items() if key not in watched.alerts_before
@@ -117,14 +120,37 @@ class Watch:
                     return Seen("", unasked)
             await self._sleep(self._patience.poll)
 
-    async def not_well(self, member: Member, watched: Watched) -> str:
-        """What is wrong with it now, in words; empty where nothing is."""
-        state = member.state
-        if not state.running or state.health in ("unhealthy", "starting"):
-            return describe(state)
+    def _given_up(self, members: Sequence[Member], waited: float) -> str:
+        """Why there is nothing left to wait for, in words; empty where it may yet become well. waited: seconds."""
+        states = [each.state for each in members]
+        patient = max(state.health_seconds if state.health == "starting" else 0.0 for state in states)
+        if waited >= max(self._patience.start, patient):
+            return "it has not become healthy"
+        if any(state.status in ("exited", "dead", "restarting") and state.restarts >= 3 for state in states):
+            return "it does not start"
+        if any(state.status in ("exited", "dead") and state.restart_policy in ("no", "") for state in states):
+            return "it has ended"
+        return ""
+
+    async def not_well(self, members: Sequence[Member], watched: Watched) -> str:
+        """What is wrong with its containers now, in words; empty where nothing is."""
+        sick = [
+            each.state for each in members if not each.state.running or each.state.health in ("unhealthy", "starting")
+        ]
+        if sick and len(members) == 1:
+            return describe(sick[0])
+        if sick:
+            return "; ".join(f"{state.name} {describe(state)}" for state in sick)
         results = await asyncio.gather(*(self._probe(name, probe) for name, probe in watched.probes))
         return "; ".join(f"probe {one.target}/{one.probe}: {one.detail}" for one in results if not one.success)
 
-    async def _one(self, watched: Watched) -> Member | None:
-        found = await self._estate.again(watched.project, watched.service)
-        return found[0] if len(found) == 1 else None
+
+def _start_of(member: Member) -> tuple[str, str]:
+    """Tells one start of one container from every other."""
+    return member.state.id, member.state.started_at
+
+
+def _missing(there: int, count: int) -> str:
+    if not there:
+        return "its containers are gone" if count > 1 else "its container is gone"
+    return f"it has {there} containers, not {count}"

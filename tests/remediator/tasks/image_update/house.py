@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +22,8 @@ from remediator.model.task import Effect, Plan, TaskError
 from remediator.tasks.image_update.alerts import Alerts
 from remediator.tasks.image_update.data import Data, Tasks
 from remediator.tasks.image_update.distribution import Known
-from remediator.tasks.image_update.task import ImageUpdate, Means
+from remediator.tasks.image_update.means import Means
+from remediator.tasks.image_update.task import ImageUpdate
 from remediator.tasks.image_update.watch import Patience
 from tests.docker_images import root_tar, static_busybox
 from tests.dockerd import Dockerd
@@ -154,17 +155,28 @@ class House:
 
     def container(self, service: str = "app") -> dict[str, Any]:
         """The inspection of the one container of a service."""
+        (found,) = self.containers(service)
+        return found
+
+    def containers(self, service: str = "app") -> list[dict[str, Any]]:
+        """The inspections of all containers of a service, by their numbers."""
         api = self.dockerd.client.api
         asked = {"label": [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}"]}
-        (found,) = api.containers(all=True, filters=asked)
-        inspected: dict[str, Any] = api.inspect_container(found["Id"])
-        return inspected
+        found = [api.inspect_container(each["Id"]) for each in api.containers(all=True, filters=asked)]
+        return sorted(found, key=lambda each: int(each["Config"]["Labels"]["com.docker.compose.container-number"]))
+
+    def digests(self) -> list[str]:
+        """Of the images that run, one for each container of app that runs."""
+        return [self._digest_of(each["Image"]) for each in self.containers() if each["State"]["Running"]]
 
     def digest(self) -> str:
-        """Of the image that app runs."""
+        """Of the image that the one container of app has."""
+        return self._digest_of(self.container()["Image"])
+
+    def _digest_of(self, image: str) -> str:
         (found,) = {
             each.partition("@")[2]
-            for each in self.dockerd.client.api.inspect_image(self.container()["Image"])["RepoDigests"]
+            for each in self.dockerd.client.api.inspect_image(image)["RepoDigests"]
             if each.startswith(f"{self.app}@")
         }
         return found
@@ -177,6 +189,9 @@ class House:
         containers = sorted((each["Id"], each["State"]) for each in api.containers(all=True))
         return {"files": files, "images": images, "containers": containers}
 
+
+Make = Callable[[str], House]
+"""A house whose Compose is the program of this path."""
 
 _ITS_OWN = (
     "Id", "Created", "State", "ResolvConfPath", "HostnamePath", "HostsPath", "LogPath", "GraphDriver",

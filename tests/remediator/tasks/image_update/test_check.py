@@ -12,9 +12,7 @@ from remediator.images.news import read_news
 from remediator.model.task import Effect
 from remediator.tasks.image_update.check import ImageCheck
 from tests.remediator.tasks.image_update.house import PROJECT, TARGET, House, applied, states
-from tests.remediator.tasks.image_update.test_task import house, houses, registry
 
-__all__ = ["house", "houses", "registry"]
 pytestmark = pytest.mark.servers
 
 

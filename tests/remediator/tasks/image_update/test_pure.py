@@ -163,7 +163,7 @@ def test_a_digest_counts_while_the_users_files_say_what_they_said() -> None:
 
 def test_alerts_of_a_service() -> None:
     def about(**labels: str) -> bool:
-        return concerns(labels, "pa-app-1", "pa", {"app", "application"})
+        return concerns(labels, {"pa-app-1"}, "pa", {"app", "application"})
 
     assert about(container="pa-app-1")
     assert about(name="pa-app-1")
@@ -193,7 +193,7 @@ def test_what_goes_with_a_service() -> None:
     depends = {"com.docker.compose.depends_on": "db:service_started:false,app:service_healthy:true"}
     all_of_them = [app, container("side", joined="app"), container("web", **depends), container("db")]
     states = [each.state for each in all_of_them]
-    sharers, restarted, left_out = together(app, all_of_them, states, "upkeeper.keep")
+    sharers, restarted, left_out = together([app], all_of_them, states, "upkeeper.keep")
     assert ([each.service for each in sharers], [each.service for each in restarted], left_out) == (
         ["side"],
         ["web"],
@@ -204,7 +204,7 @@ def test_what_goes_with_a_service() -> None:
         container("side", joined="app", **{"upkeeper.keep": ""}),
         container("side", joined="app", **{"upkeeper.update": "never"}),
     ):
-        *_, left_out = together(app, [app, other], [app.state, other.state], "upkeeper.keep")
+        *_, left_out = together([app], [app, other], [app.state, other.state], "upkeeper.keep")
         assert left_out.startswith("side has its network")
 
 
@@ -218,11 +218,11 @@ async def test_its_probes_decide_beside_its_health_check() -> None:
 
     watch = Watch(cast(Any, None), cast(Any, None), Patience(1.0, 1.0), run)
     app = container("app")
-    assert await watch.not_well(app, watched) == ""
-    assert await watch.not_well(app, watched) == "probe application/port: refused"
+    assert await watch.not_well([app], watched) == ""
+    assert await watch.not_well([app], watched) == "probe application/port: refused"
     for health in ("unhealthy", "starting"):
         sick = replace(app, state=replace(app.state, health=cast(Any, health)))
-        assert await watch.not_well(sick, watched) == health, "its probes are not asked"
+        assert await watch.not_well([sick], watched) == health, "its probes are not asked"
 
 
 def test_a_service_comes_after_those_that_it_needs() -> None:

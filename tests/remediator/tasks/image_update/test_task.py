@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,13 @@ from remediator.tasks.image_update.compose import Compose
 from remediator.tasks.image_update.data import Data, Tasks
 from remediator.tasks.restore_in_place.task import RestoreInPlace
 from tests.compose import require_compose
-from tests.dockerd import Dockerd
 from tests.helpers import LONG, long_form, missing, wait_until
-from tests.registry import Registry, registry
 from tests.remediator.tasks.backup.series import OWNER, series
 from tests.remediator.tasks.image_update.house import (
     PROJECT,
     TARGET,
     House,
+    Make,
     applied,
     differences,
     essence,
@@ -47,28 +46,7 @@ from tests.remediator.tasks.image_update.house import (
 )
 from tests.servers import alertmanager
 
-__all__ = ["registry"]
 pytestmark = pytest.mark.servers
-
-Make = Callable[[str], House]
-
-
-@pytest.fixture
-def houses(tmp_path: Path, clean_dockerd: Dockerd, registry: Registry) -> Iterator[Make]:
-    made: list[House] = []
-
-    def make(program: str) -> House:
-        made.append(House(tmp_path, clean_dockerd, registry, program))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-@pytest.fixture
-def house(houses: Make) -> House:
-    return houses(require_compose()[0].program)
 
 
 async def test_new_and_fine(house: House) -> None:
@@ -128,8 +106,8 @@ async def test_what_shares_its_network_goes_with_it(
     second = house.push()
     up = Compose.up
 
-    async def interrupted(self: Compose, project: str, files: Any, service: str, sharers: Any) -> None:
-        await up(self, project, files, service, [])
+    async def interrupted(self: Compose, project: str, files: Any, service: str, sharers: Any, scales: Any) -> None:
+        await up(self, project, files, service, [], scales)
 
     with monkeypatch.context() as patched:
         patched.setattr(Compose, "up", interrupted)
@@ -272,7 +250,7 @@ async def test_an_alertmanager_is_asked(tmp_path: Path) -> None:
     async with alertmanager(tmp_path / "am", config) as server:
         known = Config.model_validate({"alertmanager": {"url": server.url}})
         alerts = Alerts(Peers(lambda: known, tmp_path))
-        assert await alerts.firing("pa-app-1", "pa", {"app"}) == {}
+        assert await alerts.firing(["pa-app-1"], "pa", {"app"}) == {}
         posted = [
             {"labels": {"alertname": "Errors", "container": "pa-app-1"}},
             {"labels": {"alertname": "Errors", "container": "pa-db-1"}},
@@ -281,15 +259,15 @@ async def test_an_alertmanager_is_asked(tmp_path: Path) -> None:
             assert (await client.post(f"{server.url}/api/v2/alerts", json=posted)).status_code == 200
 
         async def names() -> list[str]:
-            found = await alerts.firing("pa-app-1", "pa", {"app"})
+            found = await alerts.firing(["pa-app-1"], "pa", {"app"})
             assert not isinstance(found, str), found
             return list(found.values())
 
         await wait_until(names, equals=["Errors"])
-    unasked = await alerts.firing("pa-app-1", "pa", {"app"})
+    unasked = await alerts.firing(["pa-app-1"], "pa", {"app"})
     assert isinstance(unasked, str)
     assert "cannot reach Alertmanager" in unasked
-    assert "no Alertmanager is known" in str(await Alerts(Peers(Config, tmp_path)).firing("pa-app-1", "pa", {"app"}))
+    assert "no Alertmanager is known" in str(await Alerts(Peers(Config, tmp_path)).firing(["pa-app-1"], "pa", {"app"}))
 
 
 class Killed(BaseException):
