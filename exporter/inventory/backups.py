@@ -166,8 +166,24 @@ class Encrypt(Section):
     )
 
 
+class Neo4jDump(Section):
+    """The container of a Neo4j server, which is stopped, dumped by its image and started again."""
+
+    container: Name = Field(description="its name; its data must be in a volume of this machine")
+    ask: bool = Field(
+        default=True, description="whether a person must approve each backup with it that nobody has asked for by hand"
+    )
+
+
+def _container_alone(given: object) -> object:
+    return {"container": given} if isinstance(given, str) else given
+
+
+_DumpOrContainer = Annotated[Neo4jDump, BeforeValidator(_container_alone, json_schema_input_type=str | Neo4jDump)]
+
+
 class Neo4jSource(Section):
-    """A server of the section `neo4j:`, each database of which is exported while it runs."""
+    """A server of the section `neo4j:`, whose databases are exported while it runs, or dumped while it does not."""
 
     server: Name = Field(description="its name in `neo4j:`")
     databases: list[DatabaseName] = Field(default=[], description="databases to export; empty: all but `system`")
@@ -179,11 +195,17 @@ class Neo4jSource(Section):
         default=None,
         description="another server of `neo4j:`, whose empty database is filled to prove `restored`, and emptied again",
     )
+    dump: _DumpOrContainer | None = Field(
+        default=None,
+        description="the container that serves it: stopped, dumped and started again; null: exported while it runs",
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("scratch") is not None and given.get("scratch") == given.get("server"):
             yield Contradiction(("scratch",), "is the server itself; name another one, that holds nothing")
+        if given.get("scratch") is not None and given.get("dump") is not None:
+            yield Contradiction(("scratch",), "has no effect with dump, which is loaded into a container")
 
 
 def _name_alone(given: object) -> object:

@@ -7,7 +7,7 @@ them when it goes on; else the next run of the series does.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from exporter.base.errors import UpkeeperError
 from exporter.base.replace_file import replace_file
 from exporter.docker.engine import DockerEngine, EngineRefused, is_gone
 from remediator.model.task import TaskError
+from remediator.tasks.backup.contained import LABELS
 from remediator.tasks.worker import in_thread
 
 if TYPE_CHECKING:
@@ -146,9 +147,20 @@ def _let_go(client: "APIClient", held: Held) -> None:
     try:
         state = client.inspect_container(held.id)["State"]
         if held.how == "stop" and not state["Running"]:
+            _end_one_offs(client, held.id)
             client.start(held.id)
         elif held.how == "pause" and state.get("Paused"):
             client.unpause(held.id)
     except OSError as error:  # the library's APIError is one
         if not is_gone(error):
             raise
+
+
+def _end_one_offs(client: "APIClient", container: str) -> None:
+    """Ends what a run of ours that was killed has left at work on the volumes of a container that stood still."""
+    asked = {"label": [f"{name}={value}" for name, value in LABELS.items()]}
+    for each in client.containers(all=True, filters=asked):
+        with suppress(OSError):  # it has ended meanwhile
+            lent = client.inspect_container(each["Id"])["HostConfig"].get("VolumesFrom") or []
+            if container in {one.partition(":")[0] for one in lent}:
+                client.remove_container(each["Id"], force=True)

@@ -122,7 +122,10 @@ class Backup:
         after = [_after(commands, name, "when all is copied, and also when that failed")] if commands.after else []
         copies = _copies(sources, estimated, name, now)
         actions = [*before, *hooks, *copies, *after, _end(sources, name), *self._copying.plan(series, name)]
-        return Plan(actions=actions, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."])
+        asks = _asks(series)
+        return Plan(
+            actions=actions, asks=asks, notes=[*notes, f"It takes about {format_bytes(sum(estimated.values()))}."]
+        )
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
@@ -294,7 +297,16 @@ def _facts(backups: Sequence[Series]) -> TaskFacts:
     makes = [each.make for each in backups if each.make is not None]
     names = [(*each.stop, *each.pause) for make in makes for each in make.volumes]
     names += [(*each.stop, *each.pause) for make in makes for each in make.neo4j]
+    names += [(each.dump.container,) for make in makes for each in make.neo4j if each.dump is not None]
     return BACKUP._replace(disruption="outage") if any(names) else BACKUP
+
+
+def _asks(series: Series) -> str:
+    """Why a person must approve what nobody has asked for by hand; empty where none must."""
+    assert series.make is not None
+    dumps = [each.dump for each in series.make.neo4j if each.dump is not None and each.dump.ask]
+    names = ", ".join(each.container for each in dumps)
+    return f"{names} stands still while it is dumped (make.neo4j[].dump.ask)" if names else ""
 
 
 def _recipients(series: Series) -> str | None:

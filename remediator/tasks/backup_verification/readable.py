@@ -15,12 +15,15 @@ from typing import Any
 from exporter.backups.manifest import ENCRYPTED_SUFFIX, Manifest, Member
 from exporter.backups.tar_stream import TarBroken, TarStream
 from exporter.base.text import counted
+from exporter.base.units import format_bytes
 from remediator.model.task import TaskError
+from remediator.neo4jdump.admin_dump import DumpBroken, DumpStream, DumpUnknown
 from remediator.neo4jdump.lines import ExportBroken, ExportStream
 from remediator.tasks.backup.age import Readable, Undecryptable, plain, plain_pipe
 from remediator.tasks.backup.into import in_memory
 from remediator.tasks.backup.piped import Piped
 from remediator.tasks.backup.sink import CHUNK
+from remediator.tasks.backup.sources.neo4j_dump import FORM
 from remediator.tasks.backup.sources.postgres import clients
 from remediator.tasks.backup.sources.sqlite import complaints, describe
 from remediator.tasks.backup_verification.dump_rows import DumpRows, RowsUnclear, unquoted
@@ -161,6 +164,8 @@ def _postgres(content: SetContent, member: Member) -> str:
 
 
 def _neo4j(content: SetContent, member: Member) -> str:
+    if member.facts.get("form") == FORM:
+        return _neo4j_dumps(content, member)
     nodes = relationships = 0
     databases: Mapping[str, Any] = member.facts.get("databases", {})
     for name, facts in databases.items():
@@ -178,6 +183,26 @@ def _neo4j(content: SetContent, member: Member) -> str:
         nodes += seen.counts.nodes
         relationships += seen.counts.relationships
     return f"{counted(len(databases), 'database')}, {counted(nodes, 'node')}, {counted(relationships, 'relationship')}"
+
+
+def _neo4j_dumps(content: SetContent, member: Member) -> str:
+    """By what is in them: ``neo4j-admin database load --info`` takes half a dump for a whole one."""
+    databases: Mapping[str, Any] = member.facts.get("databases", {})
+    total = 0
+    for name, facts in databases.items():
+        seen = DumpStream()
+        try:
+            with content.plain(str(facts["file"])) as file:
+                while data := file.read(CHUNK):
+                    seen.write(data)
+            seen.finish()
+        except (DumpBroken, DumpUnknown) as error:
+            raise Unreadable(f"the dump of {name} {error}") from None
+        for what, found in (("store_files", seen.files), ("store_bytes", seen.bytes)):
+            if facts.get(what) != found:
+                raise Unreadable(f"the dump of {name} has {what} {found}, where {facts.get(what)} were backed up")
+        total += seen.bytes
+    return f"{counted(len(databases), 'dump')} of Neo4j, {format_bytes(total)}"
 
 
 def _rows_of_dump(program: str, content: SetContent, path: str, name: str) -> dict[str, int]:

@@ -11,6 +11,7 @@ from exporter.base.text import counted
 from exporter.inventory.neo4j import Neo4jServer
 from remediator.model.task import TaskError
 from remediator.neo4jdump.replace import NotLoaded
+from remediator.tasks.backup.sources.neo4j_dump import FORM
 from remediator.tasks.backup.sources.sqlite import complaints, describe
 from remediator.tasks.restoring import archive, checked
 from remediator.tasks.restoring.attributes import attribute_differences
@@ -102,6 +103,10 @@ def _into_graphs(graphs: Graphs) -> Restores:
 
     def restore(files_of: SetFiles, manifest: Manifest, member: Member, into: Path, stop: threading.Event) -> str:
         server = graphs.get(member.name)
+        if member.facts.get("form") == FORM:
+            raise TaskError(
+                f"{member.key} is dumped by neo4j-admin: that it can be loaded is shown by a drill, or by a restore"
+            )
         if server is None:
             raise TaskError(
                 f"{member.key} is restored into another Neo4j server: name one that holds nothing in scratch of "

@@ -53,6 +53,8 @@ def made_ready(found: ChosenSet, what: Replaced, stop: threading.Event) -> dict[
         database.make(stop)
     for graph in what.graphs:
         graph.read(stop)
+    for dump in what.dumps:
+        dump.try_it(stop)
     return ready
 
 
@@ -78,6 +80,7 @@ def swapped(what: Replaced, note: Note, stop: threading.Event) -> str:
         for name, database in what.databases
     ]
     said += [graph.fill(stop, replaces=True) for graph in what.graphs]
+    said += [dump.load(stop) for dump in what.dumps]
     return "; ".join(said)
 
 
@@ -114,6 +117,8 @@ def remarks(what: Sequence[Replaced]) -> list[str]:
     found = []
     if any(each.graphs for each in what):
         found.append("A database of Neo4j is emptied and filled again: there is no other name to keep it under.")
+    if any(each.dumps for each in what):
+        found.append("A dump of Neo4j is loaded into a volume of its own first, and its store checked there.")
     if any(each.databases for each in what):
         found.append("Databases that are replaced stay on their server under another name until you drop them.")
     if any(each.part.member.kind == "files" for each in what):

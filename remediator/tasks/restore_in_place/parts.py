@@ -17,11 +17,13 @@ from remediator.tasks.backup.holds import Containers
 from remediator.tasks.backup.registry import sources_of
 from remediator.tasks.backup.sources.files import Files
 from remediator.tasks.backup.sources.neo4j import Neo4j
+from remediator.tasks.backup.sources.neo4j_dump import FORM, Neo4jDump
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.backup.sources.sqlite import Sqlite
 from remediator.tasks.backup.sources.volume import Volume, mount_point
 from remediator.tasks.restore.into_database import Database
 from remediator.tasks.restore_in_place import databases
+from remediator.tasks.restore_in_place.graph_dump import GraphDump, graph_dumps
 from remediator.tasks.restore_in_place.swap import Place
 from remediator.tasks.restoring.graph import Graph, graphs_of
 from remediator.tasks.restoring.parts import Part
@@ -47,8 +49,9 @@ class Replaced:
     databases: Sequence[tuple[str, Database]] = ()
     """The name that each is to have, and the new one."""
     graphs: Sequence[Graph] = ()
+    dumps: Sequence[GraphDump] = ()
     writers: Sequence[str] = ()
-    """Containers that write to the graphs, by the config."""
+    """Containers that write to the graphs, by the config, and for a dump the server's own."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -81,11 +84,14 @@ async def replaced(
             made = [(name, _new(server, name, found, member)) for name in names]
             return Replaced(part, databases=made)
         case "neo4j":
+            source = next((each for each in make.neo4j if each.server == member.name), None)
+            writers = [] if source is None else [*source.stop, *source.pause]
+            if member.facts.get("form") == FORM:
+                dumps = await graph_dumps(engine, make, found, part)
+                return Replaced(part, dumps=dumps, writers=[dumps[0].admin.stored.name, *writers])
             graph_server = servers.neo4j.get(member.name)
             if graph_server is None:
                 raise TaskError(f"{member.name} is no server of `neo4j:` any more; restore into a directory")
-            source = next((each for each in make.neo4j if each.server == member.name), None)
-            writers = [] if source is None else [*source.stop, *source.pause]
             return Replaced(part, graphs=graphs_of(graph_server, found, part, scratch), writers=writers)
     raise TaskError(f"{part} cannot be restored in place by this Upkeeper; restore it into a directory")
 
@@ -104,6 +110,8 @@ async def copier(
         asked = [pair for each in whole for pair in each.databases]
         there = [name for name, one in asked if await in_thread(partial(databases.is_there, one, name))]
         return _dumper(member.name, there, make, servers.postgres, engine, containers) if there else None
+    if member.kind == "neo4j" and any(each.dumps for each in whole):
+        return await _dumped(whole, make, engine, containers)
     if member.kind == "neo4j":
         names = sorted({await in_thread(partial(_database_of, graph)) for each in whole for graph in each.graphs})
         only = Neo4jSource(server=member.name, databases=names)
@@ -116,6 +124,17 @@ async def copier(
     if member.kind == "sqlite":
         return Sqlite(member.name, there_paths[0])
     return Files(there_paths)
+
+
+async def _dumped(whole: Sequence[Replaced], make: Make, engine: DockerEngine, containers: Containers) -> Source | None:
+    """Dumps what is there of those databases; None where there is none of them."""
+    at = whole[0].dumps[0].admin.stored
+    asked = {dump.name for each in whole for dump in each.dumps}
+    names = sorted(asked.intersection(await in_thread(lambda _: at.databases())))
+    server = whole[0].part.member.name
+    (dump,) = [each.dump for each in make.neo4j if each.server == server and each.dump is not None]
+    only = Neo4jSource(server=server, databases=names)
+    return Neo4jDump(only, dump, engine, containers, still=True) if names else None
 
 
 def _database_of(graph: Graph, stop: threading.Event) -> str:

@@ -17,6 +17,7 @@ from remediator.neo4jdump import replace
 from remediator.neo4jdump.lines import ExportBroken, ExportStream
 from remediator.servers.neo4j import CONNECT_SECONDS
 from remediator.tasks.backup.sink import CHUNK, Stopped
+from remediator.tasks.backup.sources.neo4j_dump import FORM
 from remediator.tasks.restoring.checked import Damaged, SetFiles
 from remediator.tasks.restoring.parts import Part, databases
 from remediator.tasks.restoring.sets import ChosenSet
@@ -137,7 +138,12 @@ class Graph:
 
 
 def graphs_of(server: Neo4jServer, found: ChosenSet, part: Part, scratch: Path) -> list[Graph]:
-    """The databases of a part, as what goes into a server. Pure."""
+    """The databases of a part, as what goes into a server. Raises TaskError where they are no exports. Pure."""
+    if part.member.facts.get("form") == FORM:
+        raise TaskError(
+            f"{part} is dumped by neo4j-admin, and goes into no server that runs: restore it in place, or into a "
+            "directory"
+        )
     entries = {file.path: file for file in found.manifest.files}
     version = str(part.member.facts.get("server_version", ""))
     return [
