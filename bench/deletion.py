@@ -1,4 +1,7 @@
-"""Deleting 100,000 expired files, and bringing 20,000 files under a limit, beside find, sort and rm.
+"""Deleting 100,000 expired files, and bringing 20,000 files under a limit, beside logrotate, and find, sort and rm.
+
+logrotate deletes the rotated files of a log that are older than `maxage` or beyond `rotate` when it rotates that log.
+It knows no limit of a directory: it is told how many files fit. The files are named as its `dateext` names them.
 
 ``python -m bench deletion``. Ours is a whole run as a running remediator does it, from the request until its outcome is
 on disk: measured, planned, recorded, each file looked at again before it goes, and measured once more. Before that it
@@ -14,11 +17,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 from bench.processes import our_versions, program, version_of
 from bench.report import Goal, Result
+from bench.rotation import logrotate_program
 from exporter.base.units import format_bytes
 from remediator.control.core import Core
 from remediator.control.opening import open_core
@@ -28,8 +33,8 @@ LIMIT_BYTES = 40 * 1024**2
 ROUNDS = 3
 LONG_ENOUGH = 60.0
 """Seconds of a round after which there is no other: on a slow disk, the disk is all that is measured."""
-LOOK_SECONDS = 0.005
-DAY = 86400.0
+LOOK_SECONDS = 0.05
+DAY = 86400
 FINISHED = "upkeeper_task_runs_total"
 
 CONFIG = """\
@@ -42,9 +47,17 @@ logs:
 collectors: {{docker: {{enabled: false}}}}
 """
 
-EXPIRED = "find {path} -name 'app.log.*' -type f -mtime +30 -delete"
+LOGROTATE = """\
+{path}/app.log {{
+  {keep}
+  dateext
+  dateformat -%Y%m%d-%s
+  copytruncate
+}}
+"""
+EXPIRED = "find {path} -name 'app.log-*' -type f -mtime +30 -delete"
 TO_FIT = """over=$(( $(du -s -B1 {path} | cut -f1) - {limit} ))
-find {path} -name 'app.log.*' -type f -printf '%T@ %b %p\\n' | sort -n |
+find {path} -name 'app.log-*' -type f -printf '%T@ %b %p\\n' | sort -n |
 awk -v over=$over 'freed < over {{ freed += $2 * 512; print $3 }}' | xargs -d '\\n' rm -f"""
 
 
@@ -54,15 +67,40 @@ class Case:
     files: int
     age: str
     limit: int
-    peer: str
-    peer_name: str
-    left: int
-    """Rotated files that stay, at the most."""
+    logrotate: str
+    """What it is to keep."""
+    shell: str
+    """The same by a shell."""
+    shell_name: str
+    left: range
+    """How many rotated files may stay."""
+
+    @property
+    def files_expire(self) -> bool:
+        return 0 in self.left
 
 
 CASES = (
-    Case("deleting 100,000 expired files", 100_000, "30d", 2**40, EXPIRED, "find -delete", 0),
-    Case("20,000 files brought under a limit", 20_000, "10y", LIMIT_BYTES, TO_FIT, "du, find, sort, awk, rm", 10_300),
+    Case(
+        "deleting 100,000 expired files",
+        100_000,
+        "30d",
+        2**40,
+        "maxage 30\n  rotate 1000000",
+        EXPIRED,
+        "find -delete",
+        range(2),
+    ),
+    Case(
+        "20,000 files brought under a limit",
+        20_000,
+        "10y",
+        LIMIT_BYTES,
+        "rotate 10240",
+        TO_FIT,
+        "du, find, sort, awk, rm",
+        range(10_000, 10_300),
+    ),
 )
 
 
@@ -77,57 +115,66 @@ class Cost:
 
 async def run() -> AsyncIterator[Result]:
     """Seconds of each case on the disk of the temporary directory and, where there is one, in memory."""
-    find = program("find", "findutils")
-    versions = {**our_versions(), "find": version_of(find, "--version")}
+    find, logrotate = program("find", "findutils"), logrotate_program()
+    versions = {
+        **our_versions(),
+        "find": version_of(find, "--version"),
+        "logrotate": version_of(logrotate, "--version"),
+    }
     places = [("on the disk", tempfile.gettempdir())]
     if os.access("/dev/shm", os.W_OK):
         places.append(("in memory", "/dev/shm"))
     for where, parent in places:
         with tempfile.TemporaryDirectory(prefix="upkeeper-bench-", dir=parent) as scratch:
             for case in CASES:
-                yield await _compared(case, where, Path(scratch), versions)
+                for result in await _compared(case, where, Path(scratch), logrotate, versions):
+                    yield result
 
 
-async def _compared(case: Case, where: str, scratch: Path, versions: Mapping[str, str]) -> Result:
-    async def peer() -> Cost:
-        return await asyncio.to_thread(_cost_of, lambda: _peer(case, scratch))
+async def _compared(
+    case: Case, where: str, scratch: Path, logrotate: str, versions: Mapping[str, str]
+) -> Sequence[Result]:
+    def timed(work: Callable[[], None]) -> Callable[[], Awaitable[Cost]]:
+        return lambda: asyncio.to_thread(_cost_of, work)
 
-    async def bare() -> Cost:
-        return await asyncio.to_thread(_cost_of, lambda: _bare(scratch / "logs"))
-
-    theirs, ours, least = [], [], []
-    while len(ours) < ROUNDS and (not ours or max(cost.time for cost in (*ours, *theirs)) < LONG_ENOUGH):
-        theirs.append(await _done(scratch, case, peer))
-        ours.append(await _done(scratch, case, lambda: _ours(scratch)))
-        if not case.left:
-            least.append(await _done(scratch, case, bare))
+    works: dict[str, Callable[[], Awaitable[Cost]]] = {
+        "ours": lambda: _ours(scratch),
+        "logrotate": timed(lambda: _logrotate(case, scratch, logrotate)),
+        case.shell_name: timed(lambda: _shell(case, scratch)),
+    }
+    if case.files_expire:
+        works["bare"] = timed(lambda: _bare(scratch / "logs"))
+    costs: dict[str, list[Cost]] = {name: [] for name in works}
+    while len(costs["ours"]) < ROUNDS and all(cost.time < LONG_ENOUGH for each in costs.values() for cost in each):
+        for name, work in works.items():
+            costs[name].append(await _done(scratch, case, work))
     notes = [
         f"files of {FILE_BYTES} bytes in one directory, made anew and synced before each;"
-        f" median of {len(ours)} in turns, ours as a whole run with its record",
-        f"processor time: {_processor(ours):.2f} s beside {_processor(theirs):.2f} s",
+        f" median of {len(costs['ours'])} in turns, ours as a whole run with its record"
     ]
-    if case.limit == LIMIT_BYTES:
-        notes.append(f"the limit is {format_bytes(case.limit)}")
-    if least:
-        notes.append(
-            "a bare loop of scandir, stat and unlink in Python:"
-            f" {median(cost.time for cost in least):.2f} s, processor time {_processor(least):.2f} s"
+    if not case.files_expire:
+        notes.append(f"the limit is {format_bytes(case.limit)}; logrotate is told how many files fit")
+    if "bare" in costs:
+        notes.append(f"a bare loop of scandir, stat and unlink in Python: {_median(costs['bare'])}")
+    return [
+        Result(
+            name=f"{case.name}, {where}",
+            ours=median(cost.time for cost in costs["ours"]),
+            peer=median(cost.time for cost in costs[peer]),
+            peer_name=peer,
+            unit="s",
+            goal=goal,
+            command="python -m bench deletion",
+            versions=versions,
+            notes=[*notes, f"ours {_median(costs['ours'])}, {peer} {_median(costs[peer])}"],
         )
-    return Result(
-        name=f"{case.name}, {where}",
-        ours=median(cost.time for cost in ours),
-        peer=median(cost.time for cost in theirs),
-        peer_name=case.peer_name,
-        unit="s",
-        goal=Goal("ratio", "<=", 2),
-        command="python -m bench deletion",
-        versions=versions,
-        notes=notes,
-    )
+        for peer, goal in (("logrotate", Goal("ratio", "<=", 2)), (case.shell_name, None))
+    ]
 
 
-def _processor(costs: Sequence[Cost]) -> float:
-    return median(cost.processor for cost in costs)
+def _median(costs: Sequence[Cost]) -> str:
+    time, processor = (median(getattr(cost, what) for cost in costs) for what in ("time", "processor"))
+    return f"{time:.2f} s, {processor:.2f} s of processor time"
 
 
 async def _done(scratch: Path, case: Case, work: Callable[[], Awaitable[Cost]]) -> Cost:
@@ -138,8 +185,8 @@ async def _done(scratch: Path, case: Case, work: Callable[[], Awaitable[Cost]]) 
     (scratch / "upkeeper.yml").write_text(CONFIG.format(path=logs, limit=case.limit, age=case.age, empty=empty))
     try:
         cost = await work()
-        left = len(list(logs.glob("app.log.*")))
-        if left > case.left or (case.left and not left):
+        left = len(list(logs.glob("app.log-*")))
+        if left not in case.left:
             raise RuntimeError(f"{case.name}: {left} files are left")
         return cost
     finally:
@@ -150,17 +197,24 @@ async def _done(scratch: Path, case: Case, work: Callable[[], Awaitable[Cost]]) 
 def _make(logs: Path, count: int) -> None:
     logs.mkdir()
     (logs / "app.log").touch()
-    now = time.time()
+    now = int(time.time())
     for number in range(count):
-        path = logs / f"app.log.{number}"
+        rotated = now - 40 * DAY - number
+        path = logs / f"app.log-{datetime.fromtimestamp(rotated, UTC):%Y%m%d}-{rotated}"
         path.write_bytes(b"x" * FILE_BYTES)
-        written = now - 40 * DAY - number
-        os.utime(path, (written, written))
+        os.utime(path, (rotated, rotated))
     os.sync()
 
 
-def _peer(case: Case, scratch: Path) -> None:
-    command = case.peer.format(path=scratch / "logs", limit=case.limit)
+def _logrotate(case: Case, scratch: Path, program: str) -> None:
+    config, state = scratch / "logrotate.conf", scratch / "logrotate.state"
+    config.write_text(LOGROTATE.format(path=scratch / "logs", keep=case.logrotate))
+    config.chmod(0o644)
+    subprocess.run([program, "--force", "--state", str(state), str(config)], check=True)
+
+
+def _shell(case: Case, scratch: Path) -> None:
+    command = case.shell.format(path=scratch / "logs", limit=case.limit)
     subprocess.run(["bash", "-o", "pipefail", "-c", command], check=True)
 
 
@@ -172,7 +226,7 @@ def _bare(logs: Path) -> None:
         with os.scandir(directory) as entries:
             for entry in entries:
                 name = entry.name
-                if name.startswith("app.log.") and entry.stat(follow_symlinks=False).st_mtime < latest:
+                if name.startswith("app.log-") and entry.stat(follow_symlinks=False).st_mtime < latest:
                     os.unlink(name, dir_fd=directory)
     finally:
         os.close(directory)

@@ -203,7 +203,7 @@ class Folder:
         except FileExistsError:
             raise Changed("another program works under the same temporary name") from None
         moved = self.stat(temporary)
-        if moved is None or Identity.of(moved).key != key:
+        if moved is None or (moved.st_dev, moved.st_ino) != key:
             if temporary != name:
                 with contextlib.suppress(OSError):  # where its name was taken, it keeps the temporary one
                     linux.rename_to_free(self.fd, temporary, name)

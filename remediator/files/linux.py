@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 
 _FALLOC_FL_COLLAPSE_RANGE = 0x08
 _FS_IOC_GETFLAGS = 0x80086601
@@ -14,6 +15,7 @@ _RENAME_EXCHANGE = 0x02
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 _FLAGS = struct.Struct("=L")
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _fallocate = getattr(_libc, "fallocate", None)
@@ -94,7 +96,8 @@ def rename_to_free(directory: int, name: str, free: str) -> bool:
 def _rename(directory: int, one: str, other: str, flag: int) -> bool:
     if _renameat2 is None:
         return False
-    if _renameat2(directory, os.fsencode(one), directory, os.fsencode(other), flag) == 0:
+    encoded, renamed = one.encode(_ENCODING, _ERRORS), other.encode(_ENCODING, _ERRORS)
+    if _renameat2(directory, encoded, directory, renamed, flag) == 0:
         return True
     error = _failure()
     if error.errno in _UNSUPPORTED:

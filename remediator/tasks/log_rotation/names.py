@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
@@ -11,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from remediator.tasks.log_rotation.packed import has_packed_name
 
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _NAME_MAX = 255
 """Bytes of a name on the file systems of Linux: limits.h."""
 _DIGITS = frozenset("0123456789")
@@ -122,7 +124,7 @@ def is_for(temporary: str, work: Work, subject: str) -> bool:
 
 
 def _digest(subject: str) -> str:
-    return blake2b(os.fsencode(subject), digest_size=8).hexdigest()
+    return blake2b(subject.encode(_ENCODING, _ERRORS), digest_size=8).hexdigest()
 
 
 def earlier_temporary_name(wanted: str) -> str:
