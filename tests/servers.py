@@ -43,15 +43,27 @@ def tool(name: str, package: str) -> str:
     return path
 
 
+PROMETHEUSES = ("distribution", *(("new",) if os.environ.get("UPKEEPER_NEW_PROMETHEUS") else ()))
+"""The generations of Prometheus on which what is read from it is tried: the newer one where it is named, as a build of
+it takes too long for each run of CI (scripts/build-prometheus).
+"""
+
+
+def prometheus_program(generation: str) -> Path:
+    """The Prometheus of a generation, or the test is skipped."""
+    return Path(os.environ["UPKEEPER_NEW_PROMETHEUS"]) if generation == "new" else server_program(PROMETHEUS)
+
+
 @asynccontextmanager
 async def prometheus(
-    directory: Path, config: Mapping[str, Any], *more: str, port: int | None = None
+    directory: Path, config: Mapping[str, Any], *more: str, port: int | None = None, program: Path | None = None
 ) -> AsyncIterator[Server]:
-    """A Prometheus with this config, its data below ``directory``. more: arguments."""
+    """A Prometheus with this config, its data below ``directory``. more: arguments. program: else what is found."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
     arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data", *more]
-    async with _running(server_program(PROMETHEUS), arguments, directory / "prometheus.log", port) as server:
+    program = program or server_program(PROMETHEUS)
+    async with _running(program, arguments, directory / "prometheus.log", port) as server:
         yield server
 
 

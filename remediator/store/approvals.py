@@ -88,15 +88,23 @@ def get(connection: sa.Connection, approval_id: int) -> Approval:
     """A request. Raises LookupError if none has that id."""
     row = connection.execute(_WITH_RUN.where(approvals.c.id == approval_id)).first()
     if row is None:
-        raise LookupError(f"there is no approval {approval_id}")
+        raise no_approval(connection, approval_id)
     return _approval(row)
+
+
+def no_approval(connection: sa.Connection, approval_id: int) -> LookupError:
+    """That none has this id. A run's id is taken for it easily: what waits for that run is named then."""
+    open_one = sa.select(approvals.c.id).where(approvals.c.run_id == approval_id, approvals.c.state == "asked")
+    meant = connection.scalar(open_one)
+    also = "" if meant is None else f"; run {approval_id} waits for approval {meant}"
+    return LookupError(f"there is no approval {approval_id}{also}")
 
 
 def plan_of(connection: sa.Connection, approval_id: int) -> Plan:
     """The plan that a request shows. Raises LookupError if none has that id."""
     stored = connection.scalar(sa.select(approvals.c.plan).where(approvals.c.id == approval_id))
     if stored is None:
-        raise LookupError(f"there is no approval {approval_id}")
+        raise no_approval(connection, approval_id)
     return Plan.model_validate(stored)
 
 

@@ -19,6 +19,7 @@ from remediator.model.task import Plan
 from remediator.model.timeline import timeline
 from remediator.statedir import DRILL_TARGET
 from remediator.store import artefacts, evidence, rows, silences
+from remediator.store.approvals import no_approval
 from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
 
 T = TypeVar("T")
@@ -392,7 +393,7 @@ def one_approval(connection: sa.Connection, approval_id: int, now: float) -> App
 def _approval_row(connection: sa.Connection, approval_id: int) -> Row:
     found = _rows(connection, _APPROVALS.where(approvals.c.id == approval_id))
     if not found:
-        raise LookupError(f"there is no approval {approval_id}")
+        raise no_approval(connection, approval_id)
     return found[0]
 
 

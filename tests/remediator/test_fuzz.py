@@ -5,7 +5,6 @@
 
 import json
 import os
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,12 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.configfile.file import parse
-from exporter.configfile.problem import ConfigError
 from remediator.config.config import Config
-from remediator.config.cron import CronError, parse_cron
-from remediator.config.matchers import MatcherError, matches_all, parse_matchers
-from remediator.webhook.payload import PayloadError, parse_notification
+from tests.remediator import judged
 
 pytestmark = pytest.mark.timeout(0)  # the long form takes as long as its number of inputs
 
@@ -54,26 +49,16 @@ PAYLOAD = st.fixed_dictionaries(
 """Mostly what Alertmanager sends, each part of it now and then something else."""
 
 
-def taken_or_refused(body: bytes) -> None:
-    try:
-        notification = parse_notification(body)
-    except PayloadError as refused:
-        found = refused.status
-    else:
-        found = 202 if all(len(alert.fingerprint) == 16 for alert in notification.alerts) else 0
-    assert found in (202, 400, 413, 415)
-
-
 @fuzz
 @given(PAYLOAD)
 def test_a_payload_is_taken_or_refused(payload: object) -> None:
-    taken_or_refused(json.dumps(payload).encode("utf-8", "surrogatepass"))
+    judged.payload(json.dumps(payload).encode("utf-8", "surrogatepass"))
 
 
 @fuzz
 @given(st.binary(max_size=400))
 def test_bytes_that_are_no_payload_are_refused(body: bytes) -> None:
-    taken_or_refused(body)
+    judged.payload(body)
 
 
 MATCHER_TEXT = st.lists(
@@ -87,29 +72,17 @@ MATCHER_TEXT = st.lists(
 @fuzz
 @given(MATCHER_TEXT, LABELS)
 def test_matchers_are_understood_or_refused(text: str, labels: dict[str, str]) -> None:
-    try:
-        matchers = parse_matchers(text)
-    except MatcherError:
-        return
-    assert matches_all(matchers, labels) in (True, False)
+    judged.matchers_of(text, labels)
 
 
 FIELD = st.sampled_from(["*", "0", "7", "59", "60", "*/5", "1-5", "5-1", "L", "MON#1", "5L", "1,2", "*/0", "FRI", "-1"])
 CRON_TEXT = st.lists(FIELD | st.text(max_size=4), max_size=7).map(" ".join)
-ZONES = [ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")]
 
 
 @fuzz
-@given(CRON_TEXT, st.sampled_from(ZONES), st.integers(0, 4_000_000_000))
+@given(CRON_TEXT, st.sampled_from(judged.ZONES), st.integers(0, 4_000_000_000))
 def test_an_expression_has_due_times_that_come_later_or_is_refused(text: str, zone: ZoneInfo, now: int) -> None:
-    try:
-        cron = parse_cron(text, zone)
-    except CronError:
-        return
-    due = cron.after(float(now))
-    if due is not None:
-        assert due > now
-        assert due - now < 60 * 366 * 86400
+    judged.cron_of(text, zone, float(now))
 
 
 SECTIONS = st.sampled_from([*Config.model_fields, "nothing", "remedy"])
@@ -119,9 +92,4 @@ YAML = st.dictionaries(SECTIONS, JSON, max_size=3).map(lambda value: yaml.safe_d
 @fuzz
 @given(YAML | st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_a_config_is_taken_or_its_mistakes_are_named(text: bytes) -> None:
-    said = "upkeeper.yml"
-    try:
-        parse(Path("upkeeper.yml"), text, Config, env={})
-    except ConfigError as mistakes:
-        said = str(mistakes)
-    assert said.startswith("upkeeper.yml")
+    judged.config(text)

@@ -27,6 +27,7 @@ from remediator.statedir import StateDir
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_gates import Complaints, complaints, gate_problems
+from upkeeper.look.check_limits import limit_problems
 from upkeeper.look.check_overlaps import Location, overlaps, place_of
 from upkeeper.look.check_remedies import choice, remedy_problems
 from upkeeper.look.check_schedule import schedule_problems
@@ -114,6 +115,7 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
         *remedy_problems(loaded, facts.targets, facts.found_later),
         *schedule_problems(loaded, facts.targets, facts.found_later, FACTS, facts.parameters),
         *gate_problems(loaded, facts.gates, facts.gates_unknown),
+        *limit_problems(loaded),
         *_slower_than_their_interval(loaded),
         *_overlapping(loaded, facts),
         *_rotated_too_late(loaded),

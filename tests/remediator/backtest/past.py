@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import Server, prometheus, tool
+from tests.servers import Server, prometheus, prometheus_program, tool
 
 Span = tuple[float, float]
 
@@ -30,9 +30,13 @@ def alerts(labels: Mapping[str, str], spans: Iterable[Span], step: float) -> lis
 
 @asynccontextmanager
 async def remembering(
-    directory: Path, samples: Mapping[str, Iterable[str]], config: Mapping[str, Any], *more: str
+    directory: Path,
+    samples: Mapping[str, Iterable[str]],
+    config: Mapping[str, Any],
+    *more: str,
+    generation: str = "distribution",
 ) -> AsyncIterator[Server]:
-    """samples: lines by the name of their metric. more: arguments of Prometheus."""
+    """samples: lines by the name of their metric. more: arguments of Prometheus. generation: one of PROMETHEUSES."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "history").open("w") as file:
         for name, of_it in samples.items():
@@ -43,5 +47,6 @@ async def remembering(
     longest = "--max-block-duration=744h"
     command = [tool("promtool", "prometheus"), "tsdb", "create-blocks-from", longest, "openmetrics"]
     subprocess.run([*command, directory / "history", directory / "data"], check=True, capture_output=True)
-    async with prometheus(directory, config, *more) as server:
+    program = prometheus_program(generation)
+    async with prometheus(directory, config, *more, program=program) as server:
         yield server

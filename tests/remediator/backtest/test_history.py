@@ -8,6 +8,7 @@ import pytest
 from remediator.backtest.history import GateHistory, NoHistory, gaps_between, read
 from remediator.peers.prometheus import Prometheus
 from tests.remediator.backtest.past import alerts, lines, remembering
+from tests.servers import PROMETHEUSES
 
 STEP = 15.0
 BEGIN = float(int(time.time()) // 86400 * 86400 - 3 * 86400)
@@ -45,11 +46,14 @@ def samples(hours: float = 20.0) -> dict[str, list[str]]:
 
 
 @pytest.mark.servers
-async def test_what_it_remembers(tmp_path: Path) -> None:
-    async with remembering(tmp_path, samples(), CONFIG) as server, Prometheus(server.url) as prometheus:
+@pytest.mark.parametrize("generation", PROMETHEUSES)
+async def test_what_it_remembers(tmp_path: Path, generation: str) -> None:
+    past = remembering(tmp_path, samples(), CONFIG, generation=generation)
+    async with past as server, Prometheus(server.url) as prometheus:
         shares: list[float] = []
         found = await read(prometheus, BEGIN - 3600, BEGIN + 20 * 3600, None, ["quiet == 1", "quiet >"], shares.append)
     assert found.interval == STEP, "as its rules are evaluated"
+    assert found.version.startswith("3." if generation == "new" else "")
     assert found.version
     assert found.relabels
     assert shares[-1] == 1.0
@@ -75,8 +79,10 @@ async def test_what_it_remembers(tmp_path: Path) -> None:
 
 
 @pytest.mark.servers
-async def test_a_time_that_is_none(tmp_path: Path) -> None:
-    async with remembering(tmp_path, samples(1.0), {}) as server, Prometheus(server.url) as prometheus:
+@pytest.mark.parametrize("generation", PROMETHEUSES)
+async def test_a_time_that_is_none(tmp_path: Path, generation: str) -> None:
+    past = remembering(tmp_path, samples(1.0), {}, generation=generation)
+    async with past as server, Prometheus(server.url) as prometheus:
         with pytest.raises(NoHistory, match="too short"):
             await read(prometheus, BEGIN, BEGIN + 1)
         assert (await read(prometheus, BEGIN, BEGIN + 3600)).interval == 60.0, "Prometheus's own default"

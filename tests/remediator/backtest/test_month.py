@@ -18,6 +18,7 @@ import yaml
 from tests.e2e.processes import UPKEEPER
 from tests.helpers import LONG, rounds
 from tests.remediator.backtest.past import Span, alerts, lines, remembering
+from tests.servers import PROMETHEUSES
 
 DAYS = rounds("BACKTEST_DAYS", 1, 30)
 STEP = 15.0
@@ -63,7 +64,8 @@ def spans(search: random.Random, begin: float, end: float) -> Sequence[Span]:
 @pytest.mark.torture
 @LONG
 @pytest.mark.timeout(1800)
-async def test_a_month(tmp_path: Path) -> None:
+@pytest.mark.parametrize("generation", PROMETHEUSES)
+async def test_a_month(tmp_path: Path, generation: str) -> None:
     search = random.Random(10)
     end = time.time() // STEP * STEP
     begin = end - DAYS * 86400
@@ -83,7 +85,7 @@ async def test_a_month(tmp_path: Path) -> None:
     count = sum(map(len, samples.values()))
     settings = {"global": {"scrape_interval": "15s"}}
     keep = "--storage.tsdb.retention.time=90d"
-    async with remembering(tmp_path / "prometheus", samples, settings, keep) as server:
+    async with remembering(tmp_path / "prometheus", samples, settings, keep, generation=generation) as server:
         command = [*UPKEEPER, "backtest", "--since", f"{DAYS}d", "--step", "15s", "--json",
                    "--config", config, "--state-dir", tmp_path / "state", "--prometheus", server.url]  # fmt: skip
         # By a small process: the kernel counts the memory of whoever starts a program as that program's.

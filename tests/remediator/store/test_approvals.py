@@ -53,6 +53,24 @@ async def test_an_answer_for_one_request_never_decides_another(database: Databas
     assert (await database.read(partial(approvals.get, approval_id=1))).state == "asked"
 
 
+async def test_the_id_of_a_run_in_place_of_its_requests_is_told_with_the_right_one(database: Database) -> None:
+    await waiting_run(database, "w")
+    run_id = await waiting_run(database)
+    number = await ask(database, run_id, "a")
+    assert run_id != number
+    for look in (
+        partial(approvals.get, approval_id=run_id),
+        partial(approvals.plan_of, approval_id=run_id),
+        partial(pages.one_approval, approval_id=run_id, now=4.0),
+    ):
+        with pytest.raises(
+            LookupError, match=rf"^there is no approval {run_id}; run {run_id} waits for approval {number}$"
+        ):
+            await database.read(look)
+    with pytest.raises(LookupError, match=r"^there is no approval 77$"):
+        await database.read(partial(approvals.get, approval_id=77))
+
+
 async def test_one_answer_counts_and_begins_another_attempt(database: Database) -> None:
     run_id = await waiting_run(database)
     number = await ask(database, run_id, "a", "b")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ports import free_port
 from tests.remediator.backtest.past import alerts, lines, remembering
+from tests.servers import PROMETHEUSES
 from tests.upkeeper.commandline import invoke
 
 STEP = 15.0
@@ -35,7 +36,8 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.servers
-async def test_what_the_remedies_would_have_done(tmp_path: Path, config: Path) -> None:
+@pytest.mark.parametrize("generation", PROMETHEUSES)
+async def test_what_the_remedies_would_have_done(tmp_path: Path, config: Path, generation: str) -> None:
     now = time.time() // STEP * STEP
     over = {"alertname": "UpkeeperLogDirectoryOverLimit", "directory": "pa"}
     begins = now - 6 * 3600
@@ -48,7 +50,7 @@ async def test_what_the_remedies_would_have_done(tmp_path: Path, config: Path) -
         ],
     }
     settings = {"global": {"external_labels": {"cluster": "home"}, "scrape_interval": "15s"}}
-    async with remembering(tmp_path / "prometheus", samples, settings) as server:
+    async with remembering(tmp_path / "prometheus", samples, settings, generation=generation) as server:
         options = ("--since", "6h", "--step", "15s", "--config", config, "--state-dir", tmp_path / "state")
         asked = ("backtest", *options, "--prometheus", server.url)
         document = json.loads((await invoke(*asked, "--json")).out)
