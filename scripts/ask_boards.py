@@ -23,6 +23,8 @@ NOT_HERE = {
     r"upkeeper_backup_(?:retention|room|next_size|size_expected)": "the backups of this stack are made by nobody",
     r"upkeeper_container_(?:exit_code|memory_limit|network|log_max)": "no container of this stack has such a thing",
     r"upkeeper_forecast_": "a forecast takes days of history",
+    r"upkeeper_image_": "no service of this stack has an image that is looked after",
+    r"upkeeper_telling_(?:failing_since)": "every message went",
     r"upkeeper_host_temperature": "the machine has no sensors",
     r"upkeeper_log_oldest": "no old file in the directories of this stack",
     r"upkeeper_(?:breaker_open|task_paused|approvals|webhook_rejected)": "nothing of the kind happened",

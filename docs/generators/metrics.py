@@ -46,6 +46,7 @@ from remediator.images.metrics import ImageMetrics
 from remediator.metrics import Metrics
 from remediator.runs.keeper import SilenceMetrics
 from remediator.schedule.metrics import JobMetrics
+from remediator.telling.reach import Reach
 from remediator.webhook.endpoint import WebhookMetrics
 from remediator.webhook.reconciler import ReconcileMetrics
 from remediator.webhook.watchdog import Watchdog
@@ -173,11 +174,13 @@ def _remediator() -> Iterator[Row]:
     ReconcileMetrics(registry)
     SilenceMetrics(registry)
     Watchdog(peers.Watchdog, lambda: 0.0, lambda: None).register(registry)
+    reach = Reach(lambda: 0.0, registry).families()
     for metric in registry.noted:
         yield from (_row(family, _labels(metric)) for family in metric.describe())
     forecasts = ForecastMetrics(registry, Forecasts, lambda: 0.0).families()
     images = ImageMetrics(registry, Images).families()
-    for family in (*JobMetrics(registry, lambda: 0.0).families(), *forecasts, *images, *_watch().families()):
+    jobs = JobMetrics(registry, lambda: 0.0).families()
+    for family in (*jobs, *reach, *forecasts, *images, *_watch().families()):
         yield _row(family, _labels(family))
 
 

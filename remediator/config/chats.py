@@ -51,8 +51,10 @@ def _said_twice(approvers: object, same: Callable[[object], object]) -> Iterator
         seen.setdefault(what, one)
 
 
-def _without_tls(key: str, given: Mapping[str, Any], word: str = "") -> Iterator[Contradiction]:
-    """A server to which tokens and answers would go in the clear. word: what else there is to say."""
+def without_tls(
+    key: str, given: Mapping[str, Any], word: str = "", could: str = "read the token and approve in another's name"
+) -> Iterator[Contradiction]:
+    """A server to which all would go in the clear. word: what else there is to say. could: what others could do."""
     url = given.get(key)
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
@@ -60,11 +62,10 @@ def _without_tls(key: str, given: Mapping[str, Any], word: str = "") -> Iterator
     except ValueError:
         return  # it is no address, as is said of it in any case
     if parts.scheme == "http" and not is_loopback_host(host) and given.get("plain_http") is not True:
-        why = "must begin with https: whoever is on the way could read the token and approve in another's name"
-        yield Contradiction((key,), why + word)
+        yield Contradiction((key,), f"must begin with https: whoever is on the way could {could}{word}")
 
 
-_UNLESS = "; where nobody else is, as in a network of containers, say `plain_http: true` beside it"
+UNLESS = "; where nobody else is, as in a network of containers, say `plain_http: true` beside it"
 PLAIN_HTTP = "takes a server beyond this machine without TLS: only where nobody else is on the way to it"
 
 
@@ -114,7 +115,7 @@ class TelegramChat(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        yield from _without_tls("api", given, _UNLESS)
+        yield from without_tls("api", given, UNLESS)
         approvers, chat = given.get("approvers"), given.get("chat_id")
         yield from _said_twice(approvers, lambda one: str(one).strip().lstrip("+0"))
         accounts = {str(one).strip() for one in approvers} if isinstance(approvers, Mapping) else set()
@@ -141,7 +142,7 @@ class NtfyChat(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        yield from _without_tls("server", given, _UNLESS)
+        yield from without_tls("server", given, UNLESS)
         approvers = given.get("approvers")
         if isinstance(approvers, Mapping) and given.get("answers") in approvers:
             yield Contradiction(("answers",), "must not be a topic of an approver")
@@ -161,7 +162,7 @@ class SlackChat(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        yield from _without_tls("api", given)
+        yield from without_tls("api", given)
 
 
 class MailChat(Section):

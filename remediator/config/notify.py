@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from exporter.base.listen import is_loopback_host
 from exporter.configfile.named_files import SecretFile
 from exporter.configfile.section import Contradiction, OneLine, Section, shown
+from remediator.config.chats import PLAIN_HTTP, UNLESS, Topic, without_tls
 from remediator.config.urls import HttpUrl
 
 
@@ -87,12 +88,32 @@ class Telegram(Section):
             yield Contradiction(("api",), "must begin with https: whoever is on the way could read the token")
 
 
+class Ntfy(Section):
+    """Which topic of an ntfy server, 2.14 or later, Alertmanager publishes alerts in."""
+
+    server: HttpUrl = Field(description="where it answers, as in `https://ntfy.example.org`")
+    topic: Topic = Field(description="the topic; whoever knows the name of one that is open to all reads what is told")
+    token_file: SecretFile | None = Field(
+        default=None, description="file that holds the access token of an account that may write to the topic"
+    )
+    outcomes: bool = Field(default=True, description="whether what Upkeeper did about an alert is told there, too")
+    plain_http: bool = Field(default=False, description=PLAIN_HTTP)
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        yield from without_tls("server", given, UNLESS, "read the token and what is told")
+        server = given.get("server")
+        if isinstance(server, str) and re.search(r"[?#]", server):
+            yield Contradiction(("server",), "must end before `?` and `#`: the topic follows it")
+
+
 class Notify(Section):
     """Who hears of alerts. Empty means nobody but the remediator."""
 
     email: Email | None = Field(default=None, description="by mail")
     slack: Slack | None = Field(default=None, description="in Slack")
     telegram: Telegram | None = Field(default=None, description="in Telegram")
+    ntfy: Ntfy | None = Field(default=None, description="by ntfy")
     host: OneLine | None = Field(
         default=None,
         min_length=1,
@@ -113,4 +134,4 @@ class Notify(Section):
     @property
     def tells_nobody(self) -> bool:
         """Whether no person hears of any alert."""
-        return self.email is None and self.slack is None and self.telegram is None
+        return all(way is None for way in (self.email, self.slack, self.telegram, self.ntfy))

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from remediator.runs.silencer import Silencer
     from remediator.runs.waiting import Waiting
     from remediator.schedule.scheduler import Scheduler
+    from remediator.telling.reach import Reach
     from remediator.telling.telling import Telling
     from remediator.webhook.inbox import Inbox
     from remediator.webhook.reconciler import Reconciler
@@ -161,6 +162,7 @@ class Core(Operations):
             self._clock,
             lambda: self._settings.config,
             self.place.since,
+            lambda: self.reach.ways,
         )
 
     @cached_property
@@ -411,7 +413,13 @@ class Core(Operations):
     def telling(self) -> "Telling":
         from remediator.telling.telling import Telling
 
-        return Telling(self._database, lambda: self.config, self._clock)
+        return Telling(self._database, lambda: self.config, self._clock, self.reach)
+
+    @cached_property
+    def reach(self) -> "Reach":
+        from remediator.telling.reach import Reach
+
+        return Reach(self._clock, self.registry)
 
     @cached_property
     def scheduler(self) -> "Scheduler":

@@ -28,12 +28,13 @@ from remediator.model.shapes.approvals import ApprovalView
 from remediator.model.shapes.audit import AuditStateView
 from remediator.model.shapes.remedies import RemedyView, TrackView
 from remediator.model.shapes.runs import RunView
-from remediator.model.shapes.status import StatusView
+from remediator.model.shapes.status import StatusView, WayView
 from remediator.model.shapes.tasks import TaskView
 from remediator.model.task import Task, TaskError
 from remediator.store import audit, pages
 from remediator.store.database import Database
 from remediator.store.finished import OfFinishedRuns, Tracks
+from remediator.telling.reach import Way
 from remediator.webhook.watchdog import Watchdog
 
 NO_TRACK: TrackView = {"runs": 0, "effective": 0, "plans": 0, "would_act": 0}
@@ -54,6 +55,7 @@ class Standing:
         clock: Callable[[], float],
         config: Callable[[], Config],
         journal_since: float | None = None,
+        ways: Callable[[], Sequence[Way]] = tuple,
     ) -> None:
         self._database = database
         self._watchdog = watchdog
@@ -65,6 +67,7 @@ class Standing:
         self._clock = clock
         self._config = config
         self._journal_since = journal_since
+        self._ways = ways
         self._counted = OfFinishedRuns(pages.tracks, pages.add_tracks)
         self._tracks = Tracks(database.host)
         self._outcomes = OfFinishedRuns(pages.outcomes, add)
@@ -136,6 +139,7 @@ class Standing:
             "watchdog_at": None if recorded.watchdog is None else format_time_ms(recorded.watchdog),
             "watchdog_lost": watchdog.lost,
             "tells_nobody": self._config().tells_nobody,
+            "ways": [_way(one) for one in self._ways()],
             "watched": watched(self._config()),
             "journal_since": None if self._journal_since is None else format_time_ms(self._journal_since),
             "counts": recorded.counts,
@@ -170,6 +174,15 @@ class Standing:
             "verified_at": None if verified is None else format_time_ms(verified),
             "faults": list(self._auditing.faults),
         }
+
+
+def _way(one: Way) -> WayView:
+    return {
+        "name": one.name,
+        "told_at": None if one.told_at is None else format_time_ms(one.told_at),
+        "failing_since": None if one.failing_since is None else format_time_ms(one.failing_since),
+        "reason": one.reason,
+    }
 
 
 def watched(config: Config) -> dict[str, int]:

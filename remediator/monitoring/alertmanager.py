@@ -10,7 +10,7 @@ from exporter.base.text import counted
 from exporter.base.units import format_duration
 from remediator.monitoring.check import Check
 from remediator.monitoring.fastyaml import parse
-from remediator.monitoring.routing import Receiver, reached, receivers
+from remediator.monitoring.routing import WEBHOOK, Receiver, reached, receivers
 from remediator.peers.alertmanager import Alertmanager
 from remediator.peers.http import PeerError
 
@@ -39,6 +39,10 @@ class Seen:
     def ways_of(self, kind: str) -> Sequence[str]:
         """How people hear of such an alert."""
         return list(dict.fromkeys(way for receiver in self.people.get(kind, ()) for way in receiver.ways))
+
+    def counted_alone(self, way: str) -> bool:
+        """Whether what was sent that way was all for people: Alertmanager has one figure for all webhooks."""
+        return f"{way}_configs" != WEBHOOK or not any(self.ours.values())
 
 
 async def look(alertmanager: Alertmanager, port: int) -> Seen:
@@ -116,11 +120,14 @@ def _people(seen: Seen) -> Iterator[Check]:
         ways = dict.fromkeys(way for kind in KINDS for way in seen.ways_of(kind))
         yield Check("alertmanager", "tells people", "ok", f"by {', '.join(ways)}")
     for way in dict.fromkeys(way for kind in KINDS for way in seen.ways_of(kind)):
-        yield _arrives(way, *seen.sent.get(way, (0, 0)))
+        yield _arrives(way, *seen.sent.get(way, (0, 0)), alone=seen.counted_alone(way))
 
 
-def _arrives(way: str, tried: int, failed: int) -> Check:
+def _arrives(way: str, tried: int, failed: int, *, alone: bool) -> Check:
     name = f"messages by {way}"
+    if not alone:
+        what = "Alertmanager counts them together with those to the remediator"
+        return Check("alertmanager", name, "unknown", what, "look whether they came; by ntfy, `upkeeper status` says")
     if not tried:
         what = "none was sent since Alertmanager was started"
         return Check("alertmanager", name, "unknown", what, "send a test message")

@@ -18,9 +18,9 @@ PREFIX = "upkeeper-"
 BOARDS: Mapping[str, str] = {
     "alerting": "remediation", "audit": "remediation", "backups": "backups", "containers": "containers",
     "docker": "containers", "filesystems": "host", "findings": "configuration", "forecasts": "remediation",
-    "host": "host", "images": "overview", "itself": "remediation", "logs": "host", "neo4j": "databases",
-    "postgres": "databases", "schedule": "remediation", "services": "services", "sqlite": "overview", "updates": "host",
-    "watchdog": "overview", "web": "configuration",
+    "host": "host", "images": "remediation", "itself": "remediation", "logs": "host", "neo4j": "databases",
+    "postgres": "databases", "schedule": "remediation", "services": "services", "sqlite": "overview",
+    "updates": "host", "watchdog": "overview", "web": "configuration",
 }  # fmt: skip
 """The dashboard that shows what the alerts of a rule file are about: the overview where none shows it by itself."""
 ADDED = frozenset({"runbook_url", "dashboard_url"})

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from remediator.chat.channel import ChatError
 from remediator.chat.plain import as_it_is
 from remediator.chat.secret import SecretInFile
-from remediator.config.notify import Email, Notify, Slack, Telegram
+from remediator.config.notify import Email, Notify, Ntfy, Slack, Telegram
 from remediator.peers.http import PeerClient, PeerError
 from remediator.reporting.deliver import NotDelivered, post, send_mail
 from remediator.telling import html
@@ -20,8 +20,12 @@ from remediator.telling.words import Message, text
 SECONDS = 20.0
 MAX_BYTES = 1_000_000
 LONGEST = 4000
-"""Characters: of Telegram's 4096, and all that Slack shows of an escaped text."""
+"""Characters: of Telegram's 4096, and all that Slack shows of an escaped text. Bytes of ntfy's 4096: of more than that
+a server makes a file, which nobody reads.
+"""
 _GOOD, _ELSE = "good", "warning"
+_NTFY_GOOD, _NTFY_ELSE = 3, 4
+"""Priorities: as any message, and with a sound of its own."""
 
 
 class Way(Protocol):
@@ -44,6 +48,8 @@ def ways(notify: Notify) -> Sequence[Way]:
         found.append(BySlack(notify.slack))
     if notify.telegram is not None and notify.telegram.outcomes:
         found.append(ByTelegram(notify.telegram))
+    if notify.ntfy is not None and notify.ntfy.outcomes:
+        found.append(ByNtfy(notify.ntfy))
     return found
 
 
@@ -142,3 +148,46 @@ class ByTelegram:
             raise NotDelivered(str(error).replace(token, "...")) from None  # its cause has the token in an address
         if not isinstance(answer, dict) or answer.get("ok") is not True:
             raise NotDelivered(f"Telegram answers {status}")
+
+
+def in_ntfy(message: Message, topic: str, id: str) -> dict[str, Any]:
+    """For publishing as JSON: https://docs.ntfy.sh/publish/#publish-as-json. It is no Markdown, what is tapped is ours
+    alone, and by the id newer servers know a second copy. Pure.
+    """
+
+    def length(one: Message) -> int:
+        return len(text(one).encode(errors="replace"))
+
+    shown = fitted(message, length, LONGEST)
+    made: dict[str, Any] = {
+        "topic": topic,
+        "title": message.subject,
+        "message": text(shown).encode(errors="replace")[:LONGEST].decode(errors="ignore").rstrip(),
+        "priority": _NTFY_GOOD if message.good else _NTFY_ELSE,
+        "sequence_id": id,
+    }
+    first = next((link for _, link in message.links if link.startswith(("https://", "http://"))), None)
+    return made if first is None else made | {"click": first}
+
+
+class ByNtfy:
+    def __init__(self, ntfy: Ntfy) -> None:
+        self._topic = ntfy.topic
+        self._server = ntfy.server.rstrip("/")
+        path = ntfy.token_file
+        self._token = None if path is None else SecretInFile("notify.ntfy.token_file", path)
+
+    @property
+    def name(self) -> str:
+        return "ntfy"
+
+    async def tell(self, message: Message, id: str) -> None:
+        try:
+            headers = {} if self._token is None else {"Authorization": f"Bearer {await self._token.read()}"}
+            async with PeerClient("ntfy", self._server, SECONDS, MAX_BYTES) as client:
+                made = in_ntfy(message, self._topic, id)
+                status, _ = await client.fetch("POST", "/", headers=headers, json=made)
+        except (ChatError, PeerError) as error:
+            raise NotDelivered(str(error)) from None
+        if status != 200:
+            raise NotDelivered(f"ntfy answers {status}")

@@ -104,6 +104,24 @@ def together(all_news: Sequence[News], place: Place) -> Message:
     )
 
 
+def again(way: str, since: float, tries: int, reason: str, lost: int, place: Place) -> Message:
+    """That messages did not go this way, since then, and do again. lost: alerts of which nothing was told therefore."""
+    untold = f"what became of {counted(lost, 'alert')} was not told here" if lost else "nothing was missed"
+    failed = f"{counted(tries, 'message')} by {way} failed (the last: {reason.rstrip('.')})"
+    look = "see what it was about." if place.console else "`upkeeper alerts` and `upkeeper history` show what it was."
+    return Message(
+        subject=one_line(f"[Upkeeper] {place.host}: messages by {way} arrive again, {untold}", 200),
+        sentence=one_line(f"Since {_moment(since)} {failed}, and {untold}.", 2 * LONGEST),
+        what="",
+        facts=(),
+        done=(),
+        evidence=(),
+        todo=look if lost else "nothing; it is over.",
+        links=[("All alerts", f"{place.console}/console/alerts")] if place.console else [],
+        good=not lost,
+    )
+
+
 def text(one: Message) -> str:
     """The message as plain text."""
     parts = [one.sentence]

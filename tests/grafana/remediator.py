@@ -8,10 +8,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.audit.verify import Head
 from remediator.config.forecasts import Forecasts
+from remediator.config.images import Images
 from remediator.config.peers import Watchdog as WatchdogSettings
 from remediator.config.schedule import default_jobs
 from remediator.forecast.metrics import ForecastMetrics
 from remediator.forecast.row import ForecastRow
+from remediator.images.metrics import ImageMetrics
+from remediator.images.news import ImageNews, News, Result
 from remediator.metrics import Metrics
 from remediator.model.job import JobRecord
 from remediator.model.shapes.status import BallastView
@@ -19,6 +22,7 @@ from remediator.model.words import Outcome, Trigger, Verdict
 from remediator.runs.keeper import SilenceMetrics
 from remediator.schedule.metrics import JobMetrics
 from remediator.schedule.standing import Standing
+from remediator.telling.reach import Reach
 from remediator.webhook.endpoint import WebhookMetrics
 from remediator.webhook.reconciler import ReconcileMetrics
 from remediator.webhook.watchdog import Watchdog
@@ -52,6 +56,10 @@ def exposition() -> str:
     ReconcileMetrics(registry).last.set(NOW)
     SilenceMetrics(registry)
     Watchdog(WatchdogSettings, lambda: NOW, lambda: None).register(registry)
+    reach = Reach(lambda: NOW, registry)
+    reach.keep(["email", "ntfy"])
+    reach.went("email")
+    reach.did_not_go("ntfy", "ntfy answers 500")
     job = default_jobs()[0]
     record = JobRecord(
         name=job.name, task=job.task, target=None, at=job.at, timezone="UTC", since=NOW, handled_until=NOW,
@@ -62,6 +70,11 @@ def exposition() -> str:
         sink="filesystem:/", unit="bytes", limit=100.0, used_ratio=0.7, error_ratio=0.01, full_at=NOW, says="in 1 day"
     )
     ForecastMetrics(registry, Forecasts, lambda: NOW).foretold(NOW, [row])
+    images = ImageMetrics(registry, Images)
+    waits = ImageNews(
+        target="pa.n8n", checked=NOW, created=NOW - 9e6, digest="sha256:1", since=NOW - 9e5, versions=2, majors=1
+    )
+    images.seen(News(at=NOW, services=[waits]), {"pa.n8n": Result(image="n8n@sha256:0", result="went-back", at=NOW)})
     return generate_latest(registry).decode()
 
 

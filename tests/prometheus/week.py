@@ -235,6 +235,7 @@ def _remediator() -> Iterator[tuple[str, str, At]]:
     yield "image_update_max_pending_seconds", "", always(30 * 86400)
     yield "image_update_last_result_timestamp_seconds", f'{n8n}, result="updated"', always(60.0 * DEPLOY)
     yield "state_journal_since_timestamp_seconds", "", always(0)
+    yield "telling_up", 'way="email"', within(DAY + 150, 3, 0, 1)  # the mail server is updated
     yield "breaker_open", 'task="log-rotation", target="pa"', always(0)
     yield "approvals_pending", 'remedy="shrink-sqlite"', always(0)
     for what in ("bytes", "inodes"):

@@ -63,6 +63,10 @@ class Layout:
     def slack_url(self) -> Path:
         return self.alertmanager / "secrets" / "slack-webhook-url"
 
+    @property
+    def ntfy_token(self) -> Path:
+        return self.alertmanager / "secrets" / "ntfy-token"
+
     def log(self, name: str) -> Path:
         """The log file of a process."""
         return self.state.root / "log" / f"{name}.log"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from remediator.config.notify import Email, Notify, Slack
+from remediator.config.notify import Email, Notify, Ntfy, Slack
 from upkeeper.up.paths import Layout
 from upkeeper.up.ports import LOOPBACK, Ports, url
 
@@ -56,7 +56,7 @@ def alertmanager_config(
     config["inhibit_rules"] += inhibit
 
     email, slack = people.pop("email_configs")[0], people.pop("slack_configs")[0]
-    telegram = people.pop("telegram_configs")[0]
+    telegram, ntfy = people.pop("telegram_configs")[0], people.pop("webhook_configs")[0]
     if notify.email is not None:
         people["email_configs"] = [_email(email, notify.email, layout)]
     if notify.slack is not None:
@@ -66,6 +66,8 @@ def alertmanager_config(
             telegram
             | {"bot_token": bot, "chat_id": notify.telegram.chat_id, "api_url": notify.telegram.api.rstrip("/")}
         ]
+    if notify.ntfy is not None:
+        people["webhook_configs"] = [_ntfy(ntfy, notify.ntfy, layout)]
     if notify.tells_nobody:
         config["receivers"] = [remediator]
         config["route"]["routes"] = [
@@ -115,6 +117,15 @@ def _email(base: Document, email: Email, layout: Layout) -> Document:
 
 def _slack(base: Document, slack: Slack, layout: Layout) -> Document:
     return base | {"api_url_file": str(layout.slack_url), "channel": _template_literal(slack.channel)}
+
+
+def _ntfy(base: Document, ntfy: Ntfy, layout: Layout) -> Document:
+    config = copy.deepcopy(base) | {"url": f"{ntfy.server.rstrip('/')}/{ntfy.topic}?template=alertmanager"}
+    if ntfy.token_file is None:
+        del config["http_config"]["authorization"]
+    else:
+        config["http_config"]["authorization"]["credentials_file"] = str(layout.ntfy_token)
+    return config
 
 
 def _template_literal(value: str) -> str:

@@ -82,6 +82,8 @@ def _credentials(layout: Layout, notify: Notify) -> dict[Path, bytes]:
         files[layout.smtp_password] = _secret(notify.email.password_file, "notify.email.password_file")
     if notify.slack is not None:
         files[layout.slack_url] = _secret(notify.slack.webhook_url_file, "notify.slack.webhook_url_file")
+    if notify.ntfy is not None and notify.ntfy.token_file is not None:
+        files[layout.ntfy_token] = _secret(notify.ntfy.token_file, "notify.ntfy.token_file")
     return files
 
 

@@ -159,7 +159,9 @@ class MonitoringSetup:
                 now = await alertmanager.sent()
                 good = {way: _taken(now, way) - _taken(before, way) for way in ways}
                 if all(count > 0 for count in good.values()):
-                    return Effect(state="done", detail=f"handed over by {', '.join(ways)}")
+                    together = [way for way in ways if not found.alertmanagers[0].counted_alone(way)]
+                    look = f"; look whether it came by {', '.join(together)}" if together else ""
+                    return Effect(state="done", detail=f"handed over by {', '.join(ways)}{look}")
                 if time.monotonic() > deadline:
                     break
                 await asyncio.sleep(_LOOK_EVERY)

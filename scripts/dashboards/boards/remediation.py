@@ -1,7 +1,7 @@
 """What Upkeeper does by itself, what holds it back, what waits for a person, and whether its record can be trusted."""
 
 from scripts.dashboards.board import Board, Row
-from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, YES_IS_BAD, YES_IS_ODD, Json
+from scripts.dashboards.looks import ANY_IS_BAD, ANY_IS_ODD, YES_IS_BAD, YES_IS_GOOD, YES_IS_ODD, Json
 from scripts.dashboards.panels import Column, Query, series, stat, states, table
 from scripts.dashboards.scope import Variable
 
@@ -18,7 +18,9 @@ def board() -> Board:
         Row("What waits for a person", _approvals()),
         Row("Schedule", _schedule()),
         Row("Forecast", _forecast()),
+        Row("Images", _images()),
         Row("Alerts", _alerts()),
+        Row("Messages to people", _telling()),
         Row("Audit", _audit()),
         Row("Ballast", _ballast()),
     )
@@ -161,6 +163,70 @@ def _alerts() -> list[Json]:
         stat("Watchdog last came", "upkeeper_watchdog_last_timestamp_seconds * 1000", "dateTimeFromNow", width=6),
         stat("Last compared with Alertmanager", "upkeeper_reconcile_last_success_timestamp_seconds * 1000",
              "dateTimeFromNow", width=6),
+    ]  # fmt: skip
+
+
+def _images() -> list[Json]:
+    waits = "upkeeper_image_update_pending"
+    since, result = f"{waits}_since_timestamp_seconds", "upkeeper_image_update_last_result_timestamp_seconds"
+    return [
+        series(
+            "A new image waits",
+            Query(f"max by (target) (time() - {since})", "{{target}}"),
+            Query("min(upkeeper_image_update_max_pending_seconds)", "limit", limit=True, colour="orange"),
+            unit="s",
+            width=12,
+            about="Since it was first seen in the registry, beside images.max_pending. Empty when none waits.",
+            min=0,
+        ),
+        series(
+            "Age of what runs",
+            Query("max by (target) (time() - upkeeper_image_created_timestamp_seconds)", "{{target}}"),
+            unit="s",
+            width=12,
+            about="Since the image of each service was built.",
+            min=0,
+        ),
+        table(
+            "Images of services",
+            {"target": "Service"},
+            Column("Asked with success", "upkeeper_image_check_success", mappings=YES_IS_GOOD),
+            Column("Last answer", "upkeeper_image_checked_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("New image", f'{waits}{{kind="image"}}', steps=ANY_IS_ODD),
+            Column("Newer versions", f'{waits}{{kind="version"}}'),
+            Column("Major versions", f'{waits}{{kind="major"}}'),
+            Column("Waits since", f"{since} * 1000", "dateTimeFromNow"),
+            about="As the registries answered when image-check last asked them.",
+        ),
+        table(
+            "Updates of images",
+            {"target": "Service", "result": "Ended"},
+            Column("When", f"{result} * 1000", "dateTimeFromNow"),
+            about="The last of each service. went-back: the former image and data are in place again. asked: a person "
+            "must say what is to stay. unwell: on the former image too.",
+            width=16,
+        ),
+        stat("Registries last asked", "upkeeper_image_last_check_timestamp_seconds * 1000", "dateTimeFromNow", width=8),
+    ]
+
+
+def _telling() -> list[Json]:
+    way = "upkeeper_telling_"
+    return [
+        states("Ways to people", Query(f"{way}up", "{{way}}"), YES_IS_GOOD,
+               about="Whether the last message of what became of an alert went. Empty until one was sent."),
+        series("Messages", Query(f"sum by (way) (increase({way}messages_total{DURING}))", "{{way}}"),
+               Query(f"sum by (way) (increase({way}failures_total{DURING}))", "{{way}} failed"), style="bars",
+               about="Those of what became of alerts; Alertmanager's own are not among them."),
+        table(
+            "Ways",
+            {"way": "Way"},
+            Column("Last message", f"{way}last_success_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("Fails since", f"{way}failing_since_timestamp_seconds * 1000", "dateTimeFromNow"),
+            Column("Sent", f"{way}messages_total"),
+            Column("Failed", f"{way}failures_total", steps=ANY_IS_ODD),
+            about="Since the remediator was started. upkeeper status says why a way fails.",
+        ),
     ]  # fmt: skip
 
 

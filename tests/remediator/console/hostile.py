@@ -14,7 +14,9 @@ import remediator.api.operations as table
 from remediator.api.parameters import answer
 
 TIME = "2026-11-28T10:00:00.000Z"
-_TIMES = frozenset({"at", "since", "until", "before", "after", "held_until", "journal_since"})
+_TIMES = frozenset(
+    {"at", "since", "until", "before", "after", "held_until", "journal_since", "told_at", "failing_since"}
+)
 _NONE = frozenset({"continued_by"})
 
 

@@ -1,4 +1,4 @@
-"""Messages where texts have a limit: Slack counts the escaped text, Telegram the plain one. Pure."""
+"""Messages where texts have a limit: Slack counts the escaped text, Telegram the plain one, ntfy its bytes. Pure."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from remediator.telling.fitted import fitted
-from remediator.telling.ways import in_slack, in_telegram
+from remediator.telling.ways import in_ntfy, in_slack, in_telegram
 from remediator.telling.words import Message, text
 
 LINKS = [("The run, with all its evidence", "https://ops.example.org/console/runs/7"), ("What to do", "https://wiki/x")]
-SLACK_MOST, TELEGRAM_MOST = 4000, 4096
+SLACK_MOST, TELEGRAM_MOST, NTFY_MOST = 4000, 4096, 4096
 
 
 def made(line: str, **changes: Any) -> Message:
@@ -36,7 +36,16 @@ def telegram(one: Message) -> str:
     return str(in_telegram(one)["text"])
 
 
-WAYS = [(slack, SLACK_MOST), (telegram, TELEGRAM_MOST)]
+def ntfy(one: Message) -> str:
+    return str(in_ntfy(one, "alerts", "1")["message"])
+
+
+WAYS = [(slack, SLACK_MOST), (telegram, TELEGRAM_MOST), (ntfy, NTFY_MOST)]
+LENGTHS: dict[Callable[[Message], str], Callable[[str], int]] = {
+    slack: len,
+    telegram: lambda whole: len(whole.encode("utf-16-le")) // 2,
+    ntfy: lambda whole: len(whole.encode()),
+}
 
 
 def without(whole: str, entities: tuple[str, ...] = ("&amp;", "&lt;", "&gt;")) -> str:
@@ -45,11 +54,11 @@ def without(whole: str, entities: tuple[str, ...] = ("&amp;", "&lt;", "&gt;")) -
     return whole
 
 
-@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram"])
+@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram", "ntfy"])
 @pytest.mark.parametrize("letter", ["w", "&", "<", "`", "\U0001f525", "é"])
 def test_what_people_need_stays_whatever_the_length(way: Callable[[Message], str], most: int, letter: str) -> None:
     whole = way(made(letter * 237))
-    assert (len(whole) if way is slack else len(whole.encode("utf-16-le")) // 2) <= most
+    assert LENGTHS[way](whole) <= most
     assert "sweep on attic (run 7) did not help: " in whole
     assert "What you can do: look at it yourself." in whole
     assert all(f"{name}: {link}" in whole for name, link in LINKS)
@@ -58,7 +67,7 @@ def test_what_people_need_stays_whatever_the_length(way: Callable[[Message], str
         assert "&" not in without(whole), "half of what is written for a letter"
 
 
-@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram"])
+@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram", "ntfy"])
 def test_the_oldest_lines_go_first_and_no_more_than_must(way: Callable[[Message], str], most: int) -> None:
     whole = way(made("w" * 237))
     kept = [[f"{number} www" in part for number in range(8)] for part in whole.split("Last lines of log ")[1:]]
@@ -72,7 +81,7 @@ def test_the_oldest_lines_go_first_and_no_more_than_must(way: Callable[[Message]
     assert way(short).count("w\n") == 2 * 8 + 1, "what fits is whole"
 
 
-@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram"])
+@pytest.mark.parametrize(("way", "most"), WAYS, ids=["slack", "telegram", "ntfy"])
 def test_many_told_together_fit_too(way: Callable[[Message], str], most: int) -> None:
     many = [f"{number} {'&' * 340}" for number in range(15)]
     whole = way(made("x", evidence=(), done=[*many, "and 25 more"]))
@@ -96,3 +105,13 @@ def test_what_stays_in_the_end_is_the_sentence_and_what_one_can_do() -> None:
     assert text(fitted(made("w" * 200), lambda one: len(text(one)), 1)) == (
         f"sweep on attic (run 7) did not help: {'w' * 200}.\n\nWhat you can do: look at it yourself.\n"
     )
+
+
+def test_nothing_of_a_message_by_ntfy_is_markup_and_what_is_tapped_is_ours() -> None:
+    hostile = "**bold** [here](http://evil.example.org) \ud800 @all"
+    made_of = in_ntfy(made(hostile, links=[("The run", "`upkeeper show 7`"), *LINKS]), "alerts", "1")
+    assert made_of.keys() == {"topic", "title", "message", "priority", "sequence_id", "click"}
+    assert made_of["click"] == LINKS[0][1]
+    assert (made_of["topic"], made_of["priority"]) == ("alerts", 4)
+    assert "**bold** [here]" in made_of["message"], "as text"
+    assert "click" not in in_ntfy(made("x", links=[("The run", "`upkeeper show 7`")]), "alerts", "1")

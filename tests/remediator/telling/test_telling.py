@@ -1,4 +1,6 @@
-"""What became of alerts reaches people: by a real SMTP server, and by stand-ins for Slack's webhook and Telegram."""
+"""What became of alerts reaches people: by a real SMTP server, and by stand-ins for Slack's webhook, Telegram
+and ntfy.
+"""
 
 import asyncio
 import json
@@ -11,6 +13,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from aiohttp import web
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from remediator.config.config import Config
@@ -23,10 +26,11 @@ from remediator.telling.words import Message
 from tests.alertmanager.mailbox import Mailbox, part, served
 from tests.exporter.serving import answering
 from tests.helpers import wait_until
+from tests.remediator.chat.ntfy_stand_in import TOKEN, Ntfy, ntfy
 from tests.remediator.stack import START, Stack, alert, settings
 
 SUMMARY = "attic: 3 files, and 0 are allowed <b>"
-WAYS = ("email", "slack", "telegram")
+WAYS = ("email", "slack", "telegram", "ntfy")
 KEY = "password=hunter2hunter2"
 
 
@@ -55,6 +59,7 @@ class Scene:
     telling: Telling
     mailbox: Mailbox
     posts: Posts
+    ntfy: Ntfy
 
     async def fires(self, **labels: str) -> ReceivedAlert:
         one = told_alert(self.stack.clock.now, **labels)
@@ -91,21 +96,27 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture
 async def scene(stack: Stack, mailbox: Mailbox, tmp_path: Path) -> AsyncIterator[Scene]:
     posts = Posts()
-    async with answering(posts.take) as api:
+    async with answering(posts.take) as api, ntfy() as server:
         (tmp_path / "slack").write_text(f"{api}/services/T/B/x\n")
         (tmp_path / "token").write_text("123:geheim\n")
+        (tmp_path / "ntfy").write_text(f"{TOKEN}\n")
         notify = {
             "host": "pa-host",
             "email": {"to": "ann@example.org", "from": "up@example.org", "smarthost": mailbox.address,
                       "require_tls": False},
             "slack": {"webhook_url_file": str(tmp_path / "slack"), "channel": "#ops"},
             "telegram": {"bot_token_file": str(tmp_path / "token"), "chat_id": -7, "api": api},
+            "ntfy": {"server": server.url, "topic": "alerts", "token_file": str(tmp_path / "ntfy")},
         }  # fmt: skip
         document = {"remediator": {"ballast": 0}, "schedule": {"jobs": []}, "notify": notify}
         config = Config.model_validate(document | {"console": {"url": "https://ops.example.org/up"}})
         stack.core.apply_settings(settings(stack.task, stack.remedies, config))
         yield Scene(
-            stack, Telling(stack.core._database, lambda: stack.core.config, stack.clock, patience=30.0), mailbox, posts
+            stack,
+            Telling(stack.core._database, lambda: stack.core.config, stack.clock, stack.core.reach, patience=30.0),
+            mailbox,
+            posts,
+            server,
         )
 
 
@@ -145,7 +156,12 @@ async def test_what_was_mended_is_told_once_with_its_last_lines(scene: Scene) ->
     assert "the last &lt;b&gt;line&lt;/b&gt;" in slack["attachments"][0]["text"]
     assert "<" not in json.dumps(slack)
     assert (telegram["chat_id"], telegram["text"].startswith("[resolved, was warning]")) == (-7, True)
-    assert KEY not in json.dumps([slack, telegram])
+    [ntfy] = scene.ntfy.published
+    assert (ntfy["topic"], ntfy["title"], ntfy["priority"]) == ("alerts", mail["Subject"], 3)
+    assert ntfy["message"] == plain.rstrip()
+    assert ntfy["click"] == f"https://ops.example.org/up/console/runs/{run['id']}"
+    assert ntfy.keys() == {"topic", "title", "message", "priority", "sequence_id", "click"}, "and no Markdown or button"
+    assert KEY not in json.dumps([slack, telegram, ntfy])
 
 
 def _replace_evidence(connection: Any, run_id: int, keep: Any) -> None:
@@ -239,7 +255,8 @@ async def test_a_storm_is_one_message(scene: Scene) -> None:
         many = [told_alert(scene.stack.clock.now, storm=f"{number}", one=f"{each}") for each in range(40)]
         await scene.stack.receive(*many)
         await scene.later(120)
-        assert len(scene.texts) == len(scene.posts.slack) == len(scene.posts.telegram) == number
+        told = (scene.texts, scene.posts.slack, scene.posts.telegram, scene.ntfy.published)
+        assert [len(each) for each in told] == [number] * 4
     subject = scene.mailbox.subjects[1]
     assert subject == "[Upkeeper] 40 alerts on pa-host: 40 nothing is done"
     assert scene.texts[1].count("- attic: 3 files, and 0 are allowed <b>: Upkeeper does nothing about it") == 15
@@ -248,15 +265,68 @@ async def test_a_storm_is_one_message(scene: Scene) -> None:
 
 
 async def test_a_way_that_fails_holds_up_nothing_and_tells_later(scene: Scene) -> None:
-    scene.posts.fails = [500] * 4
+    scene.posts.fails, scene.ntfy.fails = [500] * 4, [503, 429]
     scene.stack.task.useless = True
     scene.stack.clutter()
     await scene.fires()
     assert (await scene.stack.finished())[0]["outcome"] == "ineffective"
     await scene.later(40)
-    assert (len(scene.texts), scene.posts.slack, scene.posts.telegram) == (1, [], [])
+    assert (len(scene.texts), scene.posts.slack, scene.posts.telegram, scene.ntfy.published) == (1, [], [], [])
+    assert {one.name for one in scene.stack.core.reach.ways if one.failing_since} == {"slack", "telegram", "ntfy"}
     await scene.later(400)
-    assert (len(scene.texts), len(scene.posts.slack), len(scene.posts.telegram)) == (1, 1, 1)
+    told = (scene.texts, scene.posts.slack, scene.posts.telegram, scene.ntfy.published)
+    assert [len(each) for each in told] == [1, 1, 1, 1], "and nothing more, as nothing was missed"
+    assert not [one.name for one in scene.stack.core.reach.ways if one.failing_since]
+
+
+async def test_what_a_way_never_told_it_says_when_it_works_again(scene: Scene) -> None:
+    """Messages that are older than an hour are not told any more, and people hear that there were some."""
+    stack, began = scene.stack, scene.stack.clock.now
+    scene.ntfy.fails = [503] * 8  # for an hour, as the waits become longer
+    stack.task.useless = True
+    stack.clutter()
+    one = await scene.fires()
+    await stack.finished()
+    await scene.later(40)
+    status = await stack.core.status()
+    [stands] = [way for way in status["ways"] if way["failing_since"]]
+    assert (stands["name"], stands["reason"], stands["told_at"]) == ("ntfy", "ntfy answers 503", None)
+    metrics = generate_latest(stack.core.registry).decode()
+    assert 'upkeeper_telling_up{way="ntfy"} 0.0\n' in metrics
+    assert 'upkeeper_telling_up{way="email"} 1.0\n' in metrics
+    assert 'upkeeper_telling_failing_since_timestamp_seconds{way="email"}' not in metrics
+    await scene.ends(one)
+    await scene.later(3500)
+    assert (scene.ntfy.published, scene.ntfy.fails) == ([], [])
+    await scene.later(300)
+    [again] = scene.ntfy.published
+    assert (
+        again["title"] == "[Upkeeper] pa-host: messages by ntfy arrive again, what became of 1 alert was not told here"
+    )
+    assert again["message"].startswith(
+        "Since 2027-01-15 08:00:40 UTC 8 messages by ntfy failed (the last: ntfy answers 503), and what became of "
+        "1 alert was not told here."
+    )
+    assert stack.clock.now - began < 2 * 3600
+    await scene.later(3700)
+    assert len(scene.ntfy.published) == 1, "once"
+    assert not [way for way in (await stack.core.status())["ways"] if way["failing_since"]]
+
+
+async def test_a_changed_config_is_tried_at_once(scene: Scene) -> None:
+    scene.ntfy.fails = [503] * 5
+    scene.stack.task.useless = True
+    scene.stack.clutter()
+    await scene.fires()
+    await scene.stack.finished()
+    await scene.later(500)  # the next try is minutes away
+    scene.ntfy.fails.clear()
+    config = scene.stack.core.config
+    changed = config.notify.model_copy(update={"ntfy": config.notify.ntfy.model_copy(update={"topic": "other"})})
+    config = config.model_copy(update={"notify": changed})
+    scene.stack.core.apply_settings(settings(scene.stack.task, scene.stack.remedies, config))
+    await scene.later(20)
+    assert [one["topic"] for one in scene.ntfy.published] == ["other"]
 
 
 @dataclass
@@ -282,7 +352,8 @@ async def test_whatever_a_way_does_the_others_tell(scene: Scene) -> None:
     hangs, ended = asyncio.Event(), Odd("last", takes)
     odd = [Odd("raises", raises), Odd("hangs", AsyncMock(side_effect=hangs.wait)), ended]
     stack = scene.stack
-    scene.telling = Telling(stack.core._database, lambda: stack.core.config, stack.clock, lambda _: odd, patience=0.1)
+    database, reach = stack.core._database, stack.core.reach
+    scene.telling = Telling(database, lambda: stack.core.config, stack.clock, reach, lambda _: odd, patience=0.1)
     stack.task.useless = True
     stack.clutter()
     await scene.fires()
@@ -317,7 +388,8 @@ async def test_whoever_does_not_want_it_hears_nothing(scene: Scene) -> None:
     await scene.fires()
     await scene.stack.finished()
     await scene.later(100)
-    assert (scene.texts, scene.posts.slack, scene.posts.telegram) == ([], [], [])
+    assert (scene.texts, scene.posts.slack, scene.posts.telegram, scene.ntfy.published) == ([], [], [], [])
+    assert (await scene.stack.core.status())["ways"] == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from upkeeper.look.check_config import check
 NAMES = (
     "restic-repository", "restic-password", "restic-env", "pg-password", "pg-passfile", "pg-key", "neo4j-password",
     "probe-password", "probe-token", "probe-body", "probe-key", "smtp-password", "slack-url", "age-identity",
-    "drill-env", "bot-token", "copy-repository", "copy-password", "copy-env", "database-url",
+    "drill-env", "bot-token", "ntfy-token", "copy-repository", "copy-password", "copy-env", "database-url",
     "chat-telegram", "chat-ntfy", "chat-app", "chat-bot", "oidc-secret",
 )  # fmt: skip
 PUBLIC = ("pg-root", "pg-cert", "neo4j-ca", "probe-ca", "probe-cert", "age-recipients")
@@ -79,6 +79,7 @@ notify:
   email: {{to: a@b, from: c@d, smarthost: "e:25", username: f, password_file: {tmp_path}/smtp-password}}
   slack: {{webhook_url_file: {tmp_path}/slack-url, channel: "#alerts"}}
   telegram: {{bot_token_file: {tmp_path}/bot-token, chat_id: 7}}
+  ntfy: {{server: "https://ntfy.example.org", topic: alerts, token_file: {tmp_path}/ntfy-token}}
 state: {{database_url_file: {tmp_path}/database-url}}
 console:
   url: https://h
