@@ -1,6 +1,6 @@
 """Grafana's own types for dashboards (PyPI grafana-foundation-sdk, made of its schema) take all of each of ours.
 
-It is no dependency of the tests: install it beside them, or name its folder in UPKEEPER_GRAFANA_TYPES.
+It is no dependency of the tests: `.ci/run` makes a folder of it, which UPKEEPER_GRAFANA_TYPES names; or install it beside them.
 """
 
 import importlib.util
@@ -15,9 +15,10 @@ import pytest
 
 from tests.grafana.dashboards import DASHBOARDS, load
 
-if os.environ.get("UPKEEPER_GRAFANA_TYPES"):
-    sys.path.append(os.environ["UPKEEPER_GRAFANA_TYPES"])
-HAS = importlib.util.find_spec("grafana_foundation_sdk") is not None
+NAMED = os.environ.get("UPKEEPER_GRAFANA_TYPES")
+if NAMED:
+    sys.path.append(NAMED)
+HAS = NAMED or importlib.util.find_spec("grafana_foundation_sdk") is not None
 OF_PLUGINS = {
     ".templating.list[].definition",
     ".annotations.list[].step",
