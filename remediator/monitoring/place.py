@@ -185,7 +185,7 @@ def _rules(seen: prom.Seen, share: Path, directory: Path, links: Links, by_hand:
             if look(his).content == content:
                 continue
             copied += _change(his.with_name(his.name + BESIDE), written)
-            by_hand.append(f"{his} holds alerts of another version and is yours: put {his.name}{BESIDE} in its place.")
+            by_hand.append(f"{his} holds rules of another version and is yours: put {his.name}{BESIDE} in its place.")
         if foreign:
             # A second copy would only have each alert fire twice.
             if look(path).whose == "ours":

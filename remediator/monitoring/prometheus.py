@@ -145,7 +145,7 @@ def _rules(compared: Compared) -> Check:
     if compared.current:
         return Check("prometheus", "rules", "ok", "loaded, and of this version")
     said = [
-        f"{counted(len(names), 'alert')} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        f"{counted(len(names), 'rule')} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
         for names, what in (
             (compared.missing, "not loaded"),
             (compared.other, "of another version"),

@@ -170,7 +170,7 @@ async def test_rules_of_another_version_are_renewed_and_a_persons_get_a_file_bes
         (told,) = [row for row in rows(plan) if row.name == "rules"]
         assert told.state == "wrong"
         assert "of another version: UpkeeperNeo4j" in told.detail
-        assert f"{changed} holds alerts of another version and is yours" in " ".join(plan.notes)
+        assert f"{changed} holds rules of another version and is yours" in " ".join(plan.notes)
         assert f"{rules}/sqlite.yml holds alerts" in " ".join(plan.notes)
         assert not [note for note in plan.notes if "web.yml" in note]
         await found.applied(plan, "write-rules")
