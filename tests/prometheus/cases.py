@@ -11,6 +11,10 @@ LEAN = {"GOGC": "400", "GOMAXPROCS": "1"}
 METRIC = re.compile(r"\bupkeeper_\w+|\bup(?=[{ \n]|$)")
 
 
+COMPARED = re.compile(r"(?<![=!<>])(>=|<=|>|<)(?!=)")
+JUST_AT_IT: Mapping[str, str] = {">": ">=", ">=": ">", "<": "<=", "<=": "<"}
+
+
 def seconds(duration: object) -> float:
     """Of a duration as Prometheus writes it, such as 1h30m."""
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", str(duration)))
@@ -56,3 +60,18 @@ def without(document: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]])
                 name = f"{case['alertname']} {metric}"
                 made.append(test | {"name": name, "input_series": left, "alert_rule_test": [quiet]})
     return made
+
+
+def moved(rule: Mapping[str, Any], place: int) -> dict[str, Any] | None:
+    """The rule, in which one of the limits takes in what is just at it, or no longer does; None without such a one."""
+    expr = rule["expr"]
+    found = list(COMPARED.finditer(re.sub(r"\{[^}]*\}", lambda braces: "_" * len(braces[0]), expr)))
+    if place >= len(found):
+        return None
+    at = found[place]
+    return {**rule, "expr": f"{expr[: at.start()]}{JUST_AT_IT[at[0]]}{expr[at.end() :]}"}
+
+
+def at_once(rule: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rule without its delay; None for one that has none."""
+    return {name: value for name, value in rule.items() if name != "for"} if "for" in rule else None

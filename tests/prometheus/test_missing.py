@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.helpers import LONG
-from tests.prometheus.cases import without
+from tests.prometheus.cases import read_by, without
 from tests.prometheus.test_rules import DUMPER, ROOT, RULES, TEST_FILES, promtool_test
 
 FIRES_WITHOUT: dict[str, tuple[str, set[str]]] = {
@@ -101,6 +101,15 @@ FIRES_WITHOUT: dict[str, tuple[str, set[str]]] = {
     ),
 }
 """Of an alert, why it fires all the same, and without which metrics."""
+
+
+def test_each_alert_is_tried_without_each_metric_that_it_reads() -> None:
+    """So that the long form below leaves out none, also of alerts to come."""
+    tried = [test["name"] for document in TEST_FILES.values() for test in without(document, RULES)]
+    assert len(set(tried)) == len(tried)
+    wanted = {(alert, metric) for alert, rule in RULES.items() for metric in read_by(rule["expr"])}
+    assert {tuple(name.split()) for name in tried} == wanted
+    assert {alert for alert, _ in wanted} == RULES.keys() - {"Watchdog"}, "what reads nothing misses nothing"
 
 
 @LONG

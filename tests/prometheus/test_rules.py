@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from remediator.monitoring.alertmanager import TEST
-from tests.helpers import long_form
+from tests.helpers import LONG, long_form
 from tests.metric_names import METRICS
-from tests.prometheus.cases import LEAN, seconds, telling
+from tests.prometheus.cases import LEAN, at_once, moved, seconds, telling
 from tests.servers import tool
 from upkeeper.share import share_path
 
@@ -58,6 +58,21 @@ CHANGES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"fires t
 )
 
 
+EDGES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
+    "moves its first limit": lambda rule: moved(rule, 0),
+    "moves its second limit": lambda rule: moved(rule, 1),
+    "moves its third limit": lambda rule: moved(rule, 2),
+    "waits for nothing": at_once,
+}
+SAME_AT_THE_EDGE: Mapping[str, Mapping[str, str]] = {
+    "moves its first limit": {
+        "UpkeeperImageUpdateFailed": "a time that was noted is never 0",
+        "UpkeeperSecurityUpdatesOverdue": "where none is pending, they have waited since now",
+    },
+}
+"""Alerts of which an edge is nothing that there is, and why."""
+
+
 def promtool_test(files: Iterable[Path]) -> subprocess.CompletedProcess[str]:
     """Runs the test files in one process. The output is stdout and stderr as they came."""
     command = [tool("promtool", "prometheus"), "test", "rules", *map(str, files)]
@@ -81,22 +96,35 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Mapping[st
     @cache
     def of_all(change: str) -> Mapping[str, str]:
         directory = tmp_path_factory.mktemp("changed")
-        for part in ("rules", "tests"):
-            (directory / part).mkdir()
-        for subject, document in RULE_FILES.items():
-            groups = [
-                group | {"rules": [CHANGES[change](rule) if "alert" in rule else rule for rule in group["rules"]]}
-                for group in document["groups"]
-            ]
-            (directory / "rules" / f"{subject}.yml").write_text(yaml.dump({"groups": groups}, Dumper=DUMPER))
-        for name, document in TEST_FILES.items():
-            file = directory / "tests" / f"{name}.yml"
-            file.write_text(yaml.dump(document | {"tests": telling(document)}, Dumper=DUMPER))
-        output = promtool_test(sorted((directory / "tests").iterdir())).stdout
+        output = changed(directory, CHANGES[change], lambda document: document | {"tests": telling(document)})
         parts = re.split(r"^Unit Testing: +(.+)$", output, flags=re.MULTILINE)
         return {Path(file).stem: verdict for file, verdict in zip(parts[1::2], parts[2::2], strict=True)}
 
     return of_all
+
+
+def changed(
+    directory: Path,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
+    tests: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda document: document,
+) -> str:
+    """What promtool says of the tests when each alert that the change has something for has it."""
+    for part in ("rules", "tests"):
+        (directory / part).mkdir()
+    for subject, document in RULE_FILES.items():
+        groups = [
+            group | {"rules": [change(rule) or rule if "alert" in rule else rule for rule in group["rules"]]}
+            for group in document["groups"]
+        ]
+        (directory / "rules" / f"{subject}.yml").write_text(yaml.dump({"groups": groups}, Dumper=DUMPER))
+    for name, document in TEST_FILES.items():
+        (directory / "tests" / f"{name}.yml").write_text(yaml.dump(tests(document), Dumper=DUMPER))
+    return promtool_test(sorted((directory / "tests").iterdir())).stdout
+
+
+def failing(output: str) -> set[str]:
+    """The alerts of which a case failed, and not a file that promtool cannot read."""
+    return set(re.findall(r"alertname: (\w+),(?:(?!alertname:).)*?got:", output, flags=re.DOTALL))
 
 
 @pytest.mark.slow
@@ -105,13 +133,22 @@ def test_a_broken_rule_fails_its_tests(change: str, said: Callable[[str], Mappin
     # That they pass on the rules as these ship is the test above: else each change would fail, and show nothing.
     verdicts = said(change)
     assert verdicts.keys() == TEST_FILES.keys()
-    # By a case, and not by a file that promtool cannot read.
-    failed = {
-        alert
-        for verdict in verdicts.values()
-        for alert in re.findall(r"alertname: (\w+),(?:(?!alertname:).)*?got:", verdict, flags=re.DOTALL)
-    }
+    failed = set().union(*map(failing, verdicts.values()))
     assert failed == set(ALERTS), f"no promtool test notices that one of {set(ALERTS) - failed} {change}"
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("edge", [*EDGES])
+def test_what_is_just_at_an_edge_is_tried(edge: str, tmp_path: Path) -> None:
+    """A case tells whether what is just at a limit fires, and one that a delay is kept."""
+    change = EDGES[edge]
+    has = {alert for alert, rule in RULES.items() if change(rule) is not None}
+    unnoticed = has - failing(changed(tmp_path, change)) - SAME_AT_THE_EDGE.get(edge, {}).keys()
+    assert has
+    assert not unnoticed, f"no promtool test notices that one of {unnoticed} {edge}"
 
 
 def test_no_alert_reads_another() -> None:
