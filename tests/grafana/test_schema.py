@@ -1,6 +1,6 @@
 """Grafana's own types for dashboards (PyPI grafana-foundation-sdk, made of its schema) take all of each of ours.
 
-It is no dependency of the tests: `.ci/run` makes a folder of it, which UPKEEPER_GRAFANA_TYPES names; or install it beside them.
+It is no dependency of the tests: `.ci/run` makes a folder of it, which UPKEEPER_GRAFANA_TYPES names.
 """
 
 import importlib.util
