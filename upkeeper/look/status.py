@@ -112,6 +112,7 @@ async def look(client: Operations, urls: Mapping[str, str | None] | None, guess:
             *_of_alerts(alerts),
             *_of_watched(figures_known or ()),
             *((1, problem) for problem in problems((), recorded.status["open_breakers"] if recorded else ())),
+            *((1, problem) for problem in (untold(recorded.status) if recorded else ())),
             *((1, problem) for problem in _of_demoted(recorded.remedies["items"] if recorded else ())),
             *((1, _waits(one)) for one in (recorded.status.get("approvals", []) if recorded else ())),
             *((1, problem) for problem in _of_ballast(recorded, serving=isinstance(client, HttpClient))),
@@ -289,6 +290,14 @@ def problems(services: Collection[ServiceView], breakers: Iterable[BreakerView])
         f"the breaker of {breaker['task']} on {breaker['target']} is open: the last runs did not help"
         for breaker in breakers
     ]
+
+
+def untold(status: StatusView) -> Iterator[str]:
+    """Ways by which people cannot be told, a sentence each."""
+    for way in status.get("ways", []):
+        if way["failing_since"] is not None:
+            begun = f"first at {way['failing_since'][:19].replace('T', ' ')} UTC"
+            yield f"messages to people by {way['name']} fail, {begun}: {way['reason']}"
 
 
 def _of_demoted(remedies: Iterable[RemedyView]) -> Iterator[str]:

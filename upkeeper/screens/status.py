@@ -98,10 +98,6 @@ def _everything(screen: Screen, seen: Overview, now: datetime) -> None:
 def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
     if status.get("tells_nobody"):
         screen.line(Cell(TELLING_NOBODY, STYLES["waiting"]))
-    for way in status.get("ways", []):
-        if way["failing_since"]:
-            since = ago(way["failing_since"], now)
-            screen.line(Cell("telling   ", STYLES["failed"]), f"by {way['name']} fails since {since}: {way['reason']}")
     if status.get("journal_since"):
         screen.line(Cell("journal   ", STYLES["waiting"]), f"{ON_JOURNAL}; since {ago(status['journal_since'], now)}")
     _holds(screen, status)
@@ -119,12 +115,13 @@ def _remediator(screen: Screen, status: StatusView, now: datetime) -> None:
         f"alerts    last received {ago(status['last_alert_at'], now)}, watchdog {ago(status['watchdog_at'], now)}"
         + (" (lost)" if status.get("watchdog_lost") else "")
     )
-    if works := [_way(way, now) for way in status.get("ways", []) if not way["failing_since"]]:
-        screen.line(f"telling   {', '.join(works)}")
+    if ways := [_way(way, now) for way in status.get("ways", [])]:
+        screen.line(f"telling   {', '.join(ways)}")
 
 
 def _way(way: WayView, now: datetime) -> str:
-    return f"by {way['name']}, " + (f"last {ago(way['told_at'], now)}" if way["told_at"] else "nothing yet")
+    told = f"last {ago(way['told_at'], now)}" if way["told_at"] else "nothing yet"
+    return f"by {way['name']} ({'fails, ' if way['failing_since'] else ''}{told})"
 
 
 def _runs(screen: Screen, runs: Sequence[RunView], now: datetime) -> None:
