@@ -55,7 +55,7 @@ class Engine:
 
     database: URL of the SQLite file; its write-ahead log must be on already.
     executor_id: a stable identity of this host: a start recovers what the same identity left behind.
-    make_room, turn: as the Database's.
+    make_room, turn: as the Database's. schema: of the engine's own tables on PostgreSQL, unless that is its default.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class Engine:
         idle_seconds: float = IDLE_SECONDS,
         make_room: Callable[[], bool] = lambda: False,
         turn: Turn | None = None,
+        schema: str | None = None,
     ) -> None:
         self._database = database
         self._turn = turn or Turn()
+        self._schema = schema
         self._make_room = make_room
         self._own: sa.Engine | None = None
         self._runner = runner
@@ -193,6 +195,8 @@ class Engine:
             "log_level": "WARNING",
             "notification_listener_polling_interval_sec": POLL_INTERVAL,
         }
+        if self._schema is not None:
+            config["dbos_system_schema"] = self._schema
         DBOS(config=config)
         # It counts every restart, of the machine too; the queue counts those that a run may have to do with.
         durable = DBOS.workflow(name="run", max_recovery_attempts=None)
@@ -273,6 +277,7 @@ def import_engine() -> None:
     if first:
         gc.freeze()  # it stays: no later collection need walk it, while a webhook waits
     _quieten()
+    _refuse_pickles()
 
 
 def _destroy() -> None:
@@ -373,6 +378,18 @@ def _rest_of_run(
 
 def _workflow_id(run_id: int, attempt: int) -> str:
     return f"run-{run_id}-{attempt}" if attempt else f"run-{run_id}"
+
+
+def _refuse_pickles() -> None:
+    """DBOS unpickles a row that says of itself that it is a pickle, whatever serializer is set (dbos._serialization):
+    whoever can write into its tables could have any code run here. Ours are JSON, and never anything else.
+    """
+    from dbos import _serialization
+
+    def refuse(_serializer: object, _text: str) -> Any:
+        raise TypeError("a pickle in the engine's tables, which Upkeeper never writes")
+
+    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[method-assign,assignment]
 
 
 def _quieten() -> None:

@@ -105,6 +105,7 @@ InState = Annotated[str | None, About("only runs in this state", among=get_args(
 OfHost = Annotated[str | None, About("only those of this host")]
 OnHost = Annotated[str | None, About("the host that is to run it; the one that is asked when left out", max_length=255)]
 HeldOn = Annotated[str | None, About("the host that is held back; the one that is asked when left out", max_length=255)]
+AskedOf = Annotated[str | None, About("the host that is to do it; the one that is asked when left out", max_length=255)]
 OfRun = Annotated[int | None, About("only records about the run of that id")]
 TokenName = Annotated[str, About("letters, digits, . _ -", min_length=1, max_length=63)]
 Expires = Annotated[float | None, About("seconds until it expires; never when left out", more_than=0, at_most=CENTURY)]
@@ -349,11 +350,11 @@ class Operations:
     async def schedule_why(self, job: JobName, at: Moment = None) -> WhyView: ...
 
     @operation("DELETE", "/remedies/{remedy}/autonomy", "Give a remedy back the autonomy of the config", by="trusting")
-    async def reset_autonomy(self, remedy: str) -> LevelView: ...
+    async def reset_autonomy(self, remedy: str, host: AskedOf = None) -> LevelView: ...
 
     @operation("POST", "/remedies/{remedy}/autonomy", "Promote a remedy to what its track suggests",
                by="trusting", body="PromotionRequest")  # fmt: skip
-    async def promote(self, remedy: str, autonomy: Promoted) -> LevelView:
+    async def promote(self, remedy: str, autonomy: Promoted, host: AskedOf = None) -> LevelView:
         """Names what was suggested. A remedy whose track does not suggest exactly that any more stays as it is."""
 
     @operation("POST", "/pause", "Hold back a task, or everything", by="holding", body="PauseRequest")
@@ -366,7 +367,7 @@ class Operations:
     async def resume(self, task: PausedTask, host: HeldOn = None) -> list[PauseView]: ...
 
     @operation("DELETE", "/breakers/{task}/{target}", "Close a breaker by hand", by="holding")
-    async def close_breaker(self, task: str, target: str) -> list[BreakerView]: ...
+    async def close_breaker(self, task: str, target: str, host: AskedOf = None) -> list[BreakerView]: ...
 
     @operation("GET", "/tokens", "The named tokens, without what they are", by="access", role="operator")
     async def tokens(self) -> Page[TokenView]: ...

@@ -70,6 +70,13 @@ class Fleet(Section):
         "their remediators; their directory must be there",
     )
 
+    obeys: list[Name] | None = Field(
+        default=None,
+        description="hosts that may ask this one for runs, answer its approvals, cancel its runs, pause it, close its "
+        "breakers and change how much its remedies may do; default: every one. Where hosts have no roles of their own "
+        "in the database it holds for runs alone",
+    )
+
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if given.get("host_label", INSTANCE) == INSTANCE and given.get("hosts") is None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 import structlog
@@ -34,7 +34,7 @@ _STATE: Mapping[str, Literal["approved", "denied"]] = {"approve": "approved", "d
 class Approving:
     """Shows what waits for a person, and takes the answer, on whichever host it is.
 
-    caller: who answers. submit: hands another attempt at a run to the engine.
+    caller: who answers. submit: hands another attempt at a run to the engine. ask: asks another host.
     """
 
     def __init__(
@@ -44,7 +44,9 @@ class Approving:
         waiting: Waiting,
         closing: Closing,
         submit: Callable[[int, int], Awaitable[None]],
+        ask: Callable[..., Awaitable[Any]],
     ) -> None:
+        self._ask = ask
         self._database = means.database
         self._judge = means.judge
         self._tasks = means.tasks
@@ -77,7 +79,12 @@ class Approving:
         self, id: int, verdict: Literal["approve", "deny"], plan_hash: str, reason: str = ""
     ) -> ApprovalView:
         """Approves or denies the plan of that hash."""
-        await self._require_open(id, plan_hash)
+        host = await self._require_open(id, plan_hash)
+        if host != self._database.host and self._database.held:
+            there: ApprovalView = await self._ask(
+                host, "decide_approval", id=id, verdict=verdict, plan_hash=plan_hash, reason=reason
+            )
+            return there
         if verdict == "approve":
             for block in await self._refusals(id):
                 raise refused(block.guard, f"{block.reason}; approval {id} goes on waiting")
@@ -124,8 +131,8 @@ class Approving:
         self._closing.close(connection, asked.run_id, why, now)
         return _Answered(True, [*ended, (runs.get(connection, asked.run_id), why)])
 
-    async def _require_open(self, id: int, plan_hash: str) -> None:
-        """Raises RequestError unless a request waits for an answer about this plan."""
+    async def _require_open(self, id: int, plan_hash: str) -> str:
+        """The host of a request that waits for an answer about this plan. Raises RequestError where none does."""
         try:
             asked = await self._database.read(partial(approvals.get, approval_id=id))
         except LookupError as error:
@@ -138,6 +145,7 @@ class Approving:
             raise conflict(f"approval {id} is over: it expired at {format_time_ms(asked.expires_at)}")
         if asked.plan_hash != plan_hash:
             raise conflict(f"approval {id} is about another plan now: look at it again, then answer with its plan_hash")
+        return asked.host
 
     async def _refusals(self, id: int) -> Sequence[Block]:
         """What would block the plan of a request if it was approved now. Another host asks its own guards, before it

@@ -1,8 +1,9 @@
 """Cancelling a run: at once where it has not begun to act, else before its next action."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -28,7 +29,7 @@ Ended = Sequence[tuple[Run, Conclusion]]
 class Cancelling:
     """Cancels runs, with those that are parts of them, on whichever host they are.
 
-    caller: who cancels. look: called when a composite may have to go on, to its end.
+    caller: who cancels. look: called when a composite may have to go on, to its end. ask: asks another host.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Cancelling:
         clock: Callable[[], float],
         caller: Callable[[], Caller],
         look: Callable[[], None],
+        ask: Callable[..., Awaitable[Any]],
     ) -> None:
+        self._ask = ask
         self._database = database
         self._closing = closing
         self._clock = clock
@@ -50,6 +53,11 @@ class Cancelling:
 
         Raises RequestError where none has that id, where it has ended, or is only being measured again.
         """
+        if self._database.held:
+            host = await self._database.read(partial(_host_of, run_id=id))
+            if host != self._database.host:
+                there: RunView = await self._ask(host, "cancel_run", id=id, reason=reason)
+                return there
         now, caller = self._clock(), self._caller()
         cancel = partial(self._cancel, run_id=id, reason=reason, caller=caller, now=now)
         for run, verdict in await self._database.write(cancel):
@@ -60,10 +68,7 @@ class Cancelling:
 
     def _cancel(self, connection: sa.Connection, run_id: int, reason: str, caller: Caller, now: float) -> Ended:
         """In one transaction: notes it of all that belongs together, and closes what has not begun to act."""
-        try:
-            run = runs.get(connection, run_id)
-        except LookupError as error:
-            raise not_found(f"there is no run {run_id}") from error
+        run = _known(connection, run_id)
         if run.host != self._database.host:
             fleet.join_writers(connection, run.host)
             fleet.call(connection, [run.host], everything=True)  # also at what the run held back
@@ -90,6 +95,17 @@ class Cancelling:
             approvals.end(connection, asked, "cancelled", why, now)
         verdict = Conclusion("cancelled", f"{why}; nothing had been done")
         return [(run, verdict)] if self._closing.close(connection, run_id, verdict, now) else []
+
+
+def _known(connection: sa.Connection, run_id: int) -> Run:
+    try:
+        return runs.get(connection, run_id)
+    except LookupError as error:
+        raise not_found(f"there is no run {run_id}") from error
+
+
+def _host_of(connection: sa.Connection, run_id: int) -> str:
+    return _known(connection, run_id).host
 
 
 def _require_noted(connection: sa.Connection, run_id: int, closed: bool) -> None:

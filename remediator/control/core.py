@@ -6,7 +6,7 @@ A part is imported and made when it is first needed, so that a command that read
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from remediator.config.config import Config
     from remediator.control.access import Access
     from remediator.control.approving import Approving
+    from remediator.control.asking import Asking
     from remediator.control.auditing import Auditing
     from remediator.control.ballast import BallastKeeper
     from remediator.control.cancelling import Cancelling
@@ -169,7 +170,20 @@ class Core(Operations):
     def holding(self) -> "Holding":
         from remediator.control.holding import Holding
 
-        return Holding(self._means, self._caller, self._look_again, self._pause_silences)
+        return Holding(self._means, self._caller, self._look_again, self._pause_silences, self._ask_other)
+
+    async def _ask_other(self, host: str, operation: str, **given: Any) -> Any:
+        return await self.asking.ask(host, operation, **given)
+
+    @cached_property
+    def asking(self) -> "Asking":
+        from remediator.control.asking import Asking
+
+        return Asking(self._database, self._clock, self._caller, self.ask, self._obeys)
+
+    def _obeys(self) -> "Sequence[str] | None":
+        fleet = self._settings.config.fleet
+        return None if fleet is None else fleet.obeys
 
     @cached_property
     def _pause_silences(self) -> "PauseSilences":
@@ -194,7 +208,8 @@ class Core(Operations):
     def cancelling(self) -> "Cancelling":
         from remediator.control.cancelling import Cancelling
 
-        return Cancelling(self._database, self._closing, self._clock, self._caller, lambda: self._composites.wake())
+        look = lambda: self._composites.wake()  # noqa: E731
+        return Cancelling(self._database, self._closing, self._clock, self._caller, look, self._ask_other)
 
     @cached_property
     def approving(self) -> "Approving":
@@ -206,6 +221,7 @@ class Core(Operations):
             self.waiting,
             self._closing,
             lambda *turn: self.queue.submit(*turn),
+            self._ask_other,
         )
 
     @cached_property
@@ -237,7 +253,7 @@ class Core(Operations):
         from remediator.control.trusting import Trusting
 
         configured = lambda: self._settings.remedies  # noqa: E731
-        return Trusting(self._database, configured, self._clock, self._caller, self._look_again)
+        return Trusting(self._database, configured, self._clock, self._caller, self._look_again, self._ask_other)
 
     @cached_property
     def explaining(self) -> "Explaining":
@@ -274,6 +290,7 @@ class Core(Operations):
             self._caller,
             lambda: self.membership.there,
             lambda: self.driver.wake(),
+            self._ask_other,
         )
 
     @cached_property
@@ -443,7 +460,8 @@ class Core(Operations):
         workers = lambda: self._settings.config.remediator.workers  # noqa: E731
         begins = None if self._journal is None else self._journal.hold
         parts = (self._composites, self._tasks, self._ballast)
-        return Queue(self._database, runner, *parts, workers, self._clock, begins)
+        refuses = lambda host: self.asking.refusal(host)  # noqa: E731
+        return Queue(self._database, runner, *parts, workers, self._clock, begins, refuses)
 
     @cached_property
     def _composites(self) -> "Composites":
@@ -616,10 +634,14 @@ class Core(Operations):
             self._composites.wake()
         self._wake_scheduler()
         if "queue" in vars(self):
-            task = asyncio.create_task(self.queue.pick_up(), name="pick up runs")
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            self._begin(self.queue.pick_up(), "pick up runs")
+            self._begin(self.asking.take_up(), "what others ask for")
         self._wake_keeper()
+
+    def _begin(self, work: "Coroutine[Any, Any, None]", name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
 
     # From start to end.
 

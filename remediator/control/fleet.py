@@ -79,7 +79,8 @@ class Fleet:
         if not one.up:
             raise unavailable(f"host {host} is down: it was last seen at {format_time_ms(one.seen_at)}")
         request = Request(
-            host=host, task=task, target=target, caller=self._caller(), dry_run=dry_run, params=params
+            host=host, task=task, target=target, caller=self._caller(), dry_run=dry_run, params=params,
+            via=self._database.host,
         )  # fmt: skip
         run_id, new = await self._database.write(partial(_store, request=request, now=self._clock()))
         if not new:

@@ -1,7 +1,8 @@
 """What holds runs back: pauses and breakers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -12,7 +13,7 @@ from remediator.control.choosing import known_task
 from remediator.control.silencing import PauseSilences
 from remediator.decide.means import Means
 from remediator.model.caller import Caller
-from remediator.model.errors import RequestError, conflict, not_found, unprocessable
+from remediator.model.errors import RequestError, not_found, unprocessable
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
 from remediator.model.shapes.holds import BreakerView, PauseView
@@ -33,7 +34,9 @@ class Holding:
         caller: Callable[[], Caller],
         look_again: Callable[[], None],
         silenced: PauseSilences,
+        ask: Callable[..., Awaitable[Any]],
     ) -> None:
+        self._ask = ask
         self._database = means.database
         self._judge = means.judge
         self._tasks = means.tasks
@@ -51,7 +54,10 @@ class Holding:
         silence: people are not told of its alerts meanwhile. It must have an end. host: else this one.
         """
         if host is not None and host != self._database.host:
-            return await self._pause_other(host, task, reason, seconds, silence)
+            await self._require_host(host)
+            if silence or await self._is_its_own_to_do(host, task):
+                return list(await self._ask(host, "pause", task=task, reason=reason, seconds=seconds, silence=silence))
+            return await self._pause_other(host, task, reason, seconds)
         if task is not None:
             known_task(self._tasks(), task)
         now = self._clock()
@@ -66,15 +72,12 @@ class Holding:
         log.info("paused", task=task, reason=reason, seconds=seconds, silence=silence)
         return await self.paused()
 
-    async def _pause_other(
-        self, host: str, task: str | None, reason: str, seconds: float | None, silence: bool
-    ) -> list[PauseView]:
+    async def _is_its_own_to_do(self, host: str, task: str | None) -> bool:
+        """Whether only the other host can change its pause: as that holds a silence, or as the database keeps it so."""
+        return self._database.held or any(lease.task == task for lease in await self._silenced.all(host))
+
+    async def _pause_other(self, host: str, task: str | None, reason: str, seconds: float | None) -> list[PauseView]:
         """Pauses on another host, which may be down. Which tasks it has only that knows."""
-        await self._require_host(host)
-        if silence:
-            raise unprocessable(f"a silence is made by the host itself: pause with a silence on {host}")
-        if await self._silences_of(host, task):
-            raise conflict(f"a pause of {host} holds a silence, which ends with it: change it there")
         now = self._clock()
         hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller())
 
@@ -89,8 +92,8 @@ class Holding:
 
     async def _resume_other(self, host: str, task: str | None) -> list[PauseView]:
         await self._require_host(host)
-        if await self._silences_of(host, task):
-            raise conflict(f"a pause of {host} holds a silence, which ends with it: end it there")
+        if await self._is_its_own_to_do(host, task):
+            return list(await self._ask(host, "resume", task=task))
         caller, now = self._caller(), self._clock()
 
         def work(connection: sa.Connection) -> bool:
@@ -107,9 +110,6 @@ class Holding:
         if not await self._database.read(partial(fleet.known, names=[host])):
             raise not_found(f"there is no host {host!r}; upkeeper hosts lists those that there are")
 
-    async def _silences_of(self, host: str, task: str | None) -> bool:
-        return any(lease.task == task for lease in await self._silenced.all(host))
-
     async def resume(self, task: str | None, host: str | None = None) -> list[PauseView]:
         """Ends the pause of a task, or the general one, here or on that host. Returns those still in force there."""
         if host is not None and host != self._database.host:
@@ -122,8 +122,10 @@ class Holding:
         log.info("resumed", task=task)
         return await self.paused()
 
-    async def close_breaker(self, task: str, target: str) -> list[BreakerView]:
-        """Closes a breaker by hand. Returns the breakers still open."""
+    async def close_breaker(self, task: str, target: str, host: str | None = None) -> list[BreakerView]:
+        """Closes a breaker by hand, here or on that host. Returns the breakers still open there."""
+        if host is not None and host != self._database.host:
+            return list(await self._ask(host, "close_breaker", task=task, target=target))
         if not any(one["task"] == task and one["target"] == target for one in await self.open_breakers()):
             raise not_found(f"no breaker is open for {task} on {target}")
         by_hand = partial(holds.close_breaker, task=task, target=target, caller=self._caller(), now=self._clock())

@@ -34,7 +34,7 @@ class Place:
     def of(cls, config: "Config", state: StateDir) -> "Place":
         """Raises ClientError when the file with the URL cannot be read, or holds none."""
         file = config.state.database_url_file
-        return cls(state.database if file is None else _url(Path(file)), config.host.name)
+        return cls(state.database if file is None else url_in(Path(file)), config.host.name)
 
     @classmethod
     def find(cls, path: Path | None, state: StateDir) -> "Place":
@@ -59,7 +59,8 @@ def _may_say(path: Path) -> bool:
     return _SAYS.search(text) is not None
 
 
-def _url(file: Path) -> str:
+def url_in(file: Path) -> str:
+    """The URL of a database that a file holds. Raises ClientError."""
     try:
         text = file.read_text().strip()
     except (OSError, UnicodeError) as error:

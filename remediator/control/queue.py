@@ -9,6 +9,7 @@ from exporter.base.units import format_duration
 from remediator.control.again import to_be_tried_again
 from remediator.control.choosing import chosen_task
 from remediator.model.errors import NoRoom, RequestError
+from remediator.model.run import Run
 from remediator.model.task import Task
 from remediator.runs.composites import Composites
 from remediator.runs.looking import Looking
@@ -16,6 +17,7 @@ from remediator.runs.steps import Runner
 from remediator.store import runs
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
+from remediator.store.rights import engine_schema
 from remediator.store.room import ROOM_INTERVAL, explained
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ MAX_DEATHS = 5
 
 
 class Queue:
-    """The runs that are stored and those that the engine knows of. begins: awaited before a stored run begins."""
+    """The runs that are stored and those that the engine knows of. begins: awaited before a stored run begins. refuses:
+    why nothing is done for another host; None where it is.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,9 @@ class Queue:
         workers: Callable[[], int],
         clock: Callable[[], float],
         begins: Callable[[int], Awaitable[object]] | None = None,
+        refuses: Callable[[str], str | None] = lambda _: None,
     ) -> None:
+        self._refuses = refuses
         self._begins = begins
         self._database = database
         self._runner = runner
@@ -76,6 +82,7 @@ class Queue:
                 workers=self._workers(),
                 make_room=self._ballast.release,
                 turn=self._database.turn,
+                schema=engine_schema(host) if self._database.held else None,
             )
         if not self._taken_up:
             died = await self._database.write(partial(runs.take_up, host=self._database.host))
@@ -102,20 +109,25 @@ class Queue:
             return attempts
         accepted = {}
         for run_id, attempt in attempts.items():
-            refusal = await self._refusal(run_id)
+            run = await self._database.read(partial(runs.get, run_id=run_id))
+            if run.via is not None and run.state == "queued":
+                await self._database.write(partial(runs.taken_up, run=run, now=self._clock()))
+            refusal = await self._refusal(run)
             if refusal is None:
                 accepted[run_id] = attempt
             else:
                 await self._runner.abandon(run_id, refusal)
         return accepted
 
-    async def _refusal(self, run_id: int) -> str | None:
+    async def _refusal(self, run: Run) -> str | None:
         """Why a run that was handed over by another host is none for this one."""
-        run = await self._database.read(partial(runs.get, run_id=run_id))
         if run.state != "queued" or run.parent_id is not None or not run.caller.by_hand or run.attempt:
             return None
         if self._clock() - run.requested_at > HANDED_OVER_FOR:
             return f"it was asked for more than {format_duration(HANDED_OVER_FOR)} ago, and the host was away since"
+        refusal = None if run.via is None else self._refuses(run.via)
+        if refusal is not None:
+            return refusal
         try:
             await chosen_task(self._tasks(), run.task, run.target, run.params)
         except RequestError as error:

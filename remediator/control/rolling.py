@@ -1,7 +1,7 @@
 """Rollouts: what one would be, beginning it, and what becomes of it."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 class Rolling:
     """caller: who asks. serves: whether this process is the host's remediator, which alone drives. wake: called when
-    there is something to drive.
+    there is something to drive. ask: asks another host.
     """
 
     def __init__(
@@ -40,7 +40,9 @@ class Rolling:
         caller: Callable[[], Caller],
         serves: Callable[[], bool],
         wake: Callable[[], None],
+        ask: Callable[..., Awaitable[Any]],
     ) -> None:
+        self._ask = ask
         self._database = database
         self._looking = looking
         self._clock = clock
@@ -158,6 +160,10 @@ class Rolling:
 
     async def cancel_rollout(self, id: int, reason: str = "") -> RolloutView:
         """No other run of it begins. Those under way go on to their end."""
+        found = await self._get(id)
+        if self._database.held and found.state in OPEN and found.driver != self._database.host:
+            there: RolloutView = await self._ask(found.driver, "cancel_rollout", id=id, reason=reason)
+            return there
         await self._change(id, partial(self._cancel, reason=reason))
         self._wake()
         return await self.rollout(id)

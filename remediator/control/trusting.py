@@ -1,8 +1,8 @@
 """How much each remedy may do by itself now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 import structlog
@@ -25,7 +25,7 @@ class Trusting:
     """The levels of remedies, where they are no longer what the config says.
 
     configured: the remedies as the config has them. caller: who gives a level back. on_changed: called when a remedy
-    may do more or less by now.
+    may do more or less by now. ask: asks another host.
     """
 
     def __init__(
@@ -35,7 +35,9 @@ class Trusting:
         clock: Callable[[], float],
         caller: Callable[[], Caller],
         on_changed: Callable[[], None],
+        ask: Callable[..., Awaitable[Any]],
     ) -> None:
+        self._ask = ask
         self._database = database
         self._configured = configured
         self._clock = clock
@@ -69,8 +71,11 @@ class Trusting:
         self._levels = {**self._levels, level.remedy: level}
         self._on_changed()
 
-    async def promote(self, remedy: str, autonomy: Literal["approve", "auto"]) -> LevelView:
+    async def promote(self, remedy: str, autonomy: Literal["approve", "auto"], host: str | None = None) -> LevelView:
         """Lets a remedy do more by itself, as its track suggests and a person has looked at."""
+        if host is not None and host != self._database.host:
+            there: LevelView = await self._ask(host, "promote", remedy=remedy, autonomy=autonomy)
+            return there
         now, configured = self._known(remedy)
         promoted = await self._database.write(
             partial(self._promoted, remedy=now, configured=configured, autonomy=autonomy, by=self._caller())
@@ -103,8 +108,11 @@ class Trusting:
             raise not_found(f"there is no remedy {remedy!r}; the remedies: {known}")
         return now, configured
 
-    async def reset_autonomy(self, remedy: str) -> LevelView:
+    async def reset_autonomy(self, remedy: str, host: str | None = None) -> LevelView:
         """Gives a remedy back what the config says."""
+        if host is not None and host != self._database.host:
+            there: LevelView = await self._ask(host, "reset_autonomy", remedy=remedy)
+            return there
         _, configured = self._known(remedy)
         given_back = await self._database.write(
             partial(self._given_back, remedy=remedy, configured=configured, by=self._caller())

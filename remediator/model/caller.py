@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from remediator.model.words import Trigger
+from remediator.model.words import BY_HAND, Trigger
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Caller:
     @property
     def by_hand(self) -> bool:
         """A person asked, who is there to see what comes of it."""
-        return self.trigger in ("cli", "api", "console", "chat")
+        return self.trigger in BY_HAND
 
 
 ASKING: ContextVar[Caller | None] = ContextVar("ASKING", default=None)

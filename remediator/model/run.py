@@ -26,6 +26,8 @@ class Request:
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     alert_id: int | None = None
     parent_id: int | None = None
+    via: str | None = None
+    """The other host through which a person asked for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

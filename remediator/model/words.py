@@ -5,6 +5,9 @@ from typing import Literal
 Trigger = Literal["alert", "schedule", "cli", "api", "console", "chat", "run"]
 """How something was asked for."""
 
+BY_HAND: tuple[Trigger, ...] = ("cli", "api", "console", "chat")
+"""By a person, who is there to see what comes of it."""
+
 ApprovalState = Literal["asked", "approved", "denied", "expired", "cancelled", "superseded"]
 """What became of a request for approval. ``cancelled``: its alert ended, or its run was cancelled; ``superseded``: the
 plan changed.

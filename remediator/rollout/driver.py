@@ -129,7 +129,7 @@ class Driver:
         turn = next_turn(before, facts)
         after, asked = turn.rollout, []
         for name in turn.begin:
-            run_id, new = runs.create_unless_in_flight(connection, request_of(after, name), now)
+            run_id, new = runs.create_unless_in_flight(connection, request_of(after, name, host), now)
             if new:
                 asked.append(name)
                 after = began(after, name, run_id, now)
@@ -165,7 +165,7 @@ class Driver:
         return Facts(found, away, UP_WITHIN, sight, now)
 
 
-def request_of(rollout: Rollout, host: str) -> Request:
+def request_of(rollout: Rollout, host: str, driver: str) -> Request:
     """The run on a host: what whoever asked for the rollout could ask that host for."""
     return Request(
         host=host,
@@ -174,6 +174,7 @@ def request_of(rollout: Rollout, host: str) -> Request:
         caller=rollout.caller,
         dry_run=False,
         params=rollout.params,
+        via=None if host == driver else driver,
     )
 
 

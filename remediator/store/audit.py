@@ -139,6 +139,12 @@ def last_of(connection: sa.Connection, host: str, kind: Kind) -> float | None:
     return None if at is None else at / 1000
 
 
+def has(connection: sa.Connection, host: str, kind: Kind, run_id: int) -> bool:
+    """Whether the host has a record of a kind about a run."""
+    about = (audit.c.run_id == run_id, audit.c.host == chain_of(connection, host), audit.c.kind == kind)
+    return bool(connection.scalar(sa.select(sa.exists().where(*about))))
+
+
 def chains(connection: sa.Connection) -> Sequence[Any]:
     """The chain of each host: ``host``, ``number`` and ``hash`` of its end, ``deleted``, the number of those gone."""
     columns = (audit_heads.c.host, audit_heads.c.number, audit_heads.c.hash, audit_heads.c.deleted)

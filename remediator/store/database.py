@@ -13,31 +13,19 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from remediator.model.errors import NoRoom
-from remediator.store import audit, hosts
+from remediator.store import audit, hosts, ownrole
 from remediator.store.backend import Backend
 from remediator.store.sqlitefile import SqliteFile
 from remediator.store.turn import Turn
+from remediator.store.version import MIGRATIONS, is_current, newest_version, note, version_of
 from remediator.store.writer import Writer
+
+__all__ = ["MIGRATIONS", "Database", "newest_version"]
 
 T = TypeVar("T")
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def newest_version() -> str:
-    """The revision of the newest migration: what its file's name begins with."""
-    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-
-
 _MIGRATING = threading.Lock()
 """Alembic knows one migration in a process: ``alembic.op`` and ``alembic.context`` are of the last that began."""
-
-
-def _version(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    version: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return version
 
 
 def _backend(
@@ -93,6 +81,8 @@ class Database:
         """How often this process has written to it: another number tells that something may be another by now."""
         self.begun = 0
         """How many of its writes have reached it: each of them may have been committed."""
+        self.held = False
+        """Whether the database lets this host change what is its own, and nothing else."""
         self.on_write: Callable[[], None] = lambda: None
         """Called after each write."""
         self._read_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
@@ -125,15 +115,18 @@ class Database:
     async def migrate(self) -> None:
         """Opens the database and brings the tables up to date. Keeps every row. May be called again.
 
-        Raises NoRoom, and sqlalchemy.exc.DBAPIError.
+        Raises NoRoom, sqlalchemy.exc.DBAPIError, and ClientError where that is for another to do: a newer program, or
+        whoever owns the tables.
         """
         await asyncio.wrap_future(self._writer.submit(self._migrate))
 
     def _migrate(self) -> None:
         writable = self._backend.open()
         # First only a look: a reader must not need room on the disk, nor wait for a writer.
-        if self._backend.read(_version) != newest_version():
+        if not is_current(self._backend.read(version_of)):
             self._upgrade()
+        if not self._backend.one_machine:
+            self.held = self._backend.read(partial(ownrole.held, host=self.host))
         if not writable:
             return
         # In vain without room; before anything is done, this is called again.
@@ -149,7 +142,7 @@ class Database:
 
         def make() -> None:
             self._backend.open()
-            if self._backend.read(_version) != newest_version():
+            if not is_current(self._backend.read(version_of)):
                 self._upgrade()
 
         await asyncio.wrap_future(self._writer.submit(make))
@@ -183,8 +176,9 @@ class Database:
             self._backend.prepare_migration(connection)
             config.attributes.update(connection=connection, host=self.host)
             command.upgrade(config, "head")
+            note(connection)
 
-        with _MIGRATING:
+        with _MIGRATING, ownrole.explained():
             self._backend.write(upgrade)
 
     async def require_room(self) -> None:

@@ -96,6 +96,12 @@ def mute(connection: sa.Connection, why: Mapping[int, str | None], now: float) -
         connection.execute(alerts.update().where(alerts.c.id == id).values(muted=reason, **due))
 
 
+def is_of(connection: sa.Connection, id: int, host: str) -> bool:
+    """Whether an episode is this host's, or nobody's."""
+    mine = sa.or_(alerts.c.host == host, alerts.c.host.is_(None))
+    return connection.scalar(sa.select(alerts.c.id).where(alerts.c.id == id, mine)) is not None
+
+
 def carry_over(connection: sa.Connection, host: str, before: int, after: int, now: float) -> None:
     """The outage of one episode goes on as another: what was decided and done about it belongs to that one now."""
     audit.append(connection, host, Entry("alert.joined", now, body={"before": before}, alert_id=after))

@@ -19,6 +19,7 @@ from remediator.store.tables import (
     alerts,
     approvals,
     artefacts,
+    asks,
     audit_heads,
     breaker_resets,
     chat_messages,
@@ -47,9 +48,9 @@ BROUGHT = frozenset({
     actions, alerts, approvals, artefacts, audit_heads, audit_table, breaker_resets, chat_messages, decisions,
     due_times, jobs, levels, pauses, run_rows, runs, silences, told, tokens,
 })  # fmt: skip
-LEFT = frozenset({hosts, rollouts, senders})
+LEFT = frozenset({asks, hosts, rollouts, senders})
 """Tables of which a journal holds nothing that the record lacks: hosts say themselves that they are there, rollouts do
-not begin on a journal, and the next webhook names its sender.
+not begin on a journal, nobody is asked there, and the next webhook names its sender.
 """
 Row = dict[str, Any]
 NOTHING_OVER: Mapping[int, str] = {}

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from remediator.store.tables import (
     HEARD_AT,
     alerts,
+    asks,
     breaker_resets,
     decisions,
     due_times,
@@ -50,6 +51,8 @@ def purge(connection: sa.Connection, host: str, before: float) -> Mapping[int, i
     connection.execute(sa.delete(jobs).where(jobs.c.host == host, jobs.c.removed_at < before))
     connection.execute(sa.delete(rollouts).where(rollouts.c.host == host, rollouts.c.finished_at < before))
     connection.execute(sa.delete(hosts).where(hosts.c.host != host, hosts.c.seen_at < before))
+    asked = sa.or_(asks.c.host == host, asks.c.sender == host)
+    connection.execute(sa.delete(asks).where(asked, asks.c.asked_at < before))
     connection.execute(sa.delete(told).where(told.c.host == host, told.c.at < before))
     given_back = (levels.c.host == host, levels.c.level.is_(None), levels.c.at < before)
     connection.execute(sa.delete(levels).where(*given_back))

@@ -33,11 +33,20 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
             reason="",
             requested_at=now,
             notes=[],
+            via=request.via,
         )
     )
     key = result.inserted_primary_key
     assert key is not None
     run_id = int(key[0])
+    # Of a run of the schedule the record of its due time tells; a health check runs every five minutes. Of one that
+    # another host is asked for, that host tells, in its own chain, once it takes it up.
+    if request.caller.trigger != "schedule" and request.via is None:
+        audit.append(connection, request.host, _asked(request, run_id, now))
+    return run_id
+
+
+def _asked(request: Request, run_id: int, at: float) -> Entry:
     body = {
         "task": request.task,
         "target": request.target,
@@ -45,11 +54,15 @@ def create(connection: sa.Connection, request: Request, now: float) -> int:
         "dry_run": request.dry_run,
         "parent": request.parent_id,
     }
-    # Of a run of the schedule the record of its due time tells; a health check runs every five minutes.
-    if request.caller.trigger != "schedule":
-        asked = Entry("run.asked", now, request.caller, body, run_id, request.alert_id)
-        audit.append(connection, request.host, asked)
-    return run_id
+    if request.via is not None:
+        body["via"] = request.via
+    return Entry("run.asked", at, request.caller, body, run_id, request.alert_id)
+
+
+def taken_up(connection: sa.Connection, run: Run, now: float) -> None:
+    """A run that this host was asked for through another one is known here from now on. May be done again."""
+    if run.via is not None and not audit.has(connection, run.host, "run.asked", run.id):
+        audit.append(connection, run.host, _asked(run, run.id, now))
 
 
 def create_unless_in_flight(connection: sa.Connection, request: Request, now: float) -> tuple[int, bool]:
@@ -90,6 +103,7 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         after=Measurement.model_validate(row.after) if row.after is not None else None,
         attempt=row.attempt,
         cancelled=row.cancelled,
+        via=row.via,
         by_hand=_asked_for(connection, row).by_hand,
     )
 

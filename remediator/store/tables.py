@@ -109,12 +109,14 @@ runs = Table(
     Column("deaths", Integer, nullable=False, server_default=text("0")),
     Column("estimated_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("cancelled", Text),
+    Column("via", String(255)),
     sqlite_autoincrement=True,
 )
-"""slot: of the host's places for runs that interrupt something, from when such a run begins to act until it is
-finished. attempt: which of the engine's workflows does it: each approval begins another. at_work: a process that has
-not ended in order works on it. deaths: how many processes have died since it last came further. cancelled: which
-person has cancelled it and why; it may be acting still, and then ends before its next action.
+"""via: the other host through which a person asked this one for it; null where that was this host itself. slot: of the
+host's places for runs that interrupt something, from when such a run begins to act until it is finished. attempt: which
+of the engine's workflows does it: each approval begins another. at_work: a process that has not ended in order works on
+it. deaths: how many processes have died since it last came further. cancelled: which person has cancelled it and why;
+it may be acting still, and then ends before its next action.
 
 A parent that is deleted leaves its children: one of them may still wait for a person.
 """
@@ -488,6 +490,31 @@ share; then any other may take it over.
 """
 
 Index("ix_rollouts_open", rollouts.c.id, sqlite_where=text("finished_at IS NULL"))
+
+asks = Table(
+    "asks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("sender", String(255), nullable=False),
+    Column("operation", String(63), nullable=False),
+    Column("given", JSON, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("done_at", Float),
+    Column("status", Integer),
+    Column("answer", JSON),
+    sqlite_autoincrement=True,
+)
+"""What a host is asked to do by another, where hosts share the database: an operation of the API, by its name, and what
+it is given. until: the asked host does it by then or not at all. Both by the clock that hosts share. sender: through
+whom, which the database itself sees to where hosts have roles. status: as in HTTP. answer: of the operation, or the
+error's words.
+"""
+
+Index("ix_asks_open", asks.c.host, asks.c.id, sqlite_where=text("done_at IS NULL"))
 
 levels = Table(
     "levels",

@@ -80,6 +80,10 @@ class Continuity:
 
     async def carry_over(self, before: Episode, after: int) -> None:
         """The outage of one episode goes on as another."""
+        if self._database.held and not await self._database.read(
+            partial(episodes.is_of, id=before.id, host=self._database.host)
+        ):
+            return  # its own host does that: nobody else may
         move = partial(episodes.carry_over, host=self._database.host, before=before.id, after=after, now=self._clock())
         await self._database.write(move)
         log.info("outage goes on after a restart", alert=before.id, as_alert=after)

@@ -1,12 +1,15 @@
 """The engine beside the runs: when it is up, and when it is not."""
 
+import base64
+import pickle
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from remediator.engine import Engine
+from remediator.engine import Engine, import_engine
 from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.model.run import Request
@@ -86,3 +89,20 @@ def _engines_own(before: set[str]) -> set[str]:
     """Threads that have come since, without those of the store and of blocking calls."""
     ours = ("store-", "blocking", "asyncio_")
     return {name for name in _names_of_threads() - before if not name.startswith(ours)}
+
+
+def test_no_row_of_the_engine_s_tables_is_unpickled(tmp_path: Path) -> None:
+    """DBOS goes by what a row says of itself, and not by the serializer that was set."""
+    import_engine()
+    from dbos import DBOSPortableJSONSerializer
+    from dbos._serialization import deserialize_args, deserialize_exception, deserialize_value
+
+    class Forged:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "run",))
+
+    text = base64.b64encode(pickle.dumps(Forged())).decode()
+    for read in (deserialize_args, deserialize_exception, deserialize_value):
+        with pytest.raises(TypeError, match="a pickle in the engine's tables"):
+            read(text, "py_pickle", DBOSPortableJSONSerializer())
+    assert list(tmp_path.iterdir()) == []

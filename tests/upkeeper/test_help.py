@@ -18,7 +18,7 @@ SERVICES = {"up", "exporter", "remediator"}
 NO_SERVICE_ASKED = SERVICES | {
     "backtest", "check", "check-web", "probe", "config schema", "config show", "completion", "hash-password",
     "install", "uninstall",
-    "sandbox clean", "sandbox list", "state backup", "state info", "state migrate", "state restore",
+    "sandbox clean", "sandbox list", "state backup", "state info", "state migrate", "state restore", "state roles",
 }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def state() -> None:
       upkeeper state info /backup/upkeeper.tar.gz
       upkeeper state restore /backup/upkeeper.tar.gz
       upkeeper state migrate --to postgres
+      upkeeper state roles web-1 web-2 --apply
     """
 
 
@@ -160,6 +161,64 @@ async def migrate(session: Session, to: "To") -> None:
     except (OSError, SQLAlchemyError) as error:
         raise ClientError(f"the state cannot be moved: {error}", EXIT_FAILED) from error
     view.show_moved(session.screen, done)
+
+
+@state.command()
+@click.argument("hosts", nargs=-1)
+@click.option("--apply", "apply_it", is_flag=True, help="Do it in the database, and print the URLs of new roles.")
+@click.option("--drop", is_flag=True, help="Do it in the database: take the roles of these hosts away.")
+@click.option(
+    "--owner-url-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="By which the owner of the tables connects. Default: the config's.",
+)
+@shared("config", "state_dir", "json", "verbose")
+@operation
+async def roles(
+    session: Session, hosts: tuple[str, ...], apply_it: bool, drop: bool, owner_url_file: Path | None
+) -> None:
+    """Give each host a role of its own in the database that hosts share.
+
+    Without --apply the SQL is printed, for whoever looks after the database. With it the tables are brought up to date
+    and each host gets a login role that can change what is its own and nothing else; of a role that is new its URL is
+    printed this once, for the file that the host's `state: {database_url_file: ...}` names. It has to be done by the
+    owner of the tables, who may make roles, and again after an upgrade: then without naming hosts, for all that have a
+    role.
+
+    \b
+    Examples:
+      upkeeper state roles web-1 web-2
+      upkeeper state roles web-1 web-2 --apply --owner-url-file /root/upkeeper-owner-url
+      upkeeper state roles --apply --owner-url-file /root/upkeeper-owner-url
+      upkeeper state roles web-2 --drop --owner-url-file /root/upkeeper-owner-url
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from remediator.control import rights
+    from remediator.control.place import url_in
+    from remediator.model.errors import EXIT_FAILED, ClientError
+    from upkeeper.screens import state as view
+
+    if apply_it and drop:
+        raise click.UsageError("--apply and --drop exclude each other")
+    if not hosts and not apply_it:
+        raise click.UsageError("name hosts; without any --apply renews those that have a role")
+    if not (apply_it or drop):
+        view.show_script(session.screen, rights.script(hosts))
+        return
+    url = url_in(owner_url_file) if owner_url_file else _place(session, session.state()).database
+    if not isinstance(url, str):
+        raise click.UsageError("the config names no database on PostgreSQL: say --owner-url-file")
+    try:
+        done = await (rights.drop if drop else rights.apply)(url, hosts)
+    except (OSError, SQLAlchemyError, ValueError) as error:
+        raise ClientError(f"the roles cannot be given: {_first_line(error)}", EXIT_FAILED) from error
+    view.show_roles(session.screen, done, dropped=drop)
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 @state.command()

@@ -1,5 +1,6 @@
 """Backups of the state directory on the screen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.base.text import counted
@@ -7,6 +8,7 @@ from exporter.base.units import format_bytes
 from remediator.backup.archive import Manifest
 from remediator.backup.state import Restored
 from remediator.control.moving import Moved
+from remediator.control.rights import HostRole
 from upkeeper.screens.screen import Screen
 
 
@@ -42,3 +44,29 @@ def show_moved(screen: Screen, done: Moved) -> None:
         screen.line(f"aside    {aside} holds the same; delete it when you no longer need it")
     else:
         screen.line("next     take `database_url_file:` and `fleet:` out of the config; PostgreSQL keeps its rows")
+
+
+def show_script(screen: Screen, statements: Sequence[str]) -> None:
+    """Statements for psql."""
+    screen.document({"statements": list(statements)})
+    screen.line(
+        "-- as the owner of the tables, after their migration; CREATE ROLE by whoever may make roles, once, and"
+    )
+    screen.line("-- then \\password for each of them")
+    screen.line("BEGIN;")
+    for one in statements:
+        screen.line(f"{one};")
+    screen.line("COMMIT;")
+
+
+def show_roles(screen: Screen, done: Sequence[HostRole], *, dropped: bool) -> None:
+    """What was done of which host; URLs of roles that are new."""
+    items = [{"host": one.host, "role": one.role, "url": one.url} for one in done]
+    screen.document({"items": items, "dropped": dropped})
+    for one in done:
+        word = "dropped" if dropped else "given  " if one.url is None else "made   "
+        screen.line(f"{word} {one.role} of the host {one.host}")
+        if one.url is not None:
+            screen.line(one.url)
+    if not done:
+        screen.line("no host has a role yet")

@@ -169,11 +169,15 @@ async def test_a_task_that_is_under_way_already_is_left_to_that_run(stored: Stor
     assert run["actions"][0]["state"] == "skipped"
 
 
+async def _nobody(*_: object, **__: object) -> None:
+    raise AssertionError("there is no other host")
+
+
 async def test_cancelled_it_takes_its_children_with_it(stored: Stored) -> None:
     run_id = await stored.asked("weekly")
     for _ in range(2):
         await stored.composites.go_on()
-    cancelling = Cancelling(stored.database, stored.closing, stored.clock, lambda: COMMAND, lambda: None)
+    cancelling = Cancelling(stored.database, stored.closing, stored.clock, lambda: COMMAND, lambda: None, _nobody)
     await cancelling.cancel_run(run_id, "enough")
     ended = await stored.finish(run_id)
     assert ended["outcome"] == "cancelled"
