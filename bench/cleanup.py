@@ -4,6 +4,7 @@
 its own with the same objects, on which the other has not worked.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from bench.report import Goal, Result, Skipped
 from exporter.base import programs
 from exporter.docker.engine import DockerEngine
 from exporter.inventory.docker import CleanupPolicy, Docker
+from remediator.model.task import Action
+from remediator.runs.steps import AT_ONCE
 from remediator.tasks.docker_cleanup.task import DockerCleanup
 from tests.docker_images import built_image
 from tests.dockerd import Dockerd, private_dockerd
@@ -49,10 +52,19 @@ async def ours(dockerd: Dockerd) -> float:
     try:
         task = DockerCleanup(engine, Docker(cleanup=_ANY_AGE))
         began = time.monotonic()
-        for action in (await task.plan("docker")).actions:
-            effect = await task.apply("docker", action)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(action: Action) -> None:
+            async with turns:
+                effect = await task.apply("docker", action)
             if effect.state != "done":
                 raise RuntimeError(f"{action.object}: {effect.detail}")
+
+        actions = list((await task.plan("docker")).actions)
+        while actions:  # as a run does them
+            count = task.together(actions[: task.most_together])
+            await asyncio.gather(*map(one, actions[:count]))
+            del actions[:count]
         return time.monotonic() - began
     finally:
         engine.close()

@@ -355,8 +355,10 @@ async def _apply(runner: Runner, run_id: int, attempt: int, count: int) -> None:
     """Applies the plan, if it has actions, and measures again."""
     from dbos import DBOS
 
-    for position in range(count):
-        await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+    position = 0
+    while position < count:
+        done = await DBOS.run_step_async({"name": "apply"}, runner.apply, run_id, position, attempt)
+        position += done or 1  # steps of earlier builds did one, and said nothing
     if count:
         await DBOS.run_step_async({"name": "verify"}, runner.verify, run_id, attempt)
 

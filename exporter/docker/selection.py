@@ -75,7 +75,7 @@ def _age(since: float | None, limit: float, now: float) -> str | None:
 def _stopped_containers(
     containers: Sequence[Container], policy: CleanupPolicy, now: float, only: str | None
 ) -> Iterator[Removal]:
-    old = [each for each in containers if _old_container(each, policy, now) and only in (None, each.id)]
+    old = [each for each in containers if only in (None, each.id) and _old_container(each, policy, now)]
     for container in sort_stopped(containers, old).leaving:
         found = _old_container(container, policy, now)
         assert found is not None

@@ -57,9 +57,12 @@ def _users_first(containers: list[Container]) -> list[Container]:
     """In their order, but each after those that name it. A circle is broken anywhere."""
     ordered: list[Container] = []
     while containers:
-        free = [each for each in containers if not any(names(other, each) for other in containers if other is not each)]
-        ordered += free or containers[:1]
-        containers = [each for each in containers if each not in ordered]
+        users = [each for each in containers if each.uses]
+        free = [each for each in containers if not any(names(other, each) for other in users)]
+        taken = free or containers[:1]
+        ordered += taken
+        done = {each.id for each in taken}
+        containers = [each for each in containers if each.id not in done]
     return ordered
 
 

@@ -126,6 +126,20 @@ class ClearsUp(Protocol):
         ...
 
 
+@runtime_checkable
+class GoesTogether(Protocol):
+    """A task some of whose actions do not wait for each other."""
+
+    @property
+    def most_together(self) -> int:
+        """How many at most; one for none."""
+        ...
+
+    def together(self, actions: Sequence[Action]) -> int:
+        """How many of these, the next of its plan, may be applied at the same time and in any order; one at least."""
+        ...
+
+
 class Task(Protocol):
     """A maintenance job with a name.
 

@@ -4,7 +4,7 @@ Nothing here knows the durable engine: it calls these steps in order and repeats
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal, TypeVar
@@ -24,7 +24,7 @@ from remediator.model.approval import plan_hash
 from remediator.model.artefact import Made
 from remediator.model.hold import Block
 from remediator.model.run import ActionResult, Run
-from remediator.model.task import LOOK_TIMEOUT, ClearsUp, Measurement, Plan, Task, TaskError
+from remediator.model.task import LOOK_TIMEOUT, ClearsUp, GoesTogether, Measurement, Plan, Task, TaskError
 from remediator.model.taskfacts import PLAN_MAX_AGE
 from remediator.progress import Underway
 from remediator.runs import verify
@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 Next = Literal["go-on", "stop"]
+
+AT_ONCE = 4
+"""Actions of a run that are done at the same time, where its task lets them go together."""
 
 
 class StepFailed(UpkeeperError):
@@ -153,23 +156,51 @@ class Runner:
             log.info("run waits for approval", run=run.id, approval=asked, task=run.task, target=run.target,
                      why=block.reason)  # fmt: skip
 
-    async def apply(self, run_id: int, position: int, attempt: int = 0) -> None:
-        """Does one action of the plan, unless the plan is too old by now."""
-        if await self._database.read(partial(runs.action_is_over, run_id=run_id, position=position)):
-            return  # the engine could not note it
+    async def apply(self, run_id: int, position: int, attempt: int = 0) -> int:
+        """Does the next action of the plan, unless the plan is too old by now, and with it those after it that its task
+        lets go together. How many these are.
+
+        Of all it is recorded that they begin before the first does, and of each what became of it.
+        """
         run = await self._read(run_id)
-        if not _goes_on(run, attempt):
-            return
+        task: object = self._tasks().get(run.task)  # where it is gone, that is told where an action is done
+        most = task.most_together if isinstance(task, GoesTogether) else 1
+        following = await self._database.read(partial(runs.actions_from, run_id=run_id, position=position, most=most))
+        count = 1
+        if isinstance(task, GoesTogether) and len(following) > 1:
+            count = max(1, min(task.together([action for action, _ in following]), len(following)))
+        over = [done for _, done in following[:count]]
+        left = [position + number for number, done in enumerate(over) if not done]  # the engine could not note the rest
+        if not left or not _goes_on(run, attempt):
+            return count
         now = self._clock()
         if self._too_old(run):
-            result = ActionResult("skipped", "the plan is too old")
-        elif await self._write(partial(runs.action_started, run_id=run_id, position=position, now=now)):
-            result = await self._act(run, position)
+            await self._finish(run, dict.fromkeys(left, ActionResult("skipped", "the plan is too old")))
+        elif not await self._write(partial(_begin_actions, run_id=run_id, positions=left, now=now)):
+            await self._finish(run, dict.fromkeys(left, _CANCELLED))
         else:
-            result = ActionResult("skipped", "the run was cancelled before it was done")
-        await self._write(
-            partial(runs.action_finished, run_id=run_id, position=position, result=result, now=self._clock())
-        )
+            await self._act_together(run, left)
+        return count
+
+    async def _act_together(self, run: Run, positions: Sequence[int]) -> None:
+        """A few at a time. What is done is recorded also where one of the others ends in a bug."""
+        turns = asyncio.Semaphore(AT_ONCE)
+        results: dict[int, ActionResult] = {}
+
+        async def one(position: int) -> None:
+            async with turns:
+                cancelled = len(positions) > 1 and await self._database.read(partial(runs.is_cancelled, run_id=run.id))
+                results[position] = _CANCELLED if cancelled else await self._act(run, position)
+
+        failures = await asyncio.gather(*map(one, positions), return_exceptions=True)
+        if results:
+            await self._finish(run, results)
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    async def _finish(self, run: Run, results: Mapping[int, ActionResult]) -> None:
+        await self._write(partial(_finish_actions, run_id=run.id, results=results, now=self._clock()))
 
     async def _act(self, run: Run, position: int) -> ActionResult:
         action = await self._database.read(partial(runs.action_of, run_id=run.id, position=position))
@@ -282,6 +313,19 @@ class Runner:
 
     async def _write(self, work: Callable[[sa.Connection], T]) -> T:
         return await self._database.write(work)
+
+
+_CANCELLED = ActionResult("skipped", "the run was cancelled before it was done")
+
+
+def _begin_actions(connection: sa.Connection, run_id: int, positions: Sequence[int], now: float) -> bool:
+    """False where a person has cancelled the run: then none begins."""
+    return all(runs.action_started(connection, run_id, position, now) for position in positions)
+
+
+def _finish_actions(connection: sa.Connection, run_id: int, results: Mapping[int, ActionResult], now: float) -> None:
+    for position, result in sorted(results.items()):
+        runs.action_finished(connection, run_id, position, result, now)
 
 
 def blocked_by(block: Block) -> Conclusion:

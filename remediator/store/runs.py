@@ -291,6 +291,21 @@ def action_of(connection: sa.Connection, run_id: int, position: int) -> Action:
     return Action.model_validate(stored)
 
 
+def actions_from(connection: sa.Connection, run_id: int, position: int, most: int) -> Sequence[tuple[Action, bool]]:
+    """The next actions of a run's plan from a position on, and of each whether what became of it is recorded."""
+    rows = connection.execute(
+        sa.select(actions.c.action, actions.c.finished_at)
+        .where(actions.c.run_id == run_id, actions.c.position.between(position, position + most - 1))
+        .order_by(actions.c.position)
+    )
+    return [(Action.model_validate(row.action), row.finished_at is not None) for row in rows]
+
+
+def is_cancelled(connection: sa.Connection, run_id: int) -> bool:
+    """Whether a person has cancelled it."""
+    return connection.scalar(sa.select(runs.c.cancelled).where(runs.c.id == run_id)) is not None
+
+
 def action_is_over(connection: sa.Connection, run_id: int, position: int) -> bool:
     """Whether what became of an action is recorded."""
     finished_at = sa.select(actions.c.finished_at).where(actions.c.run_id == run_id, actions.c.position == position)

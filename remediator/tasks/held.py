@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 
 from remediator.model.evidence import GivesEvidence, Source
-from remediator.model.task import NO_PARAMS, Action, ClearsUp, Effect, Measurement, Parameters, Params, Plan, Task
+from remediator.model.task import (
+    NO_PARAMS,
+    Action,
+    ClearsUp,
+    Effect,
+    GoesTogether,
+    Measurement,
+    Parameters,
+    Params,
+    Plan,
+    Task,
+)
 from remediator.model.taskfacts import TaskFacts
 from remediator.tasks.resources import Resources
 
@@ -49,6 +60,14 @@ class Held:
             return ""
         with self._resources.in_use():
             return await self._task.clear_up(target, actions)
+
+    @property
+    def most_together(self) -> int:
+        return self._task.most_together if isinstance(self._task, GoesTogether) else 1
+
+    def together(self, actions: Sequence[Action]) -> int:
+        """One after the other where the task says nothing else."""
+        return self._task.together(actions) if isinstance(self._task, GoesTogether) else 1
 
     def evidence(self, target: str) -> Sequence[Source]:
         """None of its own where the task gives none."""

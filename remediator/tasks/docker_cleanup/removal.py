@@ -4,15 +4,17 @@ All functions here block; they run in DockerEngine's threads.
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from exporter.docker.engine import checked
 from exporter.docker.image_arrival import untagged_since
-from exporter.docker.objects import Usage, parse_usage
+from exporter.docker.objects import Container, Usage, parse_usage
+from exporter.docker.references import used_containers
 from exporter.docker.selection import Kind
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class Surroundings:
     the engine refuses to remove. ticks: seconds that pass.
 
     named: what a container was made with, by its id: which others it names never changes. written: the size of
-    what containers wrote, as it was when each was looked at. containerd: whether it keeps the images.
+    what containers wrote, as it was when each was looked at. containerd: whether it keeps the images. images_turn:
+    where bytes are told by what is left on the whole, one image goes at a time.
     """
 
     ticks: Callable[[], float] = time.monotonic
@@ -37,6 +40,8 @@ class Surroundings:
     containerd: bool | None = None
     gone: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
+    images_turn: threading.Lock = field(default_factory=threading.Lock)
+    _parsed: tuple[list[Any], tuple[Container, ...]] = ([], ())
     _lists: dict[str, tuple[float, list[Any]]] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -45,21 +50,34 @@ class Surroundings:
         self.gone.clear()
         self.written.clear()
         self._lists.clear()
+        self._parsed = [], ()
 
     def containers(self, client: "APIClient") -> list[Any]:
         """All of them, without sizes."""
         return self._list("containers", lambda: client.containers(all=True))
+
+    def parsed(self, client: "APIClient") -> tuple[Container, ...]:
+        """The same as values, without what only an inspection tells."""
+        listed = self._listed("containers", lambda: client.containers(all=True))
+        of, known = self._parsed
+        if of is not listed:
+            known = parse_usage({"Containers": listed}, networks=[], containers={}, images={}).containers
+            self._parsed = listed, known
+        return tuple(each for each in known if each.id not in self.gone)
 
     def images(self, client: "APIClient") -> list[Any]:
         """All of them, without those that others build upon."""
         return self._list("images", client.images)
 
     def _list(self, kind: str, ask: Callable[[], list[Any]]) -> list[Any]:
+        return [entry for entry in self._listed(kind, ask) if entry["Id"] not in self.gone]
+
+    def _listed(self, kind: str, ask: Callable[[], list[Any]]) -> list[Any]:
         at, found = self._lists.get(kind, (-AS_ONE, []))
         if self.ticks() - at >= AS_ONE:
             at, found = self.ticks(), ask()  # as old as the question
             self._lists[kind] = at, found
-        return [entry for entry in found if entry["Id"] not in self.gone]
+        return found
 
 
 def look(client: "APIClient", kind: Kind, key: str, around: Surroundings | None = None) -> Usage | None:
@@ -87,13 +105,18 @@ def look(client: "APIClient", kind: Kind, key: str, around: Surroundings | None 
         # Of one with a tag it also counts which others its repository has.
         others = [entry for entry in images if entry["Id"] != key]
         has_tag = bool(image.get("RepoTags"))
-        return parse_usage(
-            {"Containers": around.containers(client), "Images": [*own, *others] if has_tag else own},
+        usage = parse_usage(
+            {"Containers": around.containers(client) if has_tag else [], "Images": [*own, *others] if has_tag else own},
             networks=[],
             containers={},
             images={key: image},
             since=untagged_since(client, [*own, *others]) if image.get("RepoDigests") else {},
         )
+        if has_tag:
+            return usage
+        everything = around.parsed(client)
+        users = sum(each.image_id == key for each in everything)
+        return replace(usage, containers=everything, images=tuple(replace(each, users=users) for each in usage.images))
     except NotFound:
         return None
 
@@ -104,9 +127,14 @@ def _look_at_container(client: "APIClient", key: str, around: Surroundings) -> U
     inspected = {key: client.inspect_container(key)}
     around.written[key] = sum(entry.get("SizeRw") or 0 for entry in own if entry["Id"] == key)
     others = [entry for entry in around.containers(client) if entry["Id"] != key]
-    inspected |= _inspect_others(client, others, around.named)
-    entries = [*(entry for entry in own if entry["Id"] == key), *others]
-    return parse_usage({"Containers": entries}, networks=[], containers=inspected, images={})
+    naming = {
+        each: its
+        for each, its in _inspect_others(client, others, around.named).items()
+        if used_containers(its["HostConfig"])
+    }
+    # Of the others only those that name some container can say anything about this one.
+    entries = [*(entry for entry in own if entry["Id"] == key), *(entry for entry in others if entry["Id"] in naming)]
+    return parse_usage({"Containers": entries}, networks=[], containers=inspected | naming, images={})
 
 
 def _inspect_others(client: "APIClient", containers: Sequence[Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -160,9 +188,10 @@ def _remove_image(client: "APIClient", key: str, around: Surroundings) -> int:
         around.containerd = _on_containerd(client)
     image = client.inspect_image(key)
     if around.containerd:
-        before = _held_bytes(client)
-        _remove_by_names(client, key, image)
-        return max(0, before - _held_bytes(client))
+        with around.images_turn:
+            before = _held_bytes(client)
+            _remove_by_names(client, key, image)
+            return max(0, before - _held_bytes(client))
     layers = (image.get("RootFS") or {}).get("Layers") or []
     history = [entry.get("Size") or 0 for entry in client.history(key)]
     deleted = {entry.get("Deleted") for entry in _remove_by_names(client, key, image)}

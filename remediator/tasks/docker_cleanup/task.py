@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from itertools import takewhile
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,9 @@ from exporter.base.text import counted
 from exporter.base.units import format_bytes, format_duration
 from exporter.docker import image_uses
 from exporter.docker.engine import DockerEngine
-from exporter.docker.objects import Usage, read_usage
+from exporter.docker.objects import Container, Usage, read_usage
 from exporter.docker.selection import Kind, Removal, select
+from exporter.docker.stopped_containers import names
 from exporter.findings.pinned_digests import PinnedDigests
 from exporter.inventory.docker import CleanupPolicy, Docker
 from remediator.config.config import Config
@@ -29,6 +31,8 @@ from remediator.tasks.resources import Resources
 
 USAGE_SECONDS = 240.0
 """Time for the engine's disk usage: it walks every container and volume."""
+AT_ONCE = 4
+"""Removals that the engine is asked for at the same time."""
 REMOVAL_SECONDS = 540.0
 """Time for one removal: large layers on a slow disk."""
 
@@ -100,6 +104,14 @@ class DockerCleanup:
             return await self._prune(action)
         return await self._remove(kind, action)
 
+    most_together = 16
+
+    def together(self, actions: Sequence[Action]) -> int:
+        """Containers that no other of them names, or images: each is judged by itself, and takes its own time."""
+        first = actions[0]
+        alike = takewhile(lambda each: each.kind == first.kind and not each.params.get("in_turn"), actions)
+        return max(1, len(list(alike))) if _KINDS.get(first.kind) in ("containers", "images") else 1
+
     def improved(self, before: Measurement, after: Measurement) -> bool:
         """Less space is taken up; if space was not the reason, fewer objects are left."""
         if after.values["total_bytes"] < before.values["total_bytes"]:
@@ -129,7 +141,7 @@ class DockerCleanup:
         changed = why_not(usage, self._policy, kind, key, cast(float, action.params["since"]), self._clock())
         if changed is not None:
             return Effect(state="skipped", detail=changed)
-        done = await self._engine.patient(REMOVAL_SECONDS).call(
+        done = await self._engine.patient(REMOVAL_SECONDS, AT_ONCE).call(
             partial(remove_unless_used, kind=kind, key=key, around=self._around)
         )
         if isinstance(done, str):
@@ -171,18 +183,27 @@ def measured(usage: Usage, policy: CleanupPolicy, max_bytes: int, now: float) ->
 def make_plan(usage: Usage, policy: CleanupPolicy, now: float) -> Plan:
     """One action for each container, network and image, and one for all of the build cache. Pure."""
     removals = select(usage, policy, now)
-    actions = [_removal_action(removal) for removal in removals if removal.kind != "build_cache"]
+    tied = tied_ids(usage.containers, removals)
+    actions = [_removal_action(removal, tied) for removal in removals if removal.kind != "build_cache"]
     cache = _cache_action(usage, policy, removals, now)
     return Plan(actions=[*actions, cache] if cache else actions, notes=list(notes_on(usage, policy)))
 
 
-def _removal_action(removal: Removal) -> Action:
+def tied_ids(containers: Sequence[Container], removals: Sequence[Removal]) -> set[str]:
+    """Ids of containers that go and name, or are named by, another one that goes: these wait for each other. Pure."""
+    going = {removal.id for removal in removals if removal.kind == "containers"}
+    leaving = [each for each in containers if each.id in going]
+    pairs = [(user, other) for user in leaving if user.uses for other in leaving if names(user, other)]
+    return {each.id for pair in pairs for each in pair}
+
+
+def _removal_action(removal: Removal, tied: Collection[str]) -> Action:
     return Action(
         kind=_ACTIONS[removal.kind],
         object=removal.name,
         reason=_reason(removal),
         estimated_bytes=removal.bytes,
-        params={"id": removal.id, "since": removal.since},
+        params={"id": removal.id, "since": removal.since, **({"in_turn": True} if removal.id in tied else {})},
     )
 
 

@@ -60,6 +60,27 @@ def parse_transaction(text: str) -> tuple[list[Line], list[Line]]:
     return there, gone
 
 
+def parse_replaced(text: str) -> list[tuple[str, str]]:
+    """Of the same output: packages that go because another takes their place (it obsoletes them), each with that one.
+
+    Both generations list what a package replaces below it, its own former version too. That, and no removal, is all
+    that the table says of an obsoleted one. Pure.
+    """
+    replaced: list[tuple[str, str]] = []
+    by = ""
+    for line in text.splitlines():
+        if line.startswith("Transaction Summary"):
+            break
+        words = line.split()
+        if words[:1] == ["replacing"] and line.startswith("  ") and len(words) in (3, 7):
+            old = words[1] if len(words) == 3 else f"{words[1]}.{words[2]}"  # dnf 4: NAME.ARCH VERSION
+            if by and _bare(old) != _bare(by):
+                replaced.append((old, by))
+        elif (found := _LINE.match(line)) is not None:
+            by = f"{found[1]}.{found[2]}"
+    return replaced
+
+
 def parse_installed(text: str) -> dict[str, Installed]:
     """Output of ``rpm --query --all``. Of kernels, side by side, the last installed one counts. Pure."""
     lines = [line.split("\t") for line in text.splitlines() if line.count("\t") == 4]
@@ -94,8 +115,10 @@ class Dnf:
 
     async def upgrades(self, *, security: bool, for_counting: bool = False) -> Proposal:
         state = await self.state()
-        there, gone = await self._simulate("upgrade", *(["--security"] if security else []), *self._excludes)
+        table = await self._table("upgrade", *(["--security"] if security else []), *self._excludes)
+        there, gone = parse_transaction(table)
         gone, notes = _without_rotated(there, gone)
+        notes += [f"{old} goes: {by} takes its place." for old, by in parse_replaced(table)]
         self._check_removals(gone)
         fixes = {one.name for one in await self._pending("--security")}
         changes = [self._change(one, state, security=one.name in fixes) for one in there]
@@ -188,10 +211,14 @@ class Dnf:
         return f"{self._program} history undo last"
 
     async def _simulate(self, *command: str) -> tuple[list[Line], list[Line]]:
+        return parse_transaction(await self._table(*command))
+
+    async def _table(self, *command: str) -> str:
+        """What it would do, as it tells it."""
         done = await self._system.ask(self._program, "--cacheonly", "--assumeno", *command)
         if done.status not in (0, 1) or (said := complaint(done.errors)):
             raise CommandFailed(f"{self._program}: {said if done.status in (0, 1) else done.complaint}")
-        return parse_transaction(done.output)
+        return done.output
 
     async def _act(self, *command: str) -> Finished:
         return await self._system.act(self._program, *command, seconds=self._settings.time_limit)

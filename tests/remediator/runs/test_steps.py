@@ -1,7 +1,8 @@
 """The steps of a run, called one by one on a database, without an engine, also twice; and what a plan is judged by."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,14 @@ from remediator.model.caller import Caller
 from remediator.model.hold import Hold, Pause
 from remediator.model.run import Request
 from remediator.model.shapes.runs import RunView
-from remediator.model.task import NO_PARAMS, Measurement, Params, Plan, Task
+from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Params, Plan, Task
 from remediator.model.taskfacts import PLAN_MAX_AGE
 from remediator.runs.cases import case_of
 from remediator.runs.closing import Closing
-from remediator.runs.steps import Runner
+from remediator.runs.steps import AT_ONCE, Runner
 from remediator.store import holds, pages, runs, slots
 from remediator.store.database import Database
+from tests.helpers import wait_until
 from tests.remediator.conftest import REMEDY
 from tests.remediator.stack import START, Clock, Stack, alert, settings
 from tests.remediator.sweep import Only, Sweep
@@ -114,6 +116,118 @@ async def test_each_step_may_be_done_twice(scene: Scene) -> None:
     assert scene.task.applied == ["f0", "f1"]
     assert (run["outcome"], run["reason"]) == ("effective", "0 files")
     assert scene.ended == [START], "it ended once"
+
+
+class Crowd(Sweep):
+    """A sweep most of whose files go together: those whose name begins alike."""
+
+    most_together = 6
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.at_once = self.at_most = 0
+        self.buggy = ""
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        self.recorded: list[str] = []
+        """The states of the actions, when the first of them is done."""
+
+    def together(self, actions: Sequence[Action]) -> int:
+        return len([each for each in actions if each.object[0] == actions[0].object[0]])
+
+    async def apply(self, target: str, action: Action) -> Effect:
+        self.at_once += 1
+        self.at_most = max(self.at_most, self.at_once)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        await self.gate.wait()
+        self.at_once -= 1
+        if action.object == self.buggy:
+            raise ZeroDivisionError
+        return await super().apply(target, action)
+
+
+@pytest.fixture
+def crowd(scene: Scene) -> Crowd:
+    task = scene.task = Crowd(scene.task.directory)
+    scene.tasks["sweep"] = task
+    for name in ("a0", "a1", "a2", "a3", "a4", "a5", "a6", "b0"):
+        (task.directory / name).touch()
+    return task
+
+
+async def states_of(scene: Scene, number: int) -> list[str]:
+    return [action["state"] for action in (await scene.run(number))["actions"]]
+
+
+async def begun(scene: Scene) -> int:
+    number = await scene.asked()
+    await scene.runner.measure(number)
+    assert await scene.runner.plan(number) == 8
+    return number
+
+
+async def test_what_may_go_together_does_and_all_of_it_is_noted_before(scene: Scene, crowd: Crowd) -> None:
+    number = await begun(scene)
+
+    async def look() -> None:
+        crowd.recorded = await states_of(scene, number)
+        await wait_until(lambda: crowd.at_once, equals=AT_ONCE)
+        crowd.gate.set()
+
+    crowd.gate.clear()
+    crowd.meanwhile = look
+    assert await scene.runner.apply(number, 0) == 6, "at most as many as the task says"
+    assert crowd.recorded == ["running"] * 6 + ["planned"] * 2
+    assert crowd.at_most == AT_ONCE
+    assert await states_of(scene, number) == ["done"] * 6 + ["planned"] * 2
+    assert await scene.runner.apply(number, 0) == 6, "what is noted is not done again"
+    assert await scene.runner.apply(number, 6) == 1
+    assert await scene.runner.apply(number, 7) == 1
+    assert sorted(crowd.applied) == ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "b0"]
+    await scene.runner.verify(number)
+    assert await scene.outcome(number) == ("effective", "0 files")
+
+
+async def test_killed_amid_what_goes_together_each_is_looked_at_once_more(scene: Scene, crowd: Crowd) -> None:
+    number = await begun(scene)
+    stuck = asyncio.Event()
+    crowd.meanwhile = stuck.wait
+    step = asyncio.create_task(scene.runner.apply(number, 0))
+    await wait_until(lambda: len(crowd.applied), equals=5)  # the first hangs, the others went past it
+    step.cancel()
+    await asyncio.wait([step])
+    assert await states_of(scene, number) == ["running"] * 6 + ["planned"] * 2, "nobody says that any of them ended"
+    crowd.at_once = 0
+    assert await scene.runner.apply(number, 0) == 6
+    assert sorted(await states_of(scene, number)) == ["done"] + ["planned"] * 2 + ["skipped"] * 5
+    run = await scene.run(number)
+    assert {action["detail"] for action in run["actions"] if action["state"] == "skipped"} == {"gone already"}
+
+
+async def test_a_bug_in_one_keeps_what_became_of_the_others(scene: Scene, crowd: Crowd) -> None:
+    number = await begun(scene)
+    crowd.buggy = "a2"
+    await scene.runner.apply(number, 0)
+    assert await states_of(scene, number) == ["done", "done", "failed", "done", "done", "done", "planned", "planned"]
+
+
+async def test_cancelled_amid_what_goes_together_nothing_more_begins(scene: Scene, crowd: Crowd) -> None:
+    number = await begun(scene)
+
+    async def cancel() -> None:
+        await wait_until(lambda: crowd.at_once, equals=AT_ONCE)
+        await scene.database.write(partial(runs.cancel, run_id=number, why="enough"))
+        crowd.gate.set()
+
+    crowd.gate.clear()
+    crowd.meanwhile = cancel
+    await scene.runner.apply(number, 0)
+    states = await states_of(scene, number)
+    assert sorted(states[:6]) == ["done"] * AT_ONCE + ["skipped"] * 2
+    assert len(crowd.applied) == AT_ONCE
 
 
 async def test_a_dry_run_ends_with_its_plan(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from exporter.base.errors import UpkeeperError
 from remediator.config.packages import Packages
 from remediator.model.task import TaskError
 from remediator.tasks.packages.brew import Brew, parse_autoremove
-from remediator.tasks.packages.dnf import Dnf, complaint, parse_installed, parse_transaction
+from remediator.tasks.packages.dnf import Dnf, complaint, parse_installed, parse_replaced, parse_transaction
 from remediator.tasks.packages.system import System
 from remediator.tasks.packages.task import PackageCleanup, SecurityUpdate, SystemUpdate
 from tests.remediator.tasks.packages.conftest import rows_of
@@ -225,3 +225,16 @@ async def test_a_unit_that_may_not_write_usr_refuses_before_a_package_is_left_br
     assert "/usr is read-only here" in System(euid=0).refusal()
     with pytest.raises(TaskError, match="upkeeper install --systemd --packages"):
         await System(euid=0).act("touch", "/nowhere/never", seconds=1)
+
+
+def test_what_another_package_takes_the_place_of_is_told() -> None:
+    """As dnf5's transaction_table.cpp and dnf 4's output.py write it: no line among the removals speaks of it."""
+    five = (RECORDED / "dnf5_upgrade.txt").read_text()
+    assert parse_replaced(five) == [], "its own former version is none"
+    obsoleting = "   replacing old-lib    noarch 1.0-9.fc41       fedora       1.1 MiB\n"
+    assert parse_replaced(five.replace("Installing:", f"{obsoleting}Installing:")) == [("old-lib.noarch", "lib.x86_64")]
+    four = (RECORDED / "dnf4_upgrade.txt").read_text()
+    with_it = four.replace("\nTransaction", "     replacing  old-fresh.noarch 0.9-1\n\nTransaction")
+    assert parse_replaced(four) == []
+    assert parse_replaced(with_it) == [("old-fresh.noarch", "fresh.noarch")]
+    assert parse_transaction(with_it) == parse_transaction(four)
