@@ -16,9 +16,12 @@ from typing import TypeVar
 from exporter.base.errors import UpkeeperError
 from exporter.base.programs import CommandFailed, Program
 from exporter.base.threads import KeyedThreads
-from exporter.inventory.backups import ResticAccess, ResticRepository
+from exporter.inventory.backups import Backup, ResticAccess, ResticRepository
 
 T = TypeVar("T")
+
+MADE = "upkeeper-set"
+"""A tag of the snapshot that makes a set of ours: of its manifest, in a repository that sets are made in."""
 
 PASSED_ON = ("SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables of ours that restic gets besides the few of every program: no RESTIC_* meant for another repository."""
@@ -45,6 +48,21 @@ class Snapshot:
     """Unix seconds: when the backup began."""
     bytes: int | None
     """Size of the files in it; None where a restic before 0.17 made it, which did not note that."""
+    set: str | None = None
+    """Of one that makes a set of ours, the set's name."""
+
+
+def counting(backup: Backup) -> ResticRepository:
+    """The repository of a series, with what tells its sets from the other snapshots in it. Pure."""
+    assert backup.restic is not None
+    if backup.make is None:
+        return backup.restic
+    return backup.restic.model_copy(update={"tags": [*series_tags(backup.name), MADE]})
+
+
+def series_tags(backup: str) -> list[str]:
+    """What all snapshots have that Upkeeper makes of a series. Pure."""
+    return ["upkeeper", f"backup={backup}"]
 
 
 class Restic:
@@ -141,8 +159,14 @@ def parse_snapshots(answer: str) -> list[Snapshot]:
 def _snapshot(each: Mapping[str, object]) -> Snapshot:
     summary = each.get("summary")
     size = summary.get("total_bytes_processed") if isinstance(summary, dict) else None
+    tags = each.get("tags")
+    name = None
+    if isinstance(tags, list) and MADE in tags:  # a manifest, whose tags say of which set, and how large that is
+        said = dict(str(tag).split("=", 1) for tag in tags if "=" in str(tag))
+        name = said.get("set")
+        size = int(said["bytes"]) if said.get("bytes", "").isdigit() else size
     time = datetime.fromisoformat(str(each["time"])).timestamp()
-    return Snapshot(str(each["id"]), time, size if isinstance(size, int) else None)
+    return Snapshot(str(each["id"]), time, size if isinstance(size, int) else None, name)
 
 
 def parse_size(answer: str) -> int:

@@ -11,6 +11,7 @@ from prometheus_client.core import Metric
 from exporter.backups import copies as copied
 from exporter.backups import results as stored
 from exporter.backups.families import Standing, families
+from exporter.backups.restic import counting
 from exporter.backups.retention import Why
 from exporter.backups.seen import Moment, Seen, clock_problem, missing_problem, this_moment
 from exporter.backups.seen import read as read_seen
@@ -63,7 +64,7 @@ class BackupsCollector:
                 self._targets.append(DirectoryTarget(backup, keep, wall, monotonic))
             else:
                 keep = stale_after + 2 * settings.restic_interval
-                self._targets.append(ResticTarget(backup, backup.restic, settings, keep, cache, wall, monotonic))
+                self._targets.append(ResticTarget(backup, counting(backup), settings, keep, cache, wall, monotonic))
 
     @property
     def interval(self) -> float:

@@ -71,7 +71,7 @@ class ResticAccess(Section):
 
 
 class ResticRepository(ResticAccess):
-    """A restic repository, and which of its snapshots count. Only ever read, and without a lock."""
+    """A restic repository, and which of its snapshots count. Only read, without a lock, unless with `make:`."""
 
     host: str | None = Field(default=None, min_length=1, description="only snapshots of this host")
     tags: list[Annotated[str, AfterValidator(_tag)]] = Field(
@@ -388,6 +388,8 @@ class Backup(Section):
             yield Contradiction(("copy_to",), "is about sets that Upkeeper makes: this series has no make:")
         yield from repeated_names("copy_to", given.get("copy_to"), DESTINATION)
         for key in _OF_DIRECTORIES if restic else ():
+            if key == "pattern" and given.get("make") is not None:
+                continue  # of the names of the sets
             if key in given and not _same(given[key], cls.model_fields[key].default):
                 yield Contradiction((key,), "has no effect for a restic repository; remove it")
         if given.get("kind") == "files" and given.get("complete_marker") is not None:
@@ -396,8 +398,10 @@ class Backup(Section):
     @classmethod
     def _cannot_be_made(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         pattern = given.get("pattern")
-        if given.get("path") is None:
-            yield Contradiction(("make",), "needs a path, where its sets are written to")
+        if given.get("path") is None and given.get("restic") is None:
+            yield Contradiction(("make",), "needs a path, where its sets are written to, or a repository in restic")
+        if given.get("restic") is not None:
+            yield from cls._cannot_be_streamed(given)
         if isinstance(pattern, str) and (pattern.count("*") != 1 or any(mark in pattern for mark in "?[")):
             yield Contradiction(("pattern",), "must have one * and nothing else to match with make: a time replaces it")
         elif isinstance(pattern, str) and pattern.startswith("."):
@@ -406,6 +410,20 @@ class Backup(Section):
             yield Contradiction(("kind",), "must be directories with make:")
         if given.get("complete_marker") not in (None, MANIFEST):
             yield Contradiction(("complete_marker",), f"is {MANIFEST} with make:; remove this key")
+
+    @classmethod
+    def _cannot_be_streamed(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Into a restic repository."""
+        restic, make = given.get("restic"), given.get("make")
+        if given.get("copy_to"):
+            yield Contradiction(("copy_to",), "copies directories: the sets of this series are in a repository already")
+        if isinstance(make, Mapping) and make.get("encrypt") is not None:
+            yield Contradiction(("make", "encrypt"), "has no effect: a restic repository is encrypted; remove it")
+        for key in ("host", "tags", "paths"):
+            if isinstance(restic, Mapping) and restic.get(key):
+                yield Contradiction(("restic", key), "is Upkeeper's own where it makes the sets; remove it")
+        if isinstance(given.get("pattern"), str) and "," in given["pattern"]:
+            yield Contradiction(("pattern",), "must have no comma, which parts tags")
 
 
 _KINDS_OF_SERVERS = ("postgres", "neo4j")

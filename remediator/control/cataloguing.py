@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.backups.directory import BackupDirectory
 from exporter.backups.proofs import PROOFS_THERE_ARE
+from exporter.backups.restic import Restic, ResticFailed, counting
 from exporter.backups.retention import retention
 from exporter.backups.sets import BackupSet
 from exporter.base.text import format_time_ms, nearest
@@ -27,8 +28,11 @@ class Cataloguing:
         self._threads = KeyedThreads()
 
     async def sets(self, backup: str | None = None) -> SetsView:
-        """Of one series, or of all that are in directories. One that cannot be read is named beside the others."""
-        series = [each for each in self._config().backups if each.path is not None]
+        """Of one series, or of all that are in directories or that are made in a repository.
+
+        One that cannot be read is named beside the others.
+        """
+        series = [each for each in self._config().backups if each.path is not None or each.make is not None]
         if backup is not None:
             series = self._chosen(backup, series)
         items: list[SetView] = []
@@ -54,9 +58,14 @@ class Cataloguing:
         stop = threading.Event()
         try:
             async with asyncio.timeout(_SECONDS):
+                if one.restic is not None:
+                    found = await Restic(counting(one), None).snapshots()
+                    return [BackupSet(each.set or each.id, "complete", each.time, each.bytes) for each in found]
                 return await self._threads.run(one.name, lambda: BackupDirectory(one, self._clock).read(stop))
         except (TimeoutError, StillStuck):
-            return f"{one.path} does not answer"
+            return f"{one.path or 'the repository'} does not answer"
+        except ResticFailed as error:
+            return str(error)
         except OSError as error:
             return f"{one.path} cannot be read: {error.strerror or error}"
         finally:

@@ -30,7 +30,7 @@ as() {{ exec $B su neo4j -s /bin/sh -c 'exec "$0" "$@"' -- "$@"; }}
 [ "$1" = neo4j ] || as "$@"
 conf=/var/lib/neo4j/conf/neo4j.conf
 if [ "$NEO4J_AUTH" = none ]; then
-  echo dbms.security.auth_enabled=false >> $conf
+  $B grep -q auth_enabled $conf || echo dbms.security.auth_enabled=false >> $conf
 elif [ ! -e /data/dbms/auth.ini ] && [ ! -e /data/databases/system ]; then
   (as neo4j-admin dbms set-initial-password "${{NEO4J_AUTH#*/}}") || exit 1
 fi

@@ -19,7 +19,7 @@ from exporter.backups.manifest import ENCRYPTED_SUFFIX, SetFile
 from remediator.model.task import TaskError
 from remediator.tasks.backup.contained import Contained
 from remediator.tasks.backup.piped import Piped
-from remediator.tasks.backup.sink import CHUNK, Sink, Stopped
+from remediator.tasks.backup.sink import CHUNK, SetSink, Sink, Stopped
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -103,12 +103,12 @@ class EncryptedSink:
 class Pump:
     """Writes all that a program says into a sink, in a thread."""
 
-    def __init__(self, program: Piped | Contained, sink: "Sink | EncryptedSink") -> None:
+    def __init__(self, program: Piped | Contained, sink: SetSink) -> None:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(program, sink), name="pump", daemon=True)
         self._thread.start()
 
-    def _run(self, program: Piped | Contained, sink: "Sink | EncryptedSink") -> None:
+    def _run(self, program: Piped | Contained, sink: SetSink) -> None:
         try:
             while data := program.read(CHUNK):
                 sink.write(data)

@@ -14,7 +14,7 @@ from exporter.base.units import format_bytes
 from exporter.host.mounts import MOUNTINFO, parse_mountinfo
 from remediator.model.task import TaskError
 from remediator.tasks.backup.age import EncryptedSink
-from remediator.tasks.backup.sink import CHUNK, Sink, hashed
+from remediator.tasks.backup.sink import CHUNK, SetSink, Sink, hashed
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the directory in it is a new one, for its owner only
 _AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.M)
@@ -28,7 +28,12 @@ class Into:
     root: Path
     recipients: str | None = None
 
-    def sink(self, path: str, source: str, stop: threading.Event) -> Sink | EncryptedSink:
+    @property
+    def writes_files(self) -> bool:
+        """Whether a program may write a file of the set itself, in ``root``."""
+        return self.recipients is None
+
+    def sink(self, path: str, source: str, stop: threading.Event) -> SetSink:
         """A new file of the set; encrypted, it has another name than this path."""
         if self.recipients is None:
             return Sink(self.root, path, source, stop)

@@ -30,6 +30,20 @@ class Writes(Protocol):
     def write(self, data: bytes) -> None: ...
 
 
+class SetSink(Writes, Protocol):
+    """A file of a set that is being written; closed by the end of its block."""
+
+    def done(self) -> SetFile:
+        """Brings it to where it stays, and says what it is."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class Sink:
     """A new file below a set's directory; one of the same path, which a crash left behind, is written anew.
 

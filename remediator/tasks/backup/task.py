@@ -8,6 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +31,7 @@ from remediator.progress import watched
 from remediator.tasks.backup import space
 from remediator.tasks.backup.age import require_recipients
 from remediator.tasks.backup.commands import Commands
+from remediator.tasks.backup.copies.repository import Repository
 from remediator.tasks.backup.copying import Copying, Making
 from remediator.tasks.backup.facts import BACKUP, DAY
 from remediator.tasks.backup.holds import Containers, Held
@@ -38,6 +40,8 @@ from remediator.tasks.backup.journal import Journal, Owner
 from remediator.tasks.backup.names import set_name
 from remediator.tasks.backup.partial import Leftover, PartialSet, leftovers
 from remediator.tasks.backup.registry import sources_of
+from remediator.tasks.backup.snapshots.partial import ResticPartial
+from remediator.tasks.backup.snapshots.sets import sets_in
 from remediator.tasks.backup.sources.source import Source
 from remediator.tasks.resources import Resources
 from remediator.tasks.worker import in_thread
@@ -102,7 +106,7 @@ class Backup:
         path = self._path(series)
         if Making.model_validate(dict(params)).only_copy:
             return await in_thread(lambda _: self._copying.plan_newest(series))
-        left, notes = await in_thread(lambda _: leftovers(path, series.name, self._owner, _matcher(series)))
+        left, notes = await in_thread(lambda _: self._leftovers(series))
         recipients = _recipients(series)
         if recipients is not None:
             await in_thread(lambda _: require_recipients(recipients))
@@ -111,9 +115,10 @@ class Backup:
         last = await in_thread(lambda _: self._last_sizes(series))
         estimated = space.estimate(last, sizes)
         freed = sum(each.bytes for each in left if not each.whole)
-        await in_thread(lambda _: space.require(str(path), max(0, sum(estimated.values()) - freed)))
+        if series.restic is None:  # of a repository nobody can tell how much room it has
+            await in_thread(lambda _: space.require(str(path), max(0, sum(estimated.values()) - freed)))
         now = self._clock()
-        name = set_name(cast(str, series.pattern), now, lambda name: _taken(path, name))
+        name = set_name(_pattern(series), now, lambda name: _taken(path, name))
         stopped = await self._containers(series).noted()
         commands = self._commands(series)
         owed = [_after(commands, name, _OWED)] if await commands.owed() else []
@@ -129,7 +134,7 @@ class Backup:
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
-        partial_set = PartialSet(self._path(series), str(action.params["set"]))
+        partial_set = self._partial(series, str(action.params["set"]))
         match action.kind:
             case "start-again":
                 started = await self._containers(series).release()
@@ -166,7 +171,7 @@ class Backup:
             if await commands.owed():
                 await commands.run_after(name)
         finally:
-            partial = PartialSet(self._path(series), name)
+            partial = self._partial(series, name)
             if partial.final.exists():
                 removed = Effect(state="skipped", detail="the set was made")
             else:
@@ -205,7 +210,7 @@ class Backup:
         try:
             with partial_set.held():
                 async with watched(partial_set.written, cast(int | None, action.params.get("expected"))):
-                    copied = await source.copy(Into(partial_set.path, _recipients(series)))
+                    copied = await source.copy(self._into(series, partial_set, started))
                 await in_thread(lambda _: partial_set.add(key, source.kind, source.name, copied))
         except (UpkeeperError, OSError) as error:
             failure = error if isinstance(error, UpkeeperError) else _told(error, source)
@@ -230,13 +235,13 @@ class Backup:
 
     def _note_seen(self, series: Series) -> None:
         """By which retention notices that the clock jumped since, or that another disk is mounted. Raises OSError."""
-        if self._owner.state and series.keep is not None:
+        if self._owner.state and series.keep is not None and series.restic is None:
             sets = [each for each in BackupDirectory(series, self._clock).read() if each.state == "complete"]
             newest = sorted(sets, key=lambda each: each.date or 0.0, reverse=True)
             seen.note(Path(self._owner.state), series.name, self._clock, [each.name for each in newest])
 
     def _remove(self, series: Series, partial_set: PartialSet) -> Effect:
-        left, _ = leftovers(self._path(series), series.name, self._owner, _matcher(series))
+        left, _ = self._leftovers(series)
         if not any(each.partial == partial_set and not each.whole for each in left):
             return Effect(state="skipped", detail="gone, or no longer what it was")
         with partial_set.held():
@@ -249,7 +254,35 @@ class Backup:
         except KeyError:
             raise TaskError(f"no backup of the name {target!r} has a section make:") from None
 
+    def _partial(self, series: Series, name: str) -> PartialSet:
+        path = self._path(series)
+        if series.restic is None:
+            return PartialSet(path, name)
+        return ResticPartial(path, name, repository=self._repository(series), backup=series.name)
+
+    def _into(self, series: Series, partial: PartialSet, started: float) -> Into:
+        if isinstance(partial, ResticPartial):
+            return partial.into(self._owner, started)
+        return Into(partial.path, _recipients(series))
+
+    def _leftovers(self, series: Series) -> tuple[list[Leftover], list[str]]:
+        found, notes = leftovers(self._path(series), series.name, self._owner, _matcher(series))
+        if series.restic is None:
+            return found, notes
+        return [replace(each, partial=self._partial(series, each.partial.name)) for each in found], notes
+
+    def _repository(self, series: Series) -> Repository:
+        assert series.restic is not None
+        return Repository(series.restic, Path(self._owner.state) / "cache" / "restic-sets")
+
     def _path(self, series: Series) -> Path:
+        """Where sets are made; of those in a repository, where it is noted how far they are."""
+        if series.restic is not None:
+            if not self._owner.state:
+                raise TaskError("without a state directory no set is made in a repository: it is noted there meanwhile")
+            notes = Path(self._owner.state) / "restic-sets" / series.name
+            notes.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return notes
         path = Path(cast(str, series.path))
         if not path.is_dir():
             raise TaskError(f"{path} is not there: make it, or mount what it should be on")
@@ -263,13 +296,15 @@ class Backup:
     def _commands(self, series: Series) -> Commands:
         assert series.make is not None
         make, note = series.make, Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.after.json"
-        environment = {"UPKEEPER_BACKUP": series.name, "UPKEEPER_BACKUP_PATH": cast(str, series.path)}
+        environment = {"UPKEEPER_BACKUP": series.name, "UPKEEPER_BACKUP_PATH": series.path or ""}
         return Commands(make.before, make.after, make.command_timeout, environment, note)
 
     def _containers(self, series: Series) -> Containers:
         return Containers(self._engine(), Path(self._owner.state) / "stopped-for-backups" / f"{series.name}.json")
 
     async def _sets(self, series: Series) -> list[BackupSet]:
+        if series.restic is not None:
+            return await in_thread(lambda stop: sets_in(self._repository(series), series.name, stop))
         try:
             return await in_thread(BackupDirectory(series, self._clock).read)
         except OSError as error:
@@ -277,6 +312,8 @@ class Backup:
 
     def _last_sizes(self, series: Series) -> dict[str, int]:
         """Bytes of each member in the newest set that has a manifest of ours. Blocks."""
+        if series.restic is not None:
+            return {}
         for each in compared(BackupDirectory(series, self._clock).read()):
             try:
                 manifest, _ = read_manifest(Path(cast(str, series.path)) / each.name)
@@ -287,8 +324,12 @@ class Backup:
         return {}
 
 
+def _pattern(series: Series) -> str:
+    return series.pattern or "backup-*"
+
+
 def _matcher(series: Series) -> Callable[[str], bool]:
-    matches = re.compile(fnmatch.translate(cast(str, series.pattern))).match
+    matches = re.compile(fnmatch.translate(_pattern(series))).match
     return lambda name: matches(name) is not None
 
 

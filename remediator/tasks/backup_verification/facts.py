@@ -1,14 +1,23 @@
 """What backup-verification is."""
 
+from collections.abc import Mapping
+
 from remediator.model.taskfacts import Document, TaskFacts
 from remediator.tasks.document import entries, words
 
 DAY = 86400.0
 
 
+def _can(entry: Mapping[str, object]) -> bool:
+    """Of a repository only where its sets are made there."""
+    if entry.get("path"):
+        return bool(entry.get("make") or entry.get("max_verify_age"))
+    return bool(entry.get("restic") and entry.get("make"))
+
+
 def _verifiable(document: Document) -> list[str]:
     series = entries(document, "backups")
-    asked = [entry for entry in series if entry.get("path") and (entry.get("make") or entry.get("max_verify_age"))]
+    asked = [entry for entry in series if _can(entry)]
     return words(entry.get("name") for entry in asked)
 
 

@@ -22,8 +22,16 @@ from exporter.inventory.backups import Backup as Series
 from exporter.inventory.neo4j import Neo4jServer
 from remediator.config.config import Config
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
+from remediator.tasks.backup.snapshots.sets import sets_in
+from remediator.tasks.backup.snapshots.tags import bytes_of
 from remediator.tasks.backup_verification.checksums import differences, summary
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION, DAY
+from remediator.tasks.backup_verification.in_repository import (
+    as_directory,
+    repository_of,
+    snapshot_of,
+    stream_differences,
+)
 from remediator.tasks.backup_verification.readable import problems
 from remediator.tasks.backup_verification.restored import problems as not_restored
 from remediator.tasks.backup_verification.spot import spot_check
@@ -67,6 +75,7 @@ class BackupVerification:
     ) -> None:
         self._neo4j = {each.name: each for each in neo4j}
         asked = [each for each in backups if each.path and (each.make or each.max_verify_age)]
+        asked += [each for each in backups if each.restic and each.make]
         self._series = {each.name: each for each in asked}
         self._state_dir = state_dir
         self._clock = clock
@@ -80,6 +89,8 @@ class BackupVerification:
         found = figures(sets)
         failed = max((found.failed.get(level, 0) for level in LEVELS), default=0)
         looked = max((shown.finished for each in sets for shown in each.proofs.values()), default=0.0)
+        if self._one(target).restic is not None:
+            looked = await in_thread(lambda _: self._looked(target))
         proven = found.proven.get("readable")
         age = "" if proven is None else f", the newest {format_duration(max(0.0, round(self._clock() - proven)))} old"
         readable = sum(
@@ -131,9 +142,10 @@ class BackupVerification:
         series = self._one(target)
         level = cast(Level, action.params["level"])
         name = str(action.params["set"])
-        directory = Path(cast(str, series.path)) / name
+        directory = Path(series.path or "") / name
         try:
-            shown = await in_thread(lambda stop: self._look(directory, series, level, stop))
+            look = self._look if series.restic is None else self._look_there
+            shown = await in_thread(lambda stop: look(directory, series, level, stop))
             newest = bool(action.params["newest"])
             if shown is None:
                 return Effect(state="skipped", detail="nothing could be compared: all of the sample has changed since")
@@ -172,6 +184,24 @@ class BackupVerification:
             found = ", ".join(parts)
         return Shown(not wrong, self._clock(), summary(wrong) or found)
 
+    def _look_there(self, directory: Path, series: Series, level: Level, stop: threading.Event) -> Shown | None:
+        """The same of a set in a repository: checksums in a stream, and for what is beyond that it is fetched."""
+        repository = repository_of(series, self._state_dir)
+        snapshot = snapshot_of(repository, series.name, directory.name, stop)
+        if level == "checksums":
+            manifest, wrong = stream_differences(repository, snapshot, stop)
+            return Shown(not wrong, self._clock(), summary(wrong) or _read(manifest))
+        where = None if series.scratch is None else Path(series.scratch)
+        with as_directory(repository, snapshot, where, bytes_of(snapshot.tags) or 0, stop) as fetched:
+            return self._look(fetched, series, level, stop)
+
+    def _looked(self, backup: str) -> float:
+        """When a set of a repository was last looked at."""
+        if self._state_dir is None:
+            return 0.0
+        found = results.read(self._state_dir, backup).verifications
+        return max((each.finished for each in found.values()), default=0.0)
+
     def _spot(self, directory: Path, series: Series, manifest: Manifest, stop: threading.Event) -> Shown | None:
         try:
             found = spot_check(directory, manifest, _identity(series), stop, random.random)
@@ -188,7 +218,7 @@ class BackupVerification:
 
     def _record(self, series: Series, directory: Path, level: Level, shown: Shown, *, newest: bool) -> None:
         """In the set, a spot check not; and, where it is the newest or damaged, as the last result of the series."""
-        if level != SPOT:
+        if level != SPOT and series.restic is None:
             proofs.record(directory, manifest_digest(directory), cast(Proof, level), shown)
         if self._state_dir is None or not (newest or not shown.success):
             return
@@ -204,6 +234,9 @@ class BackupVerification:
             raise TaskError(f"no backup of the name {target!r} has make: or max_verify_age") from None
 
     async def _sets(self, series: Series) -> list[BackupSet]:
+        if series.restic is not None:
+            repository = repository_of(series, self._state_dir)
+            return await in_thread(lambda stop: sets_in(repository, series.name, stop))
         try:
             return await in_thread(BackupDirectory(series, self._clock).read)
         except OSError as error:
@@ -217,8 +250,8 @@ def _identity(series: Series) -> str | None:
 
 def _encrypted(series: Series, sets: Sequence[BackupSet]) -> list[str]:
     """The names of those that are encrypted. Blocks."""
-    found = []
-    for each in sets:
+    found: list[str] = []
+    for each in sets if series.restic is None else ():  # a repository is encrypted itself
         try:
             if read_manifest(Path(cast(str, series.path)) / each.name)[0].encrypted:
                 found.append(each.name)

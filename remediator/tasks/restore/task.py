@@ -68,6 +68,7 @@ class Restore:
         self._neo4j = {each.name: each for each in neo4j}
         self._postgres = {each.name: each for each in postgres}
         self._series = {each.name: each for each in backups if each.path is not None and each.pattern is not None}
+        self._in_repositories = {each.name for each in backups if each.restic is not None}
         self._clock = clock
 
     async def targets(self) -> Sequence[str]:
@@ -215,6 +216,11 @@ class Restore:
         try:
             return self._series[target]
         except KeyError:
+            if target in self._in_repositories:
+                raise TaskError(
+                    f"the sets of {target} are in a restic repository: upkeeper restore latest --name {target} "
+                    f"--from restic:REPOSITORY --password-file FILE --to DIRECTORY"
+                ) from None
             raise TaskError(f"no backup of the name {target!r} has a path") from None
 
 

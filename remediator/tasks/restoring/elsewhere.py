@@ -21,6 +21,8 @@ from exporter.inventory.backups import MANIFEST, Backup, ResticAccess
 from remediator.model.task import TaskError
 from remediator.tasks.backup.copies.destination import OURS, series_tag
 from remediator.tasks.backup.copies.repository import Repository, Snapshot
+from remediator.tasks.backup.snapshots.sets import fetch_set, is_a_set
+from remediator.tasks.backup.snapshots.tags import PART, bytes_of, set_of
 from remediator.tasks.restoring.sets import LATEST
 
 _FETCHED = ".upkeeper-fetched-"
@@ -72,18 +74,24 @@ def repository_at(location: str, password_file: str) -> Repository:
 
 
 def in_repository(repository: Repository, name: str, backup: str | None, stop: Event) -> Snapshot:
-    """The snapshot of a set that was copied there, whose name is that of its directory. Raises TaskError, Stopped."""
-    there = repository.snapshots([OURS, *([] if backup is None else [series_tag(backup)])], stop)
+    """The snapshot of a set that was copied or made there. Raises TaskError, Stopped."""
+    asked = [OURS, *([] if backup is None else [series_tag(backup)])]
+    there = [each for each in repository.snapshots(asked, stop) if PART not in each.tags]
     series = {tag for each in there for tag in each.tags if tag.startswith(series_tag(""))}
     if name == LATEST and len(series) > 1:
         names = ", ".join(sorted(each.removeprefix(series_tag("")) for each in series))
         raise TaskError(f"{repository} holds sets of several series: name one with --name, of {names}")
-    found = next((each for each in there if name in (LATEST, Path(each.path).name)), None)
+    found = next((each for each in there if name in (LATEST, _name_of(each))), None)
     if found is None:
-        known = sorted({Path(each.path).name for each in there}, reverse=True)
-        hint = f"it has: {', '.join(known[:5])}" if known else "it has none that Upkeeper copied there"
+        known = sorted({_name_of(each) for each in there}, reverse=True)
+        hint = f"it has: {', '.join(known[:5])}" if known else "it has none that Upkeeper has put there"
         raise TaskError(f"{repository} has no set {name!r}; {hint}")
     return found
+
+
+def _name_of(snapshot: Snapshot) -> str:
+    """Of the set: of a copy it is that of its directory."""
+    return (set_of(snapshot.tags) if is_a_set(snapshot) else None) or Path(snapshot.path).name
 
 
 @contextmanager
@@ -96,7 +104,8 @@ def fetched(
     """
     if not beside.is_dir():
         raise TaskError(f"{beside} is not there: make it first")
-    needed = sum(repository.files(snapshot, stop).values())
+    made_there = is_a_set(snapshot)
+    needed = (bytes_of(snapshot.tags) or 0) if made_there else sum(repository.files(snapshot, stop).values())
     free = shutil.disk_usage(beside).free
     if free < needed * 2 + _RESERVE:
         raise TaskError(
@@ -104,7 +113,8 @@ def fetched(
             f"has {format_bytes(free)} free; choose a place with more"
         )
     with tempfile.TemporaryDirectory(prefix=_FETCHED, dir=beside) as folder:
-        yield in_directory(repository.fetch(snapshot, Path(folder), stop), LATEST, None, identity)
+        fetch = fetch_set if made_there else Repository.fetch
+        yield in_directory(fetch(repository, snapshot, Path(folder), stop), LATEST, None, identity)
 
 
 def brought_back(manifest: Manifest, to: Path) -> Sequence[tuple[str, Path]]:

@@ -58,7 +58,7 @@ class Destination:
 
     def copy(self, one: Original, progress: Progress, stop: Event) -> str:
         """Where the copy is, once it was found there whole; done twice, the second time only looks."""
-        removed = self._clear(stop)
+        removed = self.clear(stop)
         tags = [OURS, series_tag(one.manifest.backup), _set_tag(one.digest)]
         for snapshot in self._repository.snapshots(tags, stop):
             if self._missing(one, snapshot, stop) is None:
@@ -91,7 +91,7 @@ class Destination:
             return f"{MANIFEST} has another content"
         return None
 
-    def _clear(self, stop: Event) -> list[str]:
+    def clear(self, stop: Event) -> list[str]:
         """Removes locks whose processes are gone; what was removed. Raises TaskError where one stays in the way."""
         found = self._repository.locks(stop)
         if not found:

@@ -6,6 +6,7 @@ What restic's exit status says is not relied on: a snapshot is listed, and compa
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,15 @@ class Snapshot:
     path: str
     host: str
     tags: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Pouring:
+    """What the snapshot of a stream is. time: Unix seconds."""
+
+    host: str
+    tags: Sequence[str]
+    time: float
 
 
 class Repository:
@@ -88,6 +98,46 @@ class Repository:
         options = ["--json", f"--host={host}", f"--time={dated}", *(f"--tag={tag}" for tag in tags)]
         self._run(["backup", *options, "--", str(directory)], stop, seen.write, _IDLE_SECONDS)
 
+    def pour(self, pouring: Pouring, path: str, stop: Event) -> Piped:
+        """A restic that makes a snapshot of what is written to its input, as the file of a path; see ``end``."""
+        dated = datetime.fromtimestamp(pouring.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        options = ["--quiet", f"--host={pouring.host}", f"--time={dated}", *(f"--tag={tag}" for tag in pouring.tags)]
+        command, opened = self._command(["backup", *options, "--stdin", f"--stdin-filename={path}"])
+        try:
+            return Piped(command, stop, environment=_environment(opened), stdin=subprocess.PIPE)
+        except OSError as error:
+            raise TaskError(f"{command[0]} cannot be run: {error.strerror or error}") from None
+
+    def end(self, running: Piped) -> None:
+        """Waits until it has made its snapshot."""
+        while running.read(CHUNK):
+            pass  # it is told to be quiet
+        status, said = running.end()
+        self._require_success(status, said)
+
+    def require_poured(self, pouring: Pouring, path: str, size: int, stop: Event) -> None:
+        """Raises TaskError unless there is a snapshot of that file with so many bytes."""
+        there = [each for each in self.snapshots(pouring.tags, stop) if each.path == f"/{path}"]
+        if not any(self.size(each, stop) == size for each in there):
+            raise TaskError(f"{self} has no snapshot of the {size} bytes of {path} that were written to it")
+
+    def size(self, snapshot: Snapshot, stop: Event) -> int | None:
+        """Bytes of the file that a snapshot was made of; None where it was made of a directory."""
+        found: dict[str, int] = {}
+        lines = _Lines(lambda line: found.update(_node(line, "")))
+        self._run(["ls", "--json", "--no-lock", snapshot.id], stop, lines.write)
+        lines.finish()
+        return found.get(snapshot.path.lstrip("/"))
+
+    def dump(self, snapshot: Snapshot, take: Callable[[bytes], None], stop: Event) -> None:
+        """Gives the content of the file that a snapshot was made of, in pieces."""
+        self._run(["dump", "--no-lock", snapshot.id, snapshot.path], stop, take, _IDLE_SECONDS)
+
+    def forget(self, ids: Sequence[str], stop: Event) -> None:
+        """Removes these snapshots; what they held stays until somebody prunes."""
+        for id_ in ids:
+            self._text(["forget", id_], stop)
+
     def files(self, snapshot: Snapshot, stop: Event) -> dict[str, int]:
         """Bytes of each file of a snapshot, by its path below the directory that it was made of."""
         found: dict[str, int] = {}
@@ -124,12 +174,8 @@ class Repository:
         self, arguments: Sequence[str], stop: Event, take: Callable[[bytes], None], idle: float | None = None
     ) -> None:
         """idle: seconds without output after which it is ended."""
-        program = shutil.which(self._program)
-        if program is None:
-            raise TaskError("restic is not installed: install the package restic")
+        command, opened = self._command(arguments)
         try:
-            opened = opening(self._access, self._cache)
-            command = [program, *opened.options, *arguments]
             patience = PATIENCE_SECONDS if idle is None else idle
             with Piped(command, stop, environment=_environment(opened), idle=patience) as running:
                 try:
@@ -140,12 +186,24 @@ class Repository:
                     if not running.hung:
                         raise
                     status, said = 1, [*running.said, f"no answer within {patience:g} s"][:1]
+        except OSError as error:
+            raise TaskError(f"{command[0]} cannot be run: {error.strerror or error}") from None
+        self._require_success(status, said)
+
+    def _command(self, arguments: Sequence[str]) -> tuple[list[str], Opening]:
+        program = shutil.which(self._program)
+        if program is None:
+            raise TaskError("restic is not installed: install the package restic")
+        try:
+            opened = opening(self._access, self._cache)
         except ResticFailed as error:
             raise TaskError(str(error)) from None
-        except OSError as error:
-            raise TaskError(f"{program} cannot be run: {error.strerror or error}") from None
+        return [program, *opened.options, *arguments], opened
+
+    def _require_success(self, status: int, said: Sequence[str]) -> None:
         if status:
-            raise TaskError(explained(str(self), self._access.password_file, status, said, opened.secrets))
+            secrets = self._command([])[1].secrets
+            raise TaskError(explained(str(self), self._access.password_file, status, said, secrets))
 
 
 def _environment(opened: Opening) -> dict[str, str]:

@@ -253,6 +253,7 @@ async def test_with_the_real_program(house: House) -> None:
     (copy,) = (house.directory / "sets").glob(".before-restore-*")
     assert set(await house.restored(set=copy.name)) == {"done"}
     await wait_until(lambda: asked(count), equals=10, timeout=180)
-    # A server that was killed has a store that has to be recovered: refused, and it runs again.
+    # A server that was killed has a store that has to be recovered: refused, and it stays stopped.
+    assert asked("UNWIND range(1, 100) AS i CREATE (n:B {id: i}) RETURN count(n)") == 100
     house.dockerd.client.containers.get("graph-db").kill()
     assert "not stopped in order" in str((await applied(house.backup))[0])

@@ -9,9 +9,9 @@ from typing import Self
 from exporter.backups.manifest import SetFile
 from exporter.inventory.postgres import PostgresServer
 from remediator.model.task import TaskError
-from remediator.tasks.backup.age import EncryptedSink, Pump
+from remediator.tasks.backup.age import Pump
 from remediator.tasks.backup.into import Into
-from remediator.tasks.backup.sink import Sink, hashed
+from remediator.tasks.backup.sink import SetSink, hashed
 from remediator.tasks.backup.sources.postgres.clients import Client
 from remediator.tasks.backup.sources.postgres.container import ContainedClient
 from remediator.tasks.backup.sources.postgres.described import ServerFacts
@@ -47,11 +47,11 @@ class Dump:
         self._what = what
         self._name = Path(command[0]).name
         self._file = (into.root, path, source, stop)
-        self._sink: Sink | EncryptedSink | None = None
+        self._sink: SetSink | None = None
         self._pump: Pump | None = None
         target = into.root / path
         target.unlink(missing_ok=True)
-        to_file = into.recipients is None and isinstance(client, Client)
+        to_file = into.writes_files and isinstance(client, Client)
         try:
             self._program = client.run([*command, *([f"--file={target}"] if to_file else [])], login, stop)
         except OSError as error:
