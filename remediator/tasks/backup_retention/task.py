@@ -18,7 +18,7 @@ from exporter.base.units import format_bytes
 from exporter.inventory.backups import Backup as Series
 from remediator.config.config import Config
 from remediator.files.compress import Stopped
-from remediator.files.folder import Changed, open_root
+from remediator.files.folder import Changed, Folder, open_root
 from remediator.model.task import (
     NO_PARAMS,
     Action,
@@ -31,7 +31,7 @@ from remediator.model.task import (
     Task,
     TaskError,
 )
-from remediator.tasks.backup_retention.delete import delete_set, going, token_of
+from remediator.tasks.backup_retention.delete import Going, delete_set, finish, going, stray, strays, token_of
 from remediator.tasks.backup_retention.facts import BACKUP_RETENTION
 from remediator.tasks.resources import Resources
 from remediator.tasks.worker import in_thread
@@ -136,24 +136,24 @@ class BackupRetention:
         judged = self._judge(series, accept=accept)
         found = judged.found
         with open_root(_path(series)) as root:
-            left = [_finish(name) for name in going(root)]
+            left = [_finish(one) for one in going(root)]
+            notes = [f"{stray(one)}." for one in strays(root)]
             if judged.refusal:
                 if judged.fails:
                     how = "; if that is in order: --param accept=true" if judged.acceptable else ""
                     raise TaskError(f"refused: {judged.refusal}{how}")
-                return Plan(actions=left, rows=_rows(found, series), notes=[f"Nothing could go: {judged.refusal}."])
+                notes.append(f"Nothing could go: {judged.refusal}.")
+                return Plan(actions=left, rows=_rows(found, series), notes=notes)
             actions = []
             for each in reversed(found.drop):
                 facts = root.stat(each.name)
                 if facts is not None:
                     actions.append(_delete(each, token_of(facts), accept=accept))
-        return Plan(actions=[*left, *actions], rows=_rows(found, series), notes=_notes(found))
+        return Plan(actions=[*left, *actions], rows=_rows(found, series), notes=[*notes, *_notes(found)])
 
     def _apply(self, series: Series, action: Action, stop: threading.Event) -> Effect:
         name = str(action.params["set"])
-        token = None
         if action.kind == DELETE:
-            token = str(action.params["token"])
             judged = self._judge(series, accept=bool(action.params["accept"]))
             if judged.refusal:
                 raise TaskError(f"refused: {judged.refusal}")
@@ -164,7 +164,10 @@ class BackupRetention:
             raise TaskError(f"{self.facts.name} does not know how to {action.kind}")
         try:
             with open_root(_path(series)) as root:
-                freed = delete_set(root, name, token, stop)
+                if action.kind == DELETE:
+                    freed = delete_set(root, name, str(action.params["token"]), stop)
+                else:
+                    freed = finish(root, _left(root, name), stop)
         except Changed as changed:
             return Effect(state="skipped", detail=str(changed))
         except Stopped:
@@ -216,9 +219,17 @@ def _delete(each: BackupSet, token: str, *, accept: bool) -> Action:
     )
 
 
-def _finish(name: str) -> Action:
+def _finish(one: Going) -> Action:
     reason = "its deletion was interrupted; it is no set any more"
-    return Action(kind=FINISH, object=name, reason=reason, params={"set": name})
+    return Action(kind=FINISH, object=one.name, reason=reason, params={"set": one.name})
+
+
+def _left(root: Folder, name: str) -> Going:
+    """The first of what interrupted deletions have left of a set. Raises Changed."""
+    for one in going(root):
+        if one.name == name:
+            return one
+    raise Changed("gone")
 
 
 def _rows(found: Retention, series: Series) -> list[SetRow]:

@@ -13,8 +13,9 @@ from exporter.backups import proofs, seen
 from exporter.backups.manifest import Manifest
 from exporter.backups.seen import Moment, Seen
 from exporter.inventory.backups import MANIFEST, Backup
+from remediator.files import linux
 from remediator.files.compress import Stopped
-from remediator.files.folder import open_root
+from remediator.files.folder import Folder, open_root
 from remediator.model.task import Action, Plan, TaskError
 from remediator.tasks.backup_retention.delete import GOING, delete_set, token_of
 from remediator.tasks.backup_retention.task import BackupRetention
@@ -131,7 +132,8 @@ async def test_a_deletion_that_is_interrupted_is_no_set_and_is_finished(house: H
         token = token_of((house.path / old).stat())
         with pytest.raises(Stopped):
             delete_set(root, old, token, stop)
-    assert [name for name in house.names if name.startswith(".")] == [GOING + old]
+    inode = token.partition(":")[2]
+    assert [name for name in house.names if name.startswith(".")] == [f"{GOING}{old}@{inode}"]
     assert (await house.task.measure("pa")).values["sets"] == 3
     effect = await house.task.apply("pa", action)
     assert effect.state == "skipped"
@@ -139,6 +141,71 @@ async def test_a_deletion_that_is_interrupted_is_no_set_and_is_finished(house: H
     assert len(house.names) == 3
     finish = Action(kind="finish-deletion", object=old, reason="", params={"set": old})
     assert (await house.task.apply("pa", finish)).detail == "gone"
+
+
+async def test_a_set_that_gets_the_name_of_one_that_goes_is_never_taken_for_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put there between the look and the renaming, while somebody else takes the name; also if it is killed then."""
+    sets = [house.lay(days) for days in range(3)]
+    old = house.lay(9)
+    kept = (house.path / sets[1] / "deep" / "er" / "data").read_bytes()
+    (action,) = (await house.plan()).actions
+    rename = linux.rename_to_free
+
+    def swapped(fd: int, name: str, free: str) -> bool:
+        monkeypatch.setattr(linux, "rename_to_free", rename)
+        linux.exchange(-100, str(house.path / old), str(house.path / sets[1]))
+        renamed = rename(fd, name, free)
+        (house.path / old).mkdir()
+        return renamed
+
+    monkeypatch.setattr(linux, "rename_to_free", swapped)
+    with pytest.raises(TaskError, match="is not the set that was to go, and stays"):
+        await house.task.apply("pa", action)
+    (house.path / old).rmdir()
+    stray = next(name for name in house.names if name.startswith(GOING))
+    (house.path / sets[1]).rename(house.path / old)  # the other one has its own name again
+    plan = await house.plan(accept=True)
+    assert plan.actions == [], "nothing is finished, and the others are kept"
+    assert plan.notes[0].startswith(f"{stray} is not the set that was to go")
+    finish = Action(kind="finish-deletion", object=old, reason="", params={"set": old})
+    assert (await house.task.apply("pa", finish)).detail == "gone"
+    assert (house.path / stray / "deep" / "er" / "data").read_bytes() == kept
+
+
+async def test_what_is_swapped_in_as_it_is_deleted_stays(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [house.lay(days) for days in range(3)]
+    house.lay(9)
+    (action,) = (await house.plan()).actions
+    before = tree(house.path / sets[1])
+    real = Folder.folder
+
+    def swapped(parent: Folder, name: str) -> Folder:
+        if name.startswith(GOING):
+            monkeypatch.setattr(Folder, "folder", real)
+            linux.exchange(-100, str(house.path / name), str(house.path / sets[1]))
+        return real(parent, name)
+
+    monkeypatch.setattr(Folder, "folder", swapped)
+    with pytest.raises(TaskError, match="something in it was another directory by now; the rest goes next time"):
+        await house.task.apply("pa", action)
+    stray = next(name for name in house.names if name.startswith(GOING))
+    assert len(tree(house.path / stray)) == len(before)
+    (house.path / stray).rename(house.path / "aside")
+    (house.path / sets[1]).rename(house.path / stray)
+    (house.path / "aside").rename(house.path / sets[1])
+    assert await house.run() == ["done: deleted"]
+    assert tree(house.path / sets[1]) == before
+
+
+async def test_what_an_earlier_release_left_is_finished(house: House) -> None:
+    for days in range(3):
+        house.lay(days)
+    old = house.lay(9)
+    (house.path / old).rename(house.path / f"{GOING}{old}")
+    assert await house.run() == ["done: deleted"]
+    assert len(house.names) == 3
 
 
 @pytest.mark.parametrize("what", ["future", "smaller", "unproven", "overdue"])

@@ -65,15 +65,21 @@ class Swapper:
     def directory_for_directory(self) -> None:
         first, second = self._directory(), self._directory()
         if first != second:
-            _exchange(first, second)
+            exchange(first, second)
             self._linger()
-            _exchange(first, second)
+            exchange(first, second)
 
     def directory_for_mount(self) -> None:
+        """By a handle of the parent: that may have another name when the mount ends."""
         directory = self._directory()
-        if _libc.mount(os.fsencode(self.outside), os.fsencode(directory), None, _MS_BIND, None) == 0:
-            self._linger()
-            _libc.umount2(os.fsencode(directory), _MNT_DETACH)
+        parent = os.open(directory.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            place = os.fsencode(f"/proc/self/fd/{parent}/{directory.name}")
+            if _libc.mount(os.fsencode(self.outside), place, None, _MS_BIND, None) == 0:
+                self._linger()
+                _libc.umount2(place, _MNT_DETACH)
+        finally:
+            os.close(parent)
 
     def _instead(self, make: Callable[[Path], None]) -> None:
         """Puts what is made in a file's place for a moment."""
@@ -81,9 +87,9 @@ class Swapper:
         bait = file.with_name(f"@{file.name}")
         make(bait)
         try:
-            _exchange(file, bait)
+            exchange(file, bait)
             self._linger()
-            _exchange(file, bait)
+            exchange(file, bait)
         finally:
             # What was rotated or compressed meanwhile was the bait, by its name; it is only ever a link.
             if bait.is_symlink() or self._is_outside(bait):
@@ -105,12 +111,12 @@ class Swapper:
         """And leaves it there for a moment: it is not in any plan."""
         file = self._file()
         precious = self.random.choice(list(file.parent.glob("*.db")))
-        _exchange(file, precious)
+        exchange(file, precious)
         self._linger()
-        _exchange(file, precious)
+        exchange(file, precious)
 
     def file_for_other(self) -> None:
-        _exchange(self._file(), self._file())
+        exchange(self._file(), self._file())
 
 
 def _is_prey(name: str) -> bool:
@@ -118,14 +124,14 @@ def _is_prey(name: str) -> bool:
     return "@" not in name and not name.endswith((".db", ".upkeeper-tmp"))
 
 
-def _exchange(first: Path, second: Path) -> None:
+def exchange(first: Path, second: Path) -> None:
     linux.exchange(_AT_FDCWD, str(first), str(second))
 
 
-def main() -> None:
+def main(adversary: type[Swapper] = Swapper) -> None:
     for line in sys.stdin:
         root, outside, seed = line.split()
-        swapper = Swapper(Path(root), Path(outside), int(seed))
+        swapper = adversary(Path(root), Path(outside), int(seed))
         swaps = 0
         print("begun", flush=True)
         while not select.select([sys.stdin], [], [], 0)[0]:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +51,23 @@ class Swapper:
         return self.process.stdout.readline().strip()
 
 
-@pytest.fixture
-def swapper() -> Iterator[Swapper]:
-    command = [sys.executable, "-m", "tests.remediator.tasks.log_rotation.log_swapper"]
+@contextmanager
+def swapping(module: str) -> Iterator[Swapper]:
+    """An adversary, in a process of its own."""
+    command = [sys.executable, "-m", module]
     # A mount namespace of its own would hide its mounts from those who are to fall for them.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    yield Swapper(process)
-    process.kill()
-    process.communicate()
+    try:
+        yield Swapper(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def swapper() -> Iterator[Swapper]:
+    with swapping("tests.remediator.tasks.log_rotation.log_swapper") as swapper:
+        yield swapper
 
 
 def make(root: Path, outside: Path, dice: random.Random) -> dict[int, bytes]:
