@@ -60,17 +60,19 @@ def read(state_dir: Path, backup: str) -> Copies:
         raise CopiesBroken(f"{path} cannot be read: {error}") from None
 
 
-def note(state_dir: Path, backup: str, destination: str, copy: Copy) -> None:
+def note(state_dir: Path, backup: str, destination: str, copy: Copy, *, looked: bool = False) -> None:
     """Puts how an attempt ended in place of the one before, durably. One writer a series. Blocks. Raises OSError.
 
-    A file that cannot be made sense of is written anew: what it said is not known any more.
+    looked: it was only looked what is there, so that what was copied earlier counts no more where it has gone. A file
+    that cannot be made sense of is written anew: what it said is not known any more.
     """
     try:
         before = read(state_dir, backup)
     except CopiesBroken:
         before = {}
     former = before.get(destination)
-    dates = [each for each in (copy.copied, former.copied if former is not None else None) if each is not None]
+    kept = former.copied if former is not None and not looked else None
+    dates = [each for each in (copy.copied, kept) if each is not None]
     merged = Copy(copy.set, copy.success, copy.finished, copy.detail[:_MAX_DETAIL], max(dates, default=None))
     document = {
         "version": _VERSION,

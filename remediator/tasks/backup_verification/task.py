@@ -25,6 +25,7 @@ from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parame
 from remediator.tasks.backup.snapshots.sets import sets_in
 from remediator.tasks.backup.snapshots.tags import bytes_of
 from remediator.tasks.backup_verification.checksums import differences, summary
+from remediator.tasks.backup_verification.copied import LOOK, copies_noted, look_action, look_again
 from remediator.tasks.backup_verification.facts import BACKUP_VERIFICATION, DAY
 from remediator.tasks.backup_verification.in_repository import (
     as_directory,
@@ -128,6 +129,9 @@ class BackupVerification:
             for level in levels
             if each.name not in encrypted or level not in locked
         ]
+        if wanted.set is None and wanted.level != SPOT:
+            noted = await in_thread(lambda _: copies_noted(series, self._state_dir))
+            actions += [look_action(series, destination, copy.set) for destination, copy in noted.items()]
         notes = [] if sets else [f"{target} has no complete set."]
         if encrypted and _identity(series) is None:
             notes.append(
@@ -140,6 +144,8 @@ class BackupVerification:
 
     async def apply(self, target: str, action: Action) -> Effect:
         series = self._one(target)
+        if action.kind == LOOK:
+            return await in_thread(lambda stop: look_again(series, action, self._state_dir, self._clock, stop))
         level = cast(Level, action.params["level"])
         name = str(action.params["set"])
         directory = Path(series.path or "") / name

@@ -1,12 +1,14 @@
 """Copies a set to a destination, and looks whether the copy is there."""
 
+import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from exporter.backups.manifest import Manifest
+from exporter.backups import manifest as manifests
+from exporter.backups.manifest import Manifest, ManifestBroken
 from exporter.base.text import counted
 from exporter.base.units import format_bytes
 from exporter.inventory.backups import MANIFEST
@@ -20,12 +22,17 @@ OURS = "upkeeper"
 """A tag of every snapshot that Upkeeper makes."""
 
 
+_MANIFEST = "manifest="
+_LOOKED_AT = 10
+"""So many copies at most, the newest first, for one that is whole."""
+
+
 def series_tag(backup: str) -> str:
     return f"backup={backup}"
 
 
 def _set_tag(digest: str) -> str:
-    return f"manifest={digest}"
+    return f"{_MANIFEST}{digest}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,14 @@ class Original:
     directory: Path
     manifest: Manifest
     digest: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """newest: Unix seconds, of which the newest set is that has a whole copy. wrong: of the wanted one, for people."""
+
+    newest: float | None
+    wrong: str
 
 
 def _this_machine() -> Here:
@@ -73,6 +88,38 @@ class Destination:
             missing = found
         raise TaskError(f"the copy of {one.directory.name} in {self} is not whole: {missing}")
 
+    def look(self, backup: str, wanted: str, stop: Event) -> "Looked":
+        """Whether the copy of a set is still there, whole, without the set itself: by the manifest in the copy.
+
+        wanted: its name. Only lists and manifests are read: a changed byte of a pack is for `restic check`.
+        """
+        there = self._repository.snapshots([OURS, series_tag(backup)], stop)
+        there = [each for each in there if any(tag.startswith(_MANIFEST) for tag in each.tags)]
+        lacks = {each.id: self._lacks(each, stop) for each in there if Path(each.path).name == wanted}
+        wrong = next(filter(None, lacks.values()), "") if None not in lacks.values() else ""
+        newest = None
+        for each in there[:_LOOKED_AT]:
+            if (lacks[each.id] if each.id in lacks else self._lacks(each, stop)) is None:
+                newest = each.time
+                break
+        if not lacks:
+            return Looked(newest, f"the copy of {wanted} is not in {self} any more")
+        return Looked(newest, f"the copy of {wanted} in {self} is not whole: {wrong}" if wrong else "")
+
+    def _lacks(self, snapshot: Snapshot, stop: Event) -> str | None:
+        """What a copy lacks of what its own manifest says; None where it has all of it."""
+        there = self._repository.files(snapshot, stop)
+        if MANIFEST not in there:
+            return f"{MANIFEST} is missing"
+        text = self._repository.read(snapshot, MANIFEST, stop)
+        if f"{_MANIFEST}{hashlib.sha256(text).hexdigest()}" not in snapshot.tags:
+            return f"{MANIFEST} has another content"
+        try:
+            manifest = manifests.parse(text)
+        except ManifestBroken as error:
+            return f"{MANIFEST} {error}"
+        return _not_there(manifest, there)
+
     def _told(self, one: Original, snapshot: Snapshot, remarks: list[str]) -> str:
         files = counted(len(one.manifest.files), "file")
         what = f"snapshot {snapshot.id[:8]} of {self}: {files}, {format_bytes(one.manifest.bytes)}"
@@ -81,10 +128,9 @@ class Destination:
     def _missing(self, one: Original, snapshot: Snapshot, stop: Event) -> str | None:
         """What a snapshot lacks of the set; None where it has all of it."""
         there = self._repository.files(snapshot, stop)
-        for file in one.manifest.files:
-            size = there.get(_as_json(file.path))
-            if size != file.bytes:
-                return f"{file.path} {'is missing' if size is None else f'has {size} bytes instead of {file.bytes}'}"
+        lacks = _not_there(one.manifest, there)
+        if lacks is not None:
+            return lacks
         if MANIFEST not in there:
             return f"{MANIFEST} is missing"
         if self._repository.read(snapshot, MANIFEST, stop) != (one.directory / MANIFEST).read_bytes():
@@ -107,6 +153,15 @@ class Destination:
                 "run restic unlock there"
             )
         return [f"removed the {lock}, which is gone" for lock in dead]
+
+
+def _not_there(manifest: Manifest, there: Mapping[str, int]) -> str | None:
+    """The first file that is missing, or of another size. Pure."""
+    for file in manifest.files:
+        size = there.get(_as_json(file.path))
+        if size != file.bytes:
+            return f"{file.path} {'is missing' if size is None else f'has {size} bytes instead of {file.bytes}'}"
+    return None
 
 
 def _as_json(path: str) -> str:

@@ -13,9 +13,10 @@ import pytest
 from exporter.backups import copies
 from exporter.backups import manifest as manifests
 from exporter.inventory.backups import MANIFEST
-from remediator.model.task import Effect
+from remediator.model.task import Effect, TaskError
 from remediator.tasks.backup.copies import repository
 from remediator.tasks.backup.journal import Owner
+from remediator.tasks.backup_verification.task import BackupVerification
 from tests.helpers import missing, require_program, wait_until
 from tests.remediator.tasks.backup.series import applied, series, task
 from tests.restic import Real, make_cheap, write_password
@@ -53,6 +54,7 @@ class House:
         (directory / "pa" / "data").write_bytes(os.urandom(200_000))
         to = {"repository": str(real.path), "password_file": str(real.password_file), **restic}
         one = series(self.sets, {"files": [str(directory / "pa")]}, copy_to=[{"restic": to}])
+        self.series = one
         self.backup = task(one, owner=Owner(host="kitchen", state=str(self.state)))
 
     async def made(self) -> list[Effect | str]:
@@ -162,3 +164,56 @@ async def _holding(real: Real) -> "subprocess.Popen[bytes]":
 
 def _locks(real: Real) -> list[str]:
     return os.listdir(real.path / "locks")
+
+
+async def test_a_copy_that_has_gone_or_changed_is_noticed_later(tmp_path: Path, real: Real) -> None:
+    house = House(tmp_path, real)
+    await house.made()
+    (first,) = list(house.sets.iterdir())
+    verification = BackupVerification([house.series], house.state)
+
+    async def looked() -> str:
+        plan = await verification.plan("pa", {"level": "checksums"})
+        (action,) = [each for each in plan.actions if each.kind == "look-at-copy"]
+        assert action.reason == f"whether the copy of {house.noted.set} is still there, all of it"
+        try:
+            return (await verification.apply("pa", action)).detail
+        except TaskError as error:
+            return str(error)
+
+    assert (await looked()).startswith("it is there: the repository ")
+    assert house.noted.success
+    copied_first = house.noted.copied
+    # Away: nothing is said of it, and nothing noted.
+    before = house.noted
+    (real.path / "config").rename(tmp_path / "config")
+    assert "is no repository" in await looked()
+    assert house.noted == before
+    (tmp_path / "config").rename(real.path / "config")
+    # A second one, of which somebody forgets the copy: the first is the newest that is there.
+    await house.made()
+    assert house.noted.copied is not None
+    assert copied_first is not None
+    assert house.noted.copied > copied_first
+    newest = max(house.snapshots(), key=lambda each: each["time"])
+    real.run("forget", newest["id"])
+    told = await looked()
+    assert f"is not in the repository {real.path} any more; then: upkeeper run backup pa" in told
+    assert (house.noted.success, house.noted.copied) == (False, copied_first)
+    # One under the same name and tags that lacks a file, and one of another content.
+    shutil.copytree(first, tmp_path / "elsewhere")
+    (first / "files.tar.zst").rename(tmp_path / "aside")
+    last = house.snapshots()[0]
+    real.run("forget", last["id"])
+    tags = [f"--tag={tag}" for tag in last["tags"]]
+    real.run("backup", str(first), "--host=kitchen", *tags)
+    copies.note(house.state, "pa", "restic", copies.Copy(first.name, True, 1.0, "", 1.0), looked=True)
+    assert "is not whole: files.tar.zst is missing; then:" in await looked()
+    assert house.noted.copied is None
+    assert await verification.plan("pa", {"level": "checksums"}) is not None
+    (tmp_path / "aside").rename(first / "files.tar.zst")
+    (first / MANIFEST).write_bytes((first / MANIFEST).read_bytes().replace(b"kitchen", b"kitchem"))
+    real.run("forget", house.snapshots()[0]["id"])
+    real.run("backup", str(first), "--host=kitchen", *tags)
+    copies.note(house.state, "pa", "restic", copies.Copy(first.name, True, 1.0, "", 1.0), looked=True)
+    assert f"is not whole: {MANIFEST} has another content" in await looked()
