@@ -13,7 +13,7 @@ from remediator.control.choosing import known_task
 from remediator.control.silencing import PauseSilences
 from remediator.decide.means import Means
 from remediator.model.caller import Caller
-from remediator.model.errors import RequestError, not_found, unprocessable
+from remediator.model.errors import RequestError, conflict, not_found, unprocessable
 from remediator.model.hold import Pause
 from remediator.model.lease import Lease
 from remediator.model.shapes.holds import BreakerView, PauseView
@@ -51,7 +51,8 @@ class Holding:
     ) -> list[PauseView]:
         """Pauses a task, or everything, for this many seconds or until resumed. Returns the pauses in force there.
 
-        silence: people are not told of its alerts meanwhile. It must have an end. host: else this one.
+        It takes the place of an earlier one, but of no longer one of somebody else. silence: people are not told of its
+        alerts meanwhile; it must have an end, and that of somebody else goes on until its own. host: else this one.
         """
         if host is not None and host != self._database.host:
             await self._require_host(host)
@@ -60,15 +61,21 @@ class Holding:
             return await self._pause_other(host, task, reason, seconds)
         if task is not None:
             known_task(self._tasks(), task)
-        now = self._clock()
+        now, of = self._clock(), self._database.host
         made: Sequence[Lease] = ()
-        if silence:
-            if seconds is None:
-                raise unprocessable("a pause with a silence must have an end: say for how long")
-            made = await self._silenced.make(task, reason, now + seconds)
         hold = Pause(task, reason, now, None if seconds is None else now + seconds, self._caller())
-        await self._database.write(partial(holds.pause, host=self._database.host, hold=hold))
-        await self._silenced.end(task, "another pause took its place", but=made)
+        if silence and seconds is None:
+            raise unprocessable("a pause with a silence must have an end: say for how long")
+        await self._database.read(partial(_cuts_nothing_short, host=of, hold=hold))
+        if silence and seconds is not None:
+            made = await self._silenced.make(task, reason, now + seconds)
+        try:
+            mine = await self._database.write(partial(_pause, host=of, hold=hold))
+        except RequestError:  # somebody was quicker
+            await self._silenced.withdraw(made)
+            raise
+        if made or mine:
+            await self._silenced.end(task, "another pause took its place", but=made)
         log.info("paused", task=task, reason=reason, seconds=seconds, silence=silence)
         return await self.paused()
 
@@ -83,7 +90,7 @@ class Holding:
 
         def work(connection: sa.Connection) -> None:
             fleet.join_writers(connection, host)
-            holds.pause(connection, host, hold)
+            _pause(connection, host, hold)
             fleet.call(connection, [host])
 
         await self._database.write(work)
@@ -155,6 +162,25 @@ class Holding:
             {"task": one.task, "target": one.target, "since": format_time_ms(one.since)}
             for one in await self.breakers()
         ]
+
+
+def _pause(connection: sa.Connection, host: str, hold: Pause) -> bool:
+    """Whether no pause of somebody else was in its place. Raises RequestError where that one lasts longer."""
+    _cuts_nothing_short(connection, host, hold)
+    others = holds.active_pauses(connection, host, hold.since)
+    holds.pause(connection, host, hold)
+    return not any(one.task == hold.task and holds.of_somebody_else(one, hold) for one in others)
+
+
+def _cuts_nothing_short(connection: sa.Connection, host: str, hold: Pause) -> None:
+    """Raises RequestError."""
+    longer = holds.cut_short(connection, host, hold)
+    if longer is not None:
+        until = "until it is resumed" if longer.until is None else f"until {format_time_ms(longer.until)}"
+        raise conflict(
+            f"{hold.task or 'everything'} is paused {until} by {longer.caller.name or longer.caller.trigger} "
+            f"({longer.reason}), which this would end sooner: pause for longer, or end that one first (upkeeper resume)"
+        )
 
 
 def _not_paused(task: str | None) -> RequestError:

@@ -88,6 +88,12 @@ class PauseSilences:
     async def _end(self, id: int, reason: str) -> None:
         await self.silencer.end(await self._live(id), reason)
 
+    async def withdraw(self, made: Sequence[Lease]) -> None:
+        """Ends those of a pause that did not come about."""
+        for lease in made:
+            await self._end(lease.id, "the pause did not come about")
+        self.changed()
+
     async def end(self, task: str | None, reason: str, *, but: Sequence[Lease] = ()) -> None:
         """Ends those of the pause of a task, or of the general one."""
         kept = {lease.id for lease in but}

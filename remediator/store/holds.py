@@ -40,6 +40,22 @@ def active_pauses(connection: sa.Connection, host: str, now: float) -> Sequence[
     return [Pause(row.task, row.reason, row.since, row.until, Caller(row.trigger, row.caller)) for row in rows]
 
 
+def cut_short(connection: sa.Connection, host: str, hold: Pause) -> Pause | None:
+    """The pause of the same by somebody else that lasts longer: to replace it would end what he relies on."""
+    if hold.until is None:
+        return None
+    for one in active_pauses(connection, host, hold.since):
+        longer = one.until is None or one.until > hold.until
+        if one.task == hold.task and longer and of_somebody_else(one, hold):
+            return one
+    return None
+
+
+def of_somebody_else(one: Pause, hold: Pause) -> bool:
+    """Whether two pauses are known to be of two people: by their tokens' names, or those that a provider tells."""
+    return bool(one.caller.name and hold.caller.name) and one.caller.name != hold.caller.name
+
+
 def pause(connection: sa.Connection, host: str, hold: Pause) -> None:
     """Pauses a task of the host, or all of them; replaces an earlier pause of the same."""
     same = pauses.c.task.is_(None) if hold.task is None else pauses.c.task == hold.task

@@ -77,7 +77,8 @@ async def pause(
 
     Alerts are still received and decided upon, and the record says what was held back. A run that is under way is
     finished. With --silence Alertmanager tells nobody of this host's alerts meanwhile, or, with a TASK, of those that
-    ask for it. It always ends by itself.
+    ask for it. With --for it ends by itself; without, an alert tells of it after a day. It takes the place of an
+    earlier pause, but of no longer one of another person.
 
     \b
     Examples:

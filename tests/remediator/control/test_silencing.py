@@ -1,6 +1,7 @@
 """A pause that also silences, in a real Alertmanager."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from remediator.config.config import Config
 from remediator.config.remedies import Remedy
 from remediator.control.silencing import EVERYTHING, to_silence
 from remediator.decide.remedies import Remedies
+from remediator.model.caller import ASKING, Caller
 from remediator.model.errors import RequestError
 from remediator.model.silence import Matcher
 from tests.helpers import wait_until
@@ -85,6 +87,33 @@ async def test_a_pause_silences_and_its_end_ends_that(tmp_path: Path, program: P
         assert await matchers(h) == [["alertname=Cluttered", "instance=here:.*", "job!=other"]]
         await h.core.resume("sweep")
         assert await matchers(h) == []
+
+
+@pytest.mark.servers
+async def test_a_pause_by_somebody_else_ends_no_silence(tmp_path: Path) -> None:
+    written = alertmanager_config(tmp_path, "http://127.0.0.1:1/")
+    async with (
+        alertmanager(tmp_path / "am", written) as server,
+        house(tmp_path, REMEDY, [server.url], alertmanager=there(server.url)) as h,
+    ):
+        with asked_by(Caller("api", "ann")):
+            await h.core.pause(None, "new disk", 7200.0, True)
+        with asked_by(Caller("api", "bob")):
+            with pytest.raises(RequestError, match=r"everything is paused until .* by ann \(new disk\)"):
+                await h.core.pause(None, "a look", 600.0, True)
+            assert len(await h.silences()) == 1
+            (pause,) = await h.core.pause(None, "the whole night", 36000.0)
+        assert (pause["reason"], pause["silenced"]) == ("the whole night", True)
+        assert len(await h.silences()) == 1
+
+
+@contextmanager
+def asked_by(caller: Caller) -> Iterator[None]:
+    token = ASKING.set(caller)
+    try:
+        yield
+    finally:
+        ASKING.reset(token)
 
 
 @pytest.mark.servers

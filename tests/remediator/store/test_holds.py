@@ -41,6 +41,30 @@ async def test_a_pause_is_of_one_host_and_ends(database: Database) -> None:
     assert hold.caller == PAT
 
 
+async def test_a_pause_of_somebody_else_is_not_cut_short(database: Database) -> None:
+    await pause(database, None, until=50.0)
+    await pause(database, "t")
+    ann = Caller("api", "ann")
+    for task, until, longer in (
+        (None, 49.0, "moving house"),
+        (None, 50.0, None),
+        (None, None, None),
+        ("t", 1e9, "moving house"),
+        ("t", None, None),
+        ("u", 2.0, None),
+    ):
+        look = partial(holds.cut_short, host="kitchen", hold=Pause(task, "r", 2.0, until, ann))
+        found = await database.read(look)
+        assert (found and found.reason) == longer, (task, until)
+        assert (
+            await database.read(partial(holds.cut_short, host="cellar", hold=Pause(task, "r", 2.0, until, ann))) is None
+        )
+        own = Pause(task, "r", 2.0, until, Caller("console", "pat"))
+        assert await database.read(partial(holds.cut_short, host="kitchen", hold=own)) is None
+    later = Pause(None, "r", 50.0, 51.0, ann)
+    assert await database.read(partial(holds.cut_short, host="kitchen", hold=later)) is None, "that one is over"
+
+
 async def test_guards_hear_of_their_own_host(database: Database) -> None:
     for number, host in enumerate(("kitchen", "cellar", "cellar")):
         run_id = await create(database, request(host=host, caller=Caller("alert", "tidy")))
