@@ -207,7 +207,7 @@ async def test_kills_at_random_points_lose_nothing_and_do_nothing_twice(torture:
             return everything and not torture.query("SELECT 1 FROM runs WHERE state != 'finished'")
 
         left = len(torture.query("SELECT 1 FROM runs WHERE state != 'finished'"))
-        await wait_until(at_rest, timeout=120 + 3 * left, what="everything to be accepted, and every run to end")
+        await wait_until(at_rest, timeout=BEGINS + 3 * left, what="everything to be accepted, and every run to end")
         await wait_until(lambda: torture.query(UNDECIDED) == [], timeout=BEGINS, what="every alert to be decided about")
         assert house.end(signal.SIGTERM) == 0
     check(torture, number)
