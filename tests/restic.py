@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from exporter.inventory.backups import ResticRepository
-from tests.helpers import require_program
+from tests.helpers import missing, require_program
 
 PASSWORD = "hunter2-hunter2"
 
@@ -43,6 +45,21 @@ class Real:
         return ResticRepository.model_validate(
             {"repository": str(self.path), "password_file": str(self.password_file), **keys}
         )
+
+
+def programs() -> list[str]:
+    """restic of the system, and a newer one where UPKEEPER_NEW_RESTIC names it."""
+    return ["restic", *filter(None, [os.environ.get("UPKEEPER_NEW_RESTIC")])]
+
+
+def on_path(program: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes one of them what ``restic`` means, by a link in a directory."""
+    require_program("restic", "restic")
+    if program != "restic":
+        named = shutil.which(program) or missing(f"{program} is no program")
+        (directory / "bin").mkdir()
+        (directory / "bin" / "restic").symlink_to(str(named))
+        monkeypatch.setenv("PATH", f"{directory / 'bin'}:{os.environ['PATH']}")
 
 
 def make_repository(directory: Path) -> Real:

@@ -48,6 +48,10 @@ class GuestFailed(SandboxEnded):
     """A guest did not do what was asked of it: it ended, was not ready in time, or a command in it did not end."""
 
 
+class TooSlow(GuestFailed):
+    """A command in a guest did not end within the time that it had."""
+
+
 class Sandbox:
     """Makes volumes and containers in one sandbox. Made by ``sandbox``."""
 
@@ -105,6 +109,20 @@ class Sandbox:
         """Starts a guest that rests. Raises UpkeeperError."""
         await self._engine.call(lambda client: client.start(self._own(guest)))
 
+    async def alone(self, guest: Guest, seconds: float) -> Said:
+        """Starts a container whose command is to end by itself, and waits for that; its volumes stay.
+
+        Raises SandboxEnded as start does, and GuestFailed where it does not end in time.
+        """
+        await self.start(guest)
+        try:
+            return await self._ended(guest.name, seconds)
+        except TimeoutError:
+            raise GuestFailed(f"{guest.name} did not end within {format_duration(seconds)}") from None
+        finally:
+            with suppress(UpkeeperError):  # else it goes with the sandbox
+                await self.end(guest.name)
+
     async def beside(self, guest: str, name: str, command: Sequence[str], seconds: float) -> Said | None:
         """Runs a command in a container of its own, of the image and with the volumes of a guest that rests.
 
@@ -112,10 +130,7 @@ class Sandbox:
         """
         try:
             await self._engine.call(partial(self._start_beside, guest=guest, name=name, command=command))
-            engine = self._engine.patient(self._limits.seconds, threads=4)
-            async with asyncio.timeout(seconds):
-                ended = await engine.call(lambda client: client.wait(self._own(name)))
-            logs = await self._engine.call(lambda client: client.logs(self._own(name), tail=200))
+            said = await self._ended(name, seconds)
         except TimeoutError:
             raise GuestFailed(f"{command[0]} beside {guest} did not end within {format_duration(seconds)}") from None
         except EngineRefused as error:
@@ -125,8 +140,15 @@ class Sandbox:
         finally:
             with suppress(UpkeeperError):  # else it goes with the sandbox
                 await self.end(name)
-        status = int(ended["StatusCode"])
-        return None if status in _NOT_FOUND else Said(status, logs.decode("utf-8", "replace")[-_OUTPUT_BYTES:])
+        return None if said.status in _NOT_FOUND else said
+
+    async def _ended(self, name: str, seconds: float) -> Said:
+        """How a container ends. Raises TimeoutError, UpkeeperError."""
+        engine = self._engine.patient(self._limits.seconds, threads=4)
+        async with asyncio.timeout(seconds):
+            ended = await engine.call(lambda client: client.wait(self._own(name)))
+        logs = await self._engine.call(lambda client: client.logs(self._own(name), tail=200))
+        return Said(int(ended["StatusCode"]), logs.decode("utf-8", "replace")[-_OUTPUT_BYTES:])
 
     async def run(self, guest: str, command: Sequence[str], seconds: float) -> Said:
         """Runs a command in a guest that runs. Raises GuestFailed where it does not end in time, or cannot begin."""
@@ -137,7 +159,7 @@ class Sandbox:
             async with asyncio.timeout(seconds):
                 return await call
         except TimeoutError:
-            raise GuestFailed(f"{command[0]} in {guest} did not end within {format_duration(seconds)}") from None
+            raise TooSlow(f"{command[0]} in {guest} did not end within {format_duration(seconds)}") from None
         except EngineRefused as error:
             await self._require_running(guest)
             raise GuestFailed(f"{command[0]} cannot be run in {guest}: {error}") from error
@@ -148,7 +170,12 @@ class Sandbox:
         last = Said(0, "")
         while (left := deadline - time.monotonic()) > 0:
             await self._require_running(guest)
-            last = await self.run(guest, command, left)
+            try:
+                last = await self.run(guest, command, left)
+            except TooSlow:
+                if not last.status:  # it has never ended: that is what there is to say
+                    raise
+                break
             if last.status == 0:
                 return
             await asyncio.sleep(min(1.0, max(0.0, deadline - time.monotonic())))

@@ -7,26 +7,35 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from exporter.backups.manifest import SetFile
+from exporter.base.text import counted
 from exporter.base.units import format_duration
 from exporter.inventory.drills import DrillService
 from exporter.inventory.neo4j import Neo4jServer
 from exporter.neo4j.driver import Neo4jRefused, Neo4jUnavailable
 from remediator.model.task import TaskError
 from remediator.neo4jdump.replace import NotLoaded
+from remediator.sandbox.guest import Guest
 from remediator.sandbox.network import within
 from remediator.sandbox.sandbox import GuestFailed, Sandbox, last_line
 from remediator.tasks.backup.sink import Stopped
+from remediator.tasks.backup.sources.neo4j_dump import FORM
 from remediator.tasks.disaster_recovery.proofs.proof import NotProven
-from remediator.tasks.restoring.graph import answers, graphs_of
-from remediator.tasks.restoring.parts import Part, chosen
+from remediator.tasks.restoring import checked as checked_files
+from remediator.tasks.restoring.graph import answers, graphs_of, sizes
+from remediator.tasks.restoring.parts import Part, chosen, databases
 from remediator.tasks.restoring.sets import ChosenSet
 from remediator.tasks.worker import in_thread
 
 _BOLT = "bolt://127.0.0.1:7687"
 """Where the image's server listens, in its own network."""
 _AUTH = "NEO4J_AUTH"
+_DATA = "/data"
+"""Where the image's server has its data."""
+_LAID = "/upkeeper-set"
 _STOP_SECONDS = 120.0
 _PAUSE_SECONDS = 0.5
 
@@ -45,6 +54,62 @@ def login(service: str, environment: Mapping[str, str]) -> tuple[str, str] | Non
     if not (name and slash and password):
         raise TaskError(f"{service} needs {_AUTH} in environment or env_file: none, or neo4j/ and a password")
     return name, password
+
+
+def is_dumped(part: Part | None) -> bool:
+    """Whether it is of dumps of neo4j-admin, which are loaded before the server starts. Pure."""
+    return part is not None and part.member.facts.get("form") == FORM
+
+
+async def load_dumps(inside: Sandbox, found: ChosenSet, part: Part, service: DrillService, guest: Guest) -> Guest:
+    """Loads them into a new volume by the image's own program; the guest with that volume as its data.
+
+    Raises NotProven, GuestFailed, Damaged, TaskError, OSError, UpkeeperError.
+    """
+    data, laid = f"data-of-{service.name}", f"dumps-of-{service.name}"
+    await inside.volume(data)
+    root = Path(await inside.volume(laid))
+    entries = {file.path: file for file in part.files(found.manifest)}
+    for name, facts in databases(part.member).items():
+        entry = entries[str(facts["file"])]
+        await in_thread(lambda stop, entry=entry, to=root / f"{name}.dump": _lay(found, entry, to, stop))  # type: ignore[misc]
+        command = ["neo4j-admin", "database", "load", f"--from-path={_LAID}", "--overwrite-destination=true", name]
+        loader = replace(guest, name=f"{service.name}-load", command=command, volumes={data: _DATA, laid: _LAID})
+        said = await inside.alone(loader, service.load_within)
+        if said.status:
+            raise NotProven(f"the dump of {name} cannot be loaded into {service.name}: {last_line(said)}")
+    return replace(guest, volumes={**guest.volumes, data: _DATA})
+
+
+def _lay(found: ChosenSet, entry: SetFile, to: Path, stop: threading.Event) -> None:
+    checked_files.copy(found.content, entry, to, stop)
+    to.chmod(0o444)
+
+
+async def counted_in(inside: Sandbox, part: Part, service: DrillService, environment: Mapping[str, str]) -> str:
+    """What the server holds that was started on what was loaded, for people. Raises as fill does, and NotProven where
+    a database holds nothing at all: then nothing is proven.
+    """
+    account = login(service.name, environment)
+    await _until_it_answers(inside, service, account)
+    said = []
+    for name in databases(part.member):
+        async with inside.network(service.name) as handle:
+            try:
+                nodes, relationships = await in_thread(
+                    lambda stop, name=name: within(handle, lambda: _sizes(service, account, name, stop))  # type: ignore[misc]
+                )
+            except (Neo4jRefused, Neo4jUnavailable) as error:
+                raise NotProven(f"{service.name} cannot be asked for what {name} holds: {error}") from None
+        if not nodes:
+            raise NotProven(f"the database {name} of {service.name} holds nothing, so that nothing is proven")
+        said.append(f"{counted(nodes, 'node')}, {counted(relationships, 'relationship')} in {name}")
+    return "; ".join(said)
+
+
+def _sizes(service: DrillService, account: tuple[str, str] | None, name: str, stop: threading.Event) -> tuple[int, int]:
+    with tempfile.TemporaryDirectory(prefix="upkeeper-") as private:
+        return sizes(_server(service, account, Path(private)), name, stop)
 
 
 async def fill(
@@ -81,7 +146,7 @@ async def checked(inside: Sandbox, part: Part, service: DrillService, environmen
 
 
 async def _check(inside: Sandbox, part: Part, service: DrillService) -> str:
-    for name in _names(part):
+    for name in databases(part.member):
         command = ["neo4j-admin", "database", "check", name]
         said = await inside.beside(service.name, f"{service.name}-check", command, service.prove_within)
         if said is None:
@@ -89,11 +154,6 @@ async def _check(inside: Sandbox, part: Part, service: DrillService) -> str:
         if said.status:
             raise NotProven(f"the store of {service.name} is not consistent: {last_line(said)}")
     return "its store is consistent"
-
-
-def _names(part: Part) -> list[str]:
-    databases = part.member.facts.get("databases", {})
-    return list(databases) if isinstance(databases, dict) else []
 
 
 async def _until_it_answers(inside: Sandbox, service: DrillService, account: tuple[str, str] | None) -> None:

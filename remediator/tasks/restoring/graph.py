@@ -24,6 +24,7 @@ from remediator.tasks.restoring.sets import ChosenSet
 
 _T = TypeVar("_T")
 _LOOK_SECONDS = 0.2
+_COUNT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,17 @@ def answers(server: Neo4jServer, stop: threading.Event) -> None:
                 raise Neo4jRefused(f"the database {each.name} is not online")
 
     _within(server, stop, asked)
+
+
+def sizes(server: Neo4jServer, database: str, stop: threading.Event) -> tuple[int, int]:
+    """How many nodes and relationships a database has. Blocks. Raises as answers does."""
+
+    async def asked(driver: Neo4jDriver) -> tuple[int, int]:
+        (nodes,) = await driver.rows(database, "MATCH (n) RETURN count(n) AS found", _COUNT_SECONDS)
+        (edges,) = await driver.rows(database, "MATCH ()-[r]->() RETURN count(r) AS found", _COUNT_SECONDS)
+        return int(nodes["found"]), int(edges["found"])
+
+    return _within(server, stop, asked)
 
 
 def _within(server: Neo4jServer, stop: threading.Event, work: Callable[[Neo4jDriver], Awaitable[_T]]) -> _T:

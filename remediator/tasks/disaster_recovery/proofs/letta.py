@@ -3,13 +3,13 @@
 Counted by its own interface, ``GET /v1/agents/count``; the key of a protected server is in LETTA_SERVER_PASSWORD.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from exporter.backups.manifest import Manifest
 from exporter.base.text import counted
 from exporter.inventory.drills import DrillProof
 from remediator.model.task import TaskError
-from remediator.tasks.disaster_recovery.proofs.proof import NotProven
+from remediator.tasks.disaster_recovery.proofs.proof import NotProven, rows_of
 
 _TABLES = ("agents", "public.agents")
 _ASK = """
@@ -26,7 +26,7 @@ class Letta:
         return ["python3", "-c", _ASK]
 
     def judge(self, said: str, settings: DrillProof, manifest: Manifest) -> str:
-        wanted = max(_counts(manifest), default=None)
+        wanted = max(rows_of(manifest, _TABLES), default=None)
         if wanted is None:
             raise TaskError("the set does not say how many agents there were: no database in it has a table agents")
         if not wanted:
@@ -35,13 +35,3 @@ class Letta:
         if found != str(wanted):
             raise NotProven(f"it lists {found or 'no'} agents, where {wanted} were backed up")
         return f"{counted(wanted, 'agent')}, as many as were backed up"
-
-
-def _counts(manifest: Manifest) -> Iterator[int]:
-    """Rows of tables of agents, of each database of the set."""
-    for member in manifest.members:
-        databases = member.facts.get("databases")
-        facts = databases.values() if isinstance(databases, dict) else [member.facts]
-        for each in facts:
-            rows = each.get("rows", {})
-            yield from (rows[table] for table in _TABLES if table in rows)

@@ -1,6 +1,6 @@
 """What a ready-made proof is: a command in the application's own container, and a judge of what it says. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from exporter.backups.manifest import Manifest
@@ -24,3 +24,13 @@ class Proof(Protocol):
         Never quotes what may be secret. Raises NotProven, and TaskError where the set does not say what it needs.
         """
         ...
+
+
+def rows_of(manifest: Manifest, tables: Sequence[str]) -> Iterator[int]:
+    """How many rows tables of these names had when the set was made, in each database of it. Pure."""
+    for member in manifest.members:
+        databases = member.facts.get("databases")
+        facts = databases.values() if isinstance(databases, dict) else [member.facts]
+        for each in facts:
+            rows = each.get("rows", {}) if isinstance(each, dict) else {}
+            yield from (rows[table] for table in tables if table in rows)

@@ -17,26 +17,16 @@ from remediator.model.task import Effect, TaskError
 from remediator.tasks.backup.copies import repository
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup_verification.task import BackupVerification
-from tests.helpers import missing, require_program, wait_until
+from tests.helpers import wait_until
 from tests.remediator.tasks.backup.series import applied, series, task
-from tests.restic import Real, make_cheap, write_password
+from tests.restic import Real, make_cheap, on_path, programs, write_password
 
 pytestmark = pytest.mark.servers
 
 
-def programs() -> list[str]:
-    """restic of the system, and a newer one where UPKEEPER_NEW_RESTIC names it."""
-    return ["restic", *filter(None, [os.environ.get("UPKEEPER_NEW_RESTIC")])]
-
-
 @pytest.fixture(params=programs())
 def real(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Real:
-    require_program("restic", "restic")
-    if request.param != "restic":
-        named = shutil.which(request.param) or missing(f"{request.param} is no program")
-        (tmp_path / "bin").mkdir()
-        (tmp_path / "bin" / "restic").symlink_to(named)
-        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    on_path(request.param, tmp_path, monkeypatch)
     one = Real(tmp_path / "repo", write_password(tmp_path))
     one.run("init")
     make_cheap(one)

@@ -24,6 +24,7 @@ from remediator.tasks.backup.contained import LABELS
 from remediator.tasks.backup.journal import Owner
 from remediator.tasks.backup.task import Backup
 from remediator.tasks.backup_verification.readable import problems
+from remediator.tasks.disaster_recovery.task import DisasterRecoveryTest
 from remediator.tasks.restore_in_place.task import RestoreInPlace
 from remediator.tasks.restoring.graph import graphs_of
 from remediator.tasks.restoring.parts import chosen
@@ -247,6 +248,14 @@ async def test_with_the_real_program(house: House) -> None:
     manifest, _ = manifests.read(new)
     assert (await asyncio.to_thread(lambda: problems(new, manifest, _never())))[0] == []
     await wait_until(lambda: asked(count), equals=1000, timeout=180)
+    # A drill of it: loaded before its server starts, counted, and its store checked.
+    service = {"name": "graph", "image": image, "neo4j": "graph", "environment": environment}
+    drill = {"services": [service], "memory": "1GiB", "spare": 0, "within": "10m"}
+    one = series(house.directory / "sets", {"files": ["/x"]}, drill=drill)
+    drilling = DisasterRecoveryTest([one], lambda: house.engine)
+    (action,) = (await drilling.plan("pa")).actions
+    said = (await drilling.apply("pa", action)).detail
+    assert said.startswith("graph proved it: 1000 nodes, 0 relationships in neo4j, its store is consistent; recovered")
     asked("MATCH (n) WHERE n.id > 10 DELETE n RETURN count(n)")
     assert set(await house.restored()) == {"done"}
     await wait_until(lambda: asked(count), equals=1000, timeout=180)

@@ -29,16 +29,15 @@ from remediator.tasks.backup.task import Backup
 from remediator.tasks.backup_verification.task import BackupVerification
 from remediator.tasks.restoring.elsewhere import fetched, in_repository
 from remediator.tasks.restoring.sets import choose
-from tests.helpers import require_program, wait_until
+from tests.helpers import wait_until
 from tests.remediator.tasks.backup.series import applied, task
-from tests.restic import Real, make_cheap, write_password
+from tests.restic import Real, make_cheap, on_path, programs, write_password
 
 NEVER = threading.Event()
 
 
 class House:
     def __init__(self, directory: Path) -> None:
-        require_program("restic", "restic")
         self.directory = directory
         self.real = Real(directory / "repo", write_password(directory))
         self.real.run("init")
@@ -76,8 +75,9 @@ class House:
         return sorted(each.name for each in folder.iterdir()) if folder.exists() else []
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
+@pytest.fixture(params=programs())
+def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    on_path(request.param, tmp_path, monkeypatch)
     return House(tmp_path)
 
 

@@ -30,6 +30,21 @@ def test_n8n_must_have_decrypted_a_credential_and_none_of_it_is_told() -> None:
             judged("n8n", said)
     with pytest.raises(NotProven, match="not decrypted"):
         judged("n8n", '[{"id":"1","data":"U2FsdGVkX1"}]')
+    # A field of a credential that is itself called data is no stored credential; and one of several is enough of those.
+    assert judged("n8n", '[{"id":"1","data":{"data":"x"}}]') == "1 credential decrypted"
+    with pytest.raises(NotProven, match="not decrypted"):
+        judged("n8n", f'[{credential},{{"id":"2","data":"U2FsdGVkX1"}}]')
+    # Of a long export only the end is seen.
+    assert judged("n8n", f'word"}}}},{credential},{credential}]\nSuccessfully exported') == "2 credentials decrypted"
+
+
+def test_n8n_must_have_decrypted_as_many_as_were_backed_up() -> None:
+    credential = '{"id":"1","data":{"password":"hunter2"}}'
+    stored = Member("sqlite", "n8n", [], {"rows": {"credentials_entity": 2, "workflow_entity": 7}})
+    two = Manifest(backup="pa", started=1, finished=2, files=[], members=[stored])
+    assert judged("n8n", f"[{credential},{credential}]", two) == "2 credentials decrypted, as many as were backed up"
+    with pytest.raises(NotProven, match="1 credential decrypted, where 2 were backed up"):
+        judged("n8n", f"[{credential}]", two)
 
 
 def test_letta_must_list_as_many_agents_as_were_counted() -> None:
