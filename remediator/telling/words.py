@@ -254,7 +254,8 @@ def _todo(news: News) -> str:
     again = f" Upkeeper looks again at {_moment(story.due_at)}." if story.due_at is not None else ""
     if news.kind == "helped":
         return f"wait whether it ends.{again}"
-    return f"look at it yourself.{again}"
+    first = one_line(story.annotations.get("action", ""))
+    return f"{first or 'look at it yourself.'}{again}"
 
 
 def _links(news: News, place: Place) -> Sequence[tuple[str, str]]:

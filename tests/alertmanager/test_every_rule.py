@@ -89,6 +89,10 @@ def rendering(tmp_path: Path) -> Rendering:
     return Rendering(tmp_path)
 
 
+def escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def test_each_says_in_one_sentence_what_is_wrong_and_since_when(rendering: Rendering) -> None:
     alerts = fired()
     assert {one["labels"]["alertname"] for one in alerts} == shipped().keys()
@@ -105,6 +109,8 @@ def test_each_says_in_one_sentence_what_is_wrong_and_since_when(rendering: Rende
         assert alert in STATES or re.search(r"\d", summary + description), f"{alert} has no number: {summary}"
         assert re.search(r"^Since: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? UTC$", text, re.MULTILINE), alert
         assert f"Alert: {alert}" in text
+        assert f"\nTo do first: {annotations['action']}\n" in text, alert
+        assert f"\nTo do first: {escaped(annotations['action'])}\n" in short, alert
         assert not BROKEN.search(text.partition("To silence")[0]), f"{alert}: {text}"
         assert not BROKEN.search(short), f"{alert}: {short}"
         assert not re.search(r"[<>]", short), alert
@@ -124,6 +130,7 @@ def test_each_end_says_what_had_been_wrong_and_what_its_end_means(rendering: Ren
         assert "\nUntil: 2026-03-01 12:45:30 UTC, 15m30s after the alert began\n" in text, alert
         assert ("Why it ended: " in page, "#2e7d32" in page) == (True, True), alert
         assert "The condition of its rule no longer holds" not in text + page, alert
+        assert "To do first" not in text + page, f"{alert} has ended"
         assert not BROKEN.search(text), f"{alert}: {text}"
         means.setdefault(re.sub(r"\d+", "", said), set()).add(alert)
     assert not {said: of for said, of in means.items() if len(of) > 1}, "the end of each says what that one means"

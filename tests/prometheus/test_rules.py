@@ -14,11 +14,13 @@ import pytest
 import yaml
 
 from remediator.monitoring.alertmanager import TEST
+from remediator.tasks.registry import FACTS
 from tests.helpers import LONG, long_form
 from tests.metric_names import METRICS
 from tests.prometheus.cases import LEAN, at_once, moved, seconds, telling
 from tests.servers import tool
 from upkeeper.share import share_path
+from upkeeper.table import SECTIONS
 
 ROOT = share_path()
 
@@ -39,6 +41,7 @@ CASES: list[dict[str, Any]] = [
     case for document in TEST_FILES.values() for test in document["tests"] for case in test["alert_rule_test"]
 ]
 ALERTS = sorted(RULES)
+COMMANDS = {name for commands in SECTIONS.values() for name in commands}
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -215,7 +218,7 @@ def test_each_alert_has_a_case_at_its_edge(alert: str) -> None:
 def test_each_alert_has_its_severity_its_texts_and_its_runbook(alert: str) -> None:
     rule = RULES[alert]
     assert rule["labels"]["severity"] in ({"none"} if alert == "Watchdog" else {"warning", "critical"})
-    texts = {"summary", "description"} | (set() if alert == "Watchdog" else {"ended"})
+    texts = {"summary", "description"} | (set() if alert == "Watchdog" else {"action", "ended"})
     # The beginning of an alert with a `for:` is not that of its outage.
     assert set(rule["annotations"]) == texts | ({"since"} if "for" in rule else set())
     # The message has the host, by its name.
@@ -278,3 +281,18 @@ def test_what_is_recorded_is_named_as_such_rules_are_tried_and_read() -> None:
 def test_since_is_asked_of_its_own_alert(alert: str) -> None:
     since = RULES[alert]["annotations"].get("since", "")
     assert set(re.findall('alertname="([^"]*)"', since)) <= {alert}
+
+
+@pytest.mark.parametrize("alert", sorted(set(ALERTS) - {"Watchdog"}))
+def test_what_a_person_is_to_do_is_one_sentence_with_commands_that_exist(alert: str) -> None:
+    """And what stands in a command comes from the config, or is a name that Docker takes: a person copies it."""
+    action = RULES[alert]["annotations"]["action"]
+    assert action.endswith(".")
+    assert len(action) <= 200
+    for words in re.findall(r"`upkeeper ([^`]*)`", action):
+        command, *rest = words.split(" ")
+        assert command in COMMANDS, words
+        if command in ("plan", "run"):
+            assert rest[0] in FACTS, words
+    named = set(re.findall(r"\$labels\.(\w+)", " ".join(re.findall("`[^`]*`", action))))
+    assert named <= {"backup", "database", "directory", "manager", "server", "target", "task"}
