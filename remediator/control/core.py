@@ -14,6 +14,7 @@ from remediator.api.operations import DIGITS, Operation, Operations
 from remediator.control.place import Place
 from remediator.model.caller import ASKING, COMMAND, Caller
 from remediator.model.errors import not_found
+from remediator.model.tasks import facts_of
 from remediator.progress import Underway
 from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
@@ -498,7 +499,7 @@ class Core(Operations):
             lambda run_ids: self.queue.forget(run_ids),
             self._remedies,
             self.ballast,
-            lambda: [name for name, task in self._tasks().items() if task.facts.only_looks],
+            lambda: [name for name, facts in facts_of(self._tasks()).items() if facts.only_looks],
             self._foretelling,
             self._image_news,
         )
@@ -520,7 +521,7 @@ class Core(Operations):
 
     def _foretells(self) -> Sequence[str]:
         """The tasks whose rows are forecasts."""
-        return [name for name, task in self._tasks().items() if task.facts.foretells]
+        return [name for name, facts in facts_of(self._tasks()).items() if facts.foretells]
 
     @cached_property
     def auditing(self) -> "Auditing":

@@ -11,6 +11,7 @@ from remediator.control.choosing import chosen_task
 from remediator.model.errors import NoRoom, RequestError
 from remediator.model.run import Run
 from remediator.model.task import Task
+from remediator.model.tasks import facts_of
 from remediator.runs.composites import Composites
 from remediator.runs.looking import Looking
 from remediator.runs.steps import Runner
@@ -151,10 +152,10 @@ class Queue:
     async def _work_of(self, run_id: int) -> Literal["look", "parts", "durable"]:
         """Who does a run: only what acts needs the engine."""
         run = await self._database.read(partial(runs.get, run_id=run_id))
-        task = self._tasks().get(run.task)
-        if task is None or not (task.facts.parts or task.facts.only_looks):
+        facts = facts_of(self._tasks()).get(run.task)
+        if facts is None or not (facts.parts or facts.only_looks):
             return "durable"
-        return "parts" if task.facts.parts else "look"
+        return "parts" if facts.parts else "look"
 
     async def submit(self, run_id: int, attempt: int = 0) -> None:
         """Hands over an attempt at a stored run. Raises NoRoom; then it is handed over when there is room again."""

@@ -20,6 +20,7 @@ from remediator.model.run import Request
 from remediator.model.shapes.plans import GuardView, PartPlanView, PlanView
 from remediator.model.shapes.runs import RunView
 from remediator.model.task import LOOK_TIMEOUT, Plan, Task
+from remediator.model.tasks import made
 from remediator.runs.targets import meant_by
 from remediator.store import pages, runs
 
@@ -100,7 +101,7 @@ class Running:
 
     async def _plans_of(self, name: str) -> tuple[list[PartPlanView], list[str]]:
         """The plan of a part on each of its targets, and what is to be said beside."""
-        task = self._tasks().get(name)
+        task = await made(self._tasks(), name)
         if task is None:
             return [], [f"{name} is left out: there is no such task yet"]
         try:

@@ -53,9 +53,11 @@ class Settings:
         return settings
 
     def make_tasks(self) -> None:
-        """Makes every task now, so that no run waits for what they import."""
-        for task in self.tasks:
-            self.tasks[task]
+        """Makes those that a remedy may run by itself now, so that no alert waits for what they import. The others are
+        made when they are first asked for: together they take as much memory as all else.
+        """
+        for task in {remedy.task for remedy in self.remedies.remedies if remedy.autonomy == "auto"}:
+            self.tasks.get(task)
 
     def close(self) -> None:
         """Releases them once they are no longer in force. Steps under way finish with what they began with."""

@@ -31,6 +31,7 @@ from remediator.model.shapes.runs import RunView
 from remediator.model.shapes.status import StatusView, WayView
 from remediator.model.shapes.tasks import TaskView
 from remediator.model.task import Task, TaskError
+from remediator.model.tasks import made
 from remediator.store import audit, pages
 from remediator.store.database import Database
 from remediator.store.finished import OfFinishedRuns, Tracks
@@ -106,6 +107,8 @@ class Standing:
         return {**remedy.model_dump(mode="python", by_alias=True), **more}  # type: ignore[typeddict-item]
 
     async def tasks(self) -> Page[TaskView]:
+        tasks = self._tasks()
+        every = [task for name in tasks if (task := await made(tasks, name)) is not None]
         items: list[TaskView] = [
             {
                 "name": task.facts.name,
@@ -115,7 +118,7 @@ class Standing:
                 "targets": await _targets_or_none(task),
                 "parameters": list(described(task.parameters)),
             }
-            for task in self._tasks().values()
+            for task in every
         ]
         return {"items": items, "next": None}
 

@@ -7,6 +7,7 @@ from remediator.decide.decide import by_container, no_target
 from remediator.guards.guard import Subject
 from remediator.model.decision import Selection
 from remediator.model.task import Task
+from remediator.model.tasks import made
 
 Targets = Mapping[str, Collection[str] | UpkeeperError]
 """The targets of each task, or why they cannot be told."""
@@ -16,7 +17,7 @@ async def targets_of(tasks: Mapping[str, Task], names: Iterable[str]) -> Targets
     """The targets of the tasks of these names, but for those that there are not."""
     found: dict[str, Collection[str] | UpkeeperError] = {}
     for name in names:
-        task = tasks.get(name)
+        task = await made(tasks, name)
         if task is None:
             continue
         try:

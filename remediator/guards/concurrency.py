@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from remediator.guards.guard import Case, Facts, Guard, Sources, Subject
 from remediator.model.hold import Block, Hold
 from remediator.model.task import Task
+from remediator.model.tasks import facts_of
 from remediator.store import slots
 from remediator.store.slots import Rival
 
 
 def is_disruptive(tasks: Mapping[str, Task], name: str) -> bool:
     """Whether a task interrupts something. One that is not known might."""
-    task = tasks.get(name)
-    return task is None or task.facts.disruption != "none"
+    facts = facts_of(tasks).get(name)
+    return facts is None or facts.disruption != "none"
 
 
 @dataclass(frozen=True)

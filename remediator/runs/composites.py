@@ -19,6 +19,7 @@ from remediator.model.caller import Caller
 from remediator.model.errors import NoRoom
 from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Task
+from remediator.model.tasks import facts_of, made
 from remediator.runs.closing import Closing
 from remediator.runs.parts import End, Finish, Start, Step, next_step
 from remediator.runs.targets import meant_by
@@ -91,7 +92,7 @@ class Composites:
 
     async def go_on(self) -> None:
         """Takes every composite run as far as it goes now."""
-        names = [name for name, task in self._tasks().items() if task.facts.parts]
+        names = [name for name, facts in facts_of(self._tasks()).items() if facts.parts]
         unfinished = partial(parts.unfinished, host=self._database.host, tasks=names)
         # Those that are parts of others end first, so that one round is enough.
         for run_id in reversed(await self._database.read(unfinished)):
@@ -131,7 +132,7 @@ class Composites:
 
     async def _start(self, run: Run, position: int, name: str) -> None:
         """Makes the runs of a part, one for each target; or says why there is none."""
-        task = self._tasks().get(name)
+        task = await made(self._tasks(), name)
         targets, why = await _targets(task)
         if task is None or not targets:
             end = partial(_end, run_id=run.id, position=position, result=ActionResult("skipped", why))
@@ -153,10 +154,10 @@ class Composites:
             )
             for target in targets
         ]
-        made = await self._database.write(
+        run_ids = await self._database.write(
             partial(_make, run_id=run.id, position=position, requests=requests, now=self._clock())
         )
-        for run_id in made:
+        for run_id in run_ids:
             await self._submit(run_id)
 
     async def _finish(self, run: Run, conclusion: Conclusion) -> None:

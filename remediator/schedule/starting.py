@@ -19,6 +19,7 @@ from remediator.model.job import DueTarget, DueTime, JobRecord
 from remediator.model.params import wrong
 from remediator.model.run import Request
 from remediator.model.task import Task
+from remediator.model.tasks import made
 from remediator.runs.targets import meant_by
 from remediator.schedule.calendar import Calendar
 from remediator.schedule.due import Owed, begins_at
@@ -44,7 +45,7 @@ class Attempt:
 async def with_targets(attempt: Attempt, tasks: Mapping[str, Task]) -> Attempt:
     """With the targets that its job means now."""
     job = attempt.job
-    task = tasks.get(job.task)
+    task = await made(tasks, job.task)
     if task is None:
         return replace(attempt, trouble=f"there is no task {job.task}")
     mistake = wrong(job.task, task.parameters, job.params)

@@ -1,5 +1,6 @@
 """All tasks. Their facts are available at once; their libraries are imported when a task is made."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -258,14 +259,20 @@ def build_tasks(config: "Config", resources: "Resources") -> "Mapping[str, Task]
 
 
 class _Tasks(Mapping[str, "Task"]):
+    facts = FACTS
+
     def __init__(self, config: "Config", resources: "Resources") -> None:
         self._config = config
         self._resources = resources
         self._made: dict[str, Task] = {}
+        self._making = threading.Lock()
 
     def __getitem__(self, name: str) -> "Task":
         if name not in self._made:
-            self._make(FACTS[name])
+            facts = FACTS[name]
+            with self._making:
+                if name not in self._made:
+                    self._make(facts)
         return self._made[name]
 
     def _make(self, facts: TaskFacts) -> None:

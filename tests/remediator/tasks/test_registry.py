@@ -1,6 +1,7 @@
 """A task is known by its folder and the registry, and nowhere else by its name."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from remediator.config.config import Config
+from remediator.control.settings import default_remedies
 from remediator.tasks.registry import FACTS, build_tasks, shows
 from remediator.tasks.resources import Resources
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = ROOT / "remediator" / "tasks"
@@ -81,3 +84,41 @@ def test_completion_need_not_import_what_tasks_are_made_of() -> None:
     code = "import sys, remediator.tasks.registry; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"pydantic", "docker", "sqlalchemy", "yaml", "asyncio"} & set(loaded.stdout.split())
+
+
+AT_REST = """
+import asyncio, contextlib, sys
+from pathlib import Path
+from remediator.service import serve
+
+async def main():
+    config, state, port = sys.argv[1:]
+    service = asyncio.create_task(serve(Path(config), Path(state), f"127.0.0.1:{port}"))
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            writer.write(b"GET /-/ready HTTP/1.0\\r\\n\\r\\n")
+            answer = await reader.read()
+            writer.close()
+            if b" 200 " in answer.partition(b"\\n")[0]:
+                break
+        assert not service.done(), service.exception()
+        await asyncio.sleep(0.05)
+    print("LOADED", *sys.modules)
+    service.cancel()
+
+asyncio.run(main())
+"""
+
+
+def test_a_remediator_at_rest_has_made_no_task_but_those_that_act_by_themselves(tmp_path: Path) -> None:
+    """All of them together take as much memory as the rest of it."""
+    config = tmp_path / "upkeeper.yml"
+    config.write_text("schedule: {jobs: []}\n")
+    command = [sys.executable, "-c", AT_REST, str(config), str(tmp_path / "state"), str(free_port())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    found = next((line for line in done.stdout.splitlines() if line.startswith("LOADED")), "")
+    assert found, done.stderr
+    made = {name.split(".")[2] for name in found.split() if re.fullmatch(r"remediator\.tasks\.\w+\.task", name)}
+    acting = {remedy.task for remedy in default_remedies() if remedy.autonomy == "auto"}
+    assert made == {task.replace("-", "_") for task in acting} == {"log_rotation"}
