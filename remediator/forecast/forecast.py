@@ -1,8 +1,9 @@
 """When a thing will be full: the one way in. Pure.
 
 What is foretold of a series is what this method made of it: its daily highest values, without steps that came once,
-their growth, and how far they stray. From earlier days of the same series the method foretells those that came after,
-and where these strayed further than it had said, its spread is widened by as much.
+their growth, or that of the last days where these grow as never before, and how far they stray. From earlier days of
+the same series the method foretells those that came after, and where these strayed further than it had said, its spread
+is widened by as much.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,10 @@ class Forecast:
     """Days of the history without a value."""
     weekly: bool = False
     """It follows the days of the week."""
+    since: int = 0
+    """Last days with values, of which alone the growth is, since they grow as never before; 0 for all days."""
+    held_else: float | None = None
+    """As ``held``, of the past forecasts across no step and no beginning of a growth."""
 
     @property
     def is_foreseen(self) -> bool:
@@ -88,8 +93,9 @@ def forecast(samples: Sequence[tuple[float, float]], limit: float | None, now: f
     span = days[-1].at - days[0].at + 1
     if len(days) * 2 < span:
         raise NoForecast(f"only {len(days)} of its {span} days have values")
-    fitted, found = fit(days)
-    past = backtest(days, found)
+    fitted, found, since = fit(days)
+    once = [part.at for step in found for part in step.parts]
+    past = backtest(days, [*once, *((days[-since].at,) if since else ())])
     wider = max(1.0, past.wider)
     reach = min(MAX_AHEAD, REACH * len(days))
     sure = fitted.growth_spread * wider
@@ -108,4 +114,6 @@ def forecast(samples: Sequence[tuple[float, float]], limit: float | None, now: f
         steps=found,
         gaps=span - len(days),
         weekly=bool(fitted.weekdays),
+        since=since,
+        held_else=past.held_else,
     )

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from remediator.forecast.days import Day
+from remediator.forecast.recent import begun, recent_trend
 from remediator.forecast.steps import Step, steps, without
 from remediator.forecast.trend import COVERAGE, Trend, trend
 
@@ -16,10 +18,20 @@ ERROR_DAYS = 7
 """How far ahead the past forecasts look, where the history is long enough."""
 
 
-def fit(days: Sequence[Day]) -> tuple[Trend, Sequence[Step]]:
-    """The trend of the days, without the steps that came once, and these."""
+class Fit(NamedTuple):
+    """steps: those that came once, which are taken out. since: of how many last days the trend is; 0 for all."""
+
+    trend: Trend
+    steps: Sequence[Step]
+    since: int
+
+
+def fit(days: Sequence[Day]) -> Fit:
+    """The trend of the days, without the steps that came once; of the last alone where they grow as never before."""
     found = steps(days)
-    return trend(without(days, found)), found
+    rest = without(days, found)
+    since = begun(rest)
+    return Fit(recent_trend(rest, since) if since else trend(rest), found, since)
 
 
 @dataclass(frozen=True)
@@ -31,32 +43,39 @@ class Past:
     ahead: int
     error: float | None
     held: float | None
+    held_else: float | None
     wider: float
 
 
-def backtest(days: Sequence[Day], once: Sequence[Step] = ()) -> Past:
+def backtest(days: Sequence[Day], once: Sequence[int] = ()) -> Past:
     """Forecasts from each earlier day with enough history before it.
 
-    once: steps, which no forecast could know of: those across which one looked do not widen the spread.
+    once: days of what no forecast could know of, steps and a growth that began: those across which one looked do not
+    widen the spread.
     """
     first = days[0].at
     ahead = min(ERROR_DAYS, (days[-1].at - first + 1) // 3)
     values = dict(days)
     errors: list[tuple[float, float]] = []
     ratios: list[float] = []
+    else_: list[bool] = []
+    exact = 1e-9 * max(abs(day.value) for day in days)  # what a straight line is off by rounding alone
     for origin in range(MIN_DAYS, len(days) + 1):
         known = days[:origin]
         today = known[-1].at
         actual = values.get(today + ahead)
         if actual is None:
             continue
-        fitted, _ = fit([Day(day.at - today, day.value) for day in known])
+        fitted = fit([Day(day.at - today, day.value) for day in known]).trend
         error, half = abs(actual - fitted.at(ahead)), fitted.spread(ahead)
         errors.append((error, half))
-        if half > 0 and not any(today < step.at <= today + ahead for step in once):
+        if any(today < at <= today + ahead for at in once):
+            continue
+        else_.append(error <= half + exact)
+        if half > 0:
             ratios.append(error / half)
     if not errors:
-        return Past(ahead, None, None, 1.0)
-    held = sum(error <= half for error, half in errors) / len(errors)
+        return Past(ahead, None, None, None, 1.0)
+    held = sum(error <= half + exact for error, half in errors) / len(errors)
     wider = min(WIDEST, sorted(ratios)[min(len(ratios) - 1, int(COVERAGE * len(ratios)))]) if ratios else 1.0
-    return Past(ahead, median(error for error, _ in errors), held, wider)
+    return Past(ahead, median(error for error, _ in errors), held, sum(else_) / len(else_) if else_ else None, wider)

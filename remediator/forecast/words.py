@@ -7,6 +7,9 @@ from exporter.base.text import counted
 from remediator.forecast.forecast import YOUNG_DAYS, Forecast
 from remediator.forecast.paths import Full
 
+SELDOM = 0.5
+"""The share of past forecasts that held, below which that is said; 0.8 is what they claim."""
+
 
 def fullness(full: Full | None, reach: int) -> str:
     """When it is full: ``in 12 days (10 to 15)``. reach: days of which the forecast speaks."""
@@ -27,7 +30,15 @@ def remarks(found: Forecast, amount: Callable[[float], str]) -> Sequence[str]:
     said = []
     for step in found.steps:
         way = "rose" if step.size > 0 else "fell"
-        said.append(f"{way} by {amount(abs(step.size))} {_ago(-step.at)}, which is taken to have happened once")
+        took = f" in {counted(len(step.parts), 'day')} until" if len(step.parts) > 1 else ""
+        said.append(
+            f"{way} by {amount(abs(step.size))}{took} {_ago(-step.at, took)}, which is taken to have happened once"
+        )
+    if found.since:
+        said.append(f"has grown as never before for {counted(found.since, 'day')}, and what is foretold goes by these")
+    if found.held_else is not None and found.held_else < SELDOM:
+        often = f"only {found.held_else:.0%} of" if found.held_else >= 0.005 else "none of"
+        said.append(f"{often} its past forecasts held what they said: it does not go on as it did, so look again soon")
     if found.weekly:
         said.append("follows the days of the week")
     if found.gaps:
@@ -37,5 +48,7 @@ def remarks(found: Forecast, amount: Callable[[float], str]) -> Sequence[str]:
     return said
 
 
-def _ago(days: int) -> str:
-    return f"{counted(days, 'day')} ago" if days else "in the last day"
+def _ago(days: int, took: str = "") -> str:
+    if days:
+        return f"{counted(days, 'day')} ago"
+    return "today" if took else "in the last day"

@@ -13,7 +13,7 @@ from statistics import median
 
 from remediator.forecast.forecast import Forecast, forecast
 from tests.remediator.forecast.linear import Samples, days_until
-from tests.remediator.forecast.series import HOUR, NOW, SHAPES, Shape, made
+from tests.remediator.forecast.series import CHANGING, HOUR, NOW, SHAPES, Shape, made
 
 DAYS = 30
 WITHIN = 14.0
@@ -103,7 +103,7 @@ def alarms(teeth: str, seeds: int) -> Mapping[str, float]:
 def main(seeds: int) -> None:
     names = ["forecast", *RANGES]
     print(f"| series | spread held | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
-    for shape in SHAPES:
+    for shape in (*SHAPES, *CHANGING):
         title = shape.__name__.replace("_", " ")
         print(f"| {title} | {' | '.join(Row(shape, seeds).cells())} |", flush=True)
     months = max(10, seeds // 4)

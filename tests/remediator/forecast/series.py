@@ -139,6 +139,40 @@ def gaps(dice: Random, days: int, after: int) -> list[float]:
     return steady(dice, days, after)
 
 
+def runaway(dice: Random, days: int, after: int) -> list[float]:
+    """What hardly grew begins to be written without end, some days before today."""
+    growth, faster = dice.uniform(0, 0.1) / 24, dice.uniform(1, 6) / 24
+    begins = days * 24 - dice.randrange(2 * 24, 9 * 24)
+    noise = dice.uniform(0.05, 0.5)
+    return [
+        50 + growth * hour + faster * max(0, hour - begins) + dice.gauss(0, noise)
+        for hour in range((days + after) * 24)
+    ]
+
+
+def change_of_slope(dice: Random, days: int, after: int) -> list[float]:
+    """It grows as many times faster as there are more users, since a day of the last two weeks."""
+    growth, noise = dice.uniform(0.1, 0.5) / 24, dice.uniform(0.05, 1.0)
+    faster = growth * dice.uniform(3, 8)
+    begins = days * 24 - dice.randrange(4 * 24, 14 * 24)
+    return [
+        50 + growth * hour + faster * max(0, hour - begins) + dice.gauss(0, noise)
+        for hour in range((days + after) * 24)
+    ]
+
+
+def accelerating(dice: Random, days: int, after: int) -> list[float]:
+    """Each day grows by a share of all there is."""
+    share, noise = dice.uniform(0.01, 0.03), dice.uniform(0.05, 0.5)
+    now = days * 24
+    return [
+        50 * (1 + share) ** min(200, (hour - now) / 24) + dice.gauss(0, noise) for hour in range((days + after) * 24)
+    ]
+
+
 SHAPES: Sequence[Shape] = (
     steady, wandering, nightly, weekly, tenth_day, weekdays, deploy, reset, jumps, gaps,
 )  # fmt: skip
+
+CHANGING: Sequence[Shape] = (runaway, change_of_slope, accelerating)
+"""Whose past says little of what they do now: no spread that is made of it holds as often as it says."""

@@ -14,7 +14,7 @@ from remediator.forecast.steps import steps
 from remediator.forecast.words import fullness, remarks
 from tests.helpers import rounds
 from tests.remediator.forecast.compare import healthy
-from tests.remediator.forecast.series import HOUR, NOW, SHAPES, Shape, made, nightly, steady
+from tests.remediator.forecast.series import CHANGING, HOUR, NOW, SHAPES, Shape, accelerating, made, nightly, steady
 
 SEEDS = rounds("FORECAST_SEEDS", 10, 400)
 
@@ -140,6 +140,92 @@ def test_a_step_is_named_and_is_no_growth() -> None:
         said = remarks(found, lambda value: f"{value:.0f}")
         ago = 11 if size > 0 else 10  # the day after a fall reaches back into what was there before it
         assert said == [f"{way} by 20 {ago} days ago, which is taken to have happened once"]
+
+
+def run_away(days: float, growth: float, begin: float = 60.0, history: int = 42, noise: float = 0.0) -> Forecast:
+    """Of what was flat, and has grown for so many days now. Its limit is 100."""
+    dice = Random(1)
+    hours = [(hour, begin + growth * max(0.0, days - hour / 24)) for hour in range(history * 24)]
+    return forecast([(NOW - hour * HOUR, value + dice.gauss(0, noise)) for hour, value in hours], 100.0, NOW)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("days", [2, 3, 4, 5, 6, 7])
+def test_what_runs_away_is_foreseen(days: int, noise: float) -> None:
+    """From its second day on, to a day; it is no step, and that the forecast goes by its last days is said."""
+    found = run_away(days, 5.0, noise=noise)
+    assert found.full is not None
+    assert found.is_foreseen
+    assert abs(found.full.middle - (8 - days)) <= 1
+    assert found.full.earliest <= 8 - days
+    assert found.growth == pytest.approx(5.0, abs=0.3)
+    assert (found.since, found.steps) == (days, [])
+    assert f"has grown as never before for {days} days, and what is foretold goes by these" in remarks(found, str)
+
+
+def test_what_runs_away_is_full_in_the_end() -> None:
+    assert run_away(8, 5.0).full == Full(0.0, 0.0, 0.0)
+    assert run_away(2, 15.0).full == Full(1.0, 1.0, 1.0)
+    assert run_away(1, 5.0).since == 0  # of a single day nobody knows
+    assert [round(step.size) for step in run_away(1, 5.0).steps] == [5]
+
+
+@pytest.mark.parametrize("history", [9, 12, 14, 21])
+def test_what_runs_away_is_foreseen_in_a_young_history(history: int) -> None:
+    found = run_away(3, 5.0, history=history)
+    assert (found.full, found.is_foreseen) == (Full(5.0, 5.0, 5.0), True)
+
+
+def test_what_runs_away_slowly_or_with_a_pause_is_foreseen() -> None:
+    assert run_away(9, 1.0, begin=80.0, noise=0.5).is_foreseen
+    paused = [(at, 60.0 + 5.0 * min(max(0, day), 3) + 5.0 * max(0, day - 4)) for at, day in _days(6)]
+    found = forecast(paused, 100.0, NOW)
+    assert found.is_foreseen
+    assert found.full is not None
+    assert found.full.middle <= 5
+
+
+def test_a_move_of_data_that_is_over_is_one_step() -> None:
+    """Of four days, and quiet since: no growth, and said as it was."""
+    moved = [(at, 50.0 + 5.0 * min(max(0, day), 4)) for at, day in _days(10)]
+    found = forecast(moved, 100.0, NOW)
+    assert (found.growth, found.since, found.full) == (0.0, 0, Full(inf, inf, inf))
+    assert remarks(found, lambda value: f"{value:.0f}") == [
+        "rose by 20 in 4 days until 6 days ago, which is taken to have happened once"
+    ]
+
+
+def _days(begins: int) -> list[tuple[float, int]]:
+    """Hours of 42 days with the number of their day, counted from one so many days ago."""
+    return [(NOW - hour * HOUR, begins - hour // 24) for hour in range(42 * 24)]
+
+
+def test_what_changes_is_foretold_by_its_last_days() -> None:
+    """The middle is as near as in the table of the docs; what accelerates is told too late, and says so."""
+    off: dict[str, list[float]] = {shape.__name__: [] for shape in CHANGING}
+    held = 0
+    for shape in CHANGING:
+        for seed in range(SEEDS):
+            found, truth = foretold(shape, seed)
+            held += is_held(found, truth)
+            if truth < inf and found.full is not None:
+                off[shape.__name__].append(abs(found.full.middle - truth) / truth)
+    assert median(off["runaway"]) <= 0.15, off
+    assert median(off["change_of_slope"]) <= 0.25, off
+    assert held / (SEEDS * len(CHANGING)) >= 0.7
+
+
+def test_forecasts_that_never_held_say_so() -> None:
+    samples = [(NOW - hour * HOUR, 70 * 1.028 ** (-hour / 24)) for hour in range(42 * 24)]
+    found = forecast(samples, 85.0, NOW)
+    said = "its past forecasts held what they said: it does not go on as it did, so look again soon"
+    assert found.held == 0.0
+    assert f"none of {said}" in remarks(found, str)
+    noisy = [remarks(forecast(made(accelerating, seed, after=0).samples, 100.0, NOW), str) for seed in range(3)]
+    assert any(any(said in one for one in each) for each in noisy)
+    for seed in range(3):
+        calm = forecast(made(steady, seed, after=0).samples, 200.0, NOW)
+        assert not any("past forecasts" in one for one in remarks(calm, str))
 
 
 def test_steps_that_come_again_are_growth() -> None:
