@@ -16,6 +16,8 @@ _LEAST_BYTES = 1024
 """A budget below this frees no file, image or table: a unit was left out."""
 _LEAST_ANSWER = 60.0
 """Seconds in which a person may see a request and answer it."""
+_LEAST_LATE = 60.0
+"""Seconds: expressions of cron are to the minute."""
 
 
 def limit_problems(loaded: Loaded[Config]) -> Iterator[Problem]:
@@ -30,6 +32,18 @@ def limit_problems(loaded: Loaded[Config]) -> Iterator[Problem]:
         if "approval" in own.model_fields_set and own.approval.expires < _LEAST_ANSWER:
             message = f"a plan is dropped after {format_duration(own.approval.expires)}, before anybody can approve it"
             yield loaded.problem((*at, "approval", "expires"), message, "write for example 4h", "warning")
+
+    yield from _made_up(loaded)
+
+
+def _made_up(loaded: Loaded[Config]) -> Iterator[Problem]:
+    """Jobs that are to make up for what they missed, and cannot."""
+    for index, job in enumerate(loaded.value.schedule.jobs or ()):
+        if job.catch_up != "skip" and job.catch_up_within < _LEAST_LATE:
+            within = format_duration(job.catch_up_within)
+            message = f"what was missed is never made up: {within} are over before it can be"
+            key = ("schedule", "jobs", index, "catch_up_within")
+            yield loaded.problem(key, message, "write for example 2d, or `catch_up: skip`", "warning")
 
 
 def _owners(config: Config) -> Iterator[tuple[KeyPath, GuardSettings]]:

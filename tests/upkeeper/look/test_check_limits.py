@@ -57,3 +57,11 @@ def test_what_a_remedy_says_is_judged_with_what_all_say(tmp_path: Path) -> None:
 )
 def test_limits_that_let_something_through(tmp_path: Path, settings: str) -> None:
     assert found(tmp_path, REMEDY.format(settings)) == []
+
+
+@pytest.mark.parametrize(("policy", "told"), [("once", True), ("all", True), ("skip", False)])
+def test_a_job_that_never_makes_up_for_anything(tmp_path: Path, policy: str, told: bool) -> None:
+    job = "{{name: a, at: '0 2 * * *', task: log-rotation, target: app, catch_up: {}, catch_up_within: {}}}"
+    problems = found(tmp_path, f"schedule: {{jobs: [{job.format(policy, 2)}]}}\n")
+    assert [problem.key for problem in problems] == ["schedule.jobs[0].catch_up_within"] * told
+    assert found(tmp_path, f"schedule: {{jobs: [{job.format(policy, '1m')}]}}\n") == []
