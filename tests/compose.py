@@ -37,6 +37,11 @@ class Compose:
 
     program: str
 
+    @property
+    def is_2(self) -> bool:
+        """Whether it is surely of version 2, by its name in CI: one built from its module calls its version ``dev``."""
+        return "docker-compose-2." in self.program
+
     def config(self, directory: Path, *options: str, files: Sequence[str] = ()) -> Judgement:
         """``docker compose config`` of a project, without our own environment."""
         given = [part for path in files for part in ("-f", path)]

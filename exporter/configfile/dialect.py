@@ -6,6 +6,7 @@ words, ``1:30`` is no number of minutes and a date is text.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import yaml
@@ -49,6 +50,25 @@ def scalar(text: str) -> object:
         if tag in (f"{TAG}int", f"{TAG}float") and pattern.match(text):
             return float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d{1,2}-\d{1,2})(?:(?:[Tt]| )(\d{1,2}:\d{1,2}:\d{1,2})(\.\d+)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+
+
+def is_timestamp(text: str) -> bool:
+    """Whether Go's library for YAML takes this, without quotes, for a time: a day, or that with a time of day, whose
+    zone must be told after a T and must not after a blank. Pure. https://github.com/yaml/go-yaml/blob/main/resolve.go
+    """
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None or (found[2] and ("t" in text.lower()) != bool(found[4])):
+        return False
+    try:
+        datetime.strptime(f"{found[1]} {found[2] or '0:0:0'}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - only whether it is
+    except ValueError:
+        return False
+    return True
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from exporter.base.errors import UpkeeperError
-from exporter.configfile.dialect import REFERENCE, TAG, Loader
+from exporter.configfile.dialect import REFERENCE, TAG, Loader, is_timestamp
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indexes from the top of the document down to a value."""
@@ -21,6 +21,10 @@ _NAMED = re.compile("(alias|anchor|tag handle) '[^']*'")
 """Where PyYAML's errors repeat what stands in the file, which may be a secret that lacks its quotes."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+TIMESTAMP = TAG + "timestamp"
+"""For text without quotes that YAML 1.1, and Go's library for it, takes for a time."""
 
 
 class SourceError(UpkeeperError):
@@ -59,7 +63,7 @@ class Source:
     """The values that hold something of the environment, so are perhaps secret, as they are written in the file."""
     errors: list[tuple[KeyPath, SourceError]] = field(default_factory=list)
     tags: dict[KeyPath, str] = field(default_factory=dict)
-    """The tags that were allowed, by the path of what they stand before."""
+    """The tags that were allowed, by the path of what they stand before; TIMESTAMP where YAML 1.1 has a time."""
 
     def position(self, path: KeyPath) -> Position | None:
         """The place of a key or item, or of the nearest that encloses it; None for the document as a whole."""
@@ -275,6 +279,8 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         _refuse_surrogates(node)
         value = self._loader.construct_object(node)
+        if self._tags and node.style is None and isinstance(value, str) and is_timestamp(value):
+            self._source.tags.setdefault(path, TIMESTAMP)
         return self._substituted(value, node, path) if isinstance(value, str) else value
 
     def _substituted(self, text: str, node: yaml.Node, path: KeyPath) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from exporter.base.text import printable
 from exporter.findings.absolute_paths import rebase
-from exporter.findings.compose_tree import Flaw, Node
+from exporter.findings.compose_tree import Flaw, Node, plain
 from exporter.findings.composefiles import ComposeFiles, Read, ambient
 from exporter.findings.envfile import EnvFile, Resolved
-from exporter.findings.finding import Place, word
+from exporter.findings.finding import Place, Severity, word
 from exporter.findings.merge import merge
 from exporter.findings.paths import joined, parent
 from exporter.findings.project import Invocation, Project, active_services
@@ -40,6 +40,9 @@ def load_project(invocation: Invocation, read: Read) -> Project:
     return project
 
 
+_SECTIONS = ("volumes", "networks", "secrets", "configs", "models")
+
+
 class _Stop(Exception):
     """The project cannot be known; why is in its flaws."""
 
@@ -49,6 +52,7 @@ class _Loader:
         self._project = project
         self._files = ComposeFiles(project, read)
         self._scopes: list[Mapping[str, str]] = []
+        self._included: list[dict[tuple[str, str], Node]] = []
         """Every set of variables, kept so that their ids stay theirs."""
         self._merged = 0
         self._rebased: dict[tuple[str, int], Node] = {}
@@ -74,8 +78,7 @@ class _Loader:
             root = self._files.root(path, variables)
             if root is None:
                 return
-            for entry in (root.at("include") or root).items:
-                self._include(entry, directory, variables, (*above, path))
+            self._with_includes(root, directory, variables, (*above, path))
             try:
                 root = self._extended(root, path, directory, variables)
             except _Stop:
@@ -84,8 +87,35 @@ class _Loader:
         if merged is not None:
             self._add(rebase(merged, directory), bool(above))
 
+    def _with_includes(self, root: Node, directory: str, variables: Mapping[str, str], above: tuple[str, ...]) -> None:
+        """Adds what a file includes. What two of these define, or one of them and the file itself, is noted."""
+        brought: dict[tuple[str, str], Node] = {}
+        for entry in (root.at("include") or root).items:
+            began = len(self._included)
+            self._include(entry, directory, variables, above)
+            new = {key: node for added in self._included[began:] for key, node in added.items()}
+            for key in sorted(new.keys() & brought.keys()):
+                if plain(new[key]) != plain(brought[key]):
+                    self._conflict(key, new[key].place, brought[key].place)
+            brought = {**new, **brought}
+        own = _resources(root)
+        for key in sorted(own.keys() & brought.keys()):
+            if plain(own[key]) != plain(brought[key]):
+                self._conflict(key, own[key].place, brought[key].place)
+
+    def _conflict(self, key: tuple[str, str], place: Place, other: Place) -> None:
+        section, name = key
+        message = (
+            f"the {section.removesuffix('s')} {word(name)} is also defined at {other.printable()}, which is included: "
+            "Compose up to 2.40 refuses that, later ones take one of the two"
+        )
+        remedy = "rename one, or lay the files over each other: `include: [{path: [ONE, OTHER]}]`"
+        self._project.flaws.append(Flaw(place, message, remedy, "warning"))
+
     def _add(self, merged: Node, included: bool) -> None:
-        for section in ("volumes", "networks", "secrets", "configs", "models"):
+        if included:
+            self._included.append(_resources(merged))
+        for section in _SECTIONS:
             node = merged.at(section)
             known = self._project.top.get(section)
             if node is not None:
@@ -196,6 +226,7 @@ class _Loader:
         outer = {**{name: value.text for name, value in given if value.value is not None}, **self._project.variables}
         values: dict[str, str] = {}
         read: list[tuple[EnvFile, Resolved]] = []
+        unread = len(self._project.unread)
         for entry in (node.items or [node]) if node is not None else ():
             required, kind = entry.at("required"), entry.at("format")
             path = entry.at("path") if entry.mapping else entry
@@ -207,10 +238,21 @@ class _Loader:
                     raw=kind is not None and kind.text == "raw",
                 )
                 if env is not None:
-                    resolved = self._files.resolved(env, outer, values, "critical" if active else "warning")
+                    all_known = len(self._project.unread) == unread
+                    severity: Severity = "critical" if active else "warning"
+                    resolved = self._files.resolved(env, outer, values, severity, all_known=all_known)
                     read.append((env, resolved))
                     values |= resolved.values
         self._files.in_force(read, environment.mapping if environment is not None else ())
+
+
+def _resources(root: Node) -> dict[tuple[str, str], Node]:
+    """What a file defines, by section and name."""
+    return {
+        (section, name): one
+        for section in (*_SECTIONS, "services")
+        for name, one in (root.at(section) or Node(None, root.place)).mapping.items()
+    }
 
 
 def _without_extends(service: Node) -> Node:

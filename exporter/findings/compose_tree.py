@@ -136,6 +136,13 @@ class _Planter:
         return found
 
 
+def plain(node: Node) -> Any:
+    """What a node holds, without places: two that hold the same are equal."""
+    if node.mapping:
+        return {key: plain(value) for key, value in node.mapping.items()}
+    return [plain(item) for item in node.items] if node.items else node.value
+
+
 def walk(node: Node) -> Iterator[Node]:
     """A node and all below it."""
     yield node

@@ -47,17 +47,24 @@ class ComposeFiles:
         for path in env_files or [joined(directory, ".env")]:
             env = self.env_file(path, required=bool(env_files), place=self._project.place())
             if env is not None:
-                read.append((env, self.resolved(env, outer, values)))
+                all_known = len(self._project.unread) == unread
+                read.append((env, self.resolved(env, outer, values, all_known=all_known)))
                 values |= read[-1][1].values
         self._project.variables_unread |= len(self._project.unread) > unread
         self.in_force(read, outer)
         return {**values, **outer}
 
     def resolved(
-        self, env: EnvFile, outer: Mapping[str, str], earlier: Mapping[str, str], severity: Severity = "critical"
+        self,
+        env: EnvFile,
+        outer: Mapping[str, str],
+        earlier: Mapping[str, str],
+        severity: Severity = "critical",
+        *,
+        all_known: bool = True,
     ) -> Resolved:
         """An env file with its references replaced; what is wrong with it is noted. See EnvFile.resolve."""
-        resolved = env.resolve(outer, earlier)
+        resolved = env.resolve(outer, earlier, all_known=all_known)
         self._project.uses += [VariableUse(use, Place(env.path, line)) for line, use in resolved.uses]
         if severity == "critical":
             self._project.needed_env_files.add(env.path)

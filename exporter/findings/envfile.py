@@ -85,8 +85,13 @@ class EnvFile:
         """What each variable is, the last of a name winning. outer: variables that are set elsewhere, which win."""
         return {**self.resolve(outer or {}).values, **(outer or {})}
 
-    def resolve(self, outer: Mapping[str, str], earlier: Mapping[str, str] | None = None) -> Resolved:
-        """The variables with references replaced. outer: what wins over them. earlier: what files before it set."""
+    def resolve(
+        self, outer: Mapping[str, str], earlier: Mapping[str, str] | None = None, *, all_known: bool = True
+    ) -> Resolved:
+        """The variables with references replaced. outer: what wins over them. earlier: what files before it set.
+
+        all_known: whether all of those could be read. Where not, of a variable that nothing known sets nothing is said.
+        """
         known: dict[str, str] = {**(earlier or {}), **outer}
         values: dict[str, str] = {}
         own: dict[str, str] = {}
@@ -108,7 +113,7 @@ class EnvFile:
                     grown += len(found.text)
                     if grown <= MAX_CHARACTERS:
                         value, written = found.text, found.own
-                    for use in found.uses:
+                    for use in found.uses if all_known else [use for use in found.uses if use.satisfied]:
                         if use.kind == "required" and use.needed and not use.satisfied:
                             reason = f"it requires {use.name}, which is not set"
                             bad.append(BadValue(variable.name, variable.line, reason))

@@ -5,8 +5,9 @@ loader checks beyond. https://github.com/compose-spec/compose-go/blob/main/loade
 import re
 from collections.abc import Iterator, Sequence
 
+from exporter.configfile.source import TIMESTAMP
 from exporter.findings.compose_service import mounts, ports_misread, volume_parts
-from exporter.findings.compose_tree import Flaw, Node
+from exporter.findings.compose_tree import Flaw, Node, walk
 from exporter.findings.finding import word
 from exporter.findings.spec import section_flaws, service_flaws
 
@@ -62,6 +63,7 @@ def refused(name: str, service: Node) -> Iterator[Flaw]:
     if not _SERVICE_NAME.fullmatch(name):
         yield Flaw(service.place, f"{word(name)} cannot be the name of a service", "use letters, digits, . _ and -")
     yield from service_flaws(name, service)
+    yield from _times(name, service)
     yield from _values(name, service)
     yield from _negative(name, service, _UNSIGNED)
     yield from _volumes(name, service)
@@ -71,10 +73,25 @@ def refused(name: str, service: Node) -> Iterator[Flaw]:
         )
 
 
+def _times(name: str, node: Node) -> Iterator[Flaw]:
+    """Text without quotes that Compose's YAML takes for a time, below what extensions (``x-``) do not hold."""
+    for key, child in node.mapping.items():
+        if not key.startswith("x-"):
+            for one in walk(child):
+                if one.tag == TIMESTAMP:
+                    yield Flaw(
+                        one.place,
+                        f"`{key}` of {word(name)} holds a time without quotes: Compose up to 2.40 refuses it, later "
+                        "ones too or put another text in its place",
+                        "put it into quotes",
+                    )
+
+
 def refused_section(section: str, top: Node) -> Iterator[Flaw]:
     """What keeps Compose from reading ``networks``, ``volumes``, ``secrets``, ``configs`` or ``models``."""
     yield from section_flaws(section, top)
     for name, one in top.mapping.items():
+        yield from _times(name, one)
         for key in _SECTION_BOOLEANS:
             node = one.at(key)
             if node is not None and isinstance(node.value, str) and not _BOOLEAN.fullmatch(node.text):

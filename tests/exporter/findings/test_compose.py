@@ -7,7 +7,7 @@ import pytest
 from exporter.findings.checks.compose_valid import ComposeValid
 from exporter.findings.compose_service import ports
 from exporter.findings.project import Invocation, Project
-from tests.compose import require_compose
+from tests.compose import judges, require_compose
 from tests.exporter.findings.inputs import SECRET, found, load, project, write
 
 
@@ -424,3 +424,91 @@ def test_no_complaint_quotes_a_value(compose: str, tmp_path: Path) -> None:
 def test_what_every_shell_has_is_set(tmp_path: Path) -> None:
     loaded = project(tmp_path, "services: {a: {image: x, volumes: ['${PWD}/a:/a', '$HOME/b:/b', '${UID}:/c']}}")
     assert [each.use.name for each in loaded.uses if not each.use.satisfied] == ["UID"]
+
+
+ONE_DB, OTHER_DB = 'services: {db: {image: "a:1"}}', 'services: {db: {image: "b:1"}}'
+TWO = 'include: [a.yaml, b.yaml]\nservices: {x: {image: "x:1"}}'
+INCLUDED_TWICE: dict[str, tuple[dict[str, str], str]] = {
+    "by two files": ({"compose.yaml": TWO, "a.yaml": ONE_DB, "b.yaml": OTHER_DB}, "the service db is also defined at "),
+    "and by itself": (
+        {"compose.yaml": f"include: [a.yaml]\n{OTHER_DB}", "a.yaml": ONE_DB},
+        "the service db is also defined at ",
+    ),
+    "a volume": (
+        {
+            "compose.yaml": TWO,
+            "a.yaml": 'services: {a: {image: "a:1", volumes: ["v:/v"]}}\nvolumes: {v: {labels: {a: "1"}}}',
+            "b.yaml": 'services: {b: {image: "b:1", volumes: ["v:/v"]}}\nvolumes: {v: {}}',
+        },
+        "the volume v is also defined at ",
+    ),
+    "alike": ({"compose.yaml": TWO, "a.yaml": ONE_DB, "b.yaml": ONE_DB}, ""),
+    "by way of two": (
+        {
+            "compose.yaml": TWO,
+            "a.yaml": 'include: [c.yaml]\nservices: {a: {image: "a:1"}}',
+            "b.yaml": 'include: [c.yaml]\nservices: {b: {image: "a:1"}}',
+            "c.yaml": ONE_DB,
+        },
+        "",
+    ),
+    "laid over each other": (
+        {
+            "compose.yaml": TWO.replace("[a.yaml, b.yaml]", "[{path: [a.yaml, b.yaml]}]"),
+            "a.yaml": ONE_DB,
+            "b.yaml": OTHER_DB,
+        },
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INCLUDED_TWICE)
+def test_what_two_included_files_define(name: str, tmp_path: Path) -> None:
+    """Compose 2 refuses it unless both are the same; Compose 5 takes one of them."""
+    files, message = INCLUDED_TWICE[name]
+    loaded = load(write(tmp_path, files))
+    if message:
+        assert [(one.severity, one.message[: len(message)]) for one in loaded.flaws] == [("warning", message)]
+    else:
+        assert loaded.flaws == []
+    for compose in judges(name):
+        refused = compose.config(tmp_path, "-q").refused
+        assert refused == bool(message) if compose.is_2 else not refused, compose.program
+
+
+TIMES = {
+    "environment: {D: 2024-01-02}": True,
+    "labels: {D: 2024-01-02T03:04:05Z}": True,
+    "labels: {D: 2024-1-2 3:04:05.6}": True,
+    "hostname: 2024-01-02": True,
+    "command: [a, 2024-01-02]": True,
+    "environment: {D: '2024-01-02'}": False,
+    "environment: [D=2024-01-02]": False,
+    "labels: {D: 2024-13-02}": False,
+    "labels: {D: 2024-01-02T03:04:05}": False,
+    "labels: {D: 2024-01-02 03:04:05 Z}": False,
+    "x-made: 2024-01-02": False,
+}
+
+
+@pytest.mark.parametrize("line", TIMES)
+def test_times_without_quotes(line: str, tmp_path: Path) -> None:
+    """Compose 2 refuses them; Compose 5 refuses, panics or makes ``2024-01-02 00:00:00 +0000 UTC`` of them."""
+    loaded = project(tmp_path, f'services:\n  a:\n    image: "x:1"\n    {line}\n')
+    findings = found(ComposeValid(), loaded)
+    assert [one.severity for one in findings] == ["critical"] * TIMES[line], findings
+    for compose in judges(line):
+        refused = compose.config(tmp_path, "-q").refused
+        assert refused == TIMES[line] if compose.is_2 else refused <= TIMES[line], compose.program
+
+
+def test_what_an_env_file_that_cannot_be_read_may_set(tmp_path: Path) -> None:
+    """Nothing is said of the variables that one after it refers to, and of those before it all."""
+    (tmp_path / "one.env").mkdir()
+    write(tmp_path, {"two.env": "B=${A}\nC=${A:?must be}\n"})
+    text = 'services: {x: {image: "x:1", env_file: [%s]}}'
+    assert project(tmp_path, text % "one.env, two.env").flaws == []
+    assert [one.message for one in project(tmp_path, text % "two.env, one.env").flaws] == [
+        "the value of C cannot be read: it requires A, which is not set"
+    ]
