@@ -18,6 +18,11 @@ class Day(NamedTuple):
     value: float
 
 
+def measured(samples: Sequence[tuple[float, float]], now: float) -> int:
+    """In how many hours something was measured; samples and now as of ``highest``."""
+    return len({floor((now - at) / DAY * 24) for at, value in samples if at <= now and isfinite(value)})
+
+
 def highest(samples: Sequence[tuple[float, float]], now: float) -> list[Day]:
     """The highest value of each day that has enough of them, oldest first.
 

@@ -8,11 +8,11 @@ is widened by as much.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 from exporter.base.errors import UpkeeperError
 from exporter.base.text import counted
-from remediator.forecast.days import highest
+from remediator.forecast.days import DAY, MIN_HOURS, highest, measured
 from remediator.forecast.past import MIN_DAYS, backtest, fit
 from remediator.forecast.paths import Full, full
 from remediator.forecast.steps import Step
@@ -84,12 +84,20 @@ def forecast(samples: Sequence[tuple[float, float]], limit: float | None, now: f
     Raises NoForecast.
     """
     days = highest(samples, now)
-    if not days:
+    latest = max((at for at, value in samples if at <= now and isfinite(value)), default=None)
+    if latest is None:
         raise NoForecast("there are no values")
+    silent = int((now - latest) / DAY)
+    if silent > LATEST_GAP:
+        raise NoForecast(f"it has had no values for {counted(silent, 'day')}")
+    if not days:
+        hours = counted(measured(samples, now), "hour")
+        raise NoForecast(f"its history has {hours} with values, and {MIN_DAYS} days are needed")
     if len(days) < MIN_DAYS:
         raise NoForecast(f"its history has {counted(len(days), 'day')} with values, and {MIN_DAYS} are needed")
     if -days[-1].at > LATEST_GAP:
-        raise NoForecast(f"it has had no values for {counted(-days[-1].at, 'day')}")
+        gap = counted(-days[-1].at, "day")
+        raise NoForecast(f"of the last {gap} none has had values in {MIN_HOURS} hours or more")
     span = days[-1].at - days[0].at + 1
     if len(days) * 2 < span:
         raise NoForecast(f"only {len(days)} of its {span} days have values")

@@ -11,7 +11,7 @@ from exporter.base.units import format_bytes
 from exporter.base.visible import visible_lines
 from remediator.reporting.charts import freed_chart, runs_chart
 from remediator.reporting.make import in_a_sentence
-from remediator.reporting.report import Report
+from remediator.reporting.report import NOT_KNOWN, Report
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
@@ -24,6 +24,7 @@ def render(report: Report) -> str:
         .render(
             report=report,
             headline=headline(report),
+            not_known=NOT_KNOWN,
             runs_chart=runs_chart(report.days),
             freed_chart=freed_chart(report.days),
         )
@@ -31,7 +32,8 @@ def render(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    return in_a_sentence(report.runs, report.freed_bytes, report.in_trouble, len(report.open))
+    left = None if "open" in report.unseen else report.open_count
+    return in_a_sentence(report.runs, report.planned, report.freed_bytes, report.in_trouble, left)
 
 
 def day(at: float | None) -> str:

@@ -37,10 +37,10 @@ def tasks_done(outcomes: Sequence[Outcomes], deeds: Sequence[Deeds]) -> Sequence
         mine = [one for one in outcomes if one.task == task]
 
         def count(word: str, mine: Sequence[Outcomes] = mine) -> int:
-            return sum(one.count for one in mine if one.outcome == word and not one.dry_run)
+            return sum(one.count for one in mine if one.outcome == word and not _only_planned(one))
 
         runs = sum(one.count for one in mine)
-        planned = sum(one.count for one in mine if one.dry_run)
+        planned = sum(one.count for one in mine if _only_planned(one))
         known = {word: count(word) for word in (*GOOD, *TROUBLE)}
         done = [one for one in deeds if one.task == task]
         found.append(
@@ -62,19 +62,24 @@ def tasks_done(outcomes: Sequence[Outcomes], deeds: Sequence[Deeds]) -> Sequence
 
 
 def days_done(outcomes: Sequence[Outcomes], deeds: Sequence[Deeds], since: float, until: float) -> Sequence[DayDone]:
-    """Every day of the span, those without a run too; runs that only planned are left out."""
+    """Every day of the span, those without a run too. The same runs as in ``tasks_done``, each once."""
     days = max(1, ceil((until - since) / DAY))
     counts = [[0, 0, 0, 0] for _ in range(days)]
     for one in outcomes:
-        if not one.dry_run:
-            place = 0 if one.outcome in GOOD else 1 if one.outcome in TROUBLE else 2
-            counts[_within(one.day, days)][place] += one.count
+        good = one.outcome in GOOD and not _only_planned(one)
+        place = 0 if good else 1 if one.outcome in TROUBLE else 2
+        counts[_within(one.day, days)][place] += one.count
     for deed in deeds:
         counts[_within(deed.day, days)][3] += deed.freed_bytes
     return [
         DayDone(since + day * DAY, good, trouble, other, freed)
         for day, (good, trouble, other, freed) in enumerate(counts)
     ]
+
+
+def _only_planned(one: Outcomes) -> bool:
+    """A plan that failed is a run without success, as it is wherever else runs are counted."""
+    return one.dry_run and one.outcome not in TROUBLE
 
 
 def _within(day: int, days: int) -> int:
@@ -93,7 +98,7 @@ def open_now(
         yield Open("alert", f"{labels.get('alertname', '')}: {summary}", at)
     left = firing_count - len(firing)
     if left > 0:
-        yield Open("alert", f"{left} further alerts", todo="upkeeper alerts")
+        yield Open("alert", counted(left, "further alert"), todo="upkeeper alerts", count=left)
     for approval in status["approvals"]:
         what = f"{approval['task']} on {approval['target']} waits for a person"
         yield Open("approval", what, _seconds(approval["asked_at"]), f"upkeeper approve {approval['id']}")
@@ -160,7 +165,8 @@ def backups_stand(sets: SetsView) -> Sequence[BackupStands]:
 def fills_up(rows: Sequence[Mapping[str, Any]], at: float) -> Iterator[FillsUp]:
     """What was foretold at a time (Unix seconds) of each thing that can be full by itself.
 
-    rows: as ForecastRow has them. Nothing is said of when where its growth could not be told from none.
+    rows: as ForecastRow has them. No dates where its growth could not be told from none, nor where nothing could be
+    foretold: what is said there tells which of these it is.
     """
     for row in rows:
         if row.get("limit") is None or row.get("within"):
@@ -174,7 +180,19 @@ def fills_up(rows: Sequence[Mapping[str, Any]], at: float) -> Iterator[FillsUp]:
             at + row["days_earliest"] * DAY if known else None,
             at + latest * DAY if known and latest is not None else None,
             "" if ratio is None else f"off by {ratio:.1%} of its limit, {row.get('error_days')} days ahead",
+            "" if known else _not_full(row),
+            _is_foretold(row),
         )
+
+
+def _is_foretold(row: Mapping[str, Any]) -> bool:
+    return row.get("history_days") is not None
+
+
+def _not_full(row: Mapping[str, Any]) -> str:
+    if _is_foretold(row) and row.get("days") is not None:
+        return "not foreseen: its growth cannot be told from none"
+    return str(row.get("says") or "not foretold")
 
 
 def changes(before: State | None, now: State) -> Sequence[Change]:
@@ -241,8 +259,10 @@ def state_of(document: Any) -> State | None:
         return None
 
 
-def in_a_sentence(runs: int, freed: int, trouble: int, open_count: int) -> str:
-    """A report in one line."""
+def in_a_sentence(runs: int, planned: int, freed: int, trouble: int, open_count: int | None) -> str:
+    """A report in one line. planned, trouble: of the runs. open_count: None where it is not known."""
+    only = f" ({planned} only planned)" if planned else ""
     saved = f", {format_bytes(freed)} freed" if freed else ""
     bad = f", {trouble} without success" if trouble else ""
-    return f"{counted(runs, 'run')}{bad}{saved}; {counted(open_count, 'thing')} open"
+    left = "what is open is not known" if open_count is None else f"{counted(open_count, 'thing')} open"
+    return f"{counted(runs, 'run')}{only}{bad}{saved}; {left}"

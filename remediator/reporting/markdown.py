@@ -7,7 +7,7 @@ from exporter.base.text import counted
 from exporter.base.units import format_bytes
 from exporter.base.visible import visible
 from remediator.reporting.html import day, headline, moment
-from remediator.reporting.report import FillsUp, Report
+from remediator.reporting.report import NOT_KNOWN, FillsUp, Report
 
 MEDIA_TYPE = "text/markdown; charset=utf-8"
 
@@ -49,7 +49,8 @@ def _lines(report: Report) -> Iterator[str]:
         [escaped(part) for part in (one.name, one.autonomy, one.track, one.suggestion or "-")]
         for one in report.remedies
     ]
-    yield from _table(["remedy", "may", "so far", "could be"], rows, "No remedy has had anything to do yet.")
+    none = NOT_KNOWN if "remedies" in report.unseen else "No remedy has had anything to do yet."
+    yield from _table(["remedy", "may", "so far", "could be"], rows, none)
     if report.unknown:
         yield from _section("Not known")
         yield from (f"- {escaped(text)}" for text in report.unknown)
@@ -57,7 +58,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _open(report: Report) -> Iterator[str]:
     yield from _section("Open")
-    if not report.open:
+    if "open" in report.unseen:
+        yield NOT_KNOWN
+    elif not report.open:
         yield "Nothing is open: no alert fires, and nothing waits for a person."
     for one in report.open:
         since = f" (since {moment(one.since)})" if one.since is not None else ""
@@ -76,6 +79,9 @@ def _open(report: Report) -> Iterator[str]:
             for one in report.troubles
         ]
         yield from _table(["task", "on", "outcome", "times", "last reason"], rows, "")
+        if report.further_troubles:
+            yield ""
+            yield f"And {counted(report.further_troubles, 'further run')} without success."
 
 
 def _done(report: Report) -> Iterator[str]:
@@ -108,7 +114,8 @@ def _proven(report: Report) -> Iterator[str]:
         for one in report.backups
     ]
     titles = ["backup", "newest set", "sets", "size", "proven"]
-    yield from _table(titles, rows, "No backup is in a directory of the config.")
+    none = NOT_KNOWN if "backups" in report.unseen else "No backup is in a directory of the config."
+    yield from _table(titles, rows, none)
 
 
 def _changed(report: Report) -> Iterator[str]:
@@ -129,7 +136,7 @@ def _used(one: FillsUp) -> str:
 
 def _full(one: FillsUp) -> str:
     if one.full_from is None:
-        return "not within sight"
+        return escaped(one.says or "not within sight")
     return (
         f"{day(one.full_from)} to {day(one.full_until)}"
         if one.full_until is not None

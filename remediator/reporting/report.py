@@ -1,11 +1,16 @@
 """What a report says, as values. Times are Unix seconds, sizes bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from exporter.base.text import format_time_ms
 from remediator.store.figures import Trouble
+
+Part = Literal["open", "remedies", "backups"]
+"""Of a report, that is asked of the remediator."""
+
+NOT_KNOWN = "This could not be looked at: the reason stands under Not known."
 
 VERSION = 1
 """Of the JSON document."""
@@ -13,7 +18,9 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class TaskDone:
-    """A task in the span: runs by how they ended. seconds: that they took together."""
+    """A task in the span: runs by how they ended; each is in one of the counts. planned: that only planned, and could.
+    seconds: that they took together.
+    """
 
     task: str
     runs: int
@@ -42,13 +49,14 @@ class DayDone:
 @dataclass(frozen=True)
 class Open:
     """One thing that waits for somebody. kind: ``alert``, ``approval``, ``breaker``, ``pause``, ``problem``. todo: a
-    command, or empty.
+    command, or empty. count: of how many things it tells.
     """
 
     kind: str
     what: str
     since: float | None = None
     todo: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,9 @@ class Change:
 
 @dataclass(frozen=True)
 class FillsUp:
-    """A thing that grows. full_at: the earliest and the latest that is likely; None for not within sight. used_ratio:
-    of its limit, None where it has none. error: what earlier forecasts were off, for people.
+    """A thing that grows. full_from, full_until: the earliest and the latest that is likely; both None where it is not
+    foretold to be full, and ``says`` then tells why. used_ratio: of its limit, None where it has none. error: what
+    earlier forecasts were off, for people. foretold: whether anything could be foretold of it.
     """
 
     name: str
@@ -70,6 +79,8 @@ class FillsUp:
     full_from: float | None
     full_until: float | None
     error: str = ""
+    says: str = ""
+    foretold: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,10 +142,26 @@ class Report:
     verdicts: Mapping[str, int]
     state: State
     unknown: Sequence[str] = ()
+    unseen: Collection[Part] = ()
+    """Parts that could not be looked at: that they are empty says nothing."""
 
     @property
     def runs(self) -> int:
-        return sum(one.runs - one.planned for one in self.done)
+        return sum(one.runs for one in self.done)
+
+    @property
+    def planned(self) -> int:
+        """Of the runs."""
+        return sum(one.planned for one in self.done)
+
+    @property
+    def open_count(self) -> int:
+        return sum(one.count for one in self.open)
+
+    @property
+    def further_troubles(self) -> int:
+        """Runs without success of which no row of ``troubles`` tells."""
+        return max(0, self.in_trouble - sum(one.count for one in self.troubles))
 
     @property
     def freed_bytes(self) -> int:
@@ -147,7 +174,13 @@ class Report:
     def document(self) -> dict[str, Any]:
         """As JSON, its times RFC 3339 to the millisecond: the next report tells this one from itself."""
         found = _with_times(asdict(self))
-        totals = {"runs": self.runs, "freed_bytes": self.freed_bytes, "in_trouble": self.in_trouble}
+        totals = {
+            "runs": self.runs,
+            "planned": self.planned,
+            "freed_bytes": self.freed_bytes,
+            "in_trouble": self.in_trouble,
+            "open": self.open_count,
+        }
         return {"format": VERSION, **found, "totals": totals}
 
 

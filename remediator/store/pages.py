@@ -426,7 +426,8 @@ Tracks = dict[str, TrackView]
 
 def tracks(connection: sa.Connection, only: Collection[int] | None = None) -> Tracks:
     """How each remedy's finished runs ended: all, or those of these ids."""
-    real, planned = runs.c.dry_run.is_(False), runs.c.outcome == "planned"
+    real = runs.c.dry_run.is_(False)
+    planned = sa.or_(runs.c.outcome == "planned", sa.and_(runs.c.dry_run.is_(True), runs.c.outcome == "failed"))
     has_actions = sa.exists().where(actions.c.run_id == runs.c.id)
 
     def count(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -11,7 +11,7 @@ class TrackView(TypedDict):
     """How a remedy has done so far, fire drills left out.
 
     ``runs`` are those that were to change something, ``effective`` those of them that helped. ``plans`` are those that
-    only planned, while the remedy observed; ``would_act`` those of them with something to do.
+    only planned, while the remedy observed, those that failed too; ``would_act`` those of them with something to do.
     """
 
     runs: int

@@ -90,5 +90,6 @@ def soonest(rows: Sequence[ForecastRow]) -> str:
     """One line of what is full first."""
     first = next((row for row in rows if row.days is not None), None)
     if first is None:
-        return "nothing is foreseen to be full"
+        none = bool(rows) and all(row.history_days is None for row in rows)
+        return "nothing can be foretold yet, for the reasons in the table" if none else "nothing is foreseen to be full"
     return f"{first.sink} is full {first.says}"

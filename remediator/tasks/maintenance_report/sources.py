@@ -17,7 +17,7 @@ from exporter.configfile.masked import plain
 from exporter.docker.engine import DockerEngine
 from remediator.config.config import Config
 from remediator.reporting import make
-from remediator.reporting.report import FillsUp, Report, State
+from remediator.reporting.report import FillsUp, Part, Report, State
 from remediator.store import figures
 from remediator.store.figures import Span
 from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
@@ -37,6 +37,8 @@ LOOKERS = (CONFIGURATION_AUDIT.name, SECURITY_REVIEW.name)
 """Tasks whose rows are findings."""
 PACKAGES = tuple(one.name for one in (SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CLEANUP))
 """Tasks whose rows are packages."""
+PARTS: Sequence[Part] = ("open", "remedies", "backups")
+"""Of the remediator's answers, in their order."""
 LOOK_SECONDS = 20.0
 OLD_FORECAST = 3 * 86400.0
 MOST_FORECASTS = 25
@@ -68,6 +70,7 @@ class Sources:
         )
         fills_up = _full(counted["rows"].get(CAPACITY_PLANNING.name), now)
         status, remedies, sets, unknown = stands
+        unseen = [part for part, one in zip(PARTS, (status, remedies, sets), strict=True) if one is None]
         begun, helped = counted["episodes"]
         firing_count, firing = counted["firing"]
         return Report(
@@ -94,6 +97,7 @@ class Sources:
             verdicts=counted["verdicts"],
             state=state[0],
             unknown=[*unknown, *state[1], *fills_up[1]],
+            unseen=unseen,
         )
 
     async def _stands(self, remediator: Knows) -> Any:

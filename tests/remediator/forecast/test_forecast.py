@@ -104,7 +104,10 @@ def test_growth_has_its_spread() -> None:
     [
         ([], "there are no values"),
         (line(6), "its history has 6 days with values, and 7 are needed"),
-        (line(30)[: 10 * 24 : 8], "there are no values"),
+        (line(30)[:3], "its history has 3 hours with values, and 7 days are needed"),
+        (line(30)[: 10 * 24 : 8], "its history has 30 hours with values, and 7 days are needed"),
+        (line(30)[20 * 24 :: 8], "it has had no values for 20 days"),
+        (line(30)[:3] + line(30)[5 * 24 :], "of the last 5 days none has had values in 6 hours or more"),
         ([(at - 4 * DAY, value) for at, value in line(30)], "it has had no values for 4 days"),
         ([one for one in line(40) if (NOW - one[0]) // DAY % 4 == 0], "only 10 of its 37 days have values"),
         ([(at, float("nan")) for at, _ in line(30)], "there are no values"),

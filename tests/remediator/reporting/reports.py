@@ -43,7 +43,8 @@ def full(text: str = "a text") -> Report:
         compared_with=NOW - 7 * DAY,
         fills_up=[
             FillsUp(text, 0.8, NOW + 9 * DAY, NOW + 20 * DAY, text),
-            FillsUp("slow", 0.1, None, None),
+            FillsUp("slow", 0.1, None, None, "", "not within 112 days"),
+            FillsUp("young", 0.1, None, None, "", f"not foretold: {text}", foretold=False),
             FillsUp("open", 0.9, NOW + DAY, None),
         ],
         remedies=[

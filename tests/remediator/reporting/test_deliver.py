@@ -57,7 +57,7 @@ async def test_the_mail_arrives_with_text_page_and_file(mailbox: Mailbox, tmp_pa
     assert to == ["anna@example.org", "ops@example.org"]
     assert mail["Bcc"] is None
     assert mail["Subject"].startswith(
-        "Maintenance report of kettle Bcc: eve@example.org: 12 runs, 2 without success, 3 GiB"
+        "Maintenance report of kettle Bcc: eve@example.org: 13 runs (1 only planned), 2 without success, 3 GiB"
     )
     assert mail["Message-ID"] == "<report-1@upkeeper.invalid>"
     assert "## Open" in part(mail, "plain")

@@ -30,8 +30,11 @@ def test_no_run_is_lost_or_counted_twice(outcomes: list[Outcomes], deeds: list[D
         assert min(parts) >= 0
     days = make.days_done(outcomes, deeds, NOW - 7 * DAY, NOW)
     assert len(days) == 7
-    assert sum(day.good + day.trouble + day.other for day in days) == sum(
-        one.count for one in outcomes if not one.dry_run
+    # The chart, the table, and what did not go well are of the same runs.
+    assert sum(day.good + day.trouble + day.other for day in days) == sum(one.runs for one in done)
+    assert sum(day.trouble for day in days) == sum(one.failed + one.ineffective for one in done)
+    assert sum(one.failed + one.ineffective for one in done) == sum(
+        one.count for one in outcomes if one.outcome in ("failed", "ineffective")
     )
     assert sum(day.freed_bytes for day in days) == sum(deed.freed_bytes for deed in deeds)
 
@@ -89,19 +92,26 @@ def test_the_state_comes_back_from_the_document() -> None:
 
 
 def test_what_was_foretold() -> None:
-    row: dict[str, Any] = {"sink": "filesystem:/", "limit": 10.0, "within": "", "used_ratio": 0.5}
+    row: dict[str, Any] = {
+        "sink": "filesystem:/", "limit": 10.0, "within": "", "used_ratio": 0.5, "history_days": 30, "says": "so",
+    }  # fmt: skip
     soon = {**row, "full_at": NOW, "days_earliest": 2.0, "days_latest": 4.0, "error_ratio": 0.013, "error_days": 7}
     rows = [
         soon,
-        {**soon, "full_at": None},
+        {**soon, "full_at": None, "days": 3.0},
         {**soon, "within": "/"},
         {**soon, "limit": None},
         {**soon, "days_latest": None},
+        {**row, "says": "not within 112 days"},
+        {**row, "history_days": None, "says": "not foretold: it has had no values for 4 days"},
     ]
-    first, flat, open_ = make.fills_up(rows, NOW)
+    first, flat, open_, far, gone = make.fills_up(rows, NOW)
     assert (first.full_from, first.full_until) == (NOW + 2 * DAY, NOW + 4 * DAY)
     assert first.error == "off by 1.3% of its limit, 7 days ahead"
     assert (flat.full_from, flat.full_until) == (None, None)
+    assert (flat.says, flat.foretold) == ("not foreseen: its growth cannot be told from none", True)
+    assert (far.says, far.foretold) == ("not within 112 days", True)
+    assert (gone.says, gone.foretold) == ("not foretold: it has had no values for 4 days", False)
     assert (open_.full_from, open_.full_until) == (NOW + 2 * DAY, None)
 
 

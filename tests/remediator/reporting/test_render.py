@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -13,7 +14,8 @@ from exporter.base.text import format_time_ms
 from exporter.base.visible import visible_lines
 from remediator.reporting import documents, html, markdown
 from remediator.reporting.charts import MOST_BARS, runs_chart
-from remediator.reporting.report import DayDone
+from remediator.reporting.report import NOT_KNOWN, DayDone, Open, TaskDone
+from remediator.store.figures import Trouble
 from tests.remediator.reporting.reports import DAY, NOW, empty, full
 
 HOSTILE = [
@@ -78,7 +80,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_has_both_lights_and_paper() -
 def test_every_part_is_told() -> None:
     for text in (Parsed(html.render(full("kettle"))).text, markdown.render(full("kettle"))):
         for words in (
-            "12", "3 GiB", "restored", "nothing yet", "not within sight", "or later", "80%",
+            "13", "3 GiB", "restored", "nothing yet", "not within 112 days", "not foretold: kettle", "or later", "80%",
             "2026-11-28", "upkeeper show 77", "kettle", "3 things open", "4 alerts began; for 3 of them a run helped",
         ):  # fmt: skip
             assert words in text, words
@@ -88,6 +90,25 @@ def test_an_empty_report_says_that_there_is_nothing() -> None:
     for text in (Parsed(html.render(empty())).text, markdown.render(empty())):
         for words in ("Nothing is open", "Nothing has run", "No forecast is known", "There is no former report"):
             assert words in text, words
+
+
+def test_what_could_not_be_looked_at_is_not_told_as_nothing() -> None:
+    report = replace(empty(), unseen=("open", "remedies", "backups"), unknown=["what is open: no answer"])
+    for text in (Parsed(html.render(report)).text, markdown.render(report)):
+        assert text.count(NOT_KNOWN) == 3
+        assert "0 runs; what is open is not known" in text
+        for words in ("Nothing is open", "No backup", "No remedy", "things open"):
+            assert words not in text, words
+
+
+def test_every_count_is_of_the_rows_below_it() -> None:
+    done = [TaskDone("tidy", 6, 1, 1, 1, 2, 1, 0, 3, 0, 1.0)]
+    troubles = [Trouble("tidy", "attic", "failed", 1, 7, NOW, "no"), Trouble("tidy", "a", "ineffective", 1, 8, NOW, "")]
+    waits = [Open("alert", "one"), Open("alert", "12 further alerts", count=12)]
+    report = replace(empty(), done=done, troubles=troubles, open=waits)
+    for text in (Parsed(html.render(report)).text, markdown.render(report)):
+        assert "6 runs (1 only planned), 3 without success; 13 things open" in text
+        assert "And 1 further run without success." in text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -107,7 +128,7 @@ def test_the_document_has_everything_with_times_as_rfc_3339_has_them() -> None:
     document = json.loads(documents.render(full()))
     assert document["format"] == 1
     assert (document["since"], document["until"]) == (format_time_ms(NOW - 7 * DAY), format_time_ms(NOW))
-    assert document["totals"] == {"runs": 12, "freed_bytes": 3 * 2**30, "in_trouble": 2}
+    assert document["totals"] == {"runs": 13, "freed_bytes": 3 * 2**30, "in_trouble": 2, "planned": 1, "open": 3}
     assert document["fills_up"][0]["full_from"] == format_time_ms(NOW + 9 * DAY)
     assert document["fills_up"][1]["full_from"] is None
     assert document["troubles"][0]["last_at"] == format_time_ms(NOW - 5)

@@ -50,7 +50,7 @@ async def test_a_decision_is_shown_with_its_alert_and_its_host(database: Databas
 async def test_the_track_of_a_remedy(database: Database) -> None:
     by_remedy = Caller("alert", "tidy")
     for number, (dry_run, outcome) in enumerate(
-        [(False, "effective"), (False, "failed"), (True, "planned"), (True, "planned")]
+        [(False, "effective"), (False, "failed"), (True, "planned"), (True, "planned"), (True, "failed")]
     ):
         run_id = await create(database, request(caller=by_remedy, dry_run=dry_run))
         if number == 2:
@@ -58,8 +58,8 @@ async def test_the_track_of_a_remedy(database: Database) -> None:
             await database.write(partial(runs.planned, run_id=run_id, plan=plan, now=2.0))
         await database.write(partial(runs.finish, run_id=run_id, outcome=outcome, reason="", now=3.0))
     await finish(database, await create(database, request(caller=Caller("schedule", "tidy"))))
-    assert await database.read(pages.tracks) == {"tidy": {"runs": 2, "effective": 1, "plans": 2, "would_act": 1}}
-    assert await database.read(pages.outcomes) == {"effective": 2, "failed": 1, "planned": 2}
+    assert await database.read(pages.tracks) == {"tidy": {"runs": 2, "effective": 1, "plans": 3, "would_act": 1}}
+    assert await database.read(pages.outcomes) == {"effective": 2, "failed": 2, "planned": 2}
 
 
 async def test_an_alert_comes_with_what_was_decided_last(database: Database) -> None:
