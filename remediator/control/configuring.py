@@ -13,7 +13,8 @@ from exporter.configfile.masked import masked, plain
 from exporter.configfile.problem import ConfigError
 from remediator.config.config import Config
 from remediator.config.guards import in_force
-from remediator.control.settings import Settings, default_remedies
+from remediator.config.shipped import default_remedies
+from remediator.control.settings import Settings
 from remediator.model.errors import EXIT_FAILED, RequestError
 from remediator.model.shapes.configuration import ConfigProblemView, ConfigurationView
 

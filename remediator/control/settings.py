@@ -1,19 +1,15 @@
 """A loaded config with what is made from it: the tasks and the remedies in force."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Self
-
-import yaml
-from pydantic import TypeAdapter
 
 from exporter.configfile.file import Loaded, load
 from exporter.inventory.inventory import with_drill
 from remediator.config.config import Config
 from remediator.config.guards import in_force
-from remediator.config.remedies import Remedy
+from remediator.config.shipped import default_remedies
 from remediator.decide.remedies import Remedies
 from remediator.model.task import Task
 from remediator.statedir import StateDir
@@ -62,10 +58,3 @@ class Settings:
     def close(self) -> None:
         """Releases them once they are no longer in force. Steps under way finish with what they began with."""
         self.resources.close()
-
-
-@cache
-def default_remedies() -> Sequence[Remedy]:
-    """The remedies that ship with Upkeeper, in force while the config names none."""
-    text = (Path(__file__).parents[1] / "config" / "default_remedies.yml").read_text()
-    return TypeAdapter(list[Remedy]).validate_python(yaml.safe_load(text))

@@ -168,6 +168,17 @@ def firing(connection: sa.Connection) -> tuple[int, Sequence[tuple[Mapping[str, 
     return count, [(labels, annotations, at) for labels, annotations, at in connection.execute(select)]
 
 
+def firing_here(connection: sa.Connection, host: str) -> Sequence[tuple[Mapping[str, str], Mapping[str, str], float]]:
+    """Labels, annotations and beginning of the oldest alerts that fire and are a host's to decide about."""
+    select = (
+        sa.select(alerts.c.labels, alerts.c.annotations, alerts.c.starts_at)
+        .where(alerts.c.status == "firing", sa.or_(alerts.c.host.is_(None), alerts.c.host == host))
+        .order_by(alerts.c.starts_at)
+        .limit(MOST_ALERTS)
+    )
+    return [(labels, annotations, at) for labels, annotations, at in connection.execute(select)]
+
+
 def last_rows(
     connection: sa.Connection, host: str, tasks: Collection[str]
 ) -> Mapping[str, tuple[float, Sequence[Mapping[str, Any]]]]:

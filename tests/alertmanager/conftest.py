@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from remediator.config.notify import Notify
-from remediator.control.settings import default_remedies
+from remediator.config.shipped import default_remedies
 from remediator.statedir import StateDir
 from tests import servers
 from tests.ports import free_port

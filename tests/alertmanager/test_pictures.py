@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from remediator.config.notify import Email, Notify
-from remediator.control.settings import default_remedies
+from remediator.config.shipped import default_remedies
 from remediator.model.evidence import Section
 from remediator.model.story import Done, Ran, Story
 from remediator.telling.news import news

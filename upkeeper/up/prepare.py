@@ -15,7 +15,7 @@ import yaml
 from exporter.configfile.file import load
 from exporter.configfile.find import find_config
 from remediator.config.config import Config
-from remediator.control.settings import default_remedies
+from remediator.config.shipped import default_remedies
 from remediator.statedir import StateDir
 from upkeeper.share import share_path
 from upkeeper.up import existing

@@ -13,12 +13,16 @@ from remediator.peers.places import PeerUnknown
 from remediator.peers.prometheus import Prometheus
 from remediator.tasks.capacity_planning.history import Scraped, exporter_of_this_host
 from remediator.tasks.performance.facts import ALL, PERFORMANCE_ANALYSIS
-from remediator.tasks.performance.figures import FIGURES, Compared
+from remediator.tasks.performance.figures import FIGURES, LEAST_SECONDS, SINCE, Compared
 from remediator.tasks.performance.rows import UsualRow
 from remediator.tasks.performance.usual import HOUR, Usual, compare
 
 DAY = 86400.0
 DAYS = 35
+WHOLE = 55 * 60.0
+"""Seconds of the last hour with values, from which it is told as a whole one."""
+LEAST_COVERED = 30 * 60.0
+"""From which it is compared with whole ones."""
 SAME_LOOK = 120.0
 """Seconds for which one look serves measuring and planning."""
 
@@ -90,14 +94,39 @@ class PerformanceAnalysis:
             who = await exporter_of_this_host(prometheus, self._booted_at(), now)
             if who is None:
                 return Plan(notes=[f"Nothing is compared: {prometheus.url} has nothing of Upkeeper's exporter."])
+            covered = await _covered(prometheus, who, now)
             for figure in FIGURES:
-                rows += await _rows(prometheus, who, figure, days, now)
-        young = sum(row.judgement == "too young" for row in rows)
+                rows += await _rows(prometheus, who, figure, days, now, covered >= LEAST_COVERED)
+        young = sum(row.usual is None for row in rows)
         notes = [f"{counted(young, 'figure')} with too little history to tell what is usual."] if young else []
+        notes += on_hour(covered)
         return Plan(rows=sorted(rows, key=_order), notes=notes)
 
 
-async def _rows(prometheus: Prometheus, who: Scraped, figure: Compared, days: int, now: float) -> list[UsualRow]:
+async def _covered(prometheus: Prometheus, who: Scraped, now: float) -> float:
+    """Seconds before now of which Prometheus has values of the exporter, an hour at most."""
+    for sample in await prometheus.instant(SINCE, now):
+        if Scraped(sample.labels.get("job", ""), sample.labels.get("instance", "")) == who:
+            return min(HOUR, max(0.0, now - sample.value))
+    return 0.0
+
+
+def on_hour(covered: float) -> list[str]:
+    """What is to be said of a last hour of which so many seconds are known. Pure."""
+    if covered >= WHOLE:
+        return []
+    minutes = counted(max(1, int(covered // 60)), "minute")
+    notes = [f"Of the last hour Prometheus has {minutes}: the figures are of these."]
+    if covered < LEAST_COVERED:
+        notes.append("None of them is judged before half an hour is there.")
+    if covered < LEAST_SECONDS:
+        notes.append(f"What is counted, such as CPUs in use, is told from {LEAST_SECONDS / 60:.0f} minutes on.")
+    return notes
+
+
+async def _rows(
+    prometheus: Prometheus, who: Scraped, figure: Compared, days: int, now: float, judged: bool
+) -> list[UsualRow]:
     found = []
     for series in await prometheus.range(figure.query, now - days * DAY, now, HOUR):
         labels = series.labels
@@ -105,13 +134,17 @@ async def _rows(prometheus: Prometheus, who: Scraped, figure: Compared, days: in
             continue
         usual = compare(series.samples, now)
         if usual is not None:
-            found.append(row(figure, "/".join(labels.get(label, "") for label in figure.labels) or "host", usual))
+            found.append(
+                row(figure, "/".join(labels.get(label, "") for label in figure.labels) or "host", usual, judged)
+            )
     return found
 
 
-def row(figure: Compared, who: str, usual: Usual) -> UsualRow:
-    """A figure as a row. What differs by less than anybody would notice is usual. Pure."""
-    judgement = usual.judgement
+def row(figure: Compared, who: str, usual: Usual, judged: bool = True) -> UsualRow:
+    """A figure as a row. What differs by less than anybody would notice is usual. judged: whether enough of the last
+    hour is known to judge it. Pure.
+    """
+    judgement = usual.judgement if judged else "too young"
     if usual.usual is not None and abs(usual.now - usual.usual) < figure.least and judgement != "too young":
         judgement = "usual"
     trend, share = usual.trend, None

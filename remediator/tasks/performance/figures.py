@@ -20,9 +20,26 @@ def _by(expression: str, *labels: str, how: str = "max") -> str:
     return f"{how} by ({', '.join(('job', 'instance', *labels))}) ({expression})"
 
 
-_BUSY = 'rate(upkeeper_host_cpu_seconds_total{mode!~"idle|iowait"}[1h])'
+_WINDOWS = (("1h", "58m"), ("15m", "14m"), ("5m", "3m"))
+LEAST_SECONDS = 180.0
+"""Of history, from which what is counted has a rate."""
+
+
+def _rate(counter: str) -> str:
+    """A second's growth, over the longest of these windows that Prometheus knows from end to end: ``rate`` divides by
+    its whole window, also where there are values of a part of it only, as of a new container and beside any gap.
+    """
+    there = (f"(rate({counter}[{window}]) and {counter} offset {since} and {counter})" for window, since in _WINDOWS)
+    return f"({' or '.join(there)})"
+
+
+_BUSY = _rate('upkeeper_host_cpu_seconds_total{mode!~"idle|iowait"}')
+# Both of the same window, which cancels out.
 _HITS = "rate(upkeeper_postgres_blocks_hit_total[1h])"
 _READS = "rate(upkeeper_postgres_blocks_read_total[1h])"
+
+SINCE = "min by (job, instance) (min_over_time(timestamp(upkeeper_build_info)[1h:1m]))"
+"""Since when, within the last hour, there are values."""
 
 FIGURES: Sequence[Compared] = (
     Compared(
@@ -38,16 +55,16 @@ FIGURES: Sequence[Compared] = (
         'avg_over_time(upkeeper_host_pressure_ratio{resource="memory",kind="some",window="1m"}[1h])'
     ), "ratio", least=0.01),
     Compared("CPUs of", _by(
-        "rate(upkeeper_container_cpu_seconds_total[1h])", "container"
+        _rate("upkeeper_container_cpu_seconds_total"), "container"
     ), "cores", ("container",), 0.05),
     Compared("memory of", _by(
         "avg_over_time(upkeeper_container_memory_working_set_bytes[1h])", "container"
     ), "bytes", ("container",), 32 * 1024**2),
     Compared("written to disk by", _by(
-        "rate(upkeeper_container_blkio_write_bytes_total[1h])", "container"
+        _rate("upkeeper_container_blkio_write_bytes_total"), "container"
     ), "bytes/s", ("container",), 64 * 1024),
     Compared("sent by", _by(
-        "rate(upkeeper_container_network_transmit_bytes_total[1h])", "container"
+        _rate("upkeeper_container_network_transmit_bytes_total"), "container"
     ), "bytes/s", ("container",), 64 * 1024),
     Compared("answer of", _by(
         "avg_over_time(upkeeper_probe_duration_seconds[1h])", "target", "probe"

@@ -41,7 +41,9 @@ class UsualRow(Row):
 
 
 class AdviceRow(Row):
-    """Something worth doing. actions: of its task's plan now. value: bytes that they should free."""
+    """Something worth doing. actions: of its task's plan now; 0 where that was not asked, or has nothing that it may
+    do. value: bytes that they should free.
+    """
 
     task: str
     target: str
@@ -49,6 +51,8 @@ class AdviceRow(Row):
     actions: int
     breached: bool
     """It is over a limit."""
+    critical: bool = False
+    """A critical alert fires for it."""
     value: int | None = None
     unit: Literal["bytes"] = "bytes"
     command: str

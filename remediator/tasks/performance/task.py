@@ -13,11 +13,14 @@ from remediator.peers.prometheus import Prometheus
 from remediator.tasks.docker_cleanup import task as docker_cleanup_task
 from remediator.tasks.log_rotation import task as log_rotation_task
 from remediator.tasks.neo4j_maintenance import task as neo4j_maintenance_task
+from remediator.tasks.packages import task as packages_task
+from remediator.tasks.packages.facts import SECURITY_UPDATE
 from remediator.tasks.performance import queries
 from remediator.tasks.performance.advice import PerformanceAdvice
 from remediator.tasks.performance.analysis import PerformanceAnalysis
 from remediator.tasks.performance.check import PerformanceCheck, Servers
 from remediator.tasks.performance.host import Collected
+from remediator.tasks.performance.known import Known
 from remediator.tasks.postgres_maintenance import task as postgres_maintenance_task
 from remediator.tasks.resources import Resources
 from remediator.tasks.sqlite_shrink import task as sqlite_shrink_task
@@ -50,5 +53,10 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         *docker_cleanup_task.tasks(config, resources),
         *log_rotation_task.tasks(without_drill, resources),
         *sqlite_shrink_task.tasks(config, resources),
+        *(one for one in packages_task.tasks(config, resources) if one.facts is SECURITY_UPDATE),
     ]
-    return [PerformanceCheck(collected, servers), PerformanceAnalysis(prometheus), PerformanceAdvice(advisers)]
+    return [
+        PerformanceCheck(collected, servers),
+        PerformanceAnalysis(prometheus),
+        PerformanceAdvice(advisers, Known(config, resources)),
+    ]

@@ -9,7 +9,7 @@ from exporter.configfile.file import load
 from exporter.docker.engine import DockerEngine
 from exporter.probing.conditions import judge
 from remediator.config.config import Config
-from remediator.control.settings import default_remedies
+from remediator.config.shipped import default_remedies
 from remediator.tasks.registry import build_tasks
 from remediator.tasks.resources import Resources
 from upkeeper.look.check_config import MachineFacts, findings

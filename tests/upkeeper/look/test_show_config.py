@@ -13,8 +13,8 @@ from exporter.docker.containers import ListedContainer
 from exporter.inventory.services import Probe, Service
 from remediator.config.config import Config
 from remediator.config.guards import in_force
+from remediator.config.shipped import default_remedies
 from remediator.control.configuring import effective
-from remediator.control.settings import default_remedies
 from tests.upkeeper.look.corpus import ENV, GOOD, SECRET
 from upkeeper.look.show_config import discovered, render_effective, schema
 
