@@ -122,7 +122,7 @@ async def test_after_a_gap_a_figure_is_of_what_there_is_and_is_not_judged(server
     ]
 
 
-def test_what_is_said_of_an_hour_that_is_not_whole() -> None:
+async def test_what_is_said_of_an_hour_that_is_not_whole() -> None:
     assert on_hour(WHOLE) == []
     assert on_hour(LEAST_COVERED) == ["Of the last hour Prometheus has 30 minutes: the figures are of these."]
     assert on_hour(60.0)[-1] == "What is counted, such as CPUs in use, is told from 3 minutes on."
