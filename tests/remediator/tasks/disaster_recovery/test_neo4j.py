@@ -79,12 +79,12 @@ async def test_a_set_comes_back_in_a_server_of_the_sandbox(
     (tmp_path / "auth").write_text("NEO4J_AUTH=none\n")
     plain = {"name": "graph", "neo4j": "graph", "image": image, "env_file": str(tmp_path / "auth")}
     reader = {"name": "app", "image": image, "command": ["sleep", "3600"], "uses": ["graph"],
-              "prove": ["/bin/busybox", "nc", "-z", "graph", "7687"]}  # fmt: skip
+              "prove": ["/bin/busybox", "sh", "-c", "echo | busybox nc -w 20 graph 7687"]}  # fmt: skip
     assert "its store is consistent, app proved it" in await drilled(plain, reader)
     # The wrong password of what is there: it is the set that could not be used.
-    other = {"name": "graph", "neo4j": "graph", "image": image, "ready_within": "20s",
+    other = {"name": "graph", "neo4j": "graph", "image": image, "ready_within": "90s",
              "environment": {"NEO4J_AUTH": "somebody/else-of-8"}}  # fmt: skip
-    with pytest.raises(TaskError, match=r"graph was not ready within 20s: .*(login|credentials|unauthorized)"):
+    with pytest.raises(TaskError, match=r"graph was not ready within 1m30s: .*(login|credentials|unauthorized)"):
         await drilled(other)
     assert not proofs.read(new, digest(new))["drilled"].success
 
