@@ -36,6 +36,7 @@ from remediator.model.errors import EXIT_UNREACHABLE, ClientError, NoRoom
 from remediator.statedir import StateDir
 from remediator.store.presence import Presence
 from remediator.store.room import ROOM_INTERVAL, explained
+from remediator.store.unreachable import unreachable
 
 if TYPE_CHECKING:
     from exporter.web.front import Front
@@ -157,7 +158,10 @@ class Remediator:
             self._away = True  # what the journal has begun is gone on with there
         except SQLAlchemyError as error:
             if self._journal is None or self._journal.followed:
-                raise
+                away = unreachable(error, self.core.place.database)
+                if away is None:
+                    raise
+                raise away from error
             log.warning("the database does not answer", reason=str(error).splitlines()[0])
             following = self._place
         finally:

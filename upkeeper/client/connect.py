@@ -106,7 +106,9 @@ async def _alone(
     from exporter.configfile.find import find_config
     from exporter.configfile.problem import ConfigError
     from remediator.control.opening import open_core
+    from remediator.control.place import Place
     from remediator.store.room import no_room
+    from remediator.store.unreachable import unreachable
 
     try:
         async with open_core(find_config(config, env), state.root, engine=engine) as core:
@@ -120,7 +122,9 @@ async def _alone(
         if _is_held(error):
             message = f"another upkeeper command is using {state.database}; try again when it has finished"
             raise ClientError(message, EXIT_FAILED) from error
-        raise ClientError(f"cannot use the record {state.database}: {error}", EXIT_FAILED) from error
+        place = Place.find(find_config(config, env), state)
+        away = unreachable(error, place.database)
+        raise away or ClientError(f"cannot use the record {state.database}: {error}", EXIT_FAILED) from error
 
 
 def _is_held(error: Exception) -> bool:

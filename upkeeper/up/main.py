@@ -18,6 +18,7 @@ from remediator.statedir import StateDir
 from remediator.store.ballast import Ballast
 from remediator.store.database import Database
 from remediator.store.room import no_room
+from remediator.store.unreachable import unreachable
 from upkeeper.up.lock import hold
 from upkeeper.up.plan import plan
 from upkeeper.up.prepare import OUR_CODE, Prepared, UpOptions
@@ -42,7 +43,10 @@ async def up(options: UpOptions, env: Mapping[str, str] = os.environ) -> NoRetur
         prepared.require_free_ports()
         Ballast(prepared.layout.state.root).with_room(prepared.write_configs)
         await _migrate(prepared.layout.state, Place.of(prepared.config, prepared.layout.state))
-    except (ConfigError, OSError, SQLAlchemyError) as error:
+    except SQLAlchemyError as error:
+        away = unreachable(error, Place.of(prepared.config, prepared.layout.state).database)
+        raise away or ClientError(str(error), EXIT_USAGE) from error
+    except (ConfigError, OSError) as error:
         full = no_room(error, StateDir.find(options.state_dir, env).root)
         raise full or ClientError(str(error), EXIT_USAGE) from error
     os.set_inheritable(lock, True)
