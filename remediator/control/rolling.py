@@ -14,7 +14,7 @@ from remediator.api.operations import NO_HOSTS, NO_PARAMS, PAGE, QUIET
 from remediator.audit.canonical import canonical
 from remediator.model.caller import Caller
 from remediator.model.errors import conflict, not_found, unavailable, unprocessable
-from remediator.model.rollout import OPEN, Member, Rollout
+from remediator.model.rollout import OPEN, STATES, Member, Rollout
 from remediator.model.shapes.answers import Page
 from remediator.model.shapes.rollouts import RolloutHostView, RolloutView
 from remediator.rollout.driver import entry
@@ -179,7 +179,7 @@ class Rolling:
         await self._database.write(work)
 
     def _resume(self, connection: sa.Connection, rollout: Rollout, without: Sequence[str]) -> Rollout:
-        if rollout.state in ("running", "done"):
+        if rollout.state in ("running", "done") or rollout.state not in STATES:
             raise conflict(f"rollout {rollout.id} is {rollout.state}: it can be resumed once it has stopped")
         now, caller = self._clock(), self._caller()
         after = resumed(rollout, without, caller.name or caller.trigger, now)

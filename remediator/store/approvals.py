@@ -10,7 +10,7 @@ from remediator.audit.record import Entry
 from remediator.model.approval import Approval, changes
 from remediator.model.caller import Caller
 from remediator.model.task import Action, Plan
-from remediator.store import audit
+from remediator.store import audit, lenient
 from remediator.store.tables import alerts, approvals, runs
 
 Ended = Literal["approved", "denied", "expired", "cancelled"]
@@ -35,7 +35,7 @@ def ask(
     ).first()
     differs: list[dict[str, Any]] = []
     if before is not None:
-        old = [Action.model_validate(each) for each in before.plan["actions"]]
+        old = [lenient.known_of(Action, each) for each in before.plan["actions"]]
         differs = [vars(change) for change in changes(old, plan.actions)]
         _supersede(connection, run_id)
     result = connection.execute(
@@ -105,7 +105,7 @@ def plan_of(connection: sa.Connection, approval_id: int) -> Plan:
     stored = connection.scalar(sa.select(approvals.c.plan).where(approvals.c.id == approval_id))
     if stored is None:
         raise no_approval(connection, approval_id)
-    return Plan.model_validate(stored)
+    return lenient.plan_of(stored)
 
 
 def decide(

@@ -15,10 +15,9 @@ from remediator.model.shapes.answers import Page
 from remediator.model.shapes.approvals import ApprovalDetail, ApprovalView
 from remediator.model.shapes.remedies import TrackView
 from remediator.model.shapes.runs import ActionView, ArtefactView, ChildView, RunView, SectionView, StepView
-from remediator.model.task import Plan
 from remediator.model.timeline import timeline
 from remediator.statedir import DRILL_TARGET
-from remediator.store import artefacts, evidence, rows, silences
+from remediator.store import artefacts, evidence, lenient, rows, silences
 from remediator.store.approvals import no_approval
 from remediator.store.tables import REMEDY, actions, alerts, approvals, decisions, runs
 
@@ -383,9 +382,9 @@ def approval_view(connection: sa.Connection, approval_id: int, now: float) -> Ap
 def one_approval(connection: sa.Connection, approval_id: int, now: float) -> ApprovalDetail:
     """A request with its plan; what its task has found is that of the run's last plan. Raises LookupError."""
     row = _approval_row(connection, approval_id)
-    planned = connection.scalar(sa.select(approvals.c.plan).where(approvals.c.id == approval_id))
+    planned = connection.execute(sa.select(approvals.c.plan).where(approvals.c.id == approval_id)).scalar_one()
     before = connection.scalar(sa.select(runs.c.before).where(runs.c.id == row["run_id"]))
-    plan = Plan.model_validate(planned).model_dump(mode="json")
+    plan = lenient.plan_of(planned).model_dump(mode="json")
     found = [dict(each) for each in rows.of_run(connection, row["run_id"])]
     return {**_approval(row, now), "measurement": before, "plan": {**plan, "rows": found}, "guards": []}  # type: ignore[typeddict-item]
 

@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from remediator.model.caller import Caller
-from remediator.model.rollout import Member, Rollout
+from remediator.model.rollout import OPEN, Rollout
 from remediator.store.fleet import now_of
+from remediator.store.lenient import member_of
 from remediator.store.tables import alerts, rollouts, runs
 
 LEASE = 60.0
@@ -68,7 +69,9 @@ def hand_over(connection: sa.Connection, rollout_id: int, host: str, now: float)
 def to_drive(connection: sa.Connection, host: str, now: float) -> Sequence[int]:
     """Those that are not over and that the host drives, or that nobody drives any more."""
     free = sa.or_(rollouts.c.driver == host, rollouts.c.driven_until < now_of(connection, now))
-    select = sa.select(rollouts.c.id).where(rollouts.c.finished_at.is_(None), free).order_by(rollouts.c.id)
+    # One in a state that this version does not know is for hosts that do.
+    known = rollouts.c.state.in_(OPEN)
+    select = sa.select(rollouts.c.id).where(rollouts.c.finished_at.is_(None), known, free).order_by(rollouts.c.id)
     return list(connection.scalars(select))
 
 
@@ -123,6 +126,6 @@ def _rollout(row: Any) -> Rollout:
         **{name: getattr(row, name) for name in _SAME},
         id=row.id,
         caller=Caller(row.trigger, row.caller),
-        members=[Member(**one) for one in row.members],
+        members=[member_of(one) for one in row.members],
         driver=row.driver,
     )

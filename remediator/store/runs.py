@@ -12,7 +12,7 @@ from remediator.model.decision import Try
 from remediator.model.run import ActionResult, Request, Run
 from remediator.model.task import Action, Measurement, Plan
 from remediator.model.words import Outcome, RunState
-from remediator.store import audit, rows
+from remediator.store import audit, lenient, rows
 from remediator.store.tables import REMEDY, actions, runs
 
 
@@ -99,8 +99,8 @@ def get(connection: sa.Connection, run_id: int) -> Run:
         requested_at=row.requested_at,
         started_at=row.started_at,
         planned_at=row.planned_at,
-        before=Measurement.model_validate(row.before) if row.before is not None else None,
-        after=Measurement.model_validate(row.after) if row.after is not None else None,
+        before=lenient.known_of(Measurement, row.before) if row.before is not None else None,
+        after=lenient.known_of(Measurement, row.after) if row.after is not None else None,
         attempt=row.attempt,
         cancelled=row.cancelled,
         via=row.via,

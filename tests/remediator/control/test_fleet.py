@@ -278,3 +278,59 @@ async def test_a_real_prometheus_finds_the_hosts_by_http_and_in_the_files(join: 
                 return expected <= await found()
 
             await wait_until(all_found, what="both hosts to be found by both ways")
+
+
+NEWER = (
+    "INSERT INTO runs (id, host, task, target, params, trigger, caller, dry_run, state, outcome, reason, requested_at,"
+    " started_at, before, notes) VALUES (900, 'newer', 'tea', 'pot', '{\"x\": [1]}', 'robot', 'r2', false, 'resting',"
+    ' NULL, \'\', 1, 1, \'{"breached": true, "values": {}, "detail": "", "colour": 7}\', \'[]\'),'
+    " (901, 'newer', 'tea', 'pot', '{}', 'robot', 'r2', false, 'finished', 'splendid', '', 1, 1, NULL, '[]')",
+    'INSERT INTO actions VALUES (900, 0, \'{"kind": "pour", "object": "pot", "reason": "", "colour": 7}\','
+    " 'hovering', '', 0, 1, NULL)",
+    "INSERT INTO alerts (id, fingerprint, starts_at, status, labels, annotations, generator_url, first_received_at,"
+    " last_received_at, receptions, decided_receptions, host) VALUES (900, 'ab', 1, 'firing', '{\"alertname\": \"T\"}',"
+    " '{}', '', 1, 1, 1, 1, 'newer')",
+    "INSERT INTO decisions (alert_id, host, at, last_at, repeats, verdict, remedy, task, target, guard, reason, run_id)"
+    " VALUES (900, 'newer', 1, 1, 0, 'ponder', 'r', 'tea', 'pot', 'moon', 'full', 900)",
+    "INSERT INTO approvals (id, run_id, host, plan_hash, plan, changes, why, state, asked_at, expires_at, reason)"
+    " VALUES (900, 900, 'newer', 'h',"
+    " '{\"actions\": [], \"notes\": [], \"colour\": 7}', '[]', '', 'pondered', 1, 2, '')",
+    "INSERT INTO hosts (host, version, node, started_at, seen_at, labels) VALUES ('newer', '99.0', 'n', 1, 1, '{}')",
+    "INSERT INTO rollouts (id, host, task, target, params, trigger, caller, wait, alerts, members, state, reason,"
+    " asked_at, since, hitch, driver, driven_until) VALUES (900, 'newer', 'tea', 'pot', '{}', 'robot', 'r2', 1, true,"
+    ' \'[{"host": "newer", "domain": null, "wave": 1, "state": "dreaming", "reason": "", "colour": 7}]\','
+    " 'dreaming', '', 1, 1, '', 'newer', 1)",
+    "INSERT INTO pauses (host, task, trigger, caller, reason, since) VALUES ('newer', 'tea', 'robot', 'r2', '', 1)",
+    "INSERT INTO levels (host, remedy, configured, level, reason, at) VALUES ('newer', 'r', 'auto', 'dream', '', 1)",
+    "INSERT INTO silences (host, purpose, matchers, comment, held, since, reason)"
+    " VALUES ('newer', 'dream', '[]', '', '{}', 1, '')",
+)
+"""What a host of a newer version may have recorded, in words that this one does not know."""
+
+
+async def test_what_a_newer_host_has_recorded_is_shown_and_left_alone(join: Join, postgres15: PostgresServer) -> None:
+    kitchen = await join("kitchen")
+    postgres15.sql(*NEWER, dbname="hosts")
+    core = kitchen.core
+    assert "resting" in {one["state"] for one in (await core.runs(host="newer"))["items"]}
+    assert (await core.run(900))["task"] == "tea"
+    assert (await core.approval(900))["state"] == "pondered"
+    assert [one["verdict"] for one in (await core.decisions(host="newer"))["items"]] == ["ponder"]
+    assert [one["state"] for one in (await core.rollouts())["items"]][:1] == ["dreaming"]
+    assert (await core.rollout(900))["hosts"][0]["state"] == "dreaming"
+    assert await core.driver.go_on() is None
+    for asked in (core.hosts, core.status, core.audit, core.alerts, core.schedule, core.remedies, core.approvals):
+        await asked()
+    (kitchen.attic / "dust").touch()
+    await core.inbox.accept(notification(alert(node="kitchen", room="attic", newer="yes")))
+    await kitchen.decide()
+    await core.upkeep.purge()
+
+    async def done() -> str | None:
+        return (await core.runs(host="kitchen"))["items"][0]["outcome"]
+
+    await wait_until(done, equals="effective")
+    left = postgres15.sql("SELECT state FROM runs WHERE host = 'newer' ORDER BY id", dbname="hosts")
+    assert left == [("resting",), ("finished",)]
+    postgres15.sql("DELETE FROM rollouts", "DELETE FROM runs WHERE host = 'newer'", "DELETE FROM alerts WHERE id = 900",
+                   "DELETE FROM hosts WHERE host = 'newer'", dbname="hosts")  # fmt: skip
