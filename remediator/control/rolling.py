@@ -154,7 +154,7 @@ class Rolling:
         strangers = sorted(set(without) - {one.host for one in found.members})
         if strangers:
             raise not_found(f"rollout {id} has no host {strangers[0]!r}")
-        await self._change(id, partial(self._resume, without=without))
+        await self._change(id, partial(self._resume, without=without, caller=self._caller()))
         self._wake()
         return await self.rollout(id)
 
@@ -164,7 +164,7 @@ class Rolling:
         if self._database.held and found.state in OPEN and found.driver != self._database.host:
             there: RolloutView = await self._ask(found.driver, "cancel_rollout", id=id, reason=reason)
             return there
-        await self._change(id, partial(self._cancel, reason=reason))
+        await self._change(id, partial(self._cancel, reason=reason, caller=self._caller()))
         self._wake()
         return await self.rollout(id)
 
@@ -178,10 +178,10 @@ class Rolling:
 
         await self._database.write(work)
 
-    def _resume(self, connection: sa.Connection, rollout: Rollout, without: Sequence[str]) -> Rollout:
+    def _resume(self, connection: sa.Connection, rollout: Rollout, without: Sequence[str], caller: Caller) -> Rollout:
         if rollout.state in ("running", "done") or rollout.state not in STATES:
             raise conflict(f"rollout {rollout.id} is {rollout.state}: it can be resumed once it has stopped")
-        now, caller = self._clock(), self._caller()
+        now = self._clock()
         after = resumed(rollout, without, caller.name or caller.trigger, now)
         body = {"rollout": rollout.id, "task": rollout.task, "without": list(without)}
         audit.append(
@@ -190,10 +190,10 @@ class Rolling:
         rollouts.hand_over(connection, rollout.id, self._database.host, now)
         return after
 
-    def _cancel(self, connection: sa.Connection, rollout: Rollout, reason: str) -> Rollout:
+    def _cancel(self, connection: sa.Connection, rollout: Rollout, reason: str, caller: Caller) -> Rollout:
         if rollout.state not in (*OPEN, "stopped"):
             raise conflict(f"rollout {rollout.id} is {rollout.state}")
-        now, caller = self._clock(), self._caller()
+        now = self._clock()
         why = f"cancelled by {caller.name or caller.trigger}{f': {reason}' if reason else ''}"
         after = cancelled(rollout, why)
         if rollout.state == "stopped":
