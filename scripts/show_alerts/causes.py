@@ -149,7 +149,9 @@ def _docker(machine: Machine) -> Group:
         return _in_thread(lambda: containers.get("n8n").exec_run(["sh", "-c", command]))
 
     def eats(name: str) -> Act:
-        return _in_thread(lambda: docker.run(name, "tail /dev/zero", mem_limit="16m", memswap_limit="16m"))
+        # What is killed while it is still being started the engine does not note as killed for its memory.
+        eating = "sleep 3; exec tail /dev/zero"
+        return _in_thread(lambda: docker.run(name, eating, mem_limit="16m", memswap_limit="16m"))
 
     def holds(name: str) -> Act:
         fills = "dd if=/dev/zero of=/dev/shm/f bs=1M count=60; sleep 3600"
