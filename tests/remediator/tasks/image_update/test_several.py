@@ -1,10 +1,16 @@
 """image-update of services with several containers: one service, of which all run the same or none does."""
 
+import shutil
+from typing import Any
+
 import pytest
 
+from remediator.tasks.image_update.compose import Compose
+from tests.helpers import LONG, missing
 from tests.remediator.tasks.image_update.house import (
     TARGET,
     House,
+    Make,
     differences,
     essence,
     states,
@@ -61,3 +67,60 @@ async def test_all_are_made_anew_and_go_back_together(house: House) -> None:
     plan = await house.task().plan(TARGET, {"again": True})
     assert not plan.actions
     assert "pa-app-2 is not running, and stays as it is" in plan.notes[0], plan
+
+
+@LONG
+@pytest.mark.torture
+async def test_compose_1_too(houses: Make) -> None:
+    program = shutil.which("docker-compose") or ""
+    if not program:
+        missing("docker-compose 1.29 is not on PATH (Debian package docker-compose)")
+    house = houses(program)
+    prepared(house, 2)
+    house.push()
+    house.up()
+    before = house.containers()
+    second = house.push()
+    assert states(await updated(house.task())) == ["done", "done"]
+    assert house.digests() == [second] * 2
+    assert_same(before, house.containers())
+    house.push("1", "sick")
+    (_, problem) = await updated(house.task())
+    assert "went back" in str(problem), problem
+    assert house.digests() == [second] * 2
+    assert_same(before, house.containers())
+
+
+class Killed(BaseException):
+    """As by kill -9."""
+
+
+@LONG
+@pytest.mark.torture
+async def test_killed_with_one_of_them_down(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared(house, 2)
+    house.push()
+    house.up()
+    second = house.push()
+    up = Compose.up
+
+    async def half(self: Compose, *given: Any) -> None:
+        await up(self, *given)
+        api = house.dockerd.client.api
+        one = house.containers()[1]["Id"]
+        api.kill(one)
+        api.wait(one)
+        raise Killed
+
+    task = house.task()
+    pull, change = (await task.plan(TARGET)).actions
+    await task.apply(TARGET, pull)
+    with monkeypatch.context() as patched:
+        patched.setattr(Compose, "up", half)
+        with pytest.raises(Killed):
+            await task.apply(TARGET, change)
+    again = house.task()
+    assert [each.kind for each in (await again.plan(TARGET)).actions] == ["finish-update"]
+    assert states(await updated(again)) == ["done"]
+    assert house.digests() == [second] * 2
+    assert not list(house.state.rglob("*.update.json"))
