@@ -44,7 +44,10 @@ async def _on_all(session: Session, client: "Operations", do: "Callable[[str], A
 
     pauses: list[PauseView] = []
     statuses = set()
-    for host in (await client.hosts())["items"]:
+    hosts = (await client.hosts())["items"]
+    if not hosts:
+        raise ClientError("no remediator has worked here yet, so there is no host to name: leave --all out", EXIT_USAGE)
+    for host in hosts:
         try:
             pauses += await do(host["host"])
             statuses.add(0)
