@@ -7,12 +7,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from exporter.base.masking import HIDDEN, secret_by_name
-from exporter.base.urlsecrets import without_query_secrets
+from exporter.base.redact import without_marked
+from exporter.base.wiresecrets import wire_secrets, without_wire_secrets
 from exporter.configfile.dialect import literal
 from exporter.configfile.source import KeyPath
 
 _REFERENCE_ONLY = re.compile(r"([A-Za-z]+ )?\$\{\w+\}")
 """A value that is a reference to the environment and no more, but perhaps the name of a scheme such as Bearer."""
+
+
+_SENT = "send"
+"""The key of what a probe sends line by line."""
 
 
 def plain(section: BaseModel) -> Any:
@@ -51,7 +56,9 @@ def _masked(value: Any, path: KeyPath, from_environment: Mapping[KeyPath, str]) 
     if secret_by_name(path) and not (reference and _REFERENCE_ONLY.fullmatch(reference)):
         return HIDDEN
     shown = reference or (literal(value) if isinstance(value, str) else value)
-    return without_query_secrets(shown) if isinstance(shown, str) and "://" in shown else shown
+    if not isinstance(shown, str):
+        return shown
+    return without_marked(without_wire_secrets(shown) if path and path[-1] == _SENT else shown)
 
 
 def secret_values(document: Any, path: KeyPath = ()) -> Iterator[str]:
@@ -64,3 +71,5 @@ def secret_values(document: Any, path: KeyPath = ()) -> Iterator[str]:
             yield from secret_values(part, (*path, index))
     elif isinstance(document, str | int) and not isinstance(document, bool) and secret_by_name(path):
         yield str(document)
+    elif isinstance(document, str) and path and path[-1] == _SENT:
+        yield from wire_secrets(document)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from exporter.base.masking import secret_by_name
-from exporter.base.urlsecrets import query_secrets
+from exporter.base.urlsecrets import url_secrets
+from exporter.base.wiresecrets import wire_secrets
 from exporter.inventory.services import Probe
 from exporter.probing.failure import ProbeFailure, brief, reason
 from exporter.probing.recorder import Phase, Recorder
@@ -40,7 +41,7 @@ async def run_probe(
     """
     recorder = recorder or Recorder()
     if recorder.detailed:
-        recorder.keep_secret(*_secret_headers(probe), *query_secrets(probe.url))
+        recorder.keep_secret(*_secret_headers(probe), *url_secrets(probe.url), *wire_secrets(probe.send or ""))
     ask = _way_to_ask(probe)  # imports the client library, which is no part of the probe's time
     timeout = min(probe.timeout, limit)
     deadline = asyncio.get_running_loop().time() + timeout

@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from exporter.base.commandsecrets import without_argument_secrets
 from exporter.base.redact import redacted
 from exporter.configfile.masked import masked
 
+_HEX = re.compile(r"%[0-9A-F]{2}")
 LEAST_LINE = 8
 """Characters of a line of a secret with many, such as a key, from which it counts by itself."""
 
@@ -45,7 +48,8 @@ class _Strings:
         if isinstance(value, dict):
             return {self._text(key): self.clean(part) for key, part in value.items()}
         if isinstance(value, list):
-            return [self.clean(part) for part in value]
+            words = value if any(not isinstance(part, str) for part in value) else without_argument_secrets(value)
+            return [self.clean(part) for part in words]
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> str:
@@ -85,6 +89,7 @@ def _forms(value: str) -> Iterator[str]:
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield quote(value, safe="")
-    yield quote_plus(value)
+    for encoded in (quote(value, safe=""), quote(value), quote(value, safe="!'()*"), quote_plus(value)):
+        yield encoded
+        yield _HEX.sub(lambda byte: byte[0].lower(), encoded)
     yield base64.b64encode(value.encode()).decode().rstrip("=")

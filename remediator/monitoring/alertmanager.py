@@ -74,14 +74,16 @@ def _seen(
     )
 
 
-def judge(seen: Seen, watchdog_age: float | None, *, knows_age: bool) -> Iterator[Check]:
-    """watchdog_age: seconds since Watchdog last came to the remediator, where that is known; None: never."""
+def judge(seen: Seen, watchdog_age: float | None, *, knows_age: bool, lost_after: float = 600.0) -> Iterator[Check]:
+    """watchdog_age: seconds since Watchdog last came to the remediator, where that is known; None: never.
+    lost_after: seconds after which it is lost.
+    """
     yield Check("alertmanager", "answers", "ok", f"{seen.version} at {seen.url}")
-    yield _routes(seen, watchdog_age, knows_age=knows_age)
+    yield _routes(seen, watchdog_age, lost_after, knows_age=knows_age)
     yield from _people(seen)
 
 
-def _routes(seen: Seen, watchdog_age: float | None, *, knows_age: bool) -> Check:
+def _routes(seen: Seen, watchdog_age: float | None, lost_after: float, *, knows_age: bool) -> Check:
     lost = [kind for kind in KINDS if not seen.ours[kind]]
     if lost:
         what = f"{' and '.join(lost)} alerts are not sent to the remediator"
@@ -90,16 +92,17 @@ def _routes(seen: Seen, watchdog_age: float | None, *, knows_age: bool) -> Check
         what = "alerts are sent to the remediator, and Watchdog is not: it cannot tell when they are lost"
         return Check("alertmanager", "tells the remediator", "missing", what, "add the route of Watchdog")
     if not knows_age:
-        return Check(
-            "alertmanager", "tells the remediator", "ok", "by its routes; whether it arrives is not known here"
-        )
+        what = "by its routes; whether it arrives is not known here"
+        return Check("alertmanager", "tells the remediator", "unknown", what, "look again while the remediator runs")
     if watchdog_age is None:
         what = "the routes are there, and nothing of them has arrived"
         remedy = "wait a minute; else see Alertmanager's log: the credential may not be ours (401), or the address"
         return Check("alertmanager", "tells the remediator", "wrong", what, remedy)
-    return Check(
-        "alertmanager", "tells the remediator", "ok", f"Watchdog came {format_duration(int(watchdog_age))} ago"
-    )
+    came = f"Watchdog came {format_duration(int(watchdog_age))} ago"
+    if watchdog_age > lost_after:
+        what = f"{came}, which is longer than `watchdog: lost_after`"
+        return Check("alertmanager", "tells the remediator", "wrong", what, "see Alertmanager's log, and Prometheus")
+    return Check("alertmanager", "tells the remediator", "ok", came)
 
 
 def _people(seen: Seen) -> Iterator[Check]:

@@ -1,7 +1,9 @@
 """What of the monitoring is this machine's: that something starts Upkeeper again, and that the clock is right."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from exporter.base.programs import CommandFailed, run
@@ -13,28 +15,28 @@ SECONDS = 10.0
 MAX_OFF = 1.0
 """Seconds that the clock may be off: alerts and silences carry times, and are compared across machines."""
 _CRONTABS = ("/etc/crontab", "/etc/cron.d")
+_CRON = frozenset({"cron", "crond", "anacron", "fcron", "busybox"})
+_STARTED = frozenset({"enabled", "generated"})
+_BY_OTHERS = frozenset({"static", "indirect", "alias"})
+"""Units that start when another asks for them: templates, and those of a timer."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 
-async def look() -> Sequence[Check]:
-    """How Upkeeper is started, and the clock."""
-    return [await started(), await asyncio.to_thread(clock)]
+async def look(policy: Callable[[], Awaitable[str | None]] | None = None) -> Sequence[Check]:
+    """How Upkeeper is started, and the clock. policy: the restart policy of the container that this runs in."""
+    return [await started(policy), await asyncio.to_thread(clock)]
 
 
-async def started() -> Check:
+async def started(policy: Callable[[], Awaitable[str | None]] | None = None) -> Check:
     """Whether a unit, a container or cron starts Upkeeper after a reboot."""
     if await asyncio.to_thread(_contained):
-        return Check("host", "start", "ok", "runs in a container, which the engine starts again by its restart policy")
+        return by_engine(await policy() if policy is not None else None)
     units = await _units()
     if units:
-        off = [name for name, state in units if state not in ("enabled", "enabled-runtime", "static", "generated")]
-        if len(off) == len(units):
-            remedy = f"systemctl enable {' '.join(off)}"
-            return Check("host", "start", "wrong", f"{', '.join(off)}: there, and not enabled", remedy)
-        return Check("host", "start", "ok", ", ".join(f"{name} {state}" for name, state in units))
+        return by_units(units)
     lines = [*await asyncio.to_thread(_system_cron), *await _own_cron()]
-    if any("@reboot" in line for line in lines):
-        return Check("host", "start", "ok", "cron starts it at each reboot")
+    if any(_starts(line) for line in lines):
+        return by_cron(await asyncio.to_thread(_runs, _CRON))
     return Check(
         "host",
         "start",
@@ -42,6 +44,52 @@ async def started() -> Check:
         "no unit, container or line of cron starts Upkeeper after a reboot",
         "`upkeeper install --systemd`, or @reboot in a crontab",
     )
+
+
+def by_engine(policy: str | None) -> Check:
+    """policy: as the engine tells it; None where it could not be asked, or does not know this container."""
+    if policy is None:
+        what = "runs in a container whose restart policy could not be seen"
+        return Check("host", "start", "unknown", what, "see `docker inspect`: it should be unless-stopped or always")
+    if policy in ("always", "unless-stopped"):
+        return Check("host", "start", "ok", f"runs in a container with the restart policy {policy}")
+    what = f"runs in a container with the restart policy {policy}: after a reboot the engine does not start it"
+    return Check("host", "start", "wrong", what, "give it `restart: unless-stopped`")
+
+
+def by_units(units: Sequence[tuple[str, str]]) -> Check:
+    """units: each with the state of its file. What is enabled until the next reboot only does not survive it."""
+    said = ", ".join(f"{name} {state}" for name, state in units)
+    off = [name for name, state in units if state not in _STARTED and state not in _BY_OTHERS]
+    if off:
+        return Check(
+            "host", "start", "wrong", f"not all start at a reboot: {said}", f"systemctl enable {' '.join(off)}"
+        )
+    if any(state in _STARTED for _, state in units):
+        return Check("host", "start", "ok", said)
+    what = f"{said}: whether anything starts it at a reboot could not be seen"
+    return Check("host", "start", "unknown", what, "see `systemctl list-dependencies --reverse`")
+
+
+def by_cron(daemon: bool) -> Check:
+    """daemon: whether one of cron runs."""
+    if daemon:
+        return Check("host", "start", "ok", "cron runs, and has a line that starts it at each reboot")
+    what = "a crontab has a line that starts it at each reboot, and no cron runs"
+    return Check("host", "start", "wrong", what, "systemctl enable --now cron")
+
+
+def _starts(line: str) -> bool:
+    return re.search(r"^\s*@reboot\s.*\bupkeeper\S*\s+(?:.*\s)?(?:up|remediator)(?:\s|$)", line) is not None
+
+
+def _runs(names: Collection[str]) -> bool:
+    """Whether a process of one of these names runs here. Blocks shortly."""
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            if file.read_text().strip() in names:
+                return True
+    return False
 
 
 def _contained() -> bool:
@@ -91,4 +139,6 @@ def clock() -> Check:
     if values["clock_synchronized"] and abs(values["clock_offset_seconds"]) <= MAX_OFF:
         return Check("host", "clock", "ok", f"kept right, to within {values['clock_max_error_seconds']:.3f} s")
     remedy = "install chrony or systemd-timesyncd; in a virtual machine or container the host keeps the clock"
-    return Check("host", "clock", "wrong", "nothing keeps the clock right", remedy)
+    off = values["clock_offset_seconds"]
+    what = f"it is {abs(off):.1f} s off" if values["clock_synchronized"] else "nothing keeps the clock right"
+    return Check("host", "clock", "wrong", what, remedy)

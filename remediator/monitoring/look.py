@@ -1,7 +1,7 @@
 """All that is looked at, together: how the monitoring of this machine stands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,17 +41,19 @@ class Found:
 
 
 class Look:
-    """state: the remediator's; None where there is none."""
+    """state: the remediator's; None where there is none. policy: asks for the restart policy of our container."""
 
-    def __init__(self, config: Config, state: Path | None, share: Path) -> None:
-        self._config, self._state, self._share = config, state, share
+    def __init__(
+        self, config: Config, state: Path | None, share: Path, policy: Callable[[], Awaitable[str | None]] | None = None
+    ) -> None:
+        self._config, self._state, self._share, self._policy = config, state, share, policy
         self._ours: Sequence[Rule] = ()
         self.peers = Peers(lambda: config, state) if state is not None else None
 
     async def __call__(self, arrival: Arrival) -> Found:
         """Raises OSError where what ships cannot be read, or the place of a file not be looked at."""
         ports = await asyncio.to_thread(lambda: self._ports())
-        checks = [*await host.look()]
+        checks = [*await host.look(self._policy)]
         prometheus, said = await self._prometheus(ports)
         checks += said
         alertmanagers, said = await self._alertmanagers(ports["upkeeper-remediator"], arrival)
@@ -101,7 +103,8 @@ class Look:
                 checks.append(_silent("alertmanager", error))
                 continue
             found.append(seen)
-            checks += am.judge(seen, arrival.age, knows_age=arrival.known)
+            lost_after = self._config.watchdog.lost_after
+            checks += am.judge(seen, arrival.age, knows_age=arrival.known, lost_after=lost_after)
         return found, checks
 
     def _places(

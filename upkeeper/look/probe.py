@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from exporter.base.masking import HIDDEN
 from exporter.base.text import nearest
-from exporter.base.urlsecrets import without_query_secrets
+from exporter.base.urlsecrets import without_url_secrets
 from exporter.configfile.dialect import REFERENCE
 from exporter.configfile.file import Loaded
 from exporter.configfile.source import KeyPath
@@ -53,7 +53,7 @@ async def probe_now(chosen: Chosen, detailed: bool) -> list[Probed]:
         )
     )
     return [
-        Probed(HIDDEN if probe.name in chosen.hidden_urls else without_query_secrets(probe.url), result, recorder.steps)
+        Probed(HIDDEN if probe.name in chosen.hidden_urls else without_url_secrets(probe.url), result, recorder.steps)
         for probe, result, recorder in zip(chosen.probes, results, recorders, strict=True)
     ]
 

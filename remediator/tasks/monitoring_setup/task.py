@@ -16,6 +16,7 @@ from remediator.model.artefact import Made
 from remediator.model.task import NO_PARAMS, Action, Effect, Measurement, Parameters, Params, Plan, Task, TaskError
 from remediator.monitoring import alertmanager as am
 from remediator.monitoring.check import BAD
+from remediator.monitoring.container import restart_policy
 from remediator.monitoring.look import Arrival, Found, Look
 from remediator.monitoring.owned import Change, write
 from remediator.monitoring.place import BESIDE, SCRAPE, Wanted, not_writable
@@ -258,4 +259,7 @@ def tasks(config: Config, resources: Resources) -> Sequence[Task]:
         age = None if at is None else max(0.0, (datetime.now(UTC) - parse_time(at)).total_seconds())
         return Arrival(True, age)
 
-    return [MonitoringSetup(Look(config, resources.state_dir, share_path()), arrival)]
+    async def policy() -> str | None:
+        return await restart_policy(resources.docker)
+
+    return [MonitoringSetup(Look(config, resources.state_dir, share_path(), policy), arrival)]

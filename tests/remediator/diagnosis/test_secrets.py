@@ -101,6 +101,10 @@ services:
         method: POST
         body: '{{"password": "{secrets.new("a body", PLAIN)}", "colour": "nine"}}'
         timeout: 1s
+      - name: sent
+        url: "tcp://127.0.0.1:1"
+        send: "AUTH {secrets.new("a line that is sent", PLAIN)}"
+        timeout: 1s
       - name: tls
         url: "https://127.0.0.1:1/"
         tls_cert_file: {files["key"]}
