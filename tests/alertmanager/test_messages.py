@@ -141,7 +141,7 @@ def test_the_dashboard_of_an_alert_shows_what_it_is_about() -> None:
         ("https://ops.example.org/up", "What Upkeeper does about it: https://ops.example.org/up/console/alerts/of/"),
         (
             "http://127.0.0.1:10747",
-            "What Upkeeper does about it, on this machine: http://127.0.0.1:10747/console/alerts/of/",
+            "What Upkeeper does about it, on this machine only: http://127.0.0.1:10747/console/alerts/of/",
         ),
     ],
 )
@@ -165,10 +165,16 @@ async def test_a_message_links_to_what_upkeeper_does(layout: Layout, console: st
     link = f"{said}{alert['fingerprint']}"
     texts = [part(mail, "plain").replace("\r\n", "\n") for _, mail in mailbox.mails]
     ends = "\nWhat to do: https://wiki/r\nDashboard: https://grafana.example.org/d/upkeeper-host\n"
-    assert f"\n{link}{ends}" in texts[0]
-    assert f"\n{link.replace('does', 'did')}{ends}" in texts[1]
+    here = "127.0.0.1" in console
+    more = " (`console: {url: ...}` in upkeeper.yml makes it a link for all)" if here else ""
+    assert f"\n{link}{more}{ends}" in texts[0]
+    assert f"\n{link.replace('does', 'did')}{more}{ends}" in texts[1]
     url = link.partition(": ")[2]
-    assert [f'<a href="{url}">{url}</a>' in part(mail, "html") for _, mail in mailbox.mails] == [True, True]
+    pages = [part(mail, "html") for _, mail in mailbox.mails]
+    assert [url in page for page in pages] == [True, True]
+    # What only this machine can open is text.
+    assert [f'<a href="{url}">{url}</a>' in page for page in pages] == [not here] * 2
+    assert not [page for page in pages if 'href="http://127.' in page]
 
 
 def rules_of(content: bytes) -> list[dict[str, Any]]:

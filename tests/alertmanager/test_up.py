@@ -67,7 +67,8 @@ async def test_an_outage_is_mailed_and_the_drill_beside_it_is_not(tmp_path: Path
     assert "What to do: https://wiki.example.org/runbooks/UpkeeperServiceDown.md" in plain
     assert "The remedy restart-down matches. It only records what service-restart would do" in plain
     assert (
-        f"What Upkeeper does about it, on pa-host: http://127.0.0.1:{up.ports.remediator}/console/alerts/of/" in plain
+        f"What Upkeeper does about it, on pa-host only: http://127.0.0.1:{up.ports.remediator}/console/alerts/of/"
+        in plain
     )
     assert "Dashboard: https://grafana.example.org/d/upkeeper-services" in plain
     assert f"To silence, on pa-host: http://127.0.0.1:{up.ports.alertmanager}" in plain

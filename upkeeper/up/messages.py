@@ -38,12 +38,15 @@ def _page(console: str | None) -> str:
     if console is None:
         return '{{ define "upkeeper.does" }}{{ end }}\n{{ define "upkeeper.does.html" }}{{ end }}\n'
     here = re.match(r"https?://(127\.|localhost[:/]|\[::1\])", console + "/")
-    on = ', on {{ template "upkeeper.host" . }}' if here else ""
+    on = ', on {{ template "upkeeper.host" . }} only' if here else ""
     says = f'What Upkeeper {{{{ if eq .Status "firing" }}}}does{{{{ else }}}}did{{{{ end }}}} about it{on}: '
     link = f"{{{{ {_literal(f'{console}/console/alerts/of/')} }}}}{{{{ .Fingerprint }}}}"
+    # An address of loopback is none that a reader can follow.
+    more = " (`console: {url: ...}` in upkeeper.yml makes it a link for all)" if here else ""
+    html = f"{link}{more}" if here else f'<a href="{link}">{link}</a>'
     return (
-        f'{{{{ define "upkeeper.does" }}}}{says}{link}\n{{{{ end }}}}\n'
-        f'{{{{ define "upkeeper.does.html" }}}}<p>{says}<a href="{link}">{link}</a></p>{{{{ end }}}}\n'
+        f'{{{{ define "upkeeper.does" }}}}{says}{link}{more}\n{{{{ end }}}}\n'
+        f'{{{{ define "upkeeper.does.html" }}}}<p>{says}{html}</p>{{{{ end }}}}\n'
     )
 
 
