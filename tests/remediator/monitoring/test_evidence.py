@@ -133,7 +133,7 @@ prometheus_tsdb_size_retentions_total 2
     [(20.0, True, "ok"), (2 * DAY, True, "wrong"), (None, True, "wrong"), (None, False, "unknown")],
 )
 def test_routes_are_right_when_watchdog_came_lately(age: float | None, known: bool, state: str) -> None:
-    hears = dict.fromkeys(am.KINDS, [Receiver("remediator", True, [])])
-    seen = am.Seen("http://a:1", "0.28", "", hears, dict.fromkeys(am.KINDS, []), True, {})
+    us = [Receiver("remediator", True, [])]
+    seen = am.Seen("http://a:1", "0.28", "", {"critical": us, "warning": us}, {"critical": [], "warning": []}, True, {})
     checks = {check.name: check.state for check in am.judge(seen, age, knows_age=known)}
     assert checks["tells the remediator"] == state
