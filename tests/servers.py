@@ -56,14 +56,24 @@ def prometheus_program(generation: str) -> Path:
 
 @asynccontextmanager
 async def prometheus(
-    directory: Path, config: Mapping[str, Any], *more: str, port: int | None = None, program: Path | None = None
+    directory: Path,
+    config: Mapping[str, Any],
+    *more: str,
+    port: int | None = None,
+    program: Path | None = None,
+    by_hand: bool = False,
 ) -> AsyncIterator[Server]:
-    """A Prometheus with this config, its data below ``directory``. more: arguments. program: else what is found."""
+    """A Prometheus with this config, its data below ``directory``. more: arguments. program: else what is found.
+    by_hand: it is started in the directory, and its config is named as one does there.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
-    arguments = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data", *more]
+    file = "prometheus.yml" if by_hand else f"{directory}/prometheus.yml"
+    arguments = [f"--config.file={file}", f"--storage.tsdb.path={directory}/data", *more]
     program = program or server_program(PROMETHEUS)
-    async with _running(program, arguments, directory / "prometheus.log", port) as server:
+    async with _running(
+        program, arguments, directory / "prometheus.log", port, directory if by_hand else None
+    ) as server:
         yield server
 
 
@@ -100,13 +110,15 @@ def alertmanager_program(generation: str) -> Path:
 
 @asynccontextmanager
 async def _running(
-    program: Path, arguments: Sequence[str], log: Path, port: int | None = None
+    program: Path, arguments: Sequence[str], log: Path, port: int | None = None, cwd: Path | None = None
 ) -> AsyncIterator[Server]:
     port = port or free_port()
     with log.open("ab") as output:
         # As `upkeeper up` does: by default the links in messages have the machine's name.
         addresses = (f"--web.listen-address=127.0.0.1:{port}", f"--web.external-url=http://127.0.0.1:{port}")
-        process = await asyncio.create_subprocess_exec(program, *arguments, *addresses, stdout=output, stderr=output)
+        process = await asyncio.create_subprocess_exec(
+            program, *arguments, *addresses, stdout=output, stderr=output, cwd=cwd
+        )
     server = Server(f"http://127.0.0.1:{port}", process.pid)
 
     async def ready() -> bool:

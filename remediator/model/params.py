@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from exporter.base.text import nearest
 from remediator.model.shapes.tasks import ParameterKind, ParameterView
@@ -30,11 +31,17 @@ def wrong(task: str, takes: type[Parameters], given: Mapping[str, Any]) -> Wrong
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] != "extra_forbidden":
-            return Wrong(name, f"parameter {name} of {task}: {first['msg']}")
+            return Wrong(name, f"parameter {name} of {task}: {_message(first)}")
         known = list(takes.model_fields)
         hint = nearest(name, known) or f"its parameters: {', '.join(known) or 'none'}"
         return Wrong(name, f"{task} has no parameter {name}", hint)
     return None
+
+
+def _message(error: ErrorDetails) -> str:
+    """What a validator of ours says, without pydantic's words before it."""
+    own = error.get("ctx", {}).get("error")
+    return str(own) if error["type"] == "value_error" and own is not None else error["msg"]
 
 
 @cache

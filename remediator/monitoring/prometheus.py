@@ -98,7 +98,7 @@ async def look(prometheus: Prometheus, ours: Sequence[Rule]) -> Seen:
         return Seen(
             prometheus.url,
             str(build["version"]),
-            str(flags.get("config.file", "")),
+            await _config_file(prometheus, str(flags.get("config.file", ""))),
             str(config["yaml"]),
             document,
             flags.get("web.enable-lifecycle") == "true",
@@ -173,6 +173,17 @@ async def _same(prometheus: Prometheus, pairs: Sequence[tuple[str, str]]) -> Seq
 
     found = await asyncio.gather(*map(same, pairs))
     return [pair for pair, is_same in zip(pairs, found, strict=True) if is_same]
+
+
+async def _config_file(prometheus: Prometheus, path: str) -> str:
+    """As it was started with, seen from the directory that it was started in, where it tells that one."""
+    if not path or path.startswith("/"):
+        return path
+    try:
+        directory = (await prometheus.status("runtimeinfo"))["CWD"]
+    except (PeerError, KeyError, TypeError):
+        return path
+    return f"{directory.rstrip('/')}/{path}" if isinstance(directory, str) and directory.startswith("/") else path
 
 
 def _retention(flags: Mapping[str, str]) -> float | None:

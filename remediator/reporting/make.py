@@ -204,15 +204,31 @@ def changes(before: State | None, now: State) -> Sequence[Change]:
         found.append(Change("config", "the config has changed"))
     if before.images and now.images:
         found += _images(before.images, now.images)
-    new = [text for id, text in now.findings.items() if id not in before.findings]
-    gone = [text for id, text in before.findings.items() if id not in now.findings]
-    if before.findings or now.findings:
-        found += [Change("finding", f"new: {text}") for text in new]
-        found += [Change("finding", f"gone: {text}") for text in gone]
+    for task in sorted({*before.looked, *now.looked}):
+        found += [Change("finding", what) for what in _findings(task, before, now)]
     if len(found) > MOST_CHANGES:
         left = len(found) - MOST_CHANGES
         found = [*found[:MOST_CHANGES], Change("more", f"{counted(left, 'further change')}")]
     return found
+
+
+def _findings(task: str, before: State, now: State) -> Iterator[str]:
+    """What a task finds that it did not, and no more: of what nobody looked at, only that."""
+    was, is_ = ({id: text for id, text in one.findings.items() if id.startswith(f"{task}/")} for one in (before, now))
+    if task not in now.looked:
+        yield f"not looked at: {task} has no look to tell of, so whether {_known(len(was))} is gone is not known"
+    elif task not in before.looked:
+        yield f"not looked at before: {task} had not run at the last report, so {_known(len(is_))} may be old or new"
+    elif now.looked[task] <= before.looked[task]:
+        yield f"not looked at since: {task} has not looked since the last report"
+    else:
+        yield from (f"new: {text}" for id, text in is_.items() if id not in was)
+        gone = "no longer seen, and not everything was looked at" if task in now.partly else "gone"
+        yield from (f"{gone}: {text}" for id, text in was.items() if id not in is_)
+
+
+def _known(count: int) -> str:
+    return f"what it finds ({count})"
 
 
 def packages(rows: Sequence[Mapping[str, Any]]) -> Sequence[Change]:
@@ -254,8 +270,12 @@ def state_of(document: Any) -> State | None:
     """The state in a former report; None where it is of another form."""
     try:
         kept = document["state"]
-        return State(str(kept["config"]), dict(kept["images"]), dict(kept["findings"]))
-    except (KeyError, TypeError, ValueError):
+        findings = dict(kept["findings"])
+        # Reports of former versions do not tell who looked: whoever found something did.
+        looked = kept.get("looked", {str(id).partition("/")[0]: 0.0 for id in findings})
+        times = {str(task): float(at) for task, at in looked.items()}
+        return State(str(kept["config"]), dict(kept["images"]), findings, times, tuple(kept.get("partly", ())))
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

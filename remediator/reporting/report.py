@@ -115,7 +115,11 @@ class State:
     config: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     findings: Mapping[str, str] = field(default_factory=dict)
-    """Messages by id."""
+    """Messages by id: the task that found it, and its own id there, as in ``security-review/port:tcp/80``."""
+    looked: Mapping[str, float] = field(default_factory=dict)
+    """When each of these tasks last looked; none of one that never did."""
+    partly: Collection[str] = ()
+    """Those of them that could not look at everything."""
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,26 @@ def firing_here(connection: sa.Connection, host: str) -> Sequence[tuple[Mapping[
     return [(labels, annotations, at) for labels, annotations, at in connection.execute(select)]
 
 
+def partly(connection: sa.Connection, host: str, tasks: Collection[str], begins: str) -> Sequence[str]:
+    """Those of the tasks whose run of ``last_rows`` has a note that begins so."""
+    found = []
+    for task in tasks:
+        newest = _last_look(connection, host, task)
+        if newest is not None and any(str(note).startswith(begins) for note in newest.notes or ()):
+            found.append(task)
+    return found
+
+
+def _last_look(connection: sa.Connection, host: str, task: str) -> Any:
+    """The newest run of a task on everything that could look: its id, when it ended, its notes."""
+    return connection.execute(
+        sa.select(runs.c.id, runs.c.finished_at, runs.c.notes)
+        .where(runs.c.host == host, runs.c.task == task, runs.c.target == "all", runs.c.state == "finished",
+               runs.c.outcome.in_(("nothing-to-do", "ineffective", "planned")))
+        .order_by(runs.c.finished_at.desc()).limit(1)
+    ).first()  # fmt: skip
+
+
 def last_rows(
     connection: sa.Connection, host: str, tasks: Collection[str]
 ) -> Mapping[str, tuple[float, Sequence[Mapping[str, Any]]]]:
@@ -187,12 +207,7 @@ def last_rows(
     """
     found: dict[str, tuple[float, Sequence[Mapping[str, Any]]]] = {}
     for task in tasks:
-        newest = connection.execute(
-            sa.select(runs.c.id, runs.c.finished_at)
-            .where(runs.c.host == host, runs.c.task == task, runs.c.target == "all", runs.c.state == "finished",
-                   runs.c.outcome.in_(("nothing-to-do", "ineffective", "planned")))
-            .order_by(runs.c.finished_at.desc()).limit(1)
-        ).first()  # fmt: skip
+        newest = _last_look(connection, host, task)
         if newest is not None:
             select = sa.select(run_rows.c.cells).where(run_rows.c.run_id == newest.id).order_by(run_rows.c.position)
             found[task] = newest.finished_at, list(connection.scalars(select))

@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from exporter.base.text import format_time
@@ -26,6 +27,7 @@ from remediator.schedule.calendar import Calendar
 from remediator.statedir import StateDir
 from remediator.tasks.registry import FACTS, build_tasks
 from remediator.tasks.resources import Resources
+from upkeeper.look.check_accepted import accepted_problems
 from upkeeper.look.check_gates import Complaints, complaints, gate_problems
 from upkeeper.look.check_limits import limit_problems
 from upkeeper.look.check_overlaps import Location, overlaps, place_of
@@ -57,6 +59,7 @@ class MachineFacts:
     """What is wrong with the queries of gates that are none."""
     gates_unknown: str = ""
     """Why those could not be looked at."""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 def coming(path: Path | None, now: float, env: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
@@ -116,6 +119,7 @@ def findings(loaded: Loaded[Config], facts: MachineFacts) -> list[Problem]:
         *schedule_problems(loaded, facts.targets, facts.found_later, FACTS, facts.parameters),
         *gate_problems(loaded, facts.gates, facts.gates_unknown),
         *limit_problems(loaded),
+        *accepted_problems(loaded, facts.today),
         *_slower_than_their_interval(loaded),
         *_overlapping(loaded, facts),
         *_rotated_too_late(loaded),

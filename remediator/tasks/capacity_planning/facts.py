@@ -15,7 +15,7 @@ CAPACITY_PLANNING = TaskFacts(
         Figure("sink", "sink"),
         Figure("used", "used", "amount"),
         Figure("limit", "limit", "amount"),
-        Figure("used_ratio", "", "ratio"),
+        Figure("used_ratio", "of it", "ratio"),
         Figure("growth", "a day", "amount"),
         Figure("says", "full"),
         Figure("error_ratio", "was off by", "ratio"),

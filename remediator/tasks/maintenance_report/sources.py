@@ -39,6 +39,8 @@ PACKAGES = tuple(one.name for one in (SECURITY_UPDATE, SYSTEM_UPDATE, PACKAGE_CL
 """Tasks whose rows are packages."""
 PARTS: Sequence[Part] = ("open", "remedies", "backups")
 """Of the remediator's answers, in their order."""
+NOT_LOOKED_AT = "Not looked at: "
+"""Begins a note of theirs on what they could not look at."""
 LOOK_SECONDS = 20.0
 OLD_FORECAST = 3 * 86400.0
 MOST_FORECASTS = 25
@@ -66,7 +68,9 @@ class Sources:
         span = Span(record.host, since, until, COMPOSITES)
         counted = await record.read(partial(_count, span=span))
         stands, state, former = await asyncio.gather(
-            self._stands(self._resources.remediator), self._state(counted["rows"]), self._former(until)
+            self._stands(self._resources.remediator),
+            self._state(counted["rows"], counted["partly"]),
+            self._former(until),
         )
         fills_up = _full(counted["rows"].get(CAPACITY_PLANNING.name), now)
         status, remedies, sets, unknown = stands
@@ -113,9 +117,10 @@ class Sources:
                 raise answer
         return *(None if isinstance(one, BaseException) else one for one in answers), unknown
 
-    async def _state(self, rows: Rows) -> tuple[State, Sequence[str]]:
+    async def _state(self, rows: Rows, partly: Sequence[str]) -> tuple[State, Sequence[str]]:
         images, unknown = await self._images(self._resources.docker)
-        return State(_digest(self._config), images, _findings(rows)), unknown
+        looked = {task: rows[task][0] for task in LOOKERS if task in rows}
+        return State(_digest(self._config), images, _findings(rows), looked, partly), unknown
 
     async def _images(self, engine: DockerEngine) -> tuple[Mapping[str, str], Sequence[str]]:
         try:
@@ -138,6 +143,7 @@ def _count(connection: sa.Connection, span: Span) -> Mapping[str, Any]:
         "episodes": figures.episodes(connection, span),
         "firing": figures.firing(connection),
         "packages": figures.rows_of(connection, span, PACKAGES),
+        "partly": figures.partly(connection, span.host, LOOKERS, NOT_LOOKED_AT),
         "rows": figures.last_rows(connection, span.host, (*LOOKERS, CAPACITY_PLANNING.name)),
     }
 

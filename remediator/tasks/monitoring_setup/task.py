@@ -81,7 +81,7 @@ class MonitoringSetup:
                 notes.append(f"{closed} cannot be written by this user, so {wanted.object} is left to you.")
             else:
                 actions.append(_action(wanted))
-        notes += [f"{one.into} is yours: add what {_name(one.into)} has, then have it read again." for one in lines]
+        notes += [f"{one.into} is yours: add what {_kept(one.into)} has, then have it read again." for one in lines]
         if any(wanted.reloads for wanted in _wanted(found)) and not _lifecycle(found):
             notes.append("Prometheus runs without --web.enable-lifecycle: have it read its config again yourself.")
         ways = _ways(found)
@@ -231,6 +231,12 @@ def _write(changes: Sequence[Change]) -> Sequence[Change]:
         if not change.path.parent.exists():
             change.path.parent.mkdir(mode=0o755)
     return write(changes)
+
+
+def _kept(into: str) -> str:
+    """Where what is to be added lies: beside a file that is here once that is approved, and with each run anyway."""
+    with_run = f"{_name(into)}, which is kept with the run (`upkeeper show RUN --save DIR`)"
+    return f"{with_run} and written beside it," if into.startswith("/") else f"{with_run},"
 
 
 def _name(into: str) -> str:

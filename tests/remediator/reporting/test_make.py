@@ -39,9 +39,17 @@ def test_no_run_is_lost_or_counted_twice(outcomes: list[Outcomes], deeds: list[D
     assert sum(day.freed_bytes for day in days) == sum(deed.freed_bytes for deed in deeds)
 
 
+LOOKED = {"security-review": NOW - 7 * DAY}
+AGAIN = {"security-review": NOW}
+
+
+def seen(*names: str) -> dict[str, str]:
+    return {f"security-review/{name}": f"{name} is bad" for name in names}
+
+
 def test_what_differs_from_the_last_report() -> None:
-    before = State("one", {"web": "web:1 (a)", "old": "old:1 (b)"}, {"x": "x is bad", "y": "y is bad"})
-    now = State("two", {"web": "web:2 (c)", "new": "new:1 (d)"}, {"y": "y is bad", "z": "z is bad"})
+    before = State("one", {"web": "web:1 (a)", "old": "old:1 (b)"}, seen("x", "y"), LOOKED)
+    now = State("two", {"web": "web:2 (c)", "new": "new:1 (d)"}, seen("y", "z"), AGAIN)
     assert [one.what for one in make.changes(before, now)] == [
         "the config has changed",
         "container new is new, from new:1 (d)",
@@ -50,7 +58,7 @@ def test_what_differs_from_the_last_report() -> None:
         "new: z is bad",
         "gone: x is bad",
     ]
-    assert make.changes(before, before) == []
+    assert make.changes(State("one", {}, seen("x"), LOOKED), State("one", {}, seen("x"), AGAIN)) == []
     assert make.changes(None, now) == []
 
 
@@ -60,9 +68,43 @@ def test_nothing_is_said_of_what_was_not_known() -> None:
     assert make.changes(known, State("", {}, {})) == []
 
 
+def said(before: State, now: State) -> list[str]:
+    return [one.what for one in make.changes(before, now)]
+
+
+def test_of_what_nobody_looked_at_nothing_is_new_or_gone() -> None:
+    found, again = State("one", {}, seen("x", "y"), LOOKED), State("one", {}, seen("x", "y"), AGAIN)
+    assert said(State("one"), again) == [
+        "not looked at before: security-review had not run at the last report, so what it finds (2) may be old or new"
+    ]
+    assert said(found, State("one")) == [
+        "not looked at: security-review has no look to tell of, so whether what it finds (2) is gone is not known"
+    ]
+    assert said(found, found) == ["not looked at since: security-review has not looked since the last report"]
+    half = State("one", {}, seen("x"), AGAIN, ["security-review"])
+    assert said(found, half) == ["no longer seen, and not everything was looked at: y is bad"]
+
+
+def test_each_task_that_looks_is_told_by_itself() -> None:
+    """An audit that has looked says what is gone, whatever became of the review."""
+    audit = {"configuration-audit/a": "a is bad"}
+    before = State("one", {}, {**seen("x"), **audit}, {**LOOKED, "configuration-audit": NOW - 7 * DAY})
+    now = State("one", {}, {}, {"configuration-audit": NOW})
+    assert said(before, now) == [
+        "gone: a is bad",
+        "not looked at: security-review has no look to tell of, so whether what it finds (1) is gone is not known",
+    ]
+
+
+def test_reports_of_former_versions_do_not_say_who_looked() -> None:
+    former = make.state_of({"state": {"config": "one", "images": {}, "findings": seen("x")}})
+    assert former is not None
+    assert said(former, State("one", {}, seen("z"), AGAIN)) == ["new: z is bad", "gone: x is bad"]
+
+
 def test_a_flood_of_changes_is_counted() -> None:
-    now = State("one", {}, {str(number): f"{number} is bad" for number in range(100)})
-    found = make.changes(State("one", {}, {"a": "b"}), now)
+    now = State("one", {}, seen(*map(str, range(100))), AGAIN)
+    found = make.changes(State("one", {}, seen("a"), LOOKED), now)
     assert len(found) == make.MOST_CHANGES + 1
     assert found[-1].what == "61 further changes"
 

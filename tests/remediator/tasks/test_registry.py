@@ -52,6 +52,10 @@ def test_a_task_has_its_page(name: str) -> None:
     assert f"{name}.md" in (ROOT / "docs" / "tasks" / "README.md").read_text()
 
 
+def test_each_column_of_a_table_has_its_title() -> None:
+    assert [(name, figure.key) for name, facts in FACTS.items() for figure in facts.figures if not figure.title] == []
+
+
 def test_no_task_is_known_by_its_name_elsewhere() -> None:
     """Help texts may have it in their examples, and so may descriptions: they are prose."""
     named = [
