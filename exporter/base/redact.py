@@ -23,7 +23,7 @@ _USER = re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]++://[^\s:/@\"']*+:)([^\s
 _QUOTED = re.compile(r"(?<!\\)(\\*+[\"'])([\w.-]++)\1(\s*+[:=]\s*+)(\\*+[\"'])")
 _PAIR = re.compile(r"(?<![\w.-])([\w.-]++)(\s*+=\s*+)")
 _COLON = re.compile(r"(?<![\w.-])([\w.-]++)(\s*+:\s++|:(?=\"))")
-_PAIR_VALUE = re.compile(rf"\"(?:\\.|[^\"\\])*+\"?|'(?:\\.|[^'\\])*+'?|(?:{SHOWN}|[^\s,;&])++", re.DOTALL)
+_PAIR_VALUE = re.compile(rf"{SHOWN}(?=#)|\"(?:\\.|[^\"\\])*+\"?|'(?:\\.|[^'\\])*+'?|(?:{SHOWN}|[^\s,;&])++", re.DOTALL)
 _COLON_VALUE = re.compile(r"\"(?:\\.|[^\"\\])*+\"?|'(?:\\.|[^'\\])*+'?|[^\r\n,;]+", re.DOTALL)
 _ENCODED = re.compile(rf"(?:{SHOWN}|[^\s\"'<>])++")
 _ENCODED_MARK = re.compile(r"(?i)(%(?:25)*(?:3d|3f|26|23|3b)|[=?&#;])")
