@@ -419,6 +419,8 @@ class Backup(Section):
             yield Contradiction(("copy_to",), "copies directories: the sets of this series are in a repository already")
         if isinstance(make, Mapping) and make.get("encrypt") is not None:
             yield Contradiction(("make", "encrypt"), "has no effect: a restic repository is encrypted; remove it")
+        if given.get("keep") is not None:
+            yield Contradiction(("keep",), "has no effect: Upkeeper deletes nothing in a restic repository; remove it")
         for key in ("host", "tags", "paths"):
             if isinstance(restic, Mapping) and restic.get(key):
                 yield Contradiction(("restic", key), "is Upkeeper's own where it makes the sets; remove it")
