@@ -1,6 +1,4 @@
-"""What the composite tasks are: lists of tasks, by the maintenance guide. Of those that do not exist yet each is named
-in the record, and left out.
-"""
+"""What the composite tasks are: lists of tasks, by the maintenance guide."""
 
 from remediator.model.taskfacts import Part, TaskFacts
 
