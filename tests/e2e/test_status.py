@@ -33,7 +33,7 @@ class Parts:
         self.closed = free_port()
         (directory / "logs").mkdir()
         self.config.write_text(f"""
-filesystems: {{exclude_mountpoints: "^/."}}
+filesystems: {{exclude_mountpoints: "^/.", warn_used_ratio: 1, critical_used_ratio: 1}}
 docker: {{host: "unix://{directory}/no-engine.sock"}}
 schedule: {{jobs: []}}
 logs: [{{name: app, path: "{directory}/logs", max_bytes: 1KiB}}]

@@ -106,6 +106,7 @@ def test_no_table_is_forgotten() -> None:
         "senders",
         "silences",
         "rollouts",
+        "asks",
     }
     one_a_host = {"audit_heads"}
     with_others: set[str] = set()
