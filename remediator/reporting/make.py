@@ -24,6 +24,7 @@ from remediator.store.figures import DAY, Deeds, Outcomes
 
 MOST_CHANGES = 40
 MOST_PACKAGES = 20
+NOT_OURS = "not by Upkeeper: "
 GOOD = ("effective", "nothing-to-do")
 TROUBLE = ("failed", "ineffective")
 PROOFS = ("checksums", "readable", "restored", "drilled")
@@ -236,6 +237,32 @@ def packages(rows: Sequence[Mapping[str, Any]]) -> Sequence[Change]:
 
     rows: as PackageRow has them, oldest first.
     """
+    return _told([_package(*one) for one in _folded(rows)], "package", "")
+
+
+def packages_of_others(entries: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> Sequence[Change]:
+    """What the log of the package manager has beside what runs did: unattended upgrades, and what people typed.
+
+    entries: as PackageRow has them, oldest first, the architecture behind each name. rows: those of runs.
+    """
+    ours = {(_bare(row.get("package")), str(row.get("candidate") or "")) for row in rows}
+    rest = [one for one in entries if (_bare(one["package"]), str(one["candidate"])) not in ours]
+    folded = [(name, before, after) for name, before, after in _folded(rest) if before != after]
+    names = [_bare(name) for name, _, _ in folded]
+    shown = [
+        (bare if names.count(bare) == 1 else name, before, after)
+        for bare, (name, before, after) in zip(names, folded, strict=True)
+    ]
+    return _told([_package(*one) for one in shown], "package-by-others", NOT_OURS)
+
+
+def _bare(name: Any) -> str:
+    """The name of a package without its architecture."""
+    return str(name).partition(":")[0]
+
+
+def _folded(rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[str, str, str]]:
+    """Each package once, by name: its first version before and its last after, empty where it was not there."""
     before: dict[str, str] = {}
     after: dict[str, str] = {}
     for row in rows:
@@ -243,11 +270,13 @@ def packages(rows: Sequence[Mapping[str, Any]]) -> Sequence[Change]:
             name = str(row.get("package"))
             before.setdefault(name, str(row.get("installed") or ""))
             after[name] = str(row.get("candidate") or "")
-    found = [Change("package", _package(name, before[name], after[name])) for name in sorted(after)]
-    if len(found) > MOST_PACKAGES:
-        left = len(found) - MOST_PACKAGES
-        found = [*found[:MOST_PACKAGES], Change("package", f"{counted(left, 'further package')}")]
-    return found
+    return [(name, before[name], after[name]) for name in sorted(after)]
+
+
+def _told(texts: Sequence[str], kind: str, prefix: str) -> Sequence[Change]:
+    left = len(texts) - MOST_PACKAGES
+    more = [counted(left, "further package")] if left > 0 else []
+    return [Change(kind, f"{prefix}{text}") for text in [*texts[:MOST_PACKAGES], *more]]
 
 
 def _package(name: str, before: str, after: str) -> str:

@@ -61,7 +61,10 @@ class Open:
 
 @dataclass(frozen=True)
 class Change:
-    """What is not as it was at the last report. kind: ``config``, ``image``, ``finding``, ``package``."""
+    """What is not as it was at the last report.
+
+    kind: ``config``, ``image``, ``finding``, ``package`` (changed by our own runs), ``package-by-others``, ``more``.
+    """
 
     kind: str
     what: str

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -23,10 +24,12 @@ from remediator.store.figures import Span
 from remediator.tasks.capacity_planning.facts import CAPACITY_PLANNING
 from remediator.tasks.composite.facts import COMPREHENSIVE_CLEANUP, DAILY, MONTHLY, WEEKLY, YEARLY
 from remediator.tasks.configuration_audit.facts import CONFIGURATION_AUDIT
+from remediator.tasks.maintenance_report.dpkg_log import Entry, read_log
 from remediator.tasks.maintenance_report.facts import JSON, MAINTENANCE_REPORT
 from remediator.tasks.packages.facts import PACKAGE_CLEANUP, SECURITY_UPDATE, SYSTEM_UPDATE
 from remediator.tasks.resources import Knows, Resources
 from remediator.tasks.security_review.facts import SECURITY_REVIEW
+from remediator.tasks.worker import in_thread
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,9 +54,13 @@ Rows = Mapping[str, tuple[float, Sequence[Mapping[str, Any]]]]
 
 
 class Sources:
-    """What the record holds, what the remediator says of itself, and which images run."""
+    """What the record holds, what the remediator says of itself, which images run, and what dpkg did.
 
-    def __init__(self, config: Config, resources: Resources) -> None:
+    dpkg_log: None where there is none.
+    """
+
+    def __init__(self, config: Config, resources: Resources, dpkg_log: Path | None = None) -> None:
+        self._dpkg_log = dpkg_log
         self._config = config
         self._resources = resources
 
@@ -67,10 +74,11 @@ class Sources:
         record = self._resources.record
         span = Span(record.host, since, until, COMPOSITES)
         counted = await record.read(partial(_count, span=span))
-        stands, state, former = await asyncio.gather(
+        stands, state, former, (logged, unlogged) = await asyncio.gather(
             self._stands(self._resources.remediator),
             self._state(counted["rows"], counted["partly"]),
             self._former(until),
+            self._logged(since, until),
         )
         fills_up = _full(counted["rows"].get(CAPACITY_PLANNING.name), now)
         status, remedies, sets, unknown = stands
@@ -91,6 +99,7 @@ class Sources:
             changes=[
                 *make.changes(make.state_of(former) if former is not None else None, state[0]),
                 *make.packages(counted["packages"]),
+                *make.packages_of_others(logged, counted["packages"]),
             ],
             compared_with=_until(former) if former is not None else None,
             fills_up=fills_up[0],
@@ -100,7 +109,7 @@ class Sources:
             alerts_helped=helped,
             verdicts=counted["verdicts"],
             state=state[0],
-            unknown=[*unknown, *state[1], *fills_up[1]],
+            unknown=[*unknown, *state[1], *fills_up[1], *unlogged],
             unseen=unseen,
         )
 
@@ -128,6 +137,13 @@ class Sources:
                 return await engine.call(_running), []
         except (UpkeeperError, TimeoutError) as error:
             return {}, [f"which images run: {error or 'no answer in time'}"]
+
+    async def _logged(self, since: float, until: float) -> tuple[Sequence[Entry], Sequence[str]]:
+        if self._dpkg_log is None:
+            return [], []
+        log = self._dpkg_log
+        found, problem = await in_thread(lambda _: read_log(log, since, until))
+        return found, [f"all packages that others changed: {problem}"] if problem else []
 
     async def _former(self, before: float) -> Any:
         return await self._resources.record.read(partial(_former, host=self._resources.record.host, before=before))

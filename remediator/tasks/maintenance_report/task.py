@@ -14,6 +14,7 @@ from remediator.reporting import html, markdown
 from remediator.reporting.deliver import NotDelivered, in_short, message, post, send_mail
 from remediator.reporting.documents import MEDIA_TYPE, render
 from remediator.reporting.report import Report
+from remediator.tasks.maintenance_report import dpkg_log
 from remediator.tasks.maintenance_report.facts import ALL, HTML, JSON, MAINTENANCE_REPORT, MARKDOWN
 from remediator.tasks.maintenance_report.sources import Sources
 from remediator.tasks.resources import Resources
@@ -125,4 +126,4 @@ class MaintenanceReport:
 
 
 def tasks(config: Config, resources: Resources) -> Sequence[Task]:
-    return [MaintenanceReport(config, Sources(config, resources))]
+    return [MaintenanceReport(config, Sources(config, resources, dpkg_log.of_host()))]

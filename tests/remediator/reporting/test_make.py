@@ -126,6 +126,35 @@ def test_packages_from_their_first_version_to_their_last() -> None:
     assert make.packages(many)[-1].what == "3 further packages"
 
 
+def test_packages_that_others_changed_are_told_apart_from_those_of_our_runs() -> None:
+    def logged(name: str, does: str, installed: str, candidate: str) -> dict[str, str]:
+        return {"package": name, "does": does, "installed": installed, "candidate": candidate}
+
+    ours = [logged("ours", "upgrade", "1", "2"), logged("gone", "remove", "1", "")]
+    log = [
+        logged("ours:amd64", "upgrade", "1", "2"),
+        logged("gone:amd64", "remove", "1", ""),
+        logged("openssl:amd64", "upgrade", "1", "2"),
+        logged("openssl:amd64", "upgrade", "2", "3"),
+        logged("ours:amd64", "upgrade", "2", "3"),
+        logged("tried:amd64", "install", "", "1"),
+        logged("tried:amd64", "remove", "1", ""),
+        logged("again:all", "upgrade", "1", "1"),
+        logged("libc6:amd64", "install", "", "1"),
+        logged("libc6:i386", "install", "", "1"),
+    ]
+    assert [(one.kind, one.what) for one in make.packages_of_others(log, ours)] == [
+        ("package-by-others", f"not by Upkeeper: package {text}")
+        for text in (
+            "libc6:amd64 1 was installed", "libc6:i386 1 was installed", "openssl was updated from 1 to 3",
+            "ours was updated from 2 to 3",
+        )
+    ]  # fmt: skip
+    many = [logged(f"p{number}:all", "install", "", "1") for number in range(make.MOST_PACKAGES + 3)]
+    assert make.packages_of_others(many, [])[-1].what == "not by Upkeeper: 3 further packages"
+    assert make.packages_of_others([], ours) == []
+
+
 def test_the_state_comes_back_from_the_document() -> None:
     report = full()
     assert make.state_of(report.document()) == report.state

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from remediator.control.core import Core
 from remediator.control.opening import open_core
 from remediator.statedir import StateDir
 from remediator.store.tables import run_rows, runs
+from remediator.tasks.maintenance_report import dpkg_log
 from remediator.tasks.maintenance_report.task import DAY, FIRST, MaintenanceReport
 from tests.alertmanager.mailbox import Mailbox, served
 from tests.helpers import wait_until
@@ -25,6 +27,13 @@ docker: {{host: "unix://{tmp}/none.sock"}}
 notify:
   email: {{to: ops@example.org, from: up@example.org, smarthost: "{smtp}", require_tls: false}}
 """
+
+
+@pytest.fixture(autouse=True)
+def no_dpkg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the host's log of dpkg is taken to be: this machine's own tells something else each day."""
+    monkeypatch.setattr(dpkg_log, "of_host", lambda: tmp_path / "dpkg.log")
+    return tmp_path / "dpkg.log"
 
 
 @pytest.fixture
@@ -75,7 +84,7 @@ def findings(connection: sa.Connection, host: str, now: float, messages: Sequenc
             connection.execute(run_rows.insert().values(run_id=id, position=position, cells=cell))
 
 
-async def test_the_first_goes_out_and_the_next_compares_with_it(core: Core, mailbox: Mailbox) -> None:
+async def test_the_first_goes_out_and_the_next_compares_with_it(core: Core, mailbox: Mailbox, no_dpkg: Path) -> None:
     host = core._database.host
     now = core._clock()
     await core._database.write(partial(findings, host=host, now=now - 60, messages=("one", "two")))
@@ -96,9 +105,12 @@ async def test_the_first_goes_out_and_the_next_compares_with_it(core: Core, mail
     assert looked["actions"] == []
     assert not looked["report"]["regular"]
     await core._database.write(partial(findings, host=host, now=core._clock(), messages=("two", "three")))
+    no_dpkg.write_text(f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} upgrade zlib:amd64 1 2\n")
     second = await ran(core)
     assert second["report"]["compared_with"] == report["until"]
-    assert [one["what"] for one in second["report"]["changes"]] == ["new: warning, three", "gone: warning, one"]
+    assert [one["what"] for one in second["report"]["changes"]] == [
+        "new: warning, three", "gone: warning, one", "not by Upkeeper: package zlib was updated from 1 to 2",
+    ]  # fmt: skip
     assert len(mailbox.mails) == 2
     task_done = {one["task"]: one["runs"] for one in second["report"]["done"]}
     assert task_done["maintenance-report"] >= 2
