@@ -1,7 +1,7 @@
 """What promtool's tests of the alerts hold: the cases that tell most, and tests made of them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
@@ -10,6 +10,8 @@ LEAN = {"GOGC": "400", "GOMAXPROCS": "1"}
 """Environment of promtool: its heap is small, and collecting garbage less often saves a fifth of its time."""
 METRIC = re.compile(r"\bupkeeper_\w+|\bup(?=[{ \n]|$)")
 
+FIRING = re.compile(r'count\(ALERTS\{alertname="(\w+)", alertstate="firing"\}\)')
+"""A case that asks whether an alert fires, without its texts."""
 
 COMPARED = re.compile(r"(?<![=!<>])(>=|<=|>|<)(?!=)")
 JUST_AT_IT: Mapping[str, str] = {">": ">=", ">=": ">", "<": "<=", "<=": "<"}
@@ -35,10 +37,20 @@ def telling(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             elif (found := (at - quiet.get(alert, 0), at, number)) < best.get(alert, (inf, inf, 0))[:3]:
                 best[alert] = (*found, case)
     kept = [
-        test | {"alert_rule_test": [case for _, _, of, case in best.values() if of == number]}
+        {name: value for name, value in test.items() if name != "promql_expr_test"}
+        | {"alert_rule_test": [case for _, _, of, case in best.values() if of == number]}
         for number, test in enumerate(document["tests"])
     ]
     return [test for test in kept if test["alert_rule_test"]]
+
+
+def of_dips(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tests that ask how long an alert goes on firing through dips of its value, without other cases."""
+    return [
+        test | {"alert_rule_test": []}
+        for test in document["tests"]
+        if any(FIRING.match(case["expr"]) for case in test.get("promql_expr_test", ()))
+    ]
 
 
 def read_by(expr: str) -> set[str]:
@@ -75,3 +87,21 @@ def moved(rule: Mapping[str, Any], place: int) -> dict[str, Any] | None:
 def at_once(rule: Mapping[str, Any]) -> dict[str, Any] | None:
     """The rule without its delay; None for one that has none."""
     return {name: value for name, value in rule.items() if name != "for"} if "for" in rule else None
+
+
+def kept_for(seconds_more: float) -> Callable[[Mapping[str, Any]], dict[str, Any] | None]:
+    """The change that keeps a rule's alert firing for longer, by less than 0 for shorter; None where it is not kept."""
+
+    def change(rule: Mapping[str, Any]) -> dict[str, Any] | None:
+        if "keep_firing_for" not in rule:
+            return None
+        return {**rule, "keep_firing_for": f"{int(seconds(rule['keep_firing_for']) + seconds_more)}s"}
+
+    return change
+
+
+def not_kept(rule: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rule, whose alert ends at the first dip; None for one that ends so anyhow."""
+    if "keep_firing_for" not in rule:
+        return None
+    return {name: value for name, value in rule.items() if name != "keep_firing_for"}

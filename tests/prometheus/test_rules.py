@@ -13,14 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from remediator.config.config import Config
+from remediator.config.matchers import parse_matchers
+from remediator.config.shipped import default_remedies
 from remediator.monitoring.alertmanager import TEST
 from remediator.tasks.registry import FACTS
 from tests.helpers import LONG, long_form
 from tests.metric_names import METRICS
-from tests.prometheus.cases import LEAN, at_once, moved, seconds, telling
+from tests.prometheus.cases import LEAN, at_once, kept_for, moved, not_kept, of_dips, seconds, telling
 from tests.servers import tool
+from upkeeper.look.check_remedies import KEPT_FIRING
 from upkeeper.share import share_path
 from upkeeper.table import SECTIONS
+from upkeeper.up.inhibition import inhibit_rules
 
 ROOT = share_path()
 
@@ -41,6 +46,8 @@ CASES: list[dict[str, Any]] = [
     case for document in TEST_FILES.values() for test in document["tests"] for case in test["alert_rule_test"]
 ]
 ALERTS = sorted(RULES)
+KEPT: dict[str, str] = {alert: rule["keep_firing_for"] for alert, rule in RULES.items() if "keep_firing_for" in rule}
+"""How long they go on firing after their value was within its limit, as the rules say it."""
 COMMANDS = {name for commands in SECTIONS.values() for name in commands}
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -66,6 +73,11 @@ EDGES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "moves its second limit": lambda rule: moved(rule, 1),
     "moves its third limit": lambda rule: moved(rule, 2),
     "waits for nothing": at_once,
+}
+DIPS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
+    "ends at the first dip": not_kept,
+    "ends a minute early": kept_for(-60),
+    "ends a minute late": kept_for(60),
 }
 SAME_AT_THE_EDGE: Mapping[str, Mapping[str, str]] = {
     "moves its first limit": {
@@ -152,6 +164,56 @@ def test_what_is_just_at_an_edge_is_tried(edge: str, tmp_path: Path) -> None:
     unnoticed = has - failing(changed(tmp_path, change)) - SAME_AT_THE_EDGE.get(edge, {}).keys()
     assert has
     assert not unnoticed, f"no promtool test notices that one of {unnoticed} {edge}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", DIPS)
+def test_how_long_an_alert_is_kept_is_tried(change: str, tmp_path: Path) -> None:
+    """That a dip shorter than `keep_firing_for` does not end it, and that it ends after one that lasts as long."""
+    output = changed(tmp_path, DIPS[change], lambda document: document | {"tests": of_dips(document)})
+    failed = set(re.findall(r'ALERTS\{alertname=\\?"(\w+)\\?"(?:(?!ALERTS\{).)*?got:', output, flags=re.DOTALL))
+    assert failed == set(KEPT), output
+
+
+@pytest.mark.parametrize("alert", sorted(KEPT))
+def test_an_alert_that_is_kept_has_the_reason_beside_it_and_its_runbook_says_so(alert: str) -> None:
+    rules = (ROOT / "prometheus" / "rules" / f"{SUBJECTS[alert]}.yml").read_text()
+    assert re.search(rf"- alert: {alert}\n(?:(?!- alert:).)*?\n +# [^\n]+\.\n +keep_firing_for: ", rules, re.DOTALL)
+    minutes = seconds(KEPT[alert]) / 60
+    assert f"ends when that has been over for {minutes:.0f} minutes" in " ".join(
+        (ROOT / "docs" / "runbooks" / f"{alert}.md").read_text().split()
+    )
+
+
+def test_the_page_has_each_alert_that_is_kept() -> None:
+    page = (ROOT / "docs" / "how-to" / "messages.md").read_text()
+    rows = re.findall(r"^\| `(Upkeeper\w+)` \| (\d+) minutes \| \S.* \|$", page, flags=re.MULTILINE)
+    assert {alert: f"{minutes}m" for alert, minutes in rows} == KEPT
+
+
+def test_no_alert_is_kept_on_whose_end_something_waits() -> None:
+    """A remedy judges by the end whether it helped; what another alert mutes would be told once that has ended; and
+    one that mutes others would keep them from people and remedies.
+    """
+    mutes = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text())["inhibit_rules"]
+    probes = [{"url": "http://127.0.0.1:1/"}]
+    services = [
+        {"name": "a", "container": "a", "probes": probes, "needs": ["b", "c", "d"]},
+        {"name": "b", "probes": probes},
+    ]
+    servers = {"postgres": [{"name": "c"}], "neo4j": [{"name": "d", "uri": "bolt://127.0.0.1:7687"}]}
+    mutes += inhibit_rules(Config.model_validate({"services": services, **servers}))
+    texts = [remedy.match for remedy in default_remedies()]
+    texts += [rule[side] for rule in mutes for side in ("source_matchers", "target_matchers")]
+    assert len(mutes) > 2
+    for text in texts:
+        named = [matcher for one in text for matcher in parse_matchers(one) if matcher.name == "alertname"]
+        assert named
+        assert not [alert for alert in KEPT if all(one.matches({"alertname": alert}) for one in named)], text
+
+
+def test_check_knows_which_alerts_are_kept() -> None:
+    assert {alert: seconds(kept) for alert, kept in KEPT.items()} == KEPT_FIRING
 
 
 def test_no_alert_reads_another() -> None:

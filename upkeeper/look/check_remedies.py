@@ -1,9 +1,10 @@
 """What `upkeeper check` says of remedies that are valid each by itself. Pure."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from exporter.base.text import nearest
+from exporter.base.units import format_duration
 from exporter.configfile.file import Loaded
 from exporter.configfile.problem import Problem
 from exporter.configfile.source import KeyPath
@@ -17,6 +18,21 @@ HOST_LABELS = frozenset(
 """Labels by which rule packs tell one machine from another."""
 OUR_ALERTS = "Upkeeper"
 """What the names of our own rules begin with. Their alerts are of the machine that this config is for."""
+KEPT_FIRING: Mapping[str, float] = {
+    "UpkeeperBackupNoRoom": 900.0,
+    "UpkeeperClockOff": 600.0,
+    "UpkeeperContainerMemoryNearLimit": 300.0,
+    "UpkeeperFilesystemNotAnswering": 300.0,
+    "UpkeeperHostOverloaded": 600.0,
+    "UpkeeperHostTooHot": 300.0,
+    "UpkeeperMemoryShort": 300.0,
+    "UpkeeperPostgresArchiveFailing": 300.0,
+    "UpkeeperPostgresConnectionsNearMax": 300.0,
+    "UpkeeperPostgresSlotRetainsWal": 600.0,
+    "UpkeeperPostgresStandbyDisconnected": 300.0,
+    "UpkeeperUnitFailed": 600.0,
+}
+"""Alerts of ours that end so many seconds after what they tell is over: `keep_firing_for` of their rules."""
 _STRANGER = "stranger.invalid"
 """A host that no config means: a matcher that takes it takes any."""
 
@@ -41,7 +57,22 @@ def remedy_problems(
             message = "also matches alerts of other hosts, and would then act on this one"
             hint = """name this one, as in 'instance=~"myhost(:.*)?"'"""
             yield loaded.problem((*at, "match"), message, hint, "warning")
+        kept = {alert: KEPT_FIRING[alert] for alert in _alerts_named(remedy) & KEPT_FIRING.keys()}
+        if kept and remedy.settle <= max(kept.values()):
+            alert = max(kept, key=lambda name: (kept[name], name))
+            message = (
+                f"{alert} ends {format_duration(kept[alert])} after what it tells is over, and settle: is "
+                f"{format_duration(remedy.settle)}: a run that helped would count as one that did not"
+            )
+            hint = f"give it time for that, as in settle: {format_duration(kept[alert] + 60)}"
+            yield loaded.problem((*at, "match"), message, hint, "warning")
     yield from _twice(loaded)
+
+
+def _alerts_named(remedy: Remedy) -> Set[str]:
+    """The alerts that a remedy is for, as far as their names stand there in full."""
+    matchers = [matcher for matcher in _matchers(remedy) if matcher.name == "alertname" and matcher.op in ("=", "=~")]
+    return {name for matcher in matchers for name in re.split(r"[|()]", matcher.value)}
 
 
 def _named_targets(remedy: Remedy) -> Iterator[tuple[KeyPath, str]]:

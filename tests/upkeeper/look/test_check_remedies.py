@@ -130,3 +130,25 @@ def test_a_map_of_targets_keeps_the_order_of_the_file(tmp_path: Path) -> None:
 """)
     [remedy] = load(file, Config).value.remedies or ()
     assert list((remedy.targets or {}).items()) == [("/z.*", "z"), ("/a.*", "a"), ("/m.*", "z"), ("8080", "port")]
+
+
+@pytest.mark.parametrize(
+    ("name", "settle", "warned"),
+    [
+        ('="UpkeeperMemoryShort"', "", True),
+        ('="UpkeeperMemoryShort"', ", settle: 5m", True),
+        ('="UpkeeperMemoryShort"', ", settle: 6m", False),
+        ('=~"UpkeeperServiceDown|UpkeeperMemoryShort"', "", True),
+        ('!="UpkeeperMemoryShort"', ", settle: 1m", False),
+        ('="UpkeeperServiceDown"', "", False),
+    ],
+)
+def test_an_alert_that_is_kept_firing_longer_than_the_remedy_waits_for_its_end(
+    tmp_path: Path, name: str, settle: str, warned: bool
+) -> None:
+    match = f"""match: ['alertname{name}', 'instance="myhost:10746"']"""
+    problems = found(tmp_path, f"remedies:\n  - {{name: r, task: log-rotation, target: app, {match}{settle}}}\n")
+    assert [(each.line, each.key) for each in problems] == [(2, "remedies[0].match")] * warned
+    for problem in problems:
+        assert problem.message.startswith("UpkeeperMemoryShort ends 5m after what it tells is over, and settle: is ")
+        assert problem.hint == "give it time for that, as in settle: 6m"
