@@ -8,7 +8,7 @@ from typing import Any
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 LEAN = {"GOGC": "400", "GOMAXPROCS": "1"}
 """Environment of promtool: its heap is small, and collecting garbage less often saves a fifth of its time."""
-METRIC = re.compile(r"\bupkeeper_\w+|\bup(?=[{ \n]|$)")
+METRIC = re.compile(r"\b(?:upkeeper|alertmanager)_\w+|\bup(?=[{ \n]|$)")
 
 FIRING = re.compile(r'count\(ALERTS\{alertname="(\w+)", alertstate="firing"\}\)')
 """A case that asks whether an alert fires, without its texts."""

@@ -11,6 +11,10 @@ from tests.prometheus.cases import read_by, without
 from tests.prometheus.test_rules import DUMPER, ROOT, RULES, TEST_FILES, promtool_test
 
 FIRES_WITHOUT: dict[str, tuple[str, set[str]]] = {
+    "UpkeeperAlertsNotSent": (
+        "not to know of the remediator excuses nothing",
+        {"up"},
+    ),
     "UpkeeperAuditCutOff": (
         "a restore explains a shorter audit; without one nothing does",
         {"upkeeper_state_restored_timestamp_seconds"},
