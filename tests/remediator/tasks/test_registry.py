@@ -108,7 +108,8 @@ async def main():
                 break
         assert not service.done(), service.exception()
         await asyncio.sleep(0.05)
-    print("LOADED", *sys.modules)
+    # In one piece: threads log meanwhile.
+    sys.stdout.write("\\nLOADED " + " ".join(sys.modules) + "\\n")
     service.cancel()
 
 asyncio.run(main())
