@@ -19,7 +19,7 @@ import yaml
 from remediator.config.notify import Notify
 from tests import servers
 from tests.alertmanager.mailbox import Mailbox, part, served
-from tests.helpers import wait_until
+from tests.helpers import LONG, wait_until
 from tests.ports import free_port
 from upkeeper.share import share_path
 from upkeeper.up.paths import Layout
@@ -125,7 +125,7 @@ def firing(mailbox: Mailbox, target: str) -> list[float]:
     return [at for subject, at in subjects if target in subject and "resolved" not in subject.lower()]
 
 
-@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("factor", [FACTOR, pytest.param(1.0, marks=[pytest.mark.slow, LONG])])
 async def test_each_outage_is_mailed_within_a_minute_whatever_went_before(layout: Layout, factor: float) -> None:
     """Databases of n8n, then of Letta; a short outage of Open WebUI and of PostgreSQL; n8n once more."""
 

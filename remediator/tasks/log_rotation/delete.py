@@ -23,10 +23,8 @@ from remediator.tasks.log_rotation.names import gone_name, is_gone, is_log, is_p
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WITHOUT_LOG = "the log that it would come from is not there"
-_LIST_SERVES = 50.0
+_LIST_SERVES = 20.0
 """Times as long as it took to make a list of links, it serves."""
-_LOG_SERVES = 0.001
-"""Seconds for which a log that was there is taken to be there still: some ten files are deleted meanwhile."""
 _TOLD_EACH = 100
 """Files after which it is told how far it is."""
 _NAMED = 5
@@ -40,7 +38,6 @@ class Covered:
         self._folder = folder
         self._directory = directory
         self._refusals: dict[str, str] = {}
-        self._there_until: dict[str, float] = {}
         self._links = links
 
     def check(self, name: str) -> None:
@@ -60,13 +57,10 @@ class Covered:
             reason = self._refusals[rotated.base] = self._refusal(rotated.base)
         if reason:
             raise Changed(reason)
-        now = time.monotonic()
-        if now >= self._there_until.get(rotated.base, 0.0):
-            log = self._folder.stat(rotated.base)
-            if log is None or not stat.S_ISREG(log.st_mode):
-                raise Changed(_WITHOUT_LOG if self._folder.stat(name) else "gone")
-            self._there_until[rotated.base] = now + _LOG_SERVES
-        if self._links.lead_to(self._folder, name, now):
+        log = self._folder.stat(rotated.base)
+        if log is None or not stat.S_ISREG(log.st_mode):
+            raise Changed(_WITHOUT_LOG if self._folder.stat(name) else "gone")
+        if self._links.lead_to(self._folder, name):
             raise Changed("a symbolic link leads to it, so it is a log")
 
     def _refusal(self, base: str) -> str:
@@ -89,10 +83,10 @@ class Links:
         self._led_to: set[tuple[int, int]] = set()
         self._good_until = -1.0
 
-    def lead_to(self, folder: Folder, name: str, now: float) -> bool:
-        """Whether one of them leads to this file. now: the monotonic clock."""
-        if now >= self._good_until:
-            start = time.monotonic()
+    def lead_to(self, folder: Folder, name: str) -> bool:
+        """Whether one of them leads to this file."""
+        start = time.monotonic()
+        if start >= self._good_until:
             self._led_to = self._look()
             end = time.monotonic()
             self._good_until = end + _LIST_SERVES * (end - start)
